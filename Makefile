@@ -3,18 +3,26 @@
 # Images of Python often set it. Without bytecode every program compiles torch and Dagster anew, which doubles its start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test ui check clean
+.PHONY: help demo test test-all test-components ui check clean
 
 help:  ## show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1	\2/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 22
 
 demo:  ## install, then run the shipped use case from raw records to report
 	@scripts/install.sh demo
 	@.venv/bin/ft demo
 
-test:  ## install, then run the default test suite
+test:  ## install, then run the unit tests and one smoke test for each seam (minutes)
 	@scripts/install.sh dev
 	.venv/bin/python -m pytest -n auto --maxprocesses 4
+
+test-all:  ## install, then run everything that needs no GPU and no hours; CI runs this
+	@scripts/install.sh dev
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 -m 'not slow and not gpu'
+
+test-components:  ## install, then test with servers, engines and browsers, and note what they came to
+	@scripts/install.sh dev
+	.venv/bin/python -m ft_platform_tests.components
 
 ui:  ## install, then start Dagster's UI and daemon on http://127.0.0.1:3000
 	@scripts/install.sh demo

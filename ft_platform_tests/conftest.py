@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from alembic.script import ScriptDirectory
 
 from ft_platform.environment import Environment, create_pseudonym_key
 from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.versions import from_dict
+from ft_platform_tests.tiers import TEST_ALL
 
 REPOSITORY = Path(__file__).parent.parent
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
@@ -25,9 +27,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and the
 gc.set_threshold(
     50_000, 20, 20
 )  # garbage collections seldom: libraries hold millions of objects that stay until the end
+os.fsync = lambda descriptor: None  # a third of the seconds of tests that write a lake; programs that tests start flush
 # A shell starts background jobs with SIGINT ignored, and programs that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A file or test that is named on the command line runs in every tier but `slow` and `gpu`, unless -m says
+    otherwise: who works on a file wants its expensive tests too."""
+    given = config.invocation_params.args
+    if hasattr(config, "workerinput") or any(str(word).startswith("-m") for word in given):
+        return
+    if any(".py" in str(word) and not str(word).startswith("-") for word in given):
+        config.option.markexpr = TEST_ALL
+
+
+READ_MIGRATIONS = ScriptDirectory.from_config
+MIGRATIONS: dict[str | None, ScriptDirectory] = {}
+
+
+def migrations(config: Any) -> ScriptDirectory:
+    """Each ephemeral instance of Dagster would read its 89 migrations twice, to note that it needs none."""
+    place = config.get_main_option("script_location")
+    return MIGRATIONS.get(place) or MIGRATIONS.setdefault(place, READ_MIGRATIONS(config))
+
+
+ScriptDirectory.from_config = migrations  # pyright: ignore[reportAttributeAccessIssue]
 
 PICTURES_ARE_DRAWN = True
 DOT = base64.b64decode(
@@ -76,8 +101,12 @@ def lake(environment: Environment) -> Lake:
 
 @pytest.fixture
 def quick_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that run the data stages many times: no profiles of tables, recall measured on a tenth of the annotated
-    texts."""
+    """For tests that run the data stages many times."""
+    make_stages_quick(monkeypatch)
+
+
+def make_stages_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No profiles of tables, recall measured on a tenth of the annotated texts."""
     from ft_platform.samples.gold import gold_texts
 
     monkeypatch.setattr("ft_platform.samples.gold.gold_texts", partial(gold_texts, per_entity=2))

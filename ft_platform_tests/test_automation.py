@@ -6,6 +6,9 @@ import pytest
 
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
+from ft_platform_tests.graph_template import GraphTemplate
+
+pytestmark = pytest.mark.integration
 
 WATCHED = (
     "raw_records",
@@ -25,21 +28,25 @@ def backend(monkeypatch):
     return stand_in
 
 
-@pytest.fixture
-def csv_file(tmp_path):
-    return write_csv(tmp_path / "complaints.csv", records())
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    def run(graph):
+        graph.look_at_source()
+        graph.settle(WATCHED)
+
+    made = GraphTemplate(tmp_path_factory.mktemp("settled"), run, retraining={"mode": "on_data_change"})
+    assert made.started.count("train") == 1, "the first content trains once"
+    return made
 
 
 @pytest.fixture
-def graph(environment, csv_file, backend, quick_stages):
-    attributes = {**minimal_attributes(str(csv_file)), "retraining": {"mode": "on_data_change"}}
-    write_use_case(environment.defs, "complaints", attributes)
-    with dg.DagsterInstance.ephemeral() as instance:
-        made = Graph(environment, "complaints", instance)
-        made.look_at_source()
-        made.settle(WATCHED)
-        assert backend.started.count("train") == 1, "the first content trains once"
-        backend.started.clear()
+def csv_file(template):
+    return template.source
+
+
+@pytest.fixture
+def graph(template, backend, quick_stages):
+    with template.copy() as made:
         yield made
 
 
@@ -74,6 +81,7 @@ def test_a_change_that_is_reported_again_requests_nothing_more(graph, backend, c
     assert backend.started.count("train") == 1
 
 
+@pytest.mark.smoke  # seam: graph
 def test_identical_content_requests_no_training(graph, backend, csv_file):
     write_csv(csv_file, records())
     assert not graph.look_at_source(), "the same bytes are no change"
@@ -122,8 +130,9 @@ def test_a_failed_check_requests_no_training_until_it_passes(graph, backend, csv
     assert backend.started.count("train") == 1
 
 
-def test_on_demand_never_requests_training(environment, csv_file, backend):
-    write_use_case(environment.defs, "quiet", minimal_attributes(str(csv_file)))
+def test_on_demand_never_requests_training(environment, tmp_path, backend):
+    source = write_csv(tmp_path / "complaints.csv", records())
+    write_use_case(environment.defs, "quiet", minimal_attributes(str(source)))
     with dg.DagsterInstance.ephemeral() as instance:
         graph = Graph(environment, "quiet", instance)
         graph.look_at_source()

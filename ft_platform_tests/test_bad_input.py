@@ -10,24 +10,45 @@ from ft_platform.lake import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
+from ft_platform_tests.graph_template import GraphTemplate
+
+pytestmark = pytest.mark.integration
 
 DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
 CANARY = "Zebulon Quartermain"
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    def run(graph):
+        assert graph.run(*DATA).success
+
+    return GraphTemplate(tmp_path_factory.mktemp("good_file"), run)
+
+
 @pytest.fixture
-def run(environment, tmp_path, monkeypatch, quick_stages):
+def graph(template):
+    with template.copy() as made:
+        yield made
+
+
+@pytest.fixture
+def environment(graph):
+    """That of a graph that has run on a good file."""
+    return graph.environment
+
+
+@pytest.fixture
+def run(graph, monkeypatch, quick_stages):
     """Runs the data stages on a file; returns the outcome. The first run, on a good file, is done already."""
-    file = write_csv(tmp_path / "records.csv", records())
-    write_use_case(environment.defs, "complaints", minimal_attributes(str(file)))
     monkeypatch.setattr("ft_platform.compute.backends.local.run", StandInBackend().run)
-    with dg.DagsterInstance.ephemeral() as instance:
 
-        def run(overrides: dict | None = None, stages: list[str] = DATA):
-            return run_use_case("complaints", overrides, select=stages, environment=environment, instance=instance)
+    def run(overrides: dict | None = None, stages: list[str] = DATA):
+        return run_use_case(
+            "complaints", overrides, select=stages, environment=graph.environment, instance=graph.instance
+        )
 
-        assert run().success
-        yield run
+    return run
 
 
 def missing_file(folder: Path) -> Path:

@@ -380,6 +380,7 @@ def test_ui_without_the_web_server_says_how_to_add_it(monkeypatch, capsys):
     assert 'pip install "ft-platform[ui]"' in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_init_creates_home_and_key_once(capsys, installation):
     assert cli.main(["init"]) == 0
     assert "created" in capsys.readouterr().out

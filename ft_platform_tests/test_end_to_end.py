@@ -17,7 +17,7 @@ from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import save_tiny_model
 
-pytestmark = pytest.mark.pictures
+pytestmark = [pytest.mark.integration, pytest.mark.pictures]
 
 SMALL = {
     "source.uri": "sample://complaints?rows=360&seed=7",

@@ -136,6 +136,7 @@ def test_a_file_that_another_account_put_into_a_folder_above_is_not_taken(
     assert load_environment().policy.title == "bank 7"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("started_in", [".", "reports"])
 def test_dagster_finds_it_too(root: Path, started_in: str) -> None:
     (root / "ft_environment.yaml").write_text("surprise: 1")

@@ -16,8 +16,8 @@ from ft_platform.orchestration.execution import run_use_case
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import STAGES
 from ft_platform.use_case.file import load_use_case
-from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
+from ft_platform_tests.graph_template import GraphTemplate
 
 DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
 
@@ -29,14 +29,17 @@ def backend(monkeypatch):
     return stand_in
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    def run(graph):
+        assert graph.run(*DATA).success
+
+    return GraphTemplate(tmp_path_factory.mktemp("data_stages"), run, retraining={"mode": "on_data_change"})
+
+
 @pytest.fixture
-def graph(environment, tmp_path, backend, quick_stages):
-    file = write_csv(tmp_path / "complaints.csv", records())
-    attributes = {**minimal_attributes(str(file)), "retraining": {"mode": "on_data_change"}}
-    write_use_case(environment.defs, "complaints", attributes)
-    with dg.DagsterInstance.ephemeral() as instance:
-        made = Graph(environment, "complaints", instance)
-        assert made.run(*DATA).success
+def graph(template, backend, quick_stages):
+    with template.copy() as made:
         yield made
 
 
@@ -154,6 +157,7 @@ def test_training_is_refused_from_the_ui_and_the_cli(graph, backend, fault, star
     assert backend.started == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", [fail_a_check, write_a_newer_parent, withdraw_a_row], ids=lambda f: f.__name__)
 def test_a_program_started_by_hand_is_refused(graph, fault):
     fault(open_lake(graph.environment))
@@ -193,15 +197,23 @@ def a_second_copy(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("changed", [a_row_without_consent, a_second_copy], ids=lambda f: f.__name__)
-def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, backend, tmp_path, changed):
+def test_new_rows_that_do_not_reach_the_splits_refuse_nothing(graph, use_case, backend, template, changed):
     lake = open_lake(graph.environment)
     before = lake.latest("complaints", "splits")
-    write_csv(tmp_path / "complaints.csv", changed(records()))
+    write_csv(template.source, changed(records()))
     assert graph.run(*DATA).success
     assert lake.latest("complaints", "raw_records").rows == 91
     assert lake.latest("complaints", "splits").content_hash == before.content_hash
     assert problems_with(lake, use_case, lake.latest("complaints", "splits")) == []
     assert graph.run("adapter_checkpoint").success
+
+
+def test_a_version_that_was_made_with_other_settings_is_stale(graph):
+    """What the seals cannot see: the manifest is as it was written, and the YAML is not."""
+    lake = open_lake(graph.environment)
+    changed = load_use_case(graph.environment.defs / "complaints", {"cleaning.min_characters": 6})
+    problems = problems_with(lake, changed, lake.latest("complaints", "splits"))
+    assert [problem for problem in problems if "settings or code of cleaned_records changed" in problem]
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def test_what_is_the_installations_is_closed_and_the_home_is_the_accounts(with_a
         prepare(with_account, "spy", identity)
 
 
+@pytest.mark.integration
 def test_ft_list_and_ft_ui_say_which_use_cases_are_elsewhere(with_account, monkeypatch, capsys) -> None:
     write_use_case(with_account.defs, "spy", minimal_attributes("records.csv"))
     monkeypatch.setattr("ft_platform.environment.load_environment", lambda: with_account)

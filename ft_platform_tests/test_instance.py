@@ -37,6 +37,7 @@ def test_the_settings_lie_inside_the_package_so_that_a_wheel_has_them():
     assert instance.INSTANCE_SETTINGS.is_file() and not instance.INSTANCE_SETTINGS.is_symlink()
 
 
+@pytest.mark.integration
 def test_a_new_installation_runs_one_step_of_the_gpu_pool_at_a_time(installation):
     instance.prepare_home(installation)
     with dg.DagsterInstance.get() as made:
@@ -51,6 +52,7 @@ def test_without_the_packaged_settings_nothing_is_created_half(installation, mon
         assert found is None
 
 
+@pytest.mark.integration
 def test_settings_that_are_there_stay(installation):
     installation.dagster_home.mkdir(parents=True)
     (installation.dagster_home / "dagster.yaml").write_text("concurrency: {pools: {default_limit: 3}}\n")
@@ -86,6 +88,7 @@ def test_a_pipe_in_place_of_the_settings_is_not_waited_for(installation):
         pass
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("content", [b"garbage" * 100, None], ids=["garbage", "cut"])
 @pytest.mark.parametrize("database", ["history/runs.db", "history/runs/index.db", "schedules/schedules.db"])
 def test_a_damaged_database_is_named_and_a_new_one_takes_its_place_once_it_is_moved_away(

@@ -21,6 +21,8 @@ from ft_platform.orchestration.lost_runs import mend_lost_runs
 from ft_platform.orchestration.run_launcher import Worker, this_process
 from ft_platform.orchestration.runs import last_runs
 
+pytestmark = pytest.mark.integration
+
 HERE = this_process()
 DEAD = replace(HERE, pid=2**22 + 1)  # above the largest process number of Linux
 

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from ft_platform.assets.stage import with_typed_failures
 from ft_platform.process import memory
 
@@ -20,6 +22,7 @@ print(before >> 20, used >> 20, anonymous_bytes() >> 20)
 """
 
 
+@pytest.mark.integration
 def test_memory_that_nothing_needs_goes_back_to_the_system() -> None:
     done = subprocess.run([sys.executable, "-c", KEPT_AND_GIVEN_BACK], capture_output=True, text=True, check=True)
     before, used, after = map(int, done.stdout.split())

@@ -28,6 +28,8 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
 
+pytestmark = pytest.mark.components(name="aws")
+
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[dict[str, str]]:

@@ -83,6 +83,7 @@ def assets(environment: Environment) -> set[str]:
     }
 
 
+@pytest.mark.integration
 def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment, own_code):
     own_code.write_text(SUBCLASS % '("fairness_report", "model_card", "release_decision")')
     found = assets(environment)

@@ -26,6 +26,8 @@ from ft_platform.records.columns import contents
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 
+pytestmark = pytest.mark.integration
+
 DATA = ["raw_records", "permitted_records", "cleaned_records", "quarantined_records", "anonymized_records", "splits"]
 SUBJECT = "subject-canary-7741"
 CONSENT = "canary-consent-7742"

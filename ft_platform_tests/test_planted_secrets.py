@@ -17,6 +17,8 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 from ft_platform_tests.planted import places_of, readable
 
+pytestmark = pytest.mark.integration
+
 SECRETS = {
     "name of a file": "zebulon.quillfeather7701@mail.example",
     "id of a record": "record-canary-7702",

@@ -17,6 +17,8 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here
 from ft_platform_tests.tiny_models import save_tiny_model
 
+pytestmark = pytest.mark.integration
+
 SECRET = "mary.example@mail.example"
 
 

@@ -22,6 +22,8 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.scaffold import scaffold_yaml
 
+pytestmark = pytest.mark.integration
+
 SCHEMA = pa.schema([("record_id", pa.string())])
 
 

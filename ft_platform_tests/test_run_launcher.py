@@ -38,6 +38,8 @@ from ft_platform.orchestration.run_launcher import (
     this_process,
 )
 
+pytestmark = pytest.mark.integration
+
 CODE = """
 import os
 import subprocess

@@ -89,6 +89,7 @@ def test_a_name_that_cannot_be_an_asset_group_is_refused(name):
         check_name(name)
 
 
+@pytest.mark.integration
 def test_dg_scaffold_defs_writes_the_file_that_ft_new_writes_and_it_loads(tmp_path):
     """In a copy of the project: `dg` writes below the module that its pyproject.toml names."""
     ignored = shutil.ignore_patterns("__pycache__")

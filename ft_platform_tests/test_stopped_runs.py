@@ -14,6 +14,8 @@ import pytest
 from ft_platform_tests.compute.test_local import is_running, stand_in_python
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
+pytestmark = pytest.mark.integration
+
 COMPONENT = """
 import os
 

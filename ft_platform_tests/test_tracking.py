@@ -101,6 +101,7 @@ def test_a_failed_run_is_marked_with_the_type_of_the_error_only(tracked, use_cas
     assert "secret" not in str(run.to_dictionary())
 
 
+@pytest.mark.integration
 def test_a_tracker_that_is_down_costs_a_warning_and_no_checkpoint(lake, environment, use_case, caplog, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.socket() as unused:
@@ -170,6 +171,7 @@ def _track(environment: Environment, use_case, results) -> None:
     results.put(tracker.state())
 
 
+@pytest.mark.integration
 def test_two_processes_may_use_a_new_store_at_once(environment, use_case):
     tracked = environment.model_copy(update={"tracking_uri": ""})
     context = multiprocessing.get_context("spawn")

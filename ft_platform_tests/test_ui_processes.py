@@ -112,6 +112,7 @@ def supervised(
         kill(process.pid, int(service), int(child))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_service_started_in_the_background_of_a_script_ends_with_its_children(number: int) -> None:
     exit_code, running, seconds, obeys = supervised("SIG_DFL", number)
@@ -220,6 +221,7 @@ def test_a_taken_reports_port_ends_ft_ui_before_dagster_starts(environment: Envi
     assert done.stderr == f"ft ui: {problem}. Choose another one with --reports-port, or with FT_REPORTS_URL\n"
 
 
+@pytest.mark.integration
 def test_dagster_that_ends_by_itself_is_a_failure(environment: Environment, tmp_path: Path) -> None:
     command = [
         sys.executable,

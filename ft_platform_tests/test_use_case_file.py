@@ -564,6 +564,7 @@ def test_an_argument_from_the_environment_is_never_printed(defs, monkeypatch):
     assert "value is not a valid float, got the value of LEAST" in problem and "secret" not in problem
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("expectations", ["[]", "[{table: splits, expectation: expect_column_values_to_be_unique}]"])
 def test_great_expectations_is_imported_only_where_there_are_expectations_and_only_by_the_check(defs, expectations):
     folder = write(defs, dedent(GOOD) + f"  validation: {{expectations: {expectations}}}\n")

@@ -25,6 +25,8 @@ from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
+pytestmark = pytest.mark.integration
+
 LOG = logging.getLogger("test")
 TAGS = {"splits": "splits@0", "content_hash": "ab" * 32}
 
@@ -131,6 +133,7 @@ def assert_both_get_the_same_events(lake: Any, both: Environment, use_case: Name
         )
 
 
+@pytest.mark.components(name="mlflow")
 @pytest.mark.slow  # starting the server takes half a minute
 def test_a_server_and_wandb_get_the_same_events_and_the_run_has_a_link(
     lake: Any, both: Environment, use_case: NamedUseCase

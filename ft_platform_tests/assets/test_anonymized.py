@@ -58,6 +58,7 @@ def everything_below(folder: Path) -> bytes:
     return b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file())
 
 
+@pytest.mark.integration
 def test_equal_within_a_use_case_and_unlinkable_across_two_on_the_same_rows(
     environment: Environment, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_manifest_of_the_first_release_and_its_key_file_are_read(environment: 
     assert "the pseudonym key is not the one" in run(environment).error
 
 
+@pytest.mark.integration
 def test_a_rotated_key_makes_new_pseudonyms_once_and_the_old_version_can_be_asked_for(
     environment: Environment, tmp_path: Path
 ) -> None:
@@ -251,6 +253,7 @@ def run_and_die(environment: Environment, after_rows: int) -> None:
     raise SystemExit(f"not killed: {run(environment)}")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("vault", [False, True])
 def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_rows(
     environment: Environment, tmp_path: Path, vault: bool, monkeypatch: pytest.MonkeyPatch
@@ -275,6 +278,7 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     assert newest(other)[1].content_hash == whole.content_hash
 
 
+@pytest.mark.integration
 def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_run_says_why(
     environment: Environment, tmp_path: Path
 ) -> None:

@@ -25,6 +25,8 @@ from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use
 from ft_platform_tests.graph import records, run_here, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
 
+pytestmark = pytest.mark.integration
+
 LONGEST_SHOWN_AT_ONCE = 1000
 """Characters of Markdown from which on Dagster's UI (1.13.27) shows a button in place of the text."""
 ALTERNATIVES = ("majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot")

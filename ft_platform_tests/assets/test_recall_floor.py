@@ -17,7 +17,7 @@ from ft_platform.orchestration.runs import outcome_of
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 
-pytestmark = pytest.mark.usefixtures("quick_stages")
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick_stages")]
 DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records"]
 
 

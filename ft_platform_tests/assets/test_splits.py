@@ -46,6 +46,7 @@ def no_pictures(quick_stages: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ft_platform.reporting.plots.funnel_plot", lambda steps: b"")
 
 
+@pytest.mark.integration
 def test_a_version_carries_on_the_one_before_it_and_each_is_a_membership_table(lake: Lake) -> None:
     case = use_case()
     first = divide(lake, case, anonymized(lake, case, 60))
@@ -63,6 +64,7 @@ def test_the_same_records_again_give_the_same_version(lake: Lake) -> None:
     assert divide(lake, case, given) == divide(lake, case, given)
 
 
+@pytest.mark.integration
 def test_a_changed_benchmark_file_divides_again_without_its_texts(lake: Lake, tmp_path: Path) -> None:
     file = tmp_path / "benchmark.txt"
     file.write_text("a text that stands in no record of this use case\n")
@@ -102,6 +104,7 @@ def _changed(lake: Lake, version: TableVersion, name: str, values: list) -> Tabl
     return lake.write_table(version.use_case, "splits", changed.to_batches(), changed.schema, zone="shared")
 
 
+@pytest.mark.integration
 def test_each_check_is_blocking_passes_and_turns_red_on_its_planted_fault(lake: Lake) -> None:
     case = use_case()
     version = divide(lake, case, anonymized(lake, case, 60, subject_id=[f"s{i}" for i in range(60)]))

@@ -21,6 +21,8 @@ from ft_platform.lake import Lake, TableVersion
 from ft_platform_tests.assets.stop_points import STAGES, WRITTEN
 from ft_platform_tests.governance.house import House, rows
 
+pytestmark = pytest.mark.integration
+
 MIB = 1 << 20
 KILLED = {"signal": signal.SIGKILL}
 SOME = 37

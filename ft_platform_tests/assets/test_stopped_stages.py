@@ -12,6 +12,8 @@ import pytest
 
 from ft_platform_tests.assets.stop_points_of_later_stages import STAGES, WRITTEN
 
+pytestmark = pytest.mark.integration
+
 KILLED = {"signal": signal.SIGKILL}
 SOME = {"kill": 43, "full": 19}
 """Every point takes some seconds."""

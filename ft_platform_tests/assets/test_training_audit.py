@@ -2,6 +2,7 @@
 training before it starts."""
 
 import dagster as dg
+import pytest
 
 from ft_platform.lake import open_lake
 from ft_platform.orchestration.runs import outcome_of
@@ -9,6 +10,8 @@ from ft_platform.stages import TRAINING_AUDIT
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 from ft_platform_tests.tiny_models import save_tiny_model
+
+pytestmark = pytest.mark.integration
 
 DATA = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
 

@@ -53,7 +53,9 @@ def all_areas() -> dict[str, Area]:
     return {area.name: area for area in sorted(found, key=lambda area: area.name)}
 
 
-def score(area: Area, seed: int, folder: Path, size: int, broken_defence: str = "") -> Score:
+def score(
+    area: Area, seed: int, folder: Path, size: int, broken_defence: str = "", *, until_broken: bool = False
+) -> Score:
     """Runs all cases of an area.
 
     Args:
@@ -61,6 +63,7 @@ def score(area: Area, seed: int, folder: Path, size: int, broken_defence: str = 
         folder: empty folder for its files.
         size: cases to draw at most of each kind.
         broken_defence: name of a defence to switch off.
+        until_broken: no case after the first that breaks.
     """
     found = Score()
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,4 +77,6 @@ def score(area: Area, seed: int, folder: Path, size: int, broken_defence: str = 
                 broke = f"ended with {type(error).__name__}"
             if broke:
                 found.broken.append(f"{name}: {broke}")
+                if until_broken:
+                    break
     return found

@@ -21,7 +21,7 @@ def test_every_attack_is_held_off(area: Area, seed: int, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("area", "defence"), [(area, name) for area in AREAS.values() for name in area.defences])
 def test_an_area_turns_red_without_its_defence(area: Area, defence: str, tmp_path: Path) -> None:
-    assert score(area, 1, tmp_path / area.name, SIZE, defence).broken
+    assert score(area, 1, tmp_path / area.name, SIZE, defence, until_broken=True).broken
 
 
 def test_names_of_areas_and_defences_are_unique() -> None:

@@ -65,6 +65,7 @@ class Watched:
         )
 
 
+@pytest.mark.integration
 def test_a_changed_file_asks_for_one_new_report_and_an_unchanged_one_for_none(
     environment: Environment, tmp_path: Path
 ) -> None:

@@ -332,6 +332,7 @@ def test_without_an_endpoint_nothing_is_claimed_about_one(case: TinyCase) -> Non
     assert list(found(case, **PLAN)["alternatives"]) == ["fine_tuned", "base_few_shot"]
 
 
+@pytest.mark.integration
 def test_a_generation_task_has_its_text_figure_and_no_cost_of_errors(generated: TinyCase) -> None:
     roi = found(generated, **PLAN, accuracy_without=0.9, cost_of_error=3)
     assert roi["figures"]["accuracy"]["unit"] == "rouge_l"

@@ -353,7 +353,10 @@ def test_the_function_of_a_batch_travels_to_other_processes() -> None:
     assert pickle.loads(pickle.dumps(cleaner))(batch).equals(cleaner(batch))  # noqa: S301
 
 
-@pytest.mark.parametrize("engine", ["processes", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "engine", ["processes", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.components(name="ray")])]
+)
 def test_every_engine_comes_to_the_same_rows(engine: str) -> None:
     if engine == "ray":
         pytest.importorskip("ray")

@@ -17,6 +17,8 @@ from ft_platform.use_case import Training
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
+pytestmark = pytest.mark.integration
+
 FIRST = ["memory_gib", "memory_band", "seconds", "seconds_band", "cost"]
 
 

@@ -63,6 +63,7 @@ def test_it_looks_ahead_without_marking(installation, capsys):
     assert "still to come" in swept(capsys, "--day", today(6), code=1)["failed"]["letters"]
 
 
+@pytest.mark.integration
 def test_one_broken_use_case_does_not_keep_the_marks_from_the_others(installation, capsys):
     letters, claims = with_ledger(installation, "letters"), with_ledger(installation, "claims")
     letters.write_ledger(p0="yes", p1="withdrawn", p2="yes")

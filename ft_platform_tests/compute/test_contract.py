@@ -134,6 +134,8 @@ def once(condition: Callable[[], bool], seconds: float, then: Callable[[], None]
     return thread
 
 
+@pytest.mark.smoke  # seam: program
+@pytest.mark.integration
 def test_a_result_arrives_with_log_lines_and_progress(case: Case) -> None:
     updates: list[progress.Update] = []
     with progress.listening(updates.append):
@@ -143,18 +145,21 @@ def test_a_result_arrives_with_log_lines_and_progress(case: Case) -> None:
     assert "a line of process 0" in case.told() and "a line of process 1" not in case.told()
 
 
+@pytest.mark.integration
 def test_a_failure_reaches_the_step_with_its_type_and_next_step(case: Case) -> None:
     with pytest.raises(NanLoss, match=r"loss is NaN at step 12.*Lower training\.learning_rate"):
         case.run("fails")
     assert case.nothing_runs()
 
 
+@pytest.mark.integration
 def test_a_killed_program_says_the_signal(case: Case) -> None:
     with pytest.raises(ProgramKilled, match=r"program train was ended by SIGKILL.*training\.micro_batch_tokens"):
         case.run("dies")
     assert case.nothing_runs()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("does", ["sleeps", "ignores_interrupts"])
 def test_the_end_of_the_run_is_the_end_of_the_program_and_of_what_it_started(case: Case, does: str) -> None:
     seen: list[str] = []
@@ -171,6 +176,7 @@ def test_the_end_of_the_run_is_the_end_of_the_program_and_of_what_it_started(cas
     assert seen == [], "variables in a command line are for all on the machine to see"
 
 
+@pytest.mark.integration
 def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +190,7 @@ def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(
     assert case.nothing_runs()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("does", ["reports", "raises", "dies"])
 def test_values_of_variables_are_shown_nowhere(case: Case, does: str, capfd: pytest.CaptureFixture[str]) -> None:
     said = ""

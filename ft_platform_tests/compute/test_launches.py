@@ -95,6 +95,7 @@ def test_a_program_is_not_started_once_the_budget_is_spent(launch, lake: Lake, t
 WITH_DEATH_SIGNAL = COMPONENT.replace('"sleeps"', '"sleeps_like_a_program"')
 
 
+@pytest.mark.integration
 def test_a_killed_run_worker_leaves_no_program_behind_and_a_row_in_the_ledger(
     environment, lake: Lake, tmp_path, monkeypatch
 ):

@@ -15,6 +15,8 @@ import pytest
 from ft_platform.compute import warm
 from ft_platform_tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.integration
+
 PROGRAM = """
 import json, os, signal, sys, time
 from pathlib import Path

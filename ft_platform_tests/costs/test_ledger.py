@@ -124,6 +124,7 @@ for _ in range(5):
 """
 
 
+@pytest.mark.integration
 def test_many_processes_append_at_once_and_no_row_is_lost(lake: Lake):
     started = [
         subprocess.Popen([sys.executable, "-c", APPENDS, lake.root], cwd=Path(__file__).parents[2]) for _ in range(4)

@@ -43,7 +43,13 @@ def die() -> BatchFunction:
     return apply
 
 
-@pytest.fixture(params=["in_process", "processes", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        "in_process",
+        "processes",
+        pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.components(name="ray")]),
+    ]
+)
 def engine(request) -> Engine:
     if request.param == "ray" and not importlib.util.find_spec("ray"):
         pytest.skip("needs the extra `ray`")
@@ -63,6 +69,7 @@ def test_the_same_rows_in_the_same_order_on_every_engine(engine):
     assert digests[0] == digests[1]
 
 
+@pytest.mark.integration
 def test_only_the_columns_asked_for_are_handed_out(engine):
     batches = list(engine.map(TableRows(TABLE, batch_rows=1000), functools.partial(names_of), ["text"]))
     assert {b.schema.names[0] for b in batches} == {"seen_text"}
@@ -72,17 +79,20 @@ def names_of() -> BatchFunction:
     return lambda batch: pa.RecordBatch.from_arrays([batch.column(0)], names=[f"seen_{','.join(batch.schema.names)}"])
 
 
+@pytest.mark.integration
 def test_an_error_in_a_batch_comes_out_typed(engine):
     with pytest.raises(DataError, match="a row is impossible") as caught:
         list(engine.map(TableRows(TABLE), refuse))
     assert caught.value.next_step == "Look at the source"
 
 
+@pytest.mark.integration
 def test_a_worker_that_dies_is_a_clear_error():
     with pytest.raises(TransientError, match="worker process ended"):
         list(Processes(1).map(TableRows(TABLE), die))
 
 
+@pytest.mark.integration
 def test_a_reader_that_stops_early_ends_the_workers():
     results = Processes(2).map(TableRows(TABLE, batch_rows=10), functools.partial(shout, "?"))
     assert next(results).num_rows == 10

@@ -24,6 +24,8 @@ from ft_platform.use_case import Compute, NamedUseCase
 from ft_platform_tests.privacy.anonymizing import key_in
 from ft_platform_tests.tables import raw, use_case
 
+pytestmark = pytest.mark.integration
+
 TEXTS = [
     "My name is Zebulon Quartermain and the bank charged me {} dollars, write to zebulon{}@example.org",
     "<p>Tom &amp; Ann</p> paid  at the cafÃ© number {} and the fee {} was refused",
@@ -32,7 +34,7 @@ TEXTS = [
     "{} THEY CHARGED ME AGAIN AND NOBODY AT THE BANK WANTS TO HELP ME WITH CASE {}",
 ]
 """Fictitious, of every kind that the stages treat apart."""
-ENGINES = ["in_process", "processes", "ray"]
+ENGINES = ["in_process", "processes", pytest.param("ray", marks=pytest.mark.components(name="ray"))]
 
 
 @pytest.fixture(autouse=True, scope="module")

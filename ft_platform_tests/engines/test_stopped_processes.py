@@ -13,6 +13,8 @@ import pytest
 
 from ft_platform_tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.integration
+
 SCRIPT = """
 import functools, sys
 from ft_platform.engines.processes import Processes

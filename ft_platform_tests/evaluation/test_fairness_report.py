@@ -267,6 +267,7 @@ def test_pages_show_everything_and_nothing_of_a_record(labels: FairCase, plain: 
             assert CANARY.encode() not in labels.lake.read_file(report, name)
 
 
+@pytest.mark.integration
 def test_texts_are_compared_with_the_swapped_answer_and_with_the_same_prompt_asked_again(tmp_path) -> None:
     case = fair_case(tmp_path, "generation", 50, epochs=1)
     report = case.fairness()

@@ -161,6 +161,7 @@ def test_the_records_that_each_small_group_lacks_are_counted() -> None:
     assert "isle 4 needs 16 more, and 3 others (fairness.json has all)." in verdict.text
 
 
+@pytest.mark.integration
 def test_small_groups_of_two_features_count_as_well_and_can_be_pooled_or_accepted() -> None:
     sizes = {("north", "old"): 400, ("north", "young"): 400, ("south", "old"): 400, ("south", "young"): 3}
     both = ("region", "age")

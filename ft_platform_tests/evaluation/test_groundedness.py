@@ -156,6 +156,7 @@ def test_predictions_hold_the_claims_of_each_answer_and_only_where_asked_for(tmp
     assert dataclasses.asdict(claims_in("My swipe was handled badly.", side.texts[0]))["unsupported"] == 0
 
 
+@pytest.mark.integration
 def test_an_evaluation_measures_it_where_asked_and_its_figures_can_be_computed_again_from_the_predictions(
     tmp_path: Path, encoder: Path
 ) -> None:

@@ -96,12 +96,14 @@ def test_the_labels_are_really_shuffled_and_as_frequent_as_before() -> None:
     assert sorted(shuffled_labels()) == sorted(true_labels()) and 0.4 < agreeing < 0.6
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("system", ["fine_tuned", "tfidf_logreg", "base_zero_shot", "base_few_shot", "majority"])
 def test_on_shuffled_labels_every_system_is_at_chance(made, system: str) -> None:
     accuracy = made("shuffled")["systems"][system]["accuracy"]
     assert accuracy["low"] <= CHANCE <= accuracy["high"], accuracy
 
 
+@pytest.mark.integration
 def test_on_shuffled_labels_the_fine_tuned_model_is_better_than_none_and_nobody_is_told_to_fine_tune(made) -> None:
     figures = made("shuffled")
     for system in figures["differences"]:
@@ -110,6 +112,7 @@ def test_on_shuffled_labels_the_fine_tuned_model_is_better_than_none_and_nobody_
     assert not fine_tune_or_prompt(figures, metric("macro_f1"), CONFIDENCE).startswith("Fine-tune")
 
 
+@pytest.mark.integration
 def test_on_the_true_labels_the_same_judgement_finds_what_there_is_to_learn(made) -> None:
     figures = made("true")
     assert above_chance(figures, "tfidf_logreg") and not above_chance(made("shuffled"), "tfidf_logreg")
@@ -124,10 +127,12 @@ def refusing(home: Path, figures: dict[str, Any]) -> dict[str, str]:
     return EvidenceCase(home, {"gate": gate}, {**good_figures(), "evaluation_report": figures}).refusing()
 
 
+@pytest.mark.integration
 def test_the_gate_refuses_a_model_of_shuffled_labels(made, tmp_path: Path) -> None:
     found = refusing(tmp_path, made("shuffled"))
     assert {"beats/majority", "beats/base_few_shot", "floor/accuracy"} <= set(found), found
 
 
+@pytest.mark.integration
 def test_the_gate_lets_a_model_of_the_true_labels_pass_what_it_has_learned(made, tmp_path: Path) -> None:
     assert not {"beats/majority", "floor/accuracy"} & set(refusing(tmp_path, made("true")))

@@ -21,6 +21,8 @@ from ft_platform_tests.evaluation.recompute import Expected, moves_not_found, pr
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
+pytestmark = pytest.mark.integration
+
 FAIRNESS = {
     "sensitive_features": ["region", "channel"],
     "swaps": [{"name": "words", "terms": [["swipe", "house"]]}, {"name": "absent", "terms": [["aunt", "uncle"]]}],

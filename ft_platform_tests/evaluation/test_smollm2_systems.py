@@ -15,7 +15,7 @@ from ft_platform.models.renderer import Renderer
 from ft_platform.use_case import BaseModelSettings, Task
 from ft_platform_tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.integration, pytest.mark.model]
 LABELS = ["Credit card or prepaid card", "Credit reporting", "Mortgage", "Student loan"]
 TEXTS = [
     "They charged my card twice and will not refund the second payment.",

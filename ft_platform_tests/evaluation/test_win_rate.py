@@ -60,6 +60,7 @@ def test_the_win_rate_compares_implicit_rewards() -> None:
     assert win_rates({"base_zero_shot": plain, "fine_tuned": plain}, Evaluation()) == {}
 
 
+@pytest.mark.integration
 def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: Path) -> None:
     import torch
 

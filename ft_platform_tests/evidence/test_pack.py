@@ -19,6 +19,8 @@ from ft_platform.reporting.documents import DOCUMENTS
 from ft_platform.stages import STAGES
 from ft_platform_tests.evidence.case import NAME, PERSON, Case, publish, small_case
 
+pytestmark = pytest.mark.integration
+
 REPORTS = [stage.name for stage in STAGES.values() if stage.kind == "report" and not stage.on_demand]
 
 

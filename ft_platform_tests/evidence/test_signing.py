@@ -78,6 +78,7 @@ def pack(signed: tuple[Path, str], tmp_path: Path) -> Path:
     return Path(shutil.copytree(signed[0], tmp_path / "pack"))
 
 
+@pytest.mark.integration
 def test_a_signed_pack_is_checked_offline_by_the_platform_and_by_openssl(
     signed: tuple[Path, str], keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

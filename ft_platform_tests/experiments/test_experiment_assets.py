@@ -74,6 +74,7 @@ def metadata_of(instance: dg.DagsterInstance, stage: str) -> dict[str, Any]:
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
+@pytest.mark.integration
 def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gate_holds(
     environment: Environment,
     instance: dg.DagsterInstance,

@@ -19,6 +19,8 @@ from ft_platform.publishing.curve import publish_curve
 from ft_platform.use_case import LearningCurve, NamedUseCase, UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
+pytestmark = pytest.mark.integration
+
 LOG = logging.getLogger("test")
 SHARES = [0.25, 0.5, 1.0]
 

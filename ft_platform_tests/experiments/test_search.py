@@ -32,6 +32,8 @@ from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case import NamedUseCase, Search, Training, UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
+pytestmark = pytest.mark.integration
+
 LOG = logging.getLogger("test")
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1e-2, "log": True},

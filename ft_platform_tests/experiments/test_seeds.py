@@ -30,6 +30,8 @@ from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, installed
 from ft_platform_tests.reporting.page_rules import problems_of
 
+pytestmark = pytest.mark.integration
+
 LOG = logging.getLogger("test")
 
 

@@ -53,6 +53,7 @@ def test_a_table_decides_as_a_file_does(uri: str) -> None:
     assert found == ["kept", "consent_not_accepted", "consent_expired", "kept", "not_in_ledger"]
 
 
+@pytest.mark.components(name="postgres")
 def test_postgresql_decides_as_a_file_does(postgres: int, monkeypatch: pytest.MonkeyPatch) -> None:
     psycopg = pytest.importorskip("psycopg")
     monkeypatch.setenv("FT_SOURCES_ALLOWED", f"postgresql://127.0.0.1:{postgres}")

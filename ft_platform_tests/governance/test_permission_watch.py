@@ -57,6 +57,7 @@ def look(house: House, instance: dg.DagsterInstance, cursor: str | None) -> dg.S
     return result
 
 
+@pytest.mark.integration
 def test_the_sensor_reports_a_changed_ledger_once_and_starts_a_sweep_where_there_is_something_to_sweep(
     watched: House,
 ) -> None:
@@ -89,6 +90,7 @@ def test_the_sensor_reports_a_changed_ledger_once_and_starts_a_sweep_where_there
         assert not sweep.get_asset_materialization_events(), "a sweep makes no new version"
 
 
+@pytest.mark.integration
 def test_each_change_starts_one_sweep_also_the_one_back_to_an_earlier_ledger(watched: House) -> None:
     """Dagster starts no run for a run key that it has started one for."""
     house, keys = watched, []
@@ -121,6 +123,7 @@ def test_a_ledger_that_cannot_be_read_is_told_and_keeps_the_cursor(watched: Hous
     assert isinstance(skipped, dg.SkipReason) and "does not exist" in (skipped.skip_message or "")
 
 
+@pytest.mark.integration
 def test_the_job_of_the_schedule_marks_all_that_a_passed_day_ends(
     watched: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,6 +184,7 @@ def drawn(values: dict[str, list[Any]], good: dict[str, Any], draw: random.Rando
     return {**good, **{name: draw.choice(some) for name, some in values.items() if draw.random() < faults}}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("with_ledger", [False, True], ids=["by columns", "with a ledger"])
 @pytest.mark.parametrize("exempt", [[], ["contract"]], ids=["consent needed", "contract needs none"])
 def test_the_second_look_and_the_judge_agree_on_rows_of_every_kind(
@@ -245,6 +246,7 @@ def check_of(name: str, case: NamedUseCase, lake: Lake, **version: Any) -> Any:
     return check(lake=lake, **version)
 
 
+@pytest.mark.integration
 def test_the_check_in_the_graph_refuses_a_planted_version_and_reads_no_whole_table(
     environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +272,7 @@ def test_the_check_in_the_graph_refuses_a_planted_version_and_reads_no_whole_tab
         assert not house.lake.verdicts(version)["only_permitted_records"].passed, "the gate reads this"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", ["a row twice", "a row lost"])
 def test_a_row_that_is_there_twice_or_lost_turns_rows_are_accounted_for_red(
     house: House, monkeypatch: pytest.MonkeyPatch, fault: str

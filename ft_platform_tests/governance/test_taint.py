@@ -20,6 +20,8 @@ from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable, ta
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform_tests.governance.house import LATER, House, later, rows, today
 
+pytestmark = pytest.mark.integration
+
 CHAIN = ["permitted_records", *LATER, "adapter_checkpoint"]
 
 

@@ -64,6 +64,7 @@ def with_fault(fault: str, kills: int = 8, seed: int = 3) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.integration
 def test_some_kills_leave_nothing_stuck_and_change_no_bit():
     found = kill_test(4, seed=random.randrange(1_000_000))
     assert (
@@ -123,6 +124,7 @@ print(json.dumps(run.KillTest(place, random.Random(1))._attempt(place, attempt.F
 """
 
 
+@pytest.mark.integration
 def test_an_attempt_that_hangs_is_stuck_and_says_where(tmp_path):
     done = subprocess.run([sys.executable, "-c", STUCK, str(tmp_path)], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)

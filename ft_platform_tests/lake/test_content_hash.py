@@ -56,6 +56,7 @@ def table(rows: list[dict]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+@pytest.mark.integration
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=6), st.randoms())
 def test_order_batches_and_slices_do_not_matter(rows, random):
@@ -68,6 +69,7 @@ def test_order_batches_and_slices_do_not_matter(rows, random):
     assert digest(table(rows).cast(large)) == whole, "another width of the same type"
 
 
+@pytest.mark.integration
 @settings(max_examples=300, deadline=None)
 @given(ROW, ROW)
 def test_different_rows_have_different_hashes(one, other):

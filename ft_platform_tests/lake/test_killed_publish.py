@@ -12,6 +12,8 @@ from ft_platform.environment import Environment
 from ft_platform.lake import open_lake
 from ft_platform.lake.versions import ArtifactVersion
 
+pytestmark = pytest.mark.integration
+
 PROGRAM = textwrap.dedent("""
     import os, sys, time
     from pathlib import Path

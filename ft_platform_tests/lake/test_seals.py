@@ -324,6 +324,7 @@ def run_program(home: Path, point: int) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.integration
 def test_a_verdict_whose_writer_was_killed_is_the_old_one_or_the_new_one(tmp_path):
     home = Environment(home=tmp_path / "home")
     version = table(open_lake(home))
@@ -345,6 +346,7 @@ def test_a_verdict_whose_writer_was_killed_is_the_old_one_or_the_new_one(tmp_pat
     assert seen == [True, True, False, False]
 
 
+@pytest.mark.integration
 def test_writers_beside_readers_raise_no_false_alarm(home):
     version = table(open_lake(home))
     program = PROGRAM.replace(

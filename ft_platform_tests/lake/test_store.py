@@ -140,6 +140,7 @@ def _write_slowly(root: str, started) -> None:
     Lake(root).write_table("legal", "raw_records", batches(), SCHEMA, zone="restricted", append=True)
 
 
+@pytest.mark.integration
 def test_kill_in_the_middle_of_a_table_write_leaves_the_old_version(lake):
     version = write(lake, rows("a"))
     context = multiprocessing.get_context("spawn")
@@ -161,6 +162,7 @@ def _append_one(root: str, number: int) -> None:
     )
 
 
+@pytest.mark.integration
 def test_two_writers_lose_nothing(lake):
     write(lake, rows("a"))
     context = multiprocessing.get_context("spawn")
@@ -239,6 +241,7 @@ def s3_lake(monkeypatch):
         yield Lake("s3://lake/prefix", options)
 
 
+@pytest.mark.components(name="aws")
 def test_the_same_lake_works_on_an_object_store(s3_lake, lake):
     version = write(s3_lake, rows("a", "b"))
     assert version.content_hash == write(lake, rows("a", "b")).content_hash

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pyarrow as pa
+import pytest
 
 from ft_platform.lake import Lake
 from ft_platform_tests.conftest import REPOSITORY
@@ -18,6 +19,7 @@ print(next(batches).num_rows)
 """
 
 
+@pytest.mark.integration
 def test_an_unfinished_read_ends_cleanly(tmp_path):
     lake = Lake(tmp_path / "lake of today")
     batch = pa.RecordBatch.from_pydict({"record_id": [str(i) for i in range(20_000)], "text": ["x" * 200] * 20_000})

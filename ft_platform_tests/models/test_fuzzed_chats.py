@@ -150,6 +150,7 @@ def fuzz(chats: int, seed: int) -> int:
     return with_tools
 
 
+@pytest.mark.integration
 def test_2000_hostile_chats_over_ten_chat_formats_make_no_control_token_and_keep_their_words():
     assert fuzz(2_000, seed=1) > 300
 

@@ -216,6 +216,7 @@ def test_no_block_holds_more_scores_than_allowed(monkeypatch):
     )
 
 
+@pytest.mark.integration
 def test_dropout_drops_the_same_weights_backward_as_forward():
     layout = PackedLayout(3, [Segment(range(9)), Segment(range(8))])
     generator = torch.Generator().manual_seed(2)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
-from ft_platform.models.safety.adapter_files import require_safe_adapter
+from ft_platform.models.safety.adapter_files import PICKLED, require_safe_adapter
 from ft_platform_tests.tiny_models import tiny_model
 
 Plant = Callable[[Path], Any]
@@ -203,3 +203,10 @@ def test_a_setting_of_another_type_is_refused_or_does_no_harm(adapter: Path, key
             with suppress(BaseModelError):
                 with_adapter(tiny_model(), adapter)
     assert refused >= 9
+
+
+@pytest.mark.parametrize("ending", PICKLED)
+def test_a_pickle_of_any_ending_is_refused(adapter: Path, ending: str) -> None:
+    (adapter / f"more{ending}").write_bytes(b"\x80\x04.")
+    with pytest.raises(BaseModelError, match="a pickle can run code"):
+        require_safe_adapter(adapter)

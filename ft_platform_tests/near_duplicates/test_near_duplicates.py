@@ -134,6 +134,7 @@ def test_a_template_sent_by_thousands_is_one_cluster_at_linear_cost(monkeypatch:
     assert found.capped == 0 and sum(compared) < 20 * len(letters)
 
 
+@pytest.mark.integration
 def test_an_overfull_bucket_is_divided_by_a_second_shingle_and_loses_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "MAX_BUCKET", 5)
     monkeypatch.setattr(candidates, "FIRST_ROUNDS", 1)

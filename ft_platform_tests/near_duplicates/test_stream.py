@@ -45,6 +45,7 @@ def planted(count: int, seed: int) -> list[str]:
     return [" ".join(words) for words in texts]
 
 
+@pytest.mark.integration
 def test_every_planted_pair_from_08_is_found_and_none_below_06_is_merged(tmp_path: Path) -> None:
     """Against comparing all with all by the definition of Jaccard similarity."""
     texts = planted(700, seed=1)

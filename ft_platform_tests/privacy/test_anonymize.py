@@ -106,7 +106,10 @@ def test_the_result_does_not_depend_on_neighbours_or_batches() -> None:
     assert whole.slice(BATCH_ROWS - 2, 4).to_pylist() == alone.to_pylist()
 
 
-@pytest.mark.parametrize("engine", ["processes", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "engine", ["processes", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.components(name="ray")])]
+)
 def test_workers_open_the_key_themselves_and_come_to_the_same_rows(engine: str, tmp_path: Path) -> None:
     case = use_case(privacy={"operators": {"PERSON": "surrogate", "EMAIL": "pseudonym"}})
     records = cleaned(case, [f"{PLANTED} {i}" for i in range(600)], subject_id=[f"c-{i % 50}" for i in range(600)])

@@ -192,6 +192,7 @@ DIRECT = (
 """Annotated types of `presidio_synth` that are told by their form."""
 
 
+@pytest.mark.integration
 @pytest.mark.real_data
 def test_the_goals_hold_on_annotated_texts(shared_data: Path) -> None:
     gold = read_gold(shared_data / "presidio_synth" / "synth_dataset_v2.json")

@@ -89,6 +89,7 @@ def test_the_result_never_holds_a_text() -> None:
     assert "mirela" not in str(scan([PLANTED["EMAIL"]]))
 
 
+@pytest.mark.integration
 @pytest.mark.real_data
 def test_real_complaints_pass_at_zero_percent_after_anonymization(shared_data: Path) -> None:
     with (shared_data / "cfpb_2020" / "complaints_sample.csv").open(encoding="utf-8", newline="") as file:

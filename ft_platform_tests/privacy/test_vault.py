@@ -231,6 +231,7 @@ sealed(Lake(root), Path(work), PAIRS)
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("point", ["rename", "open"])
 def test_a_kill_while_it_is_written_leaves_none_of_it_and_the_next_run_all(
     lake: Lake, tmp_path: Path, point: str
@@ -252,6 +253,7 @@ def test_writing_the_same_version_again_leaves_what_is_there(vault: Vault, lake:
     assert {p: p.read_bytes() for p in files_of(lake)} == before
 
 
+@pytest.mark.components(name="aws")
 def test_a_vault_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with aws_server(monkeypatch) as variables:
         boto3.client("s3").create_bucket(Bucket="lake")

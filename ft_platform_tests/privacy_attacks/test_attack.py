@@ -29,6 +29,8 @@ from ft_platform_tests.privacy_attacks.attacked_case import (
     trained,
 )
 
+pytestmark = pytest.mark.integration
+
 
 @dataclass
 class Case:

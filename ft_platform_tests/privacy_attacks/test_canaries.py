@@ -109,6 +109,7 @@ def test_the_mean_has_students_interval() -> None:
     assert mean_bits([0.1, 6.0], 6.0, 0.95)["low"] == 0.0 and mean_bits([0.1, 6.0], 6.0, 0.95)["high"] == 6.0
 
 
+@pytest.mark.integration
 def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted
     ]
 
 
+@pytest.mark.integration
 def test_where_only_labels_are_learned_no_secret_is_remembered(tmp_path: Path) -> None:
     environment, lake, use_case, splits = installed(
         tmp_path, "classification", {**OVERTRAINED, "epochs": 2}, attacks={"canaries": FEW}

@@ -43,6 +43,7 @@ def test_records_that_differ_before_any_training_are_no_memory() -> None:
     )
     assert found["attacks"]["loss"]["excess"] == {"value": 0.0, "low": 0.0, "high": 0.0}
     assert found["attacks"]["reference"]["auc"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert found["strongest"] == max(ATTACKS, key=lambda name: found["attacks"][name]["auc"]["value"]) != "reference"
 
 
 def test_too_few_records_have_no_figure() -> None:

@@ -34,6 +34,7 @@ def records(count: int = 60) -> pa.Table:
     )
 
 
+@pytest.mark.integration
 def test_figures_are_those_of_plain_python() -> None:
     rows = records()
     found = profile(TableRows(rows, batch_rows=7), "splits", shows_values=True)
@@ -174,6 +175,7 @@ class ManyRows:
             yield batch.select(list(columns or self.schema.names))
 
 
+@pytest.mark.integration
 def test_memory_does_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(languages, "is_installed", lambda: False)
     monkeypatch.setattr(module, "SAMPLE_ROWS", 500)

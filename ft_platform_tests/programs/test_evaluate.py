@@ -37,6 +37,7 @@ def run_here(environment, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> i
     return 0
 
 
+@pytest.mark.integration
 def test_started_by_hand_it_publishes_the_base_evaluation(tmp_path: Path) -> None:
     environment, lake, _, _ = installed(tmp_path, "classification")
     done = run_by_hand(environment, "--which", "base")
@@ -72,6 +73,7 @@ def test_without_a_checkpoint_the_tuned_evaluation_says_so(
     assert "has no adapter_checkpoint and no base_evaluation" in capsys.readouterr().err
 
 
+@pytest.mark.integration
 def test_the_newest_checkpoint_is_evaluated_unless_it_is_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +88,7 @@ def test_the_newest_checkpoint_is_evaluated_unless_it_is_damaged(
     assert case.lake.artifacts("complaints", "evaluation_report") == []
 
 
+@pytest.mark.integration
 def test_a_tracking_server_that_is_down_is_told_in_the_programs_log_and_the_evaluation_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

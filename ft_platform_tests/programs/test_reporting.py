@@ -47,6 +47,7 @@ def test_the_back_end_passes_the_message_of_a_missing_extra_on_unchanged():
     assert raised.value.permanent
 
 
+@pytest.mark.integration
 def test_the_training_program_on_a_machine_without_torch_names_the_extra(tmp_path, environment, lake):
     write_use_case(environment.defs, "complaints", minimal_attributes("unused.csv"))
     usable_splits(lake, load_use_case(environment.defs / "complaints"))

@@ -25,6 +25,8 @@ from ft_platform.programs.reporting import described
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
+pytestmark = pytest.mark.integration
+
 FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 6}
 CONTEXT = dict.fromkeys(
     [

@@ -11,6 +11,8 @@ import pytest
 
 from ft_platform_tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.integration
+
 RUN = """
 import sys
 import dagster as dg

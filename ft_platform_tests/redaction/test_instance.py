@@ -58,6 +58,7 @@ def test_the_ui_gets_the_place_of_output_and_none_of_it(tmp_path: Path) -> None:
     assert places_of("Marta canary 7901", readable(tmp_path)) == []
 
 
+@pytest.mark.integration
 def test_text_in_the_configuration_of_a_run_is_refused_with_its_place(tmp_path: Path) -> None:
     config = {
         "loggers": {"console": {"config": {"log_level": "INFO"}}},
@@ -77,6 +78,7 @@ def test_text_in_the_configuration_of_a_run_is_refused_with_its_place(tmp_path: 
         instance.add_run(dg.DagsterRun("job", run_config=config))
 
 
+@pytest.mark.integration
 def test_system_tags_of_a_run_stay_as_they_are(tmp_path: Path) -> None:
     with dg.DagsterInstance.local_temp(str(tmp_path), overrides=OURS) as instance:
         run = instance.add_run(
@@ -119,6 +121,7 @@ def materialize_letters(instance: dg.DagsterInstance) -> None:
     assert dg.materialize([letters], instance=instance).success
 
 
+@pytest.mark.integration
 def test_a_run_leaves_the_handlers_of_the_process_around_it_open(tmp_path: Path) -> None:
     class Closing(logging.StreamHandler):
         """Closes what it writes to, as absl's handler does."""
@@ -140,6 +143,7 @@ def test_a_run_leaves_the_handlers_of_the_process_around_it_open(tmp_path: Path)
         handler.close()
 
 
+@pytest.mark.integration
 def test_handlers_that_dagster_yaml_names_get_what_the_edge_passes(tmp_path: Path) -> None:
     handlers = {"lines": {"class": "logging.FileHandler", "filename": str(tmp_path / "lines.log"), "level": "DEBUG"}}
     logs = {"python_logs": {"dagster_handler_config": {"handlers": handlers}}}

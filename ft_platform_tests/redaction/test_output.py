@@ -63,6 +63,7 @@ with program("train") as running:
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("kind", ["Panic", "SystemExit"])
 def test_a_program_prints_no_text_of_what_it_cannot_handle(
     kind: str, environment: Environment, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,6 @@
 """A waiver lets one checkpoint pass one broken rule until a day; nothing else does."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def granted(case, rule="fairness/region", **words):
         today=TODAY,
         **{**WORDS, **words},
     )
+
+
+def test_a_waiver_of_a_rule_that_cannot_be_waived_lifts_nothing(case):
+    refused = case.decide(today=TODAY)
+    (ruling,) = refused.refusing
+    waived = replace(refused, waivers={ruling.rule: granted(case)})
+    assert waived.accepted
+    firm = replace(waived, rulings=[replace(one, waivable=False) for one in refused.rulings])
+    assert firm.refusing == [replace(ruling, waivable=False)] and not firm.accepted
 
 
 def test_a_waiver_holds_until_its_last_day_and_the_decision_carries_it(case):

@@ -249,6 +249,7 @@ def pages(made: Made) -> dict[str, str]:
     return {**made.files, **{f"reports/{name}.html": text for name, text in made.reports.items()}, **again}
 
 
+@pytest.mark.integration
 def test_every_kind_of_page_is_there(pages: dict[str, str]) -> None:
     kinds = {name.split("/")[1] for name in pages if name.startswith("versions/")}
     assert kinds >= {
@@ -270,18 +271,21 @@ def test_every_kind_of_page_is_there(pages: dict[str, str]) -> None:
     assert documents <= set(pages)
 
 
+@pytest.mark.integration
 def test_every_template_was_tried(made: Made) -> None:
     assert {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES == {
         name for name in made.values if name.endswith(".html")
     }
 
 
+@pytest.mark.integration
 def test_every_page_is_valid_and_has_only_elements_and_attributes_of_the_templates(pages: dict[str, str]) -> None:
     for name, text in pages.items():
         if name.endswith(".html"):
             assert problems_of(text) == [], name
 
 
+@pytest.mark.integration
 def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
     """A page that left them out would pass the test above without having been tried."""
     kinds = {"evaluation_report": ATTACKS[:20], "model_card": ATTACKS, "fairness_report": ATTACKS[6:9]}
@@ -294,6 +298,7 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
     assert ATTACKS[0] in Page(pages["documents/technical_documentation.html"]).words
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("report", "texts"),
     [
@@ -332,6 +337,7 @@ def test_nothing_of_the_page_of_great_expectations_runs(attack: str) -> None:
     assert problems_of(data_docs_of(attack)) == []
 
 
+@pytest.mark.components(name="browser")
 def test_a_browser_shows_every_page_and_runs_and_loads_nothing(made: Made, tmp_path: Path) -> None:
     shown = {**{name: text for name, text in made.files.items() if name.endswith(".html")}, **made.reports}
     with browser() as chrome:
@@ -344,6 +350,8 @@ def test_a_browser_shows_every_page_and_runs_and_loads_nothing(made: Made, tmp_p
             assert seen.pdf_bytes > 1000 and len(seen.words) > 100, name
 
 
+@pytest.mark.smoke  # seam: browser
+@pytest.mark.components(name="browser")
 def test_a_script_or_a_request_in_a_page_is_seen_by_the_browser(tmp_path: Path) -> None:
     page = "<!DOCTYPE html><html lang=en><head><title>x</title></head><body><h1>x</h1>%s</body></html>"
     faults = {
@@ -363,6 +371,7 @@ def test_a_script_or_a_request_in_a_page_is_seen_by_the_browser(tmp_path: Path) 
             assert where in bad if where else not bad, fault
 
 
+@pytest.mark.integration
 def test_cards_in_markdown_hold_no_markup(made: Made) -> None:
     cards = {name: text for name, text in made.files.items() if name.endswith(".md")}
     assert len(cards) >= 3

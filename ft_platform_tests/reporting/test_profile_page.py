@@ -96,6 +96,7 @@ def test_an_unchanged_table_is_not_profiled_again(lake: Lake, monkeypatch: pytes
     assert publish_profile(lake, CASE, version) == first
 
 
+@pytest.mark.integration
 def test_a_shift_since_the_version_before_stands_on_the_page(lake: Lake) -> None:
     rows = rows_for("classification", 600)
     first = profiled(lake, written(lake, rows))

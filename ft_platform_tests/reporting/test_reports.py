@@ -55,6 +55,7 @@ class Tags(HTMLParser):
         self.words += data
 
 
+@pytest.mark.smoke  # seam: report
 def test_pages_load_nothing_from_outside(case: TinyCase) -> None:
     for name, text in pages(case).items():
         tags = Tags(text).tags

@@ -28,6 +28,7 @@ def planted(truth: dict, kind: str) -> dict[str, dict]:
     return {key: thing for key, things in truth["records"].items() for thing in things if thing["kind"] == kind}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["complaints", "feedback", "support"])
 def test_a_sample_is_the_same_in_every_process(tmp_path: Path, name: str) -> None:
     uri, folder = f"sample://{name}?rows=300&seed=3", str(tmp_path / "other")
@@ -147,6 +148,7 @@ def test_the_columns_are_those_of_a_real_export(shared_data: Path) -> None:
         assert tuple(next(csv.reader(file))) == complaints.COLUMNS
 
 
+@pytest.mark.integration
 def test_planted_duplicates_and_no_others_are_near_duplicates() -> None:
     text, truth = complaints.generate(1600, 7)
     rows = [r for r in complaint_rows(text).values() if 20 <= len(r["Consumer complaint narrative"]) < 20_000]
@@ -177,6 +179,7 @@ def test_support_answers_are_in_the_house_style_and_of_the_asked_length() -> Non
     assert truth["key"] == "source_position" and set(truth["records"]) <= {str(i) for i in range(1, len(items) + 1)}
 
 
+@pytest.mark.integration
 def test_complaints_are_neither_trivial_nor_hopeless_and_older_customers_are_harder() -> None:
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -222,6 +225,7 @@ def test_no_template_is_left_in_a_text(name: str) -> None:
     assert not [n for n in narratives if re.search(r"[\[\]{}|]", n)]
 
 
+@pytest.mark.integration
 def test_planted_bias_is_wrong_labels_of_one_group_in_one_direction_and_nothing_else() -> None:
     (plain, _), (biased, truth) = complaints.generate(1600, 7), complaints.generate(1600, 7, bias=60)
     before, after = complaint_rows(plain), complaint_rows(biased)
@@ -239,6 +243,7 @@ def test_planted_bias_is_wrong_labels_of_one_group_in_one_direction_and_nothing_
     assert 0.4 * len(older) < len(noted) < 0.7 * len(older)
 
 
+@pytest.mark.integration
 def test_planted_bias_raises_the_gap_of_what_is_learned_and_weights_lower_it() -> None:
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -91,6 +91,7 @@ def personal_values(case: NamedUseCase, environment: Environment) -> dict[str, s
     return {t["value"]: t["entity"] for things in truth["records"].values() for t in things if t["kind"] == "pii"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["complaints", "support"])
 def test_what_the_stages_catch_and_miss_is_counted(environment: Environment, lake: Lake, name: str) -> None:
     case = case_of(name)

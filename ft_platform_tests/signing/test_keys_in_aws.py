@@ -17,6 +17,8 @@ from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.lake.test_seals import seals, table
 
+pytestmark = pytest.mark.components(name="aws")
+
 SECRET = "ft/signing"
 
 

@@ -97,6 +97,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
 }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("inside", [True, False])
 def test_an_intact_model_verifies_here_and_with_the_command_of_openssf(keys, model, tmp_path, inside):
     signature = (model if inside else tmp_path) / "model.sig"
@@ -111,6 +112,7 @@ def test_an_intact_model_verifies_here_and_with_the_command_of_openssf(keys, mod
     assert verify_model(moved, moved / "model.sig" if inside else signature, keys)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_model_is_refused_here_and_by_the_command_of_openssf(keys, model, tmp_path, change):
     sign_model(model, tmp_path / "model.sig", keys)
@@ -131,6 +133,7 @@ def test_a_changed_model_is_refused_here_and_by_the_command_of_openssf(keys, mod
         )
 
 
+@pytest.mark.integration
 def test_a_signature_of_another_installation_is_refused(keys, model, tmp_path):
     sign_model(model, tmp_path / "model.sig", keys)
     other = signing_keys_of(Environment(home=tmp_path / "other"))
@@ -152,6 +155,7 @@ def test_a_certificate_borrowed_from_a_good_signature_does_not_help(keys, model,
         verify_model(model, tmp_path / "forged.sig", keys)
 
 
+@pytest.mark.integration
 def test_old_and_new_signatures_verify_after_rotation_and_loss_of_the_key(keys, model, tmp_path):
     sign_model(model, tmp_path / "1.sig", keys)
     keys.rotate()

@@ -62,6 +62,7 @@ def folder(tmp_path: Path) -> Path:
 # Sizes
 
 
+@pytest.mark.integration
 def test_a_bomb_of_any_packing_ends_at_the_ratio_before_it_fills_the_disk(
     environment: Environment, folder: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_bytes_unpacked_are_counted_over_all_files(environment: Environment, fol
     assert "b.csv.gz" in message and "source.limits.unpacked_gib" in message
 
 
+@pytest.mark.integration
 def test_a_parquet_file_ends_at_the_ratio_before_it_is_unpacked(environment: Environment, folder: Path) -> None:
     texts = ["x" * (8 * MIB)] * 8
     table = pa.table({**{name: [str(i) for i in range(8)] for name in row(1, "")}, "text": texts})
@@ -105,6 +107,7 @@ def test_a_parquet_file_ends_at_the_ratio_before_it_is_unpacked(environment: Env
     )
 
 
+@pytest.mark.integration
 def test_a_dictionary_that_repeats_a_long_text_is_read_in_small_batches_or_refused(
     environment: Environment, folder: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_field_that_is_too_long_is_an_error_with_its_place(environment: Enviro
     assert len(rows_of(case_of(folder / name, {"field_characters": 1_500}), environment)) == 2
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "start"), [("a.jsonl", '{"text": "'), ("a.json", '[{"text": "'), ("a.csv", HEADER + '1,"')]
 )
@@ -348,6 +352,7 @@ def parquet_with_checksums(path: Path) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.integration
 def test_no_flipped_bit_in_a_page_with_a_checksum_is_read_as_a_text(environment: Environment, folder: Path) -> None:
     path = folder / "a.parquet"
     good = parquet_with_checksums(path)
@@ -425,6 +430,7 @@ def test_a_cut_or_damaged_packed_file_is_an_error(environment: Environment, fold
 # Memory
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.parquet", "a.csv.gz"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
     """Peak memory (RSS) of a fresh process that reads 160 MB, less that of one that reads a twentieth of it."""

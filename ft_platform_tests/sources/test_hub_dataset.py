@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = [
     {"id": str(i), "text": f"complaint {i}", "label": "card", "consent": "yes", "region": "north"} for i in range(4)

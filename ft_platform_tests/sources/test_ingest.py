@@ -156,6 +156,7 @@ def test_what_is_known_is_what_a_table_says(environment: Environment) -> None:
     assert places_in(known.without_key, from_hex(pa.array(["0" * 23 + "7"])))[1].all()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("id_column", ["id", None])
 def test_rows_are_handed_on_while_the_file_is_read(
     environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch, id_column: str | None

@@ -23,6 +23,8 @@ from ft_platform.sources.known_records import KnownRecords
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.tables import use_case
 
+pytestmark = pytest.mark.components(name="aws")
+
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 HEADER = "id,text,label,consent,region\n"
 

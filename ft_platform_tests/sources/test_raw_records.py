@@ -168,6 +168,7 @@ def test_two_runs_that_see_the_same_new_rows_add_them_once(
     lake.verify_table(version)
 
 
+@pytest.mark.integration
 def test_two_processes_at_once_add_each_row_once(environment: Environment, lake: Lake, file: Path) -> None:
     case = case_of(file)
     ingest_source(lake, environment, case)

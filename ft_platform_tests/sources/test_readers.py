@@ -134,6 +134,7 @@ def test_an_arrow_bomb_ends_before_it_is_unpacked(environment: Environment, tmp_
     )
 
 
+@pytest.mark.integration
 def test_texts_that_rows_share_are_counted_for_each_row(environment: Environment, tmp_path: Path) -> None:
     shared = pa.array(["y" * (2 * MIB)]).dictionary_encode().take(pa.array([0] * 400))
     table = pa.table({**{name: pa.array([str(i) for i in range(400)]) for name in ROWS[0]}, "text": shared})

@@ -52,6 +52,7 @@ def error_of(uri: Path | str, environment: Environment, **source: object) -> str
 # Parquet
 
 
+@pytest.mark.integration
 def test_no_changed_byte_of_a_parquet_footer_ends_the_process(environment: Environment, tmp_path: Path) -> None:
     """pyarrow ends it (std::terminate) where the size statistics of a column chunk do not fit and one asks for the
     chunk."""

@@ -120,6 +120,7 @@ SILENT: list[tuple[str, Talk, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("uri", "talk", "source", "words"), SILENT, ids=lambda value: getattr(value, "__name__", None))
 def test_a_source_that_does_not_answer_is_an_error_within_the_deadline(
     uri, talk, source, words, serve, environment: Environment, monkeypatch
@@ -151,6 +152,7 @@ def test_options_of_the_uri_do_not_take_the_timeouts_away(monkeypatch: pytest.Mo
     }
 
 
+@pytest.mark.integration
 def test_rows_that_stop_coming_are_an_error_too(serve, environment: Environment) -> None:
     from ft_platform.sources.databases.sql import SqlTable
     from ft_platform.sources.file_format import Opened
@@ -162,6 +164,7 @@ def test_rows_that_stop_coming_are_an_error_too(serve, environment: Environment)
     assert time.monotonic() - started < AT_MOST
 
 
+@pytest.mark.integration
 def test_a_download_that_stops_is_an_error_too(serve, tmp_path: Path) -> None:
     from ft_platform.lake.files import filesystem, fsspec_options
     from ft_platform.sources.source_file import SourceFile
@@ -176,6 +179,7 @@ def test_a_download_that_stops_is_an_error_too(serve, tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.integration
 def test_the_hub_too(serve, tmp_path: Path) -> None:
     program = """
 import sys
@@ -214,6 +218,7 @@ except BaseException as error:
     )
 
 
+@pytest.mark.integration
 def test_a_slow_source_that_makes_progress_is_waited_for() -> None:
     def slow() -> Iterator[int]:
         for number in range(6):

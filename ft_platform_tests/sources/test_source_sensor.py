@@ -131,6 +131,7 @@ def test_a_table_is_watched_by_its_high_water_column_or_whole(environment: Envir
     assert len(by_mark.tick()) == len(whole.tick()) == 1 and by_mark.tick() == whole.tick() == []
 
 
+@pytest.mark.integration
 def test_a_bucket_is_listed_and_read_only_when_an_object_was_written(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,17 @@ def _wait(port: int) -> None:
     raise RuntimeError("the PostgreSQL server did not start")
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "sqlite+adbc", "postgresql+adbc"])
+POSTGRES = pytest.mark.components(name="postgres")
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=POSTGRES),
+        "sqlite+adbc",
+        pytest.param("postgresql+adbc", marks=POSTGRES),
+    ]
+)
 def database(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[dict[str, Any], Execute]:

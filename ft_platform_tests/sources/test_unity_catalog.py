@@ -22,6 +22,8 @@ from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.sources import unity_server
 from ft_platform_tests.tables import use_case
 
+pytestmark = pytest.mark.components(name="aws")
+
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 LOCATION = "s3://warehouse/received"
 

@@ -111,6 +111,7 @@ def test_a_person_on_two_sides_is_no_leak_where_the_yaml_allows_it() -> None:
     ]
 
 
+@pytest.mark.integration
 @pytest.mark.real_data
 def test_real_complaints_with_their_template_letters_are_divided_without_leaks(shared_data: Path) -> None:
     frame = pd.read_csv(shared_data / "cfpb_2020" / "complaints_sample.csv").dropna(

@@ -93,6 +93,7 @@ def test_the_division_keeps_paraphrases_on_one_side_and_the_check_passes() -> No
     assert len(apart) == 2
 
 
+@pytest.mark.integration
 def test_the_pairs_depend_neither_on_the_order_of_the_rows_nor_on_the_engine(tmp_path: Path) -> None:
     case = use_case(splits=NGRAMS)
     given = records(

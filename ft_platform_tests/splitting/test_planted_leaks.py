@@ -5,7 +5,11 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from ft_platform_tests.conftest import REPOSITORY
+
+pytestmark = pytest.mark.integration
 
 
 def printed(script: str, *arguments: str) -> dict[str, Any]:

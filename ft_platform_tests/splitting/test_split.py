@@ -29,6 +29,7 @@ def side_of(result: StageResult) -> dict[str, str]:
 LABELS = ["a"] * 100 + ["b"] * 60 + ["c"] * 40
 
 
+@pytest.mark.integration
 def test_shares_are_close_to_the_fractions_overall_and_for_each_label() -> None:
     case = use_case()
     result = split(case, records(case, distinct(200), label=LABELS))

@@ -203,6 +203,7 @@ def test_epsilon_is_the_librarys_for_known_parameters():
     ) and found <= counted.get_epsilon(1e-5)
 
 
+@pytest.mark.integration
 def test_the_noise_follows_from_the_epsilon_that_is_wanted():
     rows = [Row([1], [1], [0]) for _ in range(500)]
     wanted = PRIVATE.model_copy(
@@ -363,6 +364,7 @@ def holding(secret: str, lake) -> set[str]:
     }
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("objective", ["sft", "label_head"])
 def test_a_checkpoint_tells_its_budget_holds_no_secret_and_cannot_be_reproduced(
     lake, environment, model, objective, monkeypatch

@@ -38,6 +38,7 @@ def hold(root: str, held: multiprocessing.Event) -> None:
         time.sleep(60)
 
 
+@pytest.mark.integration
 def test_a_second_process_is_told_who_trains_and_gets_the_lease_when_the_first_one_is_killed(lake):
     context = multiprocessing.get_context("spawn")
     held = context.Event()

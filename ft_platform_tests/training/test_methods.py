@@ -47,6 +47,7 @@ def reloaded_loss(lake, environment, use_case: NamedUseCase, splits, checkpoint)
         )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "changed",
     [{}, {"rslora": True}, {"dora": True}, {"method": "full", "learning_rate": 5e-4}],
@@ -265,6 +266,7 @@ def preference_rows(rows: int = 48) -> list[dict]:
     return made
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("objective", ["dpo", "orpo"])
 def test_preference_training_prefers_the_liked_answers(lake, environment, model, objective):
     use_case = preference_case(model, objective=objective, max_steps=12, epochs=5)
@@ -431,6 +433,7 @@ def test_every_setting_of_training_is_compared():
     assert OTHER_VALUES.keys() == Training.model_fields.keys()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", OTHER_VALUES)
 def test_every_setting_of_training_changes_the_run(lake, environment, model, plain_course, name):
     compared = COMPARED_WITH.get(name, {})

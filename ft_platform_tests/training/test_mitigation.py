@@ -179,6 +179,7 @@ def test_gradients_of_a_weighted_row_are_as_many_times_those_of_the_row(lake, en
         )
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("mitigation", ["reweighting", "resampling", "counterfactual_augmentation"])
 def test_a_mitigation_in_training_makes_another_checkpoint_that_names_it_and_can_be_made_again(
     lake, environment, model, mitigation: str

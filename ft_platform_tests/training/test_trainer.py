@@ -52,6 +52,7 @@ def with_section(use_case, name: str, **values):
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={name: section})})
 
 
+@pytest.mark.smoke  # seam: training
 def test_a_checkpoint_passes_the_gate_and_tells_what_it_was_made_from(lake, environment, use_case, splits):
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     require_usable(lake, use_case, trained.checkpoint)
@@ -363,6 +364,7 @@ def test_where_a_single_row_does_not_fit_out_of_memory_is_final(lake, environmen
         checkpoint_for(lake, environment, on_out_of_memory(use_case, "halve"), splits, LOG)
 
 
+@pytest.mark.integration
 def test_a_checkpoint_is_reproduced_bit_for_bit_and_a_planted_change_is_found(
     lake, environment, use_case, splits, monkeypatch
 ):
@@ -473,6 +475,7 @@ def test_the_processes_of_an_older_manifest_are_those_of_its_attempts(lake, envi
     assert reproduce(lake, environment, use_case, checkpoint)["other"] == {"processes": [2, 1]}
 
 
+@pytest.mark.integration
 def test_all_weights_trained_beside_a_base_model_in_bfloat16_are_reproduced_bit_for_bit(
     lake, environment, model, splits
 ):

@@ -136,6 +136,7 @@ MANY = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("expectation", "wrong"), [one[1:] for one in MANY], ids=[one[0] for one in MANY])
 def test_two_thousand_of_a_hundred_thousand_records_are_put_aside_each_by_its_own_id(
     tmp_path: Path, expectation: dict, wrong: Any

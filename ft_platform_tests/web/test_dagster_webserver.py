@@ -50,6 +50,7 @@ def post(port: int, headers: str, body: bytes = QUERY) -> int:
     return status_of(port, f"POST /graphql HTTP/1.1\n{headers}\nContent-Length: {len(body)}\n", body)
 
 
+@pytest.mark.integration
 def test_the_pages_own_requests_get_through(port: int) -> None:
     assert post(port, f"Host: 127.0.0.1:{port}\nContent-Type: application/json\nOrigin: http://127.0.0.1:{port}") == 200
     assert post(port, f"Host: localhost:{port}\nContent-Type: application/json") == 200

@@ -15,7 +15,7 @@ from ft_platform_tests.web.browser import CHROMIUM, WAIT_SECONDS, Page, chromium
 from ft_platform_tests.web.server import OURS, home_with, webserver
 
 pytestmark = [
-    pytest.mark.integration,
+    pytest.mark.components(name="browser"),
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install --no-install-recommends chromium"),
 ]
 

@@ -371,6 +371,7 @@ def s3_environment(environment: Environment, monkeypatch: pytest.MonkeyPatch) ->
         yield environment.model_copy(update={"lake_root": "s3://lake/prefix"})
 
 
+@pytest.mark.components(name="aws")
 def test_a_lake_in_a_bucket_is_served_in_the_same_way(s3_environment: Environment) -> None:
     lake = open_lake(s3_environment)
     publish(lake)

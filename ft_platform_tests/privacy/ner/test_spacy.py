@@ -9,6 +9,7 @@ from ft_platform.privacy.ner import load_ner
 from ft_platform.privacy.ner.spacy import SpacyNer
 
 
+@pytest.mark.integration
 def test_it_is_loaded_once() -> None:
     assert load_ner("spacy") is load_ner("spacy")
 

@@ -1,0 +1,42 @@
+"""Servers, engines and browsers that some tests need, and what the last run of these tests came to. `python -m
+ft_platform_tests.components` runs them and notes it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Component:
+    """One server, engine or browser.
+
+    Attributes:
+        what: in words.
+        needs: what must be installed for its tests.
+        covers: files and folders that its tests are about, besides the tests themselves; the result is stale when one
+            of them has changed.
+    """
+
+    what: str
+    needs: str
+    covers: tuple[str, ...]
+
+
+COMPONENTS = {
+    "aws": Component(
+        "S3, KMS and Secrets Manager, as moto serves them",
+        "extra `dev`",
+        ("ft_platform/lake/files.py", "ft_platform/lake/store_access.py", "ft_platform/signing/opening.py"),
+    ),
+    "browser": Component(
+        "Chromium, which opens reports and Dagster's pages",
+        "Chromium, its driver, extra `dev`",
+        ("ft_platform/reporting/html.py", "ft_platform/reporting/templates", "ft_platform/web"),
+    ),
+    "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),
+    "postgres": Component(
+        "a PostgreSQL server as source and consent ledger",
+        "PostgreSQL's server programs, extras `sql` and `adbc`",
+        ("ft_platform/sources/databases", "ft_platform/governance/ledger_database.py"),
+    ),
+    "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
+}
+"""Name, as in `@pytest.mark.components(name="ray")` -> what it is."""

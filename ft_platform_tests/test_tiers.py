@@ -1,0 +1,70 @@
+"""Each tier runs what it says, and no test falls between two tiers."""
+
+import re
+import tomllib
+
+import pytest
+
+from ft_platform_tests.conftest import REPOSITORY
+from ft_platform_tests.tiers import TEST, TEST_ALL
+
+SEAMS = ("graph", "program", "training", "report", "browser")
+CASES = """
+def test_unit(): ...
+@pytest.mark.integration
+def test_integration(): ...
+@pytest.mark.integration
+@pytest.mark.smoke
+def test_smoke(): ...
+@pytest.mark.components(name="ray")
+def test_ray(): ...
+@pytest.mark.components(name="browser")
+def test_browser(): ...
+@pytest.mark.slow
+@pytest.mark.components(name="ray")
+def test_slow(): ...
+@pytest.mark.gpu
+def test_gpu(): ...
+"""
+SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "runs"),
+    [
+        (TEST, "unit smoke"),
+        (TEST_ALL, "unit integration smoke ray browser"),
+        ("components", "ray browser slow"),
+        ("components(name='browser')", "browser"),
+        ("", "unit integration smoke ray browser slow gpu"),
+    ],
+)
+def test_a_tier_runs_what_it_says(tier, runs, tmp_path):
+    (tmp_path / "test_cases.py").write_text(f"import pytest\n{CASES}")
+    marks = "\n".join(f"  {line}" for line in SETTINGS["markers"])
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nmarkers =\n{marks}\n")
+    found: list[str] = []
+
+    class Collected:
+        def pytest_collection_finish(self, session: pytest.Session) -> None:
+            found.extend(item.name.removeprefix("test_") for item in session.items)
+
+    pytest.main(
+        ["--collect-only", "-qq", "--import-mode=importlib", "-p", "no:cacheprovider", "-m", tier, str(tmp_path)],
+        plugins=[Collected()],
+    )
+    assert found == runs.split()
+
+
+def test_pytest_alone_and_make_run_the_tiers_of_their_names():
+    assert f"-m '{TEST}'" in SETTINGS["addopts"]
+    recipes = dict(re.findall(r"^(test[a-z-]*):.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    assert " -m '" not in recipes["test"] and f"-m '{TEST_ALL}'" in recipes["test-all"]
+
+
+def test_every_seam_has_one_smoke_test():
+    """`@pytest.mark.smoke  # seam: graph`"""
+    files = sorted((REPOSITORY / "ft_platform_tests").rglob("test_*.py"))
+    line = re.compile(r"^@pytest\.mark\.smoke  # seam: (\w+)", re.MULTILINE)
+    found = [seam for file in files for seam in line.findall(file.read_text())]
+    assert sorted(found) == sorted(SEAMS)
