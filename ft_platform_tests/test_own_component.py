@@ -128,7 +128,7 @@ def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line
     with pytest.raises(ConfigError, match=BROKEN[code]):
         load_definitions(environment, only="letters")
     capsys.readouterr()
-    assert cli.main(["check"]) == 1
+    assert cli.main(["check", "--files"]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     with pytest.raises(ConfigError, match=BROKEN[code]):
@@ -165,7 +165,7 @@ def test_a_problem_of_the_file_is_told_once(environment, own_code, capsys):
     own_code.write_text(SUBCLASS % "()")
     file = own_code.parent / "defs.yaml"
     file.write_text(file.read_text().replace("min_characters: 5", "min_characters: -5"))
-    assert cli.main(["check"]) == 1
+    assert cli.main(["check", "--files"]) == 1
     assert capsys.readouterr().err.count("min_characters") == 1
 
 
