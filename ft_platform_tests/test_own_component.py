@@ -93,7 +93,7 @@ def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment,
         "release_decision",
     }
     assert {f"complaints/{name}" for name in STAGES} <= found
-    assert cli.main(["check"]) == 0
+    assert cli.main(["check", "--files"]) == 0
 
 
 def test_the_example_of_the_readme_leaves_stages_out_and_adds_one(environment, own_code):
@@ -106,7 +106,7 @@ def test_the_example_of_the_readme_leaves_stages_out_and_adds_one(environment, o
         f"letters/{name}"
         for name in {*STAGES, "letters", "source"} - {"fairness_report", "model_card", "release_decision"}
     }
-    assert cli.main(["check"]) == 0
+    assert cli.main(["check", "--files"]) == 0
 
 
 def test_a_stage_is_replaced_with_what_is_built_from_it(environment, own_code):
@@ -129,7 +129,7 @@ def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line
     with pytest.raises(ConfigError, match=BROKEN[code]):
         load_definitions(environment, only="letters")
     capsys.readouterr()
-    assert cli.main(["check"]) == 1
+    assert cli.main(["check", "--files"]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     with pytest.raises(ConfigError, match=BROKEN[code]):
@@ -166,7 +166,7 @@ def test_a_problem_of_the_file_is_told_once(environment, own_code, capsys):
     own_code.write_text(SUBCLASS % "()")
     file = own_code.parent / "defs.yaml"
     file.write_text(file.read_text().replace("min_characters: 5", "min_characters: -5"))
-    assert cli.main(["check"]) == 1
+    assert cli.main(["check", "--files"]) == 1
     assert capsys.readouterr().err.count("min_characters") == 1
 
 

@@ -166,7 +166,7 @@ def test_warnings_leave_the_exit_code_alone(
     file = write_use_case(environment.defs, "letters", minimal_attributes("records.csv"))
     file.write_text(file.read_text().replace("ft_platform.components.FineTuningUseCase", ".component.Own"))
     (file.parent / "component.py").write_text(PRINTS)
-    assert cli.main(["check"]) == 0
+    assert cli.main(["check", "--files"]) == 0
     printed = capsys.readouterr()
     assert (
         "warning: what is printed goes to a file" in printed.err
