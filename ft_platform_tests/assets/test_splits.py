@@ -9,6 +9,7 @@ import pytest
 
 from ft_platform.assets import adapter_checkpoint
 from ft_platform.assets import splits as splits_module
+from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.records.columns import anonymized_schema
 from ft_platform.stages import STAGES
@@ -24,7 +25,7 @@ def anonymized(lake: Lake, case: NamedUseCase, count: int, **columns: list) -> T
 
 def divide(lake: Lake, case: NamedUseCase, version: TableVersion) -> TableVersion:
     asset = splits_module.build(case)[0]
-    result: Any = asset(lake=lake, environment=None, anonymized_records=version)
+    result: Any = asset(lake=lake, environment=Environment(home=Path(lake.root).parent), anonymized_records=version)
     return result.value
 
 

@@ -144,7 +144,7 @@ def test_a_system_that_is_not_there_is_named_with_those_that_are(
 def test_the_report_counts_what_is_mixed_up_and_names_no_record(case: TinyCase) -> None:
     """It goes to trackers and into evidence packs."""
     page = case.lake.read_file(case.report, "report.html").decode()
-    section = page.partition("<h2>Errors</h2>")[2].partition("<h2>Records</h2>")[0]
+    section = page.partition(">Errors</h2>")[2].partition(">Records</h2>")[0]
     rows = read_predictions(case.lake, case.report).to_pylist()
     assert (
         f"{len(wrong(case))} of {len({row['record_id'] for row in rows})} test records" in section
