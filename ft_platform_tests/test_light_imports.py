@@ -40,7 +40,7 @@ DOMAIN += [
     "compute.backends.torchrun",
     "training.inputs",
     "evaluation.inputs",
-    "business.publish",
+    "publishing.roi",
     "evaluation.fairness",
     "orchestration.results",
     "use_case",

@@ -104,7 +104,7 @@ def test_an_instance_without_the_edge_is_a_problem_of_ft_check_and_stops_the_gra
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     assert cli.main(["check"]) == 1
     assert "Add the line `instance_class:" in capsys.readouterr().err
-    monkeypatch.setattr("ft_platform.definitions.install_hooks", lambda: None)
+    monkeypatch.setattr("ft_platform.orchestration.shared.install_hooks", lambda: None)
     with pytest.raises(ConfigError, match="stores texts that may be personal data"):
         defs()
     prepare_home(environment)  # as every command that runs or shows something does

@@ -956,7 +956,7 @@ def test_the_brief_shows_the_seeds_or_says_why_they_are_not_known(tmp_path):
         case = case.publish()
         decision = case.published_decision()
         text = case.lake.read_file(decision, "decision_brief.html").decode()
-        assert words in text and ("Score of each seed" in text) is not bool(left_out) and problems_of(text) == []
+        assert words in text and (" of each seed: " in text) is not bool(left_out) and problems_of(text) == []
 
 
 def test_a_decision_that_rested_on_content_erased_since_was_valid_and_permits_no_release(tmp_path):

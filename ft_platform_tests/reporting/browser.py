@@ -78,15 +78,25 @@ def browser() -> Iterator[Any]:
 
 def opened(chrome: Any, path: Path) -> Opened:
     """Opens a file, sends its elements events, and prints it."""
+    from selenium.common.exceptions import UnexpectedAlertPresentException
+
     chrome.get_log("performance"), chrome.get_log("browser")
     dialogs: list[str] = []
+
+    def run(script: str) -> Any:
+        try:
+            return chrome.execute_script(script)
+        except UnexpectedAlertPresentException:  # on a loaded machine it opens late
+            _read_dialogs(chrome, dialogs)
+            return chrome.execute_script(script)
+
     chrome.get(path.as_uri())
     _read_dialogs(chrome, dialogs)
     if not dialogs:
-        chrome.execute_script(MOVE_OVER_EVERYTHING)
+        run(MOVE_OVER_EVERYTHING)
         time.sleep(0.1)
         _read_dialogs(chrome, dialogs)
-    not_shown, wider_by = chrome.execute_script(PICTURES_NOT_SHOWN), chrome.execute_script(WIDER_THAN_THE_WINDOW)
+    not_shown, wider_by = run(PICTURES_NOT_SHOWN), run(WIDER_THAN_THE_WINDOW)
     words = chrome.find_element("css selector", "body").text
     pdf = len(chrome.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})["data"]) * 3 // 4
     messages = [json.loads(entry["message"])["message"] for entry in chrome.get_log("performance")]

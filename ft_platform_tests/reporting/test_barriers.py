@@ -44,7 +44,8 @@ def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_pa
     found = {}
     for place, path in enumerate(paths):
         file = tmp_path / f"{place}.html"
-        file.write_bytes(served.page(path) or b"")
+        page = served.page(path)
+        file.write_bytes(page.content if page else b"")
         found[path] = barriers(chrome, file.as_uri(), axe_script())
     assert {path: problems for path, problems in found.items() if problems} == {}
 

@@ -199,7 +199,7 @@ def index() -> str:
         Attack("the title"),
         Attack("what they are"),
         [{"href": "a/b", "title": Attack("a report"), "note": Attack("when")}],
-    ).decode()
+    ).content.decode()
 
 
 def audit_examples() -> str:

@@ -129,7 +129,8 @@ def test_the_report_server_opens_it_by_its_link(environment, lake: Lake) -> None
     with report_server(environment, "127.0.0.1", 0) as server:
         here = environment.model_copy(update={"reports_url": f"http://127.0.0.1:{server.server_port}"})
         with urllib.request.urlopen(report_url(here, artifact), timeout=10) as answer:
-            assert answer.read() == lake.read_file(artifact, "report.html")
+            page = lake.read_file(artifact, "report.html").partition(b"<body>\n")[2]
+            assert page and answer.read().endswith(page)  # before it the server adds the way home
         with urllib.request.urlopen(f"{here.reports_url}/{CASE.name}/", timeout=10) as answer:
             assert re.search(rf"profile/{artifact.artifact_id}/report.html", answer.read().decode())
 

@@ -10,7 +10,7 @@ POINTS = [*(f"1 ({letter})" for letter in "abcdefgh"), *(f"2 ({letter})" for let
 
 
 def sections(text: str) -> dict[str, str]:
-    parts = re.split(r"<h2>([^<]*)</h2>", text)
+    parts = re.split(r"<h2[^>]*>([^<]*)</h2>", text)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
