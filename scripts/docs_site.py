@@ -1,9 +1,41 @@
-"""A hook of MkDocs (mkdocs.yml): the marks of blocks that the tests do not run are not part of the website."""
+"""A hook of MkDocs (mkdocs.yml): menus also list the pages that the file does not name, and marks for tests are not
+shown."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 MARK = re.compile(r"^( *```\w+) no-run$", re.MULTILINE)
+MENUS = {"how_to": "How-to guides", "adr": "Decisions", ".": "Explanations"}
+"""Folder of a page -> the menu at whose end it is listed. Decisions all are, in the order of their numbers."""
+
+
+def on_config(config: Any) -> Any:
+    docs = Path(config["docs_dir"])
+    menus = dict(_menus(config["nav"]))
+    for page in sorted(docs.rglob("*.md")):
+        path = page.relative_to(docs)
+        if not _named(config["nav"], str(path)):
+            menus[MENUS[str(path.parent)]].append(str(path))
+    return config
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     return MARK.sub(r"\1", markdown)
+
+
+def _menus(nav: list[Any]) -> list[tuple[str, list[Any]]]:
+    """Title and entries of every menu, also of those inside others."""
+    found = []
+    for entry in nav:
+        if isinstance(entry, dict):
+            for title, inside in entry.items():
+                if isinstance(inside, list):
+                    found += [(title, inside), *_menus(inside)]
+    return found
+
+
+def _named(nav: Any, path: str) -> bool:
+    if isinstance(nav, list):
+        return any(_named(entry, path) for entry in nav)
+    return any(_named(inside, path) for inside in nav.values()) if isinstance(nav, dict) else nav == path

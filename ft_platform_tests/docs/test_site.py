@@ -1,5 +1,6 @@
 """The documentation as a website: it builds, has every page, and its pages load nothing from another host."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -45,13 +46,27 @@ def test_marks_for_the_tests_are_not_shown(site: Path) -> None:
     assert all("no-run" not in page.read_text(encoding="utf-8") for page in site.rglob("*.html"))
 
 
-def test_a_page_that_is_in_no_menu_and_an_anchor_that_is_not_there_end_the_build(site: Path, tmp_path: Path) -> None:
+def test_an_anchor_that_is_not_there_ends_the_build(site: Path, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:")[0]
     settings = settings.replace("hooks: [scripts/docs_site.py]", "").replace("extra_css: [stylesheets/site.css]", "")
-    (tmp_path / "mkdocs.yml").write_text(settings + "\nnav: [index.md]\n", encoding="utf-8")
+    (tmp_path / "mkdocs.yml").write_text(settings, encoding="utf-8")
     (tmp_path / "docs" / "index.md").write_text("# One\n[two](other.md#three)\n", encoding="utf-8")
     (tmp_path / "docs" / "other.md").write_text("# Two\n", encoding="utf-8")
     done = subprocess.run([sys.executable, "-m", "mkdocs", "build"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "other.md" in done.stderr and "#three" in done.stderr
+    assert done.returncode == 1 and "#three" in done.stderr
+
+
+def test_pages_that_the_file_does_not_name_stand_at_the_end_of_their_menu(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("docs_site", ROOT / "scripts" / "docs_site.py")
+    assert spec and spec.loader
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    for name in ("index.md", "how_to/audit.md", "how_to/new.md", "adr/0002-b.md", "adr/0001-a.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    nav = ["index.md", {"How-to guides": [{"Data": ["how_to/audit.md"]}]}, {"Explanations": [{"Decisions": []}]}]
+    assert hook.on_config({"docs_dir": str(tmp_path), "nav": nav})["nav"][1:] == [
+        {"How-to guides": [{"Data": ["how_to/audit.md"]}, "how_to/new.md"]},
+        {"Explanations": [{"Decisions": ["adr/0001-a.md", "adr/0002-b.md"]}]},
+    ]
