@@ -3,7 +3,7 @@
 # Images of Python often set it. Without bytecode every program compiles torch and Dagster anew, which doubles its start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test ui check docs clean
+.PHONY: help demo test ui check clean
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1	\2/' | expand -t 14
@@ -29,6 +29,7 @@ check:  ## ruff, pyright, YAML, use-case files, documentation
 	.venv/bin/ft check
 	.venv/bin/python scripts/check_docs.py
 
+.PHONY: docs
 docs:  ## install, then build the documentation into site/; broken links are errors
 	@scripts/install.sh docs
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
