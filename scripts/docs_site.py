@@ -1,11 +1,13 @@
-"""A hook of MkDocs (mkdocs.yml): menus also list the pages that the file does not name, and marks for tests are not
-shown."""
+"""A hook of MkDocs (mkdocs.yml): menus also list the pages that the file does not name, marks for tests are not shown,
+and links to files of the repository name the file instead."""
 
+import os.path
 import re
 from pathlib import Path
 from typing import Any
 
 MARK = re.compile(r"^( *```\w+) no-run$", re.MULTILINE)
+OUTSIDE = re.compile(r"\[([^\]]*)\]\((\.\./[^)#\s]*)\)")
 MENUS = {"how_to": "How-to guides", "adr": "Decisions", ".": "Explanations"}
 """Folder of a page -> the menu at whose end it is listed. Decisions all are, in the order of their numbers."""
 
@@ -20,8 +22,12 @@ def on_config(config: Any) -> Any:
     return config
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
-    return MARK.sub(r"\1", markdown)
+def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
+    def named(match: re.Match[str]) -> str:
+        path = os.path.normpath(os.path.join("docs", os.path.dirname(page.file.src_uri), match[2]))
+        return match[0] if path.startswith("docs/") else f"{match[1]} (`{path}`)"
+
+    return OUTSIDE.sub(named, MARK.sub(r"\1", markdown))
 
 
 def _menus(nav: list[Any]) -> list[tuple[str, list[Any]]]:

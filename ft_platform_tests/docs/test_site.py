@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -57,11 +58,24 @@ def test_an_anchor_that_is_not_there_ends_the_build(site: Path, tmp_path: Path) 
     assert done.returncode == 1 and "#three" in done.stderr
 
 
-def test_pages_that_the_file_does_not_name_stand_at_the_end_of_their_menu(tmp_path: Path) -> None:
+@pytest.fixture
+def hook() -> ModuleType:
     spec = importlib.util.spec_from_file_location("docs_site", ROOT / "scripts" / "docs_site.py")
     assert spec and spec.loader
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_links_out_of_the_docs_name_the_file_instead(hook: ModuleType) -> None:
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="how_to/audit.md"))
+    text = "[a](../../infra/docker/README.md) [b](../concepts.md) [c](trackers.md) [d](https://example.org)"
+    assert hook.on_page_markdown(text, page=page) == text.replace(
+        "[a](../../infra/docker/README.md)", "a (`infra/docker/README.md`)"
+    )
+
+
+def test_pages_that_the_file_does_not_name_stand_at_the_end_of_their_menu(hook: ModuleType, tmp_path: Path) -> None:
     for name in ("index.md", "how_to/audit.md", "how_to/new.md", "adr/0002-b.md", "adr/0001-a.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
