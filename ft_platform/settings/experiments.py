@@ -83,7 +83,7 @@ class Search(Section):
         default=20,
         ge=1,
         le=10_000,
-        description="Trainings to make. A search that continues counts those it has already made.",
+        description="Trainings to make. A search that continues counts those it has made.",
     )
     parallel: int = Field(
         default=1,
