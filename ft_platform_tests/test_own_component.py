@@ -96,10 +96,9 @@ def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment,
     assert cli.main(["check", "--files"]) == 0
 
 
-def test_the_example_of_the_readme_leaves_stages_out_and_adds_one(environment, own_code):
-    (example,) = [
-        block for block in (REPOSITORY / "README.md").read_text().split("```") if "class LegalUseCase" in block
-    ]
+def test_the_example_of_the_documentation_leaves_stages_out_and_adds_one(environment, own_code):
+    page = REPOSITORY / "docs" / "how_to" / "extend.md"
+    (example,) = [block for block in page.read_text().split("```") if "class LegalUseCase" in block]
     own_code.write_text(example.removeprefix("python").replace("LegalUseCase", "Own"))
     found = {name for name in assets(environment) if name.startswith("letters/")}
     assert found == {

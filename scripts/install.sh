@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Creates .venv and installs the platform into it. Used by make demo, make test and make ui; runs by itself too:
-#   scripts/install.sh [extra]      extra: demo (default) or dev, which holds demo
+#   scripts/install.sh [extra]      extra: demo (default), docs, or dev, which holds both
 # Settings by environment variable:
 #   PYTHON      interpreter for .venv (3.11 to 3.13); default: the first fitting one on the PATH
 #   TORCH       torch build that uv chooses: cpu, cu128, auto, ...; default: what pip or uv finds by itself
@@ -67,7 +67,7 @@ state() { cat pyproject.toml scripts/install.sh | "$VENV/bin/python" -c 'import 
 done_with() { [ -f "$VENV/.installed-$1" ] && [ "$(cat "$VENV/.installed-$1")" = "$(state)${TORCH:-}" ]; }
 
 if [ -x "$VENV/bin/python" ] && "$VENV/bin/python" -c '' 2>/dev/null; then
-  if done_with "$EXTRA" || { [ "$EXTRA" = demo ] && done_with dev; }; then
+  if done_with "$EXTRA" || done_with dev; then
     exit 0
   fi
 else

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/images in a real browser, and presses the materialize button.
+"""Takes pictures of Dagster's UI in a real browser, and presses the materialize button.
 
 Needs `make ui` running, Chromium with its driver, and `pip install selenium`:
 
@@ -102,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="http://127.0.0.1:3000")
     parser.add_argument("--use-case", default="complaint_routing")
-    parser.add_argument("--output", type=Path, default=Path("docs/images"))
+    parser.add_argument("--output", type=Path, default=Path("dist/pictures"))
     parser.add_argument(
         "--press", default="fairness_report", help="asset whose materialize button is pressed; empty: none"
     )

@@ -11,20 +11,20 @@ PAGE = Path(__file__).parent.parent / "docs" / "use_case_reference.md"
 
 INTRODUCTION = f"""# The use-case file, field by field
 
-Written by `python scripts/write_reference.py` from `ft_platform/use_case.py`; do not edit it by hand.
+This page is generated from the schema by `python scripts/write_reference.py`. Do not edit it by hand.
 
 A use case is one file, `ft_platform/defs/<use_case>/defs.yaml`. The folder's name is the use case's name, its asset group and
 the prefix of its asset keys. `ft new <use_case> --source FILE` writes one for your data, `--all` with every field, `ft check` checks it, `ft schema` prints its JSON Schema.
 
-- `type` is `{COMPONENT_TYPE}`, or `.<module>.<Class>` of a Python file beside it that changes the graph of this use case alone.
-- `attributes` holds the sections below. Unknown fields are errors, and no value is made to fit: `epochs: true` and `epochs: "2"` are errors too.
-  A whole number may stand where a number with a fraction may.
-- The file is YAML of up to 256 KiB, with numbers as in YAML 1.2 (`0400` and `1:30` are texts). Texts that YAML reads as something else (`no`, `2020`)
-  need quotes. Tags, aliases, merge keys and nesting beyond 32 levels are refused. The file may be a link, as Kubernetes mounts configurations; what it
-  leads to must be a regular file.
-- `{{{{ env.NAME }}}}` inside a text is replaced by the environment variable. An unset one is an error; values are never printed.
-  In a field that holds a number or `true` and `false`, the variable is read as one.
-- The list of stages under each section says what becomes stale, and is computed again, when the section changes.
+- `type` is `{COMPONENT_TYPE}`, or `.<module>.<Class>` of a Python file in the same folder that changes the graph of this use case only.
+- `attributes` contains the sections below. Unknown fields are errors, and values are never converted: `epochs: true` and `epochs: "2"` are errors too.
+  You can write a whole number wherever a number with a fraction is allowed.
+- The file is YAML of up to 256 KiB, with numbers as in YAML 1.2 (`0400` and `1:30` are texts). Put texts that YAML reads as something else (`no`, `2020`)
+  in quotes. Tags, aliases, merge keys and nesting beyond 32 levels are refused. The file may be a link, as in Kubernetes, if it
+  leads to a regular file.
+- `{{{{ env.NAME }}}}` inside a text is replaced by the environment variable. An unset variable is an error; values are never printed.
+  In a field for a number or for `true` and `false`, the variable is read as one.
+- The list of stages below each section says what becomes stale, and is computed again, when the section changes.
 """  # noqa: E501
 
 

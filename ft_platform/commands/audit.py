@@ -10,8 +10,8 @@ from typing import Any
 from ft_platform.commands import count
 
 HELP = (
-    "Render every record as the base model will see it, and say what would go wrong in training. Ends with 1 if"
-    " training is refused."
+    "Show every record as the base model will see it, and what would go wrong in training. Ends with 1 if training"
+    " is refused."
 )
 EXAMPLES = [
     "ft audit complaint_routing",
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help="write the shown records (default 3) into one HTML file; it holds their anonymized texts",
+        help="write the shown records (default 3) into one HTML file; it contains their anonymized texts",
     )
     parser.add_argument("--json", action="store_true", help="print JSON: rows, supervised_share, faults; no texts")
 
@@ -125,4 +125,4 @@ def _show(figures: dict[str, Any], examples: list[Any], version: str) -> None:
     for word, sentences in (("refused", figures["problems"]), ("warning", figures["warnings"])):
         for sentence in sentences:
             console.print(f"{word}: {sentence}", style="red" if word == "refused" else "yellow", markup=False)
-    console.print("Training is refused." if figures["problems"] else "Nothing stops training.")
+    console.print("Training is refused." if figures["problems"] else "Nothing prevents training.")

@@ -5,13 +5,13 @@ import json
 import re
 from typing import Any
 
-HELP = "Show what program runs cost, by use case and month, beside the budgets."
+HELP = "Show what program runs cost, by use case and month, and the budgets."
 EXAMPLES = ["ft costs", "ft costs --month 2026-11 --json", "ft costs --runs"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="one month only, UTC (default: all)")
-    parser.add_argument("--runs", action="store_true", help="every program run, failed and lost ones too")
+    parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="only this month, UTC (default: all)")
+    parser.add_argument("--runs", action="store_true", help="list every program run, including failed and lost ones")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

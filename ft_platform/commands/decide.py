@@ -4,9 +4,7 @@ import argparse
 import json
 from typing import Any
 
-HELP = (
-    "Apply the rules of the gate to the evidence about the newest checkpoint. Ends with 1 where the release is refused."
-)
+HELP = "Say, rule by rule, whether the newest checkpoint may be released. Ends with 1 if the release is refused."
 EXAMPLES = [
     "ft decide complaint_routing",
     "ft decide complaint_routing --json",

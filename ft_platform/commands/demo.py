@@ -10,9 +10,7 @@ from ft_platform.commands.run import add_run_arguments, run_and_collect, show
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
 
-HELP = (
-    "Run the shipped use case customer_feedback on its sample data, from raw records to a decision about the release."
-)
+HELP = "Run the shipped use case customer_feedback on its sample data, from raw records to the release decision."
 EXAMPLES = ["ft demo", "ft demo --control", "ft demo --json"]
 USE_CASE, CONTROL = "customer_feedback", "customer_feedback_control"
 
@@ -22,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--control",
         action="store_true",
-        help="shuffle the answers of all records: there is nothing to learn, and the release must be refused",
+        help="shuffle the answers of all records, so that there is nothing to learn and the release must be refused",
     )
 
 

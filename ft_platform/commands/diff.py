@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ft_platform.cleaning.differences import ChangedRecord
 
 HELP = (
-    "Show texts before and after a stage changed them. Shows personal data, so only on a terminal; --json has ids,"
-    " kinds and hashes."
+    "Show texts before and after a stage changed them. They are personal data, so they appear only on a terminal;"
+    " --json has ids, kinds and hashes."
 )
 EXAMPLES = [
     "ft diff complaint_routing cleaned --sample 20",
@@ -33,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("stage", choices=[*STAGES], help="the stage that changed the texts")
     parser.add_argument("--sample", type=count, default=20, metavar="N", help="how many records (default 20)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="another seed shows other records, the same one the same (default 0)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="the same seed shows the same records (default 0)")
     parser.add_argument("--kind", choices=KINDS, help="only records with this kind of change")
     parser.add_argument(
         "--context", type=count, default=80, metavar="N", help="unchanged characters shown around a change (default 80)"
@@ -43,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="show texts although standard output is no terminal; whoever reads it sees personal data",
+        help="show texts even if standard output is not a terminal; anyone who reads it sees personal data",
     )
     parser.add_argument("--json", action="store_true", help="print ids, kinds and hashes, no texts")
 
@@ -57,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not (arguments.json or arguments.force or sys.stdout.isatty()):
         raise FtError(
-            "the texts are personal data and standard output is no terminal",
+            "the texts are personal data, and standard output is not a terminal",
             "Add --json for ids, kinds and hashes, or --force for the texts",
         )
     environment = load_environment()
@@ -113,7 +111,7 @@ def _show(records: "list[ChangedRecord]", context: int) -> None:
             console.print(marked(message.before, message.after, context))
         console.print()
     if not records:
-        console.print("No text was changed in this way.")
+        console.print("No text was changed this way.")
 
 
 def marked(before: str, after: str, context: int) -> "Text":

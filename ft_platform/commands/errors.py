@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ft_platform.lake import ArtifactVersion, Lake
 
 HELP = (
-    "Show the test records that a system got wrong: labels that are mixed up, surest mistakes first. Ids only; --text"
-    " adds the texts, on a terminal."
+    "Show the test records that a system got wrong, by the labels it mixed up, surest mistakes first. Ids only;"
+    " --text adds the texts, on a terminal."
 )
 EXAMPLES = [
     "ft errors complaint_routing",
@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--label", help="only records with this label")
     parser.add_argument("--predicted", help="only records that were given this label")
-    parser.add_argument("--show", type=count, default=5, metavar="N", help="records of each group (default 5)")
+    parser.add_argument("--show", type=count, default=5, metavar="N", help="records to show in each group (default 5)")
     parser.add_argument(
-        "--text", action="store_true", help="show the anonymized texts; needs the right to read the restricted zone"
+        "--text", action="store_true", help="show the anonymized texts, if you may read the restricted zone"
     )
     parser.add_argument(
-        "--force", action="store_true", help="with --text: show them although standard output is no terminal"
+        "--force", action="store_true", help="with --text: show them even if standard output is not a terminal"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, without texts")
 
@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
         raise FtError(
-            "texts are for people who may see them and standard output is no terminal",
-            "Leave out --text for ids, or add --force",
+            "texts are only for people who may see them, and standard output is not a terminal",
+            "Omit --text for ids, or add --force",
         )
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
@@ -122,7 +122,7 @@ def _show(system: str, test_rows: int, groups: list[dict[str, Any]], texts: dict
     from ft_platform.commands.fairness import printable
 
     wrong = sum(group["count"] for group in groups)
-    print(f"{system}: {wrong:,} of {test_rows:,} test records are not answered as their reference has it")
+    print(f"{system}: {wrong:,} of {test_rows:,} test records have another answer than their reference")
     for group in groups:
         if group["label"] is not None:
             print()

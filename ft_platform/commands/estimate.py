@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 HELP = (
-    "Measure a few steps of a training, and say how much memory, time and money the whole one will need. Measured is"
-    " one process on this machine, also for a profile with several: a note then says so."
+    "Measure a few steps of a training, and say how much memory, time and money all of it will need. Measures one"
+    " process on this machine, even if the profile has several; a note then says so."
 )
 EXAMPLES = [
     "ft estimate complaint_routing",
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds",
         type=float,
         default=20.0,
-        help="how long steps are measured; a few are made whatever they take (default: %(default)s)",
+        help="how long to measure steps; a few are always made, however long they take (default: %(default)s)",
     )
     parser.add_argument(
         "--set",
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), overrides, environment)
     profile = environment.profile(use_case.settings.compute.profile)
     splits = newest_splits(open_lake(environment), use_case)
-    print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
+    print("Measuring a few steps of the training on this machine ...", file=sys.stderr, flush=True)
     estimate = measure(environment, use_case, splits, profile, arguments.seconds)
     found: dict[str, Any] = (
         estimate.to_dict()

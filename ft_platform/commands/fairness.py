@@ -3,7 +3,7 @@
 import argparse
 import json
 
-HELP = "Show how the fine-tuned model treats groups: the newest fairness report of a use case."
+HELP = "Show how the fine-tuned model treats groups, from the newest fairness report of a use case."
 EXAMPLES = ["ft fairness complaint_routing", "ft fairness complaint_routing --json"]
 
 

@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 HELP = (
-    "Write a repository for your use cases; without a name, create this installation's folders, pseudonym key and"
-    " Dagster instance (ft run does it too)."
+    "Create a repository for your use cases. Without a name, create this installation's folders, pseudonym key and"
+    " Dagster instance (ft run does this too)."
 )
 EXAMPLES = ["ft init acme", "ft init", "FT_HOME=/srv/ft ft init"]
 
@@ -20,8 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.repository.write import write_repository
 
         written = write_repository(Path.cwd(), arguments.name)
-        print(f"{arguments.name}/ is written: {len(written)} files. README.md says what each command does.")
-        print(f"Go on with: cd {arguments.name} && ft new contract_questions && ft check")
+        print(f"{arguments.name}/ has {len(written)} new files. Its README.md explains each command.")
+        print(f"Next: cd {arguments.name} && ft new contract_questions && ft check")
         return 0
     from ft_platform.environment import load_environment
     from ft_platform.orchestration.execution import prepare_home
@@ -35,14 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     provider = environment.pseudonym_key_provider
     if provider != "file":
         print(
-            f"key           kept by {provider} (ft keys list; ft keys create makes the first version where there is"
-            " none)"
+            f"key           kept by {provider} (ft keys list; ft keys create makes the first version if there is none)"
         )
     elif had_key:
         print(f"key           {environment.key_path} (was there)")
     else:
         print(
-            f"key           {environment.key_path} (created: keep a copy in a safe place, records pseudonymized with it"
-            " cannot be matched without it)"
+            f"key           {environment.key_path} (created: keep a copy in a safe place; without it, new records"
+            " cannot get the same pseudonyms)"
         )
     return 0

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from ft_platform.keys.key_ring import KeyRing
     from ft_platform.keys.providers import KeyPlace
 
-HELP = "List, create, rotate, retire or copy the pseudonym key. Prints numbers and places, never a key."
+HELP = "List, create, rotate, retire or copy the pseudonym key. Prints version numbers and places, never a key."
 EXAMPLES = [
     "ft keys list",
     "ft keys rotate                                   # the next run makes new pseudonyms",
-    "ft keys retire 1                                 # the pseudonyms of version 1 can be linked by nobody any more",
-    "ft keys copy --to aws_secrets_manager:ft/keys    # then set FT_KEY_PROVIDER to the same",
+    "ft keys retire 1                                 # nobody can link the pseudonyms of version 1 any more",
+    "ft keys copy --to aws_secrets_manager:ft/keys    # then set FT_KEY_PROVIDER to the same value",
 ]
 
 
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="versions, and where they are kept").add_argument(
         "--json", action="store_true", help="print JSON"
     )
-    actions.add_parser("create", help="make the first version, where there is none")
-    actions.add_parser("rotate", help="add a new version, which the next run uses; older ones stay")
+    actions.add_parser("create", help="make the first version, if there is none")
+    actions.add_parser("rotate", help="add a new version, which the next run uses; older versions stay")
     actions.add_parser("retire", help="delete an old version for good").add_argument(
         "version", type=int, help="number, as `ft keys list` shows it"
     )
@@ -73,11 +73,11 @@ def _create(environment: "Environment", _arguments: argparse.Namespace) -> int:
 
     provider = pseudonym_key_place(environment).open()
     if provider.read() is not None:
-        raise ConfigError([f"there is a key in {provider.where} already"], "A new version is made with: ft keys rotate")
+        raise ConfigError([f"{provider.where} already has a key"], "To make a new version: ft keys rotate")
     provider.write(KeyRing({}).rotated().to_text())
     print(
-        f"version 1 is kept in {provider.where}. Keep a copy in a safe place: without it new records cannot be given"
-        " the pseudonyms of old ones."
+        f"version 1 is kept in {provider.where}. Keep a copy in a safe place: without it, new records cannot get the"
+        " pseudonyms of old ones."
     )
     return 0
 
@@ -87,7 +87,7 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
     rotated = ring.rotated()
     place.open().write(rotated.to_text())
     print(
-        f"version {rotated.newest} is the newest now. The next run of each use case with `privacy.key_version: 0` makes"
+        f"version {rotated.newest} is now the newest. The next run of each use case with `privacy.key_version: 0` makes"
         " new pseudonyms with it;"
     )
     print("earlier versions of the tables keep theirs. Keep a copy of the key in a safe place.")
@@ -98,7 +98,7 @@ def _retire(environment: "Environment", arguments: argparse.Namespace) -> int:
     place, ring = _ring(environment)
     place.open().write(ring.without(arguments.version).to_text())
     print(
-        f"version {arguments.version} is gone: its pseudonyms can be made and linked by nobody any more. Delete its"
+        f"version {arguments.version} is deleted: nobody can make or link its pseudonyms any more. Delete its"
         " copies too."
     )
     return 0
@@ -116,7 +116,7 @@ def _copy(environment: "Environment", arguments: argparse.Namespace) -> int:
         raise ConfigError([f"{provider.where} holds another key"], "Choose another place, or delete that key first")
     provider.write(ring.to_text())
     if read_key_ring(target) != ring:
-        raise ConfigError([f"{provider.where} gave back another key than was written"], "Restore the key from its copy")
+        raise ConfigError([f"{provider.where} returned another key than was written"], "Restore the key from its copy")
     print(f"{len(ring.keys)} version(s) are kept in {provider.where}.")
     print(
         f"Use them with: FT_KEY_PROVIDER={arguments.to}"

@@ -14,7 +14,7 @@ EXAMPLES = ["ft lake harden", "ft lake harden --json"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{harden}", required=True)
     harden = actions.add_parser(
-        "harden", help="give everything in them 0700 and 0600; what has these modes already stays as it is"
+        "harden", help="give everything in them the modes 0700 and 0600; what already has them stays as it is"
     )
     harden.add_argument("--json", action="store_true", help="print JSON")
 
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     left = [(f, h.left) for f, h in done.items() if h.left and f.name != "Dagster home"]
     for folder, count in left:
         print(
-            f"{count:,} in {folder.path} still let others in: they belong to another account, or the file system keeps"
-            " no modes",
+            f"{count:,} in {folder.path} are still open to others: they belong to another account, or the file system"
+            " keeps no modes",
             file=sys.stderr,
         )
     return 1 if left else 0

@@ -22,7 +22,8 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="what", metavar="{eval,sample,attack}", required=True)
     measure = actions.add_parser(
-        "eval", help="score the current recognizers on annotated texts: recall, precision, F2, the worst entity first"
+        "eval",
+        help="score the current recognizers on annotated texts: recall, precision, F2, worst entity first",
     )
     measure.add_argument(
         "--gold",
@@ -42,12 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     measure.add_argument(
         "--half",
         choices=["development", "held_out"],
-        help="only one half of the texts, parted by a hash of their template",
+        help="use only one half of the texts, divided by a hash of their template",
     )
     measure.add_argument(
         "--perturbations",
         action="store_true",
-        help="score the texts in 30 other ways of writing too: case, spacing, look-alikes, lists, JSON",
+        help="also score the texts written in 30 other ways: case, spacing, look-alikes, lists, JSON",
     )
     measure.add_argument("--json", action="store_true", help="print JSON")
     sample = actions.add_parser(
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sample.add_argument("use_case", help="name of the use case (ft list)")
     sample.add_argument(
-        "--size", type=int, default=400, help="records to draw at most, 1 to 10,000 (default: %(default)s)"
+        "--size", type=int, default=400, help="records to draw at most, from 1 to 10,000 (default: %(default)s)"
     )
     sample.add_argument(
         "--seed", type=int, default=7, help="equal seeds and records give the same texts (default: %(default)s)"
@@ -112,10 +113,10 @@ def _sample(arguments: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(f"{place}: {len(texts):,} texts of {cleaned.id}. They hold personal data; leave the file where it is.")
-    print('In each line replace the null of "spans" by what is personal in the text, [] where nothing is:')
+    print(f"{place}: {len(texts):,} texts of {cleaned.id}. They contain personal data; leave the file where it is.")
+    print('In each line, replace the null of "spans" with what is personal in the text, or [] if nothing is:')
     print(
-        '  "spans": [{"entity_type": "PERSON", "entity_value": "the words as they stand there"}]   (ft schema entities'
+        '  "spans": [{"entity_type": "PERSON", "entity_value": "the words as in the text"}]   (ft schema entities'
         " lists the types)"
     )
     print(f"Then put  gold: {name}  under privacy in the YAML, and run: ft run {use_case.name}")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-HELP = "Train a checkpoint again from what its manifest says, and compare the weights bit by bit. Publishes nothing."
+HELP = "Train a checkpoint again from its manifest, and compare the weights bit by bit. Publishes nothing."
 EXAMPLES = ["ft reproduce <checkpoint_id>", "ft reproduce <checkpoint_id> --json"]
 
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not found["identical"]:
             print(f"largest relative difference of a weight: {found['max_relative_difference']:.3g}")
         for name, (then, now) in found["other"].items():
-            print(f"not as it was: {name}: {then} -> {now}")
+            print(f"different now: {name}: {then} -> {now}")
     return 0 if found["within_tolerance"] else 1
 
 

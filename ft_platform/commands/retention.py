@@ -6,8 +6,8 @@ from datetime import date
 from typing import Any
 
 HELP = (
-    "Mark every dataset version and checkpoint that holds records whose permission has ended, and remove the saved"
-    " states of unfinished trainings on them. Training, evaluation and release then refuse them."
+    "Mark every dataset version and checkpoint with records whose permission has ended, and remove the saved states"
+    " of unfinished trainings on them. Training, evaluation and release then refuse them."
 )
 EXAMPLES = [
     "ft retention sweep",
@@ -21,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=["sweep"],
-        help="judge the rows of all versions and mark what holds refused ones; makes no new version",
+        help="judge the rows of all versions, and mark versions with refused rows; makes no new version",
     )
-    parser.add_argument("use_case", nargs="?", help="name of the use case (ft list); without it all")
+    parser.add_argument("use_case", nargs="?", help="name of the use case (ft list); default: all")
     parser.add_argument(
         "--day",
         type=_day,
         help="judge by the permissions of this day, YYYY-MM-DD (default: today, UTC); a later one needs --dry-run",
     )
-    parser.add_argument("--dry-run", action="store_true", help="tell what would be marked, mark nothing")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be marked, but mark nothing")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-HELP = "Let experts compare the fine-tuned model's answers with an alternative's: blinded sheets out, judgements in."
+HELP = "Let experts compare the fine-tuned model's answers with others: export blinded sheets, import judgements."
 EXAMPLES = [
     "ft review export complaint_routing --out sheets",
     "ft review export complaint_routing --rows 100 --raters 3 --format xlsx --alternative base_zero_shot --out sheets",
@@ -22,14 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="where the sheets are written; existing files are never replaced",
+        help="folder for the sheets; existing files are never replaced",
     )
     out.add_argument(
         "--rows",
         type=int,
         default=50,
         metavar="N",
-        help="most records in a sheet, chosen by chance among those whose answers differ (default 50)",
+        help="most records in a sheet, chosen at random among those whose answers differ (default 50)",
     )
     out.add_argument(
         "--raters", type=int, default=2, metavar="N", help="sheets to write, one for each rater (default 2)"
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=["csv", "xlsx", "html"],
         default="html",
-        help="html: a page that works without server and network (default)",
+        help="html: a page that works without a server or network (default)",
     )
     out.add_argument(
         "--alternative",

@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         print(
-            f"{use_case.name}: {standing.words if standing else 'no release was decided'}. Nothing is saved by a model"
-            " that is not released.\n"
+            f"{use_case.name}: {standing.words if standing else 'no release was decided'}. A model saves nothing"
+            " until it is released.\n"
         )
         for problem in problems:
             print(f"out of date: {problem}")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ft_platform.signing.keys import SigningKeys
 
 HELP = (
-    "Verify what was signed in the lake, sign a lake from before there were signatures, answer for a lost file, rotate"
-    " the signing key, write certificates."
+    "Verify what was signed in the lake, sign an older lake, answer for a lost file, rotate the signing key, or write"
+    " certificates."
 )
 EXAMPLES = [
     "ft seals verify                                  # every use case: chain, signatures, each file and row",
@@ -38,28 +38,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     adopt = actions.add_parser(
         "adopt", help="compare a lake from before there were signatures with its hashes, and sign it once"
     )
-    accept = actions.add_parser(
-        "accept", help="answer for a signed file that was altered or lost: it does not count any more"
-    )
+    accept = actions.add_parser("accept", help="answer for a signed file that was altered or lost; it no longer counts")
     for parser_of in (adopt, accept):
         parser_of.add_argument("use_case", help="name of the use case (ft list)")
     accept.add_argument("file", help="as `ft seals verify` names it")
     for parser_of in (adopt, accept):
         parser_of.add_argument(
-            "--by", default="", help="the person who answers for it (of adopt: where the folder of seals was lost)"
+            "--by", default="", help="the person who answers for it (with adopt: if the folder of seals was lost)"
         )
         parser_of.add_argument("--reason", default="", help="why; no personal data")
-    actions.add_parser("keys", help="the signing keys, public halves only").add_argument(
+    actions.add_parser("keys", help="list the signing keys, public keys only").add_argument(
         "--json", action="store_true", help="print JSON"
     )
-    actions.add_parser("rotate", help="make a new signing key; where the old one is lost, too")
-    stolen = actions.add_parser("stolen", help="what a key signed from a moment on counts no more")
+    actions.add_parser("rotate", help="make a new signing key, even if the old one is lost")
+    stolen = actions.add_parser("stolen", help="report a key as stolen: what it signed since a moment no longer counts")
     stolen.add_argument("key", help="its id, as `ft seals keys` shows it")
     stolen.add_argument(
         "--since", required=True, metavar="MOMENT", help="ISO 8601 with an offset, e.g. 2027-03-01T00:00:00+00:00"
     )
     written = actions.add_parser(
-        "certificates", help="write the certificates with which anybody verifies models of this installation"
+        "certificates", help="write the certificates that others need to verify models of this installation"
     )
     written.add_argument(
         "folder", type=Path, help="gets roots.pem (what to trust) and signers.pem; stolen keys are left out"
@@ -93,7 +91,7 @@ def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
             for problem in one.problems:
                 print(f"  {problem}")
         if not found:
-            print("nothing was written to the lake yet")
+            print("nothing has been written to the lake yet")
     return 1 if any(one.problems for one in found) else 0
 
 
@@ -110,8 +108,8 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
         if len(arguments.by.strip()) < 3 or len(arguments.reason.strip()) < 20:
             raise ConfigError(
                 [
-                    f"{arguments.use_case} is signed already; its chain is given up only where its folder of seals or"
-                    " its keys were lost"
+                    f"{arguments.use_case} is already signed; its chain is given up only if its folder of seals or its"
+                    " keys were lost"
                 ],
                 "Say who answers for it, and why in 20 characters or more: --by NAME --reason TEXT",
             )
@@ -139,7 +137,7 @@ def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
     if problems:
         raise ConfigError(problems)
     seals.remove(f"{lake.folder}/{arguments.file}", f"{arguments.by.strip()}: {arguments.reason.strip()}")
-    print(f"{arguments.file} does not count any more; the chain of signatures says who answers for it.")
+    print(f"{arguments.file} no longer counts; the chain of signatures says who answers for it.")
     return 0
 
 
@@ -190,8 +188,8 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     newest = {seals.journal.name: len(seals.journal.entries()) - 1 for seals in chains}
     _of(environment).report_stolen(arguments.key, since.astimezone(UTC).isoformat(timespec="seconds"), newest)
     print(
-        f"What {arguments.key} signed since {arguments.since} counts no more. Go on with a new key (ft seals rotate),"
-        " then see: ft seals verify"
+        f"What {arguments.key} signed since {arguments.since} no longer counts. Make a new key (ft seals rotate),"
+        " then run: ft seals verify"
     )
     return 0
 

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-HELP = "Show the best settings of the newest search of a use case (hyperparameter_search), to copy into its file."
+HELP = "Show the best settings of the newest hyperparameter_search of a use case, ready to copy into its file."
 EXAMPLES = [
     "ft run complaint_routing --select hyperparameter_search",
     "ft search complaint_routing",

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 HELP = (
-    "Trace a record or a person forwards to checkpoints, or a checkpoint back to its sources. Prints hashes, reasons"
-    " and counts, no text."
+    "Follow a record or a person to the checkpoints that saw it, or a checkpoint back to its sources. Prints hashes,"
+    " reasons and counts, never a text."
 )
 EXAMPLES = [
     "ft trace record <record_id>",
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=["record", "checkpoint", "subject"],
-        help="what the id is of; a person's needs the pseudonym key",
+        help="what the id belongs to; a person's id needs the pseudonym key",
     )
     parser.add_argument(
         "words",
@@ -120,7 +120,7 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
             else ""
         )
         raise DataError(
-            "no version holds rows of this person",
+            "no version has rows of this person",
             f"Searched: {', '.join(found['searched']) or 'no use case'}{left_out}",
         )
     return found

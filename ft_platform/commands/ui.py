@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--without-logins",
         action="store_true",
-        help="let everybody who reaches --host read everything and start runs: the UI has no users",
+        help="let everyone who reaches --host read everything and start runs: the UI has no users",
     )
     parser.add_argument(
         "--reports-port",
@@ -102,10 +102,10 @@ def listening_on(host: str, port: int, without_logins: bool, environment: "Envir
     if not without_logins:
         raise ConfigError(
             [
-                f"--host {host} would let everybody who reaches this machine read all data and start runs: the UI has"
+                f"--host {host} would let everyone who reaches this machine read all data and start runs: the UI has"
                 " no users and no password"
             ],
-            "Put a proxy with a login on this machine before the UI (docs/how_to/protect_the_ui.md), or say"
+            "Put a proxy with a login in front of the UI, on this machine (docs/how_to/protect_the_ui.md), or say"
             " --without-logins",
         )
     everywhere = host in ("0.0.0.0", "::", "")
@@ -115,7 +115,7 @@ def listening_on(host: str, port: int, without_logins: bool, environment: "Envir
             "Set FT_WEB_HOSTS to the names that browsers use, e.g. 10.0.0.5:3000",
         )
     print(
-        f"ft ui: everybody who reaches {host}, port {port}, can read all data and start runs. There is no login.",
+        f"ft ui: everyone who reaches {host}, port {port}, can read all data and start runs. There is no login.",
         file=sys.stderr,
         flush=True,
     )

@@ -9,9 +9,7 @@ if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.privacy.vault import Vault
 
-HELP = (
-    "Look up what a pseudonym stands for (holder of the vault key only; each look-up is noted), or list the look-ups."
-)
+HELP = "Look up what a pseudonym stands for (only with the vault key; each look-up is noted), or list the look-ups."
 EXAMPLES = [
     "ft vault init                                                               # make the vault key",
     "ft vault read complaint_routing '<PERSON_k3f9q2ab>' --reason 'case 4711'    # prints the originals",
@@ -22,7 +20,7 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{init,rotate,read,audit}", required=True)
     actions.add_parser(
-        "init", help="make the vault key where there is none, and write its public half, with which use cases seal"
+        "init", help="make the vault key if there is none, and write its public key, which use cases seal with"
     )
     actions.add_parser("rotate", help="add a new version of the vault key: what is sealed from now on needs it")
     read = actions.add_parser("read", help="print what a pseudonym or surrogate stands for")
@@ -30,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read.add_argument(
         "pseudonym", help="as it stands in the table, e.g. '<PERSON_k3f9q2ab>' or subject_k3f9q2ab7c5d4efg"
     )
-    read.add_argument("--reason", required=True, help="why it is needed; stands in the audit log")
+    read.add_argument("--reason", required=True, help="why you need it; written to the audit log")
     read.add_argument("--json", action="store_true", help="print JSON")
-    audit = actions.add_parser("audit", help="list all look-ups, the oldest first; no originals")
+    audit = actions.add_parser("audit", help="list all look-ups, oldest first, without originals")
     audit.add_argument("use_case")
     audit.add_argument("--json", action="store_true", help="print JSON")
 

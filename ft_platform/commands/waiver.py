@@ -5,8 +5,8 @@ import json
 from datetime import UTC, date, datetime
 
 HELP = (
-    "Let one checkpoint pass a rule that it breaks, until a day, with a reason; list such waivers or end one. Every"
-    " report of the decision carries them."
+    "Let one checkpoint break one rule until a day, with a reason; list such waivers, or end one. The decision"
+    " lists every waiver."
 )
 EXAMPLES = [
     (
@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "ft waiver [-h] {grant,list,revoke} use_case [id] [--rule RULE] [--by PERSON] [--until DAY] [--reason TEXT]"
         " [--json]"
     )
-    parser.add_argument("what", choices=["grant", "list", "revoke"], help="grant one, list all, or end one")
+    parser.add_argument("what", choices=["grant", "list", "revoke"], help="grant a waiver, list all, or end one")
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("id", nargs="?", help="waiver to revoke")
     parser.add_argument("--rule", help="name of the broken rule, as ft decide shows it")
-    parser.add_argument("--checkpoint", help="id of the checkpoint (default: the one that ft decide is about)")
+    parser.add_argument("--checkpoint", help="id of the checkpoint (default: the one that ft decide judges)")
     parser.add_argument(
         "--by", default="", help="e-mail address of the person who grants or revokes it, one of `owners`"
     )

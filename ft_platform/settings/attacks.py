@@ -16,7 +16,7 @@ class Canaries(Section):
         default_factory=list,
         max_length=20,
         description=(
-            "How often a secret stands in the training records, one group of secrets for each. Empty: 1, 10, 100."
+            "Copies of a secret in the training records, one group of secrets for each number. Empty: 1, 10, 100."
         ),
     )
     per_repetition: int = Field(default=4, ge=2, le=1000, description="Secrets for each number of repetitions.")

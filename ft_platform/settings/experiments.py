@@ -80,7 +80,10 @@ class Search(Section):
         ),
     )
     trials: int = Field(
-        default=20, ge=1, le=10_000, description="Trainings to make. A search that goes on counts those that are there."
+        default=20,
+        ge=1,
+        le=10_000,
+        description="Trainings to make. A search that continues counts those it has made.",
     )
     parallel: int = Field(
         default=1,

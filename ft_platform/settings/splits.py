@@ -49,7 +49,7 @@ class Splits(Section):
         default=17,
         ge=0,
         le=2**31 - 1,
-        description="Seed of the division (`random`). Another one divides all records anew.",
+        description="Seed of the division (`random`). Another seed divides all records differently.",
     )
     sticky: bool = Field(
         default=True,

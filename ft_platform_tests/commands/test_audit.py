@@ -82,7 +82,7 @@ def test_a_warning_ends_with_0(installed, capsys) -> None:
     installed(planted, max_left_out_share=0.1)
     assert cli.main(["audit", "complaints"]) == 0
     out = capsys.readouterr().out
-    assert "warning: answer_missing" in out and "Nothing stops training." in out
+    assert "warning: answer_missing" in out and "Nothing prevents training." in out
 
 
 def test_without_colours_supervised_and_padding_tokens_are_marked(installed, capsys, monkeypatch) -> None:

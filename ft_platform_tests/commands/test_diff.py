@@ -96,7 +96,7 @@ def test_the_same_seed_shows_the_same_records_and_another_one_others(
 
 def test_one_kind_of_change_can_be_asked_for(case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "record r0" in (shown := on_a_terminal(monkeypatch, "--kind", "html")) and "record r1" not in shown
-    assert "No text was changed in this way." in on_a_terminal(monkeypatch, "--kind", "boilerplate")
+    assert "No text was changed this way." in on_a_terminal(monkeypatch, "--kind", "boilerplate")
 
 
 def test_every_kind_of_change_can_be_asked_for() -> None:
@@ -106,7 +106,7 @@ def test_every_kind_of_change_can_be_asked_for() -> None:
 def test_what_is_no_terminal_gets_no_texts_unless_it_is_forced(
     case: NamedUseCase, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(FtError, match="standard output is no terminal"):
+    with pytest.raises(FtError, match="standard output is not a terminal"):
         run()
     assert capsys.readouterr().out == ""
     assert run("--force") == 0 and "ending 4242" in capsys.readouterr().out

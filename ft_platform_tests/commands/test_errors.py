@@ -109,7 +109,7 @@ def test_a_label_chooses_its_mistakes(case: TinyCase, capsys: pytest.CaptureFixt
 
 def test_texts_are_for_a_terminal(case: TinyCase, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["errors", "complaints", "--text"]) == 1
-    assert "standard output is no terminal" in capsys.readouterr().err
+    assert "standard output is not a terminal" in capsys.readouterr().err
     assert CANARY not in shown(capsys)
     text = shown(capsys, "--text", "--force", "--show", "1000")
     assert (

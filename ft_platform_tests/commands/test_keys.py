@@ -70,7 +70,7 @@ def test_create_makes_the_first_version_once(capsys: pytest.CaptureFixture[str])
     assert main(["keys", "create"]) == 0
     made = ring()
     assert list(made.keys) == [1] and no_key_in(capsys.readouterr().out, made)
-    assert main(["keys", "create"]) == 1 and "there is a key in" in capsys.readouterr().err
+    assert main(["keys", "create"]) == 1 and "already has a key" in capsys.readouterr().err
     assert ring() == made
 
 

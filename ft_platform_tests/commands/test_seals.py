@@ -58,7 +58,7 @@ def test_a_lake_from_before_is_signed_once_and_a_second_time_needs_a_person(
     table(Lake(home.lake_uri))
     assert "was written before its versions were signed" in told(capsys, "verify", code=1)
     assert "1 files of legal are signed: 1 tables" in told(capsys, "adopt", "legal")
-    assert "is signed already" in told(capsys, "adopt", "legal", code=1)
+    assert "is already signed" in told(capsys, "adopt", "legal", code=1)
     assert "1 signed afterwards" in told(capsys, "verify")
 
 

@@ -150,10 +150,10 @@ def test_all_use_cases_are_searched_and_those_without_persons_are_named(house, c
     assert {one["use_case"] for one in traced(capsys, "claims", PERSON)["checkpoints"]} == {"claims"}
     error = failed(capsys, "somebody else")
     assert (
-        "no version holds rows of this person. Searched: claims, letters; not searched, because their records name no"
+        "no version has rows of this person. Searched: claims, letters; not searched, because their records name no"
         " person: nameless" in error
     )
-    assert "no version holds" in failed(capsys, "nameless", PERSON)
+    assert "no version has" in failed(capsys, "nameless", PERSON)
 
 
 def test_rows_whose_raw_record_is_gone_are_found_by_the_keyed_pseudonym(house, capsys):

@@ -15,7 +15,7 @@ def test_this_machine_needs_no_word(environment: Environment, host: str) -> None
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "ml.example.org", ""])
 def test_other_machines_are_refused_and_the_remedy_is_named(environment: Environment, host: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"everybody who reaches this machine read all data and start runs.*or say --without-logins"
+        ConfigError, match=r"everyone who reaches this machine read all data and start runs.*or say --without-logins"
     ):
         listening_on(host, 3000, False, environment)
 
@@ -24,7 +24,7 @@ def test_an_address_that_was_asked_for_is_a_name_of_the_ui_and_the_terminal_warn
     environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert listening_on("10.0.0.5", 3333, True, environment).web_hosts == ["10.0.0.5:3333"]
-    assert "everybody who reaches 10.0.0.5, port 3333, can read all data and start runs" in capsys.readouterr().err
+    assert "everyone who reaches 10.0.0.5, port 3333, can read all data and start runs" in capsys.readouterr().err
     assert listening_on("fd00::5", 3333, True, environment).web_hosts == ["[fd00::5]:3333"]
 
 

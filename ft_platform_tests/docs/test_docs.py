@@ -140,6 +140,22 @@ def test_the_reference_of_the_yaml_is_up_to_date():
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run: python scripts/write_reference.py"
 
 
+def test_the_picture_of_the_stages_is_up_to_date():
+    picture = script("write_picture")
+    assert picture.PICTURE.read_text(encoding="utf-8") == picture.picture(), "run: python scripts/write_picture.py"
+
+
+def test_the_picture_shows_every_stage_and_no_arrow_that_a_longer_way_implies():
+    from ft_platform.stages import DEFAULT_STAGES, STAGES
+
+    drawing = script("write_picture")
+    text = drawing.picture()
+    assert all(f">{name}</text>" in text for name in STAGES)
+    arrows = drawing.reduced({name: STAGES[name] for name in DEFAULT_STAGES})
+    assert ("adapter_checkpoint", "evaluation_report") in arrows
+    assert ("splits", "evaluation_report") not in arrows, "base_evaluation is between them"
+
+
 def test_the_reference_names_every_field():
     from ft_platform.use_case.fields import fields
 
