@@ -112,7 +112,7 @@ def test_a_repository_is_made_checked_and_run_as_its_readme_and_its_ci_say(
     )
     assert "All definitions loaded successfully" in installed.run("dg check defs", acme)
     installed.run(f"dg scaffold defs {COMPONENT} letters", acme)
-    assert "3 use cases in defs: all load" in installed.run("ft check", acme)
+    assert "3 use cases in defs: all load" in installed.run("ft check --files", acme)
 
 
 @pytest.mark.integration

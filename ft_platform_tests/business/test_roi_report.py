@@ -185,7 +185,8 @@ def test_a_use_case_without_business_figures_says_not_measured(case: TinyCase) -
         and "so nothing was assumed" in words
         and "Savings and payback: not measured." in words
     )
-    assert "0.000" not in words.rpartition("Fine-tuned or prompted")[0].rpartition("Before and after")[2].split("Efficiency")[1]
+    before_and_after = words.rpartition("Fine-tuned or prompted")[0].rpartition("Before and after")[2]
+    assert "0.000" not in before_and_after.split("Efficiency")[1]
     assert set(pictures(case, report)) == {"change.png"}
 
 
