@@ -1,5 +1,6 @@
 """The regression report from a checkpoint to the published artifact."""
 
+import hashlib
 import json
 import logging
 import time
@@ -22,9 +23,10 @@ from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.renderer import Renderer
 from ft_platform.process import progress
+from ft_platform.process.code_hash import code
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
-from ft_platform.use_case import NamedUseCase, Task
+from ft_platform.use_case import NamedUseCase, Task, settings_hash
 
 LOG = logging.getLogger(__name__)
 STAGE = "regression_report"
@@ -57,14 +59,14 @@ def publish_regression_report(
         environment, use_case, STAGE, artifact_id, parent_tags([checkpoint]), log, training_run(lake, checkpoint)
     ) as tracker:
         tracker.parameters(use_case.settings.regression.model_dump(mode="json"))
-        results, about_champion = measured(lake, environment, use_case, checkpoint, best)
+        results, about_champion, base_inputs = measured(lake, environment, use_case, checkpoint, best)
         settings = use_case.settings.regression
         found = {
             **compare(settings, results["base"], results["tuned"], results.get("champion")),
             "champion": about_champion,
             "confidence": settings.confidence,
         }
-        return _publish(lake, use_case, artifact_id, inputs, checkpoint, results, found, started, tracker)
+        return _publish(lake, use_case, artifact_id, inputs, checkpoint, results, found, base_inputs, started, tracker)
 
 
 def measured(
@@ -73,9 +75,9 @@ def measured(
     use_case: NamedUseCase,
     checkpoint: ArtifactVersion,
     best: ArtifactVersion | None,
-) -> tuple[dict[str, dict[str, SuiteResult]], dict[str, Any]]:
-    """Every suite for `base`, `tuned` and, where there is one on the same base model, `champion`; and what is to be
-    said about the champion."""
+) -> tuple[dict[str, dict[str, SuiteResult]], dict[str, Any], str]:
+    """Every suite for `base`, `tuned` and, where there is one on the same base model, `champion`; what is to be said
+    about the champion; and the hash of what the figures of `base` depend on."""
     resolved = base_model.resolve(
         use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
     )
@@ -97,8 +99,12 @@ def measured(
     if best and _trained_on(lake, best) != resolved.weights_sha256:
         best, about["status"] = None, "not compared: it has another base model"
     systems = {"base": None, "tuned": checkpoint, **({"champion": best} if best else {})}
+    inputs = _base_inputs(lake, use_case, resolved.weights_sha256, model)
     results = {}
     for number, (system, version) in enumerate(systems.items()):
+        if version is None and (before := measured_before(lake, use_case, inputs)):
+            results[system] = before
+            continue
         if version is not None:
             # An adapter changes the model that it is put on.
             if number > 1:
@@ -107,7 +113,46 @@ def measured(
                 )
             model = _adapted(lake, model, version)
         results[system] = _run(model, suites, system, number, len(systems))
-    return results, about
+    return results, about, inputs
+
+
+def _base_inputs(lake: Lake, use_case: NamedUseCase, weights_sha256: str, model: Any) -> str:
+    """Hash of all that the base model's figures depend on: no checkpoint is among it."""
+    import torch
+    import transformers
+
+    settings = use_case.settings
+    asked = settings.regression.model_dump(mode="json", include={"suites", "harness_tasks", "rows", "seed"})
+    computed = [code(), torch.__version__, transformers.__version__, torch.get_num_threads(), str(model.device)]
+    return settings_hash(
+        {
+            "weights": [weights_sha256, str(model.dtype), settings.base_model.quantization],
+            "asked": asked,
+            "text": hashlib.sha256(_text(lake, settings.regression.text_file)).hexdigest(),
+            "computed": computed,
+        }
+    )
+
+
+def measured_before(lake: Lake, use_case: NamedUseCase, base_inputs: str) -> dict[str, SuiteResult] | None:
+    """The base model on every suite, from an earlier report of the use case with the same `base_inputs`: item for item
+    what it would be again. None where there is none that is whole."""
+    for report in lake.artifacts(use_case.name, STAGE):
+        if lake.manifest(report).info.get("base_inputs") != base_inputs:
+            continue
+        if lake.intact_artifact(use_case.name, STAGE, report.artifact_id) is None:
+            continue
+        items = pq.read_table(lake.open_file(report, ITEMS)).to_pandas()
+        return {
+            name: SuiteResult(one["metric"], one["higher_is_better"], _statistics(items, name))
+            for name, one in json.loads(lake.read_file(report, FIGURES))["suites"].items()
+        }
+    return None
+
+
+def _statistics(items: Any, suite: str) -> np.ndarray:
+    of_base = items[(items["suite"] == suite) & (items["system"] == "base")].sort_values("item")
+    return of_base[["numerator", "denominator"]].to_numpy(float)
 
 
 def _trained_on(lake: Lake, checkpoint: ArtifactVersion) -> str:
@@ -200,6 +245,7 @@ def _publish(
     checkpoint: ArtifactVersion,
     results: Mapping[str, Mapping[str, SuiteResult]],
     found: dict[str, Any],
+    base_inputs: str,
     started: float,
     tracker: Tracker,
 ) -> ArtifactVersion:
@@ -221,7 +267,12 @@ def _publish(
             settings_hash=STAGES[STAGE].settings_hash(use_case),
             input_hash=inputs,
             counts={"items": sum(one["items"] for one in found["suites"].values()), "suites": len(found["suites"])},
-            info={"passed": found["passed"], "champion": found["champion"], "tracking": tracker.state()},
+            info={
+                "passed": found["passed"],
+                "champion": found["champion"],
+                "base_inputs": base_inputs,
+                "tracking": tracker.state(),
+            },
             seconds=time.monotonic() - started,
         )
     finish_report(tracker, lake, report, _metrics(found))

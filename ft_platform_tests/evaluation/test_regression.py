@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from ft_platform.evaluation.regression import SuiteResult, compare, general_text
 from ft_platform.evaluation.suites import TEXT, ChoiceItem, InstructionItem, choice_items, instruction_items, passages
 from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.publishing import regression
 from ft_platform.publishing.regression import publish_regression_report, suites_of
 from ft_platform.settings.regression import Regression
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -218,6 +220,7 @@ def figures(lake: Lake, report: Any) -> dict[str, Any]:
     return json.loads(lake.read_file(report, "regression.json"))
 
 
+RUN = regression._run
 SMALL = {"rows": 8, "bootstrap_samples": 200}
 
 
@@ -244,6 +247,29 @@ def test_the_report_is_published_once_passes_the_gate_and_recomputes_from_its_it
     assert report.id in page and "http" not in page.replace("http-equiv", "")
     monkeypatch.setattr("ft_platform.models.base_model.load", lambda *_: pytest.fail("a model was loaded"))
     assert publish_regression_report(case.lake, case.environment, use_case, case.checkpoint) == report
+
+
+def test_the_base_model_is_measured_once_for_all_checkpoints(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        regression,
+        "_run",
+        lambda model, suites, system, *place: (asked.append(system), RUN(model, suites, system, *place))[1],
+    )
+
+    def published(**settings: Any) -> tuple[list[str], Any, dict[str, Any]]:
+        asked.clear()
+        report = publish_regression_report(case.lake, case.environment, other(case, **settings), case.checkpoint)
+        return [*asked], pq.read_table(case.lake.open_file(report, "items.parquet")), figures(case.lake, report)
+
+    first, items, found = published(rows=9, bootstrap_samples=200)
+    again, same_items, same = published(rows=9, bootstrap_samples=200, margins={"instructions": 0.9})
+    assert (first, again) == (["base", "tuned"], ["tuned"]), "another report, and the base model answered before"
+    assert same_items.equals(items)
+    assert [one["base"] for one in same["suites"].values()] == [one["base"] for one in found["suites"].values()]
+    assert published(rows=10, bootstrap_samples=200)[0] == ["base", "tuned"], "other items"
+    monkeypatch.setattr(regression, "code", lambda: "0.2.0+other")
+    assert published(rows=9, bootstrap_samples=201)[0] == ["base", "tuned"], "other code"
 
 
 def test_a_model_that_forgot_is_told_from_one_that_did_not(
