@@ -85,7 +85,7 @@ def rows_below(head: str) -> list[list[str]]:
 
 
 def test_the_page_names_every_kind() -> None:
-    told = {kind_name(name) for row in rows_below("| rule | holds where") for name in re.findall("`([^`]+)`", row[0])}
+    told = {kind_name(name) for row in rows_below("| rule | holds if") for name in re.findall("`([^`]+)`", row[0])}
     assert told == set(all_kinds())
 
 
