@@ -12,7 +12,7 @@ SHOWN = ("base_zero_shot", "base_few_shot", "tfidf_logreg", "nearest_neighbour")
 NEXT = {
     "ft ui": "lineage, checks, plots and the page of the decision",
     "ft demo --control": "the same with shuffled answers: the same rules must refuse it",
-    "ft new my_use_case": "a file for your own records",
+    "ft new mine --source FILE": "a use case for records of your own",
 }
 
 
@@ -99,7 +99,7 @@ def _next(control: bool) -> list[str]:
     return [
         "Next:",
         *(
-            f"  {command:<22} {what}"
+            f"  {command:<25} {what}"
             for command, what in commands.items()
             if not (control and command == "ft demo --control")
         ),
