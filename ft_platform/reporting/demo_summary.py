@@ -99,7 +99,7 @@ def _next(control: bool) -> list[str]:
     return [
         "Next:",
         *(
-            f"  {command:<25} {what}"
+            f"  {command:<27} {what}"
             for command, what in commands.items()
             if not (control and command == "ft demo --control")
         ),
