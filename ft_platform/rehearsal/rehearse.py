@@ -5,7 +5,8 @@ Covered: what the stages remove and refuse, and every fault of `training.audit_f
 many rows there are (rare labels, k-anonymity, shares of labels), checks by Great Expectations, and recall.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import pyarrow as pa
 from ft_platform.engines.in_process import InProcess
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError
+from ft_platform.lake import open_lake
 from ft_platform.lake.stage_table import Work
 from ft_platform.records.columns import (
     StageStream,
@@ -58,15 +60,15 @@ class Rehearsal:
 
 
 def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, rows: int = ROWS) -> Rehearsal:
-    """Leads rows through the stages up to `splits` and through the audit, until one refuses them. Writes nothing to the
-    lake; the key of pseudonyms is drawn and thrown away."""
+    """Leads rows through the stages up to `splits` and through the audit, until one refuses them. Writes no version to
+    the lake; the key of pseudonyms is drawn and thrown away."""
     chosen = sampled(looked.rows, rows)
     found = Rehearsal(chosen.num_rows, looked.rows.num_rows)
     part = use_case if looked.complete and chosen.num_rows == looked.rows.num_rows else _for_some_rows(use_case)
     stage = "raw_records"
     try:
-        with TemporaryDirectory(prefix="ft-rehearsal-") as private:
-            work = Work(Path(private), InProcess())
+        with _private_folder(use_case, environment) as private:
+            work = Work(private, InProcess())
             table = records_in(part, chosen, use_case.settings.source.uri, datetime.now(UTC))
             found.kept[stage] = table.num_rows
             for stage, make, schema in _stages(part, looked, work, environment):
@@ -78,6 +80,20 @@ def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, r
     except FtError as error:
         found.problems.append(f"{stage} of {found.rows:,} rows: {' '.join(str(error).split())}")
     return found
+
+
+@contextmanager
+def _private_folder(use_case: NamedUseCase, environment: Environment) -> Iterator[Path]:
+    """In the restricted zone, where the next run removes what a killed one left. Before the first run of a use case
+    there is none: then in a temporary folder of this account alone."""
+    lake = open_lake(environment)
+    if not lake.is_local or not Path(lake.path_of("restricted", use_case.name)).is_dir():
+        with TemporaryDirectory(prefix="ft-rehearsal-") as folder:
+            yield Path(folder)
+        return
+    with lake.scratch(use_case.name, "rehearsal", zone="restricted") as place:
+        place.mkdir()
+        yield place
 
 
 def _for_some_rows(use_case: NamedUseCase) -> NamedUseCase:

@@ -7,6 +7,9 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.environment import Environment
+from ft_platform.lake import open_lake
+from ft_platform.lake.stage_table import Work
+from ft_platform.rehearsal import rehearse as rehearsing
 from ft_platform.rehearsal.rehearse import rehearse
 from ft_platform.sources.looking import Looked
 from ft_platform.use_case import NamedUseCase, UseCase
@@ -78,6 +81,17 @@ def test_nothing_is_written_to_the_installation(environment: Environment, model:
     before = sorted(environment.home.rglob("*"))
     rehearse(case(model), looked(), environment)
     assert sorted(environment.home.rglob("*")) == before
+
+
+def test_records_lie_in_the_restricted_zone_meanwhile_where_the_use_case_has_one(
+    environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+    monkeypatch.setattr(rehearsing, "Work", lambda folder, engine: (folders.append(folder), Work(folder, engine))[1])
+    zone = Path(open_lake(environment).path_of("restricted", case(model).name))
+    zone.mkdir(parents=True)
+    assert rehearse(case(model), looked(), environment).problems == []
+    assert folders[0].is_relative_to(zone) and not folders[0].exists()
 
 
 def test_the_first_stage_that_refuses_is_named_and_no_text_is(environment: Environment, model: Path) -> None:
