@@ -218,7 +218,8 @@ def test_a_taken_reports_port_ends_ft_ui_before_dagster_starts(environment: Envi
         )
     assert (done.returncode, done.stdout) == (1, "")
     problem = f"reports cannot be served on 127.0.0.1, port {port}: Address already in use"
-    assert done.stderr == f"ft ui: {problem}. Choose another one with --reports-port, or with FT_REPORTS_URL\n"
+    remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"
+    assert done.stderr == f"ft ui: {problem}. {remedy}\n"
 
 
 @pytest.mark.integration

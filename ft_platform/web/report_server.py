@@ -147,7 +147,7 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         raise ConfigError(
             [f"reports cannot be served on {host}, port {port}: {reason}"],
-            "Choose another one with --reports-port, or with FT_REPORTS_URL",
+            "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL",
         ) from None
     thread = threading.Thread(target=server.serve, name="reports", daemon=True)
     thread.start()
