@@ -25,11 +25,11 @@ def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(
                 metadata={"handle": dg.MetadataValue.json(case.evaluation.to_dict())},
             )
         )
-        monkeypatch.setenv("JUDGE_KEY", "sk-4711")
+        monkeypatch.setenv("JUDGE_KEY", "sk-quokka-zanzibar")
         outcome = run_use_case("complaints", select=["judge_report"], environment=case.environment, instance=instance)
         assert outcome.success, outcome.error
         assert len(server.requests) == 10 and {request["headers"]["Authorization"] for request in server.requests} == {
-            "Bearer sk-4711"
+            "Bearer sk-quokka-zanzibar"
         }
         shown = metadata_of(instance, "judge_report")
         assert "may not be used in a gate: there is no gold set" in shown["conclusion"]
@@ -38,7 +38,7 @@ def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(
         outcome = run_use_case("complaints", select=["human_review"], environment=case.environment, instance=instance)
         assert not outcome.success and "ft review export complaints" in str(outcome.next_step or outcome.error)
         assert (
-            "4711" not in everything_in(tmp_path / "home")
+            "quokka" not in everything_in(tmp_path / "home")
             and open_lake(case.environment).artifacts("complaints", "human_review") == []
         )
 
