@@ -16,6 +16,7 @@ import numpy as np
 from ft_platform.evaluation.intervals import Figure, interval, resampled_sums
 from ft_platform.evaluation.suites import ChoiceItem, InstructionItem
 from ft_platform.evaluation.systems.generation import answer_losses, generate
+from ft_platform.evaluation.systems.label_scoring import choice_scores
 from ft_platform.models.renderer import Renderer
 from ft_platform.settings.regression import Regression
 
@@ -61,22 +62,15 @@ def multiple_choice(
     model: Any, renderer: Renderer, items: list[ChoiceItem], on_items: OnItems = lambda done: None
 ) -> SuiteResult:
     """Share of questions whose right option is the most probable answer. A tie is no hit."""
-    prompts, options, owners = [], [], []
-    for place, item in enumerate(items):
-        prompt = renderer.prompt_ids([{"role": "user", "content": item.question}])
-        for option in item.options:
-            prompts.append(prompt)
-            # Without the end of turn: models differ in how they like to go on after a short answer.
-            options.append(renderer.text.content(option))
-            owners.append(place)
-    losses, _ = answer_losses(model, prompts, options, lambda done: on_items(done * len(items) // len(owners)))
-    of_item = np.array(owners)
+    prompts = [renderer.prompt_ids([{"role": "user", "content": item.question}]) for item in items]
+    # Without the end of turn: models differ in how they like to go on after a short answer.
+    options = [[renderer.text.content(option) for option in item.options] for item in items]
     right = np.zeros(len(items))
-    for place, item in enumerate(items):
-        own = losses[of_item == place]
-        others = np.delete(own, item.right)
+    for place, scores in enumerate(choice_scores(model, prompts, options, on_items)):
+        own, of_right = scores.numpy(), scores[items[place].right]
+        others = np.delete(own, items[place].right)
         # A loss that is no number makes the item none, so that it cannot count as a plain miss.
-        right[place] = np.nan if np.isnan(own).any() else float(own[item.right] < others.min())
+        right[place] = np.nan if np.isnan(own).any() else float(of_right > others.max())
     return SuiteResult("accuracy", True, np.stack([right, np.ones(len(items))], axis=1))
 
 

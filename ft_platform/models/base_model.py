@@ -181,9 +181,19 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
             f"transformers cannot load base model {resolved.uri}: {type(error).__name__}: {error}",
             "Check base_model.uri",
         ) from error
+    head = model.get_output_embeddings()
+    if head is not None:
+        head.register_forward_pre_hook(_side_by_side)
     if quantization == "nf4":
         return _with_one_kernel(model).eval(), tokenizer
     return model.to(device).eval(), tokenizer
+
+
+def _side_by_side(head: Any, hidden: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Hidden states copied next to each other before the output layer: of the last tokens of a batch, which are far
+    apart, torch makes a product for each row, with a copy of all weights for each, where they are frozen
+    (SmolLM2-135M, 161 rows: 9 GB and 30 s instead of nothing and 0.2 s)."""
+    return tuple(one.contiguous() for one in hidden)
 
 
 def _with_one_kernel(model: Any) -> Any:

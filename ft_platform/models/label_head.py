@@ -12,7 +12,6 @@ import torch
 from ft_platform.errors import BaseModelError
 
 HEAD = "label_head.safetensors"
-PASS_TOKENS = 2048
 
 
 class LabelHead(torch.nn.Linear):
@@ -81,20 +80,6 @@ def head_scores(
     model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None
 ) -> torch.Tensor:
     """Log-probability of every label after every prompt. Shape `(prompts, labels)`, float32, on the CPU."""
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
+    from ft_platform.models.packed_forward import last_outputs
 
-    forward = padded_forward if packing_problem(model) else packed_forward
-    order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
-    scores: list[torch.Tensor] = [torch.empty(0)] * len(prompts)
-    done = 0
-    for batch in batches_of([len(prompts[row]) for row in order], PASS_TOKENS):
-        rows = [order[place] for place in batch]
-        keep = [(number, len(prompts[row]) - 1) for number, row in enumerate(rows)]
-        with torch.inference_mode():
-            logits = forward(model, [Segment(prompts[row]) for row in rows], [], keep).float()
-            for row, found in zip(rows, torch.log_softmax(logits, dim=-1).cpu(), strict=True):
-                scores[row] = found
-        done += len(rows)
-        on_rows(done)
-    return torch.stack(scores)
+    return torch.log_softmax(last_outputs(model, prompts, on_rows), dim=-1)

@@ -2,7 +2,7 @@
 
 `packed_forward(model, segments, prefix, keep)` runs many rows as one: `prefix` (the system message) is computed once,
 every row continues it on its own, and logits are made only where they are asked for. The result equals that of separate
-rows up to rounding. `label_log_probabilities` scores every label of every prompt in one pass.
+rows up to rounding. `continuation_log_probabilities` scores all continuations of a prompt in one pass.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +15,10 @@ from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported
 
 Place = tuple[int, int]
 """Row, and token within the row's `Segment.tokens()`: the logits there predict the token after it."""
+
+PASS_TOKENS = 2048
+"""Tokens per forward pass. Measured on SmolLM2-135M, bf16, one core: 14.1, 12.0, 10.7, 12.0 cpu-seconds for 220 records
+at 512, 1024, 2048, 4096."""
 
 PROBE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 """Largest relative difference of logits between packed and separate rows that is rounding. Seen: 1e-6 and 0.01; a row
@@ -95,46 +99,81 @@ def packing_problem(model: Any, forward: Callable[..., torch.Tensor] = packed_fo
     )
 
 
-def label_log_probabilities(
+def shared_start(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """Longest common start of all prompts that leaves at least one token of each."""
+    first, last = min(map(list, prompts)), max(map(list, prompts))
+    limit = min(map(len, prompts)) - 1
+    common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[: min(common, limit)]
+
+
+def last_outputs(
+    model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None
+) -> torch.Tensor:
+    """What the output layer makes of the last token of every prompt; their common start is computed once. Shape
+    `(prompts, outputs)`, float32, on the CPU.
+
+    Args:
+        on_rows: called with the number of prompts done.
+    """
+    if not prompts:
+        return torch.empty(0, 0)
+    forward = padded_forward if packing_problem(model) else packed_forward
+    prefix = shared_start(prompts)
+    rests = [prompt[len(prefix) :] for prompt in prompts]
+    order = sorted(range(len(rests)), key=lambda row: (len(rests[row]), row))
+    found: dict[int, torch.Tensor] = {}
+    for batch in batches_of([len(rests[row]) for row in order], PASS_TOKENS):
+        rows = [order[place] for place in batch]
+        keep = [(number, len(rests[row]) - 1) for number, row in enumerate(rows)]
+        with torch.inference_mode():
+            outputs = forward(model, [Segment(rests[row]) for row in rows], prefix, keep).float().cpu()
+        found |= zip(rows, outputs, strict=True)
+        on_rows(len(found))
+    return torch.stack([found[row] for row in range(len(prompts))])
+
+
+def continuation_log_probabilities(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    labels: Sequence[Sequence[int]],
+    continuations: Sequence[Sequence[Sequence[int]]],
     prefix: Sequence[int],
-    batch_tokens: int = 2048,
-) -> torch.Tensor:
-    """Log-probability of every label after every prompt; the prompt is computed once for all labels.
+    on_rows: Callable[[int], None] = lambda done: None,
+) -> list[torch.Tensor]:
+    """Log-probability of every continuation of a prompt; the prompt is computed once for all of them, and what they
+    share once too.
 
     Args:
         prompts: prompts without `prefix`, none of them empty.
-        labels: token ids of each label with its end of turn (`Renderer.answer_ids`).
+        continuations: token ids of those of each prompt, none of them empty.
         prefix: token ids all prompts start with.
-        batch_tokens: most tokens in one pass.
+        on_rows: called with the number of prompts done.
 
     Returns:
-        Shape `(prompts, labels)`, float32, on the CPU.
+        One tensor `(continuations,)` per prompt, float32, on the CPU.
     """
-    scores = torch.empty(len(prompts), len(labels))
-    tree = Tree.of(label[:-1] for label in labels)
-    # Where a label's tokens are predicted: 0 is the prompt's last token, then the tokens of the tree.
-    predicted = [(label, [0, *(place + 1 for place in path)]) for label, path in zip(labels, tree.paths, strict=True)]
-    owners, places, tokens = (
-        torch.tensor(values, device=model.device)
-        for values in zip(
-            *(
-                (n, place, token)
-                for n, (label, at) in enumerate(predicted)
-                for place, token in zip(at, label, strict=True)
-            ),
-            strict=True,
-        )
-    )
-    for rows in batches_of([len(p) + len(tree.tokens) for p in prompts], batch_tokens):
-        segments = [Segment(prompts[row], tree) for row in rows]
-        keep = [(n, len(s.ids) - 1 + place) for n, s in enumerate(segments) for place in range(len(tree.tokens) + 1)]
+    # The labels of a task are one object for all its prompts.
+    trees = {key: Tree.of(tokens[:-1] for tokens in one) for key, one in {id(c): c for c in continuations}.items()}
+    segments = [Segment(p, trees[id(one)]) for p, one in zip(prompts, continuations, strict=True)]
+    scores: list[torch.Tensor] = []
+    for rows in batches_of(list(map(len, segments)), PASS_TOKENS):
+        keep, at, tokens, lengths = [], [], [], []
+        for number, row in enumerate(rows):
+            tree, last = segments[row].tree, len(segments[row].ids) - 1
+            for continuation, path in zip(continuations[row], tree.paths, strict=True):
+                # Predicted by the prompt's last token, then by the tokens of the tree.
+                at += [len(keep), *(len(keep) + 1 + place for place in path)]
+                tokens += continuation
+                lengths.append(len(continuation))
+            keep += [(number, last + place) for place in range(len(tree.tokens) + 1)]
         with torch.inference_mode():
-            logits = packed_forward(model, segments, prefix, keep).float().view(len(rows), len(tree.tokens) + 1, -1)
-            chosen = logits[:, places, tokens] - torch.logsumexp(logits, dim=-1)[:, places]
-            scores[rows] = torch.zeros(len(rows), len(labels), device=model.device).index_add_(1, owners, chosen).cpu()
+            logits = packed_forward(model, [segments[row] for row in rows], prefix, keep).float()
+            places, wanted = torch.tensor([at, tokens], device=model.device)
+            chosen = (logits[places, wanted] - torch.logsumexp(logits, dim=-1)[places]).cpu()
+        owners = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
+        sums = torch.zeros(len(lengths)).index_add_(0, owners, chosen)
+        scores += sums.split([len(continuations[row]) for row in rows])
+        on_rows(len(scores))
     return scores
 
 

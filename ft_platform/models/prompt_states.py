@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-PASS_TOKENS = 2048
-
 
 def prompt_states(
     model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None
@@ -20,25 +18,10 @@ def prompt_states(
         prompts: token ids of whole prompts.
         on_rows: called with the number of prompts done.
     """
-    import torch
+    from ft_platform.models.packed_forward import last_outputs
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
-
-    forward = padded_forward if packing_problem(model) else packed_forward
-    order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
-    found: list[np.ndarray] = [np.empty(0)] * len(prompts)
-    done = 0
-    for batch in batches_of([len(prompts[row]) for row in order], PASS_TOKENS):
-        rows = [order[place] for place in batch]
-        keep = [(number, len(prompts[row]) - 1) for number, row in enumerate(rows)]
-        with torch.inference_mode(), _without_output_layer(model):
-            states = forward(model, [Segment(prompts[row]) for row in rows], [], keep).float().cpu().numpy()
-        for row, state in zip(rows, states, strict=True):
-            found[row] = state
-        done += len(rows)
-        on_rows(done)
-    return np.stack(found)
+    with _without_output_layer(model):
+        return last_outputs(model, prompts, on_rows).numpy()
 
 
 @contextmanager

@@ -142,7 +142,7 @@ class Attacker:
         return [self.tokenizer.decode(ids, skip_special_tokens=True) for ids in written]
 
     def _written(self, prompts: list[list[int]], tokens: int, seed: int | None = None) -> list[list[int]]:
-        from ft_platform.privacy_attacks.continuations import continuations
+        from ft_platform.evaluation.systems.generation import continuations
 
         before = self._done
         return continuations(

@@ -146,10 +146,14 @@ def code_log_probabilities(model: Any, prompt: Sequence[int], tails: Sequence[Se
     import torch
 
     from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import label_log_probabilities, packing_problem, padded_forward
+    from ft_platform.models.packed_forward import (
+        continuation_log_probabilities,
+        packing_problem,
+        padded_forward,
+    )
 
     if not packing_problem(model):
-        return label_log_probabilities(model, [list(prompt)], tails, []).double().numpy()[0]
+        return continuation_log_probabilities(model, [list(prompt)], [tails], [])[0].double().numpy()
     starts = sorted({tuple(tail[:length]) for tail in tails for length in range(len(tail))}, key=len)
     following = {}
     with torch.inference_mode():

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from ft_platform.evaluation.systems.generation import _generate_batch, answer_losses, generate
-from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
+from ft_platform.evaluation.systems.generation import answer_losses, continuations, generate
+from ft_platform.use_case import BaseModelSettings
+from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, tiny_tokenizer
 
 END = 258
 # The end of turn, which is also the padding token, stands inside these prompts as it does after a system message.
@@ -23,23 +26,65 @@ def greedy(model, prompt: list[int], steps: int) -> list[int]:
     return ids[len(prompt) :]
 
 
-def stopping_model():
+def stopping_model(architecture: str = "llama", **settings):
     """A model whose end of turn is likely, so that some answers end early."""
     import torch
 
-    model = tiny_model(tie_word_embeddings=False)
+    model = tiny_model(architecture, tie_word_embeddings=False, **settings)
     with torch.no_grad():
         model.lm_head.weight[END] = model.lm_head.weight[40:46].sum(dim=0)
     return model
 
 
-def test_batched_answers_equal_answers_one_by_one() -> None:
-    model = stopping_model()
+@pytest.mark.parametrize(
+    ("architecture", "settings"),
+    [
+        ("llama", {}),
+        ("qwen3", {}),
+        ("gpt2", {"n_embd": 48, "n_layer": 2, "n_head": 6}),
+        ("mistral", {"sliding_window": 9}),
+        ("gemma2", {"sliding_window": 7}),
+    ],
+)
+def test_batched_answers_equal_answers_one_by_one(architecture: str, settings: dict) -> None:
+    model = stopping_model(architecture, **settings)
     expected = [greedy(model, prompt, 12) for prompt in PROMPTS]
-    assert any(len(e) < 12 for e in expected) and any(len(e) == 12 for e in expected), (
+    assert architecture != "llama" or {len(e) < 12 for e in expected} == {True, False}, (
         "the case needs answers that end and answers that are cut"
     )
-    assert _generate_batch(model, PROMPTS, [END], 12) == expected
+    assert continuations(model, PROMPTS, END, 12) == expected
+    assert continuations(model, [prompt[1:] for prompt in PROMPTS[:1]], END, 12) == [greedy(model, PROMPTS[0][1:], 12)]
+
+
+def test_the_start_that_prompts_share_is_computed_once() -> None:
+    model, seen = tiny_model(), []
+    model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: seen.append(tuple(inputs[0].shape)))
+    continuations(model, PROMPTS, END, 1)
+    assert seen == [(1, 4), (len(PROMPTS), max(map(len, PROMPTS)) - 4)]
+
+
+def test_the_output_layer_of_a_frozen_model_is_one_product_for_the_whole_batch(tmp_path: Path) -> None:
+    """torch makes one for each row, with a copy of all weights for each, of the last hidden states of a batch as they
+    lie."""
+    from torch.profiler import profile
+
+    from ft_platform.models import base_model
+
+    folder = save_tiny_model(tmp_path / "model")
+    settings = BaseModelSettings(uri=str(folder))
+    model, _ = base_model.load(base_model.resolve(settings, tmp_path), "float32")
+    model.requires_grad_(False)
+    with profile(record_shapes=True) as profiled:
+        continuations(model, PROMPTS, END, 2)
+    words = model.config.vocab_size
+    shapes = {event.key: [] for event in profiled.key_averages(group_by_input_shape=True)}
+    for event in profiled.key_averages(group_by_input_shape=True):
+        shapes[event.key].append(event.input_shapes)
+    of_words = {
+        name: [one for one in shapes.get(name, []) if words in one[1] and one[0][0] > 1]
+        for name in ("aten::mm", "aten::bmm")
+    }
+    assert of_words["aten::mm"] and not of_words["aten::bmm"]
 
 
 def test_answers_come_back_in_the_order_of_the_prompts() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from ft_platform.evaluation.systems.label_scoring import label_scores, separate_label_scores, shared_start
+from ft_platform.evaluation.systems.label_scoring import choice_scores, label_scores, separate_scores
+from ft_platform.models.packed_forward import shared_start
 from ft_platform_tests.tiny_models import tiny_model
 
 PREFIX = [257, 10, 11, 12]
@@ -44,7 +45,7 @@ def test_scores_do_not_depend_on_order_or_on_the_other_prompts() -> None:
 
 
 def test_every_prompt_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.evaluation.systems.label_scoring.PASS_TOKENS", 60)
+    monkeypatch.setattr("ft_platform.models.packed_forward.PASS_TOKENS", 60)
     done: list[int] = []
     label_scores(tiny_model(), PROMPTS, LABELS, done.append)
     assert len(done) > 1 and done == sorted(done) and done[-1] == len(PROMPTS)
@@ -68,6 +69,16 @@ def test_the_shared_start_leaves_at_least_one_token_of_each_prompt(
 
 def test_separate_scores_take_a_prefix() -> None:
     model = tiny_model()
-    whole = separate_label_scores(model, PROMPTS, LABELS, [], 64)
-    split = separate_label_scores(model, [p[4:] for p in PROMPTS], LABELS, PREFIX, 64)
-    assert split.numpy() == pytest.approx(whole.numpy(), abs=1e-4)
+    whole = separate_scores(model, PROMPTS, [LABELS] * 5, [])
+    split = separate_scores(model, [p[4:] for p in PROMPTS], [LABELS] * 5, PREFIX)
+    assert [one.numpy() for one in split] == [pytest.approx(one.numpy(), abs=1e-4) for one in whole]
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_each_prompt_may_have_choices_of_its_own(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not packs:
+        monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "pretended")
+    model = tiny_model()
+    choices = [LABELS[:1], LABELS, LABELS[2:], [[40], [41]], LABELS[1:3]]
+    for prompt, own, found in zip(PROMPTS, choices, choice_scores(model, PROMPTS, choices), strict=True):
+        assert found.tolist() == pytest.approx([naive(model, prompt, one) for one in own], abs=1e-4)

@@ -9,7 +9,7 @@ from ft_platform.models.fused_layers import replace_layers
 from ft_platform.models.packed_attention import PackedLayout, PackingUnsupported, Segment, Tree
 from ft_platform.models.packed_forward import (
     batches_of,
-    label_log_probabilities,
+    continuation_log_probabilities,
     packed_forward,
     packing_problem,
     padded_forward,
@@ -113,17 +113,18 @@ LABELS = {
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
-def test_label_scores_equal_those_of_whole_rows(labels):
+def test_label_scores_equal_those_of_whole_rows(labels, monkeypatch):
+    monkeypatch.setattr("ft_platform.models.packed_forward.PASS_TOKENS", 30)
     model = tiny_model()
     prompts = [[3, 4, 5], [6] * 9, [7, 8], [1, 2, 3, 4]]
-    found = label_log_probabilities(model, prompts, labels, PREFIX, batch_tokens=30)
+    found = continuation_log_probabilities(model, prompts, [labels] * len(prompts), PREFIX)
     for row, prompt in enumerate(prompts):
         for number, label in enumerate(labels):
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([[*PREFIX, *prompt, *label]])).logits[0].log_softmax(-1)
             start = len(PREFIX) + len(prompt) - 1
             expected = sum(float(logits[start + i, token]) for i, token in enumerate(label))
-            assert float(found[row, number]) == pytest.approx(expected, abs=1e-4)
+            assert float(found[row][number]) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -1,16 +1,20 @@
 """Answers of the model as free text (greedy), and how surprised it is by the reference answers (teacher forcing)."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ft_platform.evaluation.systems.label_scoring import OnRows, shared_start
+from ft_platform.evaluation.systems.label_scoring import OnRows
 
 GENERATION_TOKENS = 16_384
 """Prompt and answer tokens that are generated side by side.
 
 Measured on SmolLM2-135M, bf16, one core, 60 short prompts: 15.1, 10.2, 7.9 cpu-seconds with 16, 32, 60 rows."""
+
+TOP_K = 40
+"""Tokens that sampling chooses among (Carlini et al., arXiv:2012.07805, section 4.1)."""
 
 LOSS_TOKENS = 1024
 
@@ -29,40 +33,91 @@ def generate(
         end_of_turn: ids that end an answer (`Renderer.end_of_turn`); generation stops at the last of them.
         max_new_tokens: longest answer in tokens.
     """
+    written = continuations(model, prompts, end_of_turn[-1], max_new_tokens, on_rows=on_rows)
+    return [tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in written]
+
+
+def continuations(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: int,
+    new_tokens: int,
+    seed: int | None = None,
+    on_rows: OnRows = lambda done: None,
+) -> list[list[int]]:
+    """What a model writes after each prompt, as token ids without `stop`.
+
+    Args:
+        stop: token id at which writing stops.
+        new_tokens: most tokens.
+        seed: draw among the 40 likeliest tokens; None: take the likeliest.
+    """
+    import torch
+
     from ft_platform.models.packed_forward import batches_of
 
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
-    answers = [""] * len(prompts)
-    done = 0
-    for batch in batches_of([len(prompts[row]) + max_new_tokens for row in order], GENERATION_TOKENS):
-        rows = [order[place] for place in batch]
-        for row, ids in zip(
-            rows, _generate_batch(model, [prompts[row] for row in rows], end_of_turn, max_new_tokens), strict=True
-        ):
-            answers[row] = tokenizer.decode(ids, skip_special_tokens=True).strip()
-        done += len(rows)
-        on_rows(done)
-    return answers
+    written: dict[int, list[int]] = {}
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
+        if seed is not None:
+            torch.manual_seed(seed)
+        for batch in batches_of([len(prompts[row]) + new_tokens for row in order], GENERATION_TOKENS):
+            rows = [order[place] for place in batch]
+            answers = _generate_batch(model, [prompts[row] for row in rows], stop, new_tokens, sampled=seed is not None)
+            written |= zip(rows, answers, strict=True)
+            on_rows(len(written))
+    return [written[row] for row in range(len(prompts))]
 
 
 def _generate_batch(
-    model: Any, prompts: Sequence[Sequence[int]], end_of_turn: Sequence[int], max_new_tokens: int
+    model: Any, prompts: Sequence[Sequence[int]], stop: int, new_tokens: int, *, sampled: bool
 ) -> list[list[int]]:
-    """Token ids of the answers up to the first end of turn."""
+    """Token ids of the answers up to the first `stop`."""
     import torch
     from transformers import GenerationConfig
 
-    stop = end_of_turn[-1]
-    longest = max(map(len, prompts))
-    # Padding is on the left and told by the mask alone: in SmolLM2 the padding token is the end of turn, which prompts
-    # hold too.
-    ids = torch.tensor([[stop] * (longest - len(p)) + list(p) for p in prompts], device=model.device)
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=model.device)
-    settings = GenerationConfig(do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=stop, pad_token_id=stop)
+    prefix, cache = _computed_start(model, prompts)
+    rests = [list(prompt[len(prefix) :]) for prompt in prompts]
+    longest = max(map(len, rests))
+    # Padding is told by the mask alone: in SmolLM2 the padding token is the end of turn, which prompts hold too.
+    ids = [[*prefix, *[stop] * (longest - len(rest)), *rest] for rest in rests]
+    mask = [[1] * len(prefix) + [0] * (longest - len(rest)) + [1] * len(rest) for rest in rests]
+    drawing = {"do_sample": True, "temperature": 1.0, "top_k": TOP_K, "top_p": 1.0} if sampled else {"do_sample": False}
+    settings = GenerationConfig(max_new_tokens=new_tokens, eos_token_id=stop, pad_token_id=stop, **drawing)
     with torch.inference_mode():
-        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
-    new = output[:, longest:].tolist()
+        output = model.generate(
+            input_ids=torch.tensor(ids, device=model.device),
+            attention_mask=torch.tensor(mask, device=model.device),
+            generation_config=settings,
+            **cache,
+        )
+    new = output[:, len(ids[0]) :].tolist()
     return [row[: row.index(stop)] if stop in row else row for row in new]
+
+
+def _computed_start(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[list[int], dict[str, Any]]:
+    """The start that the prompts share, and the argument for `generate` with its keys and values for each of them.
+
+    Nothing where the layers of the cache are no plain ones: padding behind the start would count as tokens of a sliding
+    window."""
+    import torch
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    from ft_platform.models.packed_forward import shared_start
+
+    prefix = shared_start(prompts)
+    if not prefix or len(prompts) == 1:
+        return [], {}
+    cache = DynamicCache(config=model.config.get_text_config())
+    if not cache.layers or any(type(layer) is not DynamicLayer for layer in cache.layers):
+        return [], {}
+    base = model.get_base_model() if hasattr(model, "peft_config") else model
+    known = inspect.signature(base.forward).parameters
+    kept = {"cache" if "cache" in known else "past_key_values": cache}  # transformers 5 renames it on the way
+    with torch.inference_mode():
+        model(input_ids=torch.tensor([prefix], device=model.device), logits_to_keep=1, **kept)
+        cache.batch_repeat_interleave(len(prompts))
+    return prefix, kept
 
 
 def answer_losses(
@@ -77,7 +132,13 @@ def answer_losses(
     import torch
 
     from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
+    from ft_platform.models.packed_forward import (
+        batches_of,
+        packed_forward,
+        packing_problem,
+        padded_forward,
+        shared_start,
+    )
 
     prefix = shared_start(prompts)
     forward = padded_forward if packing_problem(model) else packed_forward

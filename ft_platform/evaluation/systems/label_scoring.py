@@ -5,22 +5,12 @@ share their starts. Every label is scored, so the answer is always one of the la
 generated text would be read.
 """
 
+import bisect
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-PASS_TOKENS = 2048
-"""Tokens per forward pass. Measured on SmolLM2-135M, bf16, one core: 14.1, 12.0, 10.7, 12.0 cpu-seconds for 220 records
-at 512, 1024, 2048, 4096."""
-
 OnRows = Callable[[int], None]
-
-
-def shared_start(prompts: Sequence[Sequence[int]]) -> list[int]:
-    """Longest common start of all prompts that leaves at least one token of each."""
-    first, last = min(map(list, prompts)), max(map(list, prompts))
-    limit = min(map(len, prompts)) - 1
-    common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[: min(common, limit)]
 
 
 def label_scores(
@@ -39,56 +29,56 @@ def label_scores(
     """
     import torch
 
-    from ft_platform.models.packed_attention import Tree
-    from ft_platform.models.packed_forward import batches_of, label_log_probabilities, packing_problem
-
-    prefix = shared_start(prompts)
-    rests = [list(p[len(prefix) :]) for p in prompts]
-    score = separate_label_scores if packing_problem(model) else label_log_probabilities
-    # By length, so that rows in one pass need little padding in attention.
-    order = sorted(range(len(rests)), key=lambda row: (len(rests[row]), row))
-    tokens_of_labels = len(Tree.of(label[:-1] for label in labels).tokens)
-    scores = torch.empty(len(prompts), len(labels))
-    done = 0
-    for batch in batches_of([len(rests[row]) + tokens_of_labels for row in order], PASS_TOKENS):
-        rows = [order[place] for place in batch]
-        scores[rows] = score(model, [rests[row] for row in rows], labels, prefix, PASS_TOKENS)
-        done += len(rows)
-        on_rows(done)
-    return scores
+    return torch.stack(choice_scores(model, prompts, [labels] * len(prompts), on_rows))
 
 
-def separate_label_scores(
+def choice_scores(
     model: Any,
     prompts: Sequence[Sequence[int]],
-    labels: Sequence[Sequence[int]],
+    choices: Sequence[Sequence[Sequence[int]]],
+    on_rows: OnRows = lambda done: None,
+) -> list[Any]:
+    """Log-probability of every choice after its prompt: one tensor `(choices,)` per prompt, float32, on the CPU.
+
+    Args:
+        choices: token ids of those of each prompt; the other arguments as of `label_scores`.
+    """
+    from ft_platform.models.packed_forward import continuation_log_probabilities, packing_problem, shared_start
+
+    prefix = shared_start(prompts)
+    # By length, so that rows in one pass need little padding in attention.
+    order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
+    score = separate_scores if packing_problem(model) else continuation_log_probabilities
+    rests = [list(prompts[row][len(prefix) :]) for row in order]
+    found = dict(zip(order, score(model, rests, [choices[row] for row in order], prefix, on_rows), strict=True))
+    return [found[row] for row in range(len(prompts))]
+
+
+def separate_scores(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    choices: Sequence[Sequence[Sequence[int]]],
     prefix: Sequence[int],
-    batch_tokens: int,
-) -> Any:
-    """The same with one padded row per prompt and label, for models that cannot run packed rows. Arguments as of
-    `label_log_probabilities`."""
+    on_rows: OnRows = lambda done: None,
+) -> list[Any]:
+    """The same with one padded row per prompt and choice, for models that cannot run packed rows. Arguments as of
+    `continuation_log_probabilities`."""
     import torch
 
     from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, padded_forward
+    from ft_platform.models.packed_forward import PASS_TOKENS, batches_of, padded_forward
 
-    pairs = [(row, column) for row in range(len(prompts)) for column in range(len(labels))]
-    scores = torch.empty(len(prompts), len(labels))
-    for batch in batches_of(
-        [len(prefix) + len(prompts[row]) + len(labels[column]) for row, column in pairs], batch_tokens
-    ):
+    pairs = [(prompt, choice) for prompt, own in zip(prompts, choices, strict=True) for choice in own]
+    ends = list(itertools.accumulate(map(len, choices)))
+    scores = []
+    for batch in batches_of([len(prefix) + len(prompt) + len(choice) for prompt, choice in pairs], PASS_TOKENS):
         members = [pairs[place] for place in batch]
-        segments = [Segment([*prompts[row], *labels[column][:-1]]) for row, column in members]
-        keep = [
-            (n, len(prompts[row]) - 1 + i)
-            for n, (row, column) in enumerate(members)
-            for i in range(len(labels[column]))
-        ]
-        targets = torch.tensor([token for _, column in members for token in labels[column]], device=model.device)
+        segments = [Segment([*prompt, *choice[:-1]]) for prompt, choice in members]
+        keep = [(n, len(prompt) - 1 + i) for n, (prompt, choice) in enumerate(members) for i in range(len(choice))]
+        targets = torch.tensor([token for _, choice in members for token in choice], device=model.device)
         with torch.inference_mode():
             logits = padded_forward(model, segments, prefix, keep).float()
             chosen = torch.log_softmax(logits, dim=-1).gather(1, targets[:, None])[:, 0].cpu()
-        lengths = [len(labels[column]) for _, column in members]
-        for (row, column), part in zip(members, chosen.split(lengths), strict=True):
-            scores[row, column] = part.sum()
-    return scores
+        scores += [part.sum() for part in chosen.split([len(choice) for _, choice in members])]
+        on_rows(bisect.bisect_right(ends, len(scores)))
+    return list(torch.stack(scores).split([len(own) for own in choices]))
