@@ -18,7 +18,6 @@ from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
 from ft_platform.models.gguf import converted_folder
 from ft_platform.models.quiet import quiet_transformers
-from ft_platform.models.safety.gguf_header import require_safe_gguf
 from ft_platform.models.safety.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.use_case import BaseModelSettings
 
@@ -67,8 +66,6 @@ def resolve(settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn
             f"base_model.sha256 expects {settings.sha256}, but the weights of {settings.uri} have {digest}",
             "Correct base_model.sha256, or find out who changed the weights",
         )
-    if found.is_file():
-        require_safe_gguf(found)
     folder = converted_folder(found, digest, cache) if found.is_file() else found
     safe = require_safe_folder(folder, settings.uri)
     commit = found.name if model_sources.is_hub(settings.uri) and COMMIT.match(found.name) else ""

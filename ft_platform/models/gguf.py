@@ -5,6 +5,7 @@ from typing import Any
 
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.models.cached_folder import cached_folder
+from ft_platform.models.safety.gguf_header import require_safe_gguf
 from ft_platform.process import progress
 
 CONVERSION = 1
@@ -19,11 +20,12 @@ def converted_folder(gguf: Path, sha256: str, cache: Path) -> Path:
         sha256: its hash, the key in the cache.
 
     Raises:
-        BaseModelError: transformers does not read this file.
+        BaseModelError: the file is not safe to read, or transformers does not read it.
     """
 
     def convert(folder: Path) -> None:
         progress.report("base_model", 0, 1, "models")
+        require_safe_gguf(gguf)
         _convert(gguf, folder)
         progress.report("base_model", 1, 1, "models")
 
