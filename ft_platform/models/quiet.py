@@ -3,7 +3,10 @@
 
 def quiet_transformers() -> None:
     """No progress bars and no advice of transformers in logs."""
+    import os
     import warnings
+
+    os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported; reading a GGUF asks nothing else
 
     import transformers
 
