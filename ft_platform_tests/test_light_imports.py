@@ -47,7 +47,7 @@ DOMAIN += [
     "environment",
     "errors",
     "records.columns",
-    "models.renderer",
+    "models.rendering.renderer",
 ]
 
 
@@ -64,7 +64,7 @@ for module in {DOMAIN!r}:
 
 @pytest.mark.parametrize(
     ("module", "unwanted"),
-    [("models.safety.probe", {"ft_platform.lake", "pyarrow", "numpy", "pandas"}), ("lake", {"pandas"})],
+    [("models.guards.probe", {"ft_platform.lake", "pyarrow", "numpy", "pandas"}), ("lake", {"pandas"})],
     ids=["a process for each base model", "every program"],
 )
 def test_what_many_processes_import_stays_small(module, unwanted):

@@ -55,7 +55,7 @@ def with_label_head(model: Any, folder: Path) -> Any:
         return model
     from safetensors.torch import load_file
 
-    from ft_platform.models.safety.tensor_files import read_header
+    from ft_platform.models.guards.tensor_files import read_header
 
     read_header(folder / HEAD)
     tensors = load_file(folder / HEAD)
@@ -81,8 +81,8 @@ def head_scores(
     model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None
 ) -> torch.Tensor:
     """Log-probability of every label after every prompt. Shape `(prompts, labels)`, float32, on the CPU."""
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
 
     forward = padded_forward if packing_problem(model) else packed_forward
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))

@@ -22,8 +22,8 @@ def prompt_states(
     """
     import torch
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
 
     forward = padded_forward if packing_problem(model) else packed_forward
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))

@@ -26,7 +26,7 @@ def continuations(
     """
     import torch
 
-    from ft_platform.models.packed_forward import batches_of
+    from ft_platform.models.kernels.packed_forward import batches_of
 
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
     written: list[list[int]] = [[]] * len(prompts)

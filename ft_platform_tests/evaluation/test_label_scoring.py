@@ -29,9 +29,10 @@ def test_scores_equal_plain_forward_passes(architecture: str) -> None:
 def test_models_that_cannot_pack_get_the_same_scores_from_padded_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     packed = label_scores(model, PROMPTS, LABELS)
-    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "pretended")
+    monkeypatch.setattr("ft_platform.models.kernels.packed_forward.packing_problem", lambda model: "pretended")
     monkeypatch.setattr(
-        "ft_platform.models.packed_forward.packed_forward", lambda *_: pytest.fail("packed in spite of the problem")
+        "ft_platform.models.kernels.packed_forward.packed_forward",
+        lambda *_: pytest.fail("packed in spite of the problem"),
     )
     assert label_scores(model, PROMPTS, LABELS).numpy() == pytest.approx(packed.numpy(), abs=1e-4)
 

@@ -29,7 +29,7 @@ def generate(
         end_of_turn: ids that end an answer (`Renderer.end_of_turn`); generation stops at the last of them.
         max_new_tokens: longest answer in tokens.
     """
-    from ft_platform.models.packed_forward import batches_of
+    from ft_platform.models.kernels.packed_forward import batches_of
 
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
     answers = [""] * len(prompts)
@@ -76,8 +76,8 @@ def answer_losses(
     """
     import torch
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
 
     prefix = shared_start(prompts)
     forward = padded_forward if packing_problem(model) else packed_forward

@@ -39,8 +39,8 @@ def label_scores(
     """
     import torch
 
-    from ft_platform.models.packed_attention import Tree
-    from ft_platform.models.packed_forward import batches_of, label_log_probabilities, packing_problem
+    from ft_platform.models.kernels.packed_attention import Tree
+    from ft_platform.models.kernels.packed_forward import batches_of, label_log_probabilities, packing_problem
 
     prefix = shared_start(prompts)
     rests = [list(p[len(prefix) :]) for p in prompts]
@@ -69,8 +69,8 @@ def separate_label_scores(
     `label_log_probabilities`."""
     import torch
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, padded_forward
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import batches_of, padded_forward
 
     pairs = [(row, column) for row in range(len(prompts)) for column in range(len(labels))]
     scores = torch.empty(len(prompts), len(labels))
