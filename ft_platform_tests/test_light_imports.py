@@ -8,6 +8,7 @@ import pytest
 from ft_platform_tests.conftest import REPOSITORY
 
 HEAVY = ["torch", "transformers", "peft", "great_expectations", "mlflow", "spacy", "sklearn", "fairlearn", "matplotlib"]
+HEAVY += ["httpx2"]
 
 
 def loaded_after(code: str) -> set[str]:
@@ -48,6 +49,8 @@ DOMAIN += [
     "errors",
     "records.columns",
     "models.rendering.renderer",
+    "models.endpoint",
+    "sources.unity_catalog",
 ]
 
 
