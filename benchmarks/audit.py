@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.models import base_model
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.records.columns import MESSAGES
 from ft_platform.training.audit_rows import RowAudit, decoder

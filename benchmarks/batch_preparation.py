@@ -65,8 +65,9 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 
     prepare_process()
     pin_threads()
-    from ft_platform.models import base_model, packed_forward
-    from ft_platform.models.renderer import Renderer
+    from ft_platform.models import base_model
+    from ft_platform.models.kernels import packed_forward
+    from ft_platform.models.rendering.renderer import Renderer
     from ft_platform.training import loop
     from ft_platform.training.batches import split_off_prefix
     from ft_platform.training.dataset import render_split

@@ -30,8 +30,8 @@ import numpy as np
 from ft_platform.evaluation.groundedness import SETTING, claims_in, sentences_in
 from ft_platform.evaluation.similarities import hidden_states, matched_f1
 from ft_platform.models import base_model
+from ft_platform.models.rendering.text_tokens import TextTokens
 from ft_platform.models.sentence_encoder import SentenceEncoder
-from ft_platform.models.text_tokens import TextTokens
 from ft_platform.settings.evaluation import Evaluation
 from ft_platform.use_case import BaseModelSettings
 

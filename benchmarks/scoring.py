@@ -91,7 +91,7 @@ def repeated(work: Callable[[], Any], times: int) -> tuple[Any, float]:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.models import base_model
-    from ft_platform.models.renderer import Renderer
+    from ft_platform.models.rendering.renderer import Renderer
     from ft_platform.use_case import BaseModelSettings, Task
 
     base = base_model.resolve(BaseModelSettings(uri=URI), arguments.cache)

@@ -128,8 +128,8 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
     prepare_process()
     pin_threads()
     from ft_platform.models import base_model
-    from ft_platform.models.acceleration import accelerated
-    from ft_platform.models.renderer import Rendered
+    from ft_platform.models.kernels.acceleration import accelerated
+    from ft_platform.models.rendering.renderer import Rendered
     from ft_platform.training.batches import split_off_prefix
     from ft_platform.training.loop import train
     from ft_platform.training.lora import add_adapter, trainable

@@ -8,6 +8,7 @@ import pytest
 from ft_platform_tests.conftest import REPOSITORY
 
 HEAVY = ["torch", "transformers", "peft", "great_expectations", "mlflow", "spacy", "sklearn", "fairlearn", "matplotlib"]
+HEAVY += ["httpx2"]
 
 
 def loaded_after(code: str) -> set[str]:
@@ -47,7 +48,9 @@ DOMAIN += [
     "environment",
     "errors",
     "records.columns",
-    "models.renderer",
+    "models.rendering.renderer",
+    "models.endpoint",
+    "sources.unity_catalog",
 ]
 
 
@@ -64,7 +67,7 @@ for module in {DOMAIN!r}:
 
 @pytest.mark.parametrize(
     ("module", "unwanted"),
-    [("models.safety.probe", {"ft_platform.lake", "pyarrow", "numpy", "pandas"}), ("lake", {"pandas"})],
+    [("models.guards.probe", {"ft_platform.lake", "pyarrow", "numpy", "pandas"}), ("lake", {"pandas"})],
     ids=["a process for each base model", "every program"],
 )
 def test_what_many_processes_import_stays_small(module, unwanted):

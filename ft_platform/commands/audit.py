@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _examples(lake: Any, environment: Any, use_case: Any, splits: Any, arguments: argparse.Namespace) -> list[Any]:
     from ft_platform.models import base_model
-    from ft_platform.models.renderer import Renderer, labels_of
+    from ft_platform.models.rendering.renderer import Renderer, labels_of
     from ft_platform.models.tokenizer import load_tokenizer
     from ft_platform.training.audit_view import require_anonymized, shown_examples
     from ft_platform.training.dataset import read_splits

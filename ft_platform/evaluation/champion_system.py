@@ -9,7 +9,7 @@ from ft_platform.errors import FtError, VersionRefused
 from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import version_of_parent
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer
 
 CHAMPION = "champion"
 LEARNED_FROM = ("train", "validation")

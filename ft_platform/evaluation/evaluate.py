@@ -25,7 +25,7 @@ from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_log
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.process import progress
 from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case import NamedUseCase

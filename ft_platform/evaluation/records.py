@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.models.renderer import AnswerTooLong, NotRendered, Renderer, up_to_last_answer
-from ft_platform.models.turns import ANSWERS, REJECTED
+from ft_platform.models.rendering.renderer import AnswerTooLong, NotRendered, Renderer, up_to_last_answer
+from ft_platform.models.rendering.turns import ANSWERS, REJECTED
 from ft_platform.records.columns import answers, user_texts
 from ft_platform.use_case import NamedUseCase
 

@@ -15,7 +15,7 @@ import numpy as np
 from ft_platform.environment import Environment
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.models import base_model
-from ft_platform.models.text_tokens import TextTokens
+from ft_platform.models.rendering.text_tokens import TextTokens
 from ft_platform.use_case import NamedUseCase
 
 MOST_TOKENS = 512
@@ -60,7 +60,7 @@ def hidden_states(model: Any, rows: Sequence[Sequence[int]]) -> list[np.ndarray]
     """Last hidden states of each row, of length 1. Shapes `(tokens, width)`, float32."""
     import torch
 
-    from ft_platform.models.packed_forward import batches_of
+    from ft_platform.models.kernels.packed_forward import batches_of
 
     found: list[np.ndarray] = [np.empty((0, 0), np.float32)] * len(rows)
     order = [row for row in sorted(range(len(rows)), key=lambda row: (len(rows[row]), row)) if rows[row]]

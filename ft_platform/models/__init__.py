@@ -1,1 +1,3 @@
-"""The base model, the one renderer from records to tokens, and exact forward passes over packed rows."""
+"""Base models, adapters and models behind endpoints: found, loaded, asked.
+
+`guards`: what refuses hostile files. `rendering`: from records to tokens. `kernels`: arithmetic on tensors."""

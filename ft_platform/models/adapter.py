@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import BaseModelError
-from ft_platform.models.safety.adapter_files import (
+from ft_platform.models.guards.adapter_files import (
     WEIGHTS,
     require_finite_weights,
     require_fitting_adapter,
     require_safe_adapter,
 )
-from ft_platform.models.safety.tensor_files import read_header
+from ft_platform.models.guards.tensor_files import read_header
 
 __all__ = ["ALL_WEIGHTS", "WEIGHTS", "weights_file", "with_adapter"]
 
@@ -34,13 +34,13 @@ def with_adapter(model: Any, folder: Path) -> Any:
 
     Raises:
         BaseModelError: the folder holds no safetensors adapter, one for another base model, or one that is refused
-            (`models/safety`).
+            (`models/guards`).
     """
     if (folder / ALL_WEIGHTS).is_file():
         return _with_all_weights(model, folder)
     from peft import PeftModel
 
-    from ft_platform.models.fused_lora import fuse
+    from ft_platform.models.kernels.fused_lora import fuse
     from ft_platform.models.label_head import with_label_head
 
     try:

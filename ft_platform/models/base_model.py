@@ -1,6 +1,6 @@
 """Finds a base model, checks its hash, and loads it as safetensors. No code of a model repository is ever run.
 
-Covered and not covered: `ft_platform/models/safety/__init__.py`.
+Covered and not covered: `ft_platform/models/guards/__init__.py`.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
 from ft_platform.models.gguf import converted_folder
+from ft_platform.models.guards.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.models.quiet import quiet_transformers
-from ft_platform.models.safety.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.use_case import BaseModelSettings
 
 LOG = logging.getLogger(__name__)

@@ -1,26 +1,19 @@
-"""Asks a model behind an OpenAI-compatible endpoint (`POST <url>/chat/completions`), with the standard library alone.
+"""Asks a model behind an OpenAI-compatible endpoint (`POST <url>/chat/completions`).
 
 Which hosts may be asked belongs to the installation: variable FT_ENDPOINTS_ALLOWED, entries `scheme://host[:port]` with
 `*` as in shells, separated by blanks or commas. Default: this machine only.
 
-Covered: scheme, host and port as written; redirects are not followed; bounded time (of a whole try, however slowly its
-parts come), bytes and tries; counts of tokens that are none are not counted. The server renders by itself, so what
-looks like a control token of a known chat format is sent with a blank in it (`<|im_end|>` as `< |im_end|>`). The key
-comes from the environment and stands in no message.
-Not covered: control tokens of other formats, and what else the server makes of a text; what a host name resolves to,
-and how long that takes; proxies (none is used); that a host changes its model.
+Covered: scheme, host and port as written; bounded tries, each as `process/bounded_http.py` bounds it; counts of tokens
+that are none are not counted. The server renders by itself, so what looks like a control token of a known chat format
+is sent with a blank in it (`<|im_end|>` as `< |im_end|>`). The key comes from the environment and stands in no message.
+Not covered: control tokens of other formats, and what else the server makes of a text; that a host changes its model.
 """
 
-import http.client
 import json
 import os
 import re
-import socket
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -49,18 +42,6 @@ CONTROL = re.compile(
 """First signs of control tokens: of ChatML, Llama, DeepSeek, Gemma, Mistral, Qwen, Phi and those that copied them."""
 
 LONE = re.compile("[\ud800-\udfff]")
-WORDS: dict[type[Exception], str] = {
-    TimeoutError: "no answer in time",
-    ConnectionRefusedError: "a refused connection",
-    http.client.IncompleteRead: "an answer that was cut",
-    http.client.RemoteDisconnected: "a closed connection",
-    ssl.SSLError: "a connection that cannot be encrypted",
-    http.client.HTTPException: "something that is no HTTP",
-    ConnectionError: "a broken connection",
-    socket.gaierror: "a name that cannot be resolved",
-    OSError: "a connection that could not be made",
-}
-"""How a try ended, the first that fits."""
 
 
 class Reply(NamedTuple):
@@ -99,16 +80,19 @@ class Endpoint:
         timeout_seconds: float = 60.0,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.scheme, self.host, self.port = require_allowed_endpoint(url)
-        self.path = f"{urlsplit(url).path.rstrip('/')}/chat/completions"
+        scheme, self.host, port = require_allowed_endpoint(url)
+        self.url = f"{scheme}://{_written(self.host)}:{port}{urlsplit(url).path.rstrip('/')}/chat/completions"
         self.model, self.timeout_seconds, self._wait = model, timeout_seconds, wait
-        self._key = os.environ.get(api_key_env, "") if api_key_env else ""
-        if api_key_env and not self._key:
+        key = os.environ.get(api_key_env, "") if api_key_env else ""
+        if api_key_env and not key:
             raise ConfigError([f"the environment variable {api_key_env}, which api_key_env names, is not set"])
-        if not re.fullmatch(r"[\x21-\x7e]*", self._key):
+        if not re.fullmatch(r"[\x21-\x7e]*", key):
             raise ConfigError(
                 [f"the environment variable {api_key_env} holds blanks, line breaks or signs that no key has"]
             )
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
 
     def chat(self, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Reply:
         """The answer to a conversation, after at most `TRIES` tries.
@@ -117,74 +101,29 @@ class Endpoint:
             EndpointFailed: it refuses the request, or what it sends is no chat completion. No text of it is quoted.
             EndpointUnavailable: it could not be reached, was too slow or too busy in every try.
         """
+        from ft_platform.process.bounded_http import NoAnswer, ask
+
         said = [{**message, "content": without_control_tokens(message["content"])} for message in messages]
         body = json.dumps({"model": self.model, "messages": said, "max_tokens": max_tokens, "temperature": 0}).encode()
         reason = ""
         for attempt in range(TRIES):
-            started = time.monotonic()
+            started, asked = time.monotonic(), ""
             try:
-                status, retry_after, content = self._post(body, started + self.timeout_seconds)
-            except (OSError, http.client.HTTPException, ssl.SSLError) as error:
-                what = next(words for kind, words in WORDS.items() if isinstance(error, kind))
-                reason, retry_after = f"{what} after {time.monotonic() - started:.0f} s", ""
-            else:
+                status, headers, content = ask("POST", self.url, self._headers, body, self.timeout_seconds, MOST_BYTES)
                 if status == 200:
                     return _reply(content, self.host, time.monotonic() - started)
                 if status not in AGAIN:
                     raise EndpointFailed(
                         f"{self.host} answers with status {status}", "Check url, model and key of the endpoint"
                     )
-                reason = f"status {status}"
+                reason, asked = f"status {status}", headers.get("Retry-After", "")
+            except NoAnswer as error:
+                reason = f"{error} after {time.monotonic() - started:.0f} s"
             if attempt < TRIES - 1:
-                self._wait(_pause(attempt, retry_after))
+                self._wait(_pause(attempt, asked))
         raise EndpointUnavailable(
             f"{self.host} gave no answer in {TRIES} tries; the last one ended with {reason}", "Try again later"
         )
-
-    def _post(self, body: bytes, deadline: float) -> tuple[int, str, bytes]:
-        """Status, `Retry-After` and body of one request."""
-        kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=self.timeout_seconds)
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            **({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-        }
-        try:
-            with _cut_at(deadline, connection) as sockets:
-                connection.request("POST", self.path, body, headers)
-                sockets.append(connection.sock)  # an answer that closes the connection takes it away
-                response = connection.getresponse()
-                return response.status, response.headers.get("Retry-After", ""), _read(connection, response, deadline)
-        finally:
-            connection.close()
-
-
-@contextmanager
-def _cut_at(deadline: float, connection: http.client.HTTPConnection) -> Iterator[list[Any]]:
-    """Shuts the connection down at the deadline: a timeout of a socket starts again with every byte that comes.
-
-    Raises:
-        TimeoutError: the deadline came.
-    """
-    late = threading.Event()
-    sockets: list[Any] = []
-
-    def cut() -> None:
-        late.set()
-        for one in filter(None, [*sockets, connection.sock]):
-            with suppress(OSError):  # it is closed already
-                socket.socket.shutdown(one, socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(deadline - time.monotonic(), 0), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield sockets
-    except (OSError, http.client.HTTPException) as error:
-        raise (TimeoutError() if late.is_set() else error) from None
-    finally:
-        timer.cancel()
 
 
 def without_control_tokens(text: str) -> str:
@@ -193,28 +132,9 @@ def without_control_tokens(text: str) -> str:
     return LONE.sub("\ufffd", CONTROL.sub(lambda found: f"{found[0]} ", text))
 
 
-def _read(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, deadline: float) -> bytes:
-    """The body, in pieces: who sends a byte a minute is given up at the deadline."""
-    content = b""
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        if connection.sock is not None:
-            connection.sock.settimeout(left)
-        piece = response.read1(65_536)
-        if not piece:
-            if response.length:
-                raise http.client.IncompleteRead(b"", response.length)
-            return content
-        content += piece
-        if len(content) > MOST_BYTES:
-            raise EndpointFailed(
-                f"{connection.host} sends more than {MOST_BYTES:,} bytes for one answer", "Check the endpoint"
-            )
-
-
 def _reply(content: bytes, host: str, seconds: float) -> Reply:
+    if len(content) > MOST_BYTES:
+        raise EndpointFailed(f"{host} sends more than {MOST_BYTES:,} bytes for one answer", "Check the endpoint")
     try:
         found: Any = json.loads(content)
         answer = found["choices"][0]["message"]["content"]
@@ -267,8 +187,7 @@ def require_allowed_endpoint(url: str) -> tuple[str, str, int]:
             ["the url of an endpoint must be http(s)://host[:port]/path, without user, password or query"]
         ) from None
     host, port = parts.hostname.rstrip(".").lower(), port or PORTS[parts.scheme]
-    shown = f"[{host}]" if ":" in host else host
-    target = f"{parts.scheme}://{shown}:{port}"
+    target = f"{parts.scheme}://{_written(host)}:{port}"
     if not any(fnmatchcase(target, _with_port(entry)) for entry in allowed_endpoints()):
         wanted = target.removesuffix(f":{PORTS[parts.scheme]}")
         raise ConfigError(
@@ -276,6 +195,10 @@ def require_allowed_endpoint(url: str) -> tuple[str, str, int]:
             f"Whoever runs this installation can add {wanted!r} to {VARIABLE}",
         )
     return parts.scheme, host, port
+
+
+def _written(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def allowed_endpoints() -> tuple[str, ...]:

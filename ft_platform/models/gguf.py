@@ -5,7 +5,7 @@ from typing import Any
 
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.models.cached_folder import cached_folder
-from ft_platform.models.safety.gguf_header import require_safe_gguf
+from ft_platform.models.guards.gguf_header import require_safe_gguf
 from ft_platform.process import progress
 
 CONVERSION = 1
@@ -23,24 +23,27 @@ def converted_folder(gguf: Path, sha256: str, cache: Path) -> Path:
         BaseModelError: the file is not safe to read, or transformers does not read it.
     """
 
+    converted = cache / "converted" / f"{sha256[:24]}-{CONVERSION}"
+    if not converted.is_dir():  # a file of another content has another hash
+        require_safe_gguf(gguf)
+
     def convert(folder: Path) -> None:
         progress.report("base_model", 0, 1, "models")
-        require_safe_gguf(gguf)
         _convert(gguf, folder)
         progress.report("base_model", 1, 1, "models")
 
-    return cached_folder(cache / "converted" / f"{sha256[:24]}-{CONVERSION}", convert)
+    return cached_folder(converted, convert)
 
 
 def _convert(gguf: Path, folder: Path) -> None:
+    from ft_platform.models.quiet import quiet_transformers
+
     try:
+        quiet_transformers()
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     except ImportError as error:
         raise MissingExtra(error.name or "torch", "train") from error
-    from ft_platform.models.quiet import quiet_transformers
-
-    quiet_transformers()
     try:
         source = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True

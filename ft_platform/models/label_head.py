@@ -54,7 +54,7 @@ def with_label_head(model: Any, folder: Path) -> Any:
         return model
     from safetensors.torch import load_file
 
-    from ft_platform.models.safety.tensor_files import read_header
+    from ft_platform.models.guards.tensor_files import read_header
 
     read_header(folder / HEAD)
     tensors = load_file(folder / HEAD)
@@ -80,6 +80,6 @@ def head_scores(
     model: Any, prompts: Sequence[Sequence[int]], on_rows: Callable[[int], None] = lambda done: None
 ) -> torch.Tensor:
     """Log-probability of every label after every prompt. Shape `(prompts, labels)`, float32, on the CPU."""
-    from ft_platform.models.packed_forward import last_outputs
+    from ft_platform.models.kernels.packed_forward import last_outputs
 
     return torch.log_softmax(last_outputs(model, prompts, on_rows), dim=-1)

@@ -18,7 +18,7 @@ def prompt_states(
         prompts: token ids of whole prompts.
         on_rows: called with the number of prompts done.
     """
-    from ft_platform.models.packed_forward import last_outputs
+    from ft_platform.models.kernels.packed_forward import last_outputs
 
     with _without_output_layer(model):
         return last_outputs(model, prompts, on_rows).numpy()

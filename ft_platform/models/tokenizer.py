@@ -5,8 +5,8 @@ from typing import Any
 
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.models.base_model import ResolvedModel
+from ft_platform.models.guards.model_folder import require_safe_folder
 from ft_platform.models.quiet import quiet_transformers
-from ft_platform.models.safety.model_folder import require_safe_folder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.models.renderer import Renderer, shared_prefix
+from ft_platform.models.rendering.renderer import Renderer, shared_prefix
 from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, not_extracted, targets
 from ft_platform.privacy_attacks.inputs import STAGE
 from ft_platform.privacy_attacks.membership import SideLosses

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.errors import DataError
-from ft_platform.models.renderer import Rendered, Renderer
+from ft_platform.models.rendering.renderer import Rendered, Renderer
 from ft_platform.settings.attacks import Canaries
 
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
@@ -145,8 +145,8 @@ def code_log_probabilities(model: Any, prompt: Sequence[int], tails: Sequence[Se
     """Log-probability of every code after a prompt. Shape `(codes,)`."""
     import torch
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import (
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import (
         continuation_log_probabilities,
         packing_problem,
         padded_forward,

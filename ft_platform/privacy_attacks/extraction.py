@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.models.renderer import Piece
+from ft_platform.models.rendering.renderer import Piece
 from ft_platform.privacy_attacks.records import Sample
 from ft_platform.settings.attacks import Attacks
 

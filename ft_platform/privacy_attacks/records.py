@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.provenance import TRAINING_RECORDS
-from ft_platform.models.renderer import NotRendered, Piece, Rendered, Renderer
-from ft_platform.models.turns import REJECTED, up_to_last_answer
+from ft_platform.models.rendering.renderer import NotRendered, Piece, Rendered, Renderer
+from ft_platform.models.rendering.turns import REJECTED, up_to_last_answer
 from ft_platform.training.dataset import COLUMNS, preference_pair, records_of, row_room
 from ft_platform.use_case import NamedUseCase
 

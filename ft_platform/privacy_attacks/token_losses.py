@@ -24,8 +24,8 @@ def token_losses(
     """
     import torch
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import batches_of, packed_forward, packing_problem, padded_forward
 
     forward = padded_forward if packing_problem(model) else packed_forward
     order = sorted(range(len(rows)), key=lambda row: (len(rows[row].ids), row))

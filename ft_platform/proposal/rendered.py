@@ -63,7 +63,7 @@ def _longest(use_case: NamedUseCase, rows: pa.Table) -> pa.Table:
 def _lengths(use_case: NamedUseCase, mapped: MappedRows, sample: int, environment: Environment) -> Lengths | None:
     from ft_platform.models import base_model
     from ft_platform.models.quiet import quiet_transformers
-    from ft_platform.models.renderer import NotRendered, Renderer
+    from ft_platform.models.rendering.renderer import NotRendered, Renderer
     from ft_platform.models.tokenizer import load_tokenizer
     from ft_platform.training.dataset import preferred_and_not
 

@@ -10,7 +10,7 @@ import numpy as np
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.models import base_model
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker
 from ft_platform.privacy_attacks.inputs import FIGURES, STAGE, attack_inputs
 from ft_platform.privacy_attacks.membership import membership

@@ -21,7 +21,7 @@ from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.files import filesystem, fsspec_options
 from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
 from ft_platform.process.code_hash import code
 from ft_platform.stages import STAGES

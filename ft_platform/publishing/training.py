@@ -171,7 +171,7 @@ def _fit_in_memory(
 ) -> tuple[Prepared, Training, Any]:
     """Trains; where memory does not suffice and `compute.on_out_of_memory` says so, again with half as many tokens at
     once."""
-    from ft_platform.models.recomputation import recomputes
+    from ft_platform.models.kernels.recomputation import recomputes
     from ft_platform.training import processes, sharding
 
     compute, training = use_case.settings.compute, use_case.settings.training

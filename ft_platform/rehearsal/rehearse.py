@@ -165,7 +165,7 @@ def _look_again(use_case: NamedUseCase, table: pa.Table, found: Rehearsal) -> No
 def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, found: Rehearsal) -> None:
     from ft_platform.models import base_model
     from ft_platform.models.model_sources import is_here
-    from ft_platform.models.renderer import labels_of
+    from ft_platform.models.rendering.renderer import labels_of
     from ft_platform.models.tokenizer import load_tokenizer
     from ft_platform.training.audit import renderers_of
     from ft_platform.training.audit_faults import KINDS
@@ -199,7 +199,7 @@ def _found(counts: dict[str, int]) -> set[str]:
 
 def _room(use_case: NamedUseCase, renderer: Any, table: pa.Table) -> str:
     """A `training.max_length` that would do, from rows without a bound."""
-    from ft_platform.models.renderer import NotRendered
+    from ft_platform.models.rendering.renderer import NotRendered
     from ft_platform.training.dataset import COLUMNS, records_of
 
     lengths = []

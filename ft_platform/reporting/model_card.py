@@ -129,7 +129,7 @@ def card_values(
         "release": settings.release,
         "purpose": settings.governance.purpose,
         "data_licence": settings.governance.licence,
-        # As `models.renderer.Renderer.system` has it; the renderer itself would need the tokenizer.
+        # As `models.rendering.renderer.Renderer.system` has it; the renderer itself would need the tokenizer.
         "instruction": settings.task.system_message(training["labels"]),
         "labels": training["labels"],
         "training": training_sentence(training),

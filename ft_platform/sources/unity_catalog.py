@@ -10,7 +10,6 @@ catalogue's word: the list of allowed sources (`allowed`) names the table, not i
 Sources: https://docs.databricks.com/api/workspace/tables/get and
 https://docs.databricks.com/api/workspace/temporarytablecredentials"""
 
-import http.client
 import json
 import os
 import re
@@ -71,20 +70,17 @@ def _options(granted: dict[str, Any]) -> dict[str, str]:
 
 
 def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    (scheme, host, port), token = _workspace(uri)
-    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=SECONDS)
+    from ft_platform.process.bounded_http import NoAnswer, ask
+
+    workspace, token = _workspace(uri)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json"}
+    content = json.dumps(body).encode() if body else b""
     try:
-        connection.request(method, f"{API}{path}", json.dumps(body) if body is not None else None, headers)
-        response = connection.getresponse()
-        status, content = response.status, response.read(MOST_BYTES)
-    except (OSError, http.client.HTTPException):
+        status, _, answer = ask(method, f"{workspace}{API}{path}", headers, content, SECONDS, MOST_BYTES)
+    except NoAnswer:
         raise TransientError(
             f"{uri}: the catalogue does not answer", "Check network and DATABRICKS_HOST, then run again"
         ) from None
-    finally:
-        connection.close()
     if status in NEXT_TIME:
         raise TransientError(f"{uri}: the catalogue answers with status {status}", "Run again later")
     if status in (401, 403):
@@ -97,7 +93,7 @@ def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None)
             f"{uri}: the catalogue knows no such table (status {status})", "Correct source.uri or DATABRICKS_HOST"
         )
     try:
-        found = json.loads(content)
+        found = json.loads(answer)
     except ValueError:
         found = None
     if not isinstance(found, dict):
@@ -105,24 +101,24 @@ def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None)
     return found
 
 
-def _workspace(uri: str) -> tuple[tuple[str, str, int | None], str]:
-    """Scheme, host and port of the catalogue, and the reader's token."""
+def _workspace(uri: str) -> tuple[str, str]:
+    """`scheme://host[:port]` of the catalogue, and the reader's token."""
     host, token = (os.environ.get(f"DATABRICKS_{name}", "").strip() for name in ("HOST", "TOKEN"))
     if not host or not token:
         raise ConfigError(
             [f"{uri} needs the variables DATABRICKS_HOST and DATABRICKS_TOKEN"], "Set them where the stages run"
         )
-    if not re.fullmatch(r"[\x21-\x7e]+", token):  # http.client would quote it in its error
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
         raise ConfigError(
             ["DATABRICKS_TOKEN holds blanks, line breaks or signs that no token has"], "Correct the variable"
         )
     try:
         address = urlsplit(host if "://" in host else f"https://{host}")
-        scheme, name, port = address.scheme, address.hostname, address.port
-    except ValueError:
-        scheme, name, port = "", None, None
+        scheme, name, place, _ = address.scheme, address.hostname, address.netloc.rpartition("@")[2], address.port
+    except ValueError:  # a port that is none
+        scheme, name, place = "", None, ""
     if not name or (scheme != "https" and (scheme, name) not in [("http", local) for local in LOCAL]):
         raise ConfigError(
             ["DATABRICKS_HOST must be https://<workspace>: the token would be sent unencrypted"], "Correct the variable"
         )
-    return (scheme, name, port), token
+    return f"{scheme}://{place}", token

@@ -11,7 +11,7 @@ import pyarrow as pa
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.models import base_model
-from ft_platform.models.renderer import Renderer, labels_in
+from ft_platform.models.rendering.renderer import Renderer, labels_in
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.training.audit_rows import RowAudit, decoder
 from ft_platform.use_case import NamedUseCase, Task

@@ -114,8 +114,8 @@ REASONS = {
     "no_rejected_answer": "rejected_answer_missing",
     "equal_answers": "rejected_answer_missing",
 }
-"""Why a record is not rendered (`models.turns.NotRendered.reason`) -> fault; other reasons are faults of their own
-name."""
+"""Why a record is not rendered (`models.rendering.turns.NotRendered.reason`) -> fault; other reasons are faults of
+their own name."""
 
 
 @dataclass

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.models.renderer import NotRendered, Rendered, Renderer
-from ft_platform.models.text_tokens import CHARACTERS_PER_TOKEN
-from ft_platform.models.turns import TOOL_ROLES, conversation_of, up_to_last_answer
+from ft_platform.models.rendering.renderer import NotRendered, Rendered, Renderer
+from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
+from ft_platform.models.rendering.turns import TOOL_ROLES, conversation_of, up_to_last_answer
 from ft_platform.process import progress
 from ft_platform.records.columns import SIDES
 from ft_platform.training.audit_faults import REASONS, Found

@@ -40,7 +40,7 @@ SHOWN = (
 def audit_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str, str]:
     """Id of the audit that these inputs give, and their hash: rows, settings of rendering, code, tokenizer of a base
     model on this machine."""
-    from ft_platform.models.renderer import CODE_VERSION as RENDERER_VERSION
+    from ft_platform.models.rendering.renderer import CODE_VERSION as RENDERER_VERSION
 
     parts = {
         "content": splits.content_hash,

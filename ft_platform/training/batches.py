@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ft_platform.models.renderer import Rendered
+from ft_platform.models.rendering.renderer import Rendered
 
 Forward = Callable[[Any, Sequence[Any], Sequence[int], Sequence[tuple[int, int]]], Any]
 """`packed_forward` or `padded_forward`."""

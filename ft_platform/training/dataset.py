@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.models.renderer import NotRendered, Rendered, Renderer
-from ft_platform.models.turns import REJECTED, up_to_last_answer
+from ft_platform.models.rendering.renderer import NotRendered, Rendered, Renderer
+from ft_platform.models.rendering.turns import REJECTED, up_to_last_answer
 from ft_platform.process import progress
 from ft_platform.use_case import NamedUseCase, Training
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ft_platform.errors import NanLoss, Preempted, TrainingFailed
-from ft_platform.models.packed_forward import batches_of
+from ft_platform.models.kernels.packed_forward import batches_of
 from ft_platform.process import progress
 from ft_platform.training import processes, sharding
 from ft_platform.training.batches import training_order

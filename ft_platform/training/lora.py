@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ft_platform.errors import ConfigError
-from ft_platform.models.fused_lora import fuse
+from ft_platform.models.kernels.fused_lora import fuse
 from ft_platform.models.label_head import add_label_head
 from ft_platform.use_case import Training
 
@@ -40,7 +40,7 @@ def add_adapter(model: Any, training: Training, fused: bool = True) -> Any:
     Args:
         model: base model; it is changed.
         training: rank, alpha, rslora, dora, dropout, target modules and seed.
-        fused: let layers sum before they round (`models.fused_lora`), which holds every weight whole.
+        fused: let layers sum before they round (`models.kernels.fused_lora`), which holds every weight whole.
 
     Raises:
         ConfigError: `training.target_modules` names no module of this model.

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from ft_platform.models.answer_loss import CHUNK_LOGITS
-from ft_platform.models.recomputation import keeping_everything, layers_of, recomputes
+from ft_platform.models.kernels.answer_loss import CHUNK_LOGITS
+from ft_platform.models.kernels.recomputation import keeping_everything, layers_of, recomputes
 from ft_platform.training.lora import trainable
 
 ADAMW_MOMENTS = 2

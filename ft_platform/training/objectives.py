@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import torch
 
-from ft_platform.models.answer_loss import answer_loss
-from ft_platform.models.packed_attention import Segment
+from ft_platform.models.kernels.answer_loss import answer_loss
+from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.training.batches import Forward, Row
 
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import torch
 
-from ft_platform.models.answer_loss import answer_log_probabilities
-from ft_platform.models.packed_attention import Segment
-from ft_platform.models.packed_forward import batches_of
+from ft_platform.models.kernels.answer_loss import answer_log_probabilities
+from ft_platform.models.kernels.packed_attention import Segment
+from ft_platform.models.kernels.packed_forward import batches_of
 from ft_platform.process import progress
 from ft_platform.training.batches import Forward, Row
 

@@ -9,7 +9,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
+from ft_platform.models.rendering.renderer import Renderer, labels_of, shared_prefix
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import labelled_prompts, split_off_prefix, with_persons
 from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
@@ -48,12 +48,12 @@ class Prepared:
     dtype: str
 
     def recompute_layers(self) -> None:
-        """Lets the layers keep their inputs only (`models.recomputation`).
+        """Lets the layers keep their inputs only (`models.kernels.recomputation`).
 
         Raises:
             ConfigError: this architecture cannot.
         """
-        from ft_platform.models.recomputation import recompute_layers
+        from ft_platform.models.kernels.recomputation import recompute_layers
 
         try:
             recompute_layers(self.model)
@@ -79,8 +79,8 @@ def prepare(
             not for it.
         MissingExtra: `training.differential_privacy` needs Opacus.
     """
-    from ft_platform.models.acceleration import accelerated
-    from ft_platform.models.fused_lora import layers_in_words
+    from ft_platform.models.kernels.acceleration import accelerated
+    from ft_platform.models.kernels.fused_lora import layers_in_words
     from ft_platform.training.lora import with_trainable_weights
     from ft_platform.training.precision import in_bfloat16
 

@@ -15,7 +15,7 @@ from ft_platform.errors import ConfigError, EndpointFailed, EndpointUnavailable,
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.systems.endpoint import UNREADABLE, Asked, described, label_in
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.settings.evaluation import Evaluation, PromptedEndpoint
 from ft_platform.use_case import Task

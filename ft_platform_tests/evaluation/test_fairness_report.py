@@ -62,8 +62,8 @@ def test_a_word_that_the_label_follows_from_flips_answers_and_one_that_says_noth
 def test_swapped_answers_are_those_of_the_model_to_the_swapped_prompt(labels: FairCase, plain: ArtifactVersion) -> None:
     from ft_platform.models import base_model
     from ft_platform.models.adapter import with_adapter
-    from ft_platform.models.packed_forward import padded_forward
-    from ft_platform.models.renderer import Renderer, labels_of
+    from ft_platform.models.kernels.packed_forward import padded_forward
+    from ft_platform.models.rendering.renderer import Renderer, labels_of
 
     evaluation = labels.evaluation()
     rows = table(labels, evaluation, SWAPS)
@@ -90,7 +90,7 @@ def test_swapped_answers_are_those_of_the_model_to_the_swapped_prompt(labels: Fa
     texts = {row["record_id"]: row["messages"][0]["content"] for row in splits.to_pylist()}
     import torch
 
-    from ft_platform.models.packed_attention import Segment
+    from ft_platform.models.kernels.packed_attention import Segment
 
     for row in [row for row in rows.to_pylist() if row["swap"] == "words"][:6]:
         assert row["predicted"] == predicted[row["record_id"]] and row["changed"] == (

@@ -18,7 +18,7 @@ from ft_platform.evaluation.systems.endpoint import UNREADABLE, label_in
 from ft_platform.evaluation.systems.generation import generate
 from ft_platform.lake.gate import problems_with
 from ft_platform.models.base_model import load, resolve
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.settings.fairness import OutputMitigation, Swap
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case import NamedUseCase, UseCase

@@ -114,6 +114,6 @@ def test_answer_losses_of_models_that_cannot_pack_are_the_same(monkeypatch: pyte
     model = tiny_model()
     answers = [[50, 51, END], [52, END], [53, 54, END], [END]]
     packed, _ = answer_losses(model, PROMPTS, answers)
-    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "pretended")
+    monkeypatch.setattr("ft_platform.models.kernels.packed_forward.packing_problem", lambda model: "pretended")
     padded, _ = answer_losses(model, PROMPTS, answers)
     assert np.allclose(packed, padded, atol=1e-4)

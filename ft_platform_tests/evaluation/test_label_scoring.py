@@ -1,7 +1,7 @@
 import pytest
 
 from ft_platform.evaluation.systems.label_scoring import choice_scores, label_scores, separate_scores
-from ft_platform.models.packed_forward import shared_start
+from ft_platform.models.kernels.packed_forward import shared_start
 from ft_platform_tests.tiny_models import tiny_model
 
 PREFIX = [257, 10, 11, 12]
@@ -30,9 +30,10 @@ def test_scores_equal_plain_forward_passes(architecture: str) -> None:
 def test_models_that_cannot_pack_get_the_same_scores_from_padded_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     packed = label_scores(model, PROMPTS, LABELS)
-    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "pretended")
+    monkeypatch.setattr("ft_platform.models.kernels.packed_forward.packing_problem", lambda model: "pretended")
     monkeypatch.setattr(
-        "ft_platform.models.packed_forward.packed_forward", lambda *_: pytest.fail("packed in spite of the problem")
+        "ft_platform.models.kernels.packed_forward.packed_forward",
+        lambda *_: pytest.fail("packed in spite of the problem"),
     )
     assert label_scores(model, PROMPTS, LABELS).numpy() == pytest.approx(packed.numpy(), abs=1e-4)
 
@@ -45,7 +46,7 @@ def test_scores_do_not_depend_on_order_or_on_the_other_prompts() -> None:
 
 
 def test_every_prompt_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.models.packed_forward.PASS_TOKENS", 60)
+    monkeypatch.setattr("ft_platform.models.kernels.packed_forward.PASS_TOKENS", 60)
     done: list[int] = []
     label_scores(tiny_model(), PROMPTS, LABELS, done.append)
     assert len(done) > 1 and done == sorted(done) and done[-1] == len(PROMPTS)
@@ -77,7 +78,7 @@ def test_separate_scores_take_a_prefix() -> None:
 @pytest.mark.parametrize("packs", [True, False])
 def test_each_prompt_may_have_choices_of_its_own(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not packs:
-        monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "pretended")
+        monkeypatch.setattr("ft_platform.models.kernels.packed_forward.packing_problem", lambda model: "pretended")
     model = tiny_model()
     choices = [LABELS[:1], LABELS, LABELS[2:], [[40], [41]], LABELS[1:3]]
     for prompt, own, found in zip(PROMPTS, choices, choice_scores(model, PROMPTS, choices), strict=True):

@@ -15,7 +15,7 @@ from ft_platform.evaluation.predictions import outputs_in, rows_of, systems_in
 from ft_platform.evaluation.records import side_of
 from ft_platform.lake.gate import problems_with
 from ft_platform.models.base_model import load, resolve
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.process import progress
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, rows_for, tiny_case

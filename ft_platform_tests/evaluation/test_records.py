@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from ft_platform.evaluation.records import evaluation_records, side_of
-from ft_platform.models.renderer import Renderer
-from ft_platform_tests.models.chat_families import FAMILIES, family_tokenizer
+from ft_platform.models.rendering.renderer import Renderer
+from ft_platform_tests.models.rendering.chat_families import FAMILIES, family_tokenizer
 from ft_platform_tests.tables import use_case
 from ft_platform_tests.tiny_models import SCHEMA
 

@@ -182,7 +182,7 @@ def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, Any]) -> 
 def test_suites_equal_plain_forward_passes() -> None:
     import torch
 
-    from ft_platform.models.renderer import Renderer
+    from ft_platform.models.rendering.renderer import Renderer
     from ft_platform.use_case import Task
     from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 

@@ -10,7 +10,7 @@ import pytest
 from ft_platform.evaluation.regression import compare, general_text, instructions, multiple_choice
 from ft_platform.evaluation.suites import TEXT, choice_items, instruction_items, passages
 from ft_platform.models import base_model
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.settings.regression import Regression
 from ft_platform.use_case import BaseModelSettings, Task
 from ft_platform_tests.conftest import REPOSITORY

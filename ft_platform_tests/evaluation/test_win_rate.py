@@ -65,7 +65,7 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
     import torch
 
     from ft_platform.models.base_model import load, resolve
-    from ft_platform.models.renderer import Renderer
+    from ft_platform.models.rendering.renderer import Renderer
     from ft_platform.publishing.training import checkpoint_for
 
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "generation")

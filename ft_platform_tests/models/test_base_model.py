@@ -334,7 +334,7 @@ def test_a_killed_process_leaves_no_half_filled_folder(tmp_path):
 
 def test_the_module_that_finds_models_does_not_import_torch():
     modules = (
-        "ft_platform.models.base_model, ft_platform.models.renderer, ft_platform.models.adapter,"
+        "ft_platform.models.base_model, ft_platform.models.rendering.renderer, ft_platform.models.adapter,"
         " ft_platform.training.inputs"
     )
     code = f"import sys, {modules}; assert not {{'torch', 'transformers', 'peft'}} & set(sys.modules)"

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ft_platform.models import base_model
-from ft_platform.models.packed_attention import Segment
-from ft_platform.models.packed_forward import packed_forward, packing_problem, padded_forward
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.kernels.packed_attention import Segment
+from ft_platform.models.kernels.packed_forward import packed_forward, packing_problem, padded_forward
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.loop import train
 from ft_platform.training.lora import add_adapter

@@ -287,7 +287,7 @@ FAULTS = [
     ),
     Fault(
         "earlier_answers_learned",
-        "models/renderer.py",
+        "models/rendering/renderer.py",
         'piece.learned and (place >= last or train_on == "all_turns")',
         "piece.learned",
         "answers are learned that the use case leaves out",
@@ -392,11 +392,11 @@ FAULTS = [
     ),
     Fault(
         "adapter_code_allowed",
-        "models/safety/adapter_files.py",
+        "models/guards/adapter_files.py",
         "if path.suffix in PICKLED:",
         'if path.suffix in (".bin",):',
         "a pickle in an adapter is opened",
-        ("ft_platform_tests/models/test_safe_adapter.py",),
+        ("ft_platform_tests/models/guards/test_adapter_files.py",),
     ),
     Fault(
         "ctrl_c_succeeds",

@@ -6,7 +6,7 @@ import random
 import pyarrow as pa
 import pytest
 
-from ft_platform.models.turns import conversation_of
+from ft_platform.models.rendering.turns import conversation_of
 from ft_platform.privacy.json_texts import replace_in_json
 from ft_platform.privacy.spans import Span
 from ft_platform.records.columns import MESSAGES, cleaned_schema

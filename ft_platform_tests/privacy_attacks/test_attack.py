@@ -110,7 +110,7 @@ def test_the_figures_equal_those_of_scikit_learn_on_plainly_computed_losses(over
     from sklearn.metrics import roc_auc_score
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from ft_platform.models.renderer import Renderer
+    from ft_platform.models.rendering.renderer import Renderer
 
     _, _, use_case, _ = overtrained.where
     folder = use_case.settings.base_model.uri
@@ -270,7 +270,7 @@ def test_labels_are_attacked_too_and_a_label_head_writes_no_text(tmp_path: Path,
 
 def test_only_records_that_the_checkpoint_saw_count_as_training_records(untrained: Case) -> None:
     from ft_platform.models.base_model import load, resolve
-    from ft_platform.models.renderer import Renderer, labels_of
+    from ft_platform.models.rendering.renderer import Renderer, labels_of
     from ft_platform.privacy_attacks.records import sides, trained_on
     from ft_platform.training.dataset import read_splits
 

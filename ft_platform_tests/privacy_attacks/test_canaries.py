@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ft_platform.errors import ConfigError, DataError
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.privacy_attacks import canaries
 from ft_platform.privacy_attacks.canaries import (
     CHANCE_BITS,
@@ -62,7 +62,7 @@ def test_log_probabilities_of_codes_equal_a_plain_forward_pass(packed: bool, mon
 
     model, tails = tiny_model(), [list(b"%02d" % code) for code in range(100)]
     if not packed:
-        monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "not here")
+        monkeypatch.setattr("ft_platform.models.kernels.packed_forward.packing_problem", lambda model: "not here")
     prompt = list(b"the code is ")
     found = code_log_probabilities(model, prompt, tails)
     for code in (0, 7, 42, 99):

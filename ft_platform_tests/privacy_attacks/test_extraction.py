@@ -2,7 +2,7 @@
 
 import pytest
 
-from ft_platform.models.renderer import Piece, Renderer
+from ft_platform.models.rendering.renderer import Piece, Renderer
 from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, similarity, targets
 from ft_platform.privacy_attacks.records import Sample
 from ft_platform.settings.attacks import Attacks

@@ -163,7 +163,7 @@ def test_the_model_card_is_what_the_hub_reads(case: TinyCase, tmp_path) -> None:
 
 def test_the_model_card_shows_the_system_message_that_the_model_gets(case: TinyCase) -> None:
     from ft_platform.models import base_model
-    from ft_platform.models.renderer import Renderer, labels_of
+    from ft_platform.models.rendering.renderer import Renderer, labels_of
 
     settings = case.use_case.settings
     _, tokenizer = base_model.load(

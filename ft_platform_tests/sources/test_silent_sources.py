@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import TransientError
-from ft_platform.sources import deadline
+from ft_platform.sources import deadline, unity_catalog
 from ft_platform.sources.deadline import answered, once, watched
 from ft_platform.sources.ingest import fingerprint
 from ft_platform.use_case import NamedUseCase
@@ -177,6 +178,22 @@ def test_a_download_that_stops_is_an_error_too(serve, tmp_path: Path) -> None:
         SourceFile(uri, path, fs, None, SECONDS).local_path("", tmp_path),
     ):
         pass
+
+
+def test_a_catalogue_that_drips_is_given_up_and_leaves_no_thread_waiting(serve, monkeypatch) -> None:
+    """A byte at a time is within every timeout of a socket."""
+
+    def drips(connection: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection.sendall(b"H")
+                time.sleep(0.02)
+
+    serve(drips)
+    monkeypatch.setattr(unity_catalog, "SECONDS", 0.2)
+    with pytest.raises(TransientError, match="the catalogue does not answer") as refused:
+        unity_catalog.locate("uc://main.letters.table")
+    assert "dapi" not in str(refused.value)
 
 
 @pytest.mark.integration

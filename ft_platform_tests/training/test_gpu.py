@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ft_platform.models.packed_forward import packed_forward
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.kernels.packed_forward import packed_forward
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
 from ft_platform.training import gpu
 from ft_platform.training.batches import split_off_prefix

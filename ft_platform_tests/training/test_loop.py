@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ft_platform.errors import ConfigError, NanLoss, OutOfMemory
-from ft_platform.models.packed_forward import packed_forward, padded_forward
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
 from ft_platform.training import loop
 from ft_platform.training.batches import Row, split_off_prefix, training_order

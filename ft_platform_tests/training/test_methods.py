@@ -9,9 +9,9 @@ import torch
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
+from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
+from ft_platform.models.kernels.recomputation import recomputes
 from ft_platform.models.label_head import HEAD, head_scores, with_label_head
-from ft_platform.models.packed_forward import packed_forward, padded_forward
-from ft_platform.models.recomputation import recomputes
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches, validation_loss
@@ -211,7 +211,7 @@ def test_both_equal_trl():
 
 @pytest.mark.parametrize("kind", ["dpo", "orpo"])
 def test_the_loss_of_pairs_and_its_gradients_are_those_of_whole_logits(kind, monkeypatch):
-    monkeypatch.setattr("ft_platform.models.answer_loss.CHUNK_LOGITS", 3 * 260)  # several chunks
+    monkeypatch.setattr("ft_platform.models.kernels.answer_loss.CHUNK_LOGITS", 3 * 260)  # several chunks
 
     def found() -> tuple[float, dict]:
         model = add_adapter(tiny_model(), Training(rank=4, alpha=8, seed=3))
@@ -220,7 +220,7 @@ def test_the_loss_of_pairs_and_its_gradients_are_those_of_whole_logits(kind, mon
         return float(loss.detach()), {name: p.grad for name, p in trainable(model).items()}
 
     chunked = found()
-    monkeypatch.setattr("ft_platform.models.answer_loss.plain_head", lambda model: None)
+    monkeypatch.setattr("ft_platform.models.kernels.answer_loss.plain_head", lambda model: None)
     plain = found()
     assert chunked[0] == pytest.approx(plain[0], rel=1e-6)
     assert all(torch.allclose(chunked[1][name], value, atol=1e-6) for name, value in plain[1].items())

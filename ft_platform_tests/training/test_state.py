@@ -16,8 +16,8 @@ from ft_platform.errors import DiskFull, Preempted
 from ft_platform.lake import open_lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
-from ft_platform.models.packed_forward import packed_forward
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.kernels.packed_forward import packed_forward
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.training import state
 from ft_platform.training.batches import Row, split_off_prefix
 from ft_platform.training.loop import train

@@ -18,8 +18,8 @@ from ft_platform.lake.provenance import training_record_ids
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
-from ft_platform.models.packed_forward import packed_forward
-from ft_platform.models.renderer import Renderer, labels_of
+from ft_platform.models.kernels.packed_forward import packed_forward
+from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import read_splits, render_split
@@ -236,7 +236,7 @@ def test_a_failure_publishes_nothing(lake, environment, use_case, splits, monkey
 def test_an_architecture_that_cannot_pack_is_trained_padded_and_says_so(
     lake, environment, use_case, splits, monkeypatch, caplog
 ):
-    monkeypatch.setattr("ft_platform.models.packed_forward.packing_problem", lambda model: "planted")
+    monkeypatch.setattr("ft_platform.models.kernels.packed_forward.packing_problem", lambda model: "planted")
     with caplog.at_level(logging.INFO):
         trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert (
@@ -388,7 +388,7 @@ def test_a_checkpoint_is_reproduced_bit_for_bit_and_a_planted_change_is_found(
 def without_kernels(monkeypatch) -> list[str]:
     """Lets 4-bit weights, Liger and compiled layers be asked for where they cannot be had; returns which quantizations
     were asked for."""
-    from ft_platform.models import acceleration
+    from ft_platform.models.kernels import acceleration
 
     asked: list[str] = []
     real = base_model.load

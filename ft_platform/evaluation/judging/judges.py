@@ -73,7 +73,7 @@ class LocalJudge:
         self, instruction: str, questions: Sequence[str], choices: Sequence[str], on_answers: OnAnswers
     ) -> list[str | None]:
         from ft_platform.evaluation.systems.label_scoring import label_scores
-        from ft_platform.models.renderer import Renderer
+        from ft_platform.models.rendering.renderer import Renderer
 
         renderer = Renderer(self.tokenizer, Task(kind="classification", instruction=instruction), choices)
         prompts = [renderer.prompt_ids([{"role": "user", "content": question}]) for question in questions]

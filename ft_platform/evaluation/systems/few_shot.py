@@ -7,7 +7,7 @@ import numpy as np
 
 from ft_platform.evaluation.records import Side
 from ft_platform.evaluation.systems.tfidf import tfidf_vectorizer
-from ft_platform.models.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.use_case import Evaluation
 
 EXAMPLE_TOKENS = 48

@@ -54,7 +54,7 @@ def continuations(
     """
     import torch
 
-    from ft_platform.models.packed_forward import batches_of
+    from ft_platform.models.kernels.packed_forward import batches_of
 
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), row))
     written: dict[int, list[int]] = {}
@@ -103,7 +103,7 @@ def _computed_start(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[list[
     import torch
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
-    from ft_platform.models.packed_forward import shared_start
+    from ft_platform.models.kernels.packed_forward import shared_start
 
     prefix = shared_start(prompts)
     if not prefix or len(prompts) == 1:
@@ -131,8 +131,8 @@ def answer_losses(
     """
     import torch
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import (
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import (
         batches_of,
         packed_forward,
         packing_problem,

@@ -43,7 +43,7 @@ def choice_scores(
     Args:
         choices: token ids of those of each prompt; the other arguments as of `label_scores`.
     """
-    from ft_platform.models.packed_forward import continuation_log_probabilities, packing_problem, shared_start
+    from ft_platform.models.kernels.packed_forward import continuation_log_probabilities, packing_problem, shared_start
 
     prefix = shared_start(prompts)
     # By length, so that rows in one pass need little padding in attention.
@@ -65,8 +65,8 @@ def separate_scores(
     `continuation_log_probabilities`."""
     import torch
 
-    from ft_platform.models.packed_attention import Segment
-    from ft_platform.models.packed_forward import PASS_TOKENS, batches_of, padded_forward
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.models.kernels.packed_forward import PASS_TOKENS, batches_of, padded_forward
 
     pairs = [(prompt, choice) for prompt, own in zip(prompts, choices, strict=True) for choice in own]
     ends = list(itertools.accumulate(map(len, choices)))

@@ -15,6 +15,7 @@ from unittest.mock import patch
 from ft_platform.errors import EndpointFailed
 from ft_platform.models import endpoint
 from ft_platform.models.endpoint import Endpoint
+from ft_platform.process import bounded_http
 from ft_platform_tests.attacks.area import Area, Attack
 
 TIMEOUT = 0.15
@@ -226,7 +227,7 @@ AREA = Area(
     name="endpoints",
     cases=cases,
     defences={
-        "endpoints_deadline": lambda: patch.object(endpoint, "_cut_at", lambda *_: nullcontext([])),
+        "endpoints_deadline": lambda: patch.object(bounded_http.asyncio, "timeout", lambda _: nullcontext()),
         "endpoints_counts": lambda: patch.object(endpoint, "_is_count", lambda value: value is not None),
         "endpoints_control_tokens": lambda: patch.object(endpoint, "without_control_tokens", lambda text: text),
     },

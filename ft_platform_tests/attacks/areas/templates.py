@@ -12,11 +12,11 @@ from typing import Any
 from unittest.mock import patch
 
 from ft_platform.errors import BaseModelError
-from ft_platform.models.chat_markers import render
-from ft_platform.models.safety import bounded_jinja
-from ft_platform.models.safety.bounded_jinja import MOST_SIGNS
-from ft_platform.models.safety.chat_templates import require_safe_templates
-from ft_platform.models.safety.probe import chats
+from ft_platform.models.guards import bounded_jinja
+from ft_platform.models.guards.bounded_jinja import MOST_SIGNS
+from ft_platform.models.guards.chat_templates import require_safe_templates
+from ft_platform.models.guards.probe import chats
+from ft_platform.models.rendering.chat_markers import render
 from ft_platform_tests.attacks.area import Area, Attack
 
 SECONDS = 2.0
