@@ -18,6 +18,7 @@ from typing import Any
 from ft_platform.errors import TrainerRunning
 from ft_platform.use_case import NamedUseCase, Search
 
+STAGE = "hyperparameter_search"
 JOURNAL = "journal.log"
 KILLED, FAILED = "killed", "failed"
 """User attributes of a trial that did not end: killed ones are made again, failed ones (NaN, out of memory) are not."""

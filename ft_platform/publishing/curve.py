@@ -4,8 +4,9 @@ import time
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.experiments.curve import RESULTS, STAGE, trainings_for_curve
+from ft_platform.experiments.curve import trainings_for_curve
 from ft_platform.experiments.curve_figures import curve_figures
+from ft_platform.experiments.curve_results import RESULTS, STAGE
 from ft_platform.experiments.inputs import experiment_inputs, working_folder
 from ft_platform.experiments.study import owning
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion

@@ -7,7 +7,8 @@ from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, TrainingFailed
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
-from ft_platform.experiments.search import STAGE, make_trials
+from ft_platform.experiments.search import make_trials
+from ft_platform.experiments.study import STAGE
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.stages import STAGES
 from ft_platform.tracking import finish_report, parent_tags, tracker_for

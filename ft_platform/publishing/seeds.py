@@ -11,7 +11,8 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.files import PREDICTIONS
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.experiments.inputs import experiment_inputs, recipe_id, require_several, seeds_of, working_folder
-from ft_platform.experiments.seeds import FIGURES, STAGE, measured
+from ft_platform.experiments.seed_results import FIGURES, STAGE
+from ft_platform.experiments.seeds import measured
 from ft_platform.experiments.study import owning
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.stages import STAGES

@@ -24,6 +24,7 @@ from ft_platform.errors import (
 )
 from ft_platform.experiments import search, study
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
+from ft_platform.experiments.trainings_left import trainings_left
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.publishing.search import publish_search
 from ft_platform.publishing.training import checkpoint_for
@@ -76,9 +77,9 @@ def test_a_search_whose_budget_is_used_up_stops_before_the_next_trial_and_goes_o
         patched.setattr("ft_platform.costs.budgets.used_up", lambda *_: next(said))
         with pytest.raises(BudgetExceeded, match=r"next training of complaints was not started: 5\.00 of 5\.00 EUR"):
             publish_search(lake, environment, use_case, splits, LOG)
-    assert search.trainings_left(environment, use_case, splits) == 2.0
+    assert trainings_left(lake, environment, use_case, "search", splits, {}) == 2.0
     assert len(found_in(lake, publish_search(lake, environment, use_case, splits, LOG))["trials"]) == 4
-    assert search.trainings_left(environment, use_case, splits) == 0.0
+    assert trainings_left(lake, environment, use_case, "search", splits, {}) == 0.0
 
 
 def test_trials_are_trainings_and_the_best_is_what_a_checkpoint_with_its_settings_gets(
