@@ -15,7 +15,7 @@ from typing import Any
 
 from ft_platform.environment import STORAGE_VARIABLES
 from ft_platform.errors import BaseModelError, MissingExtra
-from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.models.cached_folder import cached_folder
 from ft_platform.use_case import BaseModelSettings
 

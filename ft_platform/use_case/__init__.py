@@ -1,6 +1,7 @@
 """One use case: the schema of its file, how the file is read and checked, and how a new one is written."""
 
-from ft_platform.use_case.named import NamedUseCase, settings_hash
+from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import (
     ROLES,
     Audit,

@@ -166,7 +166,7 @@ def test_rows_that_stop_coming_are_an_error_too(serve, environment: Environment)
 
 @pytest.mark.integration
 def test_a_download_that_stops_is_an_error_too(serve, tmp_path: Path) -> None:
-    from ft_platform.lake.files import filesystem, fsspec_options
+    from ft_platform.lake.file_systems import filesystem, fsspec_options
     from ft_platform.sources.source_file import SourceFile
 
     serve(s3_that_stops)
