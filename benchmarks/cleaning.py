@@ -46,8 +46,9 @@ from ft_platform.cleaning.repair import repair
 from ft_platform.cleaning.unicode_repair import repair_unicode
 from ft_platform.engines.in_process import InProcess
 from ft_platform.lake.stage_table import Work
-from ft_platform.records.columns import contents, contents_sha256, raw_schema
+from ft_platform.records.columns import contents, contents_sha256
 from ft_platform.records.rows import BATCH_ROWS, TableRows
+from ft_platform.records.schemas import raw_schema
 from ft_platform.use_case import NamedUseCase, UseCase
 
 QUESTIONS = (

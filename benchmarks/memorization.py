@@ -105,7 +105,7 @@ def measure(
     from ft_platform.environment import Environment
     from ft_platform.publishing.privacy import publish_privacy_report
     from ft_platform.publishing.training import checkpoint_for
-    from ft_platform.records.columns import splits_schema
+    from ft_platform.records.schemas import splits_schema
     from ft_platform.use_case import NamedUseCase, UseCase
     from ft_platform_tests.conftest import minimal_attributes
     from ft_platform_tests.tiny_models import usable_splits

@@ -9,7 +9,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion, Verdict
 from ft_platform.lake.gate import tables_behind
 from ft_platform.lake.stage_table import input_hash, write_stage
-from ft_platform.records.columns import anonymized_schema
+from ft_platform.records.schemas import anonymized_schema
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case import NamedUseCase
 

@@ -9,7 +9,7 @@ from ft_platform.assets.stage import key, materialized, stage, with_typed_failur
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
-from ft_platform.records.columns import cleaned_schema
+from ft_platform.records.schemas import cleaned_schema
 from ft_platform.use_case import NamedUseCase
 
 

@@ -11,7 +11,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.stage_table import write_stage
-from ft_platform.records.columns import raw_schema
+from ft_platform.records.schemas import raw_schema
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case import NamedUseCase, settings_hash
 

@@ -15,7 +15,7 @@ from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.process.hidden_names import source_place
-from ft_platform.records.columns import raw_schema
+from ft_platform.records.schemas import raw_schema
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 

@@ -14,7 +14,8 @@ from ft_platform.cleaning.filters import STAYS, CleanedRecords, filters, reasons
 from ft_platform.cleaning.gate import NOTHING, REPAIR, WHITESPACE, needs
 from ft_platform.cleaning.repair import KINDS, repair
 from ft_platform.cleaning.tidy_column import tidy_column
-from ft_platform.records.columns import cleaned_schema, plain_array
+from ft_platform.records.columns import plain_array
+from ft_platform.records.schemas import cleaned_schema
 from ft_platform.use_case import NamedUseCase
 
 RAW_FACTOR = 20

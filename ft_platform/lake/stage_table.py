@@ -14,8 +14,9 @@ from ft_platform.errors import DataError
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion, Version
-from ft_platform.records.columns import REMOVED, StageResult, StageStream, reason_counts
+from ft_platform.records.columns import REMOVED
 from ft_platform.records.rows import Spool
+from ft_platform.records.stage_results import StageResult, StageStream, reason_counts
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, settings_hash
 

@@ -13,8 +13,10 @@ import pyarrow as pa
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
 from ft_platform.process.progress import report
-from ft_platform.records.columns import REMOVED, SIDES, StageStream, splits_schema
+from ft_platform.records.columns import REMOVED, SIDES
 from ft_platform.records.rows import Rows
+from ft_platform.records.schemas import splits_schema
+from ft_platform.records.stage_results import StageStream
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days
 from ft_platform.splitting.given import given_sides, related_to_later_side

@@ -22,7 +22,7 @@ from ft_platform.lake import Lake, TableVersion, open_lake
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.privacy import places
 from ft_platform.privacy.anonymize import anonymize
-from ft_platform.records.columns import anonymized_schema, cleaned_schema, raw_schema, splits_schema
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema
 from ft_platform.splitting.membership import carried_on
 from ft_platform.splitting.split import split
 from ft_platform.use_case import NamedUseCase

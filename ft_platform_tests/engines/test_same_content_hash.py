@@ -17,8 +17,8 @@ from ft_platform.environment import Environment
 from ft_platform.lake import open_lake
 from ft_platform.lake.stage_table import Written, write_stage
 from ft_platform.privacy.anonymize import anonymize
-from ft_platform.records.columns import anonymized_schema, cleaned_schema, splits_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema, splits_schema
 from ft_platform.splitting.split import split
 from ft_platform.use_case import Compute, NamedUseCase
 from ft_platform_tests.privacy.anonymizing import key_in

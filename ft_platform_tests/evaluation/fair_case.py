@@ -11,7 +11,7 @@ from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.publishing.training import checkpoint_for
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, attributes_for

@@ -15,7 +15,7 @@ from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table
 from ft_platform.evaluation.records import side_of
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.conftest import write_use_case

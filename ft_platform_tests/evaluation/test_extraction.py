@@ -21,7 +21,7 @@ from ft_platform.evaluation.records import side_of
 from ft_platform.lake import open_lake
 from ft_platform.models.renderer import Renderer
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.use_case import NamedUseCase, Task, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_tokenizer, usable_splits

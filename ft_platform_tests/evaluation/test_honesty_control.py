@@ -18,7 +18,7 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.lake import open_lake
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.training import checkpoint_for
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.reporting.verdict import compared, fine_tune_or_prompt
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for

@@ -13,7 +13,7 @@ from ft_platform.lake import open_lake
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.publishing.training import checkpoint_for
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation import recompute, recompute_fairness, recompute_text_fairness
 from ft_platform_tests.evaluation.evaluated import MEASURED, Evaluated, not_from_predictions

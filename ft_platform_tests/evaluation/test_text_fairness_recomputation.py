@@ -19,7 +19,7 @@ from ft_platform.evaluation.records import Side, side_of
 from ft_platform.evaluation.text_lexicon import INSULTS, NEGATIONS, NEGATIVE, POSITIVE
 from ft_platform.lake import ArtifactVersion, open_lake
 from ft_platform.publishing.fairness import publish_fairness
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform_tests.evaluation.judged_case import publish
 from ft_platform_tests.evaluation.recompute import Expected, moves_not_found, problems

@@ -55,7 +55,7 @@ def test_a_stage_that_has_nothing_to_do_sweeps_too(tmp_path):
     from ft_platform.cleaning.clean import clean
     from ft_platform.lake.artifacts import SWEEP_AFTER_SECONDS
     from ft_platform.lake.stage_table import write_stage
-    from ft_platform.records.columns import cleaned_schema
+    from ft_platform.records.schemas import cleaned_schema
     from ft_platform_tests.assets.stop_points_of_later_stages import case, lake_of, permit
 
     permit(tmp_path, 30)

@@ -27,7 +27,7 @@ from ft_platform.privacy.vault import (
     use_cases_with_vault,
     write_public_key,
 )
-from ft_platform.records.columns import cleaned_schema
+from ft_platform.records.schemas import cleaned_schema
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case

@@ -7,7 +7,7 @@ import pytest
 
 from ft_platform.errors import ConfigError
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.reporting import profile_page
 from ft_platform.reporting.profile_page import publish_profile, read_profile
 from ft_platform.reporting.report_urls import report_url

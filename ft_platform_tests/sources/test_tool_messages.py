@@ -12,7 +12,8 @@ from ft_platform.cleaning.conversations import Conversations
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.models.renderer import Renderer
-from ft_platform.records.columns import MESSAGES, anonymized_schema, answers, cleaned_schema, contents
+from ft_platform.records.columns import MESSAGES, answers, contents
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema
 from ft_platform.sources.tool_messages import json_text
 from ft_platform.use_case import NamedUseCase, Task
 from ft_platform_tests.models.chat_families import FAMILIES, family_tokenizer

@@ -12,8 +12,8 @@ import pytest
 from ft_platform.engines import engine_of
 from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.records.columns import anonymized_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.paraphrases import neighbours, paraphrase_fingerprint, paraphrases, sentence_model
 from ft_platform.splitting.paraphrases.sentence_model import SentenceModel
 from ft_platform.splitting.paraphrases.vector_file import VectorFile, packed_vectors

@@ -22,8 +22,8 @@ from ft_platform.privacy.entities import default_entities
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.k_anonymity import measure
 from ft_platform.privacy.recall_floor import recall_on
-from ft_platform.records.columns import anonymized_schema, cleaned_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.rules import recall as recall_rule
 from ft_platform.reporting.documents import statements

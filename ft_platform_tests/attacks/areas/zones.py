@@ -25,8 +25,8 @@ from ft_platform.errors import DataError, SourceError
 from ft_platform.lake import Lake, modes
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy import closed_columns
-from ft_platform.records.columns import cleaned_schema, splits_schema
 from ft_platform.records.rows import Spool, TableRows
+from ft_platform.records.schemas import cleaned_schema, splits_schema
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.splitting.split import split
 from ft_platform.use_case import NamedUseCase
