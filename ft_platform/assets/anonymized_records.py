@@ -7,7 +7,7 @@ from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import Lake, TableVersion, Verdict
-from ft_platform.lake.gate import tables_behind
+from ft_platform.lake.parents import tables_behind
 from ft_platform.lake.stage_table import input_hash, write_stage
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.stages import check_settings_hash

@@ -101,7 +101,7 @@ def _texts(
 
     from ft_platform.cleaning.differences import refused_without_access
     from ft_platform.lake import TableVersion
-    from ft_platform.lake.gate import version_of_parent
+    from ft_platform.lake.parents import version_of_parent
 
     with refused_without_access(lake, evaluation.use_case):
         parent = next(one for one in lake.manifest(evaluation).parents if one.name == "splits")

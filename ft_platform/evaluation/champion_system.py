@@ -8,7 +8,7 @@ from deltalake.exceptions import DeltaError
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.models.renderer import Renderer
 
 CHAMPION = "champion"

@@ -21,7 +21,7 @@ from ft_platform.evaluation.proportions import mean
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.swap_figures import swap_figures
 from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.settings.fairness import IN_TRAINING
 from ft_platform.use_case import NamedUseCase
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ft_platform.errors import CorruptVersion, DataError
 from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.provenance import NotTraced, find_checkpoint
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.versions import Version

@@ -29,7 +29,7 @@ from ft_platform.experiments.seed_results import STAGE, Answered, SeedTraining, 
 from ft_platform.experiments.training_once import train_once, with_training
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.files import folder_hashes
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.process import progress

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.lake import Lake
-from ft_platform.lake.gate import NOT_TAINTED
+from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.use_case import NamedUseCase
 
 SWEEP_CRON = "17 2 * * *"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.training.dataset import COLUMNS, records_of, row_room
 from ft_platform.use_case import NamedUseCase

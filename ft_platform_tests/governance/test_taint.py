@@ -16,7 +16,8 @@ from ft_platform.errors import DataError, SourceError, VersionRefused
 from ft_platform.governance import taint
 from ft_platform.governance.taint import Basis, Found, Tainted, find_tainted, mark, sweep, tainted_now
 from ft_platform.lake import gate, snapshot
-from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable, taint_of
+from ft_platform.lake.gate import problems_with, require_usable
+from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform_tests.governance.house import LATER, House, later, rows, today
 
