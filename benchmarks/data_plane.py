@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 
 CHUNK = 100_000
 WORDS = 45

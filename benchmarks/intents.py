@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 
 DEFS = Path(__file__).parents[1] / "ft_platform_tests" / "use_cases"
 DATA_STAGES = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]

@@ -23,7 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.inspection import inspect
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string())])
 

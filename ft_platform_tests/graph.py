@@ -12,7 +12,8 @@ import dagster as dg
 
 from ft_platform.compute.backend import Launch
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.stages import AUDIT_PAGE, STAGES

@@ -6,7 +6,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Work, write_stage
 from ft_platform.records.lost_rows import loss_warnings, lost_rows, require_kept
 from ft_platform.records.schemas import cleaned_schema, raw_schema

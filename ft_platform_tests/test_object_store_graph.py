@@ -11,11 +11,12 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import trace_checkpoint
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.results import collect_results

@@ -13,7 +13,9 @@ import pytest
 from ft_platform import cli
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import ArtifactVersion, Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.orchestration.instance import existing_instance, prepare_home
 from ft_platform.orchestration.results import collect_results
 from ft_platform.orchestration.runs import last_runs

@@ -16,8 +16,9 @@ from ft_platform.assets.stage import (
     with_typed_failures,
 )
 from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.process.vouched import VouchedLog
 from ft_platform.use_case import NamedUseCase
 

@@ -16,7 +16,8 @@ from ft_platform.assets.columns import column_lineage, column_schema
 from ft_platform.assets.lines import counts_table, said
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError
-from ft_platform.lake import Lake, Manifest, Verdict
+from ft_platform.lake.manifest import Manifest, Verdict
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.orchestration import automation
 from ft_platform.process import progress

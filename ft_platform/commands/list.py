@@ -72,7 +72,7 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
     """`decision` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run made it, and all of it in
     words beside how that run ended; `metric` and `value` of the newest evaluation."""
     from ft_platform.errors import FtError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.release.standing import newest_standing
     from ft_platform.reporting.home import headline
 

@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _sample(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.lake.parents import tables_behind
     from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
     from ft_platform.use_case.file import load_use_case, use_case_folder
@@ -125,7 +125,7 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 def _attack(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.privacy_attacks.newest import newest_attack
     from ft_platform.use_case.file import load_use_case, use_case_folder
 

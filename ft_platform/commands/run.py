@@ -103,7 +103,7 @@ def run_and_collect(
 
 
 def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str]) -> list[str]:
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.orchestration.execution import prepare_home
     from ft_platform.orchestration.plan import plan
     from ft_platform.stages import DEFAULT_STAGES

@@ -119,7 +119,7 @@ def _vault(environment: "Environment", use_case: str) -> "Vault":
         ConfigError: there is none.
     """
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.privacy.vault import Vault, use_cases_with_vault
 
     lake = open_lake(environment)

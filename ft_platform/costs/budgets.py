@@ -6,7 +6,7 @@ from typing import Any
 from ft_platform.costs.ledger import Ledger, month_of
 from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import BudgetExceeded
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.use_case import NamedUseCase
 
 

@@ -18,7 +18,8 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from ft_platform.errors import TransientError
-from ft_platform.lake import Lake, files
+from ft_platform.lake import files
+from ft_platform.lake.store import Lake
 
 ZONE, FOLDER, TABLE = "shared", "_costs", "program_runs"
 BEAT_SECONDS = 20.0

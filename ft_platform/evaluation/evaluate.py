@@ -22,7 +22,8 @@ from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.nearest_neighbour import nearest_neighbour
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of

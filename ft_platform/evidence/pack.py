@@ -34,8 +34,10 @@ from ft_platform.evidence.layout import (
 )
 from ft_platform.evidence.signing import Signer
 from ft_platform.evidence.waivers import decision_of, waivers_of
-from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
 from ft_platform.lake.files import folder_hashes, sha256_file
+from ft_platform.lake.manifest import Manifest, Verdict
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.process.code_hash import code
 from ft_platform.reporting.documents import make_documents
 from ft_platform.reporting.documents.facts import Facts, described_table

@@ -15,7 +15,9 @@ from ft_platform.errors import ConfigError, FtError, NanLoss, OutOfMemory, Train
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.study import STAGE
 from ft_platform.experiments.training_once import train_once, with_training
-from ft_platform.lake import Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
 from ft_platform.use_case import NamedUseCase
 

@@ -27,9 +27,10 @@ from ft_platform.experiments.inputs import seeds_of
 from ft_platform.experiments.seed_figures import seed_figures, seed_sentences
 from ft_platform.experiments.seed_results import STAGE, Answered, SeedTraining, keep, made
 from ft_platform.experiments.training_once import train_once, with_training
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.files import folder_hashes
 from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.process import progress

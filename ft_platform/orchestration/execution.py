@@ -14,7 +14,7 @@ import dagster as dg
 from ft_platform.compute.program_runs import begin
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.instance import prepare_home, told
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.lost_runs import mend_lost_runs

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.use_case import NamedUseCase
 

@@ -9,7 +9,8 @@ import dagster as dg
 from ft_platform.assets.version_io import VersionIOManager
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.orchestration import run_settings
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.privacy.annotation_sample import sample_place
 from ft_platform.privacy.evaluation import GoldText, NotAnnotated, gold_in, read_gold
 from ft_platform.privacy.strata import NOTHING, Strata, entities_of

@@ -11,7 +11,8 @@ from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.experiments.training_once import train_once
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.privacy_attacks.canaries import (
     CHANCE_BITS,
     Canary,

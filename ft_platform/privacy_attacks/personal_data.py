@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.use_case import NamedUseCase
 
 REASON = "privacy_report: are originals in texts that the checkpoint writes"

@@ -20,8 +20,8 @@ from typing import Any
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError, FtError, MissingExtra, VersionRefused
-from ft_platform.lake import TableVersion, open_lake
-from ft_platform.lake.versions import from_dict
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
 from ft_platform.process.hooks import install_hooks, place_of_error
 from ft_platform.training.threads import threads

@@ -23,7 +23,8 @@ from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.similarities import add_similarities
 from ft_platform.evaluation.slices import slices
 from ft_platform.evaluation.systems.endpoint import require_shared
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.stages import STAGES

@@ -21,8 +21,9 @@ from ft_platform.evaluation.judging.question import (
     support_question,
 )
 from ft_platform.evaluation.pairs import Pair, pairs_of
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.process import progress
 from ft_platform.stages import STAGES

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker

@@ -17,8 +17,9 @@ from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.inputs import regression_inputs
 from ft_platform.evaluation.regression import SuiteResult, compare, general_text, instructions, multiple_choice
 from ft_platform.evaluation.suites import TEXT, choice_items, instruction_items, passages
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.file_systems import filesystem, fsspec_options
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.renderer import Renderer

@@ -8,8 +8,9 @@ from ft_platform.business.measurements import measurement_parts, read_measuremen
 from ft_platform.business.roi import roi
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError, VersionRefused
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase
 

@@ -14,7 +14,8 @@ from ft_platform.experiments.inputs import experiment_inputs, recipe_id, require
 from ft_platform.experiments.seed_results import FIGURES, STAGE
 from ft_platform.experiments.seeds import measured
 from ft_platform.experiments.study import owning
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
 from ft_platform.use_case import NamedUseCase

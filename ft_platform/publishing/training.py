@@ -8,8 +8,9 @@ from typing import Any
 from ft_platform.costs.budgets import used_up
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, DoesNotFit, OutOfMemory
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, tracker_for
 from ft_platform.training.fit_check import require_fit

@@ -20,7 +20,7 @@ import pyarrow as pa
 from ft_platform.engines.in_process import InProcess
 from ft_platform.environment import Environment
 from ft_platform.errors import FtError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Work
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import newest_of_same_content, problems_with
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.snapshot import Snapshot
-from ft_platform.lake.versions import TableVersion, Version
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.release.schema import (
     CanaryEvidence,
     EvaluationEvidence,

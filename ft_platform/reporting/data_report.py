@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.governance.reasons import REASONS
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.manifest import now
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot, split_balance_plot
 from ft_platform.reporting.documents import croissant, dataset_card, statements

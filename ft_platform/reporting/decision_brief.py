@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.slices import slice_metric
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
 from ft_platform.release.evidence import FILES, Item
 from ft_platform.reporting import alt_texts, plain_words
 from ft_platform.reporting.fairness_report import sentences

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.stages import STAGES
 

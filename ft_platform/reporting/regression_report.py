@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.reporting.figure import COLOURS, drawing, short
 from ft_platform.reporting.html import page

@@ -6,8 +6,9 @@ from typing import Any
 
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, TIE, in_words
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.figure import COLOURS, drawing, short
 from ft_platform.reporting.html import number, page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.samples.generator import sample_file, truth_file
 from ft_platform.samples.planting import Truth

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.versions import Version
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.tracking.tracker import RunDescription, SeveralTrackers, State, Tracker
 from ft_platform.use_case import NamedUseCase
 

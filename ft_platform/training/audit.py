@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.renderer import Renderer, labels_in
 from ft_platform.models.tokenizer import load_tokenizer

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.training.dataset import COLUMNS, records_of, row_room
 from ft_platform.use_case import NamedUseCase

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.models.turns import REJECTED, up_to_last_answer
 from ft_platform.process import progress

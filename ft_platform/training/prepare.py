@@ -6,7 +6,8 @@ from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of, shared_prefix

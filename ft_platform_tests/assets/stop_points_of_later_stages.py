@@ -18,8 +18,10 @@ import pyarrow as pa
 from ft_platform.cleaning.clean import clean
 from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull
-from ft_platform.lake import Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import write_stage
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.privacy import places
 from ft_platform.privacy.anonymize import anonymize
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema

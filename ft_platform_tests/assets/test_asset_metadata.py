@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.loading import load_definitions

@@ -122,7 +122,7 @@ def test_texts_are_for_a_terminal(case: TinyCase, capsys: pytest.CaptureFixture[
 def test_texts_are_for_people_who_may_read_the_restricted_zone(
     case: TinyCase, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.lake import Lake
+    from ft_platform.lake.store import Lake
 
     def refused(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.lake import Lake, modes, store_access
+from ft_platform.lake import modes, store_access
 from ft_platform.lake.places import Places
+from ft_platform.lake.store import Lake
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 

@@ -11,7 +11,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.environment import Environment
 from ft_platform.keys.key_ring import KeyRing
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.validation.quarantine import QUARANTINED
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401

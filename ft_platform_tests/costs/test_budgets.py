@@ -14,7 +14,8 @@ from ft_platform.environment import Budgets, ComputeProfile, Environment, load_e
 from ft_platform.errors import BudgetExceeded, ConfigError, DoesNotFit
 from ft_platform.experiments.admission import admit_program
 from ft_platform.experiments.inputs import experiment_inputs, working_folder
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.training import estimates
 from ft_platform.training.estimates import Estimate
 from ft_platform.training.inputs import checkpoint_inputs

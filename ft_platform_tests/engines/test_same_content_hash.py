@@ -14,7 +14,7 @@ import pytest
 from ft_platform.cleaning.clean import clean
 from ft_platform.engines import BatchFunction, engine_of
 from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Written, write_stage
 from ft_platform.privacy.anonymize import anonymize
 from ft_platform.records.rows import TableRows

@@ -14,7 +14,9 @@ from ft_platform.environment import Environment
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table
 from ft_platform.evaluation.records import side_of
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.records.schemas import splits_schema
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, UseCase

@@ -18,7 +18,7 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import outputs_in, rows_of
 from ft_platform.evaluation.records import side_of
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.models.renderer import Renderer
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema

@@ -15,7 +15,7 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.metric import metric
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema

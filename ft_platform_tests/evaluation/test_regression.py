@@ -14,8 +14,8 @@ from ft_platform.assets.regression_report import why_forgotten
 from ft_platform.errors import SourceError, VersionRefused
 from ft_platform.evaluation.regression import SuiteResult, compare, general_text, judged, multiple_choice
 from ft_platform.evaluation.suites import TEXT, ChoiceItem, InstructionItem, choice_items, instruction_items, passages
-from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.store import Lake
 from ft_platform.publishing import regression
 from ft_platform.publishing.regression import publish_regression_report, suites_of
 from ft_platform.settings.regression import Regression

@@ -17,7 +17,8 @@ from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table
 from ft_platform.evaluation.records import Side, side_of
 from ft_platform.evaluation.text_lexicon import INSULTS, NEGATIONS, NEGATIVE, POSITIVE
-from ft_platform.lake import ArtifactVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.records.schemas import splits_schema
 from ft_platform.use_case import NamedUseCase, UseCase

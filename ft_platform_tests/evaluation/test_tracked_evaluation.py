@@ -14,7 +14,8 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, VersionRefused
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_predictions
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.publishing.training import checkpoint_for

@@ -14,7 +14,7 @@ from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import outputs_in
 from ft_platform.evaluation.records import side_of
 from ft_platform.evaluation.win_rate import win_rates
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema
 from ft_platform.use_case import Evaluation, NamedUseCase, UseCase

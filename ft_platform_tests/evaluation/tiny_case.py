@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.records.schemas import splits_schema

@@ -14,7 +14,8 @@ from ft_platform.cli import main
 from ft_platform.compute.backend import Launch
 from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.publishing.canaries import publish_canary_audit

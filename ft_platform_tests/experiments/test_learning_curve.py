@@ -14,7 +14,9 @@ from ft_platform.experiments import curve
 from ft_platform.experiments.curve import nested_subset
 from ft_platform.experiments.curve_figures import curve_figures
 from ft_platform.experiments.training_once import train_once
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.curve import publish_curve
 from ft_platform.use_case import LearningCurve, NamedUseCase, UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for

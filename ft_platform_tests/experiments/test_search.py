@@ -25,7 +25,9 @@ from ft_platform.errors import (
 from ft_platform.experiments import search, study
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
 from ft_platform.experiments.trainings_left import trainings_left
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.search import publish_search
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.stages import STAGES
@@ -138,12 +140,12 @@ def test_nothing_follows_from_a_search_by_itself(lake: Lake, environment: Enviro
 
 KILLED = """
 import logging, os, pickle, signal, sys
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.experiments import search
 from ft_platform.publishing.search import publish_search
 from ft_platform.experiments.training_once import train_once
 environment, use_case, splits = pickle.load(sys.stdin.buffer)
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 calls = []
 def killed(*arguments):
     *others, on_step = arguments

@@ -21,8 +21,10 @@ from ft_platform.experiments.admission import admit_program
 from ft_platform.experiments.inputs import seeds_of
 from ft_platform.experiments.seeds import weights_digest
 from ft_platform.experiments.trainings_left import trainings_left
-from ft_platform.lake import ArtifactVersion, Lake, open_lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.seeds import publish_seed_variation
 from ft_platform.publishing.training import checkpoint_for

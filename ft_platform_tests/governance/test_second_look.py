@@ -14,7 +14,7 @@ from ft_platform.assets import permitted_records as permitted
 from ft_platform.assets import raw_records as raw
 from ft_platform.governance.ledger import pin_ledger
 from ft_platform.governance.second_look import look_again
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import raw_schema
 from ft_platform.stages import STAGES

@@ -383,7 +383,7 @@ def test_a_writer_that_was_faster_is_waited_for(house: House) -> None:
     one = Tainted(made["splits"], Counter({"expired": 1}))
     code = "\n".join(
         [
-            "import time; from ft_platform.lake import Lake",
+            "import time; from ft_platform.lake.store import Lake",
             f"with Lake({house.lake.root!r}).writer_lock('restricted', 'tests', {NOT_TAINTED!r}):",
             "    print('held', flush=True); time.sleep(1); print('left', flush=True)",
         ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
 
 pytestmark = pytest.mark.integration
@@ -18,7 +18,7 @@ PROGRAM = textwrap.dedent("""
     import os, sys, time
     from pathlib import Path
 
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.environment import Environment
 
     root, point = sys.argv[1:]

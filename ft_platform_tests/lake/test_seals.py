@@ -15,9 +15,11 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
-from ft_platform.lake import Lake, TableVersion, open_lake
 from ft_platform.lake.inspection import adopt, inspect
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.seals import NotSigned, Seals
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.lake.test_store import SCHEMA, rows
 
@@ -296,7 +298,7 @@ PROGRAM = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
 
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.environment import Environment
     from ft_platform.lake.versions import TableVersion
 

@@ -7,12 +7,12 @@ import sys
 import pyarrow as pa
 import pytest
 
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform_tests.conftest import REPOSITORY
 
 PROGRAM = """
 import sys
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 lake = Lake(sys.argv[1])
 batches = lake.read(lake.latest("complaints", "raw_records"), batch_rows=100)
 print(next(batches).num_rows)

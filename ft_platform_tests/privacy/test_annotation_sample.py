@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.privacy.annotated import among_records, annotated_texts
 from ft_platform.privacy.annotation_sample import draw, write_sample
 from ft_platform.privacy.evaluation import GoldText

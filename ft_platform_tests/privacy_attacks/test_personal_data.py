@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.keys.key_ring import vault_key_place
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.privacy.vault import VaultKeys, new_vault_ring
 from ft_platform.privacy_attacks.personal_data import personal_data
 from ft_platform.use_case import NamedUseCase

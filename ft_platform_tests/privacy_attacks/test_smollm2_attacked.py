@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.publishing.canaries import publish_canary_audit
 from ft_platform.publishing.privacy import publish_privacy_report
 from ft_platform.publishing.training import checkpoint_for

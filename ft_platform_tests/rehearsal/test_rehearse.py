@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Work
 from ft_platform.rehearsal import rehearse as rehearsing
 from ft_platform.rehearsal.rehearse import rehearse

@@ -9,9 +9,10 @@ from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.lake import ArtifactVersion, TableVersion, open_lake
 from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.release.decide import Decision, decide, newest_evidence, publish_decision

@@ -11,8 +11,8 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import open_lake
 from ft_platform.lake.inspection import adopt
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import SideLosses, membership

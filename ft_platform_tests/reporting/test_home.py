@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.reporting.home import headline, home_page
 from ft_platform.reporting.personas import READS
 from ft_platform.reporting.site import Reports

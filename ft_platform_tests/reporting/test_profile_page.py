@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import splits_schema
 from ft_platform.reporting import profile_page
 from ft_platform.reporting.profile_page import publish_profile, read_profile

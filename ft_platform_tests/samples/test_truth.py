@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.records.columns import contents, with_contents
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema
 from ft_platform.records.stage_results import StageResult, removed_table

@@ -11,7 +11,9 @@ import pytest
 from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
-from ft_platform.lake import Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import use_case
 
@@ -180,7 +182,7 @@ from pathlib import Path
 from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import TransientError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform_tests.tables import use_case
 environment = Environment.model_validate_json({environment.model_dump_json()!r})
 print("ready", flush=True)

@@ -5,7 +5,7 @@ import random
 import pyarrow as pa
 import pytest
 
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.membership import carried_on
 from ft_platform.use_case import NamedUseCase

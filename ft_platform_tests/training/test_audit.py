@@ -12,8 +12,8 @@ import pytest
 
 from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, VersionRefused
-from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with, require_usable
+from ft_platform.lake.store import Lake
 from ft_platform.models.renderer import NotRendered, Renderer
 from ft_platform.models.text_tokens import TextTokens
 from ft_platform.publishing.training_audit import audit_for

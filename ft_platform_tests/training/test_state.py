@@ -13,7 +13,7 @@ import torch
 
 from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull, Preempted
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.packed_forward import packed_forward

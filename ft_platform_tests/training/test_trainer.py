@@ -12,8 +12,8 @@ import torch
 
 from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, DataError, DiskFull, NanLoss, OutOfMemory, SettingTooHigh, VersionRefused
-from ft_platform.lake import open_lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import training_record_ids
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models import base_model

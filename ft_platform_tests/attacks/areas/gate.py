@@ -11,7 +11,7 @@ from unittest import mock
 
 from ft_platform.evaluation import fairness_verdict
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
-from ft_platform.lake import ArtifactVersion
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy_attacks import verdict as privacy
 from ft_platform.privacy_attacks.extraction import Copied, difference_of_shares, extraction
 from ft_platform.privacy_attacks.membership import ATTACKS

@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from ft_platform.errors import ConfigError, DataError
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.store import Lake
 from ft_platform.privacy import annotated, recall_floor
 from ft_platform.privacy.annotated import Annotated, annotated_texts
 from ft_platform.privacy.annotation_sample import draw, write_sample

@@ -22,8 +22,9 @@ import pyarrow as pa
 from ft_platform.engines.in_process import InProcess
 from ft_platform.environment import Environment
 from ft_platform.errors import DataError, SourceError
-from ft_platform.lake import Lake, modes
+from ft_platform.lake import modes
 from ft_platform.lake.stage_table import Work
+from ft_platform.lake.store import Lake
 from ft_platform.privacy import closed_columns
 from ft_platform.records.rows import Spool, TableRows
 from ft_platform.records.schemas import cleaned_schema, splits_schema
