@@ -46,7 +46,8 @@ from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.leakage import leakage
 from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.split import split
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 
 BENCHMARK = (
     "a train leaves the station at nine and travels north at forty miles an hour until it meets the planted text"

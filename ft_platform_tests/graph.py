@@ -17,8 +17,8 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.stages import AUDIT_PAGE, STAGES
-from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import FILE_NAME
+from ft_platform.use_case.named import NamedUseCase
 
 WRITTEN_AT = 1_780_000_000
 

@@ -20,8 +20,8 @@ from ft_platform.orchestration.instance import existing_instance, prepare_home
 from ft_platform.orchestration.results import collect_results
 from ft_platform.orchestration.runs import last_runs
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
 
 pytestmark = pytest.mark.integration

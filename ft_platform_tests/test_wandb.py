@@ -21,7 +21,7 @@ from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError, MissingExtra
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.tracking import runs_of, tracker_for, training_run
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.mlflow_server import mlflow_server
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 

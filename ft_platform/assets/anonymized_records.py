@@ -13,7 +13,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.stages import check_settings_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "anonymized_records"
 RECALL = "recall_above_floor"

@@ -11,7 +11,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import DATA_DOCS
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 CHECK = "meets_expectations"
 DESCRIPTION = "Great Expectations: the suite of the YAML and the defaults of the stage."

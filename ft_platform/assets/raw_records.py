@@ -18,7 +18,7 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.process.hidden_names import source_place
 from ft_platform.records.schemas import raw_schema
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 SHOWN_FILES = 100
 """Files whose hashes are shown in the UI; the manifest has all of them."""

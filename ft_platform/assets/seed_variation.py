@@ -10,7 +10,7 @@ from ft_platform.assets.stage import materialized, report_link, stage, tracking,
 from ft_platform.environment import Environment
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:

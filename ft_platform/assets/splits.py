@@ -17,7 +17,7 @@ from ft_platform.records.schemas import splits_schema
 from ft_platform.records.stage_results import StageStream
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import TRAINING_AUDIT
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:

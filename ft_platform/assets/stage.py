@@ -26,9 +26,10 @@ from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.redaction.settings import shown_settings
 from ft_platform.reporting.report_urls import report_url
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 FRESH = ("raw_records", "permitted_records")
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=30), warn_window=timedelta(days=23))

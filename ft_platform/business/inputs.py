@@ -17,7 +17,7 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "roi_report"
 PROMPT = "base_few_shot"

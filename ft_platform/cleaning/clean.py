@@ -30,7 +30,7 @@ from ft_platform.records.lost_rows import require_kept
 from ft_platform.records.rows import Rows, Spool
 from ft_platform.records.schemas import cleaned_schema
 from ft_platform.records.stage_results import StageStream
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "cleaned_records"
 REPORT_ROWS = 20_000

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ft_platform.environment import Environment
     from ft_platform.rehearsal.rehearse import Rehearsal
-    from ft_platform.use_case import NamedUseCase
+    from ft_platform.use_case.named import NamedUseCase
 
 HELP = (
     "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name the"

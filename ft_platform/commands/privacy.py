@@ -204,7 +204,7 @@ def _perturbed(gold: Any, scanner: Any) -> dict[str, dict[str, float | None]]:
 
 
 def _settings(use_case: str | None) -> Any:
-    from ft_platform.use_case import Privacy
+    from ft_platform.settings.privacy import Privacy
 
     if use_case is None:
         return Privacy()

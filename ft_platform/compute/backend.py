@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # programs load compute profiles too, and with them back ends
     import dagster as dg
 
     from ft_platform.environment import ComputeProfile, Environment
-    from ft_platform.use_case import NamedUseCase
+    from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

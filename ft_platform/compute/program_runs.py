@@ -17,7 +17,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.process.program_variables import program_variables
 from ft_platform.process.vouched import VouchedLog
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 MODEL_PROGRAMS = {stage.program for stage in STAGES.values() if stage.program}
 """Those that wait for a place in the pool; an audit loads no model."""

@@ -29,7 +29,7 @@ from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.process import progress
 from ft_platform.settings.evaluation import PromptedEndpoint
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 REFERENCE_TOKENS = 1024
 """The answer loss is taken on at most this many tokens of a reference."""

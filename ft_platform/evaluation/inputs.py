@@ -11,7 +11,9 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.settings.allowed_sources import require_allowed
-from ft_platform.use_case import BaseModelSettings, NamedUseCase, settings_hash
+from ft_platform.settings.hash import settings_hash
+from ft_platform.settings.training import BaseModelSettings
+from ft_platform.use_case.named import NamedUseCase
 
 Which = Literal["base", "tuned"]
 

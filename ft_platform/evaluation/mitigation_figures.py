@@ -24,7 +24,7 @@ from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.fairness import IN_TRAINING
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 QUALITY = {"classification": ("accuracy", "macro_f1"), "generation": ("rouge_l",)}
 BEFORE, AFTER = "before", "mitigated"

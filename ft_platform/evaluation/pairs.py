@@ -14,7 +14,7 @@ from ft_platform.evaluation.records import questions_of, side_of
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from ft_platform.reporting.documents import make_documents
 from ft_platform.reporting.documents.facts import Facts, described_table
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 RESTRICTED_COUNTS = ("basis", "consent_from", "on_day", "permitted_until")
 """Texts among the counts of a stage with personal data that are words of the platform or days."""

@@ -13,7 +13,7 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.stages import STAGES
 from ft_platform.training import estimates
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 EXPERIMENTS = {
     stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"

@@ -13,7 +13,7 @@ from ft_platform.experiments.training_once import train_once, with_training
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def trainings_for_curve(

@@ -19,7 +19,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 POLL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1

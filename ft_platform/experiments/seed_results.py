@@ -12,7 +12,7 @@ from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.lake.files import fsync_path
 from ft_platform.lake.store import Lake
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "seed_variation"
 FIGURES = "seeds.json"

@@ -8,7 +8,7 @@ from ft_platform.experiments import study as studies
 from ft_platform.experiments.inputs import experiment_inputs, recipe_id, seeds_of, study_id, working_folder
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def trainings_left(

@@ -28,7 +28,7 @@ from ft_platform.records.lost_rows import require_kept
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.records.rows import Rows
 from ft_platform.records.stage_results import StageStream
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass

@@ -30,7 +30,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIRST = "permitted_records"
 LATER_TABLES = [s.name for s in STAGES.values() if s.kind == "table" and s.name not in ("raw_records", FIRST)]

@@ -12,7 +12,7 @@ from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None:

@@ -17,8 +17,9 @@ from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.records.columns import REMOVED
 from ft_platform.records.rows import Spool
 from ft_platform.records.stage_results import StageResult, StageStream, reason_counts
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import (
     FILE_NAME,
     component_type,
@@ -34,6 +33,7 @@ from ft_platform.use_case.file import (
     shown,
     use_case_folder,
 )
+from ft_platform.use_case.named import NamedUseCase
 
 
 def load_definitions(

@@ -9,7 +9,7 @@ from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.stages import STAGES
 from ft_platform.training.estimates import kept
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ft_platform.errors import DataError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.release.standing import standing_of
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
     from ft_platform.lake.versions import TableVersion

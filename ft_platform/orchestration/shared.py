@@ -17,7 +17,7 @@ from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.settings_file import instance_problems
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def prepared_environment() -> Environment:

@@ -20,7 +20,7 @@ from ft_platform.privacy.k_anonymity import NOT_K_ANONYMOUS, KAnonymousRows, pla
 from ft_platform.process.progress import report
 from ft_platform.records.rows import Rows
 from ft_platform.records.stage_results import StageStream, removed_table
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "anonymized_records"
 BATCH_ROWS = 256

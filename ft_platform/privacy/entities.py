@@ -11,7 +11,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.privacy import recognizers
 from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.spans import Span
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 NER_ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION")
 """What named-entity recognition finds besides the recognizers of these entities."""

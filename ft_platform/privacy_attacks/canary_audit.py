@@ -26,7 +26,7 @@ from ft_platform.privacy_attacks.canaries import (
 from ft_platform.privacy_attacks.extraction import wilson
 from ft_platform.process import progress
 from ft_platform.settings.attacks import Attacks
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "canary_audit"
 CANARIES = "canaries.json"

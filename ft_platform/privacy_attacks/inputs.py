@@ -2,7 +2,7 @@
 
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIGURES = "privacy.json"
 STAGE = "privacy_report"

@@ -18,7 +18,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.renderer import NotRendered, Piece, Rendered, Renderer
 from ft_platform.models.turns import REJECTED, up_to_last_answer
 from ft_platform.training.dataset import COLUMNS, preference_pair, records_of, row_room
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 AT_ONCE = 200
 

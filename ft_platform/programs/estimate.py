@@ -34,7 +34,8 @@ def main() -> None:
 def _estimate(orders: dict, began: float) -> dict:
     from ft_platform.environment import load_environment
     from ft_platform.lake.versions import TableVersion, from_dict
-    from ft_platform.use_case import NamedUseCase, UseCase
+    from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.schema import UseCase
 
     environment = load_environment()
     lake = open_lake(environment)

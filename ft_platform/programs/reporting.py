@@ -25,7 +25,8 @@ from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
 from ft_platform.process.hooks import install_hooks, place_of_error
 from ft_platform.training.threads import threads
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 
 PROGRESS_SECONDS = 1.0
 LOG_SECONDS = 10.0

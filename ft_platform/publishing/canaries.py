@@ -11,7 +11,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.canary_audit import LOG, STAGE, measured
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def publish_canary_audit(

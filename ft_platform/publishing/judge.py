@@ -27,7 +27,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.process import progress
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "judge_report"
 VERDICT = "judge.json"

@@ -23,7 +23,7 @@ from ft_platform.publishing.evaluation import require_same_rendering
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.training.dataset import read_splits
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 LOG = logging.getLogger(__name__)
 

@@ -25,9 +25,11 @@ from ft_platform.models.adapter import with_adapter
 from ft_platform.models.renderer import Renderer
 from ft_platform.process import progress
 from ft_platform.process.code_hash import code
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
-from ft_platform.use_case import NamedUseCase, Task, settings_hash
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Task
 
 LOG = logging.getLogger(__name__)
 STAGE = "regression_report"

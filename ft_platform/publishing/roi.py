@@ -12,7 +12,7 @@ from ft_platform.lake.gate import problems_with
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIGURES = "roi.json"
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from ft_platform.records.columns import COUNTS, MESSAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def feature_columns(use_case: NamedUseCase) -> list[str]:

@@ -27,7 +27,7 @@ from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_s
 from ft_platform.records.stage_results import StageStream, reason_counts
 from ft_platform.sources.ingest import records_in
 from ft_platform.sources.looking import Looked, sampled
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ROWS = 500
 """Rows that are led through: seconds, also where texts are long."""

@@ -28,9 +28,10 @@ from ft_platform.release.evidence import (
 )
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.waivers import Waiver, in_force, without_effect
+from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "release_decision"
 FILE = "decision.json"

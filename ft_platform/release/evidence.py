@@ -28,7 +28,7 @@ from ft_platform.release.schema import (
     Typed,
 )
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 CHECKPOINT, EVALUATION = "adapter_checkpoint", "evaluation_report"
 FILES: dict[str, tuple[str, type[Typed]]] = {

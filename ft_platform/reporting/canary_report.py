@@ -11,7 +11,7 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.privacy_plots import exposure_plot
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def write_canary_report(

@@ -20,8 +20,9 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows
 from ft_platform.reporting.plots import funnel_plot
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "data_report"
 FIGURES = "data.json"

@@ -19,7 +19,7 @@ from ft_platform.reporting.plots import seeds_plot, systems_plot
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
     from ft_platform.release.decide import Decision

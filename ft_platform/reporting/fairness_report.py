@@ -23,7 +23,7 @@ from ft_platform.reporting.figure import short
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import groups_plot
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 GAPS = {"demographic_parity": "Demographic parity", "equalized_odds": "Equalized odds"}
 LABEL_FIGURES = {

@@ -13,7 +13,7 @@ from ft_platform.reporting.html import number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
 from ft_platform.training.privacy_budget import promise
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 RATES = {
     "verbatim": "training records, word for word",

@@ -20,7 +20,8 @@ from ft_platform.profiling.profile import Profile, Tokens, from_dict, profile
 from ft_platform.reporting import data_plots
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 NAME = "profile"
 """Of the artifacts; one of `stages.PAGES`."""

@@ -11,7 +11,7 @@ from ft_platform.lake.versions import Version
 from ft_platform.reporting.figure import COLOURS, drawing, short
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 TITLES = {"general_text": "General text", "multiple_choice": "Multiple choice", "instructions": "Instructions"}
 METRICS = {"log_perplexity": "nats per token", "accuracy": "share right", "followed": "share followed"}

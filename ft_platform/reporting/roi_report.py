@@ -25,7 +25,7 @@ from ft_platform.reporting.roi_words import (
     with_interval,
 )
 from ft_platform.reporting.verdict import worth_paying_for
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def write_roi_report(

@@ -13,7 +13,7 @@ from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.reporting.evaluation_report import REPORT, loss_of, metric_table, picture_alts, training_sentence
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIGURES = {
     "validation_loss_before": "validation loss per answer token before training",

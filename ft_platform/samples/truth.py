@@ -28,7 +28,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.samples.generator import sample_file, truth_file
 from ft_platform.samples.planting import Truth
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STEPS = ("permitted_records", "cleaned_records", "anonymized_records")
 REASONS = {

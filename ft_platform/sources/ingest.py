@@ -26,7 +26,7 @@ from ft_platform.sources.parts import Order, Part, Piece
 from ft_platform.sources.record_ids import RecordIds
 from ft_platform.sources.repeated_keys import Keys
 from ft_platform.sources.text_encoding import FoundEncoding
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 __all__ = ["Ingest", "fingerprint", "read_new_records"]
 

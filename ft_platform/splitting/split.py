@@ -24,7 +24,7 @@ from ft_platform.splitting.groups import Groups, find_groups
 from ft_platform.splitting.labels import Labels, handle_rare_labels, read_labels
 from ft_platform.splitting.membership import Membership, division_name
 from ft_platform.splitting.sides import NONE, GroupTable, completed_sides, group_table, random_sides, temporal_sides
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "splits"
 MIN_RECORDS = 10

@@ -15,7 +15,8 @@ from ft_platform.models import base_model
 from ft_platform.models.renderer import Renderer, labels_in
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.training.audit_rows import RowAudit, decoder
-from ft_platform.use_case import NamedUseCase, Task
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Task
 
 REPORT = "report.html"
 

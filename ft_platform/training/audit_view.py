@@ -18,7 +18,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.training.dataset import COLUMNS, records_of, row_room
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -13,7 +13,8 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.models.turns import REJECTED, up_to_last_answer
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase, Training
+from ft_platform.settings.training import Training
+from ft_platform.use_case.named import NamedUseCase
 
 COLUMNS = ["record_id", "messages", "label", "split"]
 AT_ONCE = 1000

@@ -11,12 +11,13 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
+from ft_platform.settings.training import Training
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import labelled_prompts, split_off_prefix, with_persons
 from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
 from ft_platform.training.mitigation import columns_for, mitigated, weighted, with_swapped_copies
 from ft_platform.training.privacy_budget import require_opacus
-from ft_platform.use_case import NamedUseCase, Training
+from ft_platform.use_case.named import NamedUseCase
 
 PERSON = "subject_id"
 """Column with the pseudonym of whose record it is."""

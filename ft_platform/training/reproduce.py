@@ -22,7 +22,8 @@ from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.fit_check import fitting_parts
 from ft_platform.training.prepare import Prepared, fit, prepare
-from ft_platform.use_case import NamedUseCase, Task
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Task
 
 GPU_TOLERANCE = 1e-2
 """Largest difference of a weight on a GPU, relative to the largest of its tensor: sums there depend on the order of

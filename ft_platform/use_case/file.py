@@ -16,10 +16,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from ft_platform.environment import Environment, load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.use_case import NamedUseCase, UseCase, UseCaseName
+from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.expectation_problems import expectation_problems_in
 from ft_platform.use_case.fields import COMPONENT_TYPE, FIELDS, fields
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.problems import NO_TEXT, dotted, schema_path, schema_problems
+from ft_platform.use_case.schema import UseCase
 from ft_platform.use_case.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
 
 FILE_NAME = "defs.yaml"

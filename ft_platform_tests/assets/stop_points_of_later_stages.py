@@ -27,7 +27,7 @@ from ft_platform.privacy.anonymize import anonymize
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema
 from ft_platform.splitting.membership import carried_on
 from ft_platform.splitting.split import split
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.validation.quarantine import quarantine
 from ft_platform_tests.assets.stop_points import full, in_child, killed, stop_at
 from ft_platform_tests.privacy.anonymizing import key_in

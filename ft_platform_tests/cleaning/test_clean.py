@@ -22,7 +22,7 @@ from ft_platform.records.columns import MESSAGES, PROVENANCE, contents_sha256, u
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import cleaned_schema
 from ft_platform.records.stage_results import StageResult
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import raw, use_case
 
 LETTER = (

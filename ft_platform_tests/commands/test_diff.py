@@ -20,7 +20,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.records.schemas import cleaned_schema, raw_schema
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tables import raw, use_case
 

@@ -10,7 +10,8 @@ import pytest
 from ft_platform import cli
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.mistakes import mistakes
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, tiny_case
 

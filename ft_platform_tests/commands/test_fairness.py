@@ -16,7 +16,8 @@ from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 EVIL = "so\x1b[31muth"

@@ -16,10 +16,11 @@ from ft_platform.experiments.admission import admit_program
 from ft_platform.experiments.inputs import experiment_inputs, working_folder
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.experiments import Search
 from ft_platform.training import estimates
 from ft_platform.training.estimates import Estimate
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.use_case import NamedUseCase, Search
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.costs.test_ledger import named
 
 PROFILE = ComputeProfile(price_per_hour=10.0)

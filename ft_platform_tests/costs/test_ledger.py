@@ -16,7 +16,8 @@ from ft_platform.costs.prices import cost_of
 from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import ProgramKilled, TransientError
 from ft_platform.lake.store import Lake
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 PROFILE = ComputeProfile(price_per_hour=36.0, gpus=2, watts=500.0)

@@ -14,7 +14,8 @@ from ft_platform.publishing.evaluation import publish_base_evaluation, publish_e
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, attributes_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits

@@ -22,7 +22,8 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.models.renderer import Renderer
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema
-from ft_platform.use_case import NamedUseCase, Task, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Task, UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_tokenizer, usable_splits
 

@@ -14,7 +14,8 @@ from ft_platform.publishing.evaluation import publish_base_evaluation, publish_e
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation import recompute, recompute_fairness, recompute_text_fairness
 from ft_platform_tests.evaluation.evaluated import MEASURED, Evaluated, not_from_predictions
 from ft_platform_tests.evaluation.recompute import Expected, moves_not_found, problems, text_metrics

@@ -19,7 +19,8 @@ from ft_platform.lake.store import Lake
 from ft_platform.publishing import regression
 from ft_platform.publishing.regression import publish_regression_report, suites_of
 from ft_platform.settings.regression import Regression
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.decisions import decide
 from ft_platform_tests.evaluation.tiny_case import TinyCase, tiny_case
 
@@ -183,7 +184,7 @@ def test_suites_equal_plain_forward_passes() -> None:
     import torch
 
     from ft_platform.models.renderer import Renderer
-    from ft_platform.use_case import Task
+    from ft_platform.use_case.schema import Task
     from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
     model, tokenizer = tiny_model(), tiny_tokenizer()

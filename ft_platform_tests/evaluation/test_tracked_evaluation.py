@@ -20,7 +20,7 @@ from ft_platform.publishing.evaluation import publish_base_evaluation, publish_e
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.tracking import runs_of
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.evaluation.tiny_case import CANARY, installed
 
 LOG = logging.getLogger("test")

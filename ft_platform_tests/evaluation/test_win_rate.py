@@ -17,7 +17,9 @@ from ft_platform.evaluation.win_rate import win_rates
 from ft_platform.lake.opening import open_lake
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema
-from ft_platform.use_case import Evaluation, NamedUseCase, UseCase
+from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 

@@ -13,7 +13,8 @@ from ft_platform.publishing.evaluation import publish_base_evaluation, publish_e
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.records.schemas import splits_schema
 from ft_platform.reporting.model_card import publish_model_card
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 

@@ -22,8 +22,8 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, records, stand_in_audit, write_csv
 

@@ -18,7 +18,9 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.curve import publish_curve
-from ft_platform.use_case import LearningCurve, NamedUseCase, UseCase
+from ft_platform.settings.experiments import LearningCurve
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
 pytestmark = pytest.mark.integration

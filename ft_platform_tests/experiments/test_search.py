@@ -30,9 +30,12 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.search import publish_search
 from ft_platform.publishing.training import checkpoint_for
+from ft_platform.settings.experiments import Search
+from ft_platform.settings.training import Training
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.use_case import NamedUseCase, Search, Training, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
 pytestmark = pytest.mark.integration

@@ -29,7 +29,8 @@ from ft_platform.publishing.evaluation import publish_base_evaluation, publish_e
 from ft_platform.publishing.seeds import publish_seed_variation
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.evidence import typed
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, installed
 from ft_platform_tests.reporting.page_rules import problems_of
 

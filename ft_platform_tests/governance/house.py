@@ -20,7 +20,8 @@ from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.governance.tables import write_ledger
 from ft_platform_tests.graph import write_csv

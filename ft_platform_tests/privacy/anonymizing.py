@@ -13,7 +13,7 @@ from ft_platform.privacy.anonymize import OriginalsSink, anonymize
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.records.stage_results import StageResult
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 KEY = bytes(range(32))
 

@@ -14,7 +14,8 @@ from ft_platform.process.progress import Update, listening
 from ft_platform.records.columns import contents_sha256
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema
-from ft_platform.use_case import Compute, NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Compute
 from ft_platform_tests.privacy.anonymizing import anonymized, key_in
 from ft_platform_tests.tables import table, use_case
 

@@ -4,7 +4,7 @@ import pytest
 
 from ft_platform.errors import ConfigError
 from ft_platform.privacy.entities import all_recognizers, check_entities, chosen_entities, entity_names
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 EXPECTED = {
     *(

@@ -22,7 +22,8 @@ from ft_platform.release.schema import Shown
 from ft_platform.reporting.decision_brief import write_decision
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import RECALL, usable_splits
 

@@ -14,7 +14,7 @@ from ft_platform.records.stage_results import StageResult, removed_table
 from ft_platform.samples import sample_file, truth_file
 from ft_platform.samples.truth import score_planted
 from ft_platform.sources.ingest import read_new_records
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.cleaning.test_clean import clean
 from ft_platform_tests.governance.tables import result_of
 from ft_platform_tests.tables import use_case

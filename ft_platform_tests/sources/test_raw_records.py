@@ -14,7 +14,7 @@ from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case
 
 HEADER = "id,text,label,consent,region\n"

@@ -18,7 +18,7 @@ from ft_platform.errors import TransientError
 from ft_platform.sources import deadline
 from ft_platform.sources.deadline import answered, once, watched
 from ft_platform.sources.ingest import fingerprint
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case
 
 SECONDS = 2

@@ -13,7 +13,7 @@ from ft_platform.records.stage_results import StageResult
 from ft_platform.splitting import leakage as leakage_module
 from ft_platform.splitting import split as split_module
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 BATCH_ROWS = 64
 

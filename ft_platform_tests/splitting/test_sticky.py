@@ -8,7 +8,7 @@ import pytest
 from ft_platform.lake.store import Lake
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.membership import carried_on
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 

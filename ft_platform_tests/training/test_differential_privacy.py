@@ -18,6 +18,7 @@ from ft_platform.errors import ConfigError, MissingExtra, OutOfMemory, Preempted
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models.packed_forward import packed_forward
 from ft_platform.models.renderer import Renderer
+from ft_platform.settings.training import Training
 from ft_platform.training import loop, privacy_budget
 from ft_platform.training.batches import Row, split_off_prefix, with_persons
 from ft_platform.training.loop import train
@@ -27,7 +28,7 @@ from ft_platform.training.private_gradients import PrivateGradients, add_clipped
 from ft_platform.training.secret_draws import SecretDraws, new_secret
 from ft_platform.training.state import States
 from ft_platform.training.stopping import Stopping
-from ft_platform.use_case import Task, Training, UseCase
+from ft_platform.use_case.schema import Task, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import (
     save_tiny_model,

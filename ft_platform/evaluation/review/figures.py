@@ -10,7 +10,7 @@ from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, POINTS, TI
 from ft_platform.evaluation.review.answers import Answers
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.use_case import Evaluation
+from ft_platform.settings.evaluation import Evaluation
 
 STAGE = "human_review"
 REVIEW = "review.json"

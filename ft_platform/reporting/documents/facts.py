@@ -14,7 +14,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.reporting.lineage import manifests_behind
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ROLES = {
     "accountable": "accountable",

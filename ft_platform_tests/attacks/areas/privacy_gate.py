@@ -28,7 +28,7 @@ from ft_platform.release.evidence import NotProven
 from ft_platform.release.rules import recall as recall_rule
 from ft_platform.reporting.documents import statements
 from ft_platform.samples.generator import sample_sha256
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.tables import table, use_case
 

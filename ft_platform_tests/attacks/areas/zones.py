@@ -30,7 +30,7 @@ from ft_platform.records.rows import Spool, TableRows
 from ft_platform.records.schemas import cleaned_schema, splits_schema
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.splitting.split import split
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import use_case
