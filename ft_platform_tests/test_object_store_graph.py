@@ -10,7 +10,7 @@ import boto3
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment, create_pseudonym_key
+from ft_platform.environment import create_pseudonym_key
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifests import Manifests
@@ -22,6 +22,7 @@ from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.results import collect_results
 from ft_platform.release.decide import publish_decision
 from ft_platform.reporting.decision_brief import write_decision
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.aws_server import aws_server

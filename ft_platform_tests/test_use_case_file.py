@@ -8,8 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import ConfigError
+from ft_platform.settings.environment import ComputeProfile, Environment
 from ft_platform.use_case.file import find_use_cases, load_use_case, parse_overrides, use_case_folder, validate_all
 from ft_platform_tests.conftest import REPOSITORY
 

@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from ft_platform.assets.columns import column_lineage, column_schema
 from ft_platform.assets.lines import counts_table, said
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError
 from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.store import Lake
@@ -26,6 +25,7 @@ from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.redaction.settings import shown_settings
 from ft_platform.reporting.report_urls import report_url
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.rehearsal.rehearse import Rehearsal
+    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
 
 HELP = (

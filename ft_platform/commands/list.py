@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import LastRun
+    from ft_platform.settings.environment import Environment
 
 HELP = "List the use cases: how the last run ended, whether a release was accepted, the last figure."
 EXAMPLES = ["ft list", "ft list --json"]

@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import RunOutcome
+    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
 
 HELP = "Run a use case, or some of its stages, and show progress and results."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
+    from ft_platform.settings.environment import Environment
     from ft_platform.signing.keys import SigningKeys
 
 HELP = (

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.groundedness import Meanings
 from ft_platform.evaluation.json_answers import require_json_references
@@ -28,6 +27,7 @@ from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of
 from ft_platform.process import progress
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case.named import NamedUseCase
 

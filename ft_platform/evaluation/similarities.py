@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.models import base_model
 from ft_platform.models.text_tokens import TextTokens
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 MOST_TOKENS = 512

@@ -5,11 +5,11 @@ from typing import Any
 
 from ft_platform.costs.budgets import limits_of, require_budget
 from ft_platform.costs.memory_needs import require_memory
-from ft_platform.environment import Environment
 from ft_platform.experiments.inputs import experiment_inputs
 from ft_platform.experiments.trainings_left import trainings_left
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training import estimates
 from ft_platform.training.inputs import checkpoint_inputs

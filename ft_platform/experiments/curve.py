@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.experiments.curve_results import STAGE, append, read
 from ft_platform.experiments.training_once import train_once, with_training
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 

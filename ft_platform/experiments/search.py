@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError, NanLoss, OutOfMemory, TrainingFailed
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.study import STAGE
@@ -19,6 +18,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 POLL_SECONDS = 1.0

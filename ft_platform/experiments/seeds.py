@@ -14,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.environment import Environment
 from ft_platform.errors import TrainingFailed
 from ft_platform.evaluation.champion_system import require_same_rendering
 from ft_platform.evaluation.evaluate import Evaluator, ready_evaluator
@@ -35,6 +34,7 @@ from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.process import progress
 from ft_platform.process.memory import give_back
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.experiments import curve_results, seed_results
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.inputs import experiment_inputs, recipe_id, seeds_of, study_id, working_folder
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 

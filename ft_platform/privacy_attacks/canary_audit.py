@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.experiments.training_once import train_once
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
@@ -26,6 +25,7 @@ from ft_platform.privacy_attacks.canaries import (
 from ft_platform.privacy_attacks.extraction import wilson
 from ft_platform.process import progress
 from ft_platform.settings.attacks import Attacks
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "canary_audit"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator, ready_evaluator
@@ -27,6 +26,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.use_case.named import NamedUseCase

@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.judging.figures import judge_figures, support_figures
 from ft_platform.evaluation.judging.gold import GOLD_LINE, gold_hash, read_gold
 from ft_platform.evaluation.judging.judges import AsksOneModel, judge_of
@@ -26,6 +25,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.process import progress
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.inputs import regression_inputs
@@ -25,6 +24,7 @@ from ft_platform.models.adapter import with_adapter
 from ft_platform.models.renderer import Renderer
 from ft_platform.process import progress
 from ft_platform.process.code_hash import code
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run

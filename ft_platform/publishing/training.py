@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.costs.budgets import used_up
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, DoesNotFit, OutOfMemory
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, tracker_for

@@ -4,9 +4,9 @@ import json
 import time
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.training.audit import REPORT, figures_of
 from ft_platform.training.audit_faults import KINDS

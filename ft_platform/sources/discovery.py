@@ -9,12 +9,12 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError, SourceError, TransientError
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.process.file_names import require_plain
 from ft_platform.settings.allowed_sources import require_allowed, scheme_of
 from ft_platform.settings.ceilings import require_ceilings
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.budget import over
 from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.process.progress import report
 from ft_platform.records.schemas import raw_schema
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.digests import text_digests, to_hex
 from ft_platform.sources.discovery import Found, find_parts, fingerprint, hashes

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ft_platform.environment import ComputeProfile
 from ft_platform.errors import TrainingFailed
+from ft_platform.settings.environment import ComputeProfile
 from ft_platform.settings.training import DifferentialPrivacy, Training
 from ft_platform.training.batches import training_order
 from ft_platform.training.fit_check import fitting_parts

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.costs.memory_needs import memory_limit, require_memory
-from ft_platform.environment import ComputeProfile
+from ft_platform.settings.environment import ComputeProfile
 from ft_platform.settings.training import Training
 from ft_platform.training.memory import memory_errors, peak_gib
 from ft_platform.training.prepare import Prepared

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.renderer import Renderer, labels_of, shared_prefix
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import labelled_prompts, split_off_prefix, with_persons

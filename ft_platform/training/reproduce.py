@@ -11,12 +11,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.lake import files
 from ft_platform.lake.provenance import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights

@@ -14,8 +14,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.expectation_problems import expectation_problems_in
 from ft_platform.use_case.fields import COMPONENT_TYPE, FIELDS, fields

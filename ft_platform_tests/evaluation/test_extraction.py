@@ -229,8 +229,8 @@ def test_settings_that_cannot_be_meant_are_refused(task: dict) -> None:
 
 
 def test_an_extraction_runs_from_splits_to_the_report(tmp_path: Path) -> None:
-    from ft_platform.environment import Environment
     from ft_platform.publishing.training import checkpoint_for
+    from ft_platform.settings.environment import Environment
 
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "generation")
     attributes["task"] = TASK.model_dump(mode="json")

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness_outputs import SWAPPED
 from ft_platform.evaluation.outputs import Outputs, TextOutputs
 from ft_platform.evaluation.predictions import predictions_table
@@ -21,6 +20,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.records.schemas import splits_schema
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.judged_case import publish

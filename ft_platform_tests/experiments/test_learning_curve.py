@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DataError
 from ft_platform.experiments import curve
 from ft_platform.experiments.curve import nested_subset
@@ -18,6 +17,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.curve import publish_curve
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.experiments import LearningCurve
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import (
     BudgetExceeded,
     ConfigError,
@@ -30,6 +29,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.search import publish_search
 from ft_platform.publishing.training import checkpoint_for
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.experiments import Search
 from ft_platform.settings.training import Training
 from ft_platform.stages import STAGES

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
 from ft_platform.lake.inspection import adopt, inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.seals import NotSigned, Seals
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.lake.test_store import SCHEMA, rows
 
@@ -299,7 +299,7 @@ PROGRAM = textwrap.dedent("""
     from pathlib import Path
 
     from ft_platform.lake.opening import open_lake
-    from ft_platform.environment import Environment
+    from ft_platform.settings.environment import Environment
     from ft_platform.lake.versions import TableVersion
 
     home, point = Path(sys.argv[1]), int(sys.argv[2])

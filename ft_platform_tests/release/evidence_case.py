@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.opening import open_lake
@@ -20,6 +19,7 @@ from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, It
 from ft_platform.release.rule import apply, rules_of
 from ft_platform.release.schema import Shown
 from ft_platform.reporting.decision_brief import write_decision
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.release.policy import undercuts
 from ft_platform.release.waivers import grant
 from ft_platform.settings.ceilings import capped
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
 from ft_platform.settings.source import Limits
 from ft_platform.sources.ingest import fingerprint

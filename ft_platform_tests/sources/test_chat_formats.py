@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.file_names import file_names
 from ft_platform.settings.source import FORMATS, Source
 from ft_platform.sources import formats as package

@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.process.progress import Update, listening
 from ft_platform.records.newest_rows import newest_by_key
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import raw_schema
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.digests import from_hex, places_in, text_digests
 from ft_platform.sources.ingest import Ingest, fingerprint, read_new_records
 from ft_platform.sources.known_records import KnownRecords, distinct_ids

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import TransientError
+from ft_platform.settings.environment import Environment
 from ft_platform.sources import deadline
 from ft_platform.sources.deadline import answered, once, watched
 from ft_platform.sources.ingest import fingerprint
@@ -184,7 +184,7 @@ def test_the_hub_too(serve, tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from ft_platform.environment import Environment
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import fingerprint
 from ft_platform_tests.tables import use_case
 source = use_case(source={"uri": "hf://datasets/owner/letters/a.csv", "limits": {"silent_seconds": 2}}).settings.source

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, VersionRefused
 from ft_platform.lake.gate import problems_with, require_usable
 from ft_platform.lake.store import Lake
@@ -18,6 +17,7 @@ from ft_platform.models.renderer import NotRendered, Renderer
 from ft_platform.models.text_tokens import TextTokens
 from ft_platform.publishing.training_audit import audit_for
 from ft_platform.settings.audit import Audit
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.training.audit import renderers_of
 from ft_platform.training.audit_faults import KINDS, REASONS, Found

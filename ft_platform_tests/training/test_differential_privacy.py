@@ -13,11 +13,11 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import kstest, norm
 
-from ft_platform.environment import ComputeProfile
 from ft_platform.errors import ConfigError, MissingExtra, OutOfMemory, Preempted, VersionRefused
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models.packed_forward import packed_forward
 from ft_platform.models.renderer import Renderer
+from ft_platform.settings.environment import ComputeProfile
 from ft_platform.settings.training import Training
 from ft_platform.training import loop, privacy_budget
 from ft_platform.training.batches import Row, split_off_prefix, with_persons

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull, Preempted
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.packed_forward import packed_forward
 from ft_platform.models.renderer import Renderer
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.training import state
 from ft_platform.training.batches import Row, split_off_prefix

@@ -18,8 +18,8 @@ from urllib.parse import quote as percent_encoded
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
 from ft_platform.sources.databases.sql import (

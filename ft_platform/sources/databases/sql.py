@@ -18,8 +18,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import text_of
 from ft_platform.sources.budget import over
