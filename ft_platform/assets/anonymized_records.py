@@ -5,9 +5,10 @@ import dagster as dg
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.parents import tables_behind
-from ft_platform.lake.stage_table import input_hash, write_stage
+from ft_platform.lake.stage_table import write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import anonymized_schema

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import judged, key, materialized, stage, tags, with_typed_failures
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process.hidden_names import source_place

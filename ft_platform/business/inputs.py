@@ -13,7 +13,7 @@ from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.intervals import resampled_sums
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment

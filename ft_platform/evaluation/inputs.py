@@ -5,7 +5,7 @@ from typing import Literal
 
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake.fingerprint import fingerprint
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256

@@ -20,7 +20,7 @@ from ft_platform.evaluation.judging.question import (
     support_question,
 )
 from ft_platform.evaluation.pairs import Pair, pairs_of
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import weights_sha256

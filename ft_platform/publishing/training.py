@@ -17,7 +17,8 @@ from ft_platform.tracking import Tracker, tracker_for
 from ft_platform.training.fit_check import require_fit
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.lease import lease
-from ft_platform.training.prepare import Prepared, fit, prepare
+from ft_platform.training.prepare import fit, prepare
+from ft_platform.training.prepared import Prepared
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "adapter_checkpoint"

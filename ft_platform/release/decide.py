@@ -11,9 +11,9 @@ from typing import Any
 from ft_platform.errors import DataError, VersionRefused
 from ft_platform.evaluation.champion import champion
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import now
 from ft_platform.lake.snapshot import Snapshot
-from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.release.evidence import (

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.governance.reasons import REASONS
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import now
-from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.process.hidden_names import source_place

@@ -23,7 +23,7 @@ from ft_platform.training.loop import micro_batches, train
 from ft_platform.training.lora import trainable
 from ft_platform.training.memory import peak_gib
 from ft_platform.training.plan import Plan, plan_of, tokens_of
-from ft_platform.training.prepare import Prepared
+from ft_platform.training.prepared import Prepared
 from ft_platform.training.private_gradients import budget_of
 
 MOST_STEPS = 24

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.use_case.named import NamedUseCase

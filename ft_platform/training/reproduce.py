@@ -21,7 +21,8 @@ from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.fit_check import fitting_parts
-from ft_platform.training.prepare import Prepared, fit, prepare
+from ft_platform.training.prepare import fit, prepare
+from ft_platform.training.prepared import Prepared
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task
 

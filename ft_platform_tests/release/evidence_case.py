@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.evaluation.metric import metric_versions
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.opening import open_lake
-from ft_platform.lake.stage_table import input_hash
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import ATTACKS

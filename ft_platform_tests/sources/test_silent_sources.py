@@ -127,7 +127,7 @@ def test_a_source_that_does_not_answer_is_an_error_within_the_deadline(
 ) -> None:
     if "adbc" in uri:
         pytest.importorskip("adbc_driver_postgresql.dbapi")
-    monkeypatch.setattr("ft_platform.sources.databases.sql.CONNECT_SECONDS", SECONDS)
+    monkeypatch.setattr("ft_platform.sources.statements.CONNECT_SECONDS", SECONDS)
     case = case_of(serve(talk), uri, **source)
     started = time.monotonic()
     with pytest.raises(TransientError) as refused:
