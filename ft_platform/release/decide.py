@@ -16,16 +16,8 @@ from ft_platform.lake.manifest import now
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, Version
-from ft_platform.release.evidence import (
-    CHECKPOINT,
-    EVALUATION,
-    OPTIONAL,
-    REQUIRED,
-    Evidence,
-    collect,
-    is_about,
-    pinned_versions,
-)
+from ft_platform.release.collecting import collect, is_about, pinned_versions
+from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.waivers import Waiver, in_force, without_effect
 from ft_platform.settings.hash import settings_hash

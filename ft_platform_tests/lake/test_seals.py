@@ -365,7 +365,7 @@ def test_writers_beside_readers_raise_no_false_alarm(home):
 
 
 def test_a_lake_opened_without_keys_passes_no_gate(tmp_path):
-    from ft_platform.release.evidence import collect
+    from ft_platform.release.collecting import collect
     from ft_platform_tests.release.evidence_case import EvidenceCase
 
     case = EvidenceCase(tmp_path).publish()
