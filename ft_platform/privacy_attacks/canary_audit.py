@@ -22,7 +22,7 @@ from ft_platform.privacy_attacks.canaries import (
     exposure,
     mean_bits,
 )
-from ft_platform.privacy_attacks.extraction import wilson
+from ft_platform.privacy_attacks.shares import wilson
 from ft_platform.process import progress
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.environment import Environment
