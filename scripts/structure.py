@@ -95,7 +95,8 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def longest_chain(graph: dict[str, set[str]]) -> list[str]:
-    """The longest way along imports; files in a circle are left out."""
+    """The longest way along imports, from a file to one that imports no other. Each file counts once, those in a circle
+    not at all."""
     in_circle = {name for group in circles(graph) for name in group}
 
     @cache

@@ -11,6 +11,7 @@ import pytest
 from ft_platform.cli import main
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.rehearsal.file_problems import look_closer
 from ft_platform.release.policy import undercuts
 from ft_platform.release.waivers import grant
 from ft_platform.settings.ceilings import capped
@@ -101,7 +102,7 @@ def test_the_defaults_of_the_file_keep_the_default_policy() -> None:
 
 @pytest.mark.parametrize("folder", find_use_cases(DEFS), ids=lambda folder: folder.name)
 def test_the_shipped_use_cases_keep_it_and_name_persons_who_may_waive(folder: Path, environment: Environment) -> None:
-    case = load_use_case(folder, environment=environment, thorough=True)
+    case = load_use_case(folder, environment=environment, closer=look_closer)
     assert all(case.settings.owners.persons(role) for role in ("accountable", "domain_expert", "compliance"))
 
 
