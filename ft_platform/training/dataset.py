@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.lake.store import Lake
+from ft_platform.lake.tables import Tables
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.renderer import NotRendered, Rendered, Renderer
 from ft_platform.models.turns import REJECTED, up_to_last_answer
@@ -32,7 +32,7 @@ class EqualAnswers(NotRendered):
     reason = "equal_answers"
 
 
-def read_splits(lake: Lake, splits: TableVersion, further: Sequence[str] = ()) -> pa.Table:
+def read_splits(lake: Tables, splits: TableVersion, further: Sequence[str] = ()) -> pa.Table:
     """The columns that training needs, after the rows were compared with the hash in the handle.
 
     Args:
