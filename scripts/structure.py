@@ -4,8 +4,8 @@ longest chain of imports.
 python scripts/structure.py          # figures, circles and the longest chain
 python scripts/structure.py --arrows # also which package imports which, and how often
 
-An import counts wherever it stands, also in a function (`--at-import`: at module level only); one for type checkers does
-not, nor does the `__init__.py` of a package on the way to one of its files.
+An import counts wherever it stands, also in a function (`--at-import`: at module level only); one for type checkers
+does not, nor does the `__init__.py` of a package on the way to one of its files.
 """
 
 import argparse
