@@ -44,7 +44,7 @@ from ft_platform.privacy.evaluation import NOT_IDENTIFYING, SAME_AS, GoldText, r
 from ft_platform.privacy.ner.spacy import MODEL
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 GOLD = Path("../shared/data/presidio_synth/synth_dataset_v2.json")
 WARM = 20

@@ -68,12 +68,12 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.models import base_model
     from ft_platform.models.kernels import packed_forward
     from ft_platform.models.rendering.renderer import Renderer
+    from ft_platform.settings.training import BaseModelSettings, Training
     from ft_platform.training import loop
     from ft_platform.training.batches import split_off_prefix
     from ft_platform.training.dataset import render_split
     from ft_platform.training.lora import add_adapter
     from ft_platform.training.objectives import AnswerLoss
-    from ft_platform.use_case import BaseModelSettings, Training
 
     case, table = use_case(), records(arguments.rows, arguments.words)
     resolved = base_model.resolve(BaseModelSettings(uri=arguments.base_model), Path(arguments.cache))

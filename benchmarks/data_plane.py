@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 
 CHUNK = 100_000
 WORDS = 45
@@ -252,7 +252,8 @@ def run_pandas(source: Path) -> dict[str, Any]:
     from ft_platform.privacy.batch import replace_spans
     from ft_platform.privacy.operators import Operators
     from ft_platform.privacy.scan import Scanner
-    from ft_platform.use_case import Cleaning, Privacy
+    from ft_platform.settings.cleaning import Cleaning
+    from ft_platform.settings.privacy import Privacy
 
     memory = PeakMemory()
     memory.start()

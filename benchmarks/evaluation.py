@@ -57,7 +57,8 @@ def cpu_seconds(work: Callable[[], Any], repeats: int) -> float:
 
 
 def use_case() -> Any:
-    from ft_platform.use_case import NamedUseCase, UseCase
+    from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.schema import UseCase
 
     attributes = {
         "description": "Routes fictitious complaints, for a benchmark.",
@@ -142,7 +143,8 @@ def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str
     from ft_platform.evaluation.systems.label_scoring import label_scores
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.use_case import BaseModelSettings, Task
+    from ft_platform.settings.training import BaseModelSettings
+    from ft_platform.use_case.schema import Task
 
     model, tokenizer = base_model.load(base_model.resolve(BaseModelSettings(uri=uri), cache), "float32")
     renderer = Renderer(tokenizer, use_case().settings.task, LABELS)

@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 
 DEFS = Path(__file__).parents[1] / "ft_platform_tests" / "use_cases"
 DATA_STAGES = ["raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
@@ -65,7 +65,7 @@ def write_questions(data: Path, file: Path, arguments: argparse.Namespace) -> No
 
 def measured(arguments: argparse.Namespace, home: Path, objective: str, log: logging.Logger) -> dict[str, Any]:
     """Every seed of one objective."""
-    from ft_platform.environment import Environment, create_pseudonym_key
+    from ft_platform.environment import create_pseudonym_key
     from ft_platform.evaluation.evaluate import Evaluator, ready_evaluator
     from ft_platform.evaluation.scores import FINE_TUNED, scores
     from ft_platform.evaluation.systems.majority import majority
@@ -75,6 +75,7 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
     from ft_platform.models.adapter import with_adapter
     from ft_platform.orchestration.execution import run_use_case
     from ft_platform.publishing.training import checkpoint_for
+    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.file import load_use_case
 
     environment = Environment(home=home, defs=DEFS, tracking_uri="none")

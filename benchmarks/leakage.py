@@ -39,13 +39,15 @@ from ft_platform.engines import engine_of
 from ft_platform.engines.in_process import InProcess
 from ft_platform.lake.stage_table import Work
 from ft_platform.near_duplicates import clusters
-from ft_platform.records.columns import MESSAGES, anonymized_schema, splits_schema
+from ft_platform.records.columns import MESSAGES
 from ft_platform.records.rows import BATCH_ROWS, Rows, Spool, TableRows
+from ft_platform.records.schemas import anonymized_schema, splits_schema
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.leakage import leakage
 from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.split import split
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 
 BENCHMARK = (
     "a train leaves the station at nine and travels north at forty miles an hour until it meets the planted text"

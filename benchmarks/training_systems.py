@@ -130,11 +130,12 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
     from ft_platform.models import base_model
     from ft_platform.models.kernels.acceleration import accelerated
     from ft_platform.models.rendering.renderer import Rendered
+    from ft_platform.settings.training import Training
     from ft_platform.training.batches import split_off_prefix
     from ft_platform.training.loop import train
     from ft_platform.training.lora import add_adapter, trainable
     from ft_platform.training.objectives import AnswerLoss
-    from ft_platform.use_case import Compute, Training
+    from ft_platform.use_case.schema import Compute
 
     training = Training(
         epochs=1,

@@ -51,7 +51,8 @@ EXPECTATIONS = [
 
 def case() -> Any:
     """The use case whose suite is run."""
-    from ft_platform.use_case import NamedUseCase, UseCase
+    from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.schema import UseCase
 
     settings = {
         "description": "Routes fictitious complaints; used to measure validation.",

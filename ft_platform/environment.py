@@ -1,41 +1,21 @@
-"""Where things live and run: lake, key, base models, tracker and compute profiles. Departments never name these.
+"""The environment of this process.
 
 Settings come from `ft_environment.yaml` (`environment_file` says which), and each can be set by an environment
 variable, which wins. Paths in the file are relative to its folder, those of variables to the working directory.
 """
 
 import os
-import re
 import secrets
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from ft_platform.errors import ConfigError
-from ft_platform.settings.environment_file import CHECKOUT, environment_file
-from ft_platform.settings.file_names import NameOfFile
-from ft_platform.settings.hosts import authority
-from ft_platform.settings.policy import Policy
-from ft_platform.use_case.policy_fields import with_known_fields
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.environment_file import environment_file
+from ft_platform.use_case.policy_fields import require_known_fields
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
-
-SHIPPED = Path(__file__).parent / "defs"
-"""The use cases of the package."""
-
-STORAGE_VARIABLES = (
-    "AWS_ENDPOINT_URL",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_ALLOW_HTTP",
-)
-
-BACKENDS = "ft_platform.compute.backends"
-"""Package whose files are the back ends of compute profiles."""
 
 RELATIVE = (
     "home",
@@ -58,376 +38,6 @@ WORDS = {
     "model_type": "must be a mapping",
 }
 """Kinds of mistakes that pydantic tells in the words of a programmer."""
-
-
-class ComputeProfile(BaseModel):
-    """Where a program runs. A use case names a profile, never a back end."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    backend: Annotated[str, NameOfFile(BACKENDS)] = Field(
-        default="local",
-        description=(
-            "Back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`: `processes` that"
-            " train one model together."
-        ),
-    )
-    options: dict[str, bool | int | float | str] = Field(
-        default_factory=dict,
-        max_length=100,
-        description="Settings of the back end's own, such as a queue. `local` and `torchrun` have none.",
-    )
-    processes: int = Field(
-        default=1,
-        ge=1,
-        le=1024,
-        description="Of `torchrun`: processes on this machine, one a GPU; on CPUs they share the threads.",
-    )
-    sharded: bool = Field(
-        default=False,
-        description=(
-            "Of `torchrun`: divide the weights between the processes (FSDP), for models that one of them does not hold."
-        ),
-    )
-    environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
-    price_per_hour: float = Field(
-        default=0.0, ge=0.0, le=100_000.0, description="What an hour of it costs, in `currency`. Default: nothing."
-    )
-    currency: str = Field(
-        default="EUR",
-        pattern=r"^[A-Z]{3}$",
-        description="Currency of prices and budgets: an ISO 4217 code. Default: EUR.",
-    )
-    gpus: int = Field(
-        default=0,
-        ge=0,
-        le=4096,
-        description="GPUs that are paid for while a program runs; counted as GPU-hours. Default: none.",
-    )
-    watts: float | None = Field(
-        default=None, gt=0.0, le=10_000_000.0, description="Power draw in watts, for kWh. Default: unknown, no kWh."
-    )
-    memory_limit_gib: float | None = Field(
-        default=None,
-        gt=0.0,
-        le=1_000_000.0,
-        description="Most memory of a program in GiB, on a GPU that of the GPU. Default: what the machine has.",
-    )
-
-    @model_validator(mode="after")
-    def fits_its_backend(self) -> "ComputeProfile":
-        if self.sharded and self.processes == 1:
-            raise ValueError("`sharded` needs 2 or more `processes`")
-        import_module(f"{BACKENDS}.{self.backend}").check(self)
-        return self
-
-    @property
-    def runs_here(self) -> bool:
-        """Whether programs run on this machine, so that its memory is theirs."""
-        return import_module(f"{BACKENDS}.{self.backend}").MEMORY == "here"
-
-
-class Budgets(BaseModel):
-    """Most money that programs may cost in a calendar month (UTC), in the currency of the compute profiles."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    per_month: float | None = Field(default=None, ge=0.0, description="All use cases together. Default: no limit.")
-    per_use_case: float | None = Field(
-        default=None, ge=0.0, description="Each use case that `use_cases` does not name. Default: no limit."
-    )
-    use_cases: dict[str, float] = Field(
-        default_factory=dict, description="Limits of single use cases by name, each 0 or more."
-    )
-
-    @field_validator("use_cases")
-    @classmethod
-    def are_not_negative(cls, value: dict[str, float]) -> dict[str, float]:
-        if wrong := sorted(name for name, limit in value.items() if not limit >= 0):
-            raise ValueError(f"limits must be 0 or more: {wrong}")
-        return value
-
-    def of(self, use_case: str) -> float | None:
-        """The limit of one use case."""
-        return self.use_cases.get(use_case, self.per_use_case)
-
-
-class Environment(BaseModel):
-    """One installation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    home: Path = Field(
-        description=(
-            "Folder of this installation. Variable FT_HOME, default `.ft` beside the file, without one in the working"
-            " directory."
-        )
-    )
-    lake_root: str = Field(
-        default="",
-        description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.",
-    )
-    restricted_group: str = Field(
-        default="",
-        max_length=100,
-        description=(
-            "Group of the operating system whose members may read and write `restricted/` and `vault/` of a local lake,"
-            " once `ft lake harden` has run. Variable FT_RESTRICTED_GROUP, default: the account that made them alone."
-        ),
-    )
-    key_file: Path | None = Field(
-        default=None,
-        description="File with the pseudonym key. Variable FT_KEY_FILE, default `<home>/vault/pseudonym.key`.",
-    )
-    key_provider: str = Field(
-        default="",
-        description=(
-            "Where the pseudonym key is kept: `file`, `environment`, `aws_kms:<key id>` (`key_file` holds it"
-            " encrypted), `aws_secrets_manager:<secret id>`. Variable FT_KEY_PROVIDER, default `environment` if"
-            " FT_PSEUDONYM_KEY is set, else `file`."
-        ),
-    )
-    vault_key_provider: str = Field(
-        default="file",
-        description=(
-            "Where the key that reads the vault is kept, as `key_provider` (`environment`: FT_VAULT_KEY). Needed by `ft"
-            " vault` only. Variable FT_VAULT_KEY_PROVIDER."
-        ),
-    )
-    vault_key_file: Path | None = Field(
-        default=None,
-        description=(
-            "File with the key that reads the vault. Variable FT_VAULT_KEY_FILE, default `<home>/vault/vault.key`."
-        ),
-    )
-    vault_public_key_file: Path | None = Field(
-        default=None,
-        description=(
-            "File with the public key that the vault is written with; it reads nothing. Variable"
-            " FT_VAULT_PUBLIC_KEY_FILE, default `<home>/vault/vault.pub`."
-        ),
-    )
-    signing_key_provider: str = Field(
-        default="file",
-        description=(
-            "Where the key that signs manifests, verdicts and decisions is kept, as `key_provider` (`environment`:"
-            " FT_SIGNING_KEY). Variable FT_SIGNING_KEY_PROVIDER."
-        ),
-    )
-    signing_key_file: Path | None = Field(
-        default=None,
-        description="File with the signing key. Variable FT_SIGNING_KEY_FILE, default `<home>/vault/signing.key`.",
-    )
-    seals_folder: Path | None = Field(
-        default=None,
-        description=(
-            "Folder with the public keys and the newest signature of each use case: outside the lake, readable for"
-            " whoever verifies, writable for the programs only, one for all machines that write the lake. Variable"
-            " FT_SEALS_FOLDER, default `<home>/seals`."
-        ),
-    )
-    tracking_uri: str = Field(
-        default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`."
-    )
-    trackers: list[Literal["mlflow", "wandb"]] = Field(
-        default_factory=lambda: ["mlflow"],
-        max_length=2,
-        description=(
-            "Trackers that get the same events: files in `ft_platform/tracking/trackers/`. Variable FT_TRACKERS"
-            " (`mlflow,wandb`), default mlflow."
-        ),
-    )
-    wandb_mode: Literal["offline", "online"] = Field(
-        default="offline",
-        description=(
-            "`offline`: runs are written to `<home>/wandb` and nothing is sent (`wandb sync` does that later)."
-            " `online`: they are sent to WANDB_BASE_URL, with the key in WANDB_API_KEY. Variable FT_WANDB_MODE, default"
-            " offline."
-        ),
-    )
-    wandb_entity: str = Field(
-        default="",
-        max_length=200,
-        description=(
-            "Team or user of Weights & Biases. Variable FT_WANDB_ENTITY, default: the one that the key belongs to."
-        ),
-    )
-    unpinned_base_models: Literal["warn", "refuse"] = Field(
-        default="warn",
-        description=(
-            "A hub model whose `base_model.revision` is no commit: its owner can move a branch or tag to other weights."
-            " Variable FT_UNPINNED_BASE_MODELS, default warn."
-        ),
-    )
-    cache: Path | None = Field(
-        default=None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`."
-    )
-    reports_url: str = Field(
-        default="http://127.0.0.1:3001",
-        description=(
-            "Address under which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL."
-        ),
-    )
-    web_hosts: list[str] = Field(
-        default_factory=list,
-        max_length=100,
-        description=(
-            "Names by which browsers reach the UI and the report server, besides those of this machine:"
-            " `ml.example.org`, `10.0.0.5:3000`. Without a port: at any port. Requests by other names are refused."
-            " Variable FT_WEB_HOSTS (`a,b`), default none."
-        ),
-    )
-    identities: dict[str, str] = Field(
-        default_factory=dict,
-        description=(
-            "Use case -> account of the operating system that it runs under, with a lake, keys and Dagster instance of"
-            " its own. Needs root. Default: all run under the account that starts them."
-        ),
-    )
-    defs: Path = Field(default=SHIPPED, description="Folder of the use cases. Variable FT_DEFS, default: the shipped.")
-    profiles: dict[str, ComputeProfile] = Field(
-        default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name."
-    )
-    budgets: Budgets = Field(
-        default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit."
-    )
-    policy: Annotated[Policy, AfterValidator(with_known_fields)] = Field(
-        default_factory=Policy,
-        description="What no use case may undercut, whatever its file says. Default: the policy `default`.",
-    )
-
-    @model_validator(mode="after")
-    def has_one_currency(self) -> "Environment":
-        currencies = sorted({profile.currency for profile in self.profiles.values()})
-        if len(currencies) > 1:
-            raise ValueError(f"all `profiles` must have one currency, because budgets add them up, got {currencies}")
-        return self
-
-    @field_validator("trackers", mode="before")
-    @classmethod
-    def are_names(cls, value: Any) -> Any:
-        """`mlflow,wandb` or `none`, as a variable has it."""
-        if isinstance(value, str):
-            value = [] if value.strip() == "none" else [name.strip() for name in value.split(",") if name.strip()]
-        if isinstance(value, list) and len(set(value)) != len(value):
-            raise ValueError(f"names a tracker twice: {value}")
-        return value
-
-    @field_validator("web_hosts", mode="before")
-    @classmethod
-    def are_hosts(cls, value: Any) -> Any:
-        """`a,b`, as a variable has it."""
-        if isinstance(value, str):
-            value = [name.strip() for name in value.split(",") if name.strip()]
-        if isinstance(value, list) and (
-            wrong := [name for name in value if not isinstance(name, str) or authority(name) is None]
-        ):
-            raise ValueError(
-                f"must be host names with or without a port, like ml.example.org or 10.0.0.5:3000, got {wrong}"
-            )
-        return value
-
-    @field_validator("reports_url")
-    @classmethod
-    def is_web_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.port == 0
-            or re.search(r"[\s?#]", value)
-        ):
-            raise ValueError(
-                f"must be an address like http://127.0.0.1:3001 or https://ml.example.org/reports, got {value!r}"
-            )
-        return value
-
-    @property
-    def writable_defs(self) -> Path:
-        """Where new use cases are written: never into an installed package, whose next version would remove them.
-
-        Raises:
-            ConfigError: the use cases are those of an installed package.
-        """
-        if self.defs.resolve().is_relative_to(SHIPPED.parent.resolve()) and not (CHECKOUT / "pyproject.toml").is_file():
-            raise ConfigError(
-                ["there is no folder for use cases here: the package has its own, and an upgrade replaces it"],
-                "Make a repository once: ft init NAME && cd NAME",
-            )
-        return self.defs
-
-    @property
-    def lake_uri(self) -> str:
-        return self.lake_root or str(self.home / "lake")
-
-    @property
-    def key_path(self) -> Path:
-        return self.key_file or self.home / "vault" / "pseudonym.key"
-
-    @property
-    def pseudonym_key_provider(self) -> str:
-        return self.key_provider or ("environment" if os.environ.get("FT_PSEUDONYM_KEY") else "file")
-
-    @property
-    def vault_key_path(self) -> Path:
-        return self.vault_key_file or self.home / "vault" / "vault.key"
-
-    @property
-    def vault_public_key_path(self) -> Path:
-        return self.vault_public_key_file or self.home / "vault" / "vault.pub"
-
-    @property
-    def signing_key_path(self) -> Path:
-        return self.signing_key_file or self.home / "vault" / "signing.key"
-
-    @property
-    def seals_path(self) -> Path:
-        return self.seals_folder or self.home / "seals"
-
-    @property
-    def cache_path(self) -> Path:
-        return self.cache or self.home / "cache"
-
-    @property
-    def mlflow_uri(self) -> str:
-        return self.tracking_uri or f"sqlite:///{self.home}/mlflow.db"
-
-    @property
-    def dagster_home(self) -> Path:
-        return Path(os.environ["DAGSTER_HOME"]) if os.environ.get("DAGSTER_HOME") else self.home / "dagster"
-
-    def storage_options(self) -> dict[str, str]:
-        """Object-store settings that are present as environment variables."""
-        return {name: os.environ[name] for name in STORAGE_VARIABLES if os.environ.get(name)}
-
-    def profile(self, name: str) -> ComputeProfile:
-        if name not in self.profiles:
-            raise ConfigError(
-                [f"compute.profile {name!r} is not a profile of this environment; there are {sorted(self.profiles)}"]
-            )
-        return self.profiles[name]
-
-    def to_variables(self) -> dict[str, str]:
-        """Environment variables that give a program the same environment."""
-        return {
-            "FT_HOME": str(self.home),
-            "FT_LAKE_ROOT": self.lake_uri,
-            "FT_KEY_FILE": str(self.key_path),
-            "FT_KEY_PROVIDER": self.key_provider,
-            "FT_VAULT_PUBLIC_KEY_FILE": str(self.vault_public_key_path),
-            "FT_SIGNING_KEY_PROVIDER": self.signing_key_provider,
-            "FT_SIGNING_KEY_FILE": str(self.signing_key_path),
-            "FT_SEALS_FOLDER": str(self.seals_path),
-            "FT_TRACKING_URI": self.mlflow_uri,
-            "FT_TRACKERS": ",".join(self.trackers) or "none",
-            "FT_WANDB_MODE": self.wandb_mode,
-            "FT_WANDB_ENTITY": self.wandb_entity,
-            "FT_UNPINNED_BASE_MODELS": self.unpinned_base_models,
-            "FT_CACHE": str(self.cache_path),
-            "FT_REPORTS_URL": self.reports_url,
-            "FT_WEB_HOSTS": ",".join(self.web_hosts),
-            "FT_DEFS": str(self.defs),
-        }
 
 
 def load_environment() -> Environment:
@@ -481,7 +91,9 @@ def load_environment() -> Environment:
     if not problems:
         values["home"] = Path(values["home"]).absolute()
         try:
-            return Environment.model_validate(values)
+            environment = Environment.model_validate(values)
+            require_known_fields(environment.policy)
+            return environment
         except ValidationError as error:
             for found in error.errors(include_url=False, include_input=False):
                 field = str(found["loc"][0]) if found["loc"] else ""
@@ -492,6 +104,8 @@ def load_environment() -> Environment:
                         ": "
                     )
                 )
+        except ValueError as error:
+            problems.append(f"policy: {error} ({path}:{file.line_of(('policy',))})")
     raise ConfigError(problems)
 
 

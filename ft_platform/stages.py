@@ -9,11 +9,20 @@ stage changes what it produces.
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.settings.hash import settings_hash
 
 Zone = Literal["restricted", "shared"]
+
+
+class UseCase(Protocol):
+    """What the table needs of a use case (`use_case.NamedUseCase`)."""
+
+    @property
+    def name(self) -> str: ...
+
+    def section(self, name: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -59,11 +68,11 @@ class Stage:
         return self.starts == "by_person"
 
     @property
-    def build(self) -> Callable[[NamedUseCase], list[Any]]:
+    def build(self) -> Callable[[Any], list[Any]]:
         """The function that makes its assets and checks for one use case."""
         return import_module(f"ft_platform.assets.{self.name}").build
 
-    def settings_hash(self, use_case: NamedUseCase) -> str:
+    def settings_hash(self, use_case: UseCase) -> str:
         """Changes when a section this stage reads, or its code version, changes."""
         sections = {name: use_case.section(name) for name in self.reads}
         return settings_hash({**sections, "use_case": use_case.name, "stage": self.name, "version": self.version})
@@ -317,13 +326,13 @@ CHECK_READS: dict[str, tuple[str, ...]] = {
 table. A learning rate changes no token: trying another one needs no new audit."""
 
 
-def check_settings_hash(use_case: NamedUseCase, stage: str, check: str) -> str:
+def check_settings_hash(use_case: UseCase, stage: str, check: str) -> str:
     """Changes when a setting that the verdict of this check rests on changes."""
     sections = {name: _setting(use_case, name) for name in CHECK_READS.get(check, ())}
     return settings_hash({**sections, "stage": stage, "check": check, "version": STAGES[stage].version})
 
 
-def _setting(use_case: NamedUseCase, path: str) -> Any:
+def _setting(use_case: UseCase, path: str) -> Any:
     """A section, or a field of one (`training.max_length`)."""
     section, _, name = path.partition(".")
     return getattr(use_case.section(section), name) if name else use_case.section(section)

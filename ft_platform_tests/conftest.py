@@ -12,9 +12,11 @@ import pytest
 import yaml
 from alembic.script import ScriptDirectory
 
-from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import Lake, open_lake
+from ft_platform.environment import create_pseudonym_key
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.tiers import TEST_ALL
 
 REPOSITORY = Path(__file__).parent.parent

@@ -11,13 +11,14 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.compute.backend import Launch
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import AUDIT_PAGE, STAGES
-from ft_platform.use_case import NamedUseCase
 from ft_platform.use_case.file import FILE_NAME
+from ft_platform.use_case.named import NamedUseCase
 
 WRITTEN_AT = 1_780_000_000
 

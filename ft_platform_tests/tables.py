@@ -5,8 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.records.columns import raw_schema
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.records.schemas import raw_schema
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv

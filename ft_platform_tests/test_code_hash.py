@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform import __version__
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.process.code_hash import PACKAGE, code, files_hash
 
 SCHEMA = pa.schema([("record_id", pa.string())])

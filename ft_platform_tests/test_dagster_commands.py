@@ -20,9 +20,9 @@ import yaml
 pytest.importorskip("dagster_webserver")
 pytest.importorskip("dagster_dg_cli")
 from ft_platform.commands.ui import WORKSPACE
-from ft_platform.environment import Environment
 from ft_platform.orchestration.execution import readable_tags
 from ft_platform.redaction.run_origin import LOCATION
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 from ft_platform_tests.web.server import PLAIN, webserver

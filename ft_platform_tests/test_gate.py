@@ -10,8 +10,10 @@ import dagster as dg
 import pytest
 
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import Lake, open_lake
-from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable
+from ft_platform.lake.gate import problems_with, require_usable
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.stages import STAGES

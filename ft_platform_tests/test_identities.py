@@ -17,11 +17,11 @@ import pytest
 import yaml
 
 from ft_platform import cli
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration import identities
 from ft_platform.orchestration.identities import Identity, become, identity_of, is_served_here, own_environment, prepare
 from ft_platform.orchestration.loading import component_problems, load_definitions
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 
 # What a hostile use case does while it is loaded: reads whatever it is told to, and notes what it got.

@@ -14,12 +14,12 @@ import dagster as dg
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import Environment
 from ft_platform.orchestration import execution
 from ft_platform.orchestration.instance import existing_instance, prepare_home
 from ft_platform.orchestration.lost_runs import mend_lost_runs
 from ft_platform.orchestration.run_launcher import Worker, this_process
 from ft_platform.orchestration.runs import last_runs
+from ft_platform.settings.environment import Environment
 
 pytestmark = pytest.mark.integration
 

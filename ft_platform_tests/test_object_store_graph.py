@@ -10,17 +10,19 @@ import boto3
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import Lake, open_lake
+from ft_platform.environment import create_pseudonym_key
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import trace_checkpoint
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.results import collect_results
 from ft_platform.release.decide import publish_decision
 from ft_platform.reporting.decision_brief import write_decision
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.aws_server import aws_server

@@ -17,12 +17,12 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.privacy.ner.spacy import MODEL
 from ft_platform.records.columns import contents
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import StandInBackend, records, write_csv
 

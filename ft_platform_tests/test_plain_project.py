@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from ft_platform.components import FineTuningUseCase
-from ft_platform.environment import Environment
 from ft_platform.orchestration.loading import load_component
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 CONTEXT: Any = SimpleNamespace()

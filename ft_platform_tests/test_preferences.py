@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here

@@ -11,15 +11,17 @@ import pyarrow as pa
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import ArtifactVersion, Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.orchestration.instance import existing_instance, prepare_home
 from ft_platform.orchestration.results import collect_results
 from ft_platform.orchestration.runs import last_runs
 from ft_platform.redaction.metadata import vouched_metadata
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
 
 pytestmark = pytest.mark.integration

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ft_platform.errors import ConfigError
+from ft_platform.rehearsal.file_problems import look_closer
 from ft_platform.use_case.fields import COMPONENT_TYPE, fields
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.scaffold import check_name, scaffold_yaml
@@ -25,7 +26,7 @@ def write(folder: Path, kind, every_field: bool) -> Path:
 @pytest.mark.parametrize("every_field", [False, True])
 @pytest.mark.parametrize("kind", ["classification", "generation"])
 def test_the_written_file_loads_as_it_is_on_sample_data(tmp_path, kind, every_field):
-    use_case = load_use_case(write(tmp_path / "contract_questions", kind, every_field), thorough=True)
+    use_case = load_use_case(write(tmp_path / "contract_questions", kind, every_field), closer=look_closer)
     assert use_case.settings.task.kind == kind
     assert use_case.settings.source.uri.startswith("sample://")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.orchestration.ui_processes import StopSignals, run_until_stopped
+from ft_platform.settings.environment import Environment
 
 SUPERVISOR = """
 import sys

@@ -14,10 +14,10 @@ from pydantic import BaseModel, TypeAdapter
 
 import ft_platform
 from ft_platform.errors import ConfigError
-from ft_platform.use_case import UseCase
 from ft_platform.use_case.fields import fields, file_schema
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.scaffold import scaffold_yaml
+from ft_platform.use_case.schema import UseCase
 
 SHIPPED = find_use_cases(Path(ft_platform.__file__).parent / "defs")
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.records.columns import MESSAGES
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 CHATML = (

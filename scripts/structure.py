@@ -3,6 +3,9 @@ longest chain of imports.
 
 python scripts/structure.py          # figures, circles and the longest chain
 python scripts/structure.py --arrows # also which package imports which, and how often
+
+An import counts wherever it stands, also in a function (`--at-import`: at module level only); one for type checkers
+does not, nor does the `__init__.py` of a package on the way to one of its files.
 """
 
 import argparse
@@ -95,7 +98,8 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def longest_chain(graph: dict[str, set[str]]) -> list[str]:
-    """The longest way along imports; files in a circle are left out."""
+    """The longest way along imports, from a file to one that imports no other. Each file counts once, those in a circle
+    not at all."""
     in_circle = {name for group in circles(graph) for name in group}
 
     @cache

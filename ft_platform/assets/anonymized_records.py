@@ -5,13 +5,16 @@ import dagster as dg
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion, Verdict
-from ft_platform.lake.gate import tables_behind
-from ft_platform.lake.stage_table import input_hash, write_stage
-from ft_platform.records.columns import anonymized_schema
+from ft_platform.lake.input_hash import input_hash
+from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.parents import tables_behind
+from ft_platform.lake.stage_table import write_stage
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.records.schemas import anonymized_schema
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import check_settings_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "anonymized_records"
 RECALL = "recall_above_floor"

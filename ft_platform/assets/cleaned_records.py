@@ -6,11 +6,12 @@ from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_che
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import key, materialized, stage, with_typed_failures
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import write_stage
-from ft_platform.records.columns import cleaned_schema
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.records.schemas import cleaned_schema
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.records.column_lineage import PARENTS, WHAT, column_parents, schema_of
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def column_schema(use_case: NamedUseCase, stage: str) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.stage import judged, report_link
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import DATA_DOCS
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 CHECK = "meets_expectations"
 DESCRIPTION = "Great Expectations: the suite of the YAML and the defaults of the stage."

@@ -7,13 +7,15 @@ import dagster as dg
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion
-from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.stage_table import write_stage
-from ft_platform.records.columns import raw_schema
+from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import NOT_TAINTED
+from ft_platform.lake.versions import TableVersion
+from ft_platform.records.schemas import raw_schema
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import check_settings_hash
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:

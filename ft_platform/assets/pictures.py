@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.reporting.table_pictures import publish_pictures
+from ft_platform.settings.environment import Environment
 
 ENDING = ".png"
 

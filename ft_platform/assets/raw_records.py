@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import judged, key, materialized, stage, tags, with_typed_failures
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.process.hidden_names import source_place
-from ft_platform.records.columns import raw_schema
+from ft_platform.records.schemas import raw_schema
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 SHOWN_FILES = 100
 """Files whose hashes are shown in the UI; the manifest has all of them."""

@@ -7,9 +7,10 @@ import dagster as dg
 from ft_platform.assets.experiment import experiment_report
 from ft_platform.assets.pictures import pictures_of
 from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
-from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:

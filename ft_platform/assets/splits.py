@@ -9,13 +9,15 @@ from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, report_link, stage, with_typed_failures
 from ft_platform.compute.program_runs import run_program
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.stage_table import Work, write_stage
-from ft_platform.records.columns import StageStream, splits_schema
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.records.schemas import splits_schema
+from ft_platform.records.stage_results import StageStream
 from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import TRAINING_AUDIT
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:

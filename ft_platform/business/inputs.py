@@ -9,14 +9,15 @@ import numpy as np
 from ft_platform.business.measurements import METRICS, PERIODS, WAITING, Measured, measurement_parts
 from ft_platform.business.program_costs import program_costs
 from ft_platform.business.quantities import LEAST_MEASUREMENTS, Quantity, assumed, known, measured_mean
-from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.intervals import resampled_sums
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.stage_table import input_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.input_hash import input_hash
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "roi_report"
 PROMPT = "base_few_shot"

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DataError, SourceError
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.settings.business import Business, Measurements
 from ft_platform.settings.ceilings import capped
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Limits, RecordMapping, Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.discovery import find_parts, hashes

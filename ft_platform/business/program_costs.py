@@ -3,9 +3,10 @@
 from typing import Any
 
 from ft_platform.costs.ledger import Ledger
-from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 PROGRAM_ARTIFACTS = ("adapter_checkpoint", "base_evaluation")
 

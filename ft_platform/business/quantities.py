@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.evaluation.intervals import interval, resampled_sums
-from ft_platform.use_case import Evaluation
+from ft_platform.settings.evaluation import Evaluation
 
 LEAST_MEASUREMENTS = 5
 """Fewer values of one period show no interval that means anything, and count as not measured."""

@@ -14,8 +14,9 @@ from ft_platform.cleaning.filters import STAYS, CleanedRecords, filters, reasons
 from ft_platform.cleaning.gate import NOTHING, REPAIR, WHITESPACE, needs
 from ft_platform.cleaning.repair import KINDS, repair
 from ft_platform.cleaning.tidy_column import tidy_column
-from ft_platform.records.columns import cleaned_schema, plain_array
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.columns import plain_array
+from ft_platform.records.schemas import cleaned_schema
+from ft_platform.use_case.named import NamedUseCase
 
 RAW_FACTOR = 20
 RAW_CHARACTERS = 200_000

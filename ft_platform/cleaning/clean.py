@@ -25,10 +25,12 @@ from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
 from ft_platform.near_duplicates import rank_of
 from ft_platform.process.progress import report
-from ft_platform.records.columns import REMOVED, StageStream, cleaned_schema
+from ft_platform.records.columns import REMOVED
 from ft_platform.records.lost_rows import require_kept
 from ft_platform.records.rows import Rows, Spool
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import cleaned_schema
+from ft_platform.records.stage_results import StageStream
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "cleaned_records"
 REPORT_ROWS = 20_000

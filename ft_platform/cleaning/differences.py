@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError, FtError
-from ft_platform.lake import Lake
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 
 Kind = Literal["same", "removed", "added"]

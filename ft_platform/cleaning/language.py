@@ -17,7 +17,7 @@ import numpy as np
 
 from ft_platform.cleaning.filters import CleanedRecords
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.use_case import Cleaning
+from ft_platform.settings.cleaning import Cleaning
 
 HEAD_CHARACTERS = 1000
 """Characters of a text that are looked at."""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.rehearsal.rehearse import Rehearsal
-    from ft_platform.use_case import NamedUseCase
+    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.named import NamedUseCase
 
 HELP = (
     "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name the"
@@ -32,8 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.private_folders import problems_of
     from ft_platform.redaction.lint import own_code_warnings
     from ft_platform.redaction.settings_file import instance_problems
+    from ft_platform.rehearsal.file_problems import validate_all
     from ft_platform.settings.environment_file import environment_file
-    from ft_platform.use_case.file import find_use_cases, has_own_component, shown, use_case_folder, validate_all
+    from ft_platform.use_case.file import find_use_cases, has_own_component, shown, use_case_folder
 
     environment, settings = load_environment(), environment_file()
     defs, only = environment.defs, arguments.use_case

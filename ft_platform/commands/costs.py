@@ -24,7 +24,7 @@ def _month(text: str) -> str:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.ledger import Ledger
     from ft_platform.environment import load_environment
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
 
     environment = load_environment()
     rows = Ledger(open_lake(environment)).rows(arguments.month)

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.cleaning.differences import refused_without_access, sample_of_changes
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError, FtError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.use_case.file import use_case_folder
 
     if not (arguments.json or arguments.force or sys.stdout.isatty()):

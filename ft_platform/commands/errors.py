@@ -10,7 +10,8 @@ from ft_platform.commands import count
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ft_platform.lake import ArtifactVersion, Lake
+    from ft_platform.lake.store import Lake
+    from ft_platform.lake.versions import ArtifactVersion
 
 HELP = (
     "Show the test records that a system got wrong, by the labels it mixed up, surest mistakes first. Ids only;"
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.evaluation.mistakes import mistakes
     from ft_platform.evaluation.pairs import newest_evaluation
     from ft_platform.evaluation.predictions import rows_of, systems_in
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
@@ -100,8 +101,8 @@ def _texts(
     import pyarrow.compute as pc
 
     from ft_platform.cleaning.differences import refused_without_access
-    from ft_platform.lake import TableVersion
-    from ft_platform.lake.gate import version_of_parent
+    from ft_platform.lake.parents import version_of_parent
+    from ft_platform.lake.versions import TableVersion
 
     with refused_without_access(lake, evaluation.use_case):
         parent = next(one for one in lake.manifest(evaluation).parents if one.name == "splits")

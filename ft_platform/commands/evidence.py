@@ -98,7 +98,7 @@ def _write(arguments: argparse.Namespace) -> int:
     from ft_platform.evidence.gather import find_known, gather
     from ft_platform.evidence.pack import write_pack
     from ft_platform.evidence.signing import Signer
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.reporting.site import Reports
 
     signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None

@@ -115,7 +115,7 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     there are none."""
     from ft_platform.commands.estimate import newest_splits
     from ft_platform.errors import VersionRefused
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.training.estimates import further_seeds, kept, measure
 
     try:

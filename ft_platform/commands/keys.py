@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.keys.key_ring import KeyRing
     from ft_platform.keys.providers import KeyPlace
+    from ft_platform.settings.environment import Environment
 
 HELP = "List, create, rotate, retire or copy the pseudonym key. Prints version numbers and places, never a key."
 EXAMPLES = [

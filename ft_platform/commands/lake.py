@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import modes, open_lake
+    from ft_platform.lake import modes
+    from ft_platform.lake.opening import open_lake
     from ft_platform.lake.private_folders import private_folders
 
     environment = load_environment()

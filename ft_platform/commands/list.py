@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import LastRun
+    from ft_platform.settings.environment import Environment
 
 HELP = "List the use cases: how the last run ended, whether a release was accepted, the last figure."
 EXAMPLES = ["ft list", "ft list --json"]
@@ -72,7 +72,7 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
     """`decision` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run made it, and all of it in
     words beside how that run ended; `metric` and `value` of the newest evaluation."""
     from ft_platform.errors import FtError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.release.standing import newest_standing
     from ft_platform.reporting.home import headline
 

@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _sample(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake import open_lake
-    from ft_platform.lake.gate import tables_behind
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.lake.parents import tables_behind
     from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
@@ -125,7 +125,7 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 def _attack(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.privacy_attacks.newest import newest_attack
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
@@ -204,7 +204,7 @@ def _perturbed(gold: Any, scanner: Any) -> dict[str, dict[str, float | None]]:
 
 
 def _settings(use_case: str | None) -> Any:
-    from ft_platform.use_case import Privacy
+    from ft_platform.settings.privacy import Privacy
 
     if use_case is None:
         return Privacy()

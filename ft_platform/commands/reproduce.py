@@ -53,7 +53,7 @@ def _find(wanted: str) -> tuple[str, int]:
     """
     from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.lake.provenance import NotTraced, find_checkpoint
     from ft_platform.use_case.file import find_use_cases
 

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import FtError
     from ft_platform.governance.taint import sweep
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
     environment = load_environment()

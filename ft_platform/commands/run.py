@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.orchestration.runs import RunOutcome
-    from ft_platform.use_case import NamedUseCase
+    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.named import NamedUseCase
 
 HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
@@ -103,7 +103,7 @@ def run_and_collect(
 
 
 def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str]) -> list[str]:
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.orchestration.execution import prepare_home
     from ft_platform.orchestration.plan import plan
     from ft_platform.stages import DEFAULT_STAGES

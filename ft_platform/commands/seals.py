@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
+    from ft_platform.settings.environment import Environment
     from ft_platform.signing.keys import SigningKeys
 
 HELP = (
@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
-    from ft_platform.lake import open_lake
     from ft_platform.lake.inspection import inspect, signed_use_cases
+    from ft_platform.lake.opening import open_lake
 
     lake = open_lake(environment)
     found = [inspect(lake, name, _tell) for name in arguments.use_cases or signed_use_cases(lake)]
@@ -97,8 +97,8 @@ def _verify(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import open_lake
     from ft_platform.lake.inspection import adopt
+    from ft_platform.lake.opening import open_lake
 
     lake = open_lake(environment)
     seals = lake.seals(arguments.use_case)
@@ -124,7 +124,7 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
 
     lake = open_lake(environment)
     seals = lake.seals(arguments.use_case)
@@ -172,8 +172,8 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     from datetime import UTC, datetime
 
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import open_lake
     from ft_platform.lake.inspection import signed_use_cases
+    from ft_platform.lake.opening import open_lake
 
     try:
         since = datetime.fromisoformat(arguments.since)

@@ -59,7 +59,7 @@ def _find(what: str, words: list[str], trace: Callable[..., dict[str, Any]]) -> 
     """The trace of an id in the use case that is named, or in the only one that has it."""
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.lake.provenance import NotTraced
     from ft_platform.use_case.file import find_use_cases, use_case_folder
 
@@ -94,7 +94,7 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
 
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.lake.subjects import merged, require_access, trace_subject
     from ft_platform.privacy.pseudonyms import subject_pseudonyms
     from ft_platform.use_case.file import find_use_cases, use_case_folder

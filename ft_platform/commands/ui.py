@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
+    from ft_platform.settings.environment import Environment
 
 HELP = (
     "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server"

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
     from ft_platform.privacy.vault import Vault
+    from ft_platform.settings.environment import Environment
 
 HELP = "Look up what a pseudonym stands for (only with the vault key; each look-up is noted), or list the look-ups."
 EXAMPLES = [
@@ -119,7 +119,7 @@ def _vault(environment: "Environment", use_case: str) -> "Vault":
         ConfigError: there is none.
     """
     from ft_platform.errors import ConfigError
-    from ft_platform.lake import open_lake
+    from ft_platform.lake.opening import open_lake
     from ft_platform.privacy.vault import Vault, use_cases_with_vault
 
     lake = open_lake(environment)

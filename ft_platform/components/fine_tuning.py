@@ -15,8 +15,9 @@ from ft_platform.orchestration.run_settings import USE_CASE_TAG
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
 from ft_platform.orchestration.shared import by_itself, prepared_environment
 from ft_platform.stages import ON_DEMAND, STAGES
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
+from ft_platform.use_case.schema import UseCase
 
 
 class UseCaseScaffolder(Scaffolder):

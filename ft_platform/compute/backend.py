@@ -10,8 +10,8 @@ from ft_platform.process.program_variables import program_variables, variables_e
 if TYPE_CHECKING:  # programs load compute profiles too, and with them back ends; they need no Dagster
     import dagster as dg
 
-    from ft_platform.environment import ComputeProfile, Environment
-    from ft_platform.use_case import NamedUseCase
+    from ft_platform.settings.environment import ComputeProfile, Environment
+    from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

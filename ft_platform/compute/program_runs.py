@@ -10,14 +10,14 @@ from ft_platform.compute import warm
 from ft_platform.compute.backend import Launch, backend
 from ft_platform.compute.pool import place_in_pool
 from ft_platform.costs.metering import metered
-from ft_platform.environment import Environment
 from ft_platform.experiments.admission import admit_program
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.process.program_variables import program_variables
 from ft_platform.process.vouched import VouchedLog
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 MODEL_PROGRAMS = {stage.program for stage in STAGES.values() if stage.program}
 """Those that wait for a place in the pool; an audit loads no model."""

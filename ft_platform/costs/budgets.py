@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.costs.ledger import Ledger, month_of
-from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import BudgetExceeded
-from ft_platform.lake import Lake
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

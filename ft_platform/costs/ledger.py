@@ -18,7 +18,8 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from ft_platform.errors import TransientError
-from ft_platform.lake import Lake, files
+from ft_platform.lake import files
+from ft_platform.lake.tables import Tables
 
 ZONE, FOLDER, TABLE = "shared", "_costs", "program_runs"
 BEAT_SECONDS = 20.0
@@ -59,7 +60,7 @@ class Ledger:
         lake: where the table lies.
     """
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Tables) -> None:
         self._lake = lake
         self.uri = lake.uri(ZONE, FOLDER, TABLE)
 

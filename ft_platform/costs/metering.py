@@ -13,10 +13,10 @@ from typing import Any
 
 from ft_platform.costs.ledger import BEAT_SECONDS, Ledger, month_of
 from ft_platform.costs.prices import cost_of
-from ft_platform.environment import ComputeProfile
 from ft_platform.errors import FtError
-from ft_platform.lake import Lake
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import ComputeProfile
+from ft_platform.use_case.named import NamedUseCase
 
 INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError", "GeneratorExit")
 

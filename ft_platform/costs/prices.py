@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ft_platform.environment import ComputeProfile
+from ft_platform.settings.environment import ComputeProfile
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Where the batch functions of the data stages run. Every engine gives the same rows in the same order."""
 
 from ft_platform.engines.engine import BatchFunction, Engine
-from ft_platform.use_case import Compute
+from ft_platform.use_case.schema import Compute
 
 __all__ = ["BatchFunction", "Engine", "engine_of"]
 

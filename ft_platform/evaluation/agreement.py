@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.evaluation.intervals import percentiles, resampled_sums
-from ft_platform.use_case import Evaluation
+from ft_platform.settings.evaluation import Evaluation
 
 FINE_TUNED, ALTERNATIVE, TIE = "fine_tuned", "alternative", "tie"
 CHOICES = (FINE_TUNED, ALTERNATIVE, TIE)

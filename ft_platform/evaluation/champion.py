@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 
 from ft_platform.errors import CorruptVersion, VersionRefused
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 
 DECISION_STAGE, DECISION_FILE = "release_decision", "decision.json"
 

@@ -7,8 +7,9 @@ from deltalake.exceptions import DeltaError
 
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.evaluation.evaluate import Evaluator
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.rendering.renderer import Renderer
 
 CHAMPION = "champion"

@@ -17,7 +17,7 @@ from ft_platform.evaluation.groups import group_values
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.proportions import mean, share
 from ft_platform.records.columns import SIDES, answers, user_texts
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 SHORT_WORDS = 5
 """A text with fewer words says little."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.groundedness import Meanings
 from ft_platform.evaluation.json_answers import require_json_references
@@ -22,13 +21,15 @@ from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.nearest_neighbour import nearest_neighbour
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.process import progress
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.evaluation import PromptedEndpoint
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 REFERENCE_TOKENS = 1024
 """The answer loss is taken on at most this many tokens of a reference."""

@@ -28,10 +28,11 @@ from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.swap_figures import swap_figures
 from ft_platform.evaluation.text_traits import text_traits
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.lake.gate import version_of_parent
-from ft_platform.lake.versions import Version
-from ft_platform.use_case import Evaluation, NamedUseCase
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.named import NamedUseCase
 
 LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"

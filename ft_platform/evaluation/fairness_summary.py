@@ -6,8 +6,9 @@ from typing import Any
 
 from ft_platform.errors import DataError
 from ft_platform.evaluation.fairness_verdict import all_fair, fairness_verdicts, nothing_compared
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "fairness_report"
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.proportions import share
-from ft_platform.use_case import UseCase
+from ft_platform.use_case.schema import UseCase
 
 Status = Literal["within_max_gap", "above_max_gap", "not_enough_evidence"]
 IN_WORDS = {

@@ -6,17 +6,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.artifacts import Artifacts
+from ft_platform.lake.versions import ArtifactVersion
 
 PREDICTIONS = "predictions.parquet"
 METRICS = "metrics.json"
 
 
-def read_predictions(lake: Lake, evaluation: ArtifactVersion) -> pa.Table:
+def read_predictions(lake: Artifacts, evaluation: ArtifactVersion) -> pa.Table:
     """One row per record and system (`evaluation.predictions`)."""
     return pq.read_table(lake.open_file(evaluation, PREDICTIONS))
 
 
-def read_metrics(lake: Lake, evaluation: ArtifactVersion) -> dict[str, Any]:
+def read_metrics(lake: Artifacts, evaluation: ArtifactVersion) -> dict[str, Any]:
     """All figures (`evaluation.scores`)."""
     return json.loads(lake.read_file(evaluation, METRICS))

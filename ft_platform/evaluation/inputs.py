@@ -5,13 +5,15 @@ from typing import Literal
 
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake.fingerprint import fingerprint
-from ft_platform.lake.stage_table import input_hash
-from ft_platform.lake.store import Lake
+from ft_platform.lake.input_hash import input_hash
+from ft_platform.lake.places import Places
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.settings.allowed_sources import require_allowed
-from ft_platform.use_case import BaseModelSettings, NamedUseCase, settings_hash
+from ft_platform.settings.hash import settings_hash
+from ft_platform.settings.training import BaseModelSettings
+from ft_platform.use_case.named import NamedUseCase
 
 Which = Literal["base", "tuned"]
 
@@ -67,7 +69,7 @@ def local_weights(name: str, model: BaseModelSettings) -> dict[str, str]:
 
 
 def regression_inputs(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None
+    lake: Places, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None
 ) -> tuple[str, str]:
     """Id and hash of the regression report of a checkpoint: checkpoint, champion, settings, items that come with the
     platform, content of the user's text.

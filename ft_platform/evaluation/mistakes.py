@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def mistakes(use_case: NamedUseCase, predictions: pa.Table, records: int) -> list[dict[str, Any]]:

@@ -20,10 +20,11 @@ from ft_platform.evaluation.predictions import rows_of, systems_in
 from ft_platform.evaluation.proportions import mean
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.swap_figures import swap_figures
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.fairness import IN_TRAINING
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 QUALITY = {"classification": ("accuracy", "macro_f1"), "generation": ("rouge_l",)}
 BEFORE, AFTER = "before", "mitigated"

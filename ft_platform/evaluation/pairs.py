@@ -11,9 +11,10 @@ from ft_platform.evaluation.agreement import FINE_TUNED
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.predictions import rows_of, systems_in
 from ft_platform.evaluation.records import questions_of, side_of
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.lake.gate import version_of_parent
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

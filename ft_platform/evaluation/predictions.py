@@ -14,8 +14,8 @@ from ft_platform.evaluation.metrics.refusal_rate import refuses
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import Side, questions_of
-from ft_platform.records.columns import feature_columns
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import feature_columns
+from ft_platform.use_case.named import NamedUseCase
 
 
 def predictions_table(

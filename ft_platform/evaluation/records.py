@@ -10,7 +10,7 @@ from ft_platform.errors import DataError
 from ft_platform.models.rendering.renderer import AnswerTooLong, NotRendered, Renderer, up_to_last_answer
 from ft_platform.models.rendering.turns import ANSWERS, REJECTED
 from ft_platform.records.columns import answers, user_texts
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 SPEAKERS = ("system", "user", "assistant", "tool_call", "tool")
 """Roles of messages that belong to a question. What people like less (`rejected`) and descriptions of tools do not."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ft_platform.evaluation.comparison import holm
 from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.splitting.dates import DATE
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 NOT_STATED = "not stated"
 MOST_VALUES = 30

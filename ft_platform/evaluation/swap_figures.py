@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.evaluation.proportions import mean, share
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 MOST_PAIRS = 10
 """Changes of label that are listed, the most frequent ones."""

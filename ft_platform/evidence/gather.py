@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ft_platform.errors import CorruptVersion, DataError
-from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.manifest import Manifest, Verdict
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.provenance import NotTraced, find_checkpoint
 from ft_platform.lake.snapshot import Snapshot
-from ft_platform.lake.versions import Version
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.stages import STAGES
 
 CHECKPOINT = "adapter_checkpoint"

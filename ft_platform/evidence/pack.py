@@ -34,14 +34,16 @@ from ft_platform.evidence.layout import (
 )
 from ft_platform.evidence.signing import Signer
 from ft_platform.evidence.waivers import decision_of, waivers_of
-from ft_platform.lake import ArtifactVersion, Lake, Manifest, TableVersion, Verdict
 from ft_platform.lake.files import folder_hashes, sha256_file
+from ft_platform.lake.manifest import Manifest, Verdict
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.process.code_hash import code
 from ft_platform.reporting.documents import make_documents
 from ft_platform.reporting.documents.facts import Facts, described_table
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 RESTRICTED_COUNTS = ("basis", "consent_from", "on_day", "permitted_until")
 """Texts among the counts of a stage with personal data that are words of the platform or days."""

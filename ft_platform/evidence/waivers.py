@@ -8,7 +8,8 @@ from typing import Any
 
 from ft_platform.evaluation.champion import DECISION_FILE, DECISION_STAGE
 from ft_platform.evidence.gather import Evidence
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.waivers import FILE, IN_FORCE, STORED_AS
 
 TOLD = ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")

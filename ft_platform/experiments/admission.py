@@ -5,14 +5,15 @@ from typing import Any
 
 from ft_platform.costs.budgets import limits_of, require_budget
 from ft_platform.costs.memory_needs import require_memory
-from ft_platform.environment import Environment
-from ft_platform.experiments import curve, search, seeds
 from ft_platform.experiments.inputs import experiment_inputs
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.experiments.trainings_left import trainings_left
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training import estimates
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 EXPERIMENTS = {
     stage.program: stage.name for stage in STAGES.values() if stage.program and stage.trains and stage.kind == "report"
@@ -66,27 +67,3 @@ def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVers
         experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
     )
     return lake.intact_artifact(use_case.name, stage, made) is not None
-
-
-def trainings_left(
-    lake: Lake,
-    environment: Environment,
-    use_case: NamedUseCase,
-    program: str,
-    splits: TableVersion,
-    figures: dict[str, Any],
-) -> float:
-    """How many trainings on all training records a program still makes, at most; a training on a share of them counts
-    as that share.
-
-    Args:
-        figures: of the estimate of one training.
-    """
-    if program == "train":
-        return 1.0
-    if program == "canaries":
-        return 1.0 + use_case.settings.attacks.canaries.rows / figures["examples"]
-    if program == "seeds":
-        return seeds.trainings_left(lake, environment, use_case, splits)
-    left = search.trainings_left if program == "search" else curve.trainings_left
-    return left(environment, use_case, splits)

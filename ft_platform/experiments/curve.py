@@ -1,30 +1,19 @@
 """Trains on growing shares of the training split, measures each on the same validation records, and publishes the
 curve."""
 
-import json
-import os
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.experiments.inputs import experiment_inputs, working_folder
+from ft_platform.experiments.curve_results import STAGE, append, read
 from ft_platform.experiments.training_once import train_once, with_training
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase
-
-STAGE = "learning_curve"
-RESULTS = "trainings.jsonl"
-
-
-def trainings_left(environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
-    """How many trainings on all training records a curve still makes; one on a share of them counts as that share."""
-    folder = working_folder(environment, STAGE, use_case, experiment_inputs(use_case, STAGE, splits)[0])
-    settings = use_case.settings.learning_curve
-    return max(sum(settings.points) * settings.repeats - sum(one["share"] for one in _read(folder / RESULTS)), 0.0)
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 
 def trainings_for_curve(
@@ -34,14 +23,14 @@ def trainings_for_curve(
     validation record."""
     settings = use_case.settings.learning_curve
     wanted = [(share, repeat) for repeat in range(settings.repeats) for share in settings.points]
-    made = {(one["share"], one["repeat"]): one for one in _read(results)}
+    made = {(one["share"], one["repeat"]): one for one in read(results)}
     if made:
         log.info(f"the learning curve goes on: {len(made)} of {len(wanted)} trainings are there")
     for done, (share, repeat) in enumerate(wanted):
         progress.report(STAGE, done, len(wanted), "trainings")
         if (share, repeat) not in made:
             one = _train(lake, environment, use_case, splits, share, repeat)
-            _append(results, one)
+            append(results, one)
             made[share, repeat] = one
     progress.report(STAGE, len(wanted), len(wanted), "trainings")
     return [made[key] for key in wanted]
@@ -80,18 +69,3 @@ def nested_subset(rows: int, share: float, seed: str) -> list[int]:
     order = list(range(rows))
     random.Random(seed).shuffle(order)
     return sorted(order[: rows_of(share, rows)])
-
-
-def _append(path: Path, one: dict[str, Any]) -> None:
-    """Adds a line; the file is written aside and renamed, so a kill leaves the old one."""
-    whole = "".join(json.dumps(line) + "\n" for line in [*_read(path), one])
-    aside = path.with_suffix(".new")
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(whole)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []

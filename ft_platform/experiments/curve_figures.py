@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.experiments.power_law import fit
-from ft_platform.use_case import LearningCurve
+from ft_platform.settings.experiments import LearningCurve
 
 BLOCK = 64
 """Resamples at once: 64 resamples of 100,000 records are 51 MB."""

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.inputs import local_weights
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 PREFIXES = {
     "hyperparameter_search": "search",

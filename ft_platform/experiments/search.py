@@ -10,27 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError, NanLoss, OutOfMemory, TrainingFailed
 from ft_platform.experiments import study as studies
-from ft_platform.experiments.inputs import study_id, working_folder
+from ft_platform.experiments.study import STAGE
 from ft_platform.experiments.training_once import train_once, with_training
-from ft_platform.lake import Lake, TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
-STAGE = "hyperparameter_search"
 POLL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
-
-
-def trainings_left(environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
-    """How many trials a search still makes. Those that were made on another machine are not known here."""
-    folder = working_folder(environment, STAGE, use_case, study_id(use_case, splits))
-    made = 0
-    if (folder / studies.JOURNAL).exists():
-        made = sum(trial.state.is_finished() for trial in studies.trials_of(studies.open_study(folder)))
-    return float(max(use_case.settings.search.trials - made, 0))
 
 
 def make_trials(

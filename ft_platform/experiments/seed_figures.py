@@ -10,7 +10,7 @@ from ft_platform.evaluation.intervals import interval, resampled_sums
 from ft_platform.evaluation.metric import Metric, main_metric, metric, metrics_of
 from ft_platform.evaluation.outputs import Outputs
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.use_case import Evaluation
+from ft_platform.settings.evaluation import Evaluation
 
 FEW_SEEDS = 10
 """Below, resampled seeds are few different sets (10 for 3 seeds), and the intervals are coarse."""

@@ -8,14 +8,12 @@ nobody can release the best of several seeds.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.errors import TrainingFailed
 from ft_platform.evaluation.champion_system import require_same_rendering
 from ft_platform.evaluation.evaluate import Evaluator, ready_evaluator
@@ -24,51 +22,20 @@ from ft_platform.evaluation.metric import metric_versions
 from ft_platform.evaluation.predictions import outputs_in, predictions_table, rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.similarities import add_similarities
-from ft_platform.experiments.inputs import recipe_id, seeds_of, working_folder
+from ft_platform.experiments.inputs import seeds_of
 from ft_platform.experiments.seed_figures import seed_figures, seed_sentences
+from ft_platform.experiments.seed_results import STAGE, Answered, SeedTraining, keep, made
 from ft_platform.experiments.training_once import train_once, with_training
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.lake.files import folder_hashes, fsync_path
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.files import folder_hashes
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.process import progress
 from ft_platform.process.memory import give_back
-from ft_platform.use_case import NamedUseCase
-
-STAGE = "seed_variation"
-FIGURES = "seeds.json"
-DETAILS = b"training"
-"""Where a file of answers keeps what is known of its training."""
-
-
-@dataclass(frozen=True)
-class SeedTraining:
-    """One training of the recipe.
-
-    Attributes:
-        adapter_sha256: of the files with weights: equal for equal weights.
-    """
-
-    seed: int
-    adapter_sha256: str
-    validation_loss: float
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A training, and what its model answered to the test records (`evaluation.predictions`)."""
-
-    training: SeedTraining
-    predictions: pa.Table
-
-
-def trainings_left(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> float:
-    """How many trainings are still to be made. Unpublished ones that were made on another machine are not known
-    here."""
-    recipe = recipe_id(use_case, splits)
-    made = _made(lake, use_case, recipe, working_folder(environment, STAGE, use_case, recipe))
-    return float(len(set(seeds_of(use_case)[1:]) - set(made)))
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 
 def measured(
@@ -92,7 +59,7 @@ def measured(
         weights_digest(lake.manifest(checkpoint).files),
         training["metrics"]["validation_loss"],
     )
-    answered = {own.seed: Answered(own, rows_of(evaluated, FINE_TUNED)), **_made(lake, use_case, folder.name, folder)}
+    answered = {own.seed: Answered(own, rows_of(evaluated, FINE_TUNED)), **made(lake, use_case, folder.name, folder)}
     seeds = seeds_of(use_case)
     if there := len(answered.keys() & set(seeds)) - 1:
         log.info(f"{there} of {len(seeds) - 1} trainings with further seeds are there")
@@ -100,7 +67,7 @@ def measured(
         progress.report(STAGE, done, len(seeds), "seeds")
         if seed not in answered:
             answered[seed] = _answered(lake, environment, use_case, splits, evaluator, resolved, seed)
-            _keep(folder, answered[seed])
+            keep(folder, answered[seed])
         _require_another(answered[seed].training, [answered[before].training for before in seeds[:done]])
     progress.report(STAGE, len(seeds), len(seeds), "seeds")
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
@@ -180,32 +147,3 @@ def _require_another(training: SeedTraining, before: list[SeedTraining]) -> None
             "Set seed_variation.seeds to 1, or find out why neither new weights nor the order of records depend on"
             " training.seed",
         )
-
-
-def _keep(folder: Path, answered: Answered) -> None:
-    """Writes a seed's answers with what is known of its training into one file, aside and renamed: after a kill it is
-    there whole or not at all."""
-    path = folder / f"{answered.training.seed}.parquet"
-    aside = path.with_suffix(".new")
-    pq.write_table(
-        answered.predictions.replace_schema_metadata({DETAILS: json.dumps(asdict(answered.training)).encode()}), aside
-    )
-    fsync_path(aside)
-    aside.replace(path)
-
-
-def _made(lake: Lake, use_case: NamedUseCase, recipe: str, folder: Path) -> dict[int, Answered]:
-    """Seed -> what was made before by this recipe: in published reports, and of an unfinished one on this machine."""
-    found: dict[int, Answered] = {}
-    for report in lake.artifacts(use_case.name, STAGE):
-        if lake.manifest(report).info.get("recipe") == recipe and lake.intact_artifact(
-            use_case.name, STAGE, report.artifact_id
-        ):
-            answers = read_predictions(lake, report)
-            for one in json.loads(lake.read_file(report, FIGURES))["seeds"][1:]:
-                found[one["seed"]] = Answered(SeedTraining(**one), rows_of(answers, f"seed_{one['seed']}"))
-    for file in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(file)
-        training = SeedTraining(**json.loads((table.schema.metadata or {})[DETAILS]))
-        found[training.seed] = Answered(training, table.replace_schema_metadata(None))
-    return found

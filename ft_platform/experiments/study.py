@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import TrainerRunning
-from ft_platform.use_case import NamedUseCase, Search
+from ft_platform.settings.experiments import Search
+from ft_platform.use_case.named import NamedUseCase
 
+STAGE = "hyperparameter_search"
 JOURNAL = "journal.log"
 KILLED, FAILED = "killed", "failed"
 """User attributes of a trial that did not end: killed ones are made again, failed ones (NaN, out of memory) are not."""
@@ -140,7 +142,7 @@ def _draw(trial: Any, search: Search) -> None:
 
 
 def _is_whole(name: str) -> bool:
-    from ft_platform.use_case import Training
+    from ft_platform.settings.training import Training
 
     return Training.model_fields[name].annotation is int
 

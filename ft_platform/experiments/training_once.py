@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ft_platform.environment import Environment
 from ft_platform.errors import BudgetExceeded, ConfigError
-from ft_platform.lake import Lake, TableVersion
-from ft_platform.use_case import NamedUseCase, Training
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.training import Training
+from ft_platform.use_case.named import NamedUseCase
 
 OnStep = Callable[[int, dict[str, float]], None]
 

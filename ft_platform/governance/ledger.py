@@ -16,11 +16,11 @@ from ft_platform.governance.ledger_database import KIND as DATABASE
 from ft_platform.governance.ledger_database import database_batches, database_fingerprint
 from ft_platform.governance.ledger_files import SETTING, delta_batches, file_batches
 from ft_platform.governance.reasons import CODES
-from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.settings.allowed_sources import require_allowed
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 COPY_BYTES = 1 << 20
 

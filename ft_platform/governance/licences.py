@@ -5,7 +5,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.settings.governance import TO_BE_STATED, Governance
 from ft_platform.settings.licences import PROPRIETARY, canonical_licence
 from ft_platform.settings.policy import Policy
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 REMEDY = "a licence is added by whoever runs the installation: policy.accepted_licences in ft_environment.yaml"
 

@@ -22,12 +22,13 @@ from ft_platform.governance.judge import NEVER, ColumnJudge, ConsentFrom, Judged
 from ft_platform.governance.ledger import Ledger, PinnedLedger
 from ft_platform.governance.reasons import CODES, NAMES, PERMITTED
 from ft_platform.lake.stage_table import Work
-from ft_platform.records.columns import REMOVED, StageStream
+from ft_platform.records.columns import REMOVED
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.records.lost_rows import require_kept
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.stage_results import StageStream
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass

@@ -18,7 +18,7 @@ from ft_platform.governance.judge import ConsentFrom
 from ft_platform.governance.ledger import PinnedLedger
 from ft_platform.records.key_hashes import KeyIndex, joined, key_hashes
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ].*)?$"
 NOT_WITHDRAWN = ("", "false", "no", "0")

@@ -21,16 +21,16 @@ from ft_platform.governance.judge import ConsentFrom, depends_on_the_day
 from ft_platform.governance.ledger import Ledger, pin_ledger
 from ft_platform.governance.permission import Refused, consent_from, judge_of
 from ft_platform.governance.reasons import NAMES, PERMITTED
-from ft_platform.lake.gate import NOT_TAINTED, taint_of
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.training_states import UnfinishedTraining, remove_states, unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIRST = "permitted_records"
 LATER_TABLES = [s.name for s in STAGES.values() if s.kind == "table" and s.name not in ("raw_records", FIRST)]

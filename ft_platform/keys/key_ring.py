@@ -24,7 +24,7 @@ from ft_platform.errors import ConfigError, KeyMissing
 from ft_platform.keys.providers import KeyPlace
 
 if TYPE_CHECKING:
-    from ft_platform.environment import Environment
+    from ft_platform.settings.environment import Environment
 
 KEY_BYTES = 32
 SALT = b"ft_platform pseudonyms v1"

@@ -17,50 +17,6 @@ from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
-from fsspec.registry import known_implementations
-
-from ft_platform.errors import MissingExtra
-
-EXTRAS = {"s3fs": "aws", "adlfs": "azure", "gcsfs": "gcp"}
-"""Package of a file system -> extra that brings it."""
-
-
-def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
-    """The file system of a URI and the path in it.
-
-    Raises:
-        MissingExtra: the protocol's package is not installed.
-    """
-    try:
-        return fsspec.core.url_to_fs(uri, **(options or {}))
-    except ImportError as error:
-        raise _missing_package(uri.split("://", 1)[0], error) from error
-
-
-def _missing_package(protocol: str, error: ImportError) -> MissingExtra:
-    """Names the package of a protocol from fsspec's own table, or the one that fsspec's own implementation needs."""
-    package = known_implementations[protocol]["class"].split(".")[0]
-    if package == "fsspec":
-        package = (error.__cause__.name if isinstance(error.__cause__, ImportError) else error.name) or protocol
-    what = f"{package}, which reads {protocol}://,"
-    return MissingExtra(what, extra=EXTRAS[package]) if package in EXTRAS else MissingExtra(what, install=package)
-
-
-def fsspec_options(uri: str, storage_options: dict[str, str]) -> dict[str, Any]:
-    """Options of `filesystem` for a URI, from credentials and endpoint in deltalake's names (`AWS_ENDPOINT_URL`,
-    ...)."""
-    if not uri.startswith("s3://"):
-        return {}
-    options: dict[str, Any] = {}
-    if key := storage_options.get("AWS_ACCESS_KEY_ID"):
-        options |= {
-            "key": key,
-            "secret": storage_options.get("AWS_SECRET_ACCESS_KEY"),
-            "token": storage_options.get("AWS_SESSION_TOKEN"),
-        }
-    client = {"endpoint_url": storage_options.get("AWS_ENDPOINT_URL"), "region_name": storage_options.get("AWS_REGION")}
-    options["client_kwargs"] = {k: v for k, v in client.items() if v}
-    return options
 
 
 def fsync_path(path: Path) -> None:

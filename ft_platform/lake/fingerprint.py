@@ -6,7 +6,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ft_platform.errors import FtError, SourceError, TransientError
-from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.lake.file_systems import filesystem, fsspec_options
 
 
 def fingerprint(uri: str, setting: str, storage_options: dict[str, str]) -> str:

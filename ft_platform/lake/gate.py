@@ -4,16 +4,15 @@ started (UI, CLI, sensor, by hand), a version whose evidence is missing, stale o
 from datetime import UTC, date, datetime
 
 from ft_platform.errors import SourceError, VersionRefused
-from ft_platform.lake.manifest import Manifest, Parent, Verdict
+from ft_platform.lake.manifest import Manifest
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.snapshot import NO_KEYS, Snapshot
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase
-
-NOT_TAINTED = "no_withdrawn_records"
-"""The verdict that `governance.taint` leaves on a version: failed while it holds rows that may not be used any more."""
+from ft_platform.use_case.named import NamedUseCase
 
 
 def require_usable(lake: Lake, use_case: NamedUseCase, version: Version) -> None:
@@ -114,24 +113,6 @@ def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> l
     return problems
 
 
-def taint_of(lake: Lake, version: Version, *, intact_only: bool = False) -> Verdict | None:
-    """The verdict that names how many rows of a version may not be used any more, or None where all may.
-
-    Args:
-        intact_only: a verdict that was altered or deleted is none, for a sweep that makes it again.
-    """
-    verdict = lake.verdicts(version, intact_only=intact_only).get(NOT_TAINTED)
-    return verdict if verdict and not verdict.passed else None
-
-
-def taint_text(version_id: str, verdict: Verdict) -> str:
-    reasons = ", ".join(f"{reason} {count}" for reason, count in verdict.numbers["reasons"].items())
-    return (
-        f"{version_id} is tainted: {verdict.numbers['rows']} of its rows may not be used any more ({reasons}; found"
-        f" {verdict.checked_at})"
-    )
-
-
 def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifest: Manifest) -> list[str]:
     """What has ended the permission since the version was written. A sweep marks it; until then the day and the ledger
     tell."""
@@ -165,35 +146,3 @@ def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifes
 
 def _today() -> date:
     return datetime.now(UTC).date()
-
-
-def tables_behind(lake: Lake, version: TableVersion) -> dict[str, TableVersion]:
-    """Stage -> the table that a version was made from, itself left out.
-
-    Raises:
-        VersionRefused: one of them has no manifest any more.
-    """
-    found: dict[str, TableVersion] = {}
-    for parent in lake.manifest(version).parents:
-        behind = version_of_parent(lake, version.use_case, parent)
-        assert isinstance(behind, TableVersion)
-        found |= {parent.name: behind, **tables_behind(lake, behind)}
-    return found
-
-
-def version_of_parent(lake: Lake, use_case: str, parent: Parent) -> Version:
-    """The handle of a version that a manifest names as its parent."""
-    if parent.version is None:
-        return ArtifactVersion(
-            use_case, parent.name, parent.id, parent.content_hash, lake.uri("shared", use_case, parent.name, parent.id)
-        )
-    zone = STAGES[parent.name].zone
-    return TableVersion(
-        use_case,
-        parent.name,
-        zone,
-        parent.version,
-        parent.content_hash,
-        0,
-        lake.uri(zone, use_case, "tables", parent.name),
-    )

@@ -1,8 +1,9 @@
 """The lake of an installation."""
 
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.lake.seals import SealFolder
 from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
 from ft_platform.signing.opening import signing_keys_of
 
 

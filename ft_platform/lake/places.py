@@ -12,6 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import DiskFull, NotWritable
 from ft_platform.lake import files, modes
+from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.seals import SealFolder, Seals
 from ft_platform.lake.verified import Verified
 
@@ -36,7 +37,7 @@ class Places:
         self._seals: dict[str, Seals] = {}
         self.root = str(root).rstrip("/")
         self.storage_options = dict(storage_options or {})
-        self.fs, self._path = files.filesystem(self.root, files.fsspec_options(self.root, self.storage_options))
+        self.fs, self._path = filesystem(self.root, fsspec_options(self.root, self.storage_options))
         self.is_local = isinstance(self.fs, LocalFileSystem)
         if self.is_local:
             self.root = self._path

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ft_platform.errors import DataError, VersionRefused
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ import pyarrow as pa
 
 from ft_platform.engines import Engine, engine_of
 from ft_platform.errors import DataError
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion, Version
-from ft_platform.records.columns import REMOVED, StageResult, StageStream, reason_counts
+from ft_platform.lake.versions import TableVersion
+from ft_platform.records.columns import REMOVED
 from ft_platform.records.rows import Spool
+from ft_platform.records.stage_results import StageResult, StageStream, reason_counts
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,6 @@ class Written:
     version: TableVersion
     manifest: Manifest
     reused: bool
-
-
-def input_hash(use_case: NamedUseCase, name: str, parents: Iterable[Version], **extra: str) -> str:
-    """Hash of all that a stage's result depends on: parents' content, settings, code version and what `extra` names."""
-    return settings_hash(
-        {"stage": STAGES[name].settings_hash(use_case), "parents": [p.content_hash for p in parents], **extra}
-    )
 
 
 @dataclass(frozen=True)

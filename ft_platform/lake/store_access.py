@@ -8,7 +8,7 @@ account, lifecycle and replication; every other object store.
 from collections.abc import Callable
 from typing import Any
 
-from ft_platform.lake import files
+from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.places import Places
 
 QUICK = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 10, "retries": {"max_attempts": 0}}}
@@ -29,7 +29,7 @@ def problems_of(lake: Places) -> list[str]:
     if protocol != "s3":
         return [f"who may read {lake.root} was not looked at: ft check knows S3 only. {POLICY}"]
     bucket = lake.root.split("://", 1)[1].split("/", 1)[0]
-    fs, _ = files.filesystem(lake.root, {**files.fsspec_options(lake.root, lake.storage_options), **QUICK})
+    fs, _ = filesystem(lake.root, {**fsspec_options(lake.root, lake.storage_options), **QUICK})
     fs.retries = 1  # pyright: ignore[reportAttributeAccessIssue]
     found = []
     for about, call, judge in LOOKS:

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ft_platform.errors import FtError
-from ft_platform.lake.gate import taint_of
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records, trainings_on
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.records.columns import SIDES
 from ft_platform.stages import STAGES

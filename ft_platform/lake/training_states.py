@@ -20,7 +20,8 @@ from typing import Any
 
 from ft_platform.errors import StatesInUse
 from ft_platform.lake import files
-from ft_platform.lake.store import Lake
+from ft_platform.lake.artifacts import Artifacts
+from ft_platform.lake.places import Places
 from ft_platform.lake.versions import TableVersion
 
 MANIFEST = "manifest.json"
@@ -39,7 +40,7 @@ class TrainingStates:
         keep: newest states that stay; at least 2, so that a damaged one has a predecessor.
     """
 
-    def __init__(self, lake: Lake, splits: TableVersion, checkpoint_id: str, keep: int = 2) -> None:
+    def __init__(self, lake: Artifacts, splits: TableVersion, checkpoint_id: str, keep: int = 2) -> None:
         self.lake, self.splits, self.checkpoint_id, self.keep = lake, splits, checkpoint_id, max(keep, 2)
         self.folder = _folder(lake, splits.use_case, checkpoint_id)
 
@@ -140,7 +141,7 @@ class UnfinishedTraining:
     splits_content_hash: str | None
 
 
-def unfinished_trainings(lake: Lake, use_case: str) -> list[UnfinishedTraining]:
+def unfinished_trainings(lake: Places, use_case: str) -> list[UnfinishedTraining]:
     """All trainings of a use case whose states are in the lake, by checkpoint id."""
     root = _folder(lake, use_case)
     lake.fs.invalidate_cache()
@@ -150,7 +151,7 @@ def unfinished_trainings(lake: Lake, use_case: str) -> list[UnfinishedTraining]:
     return [_unfinished(lake, use_case, name) for name in names if not name.endswith(".lease")]
 
 
-def _unfinished(lake: Lake, use_case: str, checkpoint_id: str) -> UnfinishedTraining:
+def _unfinished(lake: Places, use_case: str, checkpoint_id: str) -> UnfinishedTraining:
     for path in sorted(lake.fs.find(_folder(lake, use_case, checkpoint_id)), reverse=True):
         if path.endswith(f"/{MANIFEST}"):
             try:
@@ -161,16 +162,16 @@ def _unfinished(lake: Lake, use_case: str, checkpoint_id: str) -> UnfinishedTrai
     return UnfinishedTraining(checkpoint_id, None, None)
 
 
-def remove_states(lake: Lake, use_case: str, checkpoint_id: str) -> None:
+def remove_states(lake: Places, use_case: str, checkpoint_id: str) -> None:
     """Removes all states of a training. One that is running goes on, and saves new ones."""
     _remove(lake, _folder(lake, use_case, checkpoint_id))
 
 
-def _folder(lake: Lake, use_case: str, *checkpoint_id: str) -> str:
+def _folder(lake: Places, use_case: str, *checkpoint_id: str) -> str:
     return lake.path_of("shared", use_case, ".training", *checkpoint_id)
 
 
-def _remove(lake: Lake, path: str) -> None:
+def _remove(lake: Places, path: str) -> None:
     """Removes a folder, also while its training saves states and removes old ones, or another sweep does the same.
 
     Raises:
@@ -184,7 +185,7 @@ def _remove(lake: Lake, path: str) -> None:
         )
 
 
-def _try_to_remove(lake: Lake, path: str) -> bool:
+def _try_to_remove(lake: Places, path: str) -> bool:
     """Whether the folder is gone now."""
     lake.fs.invalidate_cache()
     if not lake.fs.exists(path):

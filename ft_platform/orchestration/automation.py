@@ -4,7 +4,7 @@ import dagster as dg
 from dagster import AutomationCondition as AC
 
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def on_demand() -> None:

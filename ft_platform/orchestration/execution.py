@@ -12,9 +12,9 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.compute.program_runs import begin
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.instance import prepare_home, told
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.lost_runs import mend_lost_runs
@@ -24,6 +24,7 @@ from ft_platform.redaction.edge import Edge
 from ft_platform.redaction.instance import edge_of, guard
 from ft_platform.redaction.output import output_to
 from ft_platform.redaction.withheld import Withheld
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case.file import load_use_case, use_case_folder
 

@@ -23,8 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.environment_file import VARIABLE, environment_file
 
 IDENTITY = "FT_IDENTITY"

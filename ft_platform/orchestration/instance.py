@@ -12,11 +12,12 @@ import dagster as dg
 import yaml
 from dagster_shared.check import CheckError
 
-from ft_platform.environment import Environment, create_pseudonym_key
+from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import ConfigError, FtError, StateDamaged
 from ft_platform.lake.modes import close_zone
 from ft_platform.orchestration.shared import prepare_variables
 from ft_platform.process.system_errors import in_words
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.environment_file import beside_environment_file, note_environment_file
 from ft_platform.use_case.yaml_file import read_bytes
 

@@ -14,7 +14,6 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.components.fine_tuning import FineTuningUseCase
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.places import with_places
@@ -23,7 +22,7 @@ from ft_platform.process.printable import printable
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import (
     FILE_NAME,
     component_type,
@@ -34,6 +33,7 @@ from ft_platform.use_case.file import (
     shown,
     use_case_folder,
 )
+from ft_platform.use_case.named import NamedUseCase
 
 
 def load_definitions(

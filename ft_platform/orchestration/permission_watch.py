@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.lake import Lake
-from ft_platform.lake.gate import NOT_TAINTED
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import NOT_TAINTED
+from ft_platform.use_case.named import NamedUseCase
 
 SWEEP_CRON = "17 2 * * *"
 """Every day at 02:17 UTC: after midnight, when days of expiry have passed, and off the full hour."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.environment import Environment
 from ft_platform.reporting.report_urls import home_url
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 
 

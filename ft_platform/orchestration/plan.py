@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import Manifest
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training.estimates import kept
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.release.standing import standing_of
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
-    from ft_platform.lake import TableVersion
+    from ft_platform.lake.versions import TableVersion
     from ft_platform.orchestration.runs import RunOutcome
 
 REPORT = "report.html"

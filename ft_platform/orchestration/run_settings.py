@@ -14,11 +14,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, create_model
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.fields import UseCaseField, fields
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.named import NamedUseCase
 
 NAME = "settings"
 """Of the resource."""

@@ -12,10 +12,10 @@ import dagster as dg
 
 from ft_platform.assets.stage import NONE
 from ft_platform.assets.version_io import HANDLE
-from ft_platform.environment import Environment
 from ft_platform.lake.versions import Version, from_dict
 from ft_platform.orchestration.instance import existing_instance
 from ft_platform.orchestration.lost_runs import mend_lost_runs
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES, TRAINING_AUDIT
 
 SHOWN_PROBLEMS = 2

@@ -8,10 +8,10 @@ import re
 
 import dagster as dg
 
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError, TransientError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 MEASUREMENTS = "measurements"
 """External asset: the files that `business.measurements` names."""

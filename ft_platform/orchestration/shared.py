@@ -7,16 +7,18 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.version_io import VersionIOManager
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.orchestration import run_settings
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.settings_file import instance_problems
 from ft_platform.redaction.withheld import Withheld
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 
 def prepared_environment() -> Environment:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Literal
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.privacy.annotation_sample import sample_place
 from ft_platform.privacy.evaluation import GoldText, NotAnnotated, gold_in, read_gold
 from ft_platform.privacy.strata import NOTHING, Strata, entities_of
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 LEAST_TEXTS = 20
 """Annotated texts with an entity below which its recall is not told: even a recall of 1 has an interval from 0.84 on

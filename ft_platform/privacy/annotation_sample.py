@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
 from ft_platform.lake.files import write_bytes
+from ft_platform.lake.store import Lake
 from ft_platform.privacy.strata import Strata, entities_of
 from ft_platform.records.rows import Rows
 

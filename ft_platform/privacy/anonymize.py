@@ -18,9 +18,9 @@ from ft_platform.privacy.column_identifiers import require_no_identifiers
 from ft_platform.privacy.entities import chosen_entities
 from ft_platform.privacy.k_anonymity import NOT_K_ANONYMOUS, KAnonymousRows, plan, quasi_identifiers
 from ft_platform.process.progress import report
-from ft_platform.records.columns import StageStream, removed_table
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.stage_results import StageStream, removed_table
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "anonymized_records"
 BATCH_ROWS = 256

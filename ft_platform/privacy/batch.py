@@ -20,15 +20,9 @@ from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.pseudonyms import Pseudonyms
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.records.columns import (
-    anonymized_schema,
-    contents,
-    contents_sha256,
-    plain_array,
-    user_texts,
-    with_contents,
-)
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.columns import contents, contents_sha256, plain_array, user_texts, with_contents
+from ft_platform.records.schemas import anonymized_schema
+from ft_platform.use_case.named import NamedUseCase
 
 ORIGINALS = pa.list_(pa.struct([pa.field("pseudonym", pa.string()), pa.field("original", pa.string())]))
 

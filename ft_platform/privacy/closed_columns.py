@@ -23,9 +23,10 @@ import pyarrow.compute as pc
 from ft_platform.errors import DataError
 from ft_platform.privacy.dates import read_date
 from ft_platform.privacy.hierarchies import AGE, ANY, NUMBER
-from ft_platform.records.columns import SIDES, feature_columns, plain_array
+from ft_platform.records.columns import SIDES, plain_array
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import feature_columns
+from ft_platform.use_case.named import NamedUseCase
 
 ROLES = frozenset(("system", "user", "assistant", "tools", "tool_call", "tool", "rejected"))
 YEARS = range(1500, 2200)

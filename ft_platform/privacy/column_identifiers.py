@@ -16,7 +16,8 @@ from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.entities import Recognizer, all_recognizers
 from ft_platform.privacy.person_values import looks_like_person, single_names
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase, Privacy
+from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.named import NamedUseCase
 
 NOT_IN_VALUES = ("AGE", "DATE", "DATE_TIME", "LOCATION", "ORGANIZATION", "PERSON", "URL")
 """Entities that many features are (ages, days, states, companies). Persons have a look of their own."""

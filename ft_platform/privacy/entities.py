@@ -1,17 +1,15 @@
 """The entities that can be named in `privacy.entities`, and the recognizers behind them, found by folder."""
 
 import importlib
-import pkgutil
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from typing import Protocol
 
 from ft_platform.errors import ConfigError
-from ft_platform.privacy import recognizers
 from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.spans import Span
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import RECOGNIZERS, Privacy, entity_names
 
 NER_ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION")
 """What named-entity recognition finds besides the recognizers of these entities."""
@@ -33,18 +31,11 @@ class Recognizer(Protocol):
 @cache
 def all_recognizers() -> dict[str, Recognizer]:
     """Entity -> its recognizer, one per file in `recognizers/`, in alphabetical order."""
-    found: dict[str, Recognizer] = {}
-    for module in pkgutil.iter_modules(recognizers.__path__):
-        recognizer = _recognizer_in(f"{recognizers.__name__}.{module.name}")
-        if recognizer.entity in found:
-            raise ConfigError(
-                [f"{recognizers.__name__}.{module.name}: another recognizer has the entity {recognizer.entity} already"]
-            )
-        found[recognizer.entity] = recognizer
-    return dict(sorted(found.items()))
+    return {entity: _recognizer_of(entity) for entity in entity_names()}
 
 
-def _recognizer_in(name: str) -> Recognizer:
+def _recognizer_of(entity: str) -> Recognizer:
+    name = f"{RECOGNIZERS}.{entity.lower()}"
     module = importlib.import_module(name)
     classes = [
         c
@@ -53,12 +44,10 @@ def _recognizer_in(name: str) -> Recognizer:
     ]
     if len(classes) != 1:
         raise ConfigError([f"{name} must hold exactly one class with `entity` and `find`, got {len(classes)}"])
-    return classes[0]()
-
-
-def entity_names() -> list[str]:
-    """Every entity that `privacy.entities` and `privacy.operators` of any use case may name."""
-    return sorted({*all_recognizers(), *NER_ENTITIES})
+    recognizer = classes[0]()
+    if recognizer.entity != entity:
+        raise ConfigError([f"{name} must find the entity {entity}, as its file is named, got {recognizer.entity}"])
+    return recognizer
 
 
 def default_entities() -> list[str]:

@@ -18,7 +18,8 @@ from ft_platform.privacy.ner import identity
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
 from ft_platform.process.code_hash import code
-from ft_platform.use_case import Privacy, settings_hash
+from ft_platform.settings.hash import settings_hash
+from ft_platform.settings.privacy import Privacy
 
 TAG_BYTES = 16
 ASKED_AT_ONCE = 500

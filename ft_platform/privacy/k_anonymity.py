@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from ft_platform.errors import DataError
 from ft_platform.privacy.hierarchies import coarser, levels
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 NOT_K_ANONYMOUS = "not_k_anonymous"
 

@@ -5,8 +5,8 @@ import base64
 import hmac
 import unicodedata
 
-from ft_platform.environment import Environment
 from ft_platform.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
+from ft_platform.settings.environment import Environment
 
 LENGTH = 8
 """Base32 digits of a pseudonym in a text: 40 bits. Chance that any two of n originals of an entity share one: about n^2

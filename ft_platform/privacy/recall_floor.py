@@ -14,7 +14,7 @@ from ft_platform.privacy.entities import default_entities
 from ft_platform.privacy.evaluation import NOT_IDENTIFYING, SAME_AS, GoldText, Scores, evaluate
 from ft_platform.privacy.reasons import left_out
 from ft_platform.privacy.scan import Scanner
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ABOVE, BELOW, NOT_PROVEN, NOT_MEASURED = "above_floor", "below_floor", "not_proven", "not_measured_on_this_source"
 """Statuses of the whole. `BELOW` stops training; a release needs `ABOVE`, or a person who approves by name."""

@@ -20,9 +20,11 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
 from ft_platform.privacy.second_scan import DETECTORS, OURS, Detector
-from ft_platform.records.columns import contents, feature_columns
+from ft_platform.records.columns import contents
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase, Privacy
+from ft_platform.records.schemas import feature_columns
+from ft_platform.settings.privacy import Privacy
+from ft_platform.use_case.named import NamedUseCase
 
 EXAMPLES = 10
 

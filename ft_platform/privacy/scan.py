@@ -11,7 +11,7 @@ from ft_platform.privacy.ner import load_ner
 from ft_platform.privacy.ner.gate import Piece, name_in, pieces_to_read
 from ft_platform.privacy.normalize import normalize
 from ft_platform.privacy.spans import Span, resolve
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 CASED = frozenset({"PERSON", "LOCATION", "ADDRESS", "ORGANIZATION"})
 """Entities that are told by their capitals: in a text in one case they are looked for in a copy with capitals."""

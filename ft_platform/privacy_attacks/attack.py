@@ -13,7 +13,7 @@ from ft_platform.privacy_attacks.inputs import STAGE
 from ft_platform.privacy_attacks.membership import SideLosses
 from ft_platform.privacy_attacks.records import Sample, sides
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 NO_TEXT = "the model writes no text: training.objective is label_head"
 

@@ -9,9 +9,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.experiments.training_once import train_once
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.privacy_attacks.canaries import (
     CHANCE_BITS,
     Canary,
@@ -22,10 +22,11 @@ from ft_platform.privacy_attacks.canaries import (
     exposure,
     mean_bits,
 )
-from ft_platform.privacy_attacks.extraction import wilson
+from ft_platform.privacy_attacks.shares import wilson
 from ft_platform.process import progress
 from ft_platform.settings.attacks import Attacks
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "canary_audit"
 CANARIES = "canaries.json"

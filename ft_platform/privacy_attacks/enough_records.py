@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable
 from statistics import NormalDist
 
+from ft_platform.privacy_attacks.shares import difference_of_shares
+
 MOST = 10_000_000
 """A count above this helps nobody: the figure lies at its limit."""
 
@@ -34,8 +36,6 @@ def for_gain(verbatim: float, baseline: float, limit: float, confidence: float) 
         verbatim, baseline: shares of training and of test texts that were continued word for word; both 0 where nothing
             was measured yet.
     """
-    from ft_platform.privacy_attacks.extraction import difference_of_shares
-
     return (
         _fewest(lambda rows: difference_of_shares(verbatim, rows, baseline, rows, confidence)["high"], limit)
         if verbatim - baseline < limit

@@ -8,13 +8,13 @@ goes beyond is memory.
 Covered: greedy continuation, token by token equal (verbatim) or nearly so. Not covered: sampled continuations, and
 prompts that were searched for."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.models.rendering.renderer import Piece
 from ft_platform.privacy_attacks.records import Sample
+from ft_platform.privacy_attacks.shares import newcombe, wilson
 from ft_platform.settings.attacks import Attacks
 
 LEAST_TOKENS = 8
@@ -129,35 +129,3 @@ def not_extracted(why: str) -> dict[str, Any]:
         "gain",
     )
     return {**dict.fromkeys(names), "of": None, "rows": 0, "status": why}
-
-
-def wilson(successes: float, rows: int, confidence: float) -> dict[str, float]:
-    """A share with its score interval (Wilson 1927, JASA 22), which is not empty at 0 and 1 as a bootstrap is."""
-    from statistics import NormalDist
-
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, spread = successes / rows, z * z / rows
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / rows + spread / (4 * rows))
-    return {"value": share, "low": max(middle - half, 0.0), "high": min(middle + half, 1.0)}
-
-
-def newcombe(one: tuple[int, int], other: tuple[int, int], confidence: float) -> dict[str, float]:
-    """Difference of two independent shares with its hybrid score interval (Newcombe 1998, Statistics in Medicine 17,
-    method 10).
-
-    Args:
-        one, other: `(successes, rows)`.
-    """
-    return difference_of_shares(one[0] / one[1], one[1], other[0] / other[1], other[1], confidence)
-
-
-def difference_of_shares(
-    one: float, one_rows: int, other: float, other_rows: int, confidence: float
-) -> dict[str, float]:
-    """`newcombe`, from shares in [0, 1] of so many rows."""
-    a, b = wilson(one * one_rows, one_rows, confidence), wilson(other * other_rows, other_rows, confidence)
-    value = a["value"] - b["value"]
-    low = value - math.hypot(a["value"] - a["low"], b["high"] - b["value"])
-    high = value + math.hypot(a["high"] - a["value"], b["value"] - b["low"])
-    return {"value": value, "low": low, "high": high}

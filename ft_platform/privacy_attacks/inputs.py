@@ -1,8 +1,8 @@
 """What an attack depends on. No torch here: the orchestrator asks before it starts a program."""
 
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIGURES = "privacy.json"
 STAGE = "privacy_report"

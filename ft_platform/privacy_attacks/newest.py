@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 from ft_platform.errors import DataError
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy_attacks.inputs import FIGURES, STAGE
 from ft_platform.privacy_attacks.verdict import privacy_verdict
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:

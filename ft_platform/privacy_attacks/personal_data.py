@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 REASON = "privacy_report: are originals in texts that the checkpoint writes"
 

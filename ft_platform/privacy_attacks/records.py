@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.provenance import TRAINING_RECORDS
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import NotRendered, Piece, Rendered, Renderer
 from ft_platform.models.rendering.turns import REJECTED, up_to_last_answer
 from ft_platform.training.dataset import COLUMNS, preference_pair, records_of, row_room
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 AT_ONCE = 200
 

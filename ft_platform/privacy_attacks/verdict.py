@@ -11,7 +11,7 @@ from typing import Any
 from ft_platform.privacy_attacks.enough_records import for_area, for_gain
 from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.settings.attacks import Attacks
-from ft_platform.use_case import UseCase
+from ft_platform.use_case.schema import UseCase
 
 TITLES = {"loss": "loss", "reference": "loss below the untrained model's", "min_k": "least likely tokens"}
 CHANCE = 0.5

@@ -4,8 +4,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.environment import ComputeProfile, Environment
-    from ft_platform.use_case import NamedUseCase
+    from ft_platform.settings.environment import ComputeProfile, Environment
+    from ft_platform.use_case.named import NamedUseCase
 
 
 def program_variables(

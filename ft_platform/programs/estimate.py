@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.programs.reporting import PR_SET_PDEATHSIG, described, prepare_process
 from ft_platform.training.threads import pin_threads
 
@@ -33,9 +33,9 @@ def main() -> None:
 
 def _estimate(orders: dict, began: float) -> dict:
     from ft_platform.environment import load_environment
-    from ft_platform.lake import TableVersion
-    from ft_platform.lake.versions import from_dict
-    from ft_platform.use_case import NamedUseCase, UseCase
+    from ft_platform.lake.versions import TableVersion, from_dict
+    from ft_platform.use_case.named import NamedUseCase
+    from ft_platform.use_case.schema import UseCase
 
     environment = load_environment()
     lake = open_lake(environment)

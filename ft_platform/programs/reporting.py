@@ -18,14 +18,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, FtError, MissingExtra, VersionRefused
-from ft_platform.lake import TableVersion, open_lake
-from ft_platform.lake.versions import from_dict
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
 from ft_platform.process.hooks import install_hooks, place_of_error
+from ft_platform.settings.environment import Environment
 from ft_platform.training.threads import threads
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 
 PROGRESS_SECONDS = 1.0
 LOG_SECONDS = 10.0

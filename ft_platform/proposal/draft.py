@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.proposal.propose import Proposal, propose, rounded_length
 from ft_platform.proposal.rendered import GROWS, rendered_lengths
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.looking import Looked, look
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.problems import schema_problems
 from ft_platform.use_case.scaffold import BASE_MODEL, nested, scaffold_yaml
 

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.models.model_sources import is_here
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.looking import sampled
 from ft_platform.sources.mapping import MappedRows, map_batch
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ROWS = 500
 """Rendered at equal distances in less than a second, beside the `LONGEST` rows with the most characters."""

@@ -3,14 +3,15 @@
 import time
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.experiments.inputs import experiment_inputs
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.canary_audit import LOG, STAGE, measured
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def publish_canary_audit(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator, ready_evaluator
@@ -23,12 +22,14 @@ from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.similarities import add_similarities
 from ft_platform.evaluation.slices import slices
 from ft_platform.evaluation.systems.endpoint import require_shared
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 LOG = logging.getLogger(__name__)
 

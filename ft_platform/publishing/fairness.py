@@ -4,14 +4,15 @@ import json
 import time
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.fairness import LOG, STAGE, all_figures, parent_of
 from ft_platform.evaluation.inputs import fairness_inputs
 from ft_platform.evaluation.mitigation_figures import evaluation_before
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def publish_fairness(

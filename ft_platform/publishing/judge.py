@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.judging.figures import judge_figures, support_figures
 from ft_platform.evaluation.judging.gold import GOLD_LINE, gold_hash, read_gold
 from ft_platform.evaluation.judging.judges import AsksOneModel, judge_of
@@ -21,12 +20,14 @@ from ft_platform.evaluation.judging.question import (
     support_question,
 )
 from ft_platform.evaluation.pairs import Pair, pairs_of
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.process import progress
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "judge_report"
 VERDICT = "judge.json"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker
@@ -19,10 +19,11 @@ from ft_platform.privacy_attacks.personal_data import personal_data
 from ft_platform.privacy_attacks.records import trained_on
 from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.publishing.evaluation import require_same_rendering
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for, training_run
 from ft_platform.training.dataset import read_splits
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 LOG = logging.getLogger(__name__)
 

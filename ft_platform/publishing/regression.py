@@ -11,22 +11,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.inputs import regression_inputs
 from ft_platform.evaluation.regression import SuiteResult, compare, general_text, instructions, multiple_choice
 from ft_platform.evaluation.suites import TEXT, choice_items, instruction_items, passages
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.lake.file_systems import filesystem, fsspec_options
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
 from ft_platform.process.code_hash import code
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
-from ft_platform.use_case import NamedUseCase, Task, settings_hash
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Task
 
 LOG = logging.getLogger(__name__)
 STAGE = "regression_report"

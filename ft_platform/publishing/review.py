@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.review.answers import read_answers
 from ft_platform.evaluation.review.figures import RATINGS, REVIEW, STAGE, ratings_table, read_review, review_figures
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.review_sheets import read_key
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 
 def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tuple[ArtifactVersion, dict[str, Any]]:

@@ -13,11 +13,13 @@ from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED
 from ft_platform.evaluation.pairs import Pair, newest_evaluation, pairs_of
 from ft_platform.evaluation.review.sheets import Sheet, SheetRow, as_csv, as_xlsx, text_hash
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.review_form import as_html
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 KEYS = "review_sheets"
 """Artifacts that say which answer of a sheet is whose."""

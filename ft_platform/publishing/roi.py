@@ -6,12 +6,13 @@ import time
 from ft_platform.business.inputs import STAGE, collect_inputs, roi_inputs
 from ft_platform.business.measurements import measurement_parts, read_measurements
 from ft_platform.business.roi import roi
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError, VersionRefused
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIGURES = "roi.json"
 

@@ -3,15 +3,17 @@
 import time
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, TrainingFailed
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
-from ft_platform.experiments.search import STAGE, make_trials
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.experiments.search import make_trials
+from ft_platform.experiments.study import STAGE
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.tracking import finish_report, parent_tags, tracker_for
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def publish_search(

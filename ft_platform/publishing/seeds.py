@@ -7,16 +7,18 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.files import PREDICTIONS
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.experiments.inputs import experiment_inputs, recipe_id, require_several, seeds_of, working_folder
-from ft_platform.experiments.seeds import FIGURES, STAGE, measured
+from ft_platform.experiments.seed_results import FIGURES, STAGE
+from ft_platform.experiments.seeds import measured
 from ft_platform.experiments.study import owning
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def publish_seed_variation(

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.costs.budgets import used_up
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, DoesNotFit, OutOfMemory
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.training import Training
 from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, tracker_for
 from ft_platform.training.fit_check import require_fit
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.lease import lease
-from ft_platform.training.prepare import Prepared, fit, prepare
-from ft_platform.use_case import NamedUseCase, Training
+from ft_platform.training.prepare import fit, prepare
+from ft_platform.training.prepared import Prepared
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "adapter_checkpoint"
 COMPUTING = ("attention", "liger", "compile")

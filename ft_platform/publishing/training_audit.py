@@ -4,13 +4,14 @@ import json
 import time
 from typing import Any
 
-from ft_platform.environment import Environment
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.training.audit import REPORT, figures_of
 from ft_platform.training.audit_faults import KINDS
 from ft_platform.training.audit_verdict import FIGURES, add_verdict, audit_inputs, current_verdict, existing_audit
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def audit_for(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:

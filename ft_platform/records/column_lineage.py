@@ -4,8 +4,8 @@ It begins at `raw_records`: columns of a source are named in the use case's file
 
 import pyarrow as pa
 
-from ft_platform.records.columns import anonymized_schema, cleaned_schema, raw_schema, splits_schema
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema
+from ft_platform.use_case.named import NamedUseCase
 
 QUARANTINED = pa.schema(
     [pa.field("record_id", pa.string()), pa.field("expectation", pa.string()), pa.field("columns", pa.string())]

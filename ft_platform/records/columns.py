@@ -1,4 +1,4 @@
-"""The columns of a record: the contract between the stages, as arrow schemas, and how to reach the texts in it.
+"""The columns of a record, and how to reach the texts in it. `records.schemas` has those of each stage.
 
 Column glossary: `record_id` is assigned once at `raw_records` and never changes; `source_key` is the source's own id;
 `messages` holds the conversation (`system`/`user`/`assistant`; with tools `tools`/`tool_call`/`tool`, all of them
@@ -8,17 +8,10 @@ are mapped."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from ft_platform.records.newest_rows import newest_rows
-from ft_platform.records.rows import Rows, TableRows
-from ft_platform.use_case import NamedUseCase
 
 MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
 COUNTS = pa.map_(pa.string(), pa.int32())
@@ -37,69 +30,6 @@ REMOVED = pa.schema(
     ]
 )
 """Removed rows of a stage: never their text, which stays readable in the parent version."""
-
-
-def feature_columns(use_case: NamedUseCase) -> list[str]:
-    return [f"feature_{name}" for name in use_case.settings.record.features]
-
-
-def raw_schema(use_case: NamedUseCase) -> pa.Schema:
-    """Columns of `raw_records` and `permitted_records` (restricted zone)."""
-    return pa.schema(
-        [
-            pa.field("record_id", pa.string()),
-            pa.field("source_key", pa.string()),
-            pa.field("source_uri", pa.string()),
-            pa.field("source_position", pa.int64()),
-            pa.field("source_hash", pa.string()),
-            pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
-            pa.field("subject_id", pa.string()),
-            pa.field("messages", MESSAGES),
-            pa.field("label", pa.string()),
-            pa.field("record_date", pa.string()),
-            pa.field("consent", pa.string()),
-            pa.field("purpose", pa.string()),
-            pa.field("expires", pa.string()),
-            *[pa.field(name, pa.string()) for name in use_case.settings.record.permission_columns()],
-            *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
-        ]
-    )
-
-
-def cleaned_schema(use_case: NamedUseCase) -> pa.Schema:
-    """Columns of `cleaned_records` (restricted zone): raw columns, what was changed, and hashes before and after."""
-    return pa.schema(
-        [
-            *raw_schema(use_case),
-            pa.field("changes", pa.list_(pa.string())),
-            pa.field("sha256_before", pa.string()),
-            pa.field("sha256_after", pa.string()),
-            pa.field("text_characters", pa.int32()),
-        ]
-    )
-
-
-def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
-    """Columns of `anonymized_records` (shared zone): no source key, no source position, no text hash of the
-    original."""
-    return pa.schema(
-        [
-            pa.field("record_id", pa.string()),
-            pa.field("subject_id", pa.string()),
-            pa.field("messages", MESSAGES),
-            pa.field("label", pa.string()),
-            pa.field("record_date", pa.string()),
-            *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
-            pa.field("entities", COUNTS),
-            pa.field("sha256_after", pa.string()),
-            pa.field("text_characters", pa.int32()),
-        ]
-    )
-
-
-def splits_schema(use_case: NamedUseCase) -> pa.Schema:
-    """Columns of `splits` (shared zone): anonymized columns, the group that stays together, and the side."""
-    return pa.schema([*anonymized_schema(use_case), pa.field("group_id", pa.string()), pa.field("split", pa.string())])
 
 
 def plain_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -147,80 +77,3 @@ def contents_sha256(contents: Iterable[str | None]) -> str:
     """sha256 over the texts of one record's messages, in order: what `sha256_before` and `sha256_after` hold (64 hex
     digits)."""
     return hashlib.sha256(json.dumps(list(contents), ensure_ascii=False).encode()).hexdigest()
-
-
-def newest_by_key(records: pa.Table) -> np.ndarray:
-    """Row numbers of the newest row of each source key (`newest_rows.newest_rows`), of a table in memory. Ascending."""
-    return np.flatnonzero(newest_rows(TableRows(records)))
-
-
-def removed_table(
-    record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None
-) -> pa.Table:
-    ids = list(record_ids)
-    return pa.table(
-        {
-            "record_id": ids,
-            "reason": list(reasons),
-            "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids),
-        },
-        schema=REMOVED,
-    )
-
-
-def reason_counts(removed: pa.RecordBatch | pa.Table) -> dict[str, int]:
-    """Reason -> rows, of rows in `REMOVED`, by name."""
-    return dict(sorted((value["values"], value["counts"]) for value in pc.value_counts(removed["reason"]).to_pylist()))
-
-
-@dataclass(frozen=True)
-class StageResult:
-    """What a stage made of its input, in memory: rows in = kept + removed, always.
-
-    Attributes:
-        kept: rows that go on, in the stage's schema.
-        removed: rows that do not, in schema `REMOVED`, each with its reason.
-        counts: numbers for the manifest and the UI (never a record's text).
-    """
-
-    kept: pa.Table
-    removed: pa.Table
-    counts: dict[str, Any] = field(default_factory=dict)
-
-    def funnel(self, stage: str) -> dict[str, Any]:
-        """`{"stage", "rows_in", "kept", "removed": {reason: count}}`."""
-        rows_in = self.kept.num_rows + self.removed.num_rows
-        return {"stage": stage, "rows_in": rows_in, "kept": self.kept.num_rows, "removed": reason_counts(self.removed)}
-
-    def stream(self) -> "StageStream":
-        parts = [
-            *((batch, None) for batch in self.kept.to_batches()),
-            *((None, batch) for batch in self.removed.to_batches()),
-        ]
-        return StageStream(iter(parts), self.counts)
-
-
-@dataclass(frozen=True)
-class StageStream:
-    """What a stage makes of its input, batch by batch.
-
-    Attributes:
-        parts: pairs of rows that go on, in the stage's schema, and rows that do not, in schema `REMOVED`; either may be
-            None.
-        counts: numbers for the manifest and the UI (never a record's text); complete once `parts` is used up.
-        beside: further tables that the stage writes, by name; complete once `parts` is used up.
-    """
-
-    parts: Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]
-    counts: dict[str, Any] = field(default_factory=dict)
-    beside: Mapping[str, Rows] = field(default_factory=dict)
-
-    def collect(self, schema: pa.Schema) -> StageResult:
-        """Everything in memory: for small tables and tests."""
-        kept, removed = [], []
-        for goes_on, does_not in self.parts:
-            kept += [goes_on] if goes_on is not None else []
-            removed += [does_not] if does_not is not None else []
-        return StageResult(
-            pa.Table.from_batches(kept, schema=schema), pa.Table.from_batches(removed, schema=REMOVED), self.counts
-        )

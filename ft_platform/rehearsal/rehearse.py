@@ -18,22 +18,16 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.engines.in_process import InProcess
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import Work
-from ft_platform.records.columns import (
-    StageStream,
-    anonymized_schema,
-    cleaned_schema,
-    raw_schema,
-    reason_counts,
-    splits_schema,
-)
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema
+from ft_platform.records.stage_results import StageStream, reason_counts
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import records_in
 from ft_platform.sources.looking import Looked, sampled
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ROWS = 500
 """Rows that are led through: seconds, also where texts are long."""

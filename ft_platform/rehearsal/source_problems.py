@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.sources.looking import Looked
-from ft_platform.use_case import UseCase
+from ft_platform.use_case.schema import UseCase
 
 Place = tuple[str | int, ...]
 SHOWN_COLUMNS = 40

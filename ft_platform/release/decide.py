@@ -10,27 +10,20 @@ from typing import Any
 
 from ft_platform.errors import DataError, VersionRefused
 from ft_platform.evaluation.champion import champion
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import now
 from ft_platform.lake.snapshot import Snapshot
-from ft_platform.lake.stage_table import input_hash
-from ft_platform.lake.versions import Version
-from ft_platform.release.evidence import (
-    CHECKPOINT,
-    EVALUATION,
-    OPTIONAL,
-    REQUIRED,
-    Evidence,
-    collect,
-    is_about,
-    pinned_versions,
-)
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, Version
+from ft_platform.release.collecting import collect, is_about, pinned_versions
+from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.waivers import Waiver, in_force, without_effect
+from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "release_decision"
 FILE = "decision.json"

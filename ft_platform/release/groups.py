@@ -4,7 +4,7 @@ from ft_platform.evaluation.fairness_verdict import FairnessVerdict, verdict_abo
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.figures import named
 from ft_platform.release.schema import Compared, FairnessEvidence
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def verdict_of(report: FairnessEvidence, name: str, compared: Compared, use_case: NamedUseCase) -> FairnessVerdict:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from ft_platform.governance.licences import licence_problems
 from ft_platform.settings.ceilings import Undercut, beyond
 from ft_platform.settings.gate import Gate
+from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
-from ft_platform.use_case import NamedUseCase, UseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 
 MAJORITY = "majority"
 """The system that answers with the commonest label; only classification has it."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.schema import Figure
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 Missing = Mapping[str, Mapping[str, int]]
 """Feature, or two of them -> group -> test records that it lacks to be compared."""

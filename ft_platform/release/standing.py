@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from ft_platform.errors import FtError
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 
 STAGE, FILE = "release_decision", "decision.json"
 ACCEPTED, REFUSED, ENDED, UNREADABLE = "accepted", "refused", "ended", "unreadable"

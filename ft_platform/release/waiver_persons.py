@@ -6,7 +6,8 @@ the operating system is recorded beside it.
 """
 
 from ft_platform.release.rule import kind_of
-from ft_platform.use_case import ROLES, NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import ROLES
 
 COMPLIANCE = "compliance"
 

@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.rule import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STORED_AS = "waiver"
 FILE = "waiver.json"

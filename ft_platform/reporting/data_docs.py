@@ -7,9 +7,10 @@ text and the tables are kept; scripts, styles, pictures and links are not, becau
 import time
 from typing import Any
 
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.stages import DATA_DOCS, check_settings_hash
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.validation.expectations import ValidationResult
 from ft_platform.validation.suite import implementation
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.governance.reasons import REASONS
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import now
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot, split_balance_plot
 from ft_platform.reporting.documents import croissant, dataset_card, statements
@@ -19,8 +20,9 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows
 from ft_platform.reporting.plots import funnel_plot
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "data_report"
 FIGURES = "data.json"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.slices import slice_metric
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
 from ft_platform.release.evidence import FILES, Item
 from ft_platform.reporting import alt_texts, plain_words
 from ft_platform.reporting.fairness_report import sentences
@@ -19,7 +19,7 @@ from ft_platform.reporting.plots import seeds_plot, systems_plot
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
     from ft_platform.release.decide import Decision

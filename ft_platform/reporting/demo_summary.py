@@ -3,10 +3,10 @@
 from typing import Any
 
 from ft_platform.costs.ledger import Ledger
-from ft_platform.environment import Environment
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.settings.environment import Environment
 
 SHOWN = ("base_zero_shot", "base_few_shot", "tfidf_logreg", "nearest_neighbour")
 NEXT = {

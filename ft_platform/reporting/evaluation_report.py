@@ -16,9 +16,9 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.slices import slice_metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
-from ft_platform.lake.versions import Version
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.reporting import alt_texts, plain_words, plots
 from ft_platform.reporting.evidence_plots import calibration_plot, slices_plot
 from ft_platform.reporting.figure import short
@@ -27,7 +27,7 @@ from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
 from ft_platform.training.privacy_budget import promise
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 REPORT = "report.html"
 MOST_PAIRS = 30

@@ -6,8 +6,8 @@ from typing import Any
 
 from ft_platform.evaluation.fairness_verdict import fairness_verdicts, nothing_compared
 from ft_platform.evaluation.metric import metric
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.reporting import alt_texts
 from ft_platform.reporting.fairness_plots import trade_off_plot
@@ -23,7 +23,7 @@ from ft_platform.reporting.figure import short
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import groups_plot
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 GAPS = {"demographic_parity": "Demographic parity", "equalized_odds": "Equalized odds"}
 LABEL_FIGURES = {

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import Manifest
+from ft_platform.lake.store import Lake
 from ft_platform.stages import STAGES
 
 TABLES = tuple(stage.name for stage in STAGES.values() if stage.kind == "table")

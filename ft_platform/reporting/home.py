@@ -16,7 +16,8 @@ from ft_platform.evaluation.files import METRICS, PREDICTIONS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent

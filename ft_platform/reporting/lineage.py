@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ft_platform.lake import Lake
-from ft_platform.lake.gate import version_of_parent
 from ft_platform.lake.manifest import Manifest
+from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.versions import Version
 from ft_platform.stages import STAGES
 
 
-def manifests_behind(lake: Lake, versions: Iterable[Version]) -> dict[str, Manifest]:
+def manifests_behind(lake: Manifests, versions: Iterable[Version]) -> dict[str, Manifest]:
     """Stage -> manifest of `versions` and all they were made from, in the order the data flows.
 
     Raises:

@@ -17,8 +17,9 @@ from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
 from ft_platform.evaluation.metric import metric, metrics_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.process.printable import printable
 from ft_platform.reporting.evaluation_report import metric_table, training_sentence
 from ft_platform.reporting.fairness_report import sentences
@@ -28,7 +29,7 @@ from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import funnel_plot
 from ft_platform.reporting.verdict import limits, verdicts
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "model_card"
 HUB_METRICS = {

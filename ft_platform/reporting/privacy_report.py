@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.privacy_attacks.membership import SideLosses, scores
 from ft_platform.privacy_attacks.verdict import TITLES, privacy_verdict
@@ -13,7 +13,7 @@ from ft_platform.reporting.html import number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
 from ft_platform.training.privacy_budget import promise
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 RATES = {
     "verbatim": "training records, word for word",

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.profiling.drift import Drift, drift
 from ft_platform.profiling.profile import Profile, Tokens, from_dict, profile
 from ft_platform.reporting import data_plots
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 NAME = "profile"
 """Of the artifacts; one of `stages.PAGES`."""

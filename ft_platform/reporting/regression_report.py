@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.reporting.figure import COLOURS, drawing, short
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 TITLES = {"general_text": "General text", "multiple_choice": "Multiple choice", "instructions": "Instructions"}
 METRICS = {"log_perplexity": "nats per token", "accuracy": "share right", "followed": "share followed"}

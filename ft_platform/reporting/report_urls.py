@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ft_platform.environment import Environment
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import LOOPBACK
 from ft_platform.stages import PAGES, STAGES
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, TIE, in_words
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.figure import COLOURS, drawing, short
 from ft_platform.reporting.html import number, page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 PARTS = ((FINE_TUNED, COLOURS[4], ""), (TIE, "#DDDDDD", ".."), (ALTERNATIVE, COLOURS[1], "//"))
 """Answer, colour and hatching: told apart without colours as well."""

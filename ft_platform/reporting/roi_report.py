@@ -6,8 +6,9 @@ from typing import Any
 
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.metric import metric
-from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting import alt_texts
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
@@ -24,7 +25,7 @@ from ft_platform.reporting.roi_words import (
     with_interval,
 )
 from ft_platform.reporting.verdict import worth_paying_for
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def write_roi_report(

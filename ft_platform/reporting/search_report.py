@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 
 from ft_platform.experiments.study import FAILED
-from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.reporting.figure import COLOURS, drawing
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import seeds_plot
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 PICTURE = "seeds.png"
 

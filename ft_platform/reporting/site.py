@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ft_platform.errors import CorruptVersion
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.release.standing import newest_standing
 from ft_platform.reporting.home import home_page, newer_than
 from ft_platform.reporting.html import page

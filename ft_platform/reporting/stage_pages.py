@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.evaluation.metric import metrics_of
-from ft_platform.lake import Lake, TableVersion
 from ft_platform.lake.manifest import now
-from ft_platform.lake.versions import Version
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.reporting.evaluation_report import REPORT, loss_of, metric_table, picture_alts, training_sentence
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIGURES = {
     "validation_loss_before": "validation loss per answer token before training",

@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.stages import PICTURES
 
 

@@ -23,12 +23,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.samples.generator import sample_file, truth_file
 from ft_platform.samples.planting import Truth
-from ft_platform.use_case import NamedUseCase
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 
 STEPS = ("permitted_records", "cleaned_records", "anonymized_records")
 REASONS = {

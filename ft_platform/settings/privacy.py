@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from ft_platform.settings.file_names import file_names
 from ft_platform.settings.section import FeatureName, LabelName, Section
 from ft_platform.settings.source import RecordMapping
 
@@ -16,6 +17,9 @@ NerName = Literal["spacy", "transformers", "gliner", "none"]
 QuasiIdentifierKind = Literal["age", "number", "date", "postal_code", "category"]
 """Functions in `privacy/hierarchies.py`."""
 
+RECOGNIZERS = "ft_platform.privacy.recognizers"
+"""Package whose files are the entities of the platform: `recognizers/iban.py` finds IBAN."""
+
 DATES = ("DATE", "DATE_OF_BIRTH", "DATE_TIME")
 GENERALIZABLE = (*DATES, "ADDRESS", "AGE", "IP_ADDRESS")
 """Entities of which a coarser value can be made: a band, a month, a region, a network."""
@@ -26,6 +30,11 @@ FITTING = {"date_shift": DATES, "generalize": GENERALIZABLE}
 CustomName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]{1,40}$")]
 Reason = Annotated[str, StringConstraints(pattern=r"\w", min_length=10, max_length=1000)]
 """Why something is not measured or not looked for, in a sentence that reports repeat."""
+
+
+def entity_names() -> list[str]:
+    """Every entity that `privacy.entities` and `privacy.operators` of any use case may name, beside its own."""
+    return [name.upper() for name in file_names(RECOGNIZERS)]
 
 
 class CustomEntity(Section):

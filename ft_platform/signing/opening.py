@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ft_platform.environment import Environment
+from ft_platform.settings.environment import Environment
 
 if TYPE_CHECKING:
     from ft_platform.signing.keys import SigningKeys

@@ -9,25 +9,25 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError, SourceError, TransientError
-from ft_platform.lake.files import filesystem, fsspec_options
+from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.process.file_names import require_plain
 from ft_platform.settings.allowed_sources import require_allowed, scheme_of
 from ft_platform.settings.ceilings import require_ceilings
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.budget import over
 from ft_platform.sources.checksums import MAX_CHARACTERS, is_checksum_file, known_hashes, lists_beside
+from ft_platform.sources.data_files import PACKED_ENDINGS, is_archive, is_hidden
 from ft_platform.sources.deadline import answered, once
 from ft_platform.sources.failures import of_system, plain_failures
 from ft_platform.sources.file_format import format_name, known_endings
 from ft_platform.sources.formats.delta import LOG
-from ft_platform.sources.local_files import is_hidden, local_files, require_regular
+from ft_platform.sources.local_files import local_files, require_regular
 from ft_platform.sources.parts import Part
 from ft_platform.sources.saved_dataset import saved_files
 from ft_platform.sources.source_file import SourceFile
 from ft_platform.sources.table_sources import find_table
-from ft_platform.sources.unpacking import PACKED_ENDINGS, is_archive
 
 GLOB_CHARACTERS = frozenset("*?[")
 

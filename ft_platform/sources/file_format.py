@@ -24,7 +24,7 @@ from ft_platform.errors import SourceError
 from ft_platform.settings.file_names import file_names
 from ft_platform.settings.source import FORMATS, Limits, Source
 from ft_platform.sources.budget import Budget, over
-from ft_platform.sources.unpacking import inner_name
+from ft_platform.sources.data_files import inner_name
 
 BATCH_ROWS = 8192
 BATCH_CHARACTERS = 1 << 24

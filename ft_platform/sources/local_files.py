@@ -11,18 +11,12 @@ from pathlib import Path
 from ft_platform.errors import SourceError
 from ft_platform.process.file_names import require_plain
 from ft_platform.sources.budget import over
+from ft_platform.sources.data_files import HIDDEN
 
-HIDDEN = (".", "_")
-"""`.name` and `_name` (as in `_SUCCESS`, `_temporary/`) are not data."""
 VIRTUAL = ("/proc", "/sys")
 """Folders whose files are made by the system while they are read, some without end."""
 ENTRIES_PER_FILE = 10
 """Entries of folders that are looked at, for each file that a source may have."""
-
-
-def is_hidden(path: str) -> bool:
-    """Whether a file, by its path in a folder or archive, is no data."""
-    return any(part.startswith(HIDDEN) for part in path.split("/"))
 
 
 def local_files(path: str, most_files: int) -> list[str]:

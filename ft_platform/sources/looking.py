@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.discovery import Found, find_parts

@@ -19,9 +19,8 @@ import pyarrow as pa
 from ft_platform.errors import SourceError
 from ft_platform.process.file_names import is_plain
 from ft_platform.sources.budget import Budget, over
-from ft_platform.sources.local_files import is_hidden
+from ft_platform.sources.data_files import inner_name, is_archive, is_hidden
 
-PACKED_ENDINGS = (".gz", ".zst", ".zip")
 CHUNK_BYTES = 1 << 20
 REMEDY = "Pack the file again"
 
@@ -39,15 +38,6 @@ class Unpacked:
     name: str
     path: Path
     inner_name: str
-
-
-def inner_name(path: str) -> str:
-    """The name without the ending of the packing: `a.csv` of `a.csv.gz`. An archive keeps its name."""
-    return path[: -len(Path(path).suffix)] if path.lower().endswith((".gz", ".zst")) else path
-
-
-def is_archive(path: str) -> bool:
-    return path.lower().endswith(".zip")
 
 
 def unpacked(path: Path, name: str, folder: Path, budget: Budget, wanted: Callable[[str], bool]) -> Iterator[Unpacked]:

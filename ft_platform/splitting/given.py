@@ -11,7 +11,7 @@ from ft_platform.errors import DataError
 from ft_platform.records.columns import SIDES
 from ft_platform.records.rows import Rows
 from ft_platform.splitting.sides import NONE
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def given_sides(use_case: NamedUseCase, rows: Rows) -> np.ndarray:

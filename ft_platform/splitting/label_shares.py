@@ -8,7 +8,7 @@ from ft_platform.records.columns import SIDES
 from ft_platform.records.rows import Rows
 from ft_platform.splitting.labels import read_labels
 from ft_platform.splitting.membership import side_numbers
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def label_shares(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:

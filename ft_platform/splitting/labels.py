@@ -8,7 +8,7 @@ import numpy as np
 from ft_platform.errors import DataError
 from ft_platform.records.columns import SIDES
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 OTHER = "other"
 SHOWN = 20

@@ -24,7 +24,7 @@ from ft_platform.splitting.membership import side_numbers
 from ft_platform.splitting.paraphrases import paraphrases
 from ft_platform.splitting.sides import TEST, TRAIN, VALIDATION
 from ft_platform.splitting.texts import normalized_user_texts, user_texts
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def leakage(

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.records.columns import SIDES
 from ft_platform.records.key_hashes import KeyIndex, collected, key_hashes
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def division_name(use_case: NamedUseCase) -> str:

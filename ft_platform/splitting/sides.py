@@ -15,7 +15,7 @@ from ft_platform.errors import DataError
 from ft_platform.records.columns import SIDES
 from ft_platform.settings.splits import SMALLEST_TRAIN_SHARE
 from ft_platform.splitting.labels import Labels
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 TRAIN, VALIDATION, TEST = range(len(SIDES))
 """Sides as numbers: places in `SIDES`."""

@@ -13,8 +13,10 @@ import pyarrow as pa
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
 from ft_platform.process.progress import report
-from ft_platform.records.columns import REMOVED, SIDES, StageStream, splits_schema
+from ft_platform.records.columns import REMOVED, SIDES
 from ft_platform.records.rows import Rows
+from ft_platform.records.schemas import splits_schema
+from ft_platform.records.stage_results import StageStream
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days
 from ft_platform.splitting.given import given_sides, related_to_later_side
@@ -22,7 +24,7 @@ from ft_platform.splitting.groups import Groups, find_groups
 from ft_platform.splitting.labels import Labels, handle_rare_labels, read_labels
 from ft_platform.splitting.membership import Membership, division_name
 from ft_platform.splitting.sides import NONE, GroupTable, completed_sides, group_table, random_sides, temporal_sides
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "splits"
 MIN_RECORDS = 10

@@ -20,7 +20,7 @@ from ft_platform.process import progress
 from ft_platform.records.columns import SIDES
 from ft_platform.training.audit_faults import REASONS, Found
 from ft_platform.training.dataset import AT_ONCE, COLUMNS, preference_pair, preferred_and_not, records_of, row_room
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ANSWER_TOKENS = 8192
 """Room for the answer of a test record: evaluation shortens prompts, and references by itself."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
-from ft_platform.use_case import NamedUseCase, settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 CODE_VERSION = 4
 """Raise when the audit finds other things in the same rows."""

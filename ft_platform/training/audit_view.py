@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import Lake, TableVersion
-from ft_platform.lake.gate import version_of_parent
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models.rendering.renderer import NotRendered, Rendered, Renderer
 from ft_platform.training.dataset import COLUMNS, records_of, row_room
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
     from rich.text import Text

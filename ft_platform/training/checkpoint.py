@@ -8,9 +8,9 @@ from typing import Any
 
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.models.adapter import WEIGHTS
-from ft_platform.training.prepare import Prepared
+from ft_platform.training.prepared import Prepared
 from ft_platform.training.run import TrainingRun
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ENVIRONMENT = "environment.json"
 PACKAGES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy", "ft-platform")

@@ -1,18 +1,19 @@
 """Reads the train and validation splits and renders them to tokens."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.tables import Tables
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models.rendering.renderer import NotRendered, Rendered, Renderer
 from ft_platform.models.rendering.turns import REJECTED, up_to_last_answer
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase, Training
+from ft_platform.settings.training import Training
+from ft_platform.training.rendered import RenderedSplit
+from ft_platform.use_case.named import NamedUseCase
 
 COLUMNS = ["record_id", "messages", "label", "split"]
 AT_ONCE = 1000
@@ -31,39 +32,7 @@ class EqualAnswers(NotRendered):
     reason = "equal_answers"
 
 
-@dataclass
-class RenderedSplit:
-    """One side of the split as tokens.
-
-    Attributes:
-        record_ids: of the rendered rows, in the same order.
-        rejected: of preference objectives, the same records with the answer that people like less.
-        answers: labels of a classification, in the same order.
-        left_out: reason -> records that could not be rendered.
-        truncated: rows whose user text was shortened.
-        weights: how much each row counts, 1 on average; empty: all alike.
-    """
-
-    rows: list[Rendered] = field(default_factory=list)
-    rejected: list[Rendered] = field(default_factory=list)
-    record_ids: list[str] = field(default_factory=list)
-    answers: list[str] = field(default_factory=list)
-    left_out: dict[str, int] = field(default_factory=dict)
-    truncated: int = 0
-    weights: list[float] = field(default_factory=list)
-
-    def counts(self) -> dict[str, Any]:
-        tokens = sum(len(row.input_ids) for row in self.rows)
-        return {
-            "rows": len(self.rows),
-            "tokens": tokens,
-            "supervised_tokens": sum(sum(r.supervised) for r in self.rows),
-            "truncated": self.truncated,
-            "left_out": self.left_out,
-        }
-
-
-def read_splits(lake: Lake, splits: TableVersion, further: Sequence[str] = ()) -> pa.Table:
+def read_splits(lake: Tables, splits: TableVersion, further: Sequence[str] = ()) -> pa.Table:
     """The columns that training needs, after the rows were compared with the hash in the handle.
 
     Args:

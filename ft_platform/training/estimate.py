@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ft_platform.environment import ComputeProfile
 from ft_platform.errors import TrainingFailed
+from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.training import DifferentialPrivacy, Training
 from ft_platform.training.batches import training_order
 from ft_platform.training.fit_check import fitting_parts
 from ft_platform.training.loop import micro_batches, train
 from ft_platform.training.lora import trainable
 from ft_platform.training.memory import peak_gib
 from ft_platform.training.plan import Plan, plan_of, tokens_of
-from ft_platform.training.prepare import Prepared
+from ft_platform.training.prepared import Prepared
 from ft_platform.training.private_gradients import budget_of
-from ft_platform.use_case import DifferentialPrivacy, Training
 
 MOST_STEPS = 24
 WARM_UP_STEPS = 2

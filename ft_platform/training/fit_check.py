@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.costs.memory_needs import memory_limit, require_memory
-from ft_platform.environment import ComputeProfile
+from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.training import Training
 from ft_platform.training.memory import memory_errors, peak_gib
-from ft_platform.training.prepare import Prepared
-from ft_platform.use_case import NamedUseCase, Training
+from ft_platform.training.prepared import Prepared
+from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
     from ft_platform.training.memory_parts import MemoryParts

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.base_model import weights_sha256
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def checkpoint_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ft_platform.errors import TrainerRunning
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 
 LEASE_SECONDS = 120.0
 RENEW_SECONDS = 30.0

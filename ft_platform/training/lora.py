@@ -8,7 +8,7 @@ import torch
 from ft_platform.errors import ConfigError
 from ft_platform.models.kernels.fused_lora import fuse
 from ft_platform.models.label_head import add_label_head
-from ft_platform.use_case import Training
+from ft_platform.settings.training import Training
 
 
 def with_trainable_weights(model: Any, training: Training, labels: int = 0, fused: bool = True) -> Any:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ft_platform.evaluation.term_swaps import TermSwap
 from ft_platform.settings.fairness import TrainingMitigation
 from ft_platform.training.batches import Row
-from ft_platform.training.dataset import RenderedSplit
+from ft_platform.training.rendered import RenderedSplit
 
 NOT_STATED = "not stated"
 

@@ -1,67 +1,25 @@
 """What the loop needs: a model with trainable weights, a loss, and both sides of the split as tokens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.environment import Environment
-from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
-from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import Renderer, labels_of, shared_prefix
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.training import Training
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import labelled_prompts, split_off_prefix, with_persons
-from ft_platform.training.dataset import RenderedSplit, read_splits, render_split
+from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.mitigation import columns_for, mitigated, weighted, with_swapped_copies
+from ft_platform.training.prepared import Prepared
 from ft_platform.training.privacy_budget import require_opacus
-from ft_platform.use_case import NamedUseCase, Training
+from ft_platform.training.rendered import RenderedSplit
+from ft_platform.use_case.named import NamedUseCase
 
 PERSON = "subject_id"
 """Column with the pseudonym of whose record it is."""
-
-
-@dataclass
-class Prepared:
-    """Everything up to the first optimizer step.
-
-    Attributes:
-        model: with trainable weights.
-        objective: `training.objectives.Objective`.
-        rows, validation: what the objective takes.
-        sides: the rendered splits, `train` and `validation`.
-        batching: `packed`, or `padded` with the reason; and whether layers are computed again.
-        layers: how many layers compute by our own code, and why the others do not.
-        dtype: precision in which the base model was loaded and computes, e.g. `bfloat16`; where all weights are
-            trained, they are kept in float32.
-    """
-
-    model: Any
-    objective: Any
-    rows: Sequence[Any]
-    validation: Sequence[Any]
-    sides: dict[str, RenderedSplit]
-    renderer: Renderer
-    base: ResolvedModel
-    batching: str
-    layers: str
-    dtype: str
-
-    def recompute_layers(self) -> None:
-        """Lets the layers keep their inputs only (`models.kernels.recomputation`).
-
-        Raises:
-            ConfigError: this architecture cannot.
-        """
-        from ft_platform.models.kernels.recomputation import recompute_layers
-
-        try:
-            recompute_layers(self.model)
-        except ValueError as error:
-            raise ConfigError(
-                [f"training.gradient_checkpointing: {error}"], "Set training.gradient_checkpointing: never"
-            ) from None
-        self.batching += ", layers computed again"
 
 
 def prepare(

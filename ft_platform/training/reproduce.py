@@ -11,16 +11,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion, files
+from ft_platform.lake import files
 from ft_platform.lake.provenance import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
 from ft_platform.training.fit_check import fitting_parts
-from ft_platform.training.prepare import Prepared, fit, prepare
-from ft_platform.use_case import NamedUseCase, Task
+from ft_platform.training.prepare import fit, prepare
+from ft_platform.training.prepared import Prepared
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Task
 
 GPU_TOLERANCE = 1e-2
 """Largest difference of a weight on a GPU, relative to the largest of its tensor: sums there depend on the order of

@@ -8,18 +8,23 @@ is replaced by that environment variable; such values never appear in a message.
 import difflib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.use_case import NamedUseCase, UseCase, UseCaseName
-from ft_platform.use_case.expectation_problems import expectation_problems_in
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.policy import Policy
+from ft_platform.settings.privacy import entity_names
+from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.fields import COMPONENT_TYPE, FIELDS, fields
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.problems import NO_TEXT, dotted, schema_path, schema_problems
+from ft_platform.use_case.schema import UseCase
 from ft_platform.use_case.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
 
 FILE_NAME = "defs.yaml"
@@ -29,7 +34,7 @@ ENV = re.compile(r"^\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*$")
 
 
 @dataclass
-class _Reading:
+class Reading:
     """One file on its way to a use case: its attributes, where each came from, and what is wrong with them."""
 
     file: Path
@@ -38,6 +43,11 @@ class _Reading:
     overridden: dict[Place, str] = field(default_factory=dict)
     from_environment: dict[Place, list[str]] = field(default_factory=dict)
     problems: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the use case: that of the folder."""
+        return self.file.parent.name
 
     def add(self, place: Place, text: str) -> None:
         """Notes a problem at a place in the file, from its root."""
@@ -120,7 +130,7 @@ def load_use_case(
     overrides: dict[str, Any] | None = None,
     environment: Environment | None = None,
     *,
-    thorough: bool = False,
+    closer: Callable[[Reading, UseCase | None, Policy], None] | None = None,
 ) -> NamedUseCase:
     """The use case in a folder (or in the `defs.yaml` that is named).
 
@@ -128,65 +138,31 @@ def load_use_case(
         overrides: dotted path -> value, applied before the file is checked; see `parse_overrides`.
         environment: whose compute profiles may be named, and whose policy the use case is judged under. Default: that
             of this process.
-        thorough: also what would only stop a run later: expectations that Great Expectations does not know (it takes
-            seconds to import), reasons about personal data that the file does not give, and settings that undercut the
-            policy of the installation, with which nothing is released.
-            The code location leaves it out: there the checks of the stages and the gate say it.
+        closer: notes what would only stop a run later (`rehearsal.file_problems`). The code location leaves it out:
+            there the checks of the stages and the gate say it.
 
     Raises:
         ConfigError: with every problem of the file.
     """
     file = path / FILE_NAME if path.is_dir() else path
-    name = file.parent.name
     if not file.exists() and not file.is_symlink():
         raise ConfigError(
-            [f"there is no {shown(file)}"], "Write one with: ft new " + (name if path.is_dir() else path.name)
+            [f"there is no {shown(file)}"],
+            "Write one with: ft new " + (file.parent.name if path.is_dir() else path.name),
         )
-    reading = _Reading(file, read_yaml(file))
+    reading = Reading(file, read_yaml(file))
     if reading.document.broken:
         for line, text in reading.document.problems:
             reading.problems.append((line, f"{text} ({shown(file)}:{line})"))
         raise reading.error()
-    _check_frame(reading, name)
+    _check_frame(reading)
     environment = environment or load_environment()
     settings = _read_attributes(reading, overrides or {}, environment)
-    if thorough:
-        for place, text in expectation_problems_in(name, reading.attributes, reading.from_environment):
-            reading.add_attribute(place, text)
-    if thorough and settings:
-        from ft_platform.release.policy import undercuts
-
-        for one in undercuts(settings, environment.policy):
-            reading.add_attribute(one.place, one.text)
-        if settings and not reading.problems:
-            from ft_platform.privacy.reasons import missing_reasons
-
-            for place, text in missing_reasons(settings.privacy):
-                reading.add_attribute(place, text)
+    if closer:
+        closer(reading, settings, environment.policy)
     if reading.problems or settings is None:
         raise reading.error()
-    return NamedUseCase(name=name, settings=settings, path=file, policy=environment.policy)
-
-
-def validate_all(defs: Path, environment: Environment | None = None, only: str | None = None) -> list[str]:
-    """Every problem of every use case in `defs`, those of expectations and of the installation's policy too. Empty: all
-    of them load.
-
-    Args:
-        only: name of the one use case to look at.
-    """
-    folders = [folder for folder in find_use_cases(defs) if only in (None, folder.name)]
-    if not folders:
-        return [f"there is no use case in {shown(defs)}"]
-    problems = [
-        problem for name in dict.fromkeys(folder.name for folder in folders) if (problem := same_name(name, folders))
-    ]
-    for folder in folders:
-        try:
-            load_use_case(folder, environment=environment, thorough=True)
-        except ConfigError as error:
-            problems += error.problems
-    return problems
+    return NamedUseCase(name=reading.name, settings=settings, path=file, policy=environment.policy)
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Any]:
@@ -225,15 +201,15 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _check_frame(reading: _Reading, name: str) -> None:
+def _check_frame(reading: Reading) -> None:
     """Folder name, duplicate keys, `type` and `attributes`."""
     try:
-        TypeAdapter(UseCaseName).validate_python(name)
+        TypeAdapter(UseCaseName).validate_python(reading.name)
     except ValidationError:
         reading.add(
             (),
             "the folder's name is the use case's name: 2 to 61 lower case letters, digits and `_`, a letter first, got"
-            f" {name!r}",
+            f" {reading.name!r}",
         )
     for line, text in reading.document.problems:
         reading.problems.append((line, f"{text} ({shown(reading.file)}:{line})"))
@@ -258,7 +234,7 @@ def _check_frame(reading: _Reading, name: str) -> None:
         reading.add(("attributes",), "attributes is required: a mapping with the sections of the use case")
 
 
-def _read_attributes(reading: _Reading, overrides: dict[str, Any], environment: Environment) -> UseCase | None:
+def _read_attributes(reading: Reading, overrides: dict[str, Any], environment: Environment) -> UseCase | None:
     attributes = reading.document.value.get("attributes") if isinstance(reading.document.value, dict) else None
     if not isinstance(attributes, dict):
         return None
@@ -289,7 +265,7 @@ def _path_problem(path: str) -> str:
     return "is not a field" + (did_you_mean(path, known) or "; `ft schema` lists them")
 
 
-def _apply_overrides(reading: _Reading, overrides: dict[str, Any]) -> None:
+def _apply_overrides(reading: Reading, overrides: dict[str, Any]) -> None:
     for path, value in overrides.items():
         if problem := _path_problem(path):
             raise ConfigError([f"--set {path} {problem}"])
@@ -314,7 +290,7 @@ def _place(path: str) -> Place:
     return tuple(parts)
 
 
-def _fill_in(reading: _Reading) -> set[Place]:
+def _fill_in(reading: Reading) -> set[Place]:
     """Replaces `{{ env.NAME }}` in all strings. Returns the places where that was not possible."""
     failed: set[Place] = set()
 
@@ -348,7 +324,7 @@ def _fill_in(reading: _Reading) -> set[Place]:
     return failed
 
 
-def _check_installation(reading: _Reading, settings: UseCase, environment: Environment) -> None:
+def _check_installation(reading: Reading, settings: UseCase, environment: Environment) -> None:
     """What the schema alone cannot know: the compute profiles of this installation, the entities that have a
     recognizer."""
     profile, known = settings.compute.profile, environment.profiles
@@ -366,17 +342,15 @@ def _check_installation(reading: _Reading, settings: UseCase, environment: Envir
         for field in ("operators", "left_out")
         for name in getattr(settings.privacy, field)
     ]
-    if named or settings.privacy.custom:
-        from ft_platform.privacy.entities import entity_names
-
-        for name in settings.privacy.custom:
-            if name in entity_names():
-                reading.add_attribute(
-                    ("privacy", "custom", name),
-                    f"privacy.custom: {name} is an entity of the platform already, give yours another name",
-                )
-        entities = [*entity_names(), *settings.privacy.custom]
-        for place, name in named:
-            if name not in entities:
-                hint = did_you_mean(name, entities) or f"; there are {', '.join(entities)}"
-                reading.add_attribute(place, f"{dotted(place[:2])}: {name!r} is not an entity{hint}")
+    known_entities = entity_names()
+    for name in settings.privacy.custom:
+        if name in known_entities:
+            reading.add_attribute(
+                ("privacy", "custom", name),
+                f"privacy.custom: {name} is an entity of the platform already, give yours another name",
+            )
+    entities = [*known_entities, *settings.privacy.custom]
+    for place, name in named:
+        if name not in entities:
+            hint = did_you_mean(name, entities) or f"; there are {', '.join(entities)}"
+            reading.add_attribute(place, f"{dotted(place[:2])}: {name!r} is not an entity{hint}")

@@ -1,8 +1,6 @@
 """A use case with its name and the policy it is judged under, as the whole graph hands it around."""
 
 import functools
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,13 +38,3 @@ class NamedUseCase(BaseModel):
             yield
         finally:
             vars(self)["settings"] = before
-
-
-def settings_hash(parts: dict[str, Any]) -> str:
-    """16 hex digits that change when, and only when, one of the given settings changes."""
-    text = json.dumps(
-        {k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()},
-        sort_keys=True,
-        ensure_ascii=False,
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

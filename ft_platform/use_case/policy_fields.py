@@ -10,8 +10,8 @@ NUMBERS = (
 )
 
 
-def with_known_fields(policy: Policy) -> Policy:
-    """The policy itself.
+def require_known_fields(policy: Policy) -> None:
+    """Returns if a use-case file has the fields that a policy names.
 
     Raises:
         ValueError: it limits a field that holds no number, or asks for approval of one that is not there.
@@ -28,7 +28,6 @@ def with_known_fields(policy: Policy) -> Policy:
             raise ValueError(
                 f"{name}: {', '.join(unknown)}: no field of a use-case file{what} (`ft schema` lists them)"
             )
-    return policy
 
 
 def _kind_of(path: str) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ft_platform.use_case import UseCase
 from ft_platform.use_case.fields import UseCaseField, fields
+from ft_platform.use_case.schema import UseCase
 from ft_platform.use_case.yaml_file import Place, yaml_scalar
 
 Problem = tuple[Place, str]

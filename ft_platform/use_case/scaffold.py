@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ft_platform.errors import ConfigError
-from ft_platform.use_case import UseCaseName
+from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.fields import COMPONENT_TYPE, UseCaseField, fields, inline_yaml
 
 Kind = Literal["classification", "generation"]

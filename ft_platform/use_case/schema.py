@@ -19,49 +19,14 @@ from ft_platform.settings.experiments import LearningCurve, Search, SeedVariatio
 from ft_platform.settings.fairness import IN_TRAINING, Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
-from ft_platform.settings.judge import EndpointSettings, Judge
+from ft_platform.settings.judge import Judge
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
-from ft_platform.settings.section import Owner, Person, Section, TeamName, UseCaseName
+from ft_platform.settings.section import Owner, Person, Section, TeamName
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
-from ft_platform.settings.training import BaseModelSettings, DifferentialPrivacy, Training
-from ft_platform.settings.validation import Expectation, Validation
-
-__all__ = [
-    "Attacks",
-    "Audit",
-    "BaseModelSettings",
-    "Business",
-    "Cleaning",
-    "Compute",
-    "DifferentialPrivacy",
-    "EndpointSettings",
-    "Evaluation",
-    "Expectation",
-    "Fairness",
-    "Gate",
-    "Governance",
-    "Judge",
-    "LearningCurve",
-    "Owners",
-    "Privacy",
-    "RecordMapping",
-    "Regression",
-    "Release",
-    "Retraining",
-    "Search",
-    "Section",
-    "SeedVariation",
-    "Source",
-    "Splits",
-    "Task",
-    "Training",
-    "UseCase",
-    "UseCaseName",
-    "Validation",
-]
-
+from ft_platform.settings.training import BaseModelSettings, Training
+from ft_platform.settings.validation import Validation
 
 ROLES = ("accountable", "data_engineering", "data_science", "domain_expert", "compliance")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.records.columns import feature_columns
 from ft_platform.records.rows import Rows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import feature_columns
+from ft_platform.use_case.named import NamedUseCase
 
 TableName = Literal["cleaned_records", "splits"]
 SOURCES = {"answer_characters": ["messages"], "label_splits": ["label", "split"]}

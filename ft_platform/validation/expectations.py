@@ -23,7 +23,8 @@ from ft_platform.near_duplicates.copies import key_ranges, starts_of_equal
 from ft_platform.process.progress import report
 from ft_platform.records.key_hashes import KeyHashes, collected
 from ft_platform.records.rows import Rows, TableRows
-from ft_platform.use_case import Expectation, NamedUseCase
+from ft_platform.settings.validation import Expectation
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.validation.columns import FlatColumns, TableName, columns_of
 from ft_platform.validation.suite import COLUMN_KWARGS, suite
 

@@ -16,9 +16,11 @@ import pyarrow as pa
 
 from ft_platform.lake.stage_table import Work
 from ft_platform.records.column_lineage import QUARANTINED
-from ft_platform.records.columns import StageStream, removed_table
 from ft_platform.records.rows import Spool
-from ft_platform.use_case import Expectation, NamedUseCase, settings_hash
+from ft_platform.records.stage_results import StageStream, removed_table
+from ft_platform.settings.hash import settings_hash
+from ft_platform.settings.validation import Expectation
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.validation.columns import FlatColumns
 from ft_platform.validation.expectations import BATCH_ROWS, failing_rows, is_about_single_rows, named_columns
 from ft_platform.validation.suite import added_expectations

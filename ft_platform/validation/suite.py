@@ -7,7 +7,8 @@ from typing import Any
 
 from ft_platform.errors import ConfigError
 from ft_platform.records.columns import SIDES
-from ft_platform.use_case import Expectation, NamedUseCase
+from ft_platform.settings.validation import Expectation
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.validation.columns import TableName, columns_of
 from ft_platform.validation.offered import OFFERED
 

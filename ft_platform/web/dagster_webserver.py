@@ -6,8 +6,8 @@ dev` and `dagster-webserver` start."""
 
 import sys
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 
 GUARDED = "_ft_guarded"

@@ -21,10 +21,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, CorruptVersion, FtError
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.reporting.site import Reports
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import LOOPBACK, authority
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.web.deadlines import DeadlineProtocol

@@ -17,12 +17,13 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.environment import Environment, create_pseudonym_key
+from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import DiskFull
 from ft_platform.governance import second_look, taint  # noqa: F401  # imported here, so that no child does
 from ft_platform.governance.taint import tainted_now
 from ft_platform.lake import tables
 from ft_platform.profiling.languages import languages
+from ft_platform.settings.environment import Environment
 from ft_platform.sources import formats, ingest  # noqa: F401
 from ft_platform_tests.governance.house import House, rows
 

@@ -3,9 +3,9 @@
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 

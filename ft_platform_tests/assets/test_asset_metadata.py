@@ -14,11 +14,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment, create_pseudonym_key
-from ft_platform.lake import open_lake
+from ft_platform.environment import create_pseudonym_key
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import DEFAULT_STAGES, STAGES
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case

@@ -9,11 +9,11 @@ import dagster as dg
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
 from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.runs import outcome_of
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 

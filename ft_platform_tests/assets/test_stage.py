@@ -3,8 +3,9 @@
 import dagster as dg
 
 from ft_platform.assets.stage import check_result, judged, tracking
-from ft_platform.lake import Manifest, Verdict
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.lake.manifest import Manifest, Verdict
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import usable_splits
 

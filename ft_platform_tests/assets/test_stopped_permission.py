@@ -15,9 +15,10 @@ import dagster as dg
 import pytest
 
 from ft_platform.assets.raw_records import ingest_source
-from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull
-from ft_platform.lake import Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.assets.stop_points import STAGES, WRITTEN
 from ft_platform_tests.governance.house import House, rows
 

@@ -4,7 +4,7 @@ training before it starts."""
 import dagster as dg
 import pytest
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.runs import outcome_of
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform_tests.conftest import minimal_attributes, write_use_case

@@ -11,10 +11,11 @@ from typing import Any
 from ft_platform.business.inputs import collect_inputs
 from ft_platform.business.measurements import read_measurements
 from ft_platform.business.roi import roi
-from ft_platform.environment import ComputeProfile, Environment
-from ft_platform.lake import ArtifactVersion
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.roi import publish_roi
-from ft_platform.use_case import Business, NamedUseCase
+from ft_platform.settings.business import Business
+from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.evaluation.tiny_case import TinyCase
 
 PLAN = {

@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from ft_platform.business.measurements import Measured, read_measurements
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, DataError, FtError, SourceError
-from ft_platform.use_case import Business
+from ft_platform.settings.business import Business
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.business.cases import satisfaction, write_rows
 
 SECRET = "Erika Musterfrau"

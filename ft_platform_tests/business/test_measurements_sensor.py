@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.business.cases import satisfaction, write_rows
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 

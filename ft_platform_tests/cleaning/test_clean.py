@@ -18,9 +18,11 @@ from ft_platform.errors import DataError
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform.lake.stage_table import Work
 from ft_platform.process.progress import Update, listening
-from ft_platform.records.columns import MESSAGES, PROVENANCE, StageResult, cleaned_schema, contents_sha256, user_texts
+from ft_platform.records.columns import MESSAGES, PROVENANCE, contents_sha256, user_texts
 from ft_platform.records.rows import TableRows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import cleaned_schema
+from ft_platform.records.stage_results import StageResult
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import raw, use_case
 
 LETTER = (

@@ -9,7 +9,7 @@ import pytest
 
 from ft_platform.cleaning.filters import CleanedRecords, filters, reasons_to_remove
 from ft_platform.cleaning.filters.repetitive import repeated_share
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case
 
 BOUNDS = {"min_characters": 5, "max_characters": 12}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import TRAINING_AUDIT, check_settings_hash
 from ft_platform.training.audit_view import visible
 from ft_platform.use_case.file import load_use_case

@@ -12,7 +12,7 @@ import yaml
 
 from ft_platform.commands import demo
 from ft_platform.commands.demo import CONTROL, USE_CASE, with_control
-from ft_platform.environment import SHIPPED, Environment
+from ft_platform.settings.environment import SHIPPED, Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 

@@ -16,10 +16,11 @@ from ft_platform.cleaning.clean import clean
 from ft_platform.cleaning.differences import MAX_TOKENS, refused_without_access, spans, visible
 from ft_platform.commands import diff
 from ft_platform.errors import DataError, FtError
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import write_stage
-from ft_platform.records.columns import cleaned_schema, raw_schema
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.records.schemas import cleaned_schema, raw_schema
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tables import raw, use_case
 

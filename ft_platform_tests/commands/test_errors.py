@@ -10,7 +10,8 @@ import pytest
 from ft_platform import cli
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.mistakes import mistakes
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.evaluation.tiny_case import CANARY, TinyCase, tiny_case
 
@@ -122,7 +123,7 @@ def test_texts_are_for_a_terminal(case: TinyCase, capsys: pytest.CaptureFixture[
 def test_texts_are_for_people_who_may_read_the_restricted_zone(
     case: TinyCase, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.lake import Lake
+    from ft_platform.lake.store import Lake
 
     def refused(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")

@@ -10,10 +10,10 @@ import yaml
 
 from ft_platform.cli import main
 from ft_platform.commands.explain import settings_of
-from ft_platform.environment import ComputeProfile, Environment
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.training import Training
 from ft_platform.training import estimates
-from ft_platform.use_case import Training
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 

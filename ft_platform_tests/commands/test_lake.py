@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.lake import Lake, modes, store_access
+from ft_platform.lake import modes, store_access
 from ft_platform.lake.places import Places
+from ft_platform.lake.store import Lake
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
@@ -104,7 +105,7 @@ def test_what_this_account_may_not_look_into_is_said_to_be_that(
     monkeypatch.setattr(
         Path, "iterdir", lambda self: (_ for _ in ()).throw(PermissionError()) if "home" in self.parts else iter(())
     )
-    monkeypatch.setattr("ft_platform.use_case.file.validate_all", lambda *_: [])
+    monkeypatch.setattr("ft_platform.rehearsal.file_problems.validate_all", lambda *_: [])
     monkeypatch.setattr("ft_platform.use_case.file.find_use_cases", lambda defs: [])
     assert [sentence.split(" was not looked at", 1)[0] for sentence in warnings(capsys)] == [
         str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "dagster")

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.scaffold import scaffold_yaml
 
 RAW = pa.schema(

@@ -3,8 +3,8 @@
 import pytest
 
 from ft_platform.commands.ui import listening_on
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
+from ft_platform.settings.environment import Environment
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

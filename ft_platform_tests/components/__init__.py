@@ -24,7 +24,12 @@ COMPONENTS = {
     "aws": Component(
         "S3, KMS and Secrets Manager, as moto serves them",
         "extra `dev`",
-        ("ft_platform/lake/files.py", "ft_platform/lake/store_access.py", "ft_platform/signing/opening.py"),
+        (
+            "ft_platform/lake/file_systems.py",
+            "ft_platform/lake/files.py",
+            "ft_platform/lake/store_access.py",
+            "ft_platform/signing/opening.py",
+        ),
     ),
     "browser": Component(
         "Chromium, which opens reports and Dagster's pages",
@@ -35,7 +40,11 @@ COMPONENTS = {
     "postgres": Component(
         "a PostgreSQL server as source and consent ledger",
         "PostgreSQL's server programs, extras `sql` and `adbc`",
-        ("ft_platform/sources/databases", "ft_platform/governance/ledger_database.py"),
+        (
+            "ft_platform/sources/databases",
+            "ft_platform/sources/statements.py",
+            "ft_platform/governance/ledger_database.py",
+        ),
     ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
 }

@@ -22,9 +22,9 @@ import pytest
 from ft_platform.compute import backends
 from ft_platform.compute.backend import Launch
 from ft_platform.compute.program_runs import ProgramResult, run_program
-from ft_platform.environment import BACKENDS, ComputeProfile, Environment
 from ft_platform.errors import DoesNotFit, NanLoss, ProgramKilled, TrainingFailed
 from ft_platform.process import progress
+from ft_platform.settings.environment import BACKENDS, ComputeProfile, Environment
 from ft_platform.settings.file_names import file_names
 from ft_platform.training import estimates
 from ft_platform.training.estimates import Estimate

@@ -14,9 +14,9 @@ import pytest
 from ft_platform.compute.backends import local
 from ft_platform.compute.program_runs import run_program
 from ft_platform.costs.ledger import Ledger
-from ft_platform.environment import Budgets, ComputeProfile, Environment
 from ft_platform.errors import BudgetExceeded, ProgramKilled
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Budgets, ComputeProfile, Environment
 from ft_platform_tests.compute.test_local import is_running, stand_in_python
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.costs.test_ledger import named

@@ -16,9 +16,10 @@ import pytest
 
 from ft_platform.compute.backend import Launch
 from ft_platform.compute.backends import local
-from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.process import progress
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes
 
 STAND_IN = REPOSITORY / "ft_platform_tests" / "compute" / "stand_in.py"

@@ -13,10 +13,11 @@ from ft_platform.costs import ledger as ledger_module
 from ft_platform.costs.ledger import SCHEMA, Ledger, month_of
 from ft_platform.costs.metering import metered
 from ft_platform.costs.prices import cost_of
-from ft_platform.environment import ComputeProfile, Environment
 from ft_platform.errors import ProgramKilled, TransientError
-from ft_platform.lake import Lake
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 PROFILE = ComputeProfile(price_per_hour=36.0, gpus=2, watts=500.0)
@@ -84,7 +85,7 @@ def test_a_program_run_that_does_not_end_well_is_a_row_too(lake: Lake, error, st
 KILLED = """
 import os, sys, time
 from ft_platform.costs import metering
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform_tests.costs.test_ledger import PROFILE, named
 metering.BEAT_SECONDS = 0.1
 with metering.metered(Lake(sys.argv[1]), named(), PROFILE, "train"):
@@ -116,7 +117,7 @@ def test_a_program_run_whose_launcher_was_killed_is_listed_as_lost_with_the_time
 APPENDS = """
 import sys
 from ft_platform.costs.metering import metered
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform_tests.costs.test_ledger import PROFILE, named
 for _ in range(5):
     with metered(Lake(sys.argv[1]), named(), PROFILE, "train"):

@@ -59,6 +59,11 @@ def test_no_file_imports_itself_by_way_of_others(structure: ModuleType) -> None:
     assert structure.circles(structure.graph()) == []
 
 
+def test_no_chain_of_imports_is_longer_than_17_files(structure: ModuleType) -> None:
+    way = structure.longest_chain(structure.graph())
+    assert len(way) <= 17, f"what of it could stand side by side? {' -> '.join(way)}"
+
+
 def test_a_circle_and_an_import_inside_a_function_are_seen(structure: ModuleType, tmp_path: Path) -> None:
     known = {name: tmp_path / f"{name}.py" for name in ("a", "b", "c")}
     known["a"].write_text("import b\n")
@@ -67,4 +72,5 @@ def test_a_circle_and_an_import_inside_a_function_are_seen(structure: ModuleType
     graph = {name: structure.imports(path, known) for name, path in known.items()}
     assert graph == {"a": {"b"}, "b": {"c"}, "c": {"a"}}
     assert structure.circles(graph) == [["a", "b", "c"]]
+    assert structure.longest_chain({"top": {"side", "low"}, "side": {"low"}, "low": set()}) == ["top", "side", "low"]
     assert structure.imports(known["b"], known, inside_functions=False) == set()

@@ -15,7 +15,7 @@ from ft_platform.engines.processes import Processes
 from ft_platform.errors import DataError, TransientError
 from ft_platform.lake.content_hash import ContentHash
 from ft_platform.records.rows import TableRows
-from ft_platform.use_case import Compute
+from ft_platform.use_case.schema import Compute
 
 TABLE = pa.table({"record_id": [f"{i:04d}" for i in range(3000)], "text": [f"Text {i}" for i in range(3000)]})
 

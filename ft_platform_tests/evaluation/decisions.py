@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 
 
 def decide(

@@ -6,8 +6,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.use_case import NamedUseCase
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.evaluation.recompute import Expected, label_metrics
 from ft_platform_tests.evaluation.recompute_fairness import Saved, fairness_figures
 

@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
-from ft_platform.lake import ArtifactVersion, Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.evaluation.decisions import decide
 
 

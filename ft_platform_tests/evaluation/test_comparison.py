@@ -5,14 +5,15 @@ from math import comb
 import numpy as np
 import pytest
 
-from ft_platform.environment import ComputeProfile
 from ft_platform.evaluation.comparison import detectable, holm, mcnemar, paired_difference, tests, two_sided
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import scores
 from ft_platform.reporting.verdict import fine_tune_or_prompt, verdicts
-from ft_platform.use_case import Evaluation, Task
+from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.schema import Task
 
 SETTINGS = Evaluation(bootstrap_samples=500)
 tests.__test__ = False  # type: ignore[attr-defined]  # no test, though its name begins so

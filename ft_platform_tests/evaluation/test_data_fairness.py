@@ -6,7 +6,7 @@ from scipy.stats import binomtest, t
 
 from ft_platform.evaluation.data_fairness import data_columns, data_fairness
 from ft_platform.evaluation.proportions import mean, share
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform_tests.tables import table, use_case
 
 

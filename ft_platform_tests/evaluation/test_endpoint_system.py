@@ -18,7 +18,7 @@ from ft_platform.evaluation.systems.endpoint import UNREADABLE, Asked, described
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.settings.evaluation import Evaluation, PromptedEndpoint
-from ft_platform.use_case import Task
+from ft_platform.use_case.schema import Task
 from ft_platform_tests.chat_server import ChatServer, chat_server, send
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, installed
 from ft_platform_tests.tiny_models import tiny_tokenizer

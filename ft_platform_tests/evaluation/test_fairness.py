@@ -6,7 +6,8 @@ import pytest
 
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_verdict import why_not_fair
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 

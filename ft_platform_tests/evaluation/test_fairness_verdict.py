@@ -8,7 +8,8 @@ import pytest
 
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_verdict import all_fair, fairness_verdicts, named, score_interval, why_not_fair
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 LARGE = {"north": 400, "south": 400}

@@ -14,12 +14,13 @@ from ft_platform.assets.regression_report import why_forgotten
 from ft_platform.errors import SourceError, VersionRefused
 from ft_platform.evaluation.regression import SuiteResult, compare, general_text, judged, multiple_choice
 from ft_platform.evaluation.suites import TEXT, ChoiceItem, InstructionItem, choice_items, instruction_items, passages
-from ft_platform.lake import Lake
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.store import Lake
 from ft_platform.publishing import regression
 from ft_platform.publishing.regression import publish_regression_report, suites_of
 from ft_platform.settings.regression import Regression
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.decisions import decide
 from ft_platform_tests.evaluation.tiny_case import TinyCase, tiny_case
 
@@ -183,7 +184,7 @@ def test_suites_equal_plain_forward_passes() -> None:
     import torch
 
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.use_case import Task
+    from ft_platform.use_case.schema import Task
     from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
     model, tokenizer = tiny_model(), tiny_tokenizer()

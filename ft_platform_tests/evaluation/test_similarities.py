@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric
@@ -13,6 +12,7 @@ from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.similarities import matched_f1, similarities
 from ft_platform.publishing.evaluation import publish_base_evaluation
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.evaluation.tiny_case import installed
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, tiny_tokenizer
 

@@ -6,7 +6,8 @@ import pytest
 
 from ft_platform.evaluation.slices import MOST_VALUES, OTHERS, slices
 from ft_platform.reporting.verdict import slice_sentences
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, VersionRefused
 from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_predictions
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.fairness import publish_fairness
 from ft_platform.publishing.training import checkpoint_for
+from ft_platform.settings.environment import Environment
 from ft_platform.tracking import runs_of
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.evaluation.tiny_case import CANARY, installed
 
 LOG = logging.getLogger("test")

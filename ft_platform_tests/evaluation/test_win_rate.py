@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import TextOutputs
 from ft_platform.evaluation.predictions import outputs_in
 from ft_platform.evaluation.records import side_of
 from ft_platform.evaluation.win_rate import win_rates
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
-from ft_platform.records.columns import splits_schema
-from ft_platform.use_case import Evaluation, NamedUseCase, UseCase
+from ft_platform.records.schemas import splits_schema
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.evaluation import Evaluation
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 

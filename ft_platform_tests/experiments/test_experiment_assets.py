@@ -12,14 +12,15 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.compute.backend import Launch
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import from_dict
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.publishing.canaries import publish_canary_audit
 from ft_platform.publishing.curve import publish_curve
 from ft_platform.publishing.search import publish_search
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
 from ft_platform_tests.graph import run_here as run_elsewhere

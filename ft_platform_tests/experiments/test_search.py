@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import (
     BudgetExceeded,
     ConfigError,
@@ -24,12 +23,19 @@ from ft_platform.errors import (
 )
 from ft_platform.experiments import search, study
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion, open_lake
+from ft_platform.experiments.trainings_left import trainings_left
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.search import publish_search
 from ft_platform.publishing.training import checkpoint_for
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.experiments import Search
+from ft_platform.settings.training import Training
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.use_case import NamedUseCase, Search, Training, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
 pytestmark = pytest.mark.integration
@@ -76,9 +82,9 @@ def test_a_search_whose_budget_is_used_up_stops_before_the_next_trial_and_goes_o
         patched.setattr("ft_platform.costs.budgets.used_up", lambda *_: next(said))
         with pytest.raises(BudgetExceeded, match=r"next training of complaints was not started: 5\.00 of 5\.00 EUR"):
             publish_search(lake, environment, use_case, splits, LOG)
-    assert search.trainings_left(environment, use_case, splits) == 2.0
+    assert trainings_left(lake, environment, use_case, "search", splits, {}) == 2.0
     assert len(found_in(lake, publish_search(lake, environment, use_case, splits, LOG))["trials"]) == 4
-    assert search.trainings_left(environment, use_case, splits) == 0.0
+    assert trainings_left(lake, environment, use_case, "search", splits, {}) == 0.0
 
 
 def test_trials_are_trainings_and_the_best_is_what_a_checkpoint_with_its_settings_gets(
@@ -137,12 +143,12 @@ def test_nothing_follows_from_a_search_by_itself(lake: Lake, environment: Enviro
 
 KILLED = """
 import logging, os, pickle, signal, sys
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.experiments import search
 from ft_platform.publishing.search import publish_search
 from ft_platform.experiments.training_once import train_once
 environment, use_case, splits = pickle.load(sys.stdin.buffer)
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 calls = []
 def killed(*arguments):
     *others, on_step = arguments

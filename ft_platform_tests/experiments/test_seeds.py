@@ -12,21 +12,25 @@ import numpy as np
 import pytest
 
 from ft_platform.assets import experiment, seed_variation
-from ft_platform.environment import ComputeProfile
 from ft_platform.errors import BudgetExceeded, ConfigError, TrainingFailed, VersionRefused
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.experiments import seeds
 from ft_platform.experiments.admission import admit_program
 from ft_platform.experiments.inputs import seeds_of
-from ft_platform.experiments.seeds import trainings_left, weights_digest
-from ft_platform.lake import ArtifactVersion, Lake, open_lake
+from ft_platform.experiments.seeds import weights_digest
+from ft_platform.experiments.trainings_left import trainings_left
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.seeds import publish_seed_variation
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.evidence import typed
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.settings.environment import ComputeProfile
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, installed
 from ft_platform_tests.reporting.page_rules import problems_of
 
@@ -158,9 +162,9 @@ def test_the_report_is_a_clean_page_evidence_for_the_gate_and_keeps_no_weights(c
 def test_equal_inputs_train_nothing_and_one_seed_more_trains_one(case: Case, trained: list[int]) -> None:
     first = case.publish()
     assert case.publish() == first and trained == [18, 19]
-    assert trainings_left(case.lake, case.environment, case.use_case, case.splits) == 0
+    assert trainings_left(case.lake, case.environment, case.use_case, "seeds", case.splits, {}) == 0
     four = case.asking(4)
-    assert trainings_left(case.lake, case.environment, four, case.splits) == 1
+    assert trainings_left(case.lake, case.environment, four, "seeds", case.splits, {}) == 1
     more = case.publish(four)
     assert trained == [18, 19, 20]
     assert case.found(more)["metrics"]["accuracy"]["values"][:3] == case.found(first)["metrics"]["accuracy"]["values"]
@@ -172,19 +176,20 @@ def test_seeds_that_were_stopped_go_on_with_the_next_and_end_the_same(
 ) -> None:
     elsewhere = copied(case, tmp_path / "other")
     whole = case.found(case.publish())
-    keep = seeds._keep
+    keep = seeds.keep
 
     def kept_and_killed(*arguments: Any) -> None:
         keep(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as stopping:
-        stopping.setattr(seeds, "_keep", kept_and_killed)
+        stopping.setattr(seeds, "keep", kept_and_killed)
         with pytest.raises(KeyboardInterrupt):
             elsewhere.publish()
     assert (
         trained == [18, 19, 18]
-        and trainings_left(elsewhere.lake, elsewhere.environment, elsewhere.use_case, elsewhere.splits) == 1
+        and trainings_left(elsewhere.lake, elsewhere.environment, elsewhere.use_case, "seeds", elsewhere.splits, {})
+        == 1
     )
     again = elsewhere.found(elsewhere.publish())
     assert trained == [18, 19, 18, 19] and again == whole
@@ -246,7 +251,7 @@ def test_the_asset_starts_the_program_once_and_shows_what_came_out(
 def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.environment import Budgets
+    from ft_platform.settings.environment import Budgets
     from ft_platform.training import estimates
 
     figures = {"memory_gib": 0.1, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu"}

@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 
 from ft_platform.assets import permitted_records as permitted
 from ft_platform.assets.raw_records import ingest_source
-from ft_platform.environment import Environment
-from ft_platform.lake import TableVersion, open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.training_states import TrainingStates
-from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.governance.tables import write_ledger
 from ft_platform_tests.graph import write_csv

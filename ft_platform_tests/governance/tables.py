@@ -13,9 +13,10 @@ from ft_platform.engines.in_process import InProcess
 from ft_platform.governance.ledger import PinnedLedger, pin_ledger
 from ft_platform.governance.permission import permit
 from ft_platform.lake.stage_table import Work
-from ft_platform.records.columns import StageResult, raw_schema
 from ft_platform.records.rows import TableRows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import raw_schema
+from ft_platform.records.stage_results import StageResult
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import raw, use_case
 
 TODAY = date(2026, 6, 15)

@@ -16,7 +16,7 @@ from deltalake import write_deltalake
 
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.governance.ledger import pin_ledger
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.governance.tables import TODAY, case_with, fates, result_of, write_ledger
 from ft_platform_tests.governance.test_permission import OF_THE_LEDGER

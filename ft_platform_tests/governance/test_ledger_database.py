@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.governance.ledger import pin_ledger
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.governance.tables import case_with, fates
 from ft_platform_tests.sources.test_sql import postgres_port
 

@@ -12,7 +12,7 @@ from ft_platform.errors import DataError
 from ft_platform.governance.judge import Judged, record_judge
 from ft_platform.governance.permission import Refused
 from ft_platform.governance.reasons import CODES, REASONS
-from ft_platform.records.columns import raw_schema
+from ft_platform.records.schemas import raw_schema
 from ft_platform_tests.governance.tables import TODAY, case_with, fates, result_of
 from ft_platform_tests.tables import raw
 

@@ -4,10 +4,10 @@ the graph."""
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.governance.taint import tainted_now
-from ft_platform.lake.gate import NOT_TAINTED
+from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.governance.house import House, rows, today
 

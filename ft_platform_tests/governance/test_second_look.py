@@ -14,11 +14,11 @@ from ft_platform.assets import permitted_records as permitted
 from ft_platform.assets import raw_records as raw
 from ft_platform.governance.ledger import pin_ledger
 from ft_platform.governance.second_look import look_again
-from ft_platform.lake import Lake
-from ft_platform.records.columns import raw_schema
+from ft_platform.lake.store import Lake
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import raw_schema
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.governance.house import House, rows, today
 from ft_platform_tests.governance.tables import TODAY, case_with, result_of, write_ledger
 from ft_platform_tests.tables import raw as raw_table

@@ -16,7 +16,8 @@ from ft_platform.errors import DataError, SourceError, VersionRefused
 from ft_platform.governance import taint
 from ft_platform.governance.taint import Basis, Found, Tainted, find_tainted, mark, sweep, tainted_now
 from ft_platform.lake import gate, snapshot
-from ft_platform.lake.gate import NOT_TAINTED, problems_with, require_usable, taint_of
+from ft_platform.lake.gate import problems_with, require_usable
+from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform_tests.governance.house import LATER, House, later, rows, today
 
@@ -309,7 +310,7 @@ def test_marks_that_came_while_older_ones_were_cleared_stay_where_no_lock_holds(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ft_platform.environment import Environment
+from ft_platform.settings.environment import Environment
 from ft_platform.lake.manifests import Manifests
 from ft_platform.governance.taint import sweep
 from ft_platform_tests.governance.house import House
@@ -382,7 +383,7 @@ def test_a_writer_that_was_faster_is_waited_for(house: House) -> None:
     one = Tainted(made["splits"], Counter({"expired": 1}))
     code = "\n".join(
         [
-            "import time; from ft_platform.lake import Lake",
+            "import time; from ft_platform.lake.store import Lake",
             f"with Lake({house.lake.root!r}).writer_lock('restricted', 'tests', {NOT_TAINTED!r}):",
             "    print('held', flush=True); time.sleep(1); print('left', flush=True)",
         ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import Environment, create_pseudonym_key
+from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import ConfigError, KeyMissing
 from ft_platform.keys.key_ring import (
     KeyRing,
@@ -18,6 +18,7 @@ from ft_platform.keys.key_ring import (
 )
 from ft_platform.keys.providers import KeyPlace
 from ft_platform.privacy.pseudonyms import Pseudonyms, subject_pseudonyms
+from ft_platform.settings.environment import Environment
 
 ONE, TWO = bytes(range(32)), bytes(range(1, 33))
 

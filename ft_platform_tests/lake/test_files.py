@@ -6,7 +6,7 @@ import pytest
 from fsspec.registry import _registry
 
 from ft_platform.errors import MissingExtra
-from ft_platform.lake.files import filesystem
+from ft_platform.lake.file_systems import filesystem
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
 
 pytestmark = pytest.mark.integration
 
@@ -18,8 +18,8 @@ PROGRAM = textwrap.dedent("""
     import os, sys, time
     from pathlib import Path
 
-    from ft_platform.lake import open_lake
-    from ft_platform.environment import Environment
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.settings.environment import Environment
 
     root, point = sys.argv[1:]
 

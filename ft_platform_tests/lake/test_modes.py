@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ft_platform.lake import Lake, modes
+from ft_platform.lake import modes
+from ft_platform.lake.store import Lake
 from ft_platform.records.rows import Spool
 
 SCHEMA = pa.schema([pa.field("record_id", pa.string())])

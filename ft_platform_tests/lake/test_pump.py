@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
 from ft_platform.lake.pump import Pump
+from ft_platform.lake.store import Lake
 
 BATCH = pa.RecordBatch.from_pydict({"record_id": ["a", "b"]})
 

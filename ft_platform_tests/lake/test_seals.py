@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
-from ft_platform.lake import Lake, TableVersion, open_lake
 from ft_platform.lake.inspection import adopt, inspect
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.seals import NotSigned, Seals
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.lake.test_store import SCHEMA, rows
 
@@ -296,8 +298,8 @@ PROGRAM = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
 
-    from ft_platform.lake import open_lake
-    from ft_platform.environment import Environment
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.settings.environment import Environment
     from ft_platform.lake.versions import TableVersion
 
     home, point = Path(sys.argv[1]), int(sys.argv[2])
@@ -363,7 +365,7 @@ def test_writers_beside_readers_raise_no_false_alarm(home):
 
 
 def test_a_lake_opened_without_keys_passes_no_gate(tmp_path):
-    from ft_platform.release.evidence import collect
+    from ft_platform.release.collecting import collect
     from ft_platform_tests.release.evidence_case import EvidenceCase
 
     case = EvidenceCase(tmp_path).publish()

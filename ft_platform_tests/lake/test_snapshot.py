@@ -6,8 +6,9 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import CorruptVersion, VersionRefused
-from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.snapshot import Snapshot
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 
 BATCH = pa.record_batch({"record_id": ["a", "b"]})
 

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, DiskFull, VersionRefused
-from ft_platform.lake import Lake, open_lake
 from ft_platform.lake.content_hash import ContentHash
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.aws_server import aws_server
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string()), ("source_uri", pa.string())])

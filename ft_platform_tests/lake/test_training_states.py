@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import StatesInUse, TransientError
-from ft_platform.lake import Lake, files
+from ft_platform.lake import files
+from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import (
     ATTEMPTS,
     TrainingStates,

@@ -7,12 +7,12 @@ import sys
 import pyarrow as pa
 import pytest
 
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform_tests.conftest import REPOSITORY
 
 PROGRAM = """
 import sys
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 lake = Lake(sys.argv[1])
 batches = lake.read(lake.latest("complaints", "raw_records"), batch_rows=100)
 print(next(batches).num_rows)
@@ -55,7 +55,7 @@ def test_a_stage_that_has_nothing_to_do_sweeps_too(tmp_path):
     from ft_platform.cleaning.clean import clean
     from ft_platform.lake.artifacts import SWEEP_AFTER_SECONDS
     from ft_platform.lake.stage_table import write_stage
-    from ft_platform.records.columns import cleaned_schema
+    from ft_platform.records.schemas import cleaned_schema
     from ft_platform_tests.assets.stop_points_of_later_stages import case, lake_of, permit
 
     permit(tmp_path, 30)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from ft_platform import cli
-from ft_platform.environment import STORAGE_VARIABLES, load_environment
-from ft_platform.lake import Lake, open_lake
+from ft_platform.environment import load_environment
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import STORAGE_VARIABLES
 from ft_platform.stages import STAGES
 
 TABLES = [name for name, stage in STAGES.items() if stage.kind == "table" and name != "quarantined_records"]

@@ -5,9 +5,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.plan import Plan, plan
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import Graph, records, write_csv

@@ -10,9 +10,10 @@ from ft_platform.keys.key_ring import KeyHandle, KeyRing, key_handle, read_key_r
 from ft_platform.keys.providers import KeyPlace
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy.anonymize import OriginalsSink, anonymize
-from ft_platform.records.columns import StageResult, anonymized_schema
 from ft_platform.records.rows import TableRows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import anonymized_schema
+from ft_platform.records.stage_results import StageResult
+from ft_platform.use_case.named import NamedUseCase
 
 KEY = bytes(range(32))
 

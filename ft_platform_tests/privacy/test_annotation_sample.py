@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.privacy.annotated import among_records, annotated_texts
 from ft_platform.privacy.annotation_sample import draw, write_sample
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.strata import NOTHING, Strata
-from ft_platform.records.columns import anonymized_schema, cleaned_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema
 from ft_platform.samples.generator import sample_file, sample_sha256
 from ft_platform_tests.tables import table, use_case
 

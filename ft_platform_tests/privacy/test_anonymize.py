@@ -11,9 +11,11 @@ from ft_platform.errors import ConfigError, DataError, KeyMissing
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy.anonymize import BATCH_ROWS, anonymize
 from ft_platform.process.progress import Update, listening
-from ft_platform.records.columns import anonymized_schema, cleaned_schema, contents_sha256
+from ft_platform.records.columns import contents_sha256
 from ft_platform.records.rows import TableRows
-from ft_platform.use_case import Compute, NamedUseCase
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Compute
 from ft_platform_tests.privacy.anonymizing import anonymized, key_in
 from ft_platform_tests.tables import table, use_case
 

@@ -8,9 +8,9 @@ import pytest
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.privacy import closed_columns
 from ft_platform.privacy.closed_columns import ClosedRows, closers, is_date, require_closed, rule_of
-from ft_platform.records.columns import cleaned_schema, splits_schema
 from ft_platform.records.rows import TableRows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import cleaned_schema, splits_schema
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case

@@ -3,8 +3,9 @@
 import pytest
 
 from ft_platform.errors import ConfigError
-from ft_platform.privacy.entities import all_recognizers, check_entities, chosen_entities, entity_names
-from ft_platform.use_case import Privacy
+from ft_platform.privacy import entities
+from ft_platform.privacy.entities import all_recognizers, check_entities, chosen_entities
+from ft_platform.settings.privacy import Privacy, entity_names
 
 EXPECTED = {
     *(
@@ -65,3 +66,14 @@ def test_all_wrong_names_are_reported_at_once_with_the_closest_right_one() -> No
 def test_a_wrong_name_in_entities_or_operators_is_refused(settings: dict) -> None:
     with pytest.raises(ConfigError, match="did you mean EMAIL"):
         chosen_entities(privacy(**settings))
+
+
+def test_a_recognizer_whose_file_has_another_name_than_its_entity_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entities, "entity_names", lambda: ["EMAIL", "IBAN"])
+    monkeypatch.setattr("ft_platform.privacy.recognizers.iban.IbanRecognizer.entity", "BANK_CODE")
+    all_recognizers.cache_clear()
+    try:
+        with pytest.raises(ConfigError, match=r"recognizers\.iban must find the entity IBAN.*got BANK_CODE"):
+            all_recognizers()
+    finally:
+        all_recognizers.cache_clear()

@@ -9,7 +9,8 @@ import pytest
 from ft_platform.models.rendering.turns import conversation_of
 from ft_platform.privacy.json_texts import replace_in_json
 from ft_platform.privacy.spans import Span
-from ft_platform.records.columns import MESSAGES, cleaned_schema
+from ft_platform.records.columns import MESSAGES
+from ft_platform.records.schemas import cleaned_schema
 from ft_platform.sources.tool_messages import json_text
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case

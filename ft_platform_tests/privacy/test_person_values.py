@@ -10,9 +10,9 @@ import pytest
 from ft_platform.errors import DataError
 from ft_platform.privacy.column_identifiers import require_no_identifiers
 from ft_platform.privacy.person_values import looks_like_person, single_names
-from ft_platform.records.columns import cleaned_schema
 from ft_platform.records.rows import TableRows
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import cleaned_schema
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import table, use_case
 
 PERSONS = """

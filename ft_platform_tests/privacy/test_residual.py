@@ -9,8 +9,8 @@ import pytest
 from ft_platform.errors import DataError
 from ft_platform.privacy import second_scan
 from ft_platform.privacy.residual import residual
-from ft_platform.records.columns import anonymized_schema, cleaned_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
 

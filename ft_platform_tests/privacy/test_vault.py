@@ -14,7 +14,7 @@ import pytest
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
 from ft_platform.keys.key_ring import KeyRing
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.privacy import vault as vault_module
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.vault import (
@@ -27,7 +27,7 @@ from ft_platform.privacy.vault import (
     use_cases_with_vault,
     write_public_key,
 )
-from ft_platform.records.columns import cleaned_schema
+from ft_platform.records.schemas import cleaned_schema
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
@@ -218,7 +218,8 @@ def test_the_stage_fills_it_with_what_its_pseudonyms_and_surrogates_stand_for(la
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from ft_platform.lake import Lake, files
+from ft_platform.lake import files
+from ft_platform.lake.store import Lake
 from ft_platform_tests.privacy.test_vault import PAIRS, sealed
 point, root, work = sys.argv[1:]
 real = getattr(os, point)

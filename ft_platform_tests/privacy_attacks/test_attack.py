@@ -13,8 +13,8 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import ArtifactVersion
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.privacy import publish_privacy_report
 from ft_platform_tests.privacy_attacks.attacked_case import (
     ATTACKS,

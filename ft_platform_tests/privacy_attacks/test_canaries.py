@@ -22,7 +22,7 @@ from ft_platform.privacy_attacks.canaries import (
 )
 from ft_platform.publishing.canaries import publish_canary_audit
 from ft_platform.settings.attacks import Canaries
-from ft_platform.use_case import Task
+from ft_platform.use_case.schema import Task
 from ft_platform_tests.privacy_attacks.attacked_case import OVERTRAINED, installed
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ft_platform.privacy_attacks.curves import curve, figures_of, resamples, roc
-from ft_platform.privacy_attacks.extraction import newcombe, wilson
+from ft_platform.privacy_attacks.shares import newcombe, wilson
 
 
 def drawn(seed: int, shift: float, rows: int = 80, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from ft_platform.privacy_attacks.enough_records import for_area, for_gain
-from ft_platform.privacy_attacks.extraction import Copied, extraction, newcombe, not_extracted
+from ft_platform.privacy_attacks.extraction import Copied, extraction, not_extracted
 from ft_platform.privacy_attacks.membership import ATTACKS
+from ft_platform.privacy_attacks.shares import newcombe
 from ft_platform.privacy_attacks.verdict import privacy_verdict
-from ft_platform.use_case import UseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 Z = 1.959964

@@ -11,8 +11,9 @@ import pytest
 from ft_platform.profiling import languages
 from ft_platform.profiling import profile as module
 from ft_platform.profiling.profile import from_dict, profile, sample_ranks, word_counts
-from ft_platform.records.columns import MESSAGES, raw_schema, splits_schema
+from ft_platform.records.columns import MESSAGES
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import raw_schema, splits_schema
 from ft_platform_tests.tables import table, use_case
 
 CASE = use_case()

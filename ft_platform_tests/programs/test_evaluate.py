@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.evaluation.files import read_metrics
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.stages import check_settings_hash
 from ft_platform_tests.conftest import REPOSITORY

@@ -7,7 +7,7 @@ import pytest
 
 from ft_platform.rehearsal.source_problems import source_problems
 from ft_platform.sources.looking import Looked
-from ft_platform.use_case import UseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 ROWS = pa.table(

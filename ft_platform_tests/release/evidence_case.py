@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.evaluation.metric import metric_versions
-from ft_platform.lake import ArtifactVersion, TableVersion, open_lake
+from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import Verdict
-from ft_platform.lake.stage_table import input_hash
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.release.decide import Decision, decide, newest_evidence, publish_decision
@@ -19,9 +19,11 @@ from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, It
 from ft_platform.release.rule import apply, rules_of
 from ft_platform.release.schema import Shown
 from ft_platform.reporting.decision_brief import write_decision
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import RECALL, usable_splits
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import VersionRefused
-from ft_platform.lake import open_lake
-from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.inspection import adopt
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.decide import decide, newest_evidence, require_accepted
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform_tests.release.evidence_case import (

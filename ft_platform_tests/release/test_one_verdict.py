@@ -14,7 +14,7 @@ from ft_platform.assets import privacy_report as privacy_asset
 from ft_platform.assets import release_decision as decision_asset
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
-from ft_platform.lake import ArtifactVersion
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.newest import newest_attack
 from ft_platform.release.decide import Decision

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.rehearsal.file_problems import look_closer
 from ft_platform.release.policy import undercuts
 from ft_platform.release.waivers import grant
 from ft_platform.settings.ceilings import capped
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
 from ft_platform.settings.source import Limits
 from ft_platform.sources.ingest import fingerprint
-from ft_platform.use_case import UseCase
 from ft_platform.use_case.fields import fields
 from ft_platform.use_case.file import find_use_cases, load_use_case
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, good_figures
 
@@ -100,7 +102,7 @@ def test_the_defaults_of_the_file_keep_the_default_policy() -> None:
 
 @pytest.mark.parametrize("folder", find_use_cases(DEFS), ids=lambda folder: folder.name)
 def test_the_shipped_use_cases_keep_it_and_name_persons_who_may_waive(folder: Path, environment: Environment) -> None:
-    case = load_use_case(folder, environment=environment, thorough=True)
+    case = load_use_case(folder, environment=environment, closer=look_closer)
     assert all(case.settings.owners.persons(role) for role in ("accountable", "domain_expert", "compliance"))
 
 

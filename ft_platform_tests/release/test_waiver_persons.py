@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ft_platform.release.waiver_persons import persons_of, who_may_waive
-from ft_platform.use_case import NamedUseCase, Owners
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Owners
 from ft_platform_tests.release.evidence_case import OWNERS
 from ft_platform_tests.tables import use_case
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.lake import ArtifactVersion
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.data_report import FIGURES, existing_data_report, figures, publish_data_report
 from ft_platform.reporting.documents.facts import facts_behind
 from ft_platform.stages import check_settings_hash

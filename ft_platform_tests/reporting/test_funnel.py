@@ -1,6 +1,6 @@
 import pyarrow as pa
 
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.reporting.funnel import funnel, funnel_of
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 

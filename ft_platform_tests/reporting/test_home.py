@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import Environment
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.reporting.home import headline, home_page
 from ft_platform.reporting.personas import READS
 from ft_platform.reporting.site import Reports
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.reporting.xss import ATTACKS
 

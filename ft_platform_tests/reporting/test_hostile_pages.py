@@ -28,7 +28,8 @@ from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
 from ft_platform.reporting.roi_report import write_roi_report
-from ft_platform.use_case import NamedUseCase, Search
+from ft_platform.settings.experiments import Search
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
 from ft_platform_tests.evaluation import tiny_case as tiny
 from ft_platform_tests.reporting import report_figures

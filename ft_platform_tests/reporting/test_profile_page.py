@@ -6,12 +6,13 @@ from html.parser import HTMLParser
 import pytest
 
 from ft_platform.errors import ConfigError
-from ft_platform.lake import Lake, TableVersion
-from ft_platform.records.columns import splits_schema
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.records.schemas import splits_schema
 from ft_platform.reporting import profile_page
 from ft_platform.reporting.profile_page import publish_profile, read_profile
 from ft_platform.reporting.report_urls import report_url
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, rows_for
 from ft_platform_tests.tables import use_case

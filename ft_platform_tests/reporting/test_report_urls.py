@@ -3,10 +3,11 @@
 import pytest
 
 from ft_platform.commands.ui import reports_address
-from ft_platform.environment import Environment, load_environment
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import ArtifactVersion
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.report_urls import REPORT_STAGES, report_address, report_url, server_port
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 
 

@@ -17,8 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ft_platform import cli
-from ft_platform.environment import Environment
 from ft_platform.errors import CorruptVersion, KeyMissing, MissingExtra, VersionRefused
+from ft_platform.settings.environment import Environment
 from ft_platform.signing.certificates import certificates, model_key
 from ft_platform.signing.keys import SigningKeys
 from ft_platform.signing.models import sign_model, verify_model

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.file_names import file_names
 from ft_platform.settings.source import FORMATS, Source
 from ft_platform.sources import formats as package
@@ -22,9 +22,10 @@ from ft_platform.sources.file_format import OpenFile, format_name, formats, know
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.sources.table_sources import table_sources
 from ft_platform.sources.text_encoding import detect_encoding
-from ft_platform.use_case import NamedUseCase, UseCase
 from ft_platform.use_case.fields import fields, file_schema
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 
 CANARY = "Zebulon Quartermain"

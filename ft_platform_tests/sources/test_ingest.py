@@ -8,15 +8,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.process.progress import Update, listening
-from ft_platform.records.columns import newest_by_key, raw_schema
+from ft_platform.records.newest_rows import newest_by_key
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import raw_schema
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.digests import from_hex, places_in, text_digests
 from ft_platform.sources.ingest import Ingest, fingerprint, read_new_records
 from ft_platform.sources.known_records import KnownRecords, distinct_ids
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources import looking
 from ft_platform.sources.looking import look, sampled

@@ -14,10 +14,11 @@ import pytest
 from deltalake import write_deltalake
 
 from ft_platform.assets.raw_records import ingest_source
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
-from ft_platform.lake import Lake, tables
+from ft_platform.lake import tables
+from ft_platform.lake.store import Lake
 from ft_platform.records.rows import TableRows
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import fingerprint, read_new_records
 from ft_platform.sources.known_records import KnownRecords
 from ft_platform_tests.aws_server import s3_bucket

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull, FtError, SourceError
 from ft_platform.process.file_names import shown
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.failures import plain_failures
 from ft_platform.sources.ingest import joined_encodings, read_new_records

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import TransientError
+from ft_platform.settings.environment import Environment
 from ft_platform.sources import deadline, unity_catalog
 from ft_platform.sources.deadline import answered, once, watched
 from ft_platform.sources.ingest import fingerprint
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case
 
 SECONDS = 2
@@ -128,7 +128,7 @@ def test_a_source_that_does_not_answer_is_an_error_within_the_deadline(
 ) -> None:
     if "adbc" in uri:
         pytest.importorskip("adbc_driver_postgresql.dbapi")
-    monkeypatch.setattr("ft_platform.sources.databases.sql.CONNECT_SECONDS", SECONDS)
+    monkeypatch.setattr("ft_platform.sources.statements.CONNECT_SECONDS", SECONDS)
     case = case_of(serve(talk), uri, **source)
     started = time.monotonic()
     with pytest.raises(TransientError) as refused:
@@ -167,7 +167,7 @@ def test_rows_that_stop_coming_are_an_error_too(serve, environment: Environment)
 
 @pytest.mark.integration
 def test_a_download_that_stops_is_an_error_too(serve, tmp_path: Path) -> None:
-    from ft_platform.lake.files import filesystem, fsspec_options
+    from ft_platform.lake.file_systems import filesystem, fsspec_options
     from ft_platform.sources.source_file import SourceFile
 
     serve(s3_that_stops)
@@ -201,7 +201,7 @@ def test_the_hub_too(serve, tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from ft_platform.environment import Environment
+from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import fingerprint
 from ft_platform_tests.tables import use_case
 source = use_case(source={"uri": "hf://datasets/owner/letters/a.csv", "limits": {"silent_seconds": 2}}).settings.source

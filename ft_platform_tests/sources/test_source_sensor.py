@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.orchestration.sensors import source_sensor
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.tables import use_case
 

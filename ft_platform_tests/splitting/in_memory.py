@@ -7,12 +7,13 @@ import pyarrow as pa
 
 from ft_platform.engines.in_process import InProcess
 from ft_platform.lake.stage_table import Work
-from ft_platform.records.columns import StageResult, splits_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import splits_schema
+from ft_platform.records.stage_results import StageResult
 from ft_platform.splitting import leakage as leakage_module
 from ft_platform.splitting import split as split_module
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 BATCH_ROWS = 64
 

@@ -6,10 +6,11 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.near_duplicates import normalized_text
-from ft_platform.records.columns import anonymized_schema, user_texts
+from ft_platform.records.columns import user_texts
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.label_shares import label_shares
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 

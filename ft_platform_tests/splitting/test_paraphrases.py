@@ -12,12 +12,13 @@ import pytest
 from ft_platform.engines import engine_of
 from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.records.columns import anonymized_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.paraphrases import neighbours, paraphrase_fingerprint, paraphrases, sentence_model
 from ft_platform.splitting.paraphrases.sentence_model import SentenceModel
 from ft_platform.splitting.paraphrases.vector_file import VectorFile, packed_vectors
-from ft_platform.use_case import Compute, NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Compute, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case

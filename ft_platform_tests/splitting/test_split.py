@@ -5,8 +5,10 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.records.columns import SIDES, StageResult, anonymized_schema, splits_schema
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.columns import SIDES
+from ft_platform.records.schemas import anonymized_schema, splits_schema
+from ft_platform.records.stage_results import StageResult
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.splitting import in_memory
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case

@@ -5,10 +5,10 @@ import random
 import pyarrow as pa
 import pytest
 
-from ft_platform.lake import Lake
-from ft_platform.records.columns import anonymized_schema
+from ft_platform.lake.store import Lake
+from ft_platform.records.schemas import anonymized_schema
 from ft_platform.splitting.membership import carried_on
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.splitting.in_memory import leakage, split
 from ft_platform_tests.tables import table, use_case
 

@@ -13,11 +13,12 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import kstest, norm
 
-from ft_platform.environment import ComputeProfile
 from ft_platform.errors import ConfigError, MissingExtra, OutOfMemory, Preempted, VersionRefused
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.training import Training
 from ft_platform.training import loop, privacy_budget
 from ft_platform.training.batches import Row, split_off_prefix, with_persons
 from ft_platform.training.loop import train
@@ -27,7 +28,7 @@ from ft_platform.training.private_gradients import PrivateGradients, add_clipped
 from ft_platform.training.secret_draws import SecretDraws, new_secret
 from ft_platform.training.state import States
 from ft_platform.training.stopping import Stopping
-from ft_platform.use_case import Task, Training, UseCase
+from ft_platform.use_case.schema import Task, UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import (
     save_tiny_model,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ft_platform.errors import BudgetExceeded, Preempted, TrainerRunning
-from ft_platform.lake import Lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates, UnfinishedTraining, unfinished_trainings
 from ft_platform.lake.versions import TableVersion
 from ft_platform.training import lease as leases

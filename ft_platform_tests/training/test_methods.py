@@ -13,13 +13,15 @@ from ft_platform.models.kernels.packed_forward import packed_forward, padded_for
 from ft_platform.models.kernels.recomputation import recomputes
 from ft_platform.models.label_head import HEAD, head_scores, with_label_head
 from ft_platform.publishing.training import checkpoint_for
+from ft_platform.settings.training import Training
 from ft_platform.training.batches import Row
 from ft_platform.training.loop import micro_batches, validation_loss
 from ft_platform.training.lora import add_adapter, trainable
 from ft_platform.training.memory_parts import memory_parts
 from ft_platform.training.preferences import Pair, PreferenceLoss, summed_log_probabilities, with_reference
 from ft_platform.training.prepare import fit, prepare
-from ft_platform.use_case import NamedUseCase, Training, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, usable_splits, use_case_for
 

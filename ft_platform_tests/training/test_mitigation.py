@@ -20,7 +20,8 @@ from ft_platform.training.loop import validation_loss
 from ft_platform.training.mitigation import resampling, reweighing, with_swapped_copies
 from ft_platform.training.prepare import prepare
 from ft_platform.training.reproduce import as_trained, reproduce
-from ft_platform.use_case import NamedUseCase, UseCase
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import SCHEMA, save_tiny_model, split_rows, usable_splits
 

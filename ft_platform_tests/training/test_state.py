@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from ft_platform.environment import Environment
 from ft_platform.errors import DiskFull, Preempted
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.training import Training
 from ft_platform.training import state
 from ft_platform.training.batches import Row, split_off_prefix
 from ft_platform.training.loop import train
@@ -25,7 +26,7 @@ from ft_platform.training.lora import add_adapter
 from ft_platform.training.objectives import AnswerLoss
 from ft_platform.training.state import States
 from ft_platform.training.stopping import Stopping
-from ft_platform.use_case import Task, Training
+from ft_platform.use_case.schema import Task
 from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
 
 LOG = logging.getLogger("test")

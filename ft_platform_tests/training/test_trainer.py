@@ -10,10 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from ft_platform.environment import Environment
 from ft_platform.errors import BaseModelError, DataError, DiskFull, NanLoss, OutOfMemory, SettingTooHigh, VersionRefused
-from ft_platform.lake import open_lake
 from ft_platform.lake.gate import require_usable
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.provenance import training_record_ids
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models import base_model
@@ -21,6 +20,7 @@ from ft_platform.models.adapter import with_adapter
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.publishing.training import checkpoint_for
+from ft_platform.settings.environment import Environment
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.inputs import checkpoint_inputs

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import ConfigError
-from ft_platform.records.columns import cleaned_schema, splits_schema
-from ft_platform.use_case import NamedUseCase
+from ft_platform.records.schemas import cleaned_schema, splits_schema
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.validation.expectations import ValidationResult, validate
 from ft_platform.validation.suite import expectation_problems
 from ft_platform_tests.tables import table, use_case

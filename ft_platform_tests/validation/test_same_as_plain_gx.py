@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.records.columns import splits_schema
+from ft_platform.records.schemas import splits_schema
 from ft_platform.validation.columns import FlatColumns, columns_of
 from ft_platform.validation.expectations import validate
 from ft_platform.validation.offered import OFFERED

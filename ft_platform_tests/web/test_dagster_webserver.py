@@ -19,11 +19,11 @@ pytest.importorskip("dagster_webserver")
 import websockets.exceptions
 from websockets.sync.client import connect
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration import instance
 from ft_platform.orchestration.run_launcher import WatchingRunLauncher
 from ft_platform.redaction.settings_file import INSTANCE_CLASS
+from ft_platform.settings.environment import Environment
 from ft_platform.web import dagster_webserver, deadlines
 from ft_platform.web.dagster_dev import OURS as OUR_WORDS
 from ft_platform.web.dagster_dev import our_webserver

@@ -12,7 +12,7 @@ pytest.importorskip("dagster_webserver")
 from dagster_webserver.webserver import DagsterWebserver
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from ft_platform.environment import Environment
+from ft_platform.settings.environment import Environment
 from ft_platform.web import guard
 from ft_platform.web.dagster_webserver import guard_webserver
 from ft_platform_tests.web.asgi import JSON, OWN, dagster_app, request, websocket

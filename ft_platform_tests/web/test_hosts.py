@@ -2,8 +2,8 @@
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts, authority, is_loopback
 
 HOSTS = Hosts.of(["ml.example.org", "10.0.0.5:3000"])

@@ -10,10 +10,12 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
-from ft_platform.lake import ArtifactVersion, Lake, open_lake
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.report_urls import report_url
+from ft_platform.settings.environment import Environment
 from ft_platform.web import deadlines
 from ft_platform.web.report_server import ReportServer, report_server
 from ft_platform_tests.aws_server import s3_bucket

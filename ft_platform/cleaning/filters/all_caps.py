@@ -6,7 +6,7 @@ Texts with fewer than `MIN_LETTERS` letters stay: `ATM FEE` is no shouting. Scri
 import numpy as np
 
 from ft_platform.cleaning.filters import CleanedRecords
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ORDER = 1
 MIN_LETTERS = 20

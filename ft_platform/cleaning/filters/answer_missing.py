@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 
 from ft_platform.cleaning.filters import CleanedRecords
 from ft_platform.cleaning.filters.empty import is_blank
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def removes(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:

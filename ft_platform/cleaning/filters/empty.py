@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.cleaning.filters import CleanedRecords
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def removes(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:

@@ -7,7 +7,7 @@ arXiv:2112.11446, A.1.1); a share of characters also works for scripts without b
 import numpy as np
 
 from ft_platform.cleaning.filters import CleanedRecords
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ORDER = 1
 

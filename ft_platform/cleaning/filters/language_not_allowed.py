@@ -4,7 +4,7 @@ import numpy as np
 
 from ft_platform.cleaning.filters import CleanedRecords
 from ft_platform.cleaning.language import allowed_share
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ORDER = 2
 

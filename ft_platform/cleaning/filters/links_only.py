@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ft_platform.cleaning.filters import CleanedRecords
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ORDER = 1
 LINK = r"(?i)(?:\bhttps?://|\bwww\.)[^\s<>\"]+"

@@ -6,7 +6,7 @@ rule on lines."""
 import numpy as np
 
 from ft_platform.cleaning.filters import CleanedRecords
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ORDER = 1
 SYMBOL = r"#|\.{3,}|[…•‣◦▪■●◆★]"

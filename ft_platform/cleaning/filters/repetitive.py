@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from ft_platform.cleaning.filters import CleanedRecords
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ORDER = 1
 WORDS = 5

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ft_platform.cleaning.filters import CleanedRecords
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def removes(records: CleanedRecords, use_case: NamedUseCase) -> np.ndarray:

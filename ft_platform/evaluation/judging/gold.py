@@ -12,9 +12,10 @@ from ft_platform.errors import DataError
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, TIE
 from ft_platform.evaluation.pairs import Pair
 from ft_platform.evaluation.review.figures import RATINGS, points_of, read_review, reviews_of
-from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.allowed_sources import require_allowed
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 FIELDS = ("question", "answer_1", "answer_2", "better")
 BETTER = {"1": FINE_TUNED, "2": ALTERNATIVE, "tie": TIE}

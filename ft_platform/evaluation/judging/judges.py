@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.evaluation.judging.question import choice_in
 from ft_platform.models.endpoint import Endpoint
-from ft_platform.use_case import BaseModelSettings, Judge, Task
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.judge import Judge
+from ft_platform.settings.training import BaseModelSettings
+from ft_platform.use_case.schema import Task
 
 ANSWER_TOKENS = 1024
 """Longest reply of a judge. Asked for one word, most need two tokens; some write down what they think first."""

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, POINTS, TIE, agreement, win_rate
 from ft_platform.evaluation.review.answers import Answers
-from ft_platform.lake import ArtifactVersion, Lake
-from ft_platform.use_case import Evaluation
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.evaluation import Evaluation
 
 STAGE = "human_review"
 REVIEW = "review.json"

@@ -8,7 +8,7 @@ import importlib.util
 from typing import Any
 
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.use_case import Compute
+from ft_platform.use_case.schema import Compute
 
 
 def accelerated(model: Any, compute: Compute) -> tuple[Any, str]:

@@ -26,7 +26,7 @@ from ft_platform.models.rendering.turns import (
     conversation_of,
     up_to_last_answer,
 )
-from ft_platform.use_case import Task
+from ft_platform.use_case.schema import Task
 
 __all__ = [
     "AnswerTooLong",

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Protocol
 
 from ft_platform.keys.key_ring import UseCaseKeys
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 
 class Operator(Protocol):

@@ -1,7 +1,7 @@
 """Leaves a finding as it is."""
 
 from ft_platform.keys.key_ring import UseCaseKeys
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 
 class Keep:

@@ -2,7 +2,7 @@
 
 from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.pseudonyms import Pseudonyms
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 
 class Pseudonym:

@@ -6,7 +6,7 @@ from ft_platform.privacy.draw import Draw
 from ft_platform.privacy.operators.pseudonym import Pseudonym
 from ft_platform.privacy.pseudonyms import normalized
 from ft_platform.privacy.surrogates import SURROGATES, plain
-from ft_platform.use_case import Privacy
+from ft_platform.settings.privacy import Privacy
 
 TRIES = 20
 

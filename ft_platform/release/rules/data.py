@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 CHECK_NEEDS = {
     "is_k_anonymous": "k-anonymity is measured and holds, or the file says why it is not",

@@ -15,7 +15,7 @@ from ft_platform.release.figures import named, upper_end
 from ft_platform.release.groups import verdict_of
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import FairnessEvidence, Figure
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

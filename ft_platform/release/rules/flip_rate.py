@@ -10,7 +10,7 @@ from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.figures import held, named, reaches, shown
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import FairnessEvidence
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 TOO_SMALL = "not_enough_evidence"
 """Status of a swap that too few prompts hold."""

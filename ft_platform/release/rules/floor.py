@@ -11,7 +11,7 @@ from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import held, named, reached, shown
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

@@ -13,7 +13,7 @@ from ft_platform.release.figures import held, reaches, shown
 from ft_platform.release.groups import with_groups
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import FairnessEvidence
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

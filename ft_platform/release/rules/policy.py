@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ft_platform.release.policy import undercuts
 from ft_platform.release.rule import Finding, Kind, Rule
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

@@ -14,7 +14,7 @@ from ft_platform.lake.manifest import Verdict
 from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import Figure, Typed
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 STAGE, CHECK = "anonymized_records", "recall_above_floor"
 OF_THIS_SOURCE = ("own_records", "generated_records")

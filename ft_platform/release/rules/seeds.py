@@ -12,7 +12,7 @@ from ft_platform.release.figures import named, shown
 from ft_platform.release.gains import CHAMPION, gained, known_metric, none_to_beat, require_champion
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence, SeedEvidence
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:

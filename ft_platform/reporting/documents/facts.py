@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ft_platform.errors import DataError
-from ft_platform.lake import Lake, Manifest, TableVersion, Verdict
-from ft_platform.lake.gate import version_of_parent
-from ft_platform.lake.manifest import Parent
-from ft_platform.lake.versions import Version
+from ft_platform.lake.manifest import Manifest, Parent, Verdict
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.reporting.lineage import manifests_behind
 from ft_platform.stages import STAGES
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 
 ROLES = {
     "accountable": "accountable",

@@ -9,7 +9,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from ft_platform.lake import Manifest
+from ft_platform.lake.manifest import Manifest
 from ft_platform.reporting.documents.facts import Facts
 from ft_platform.reporting.documents.statements import place_of
 

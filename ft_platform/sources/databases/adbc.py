@@ -18,11 +18,15 @@ from urllib.parse import quote as percent_encoded
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra, SourceError, TransientError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
-from ft_platform.sources.databases.sql import (
+from ft_platform.sources.deadline import answered, watched
+from ft_platform.sources.file_format import Opened
+from ft_platform.sources.local_files import require_regular
+from ft_platform.sources.parts import Order, Piece
+from ft_platform.sources.statements import (
     libpq_options,
     mark_value,
     password_of,
@@ -33,10 +37,6 @@ from ft_platform.sources.databases.sql import (
     unreadable,
     written_mark,
 )
-from ft_platform.sources.deadline import answered, watched
-from ft_platform.sources.file_format import Opened
-from ft_platform.sources.local_files import require_regular
-from ft_platform.sources.parts import Order, Piece
 
 SIGN = "+adbc://"
 DATABASES = ("postgresql", "sqlite")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
 from ft_platform.sources.deadline import answered, once, watched

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ft_platform.environment import Environment
 from ft_platform.errors import MissingExtra
+from ft_platform.settings.environment import Environment
 from ft_platform.tracking.tracker import GuardedTracker, RunDescription, Tracker
 
 NAME = "mlflow"

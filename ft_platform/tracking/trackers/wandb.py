@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError, MissingExtra
+from ft_platform.settings.environment import Environment
 from ft_platform.tracking.tracker import GuardedTracker, RunDescription, Tracker
 
 NAME = "wandb"

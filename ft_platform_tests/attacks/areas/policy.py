@@ -15,6 +15,7 @@ from zlib import crc32
 
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.governance.licences import require_accepted_licences
+from ft_platform.rehearsal.file_problems import look_closer
 from ft_platform.release import waivers
 from ft_platform.release.rule import Ruling
 from ft_platform.settings.licences import canonical_licence
@@ -125,7 +126,7 @@ def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
 def _checked(attributes: dict[str, Any], folder: Path) -> str | None:
     file = write_use_case(folder, "complaints", attributes)
     try:
-        load_use_case(file, thorough=True)
+        load_use_case(file, closer=look_closer)
     except ConfigError as refused:
         return (
             None

@@ -13,8 +13,8 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from ft_platform.errors import ConfigError, DataError
-from ft_platform.lake import Lake
 from ft_platform.lake.manifest import Verdict
+from ft_platform.lake.store import Lake
 from ft_platform.privacy import annotated, recall_floor
 from ft_platform.privacy.annotated import Annotated, annotated_texts
 from ft_platform.privacy.annotation_sample import draw, write_sample
@@ -22,13 +22,13 @@ from ft_platform.privacy.entities import default_entities
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.k_anonymity import measure
 from ft_platform.privacy.recall_floor import recall_on
-from ft_platform.records.columns import anonymized_schema, cleaned_schema
 from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import anonymized_schema, cleaned_schema
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.rules import recall as recall_rule
 from ft_platform.reporting.documents import statements
 from ft_platform.samples.generator import sample_sha256
-from ft_platform.use_case import NamedUseCase
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.tables import table, use_case
 

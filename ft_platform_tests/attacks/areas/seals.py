@@ -14,10 +14,10 @@ from unittest.mock import patch
 
 from ft_platform.errors import VersionRefused
 from ft_platform.lake.artifacts import Artifacts, artifact_hash
-from ft_platform.lake.gate import NOT_TAINTED
 from ft_platform.lake.journal import Journal
 from ft_platform.lake.seals import Seals
 from ft_platform.lake.tables import Tables
+from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.release.decide import decide, newest_evidence
 from ft_platform_tests.attacks.area import Area, Attack
 from ft_platform_tests.release.evidence_case import EvidenceCase

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from ft_platform.environment import Environment
 from ft_platform.errors import FtError
+from ft_platform.settings.environment import Environment
 from ft_platform.sources import discovery, local_files, source_file, unpacking
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.formats import arrow, excel

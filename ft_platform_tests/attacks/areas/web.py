@@ -18,10 +18,10 @@ from unittest import mock
 import dagster as dg
 
 from ft_platform.commands import ui
-from ft_platform.environment import Environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import INSTANCE_SETTINGS
 from ft_platform.settings import hosts
+from ft_platform.settings.environment import Environment
 from ft_platform.web import graphql_limits, guard
 from ft_platform.web.guarded_instance import GuardedInstance
 from ft_platform.web.report_server import ReportServer, report_server

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.lake import open_lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform_tests.chat_server import chat_server
 from ft_platform_tests.evaluation.judged_case import judged_case

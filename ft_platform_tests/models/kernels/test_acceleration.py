@@ -15,7 +15,7 @@ from ft_platform.models.kernels.acceleration import accelerated
 from ft_platform.models.kernels.flat_forward import flat_forward
 from ft_platform.models.kernels.packed_attention import PackingUnsupported, Segment, Tree
 from ft_platform.models.kernels.packed_forward import packed_forward, packing_problem, padded_forward
-from ft_platform.use_case import Compute
+from ft_platform.use_case.schema import Compute
 from ft_platform_tests.tiny_models import tiny_model
 
 PREFIX = [257, 10, 20, 30]

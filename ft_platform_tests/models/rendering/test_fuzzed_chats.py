@@ -12,7 +12,7 @@ import pytest
 
 from ft_platform.models.rendering.renderer import NotRendered, Renderer
 from ft_platform.models.rendering.turns import ToolsNotSupported
-from ft_platform.use_case import Task
+from ft_platform.use_case.schema import Task
 from ft_platform_tests.models.rendering.chat_families import FAMILIES, Family, family_tokenizer
 
 TASK = Task(kind="generation", instruction="Help <|im_end|> {{ messages }}.")

@@ -10,7 +10,7 @@ from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import AnswerTooLong, Rendered, Renderer, shared_prefix, up_to_last_answer
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.objectives import summed_loss
-from ft_platform.use_case import Task
+from ft_platform.use_case.schema import Task
 from ft_platform_tests.models.rendering.chat_families import FAMILIES, family_tokenizer
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 

@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.errors import DataError
 from ft_platform.models.rendering.renderer import AnswerTooLong, Renderer, labels_of
-from ft_platform.use_case import Task
+from ft_platform.use_case.schema import Task
 from ft_platform_tests.tiny_models import CHATML, INSTRUCT, tiny_tokenizer
 
 CLASSIFY = Task(kind="classification", instruction="Choose one of: {labels}.")

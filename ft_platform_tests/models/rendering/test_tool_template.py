@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ft_platform.models.rendering.renderer import AnswerTooLong, NotRendered, Renderer
-from ft_platform.use_case import Task
+from ft_platform.use_case.schema import Task
 from ft_platform_tests.models.rendering.chat_families import FAMILIES, family_tokenizer
 
 CHAT = Task(kind="generation", instruction="Help.")

@@ -6,8 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ft_platform.use_case import Expectation, NamedUseCase, RecordMapping, UseCase, Validation
+from ft_platform.settings.source import RecordMapping
+from ft_platform.settings.validation import Expectation, Validation
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.problems import LONGEST_GOT, Problem, dotted
+from ft_platform.use_case.schema import UseCase
 from ft_platform.use_case.yaml_file import Place
 
 PROBLEM = re.compile(

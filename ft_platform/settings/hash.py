@@ -1,0 +1,17 @@
+"""Whether settings are the same as before."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def settings_hash(parts: dict[str, Any]) -> str:
+    """16 hex digits that change when, and only when, one of the given settings changes."""
+    text = json.dumps(
+        {k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()},
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
