@@ -751,9 +751,9 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
     refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
     assert refusing == {
         "memorization": (
-            "Membership was not measured, too few records: 5 a side; at least 29 training and 29 test records are"
-            " needed; Extraction was not measured, too few texts are long enough to go on with: 4 a side; at least 73"
-            " long texts of training and 73 of test records are needed."
+            "Membership was not measured (too few records: 5 per side); at least 29 training and 29 test records are"
+            " needed; Extraction was not measured (too few texts are long enough to continue: 4 per side); at least"
+            " 73 long texts of training and 73 of test records are needed."
         )
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}
@@ -764,7 +764,7 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
 def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
     passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1))
     assert (
-        "area 0.60 (0.50 to 0.70), an interval that passes attacks.max_membership_auc 0.65"
+        "area 0.60 (0.50 to 0.70): the interval goes beyond attacks.max_membership_auc 0.65"
         in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
     )
 

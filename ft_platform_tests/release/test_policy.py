@@ -329,11 +329,11 @@ def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
         ({"at_most": {"fairness.max_gap": 0.1}}, "a policy of your own needs `name`"),
         (
             {"name": "bank", "at_most": {"fairness.maxgap": 0.1}},
-            "fairness.maxgap: no field of a use-case file that holds a number",
+            "fairness.maxgap: not a field of a use-case file that holds a number",
         ),
-        ({"name": "bank", "at_most": {"gate.beats": 1}}, "gate.beats: no field"),
+        ({"name": "bank", "at_most": {"gate.beats": 1}}, "gate.beats: not a field"),
         ({"name": "bank", "at_most": {"fairness.max_gap": float("nan")}}, "finite number"),
-        ({"name": "bank", "approvals": ["gate.reason"]}, "gate.reason: no field of a use-case file"),
+        ({"name": "bank", "approvals": ["gate.reason"]}, "gate.reason: not a field of a use-case file"),
         ({"name": "bank", "limits": {}}, "there is no such setting"),
     ],
 )

@@ -93,8 +93,8 @@ def test_the_decision_says_that_k_anonymity_was_not_measured_and_by_whose_reason
     version = case.lake.latest("complaints", "anonymized_records")
     assert version
     says = (
-        "k-anonymity was not measured on 90 records; the file gives the reason, for which team:complaints answers:"
-        " Nobody is in them."
+        "k-anonymity was not measured on 90 records: the reason in the file, for which team:complaints is"
+        " responsible: Nobody is in them."
     )
     case.lake.add_verdict(
         version,

@@ -312,9 +312,9 @@ def test_other_databases_are_not_read_through_adbc_and_no_request_is_sent(
     ("source", "expected"),
     [
         ({"uri": "sqlite:///a.db"}, "`source.table` or `source.query` is needed"),
-        ({"uri": "sqlite:///a.db", "table": "a", "query": "SELECT 1"}, "name one of"),
-        ({"uri": "a.csv", "table": "a"}, "go with a database"),
-        ({"uri": "a.csv", "high_water_column": "a"}, "goes with `source.table`"),
+        ({"uri": "sqlite:///a.db", "table": "a", "query": "SELECT 1"}, "name either"),
+        ({"uri": "a.csv", "table": "a"}, "are only for a database"),
+        ({"uri": "a.csv", "high_water_column": "a"}, "needs `source.table`"),
         (
             {"uri": "sqlite:///a.db", "table": "a", "high_water_column": "b", "vanished_rows": "remove"},
             "needs all rows",
