@@ -246,7 +246,7 @@ def test_the_command_prints_the_newest_report(
     path = Path(report.uri) / "roi.json"
     path.write_text(path.read_text().replace('"value": 6', '"value": 7'))
     assert cli.main(["roi", "complaints", "--json"]) == 1
-    assert "not what its manifest says" in capsys.readouterr().err and CorruptVersion.permanent
+    assert "does not match its manifest" in capsys.readouterr().err and CorruptVersion.permanent
 
 
 def test_the_command_says_what_to_do_where_there_is_no_report(

@@ -43,7 +43,7 @@ def test_what_was_asked_before_is_answered_as_before(
     (Path(checkpoint.uri) / "training.json").write_text("altered")
     assert seen.verdicts(splits) == {}
     seen.verify_artifact(checkpoint)
-    with pytest.raises(CorruptVersion, match=r"training\.json .* is not what its manifest says"):
+    with pytest.raises(CorruptVersion, match=r"training\.json .* does not match its manifest"):
         seen.read_file(checkpoint, "training.json")
     later = Snapshot(lake)
     assert not later.verdicts(splits)["no_leakage"].passed

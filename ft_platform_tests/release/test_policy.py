@@ -82,7 +82,7 @@ UNDERCUTS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}},
-        "governance.licence: 'banana' is no SPDX id",
+        "governance.licence: 'banana' is neither an SPDX id",
     ),
 ]
 
@@ -196,8 +196,8 @@ def test_a_run_says_at_its_start_that_no_release_will_follow(
     assert main(["run", "complaints"]) == 1
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith(
-        "ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75"
-    ) and first.endswith("ft check")
+        "ft run: these settings cannot lead to a release: attacks.max_membership_auc must be at most 0.75"
+    ) and first.endswith("`ft check` shows the lines")
 
 
 def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_beat(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_shift_since_the_version_before_stands_on_the_page(lake: Lake) -> None
     assert "no profile of another version" in first.words
     moved = [{**row, "label": "card" if int(row["record_id"][1:]) % 2 else row["label"]} for row in rows]
     second = profiled(lake, written(lake, moved))
-    assert "Moved since the version before: label (large shift, PSI 0.4" in second.words
+    assert "Changed since the previous version: label (large shift, PSI 0.4" in second.words
     assert "Compared with splits@0" in second.words
     # Back again: compared with the version in between, not with itself.
     third = profiled(lake, written(lake, rows))
@@ -119,7 +119,7 @@ def test_another_table_is_no_version_before(lake: Lake) -> None:
 def test_a_version_with_the_same_distribution_is_said_to_be_so(lake: Lake) -> None:
     profiled(lake, written(lake, rows_for("classification", 600)))
     more = profiled(lake, written(lake, rows_for("classification", 660)))
-    assert "Nothing moved noticeably since the version before." in more.words
+    assert "Nothing changed noticeably since the previous version." in more.words
 
 
 def test_the_report_server_opens_it_by_its_link(environment, lake: Lake) -> None:

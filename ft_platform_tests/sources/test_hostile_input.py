@@ -338,7 +338,7 @@ def test_bytes_in_a_string_column_that_are_no_text_are_an_error(environment: Env
         folder / "a.parquet",
     )
     assert pq.read_table(folder / "a.parquet")["text"].type == pa.string()
-    assert "column 'text' holds something that is no UTF-8 text in data rows 1 to 2" in error_of(
+    assert "column 'text' contains bytes that are not UTF-8 in data rows 1 to 2" in error_of(
         case_of(folder / "a.parquet"), environment
     )
 

@@ -233,7 +233,7 @@ def test_nothing_can_be_written_and_no_value_is_in_a_message(
         with pytest.raises(SourceError, match=r"cannot be read|no column|is missing") as caught:
             ingest_source(lake, environment, case_of(settings, query=query))
         assert "complaint number" not in str(caught.value)
-    with pytest.raises(SourceError, match="is no SELECT"):
+    with pytest.raises(SourceError, match="is not a SELECT"):
         ingest_source(lake, environment, case_of(settings, query="DELETE FROM complaints"))
     first, _ = ingest_source(lake, environment, case_of(settings, table="complaints"))
     assert first.rows == 5
