@@ -36,8 +36,7 @@ def build(use_case: NamedUseCase) -> list:
         """Base model, champion and fine-tuned model on general text, multiple choice and instructions, with margins for
         what may be lost.
 
-        Where an interval reaches its margin, the model counts as worse.
-        """
+        If an interval reaches its margin, the model counts as worse."""
         from ft_platform.evaluation.champion import champion
         from ft_platform.evaluation.inputs import regression_inputs
 
@@ -69,7 +68,7 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset_check(
         asset=key(use_case, "regression_report"),
         blocking=False,
-        description="On no suite is the model possibly worse than before by regression.margins.",
+        description="No suite may be worse than before by more than regression.margins.",
     )
     @with_typed_failures
     def not_forgotten(lake: dg.ResourceParam[Lake], regression_report: ArtifactVersion) -> dg.AssetCheckResult:

@@ -106,7 +106,7 @@ def test_what_this_account_may_not_look_into_is_said_to_be_that(
     )
     monkeypatch.setattr("ft_platform.use_case.file.validate_all", lambda *_: [])
     monkeypatch.setattr("ft_platform.use_case.file.find_use_cases", lambda defs: [])
-    assert [sentence.split(" was not looked at", 1)[0] for sentence in warnings(capsys)] == [
+    assert [sentence.split(" was not checked", 1)[0] for sentence in warnings(capsys)] == [
         str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "dagster")
     ]
 
@@ -176,4 +176,4 @@ def test_what_a_store_does_not_tell_is_said_to_be_unknown(monkeypatch: pytest.Mo
     assert len(of_bucket(lake)) == 3
     assert all("could not be checked" in sentence for sentence in of_bucket(lake))
     monkeypatch.setattr(lake, "root", "gs://claims/lake")
-    assert store_access.problems_of(lake)[0].startswith("who may read gs://claims/lake was not looked at")
+    assert store_access.problems_of(lake)[0].startswith("who may read gs://claims/lake was not checked")

@@ -100,7 +100,7 @@ def test_an_unchanged_table_is_not_profiled_again(lake: Lake, monkeypatch: pytes
 def test_a_shift_since_the_version_before_stands_on_the_page(lake: Lake) -> None:
     rows = rows_for("classification", 600)
     first = profiled(lake, written(lake, rows))
-    assert "no profile of another version" in first.words
+    assert "no profile of an earlier version" in first.words
     moved = [{**row, "label": "card" if int(row["record_id"][1:]) % 2 else row["label"]} for row in rows]
     second = profiled(lake, written(lake, moved))
     assert "Changed since the previous version: label (large shift, PSI 0.4" in second.words
@@ -113,7 +113,7 @@ def test_a_shift_since_the_version_before_stands_on_the_page(lake: Lake) -> None
 def test_another_table_is_no_version_before(lake: Lake) -> None:
     profiled(lake, written(lake, rows_for("classification"), name="anonymized_records"))
     page = profiled(lake, written(lake, rows_for("classification", 30), name="splits"))
-    assert "no profile of another version" in page.words
+    assert "no profile of an earlier version" in page.words
 
 
 def test_a_version_with_the_same_distribution_is_said_to_be_so(lake: Lake) -> None:
