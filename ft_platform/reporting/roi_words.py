@@ -76,7 +76,7 @@ def figure_sentence(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:
         }
     told = {True: "better", False: "worse", None: "no clear change"}[improved(figure)]
     change = (
-        f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after:"
+        f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after, a difference of"
         f" {with_interval(figure['difference'], figure['unit'])}"
     )
     return {"good": bool(improved(figure)), "text": f"{title}: {told} ({figure['status']}). {change}."}
@@ -87,16 +87,12 @@ def conclusion(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     currency, saved, payback = found["currency"], found["savings_per_month"], found["payback_months"]
     if saved is None:
         return [{"good": False, "text": f"Savings and payback: not measured. {payback['reason']}."}]
-    sign = "costs more than it saves" if saved["value"] < 0 else "saves nothing" if saved["value"] == 0 else "saves"
-    sure = (
-        ""
-        if saved["low"] > 0 or saved["high"] < 0
-        else (" The interval includes 0, so we cannot tell whether it saves anything.")
-    )
+    sign = "costs more than it saves:" if saved["value"] < 0 else "saves nothing:" if saved["value"] == 0 else "saves"
+    sure = "" if saved["low"] > 0 or saved["high"] < 0 else " The interval includes 0, so this is not certain."
     sentences = [
         {
             "good": saved["low"] > 0,
-            "text": f"If it is released, the model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}",
+            "text": f"If it is released, the model {sign} {with_interval(saved, f'{currency} per month')}.{sure}",
         }
     ]
     sentences.append({"good": payback["value"] is not None, "text": until_sentence("Payback", payback, "months")})
