@@ -86,7 +86,7 @@ def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
         elif not few:
             enough = _enough(for_area(area, limit, settings.confidence), "records", settings.rows, "rows", "area")
             yield (
-                f"Training records may be told from test records {what}: the interval goes beyond"
+                f"Training records may be told from test records {what}, and the interval goes beyond"
                 f" attacks.max_membership_auc {limit:g}{enough}"
             )
 

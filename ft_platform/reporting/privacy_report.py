@@ -19,9 +19,9 @@ RATES = {
     "verbatim": "training records, word for word",
     "baseline": "test records, word for word",
     "untrained": "training records by the untrained model, word for word",
-    "near_verbatim": "training records, nearly so",
-    "baseline_near_verbatim": "test records, nearly so",
-    "untrained_near_verbatim": "training records by the untrained model, nearly so",
+    "near_verbatim": "training records, nearly word for word",
+    "baseline_near_verbatim": "test records, nearly word for word",
+    "untrained_near_verbatim": "training records by the untrained model, nearly word for word",
     "gain": "training minus test records, word for word",
 }
 LOSSES = {

@@ -770,7 +770,7 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
 def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
     passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1))
     assert (
-        "area 0.60 (0.50 to 0.70): the interval goes beyond attacks.max_membership_auc 0.65"
+        "area 0.60 (0.50 to 0.70), and the interval goes beyond attacks.max_membership_auc 0.65"
         in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
     )
 
