@@ -54,7 +54,7 @@ def test_a_withdrawn_row_is_left_out_and_marks_all_that_hold_it_and_nothing_else
     reason = {"consent_withdrawn": 1}
     assert marked(house) == dict.fromkeys([*(made[stage].id for stage in CHAIN)], reason)
     for stage in CHAIN:
-        with pytest.raises(VersionRefused, match="1 of its rows may not be used any more"):
+        with pytest.raises(VersionRefused, match="1 of its rows may no longer be used"):
             require_usable(house.lake, house.case, made[stage])
     assert taint_of(house.lake, new) is None and taint_of(house.lake, without["adapter_checkpoint"]) is None
     assert taint_of(house.lake, other["adapter_checkpoint"]) is None, "it was trained on none of the rows"

@@ -429,7 +429,7 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             ("features", "region", "groups", "north", "rows"),
             20,
             "fairness/region",
-            "hold 20020 of 40000 test records",
+            "contain 20020 of 40000 test records",
         ),
         (
             "fairness_report",
@@ -539,7 +539,7 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             ("swaps", "gender"),
             {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"},
             "flip_rate/gender",
-            "3 test prompts hold",
+            "3 test prompts contain",
         ),
         (
             "fairness_report",
@@ -603,7 +603,7 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             ("seeds",),
             [{"seed": n, "adapter_sha256": str(n)} for n in range(3)],
             "seeds",
-            "seeds [0, 1, 2], asked for are [17, 18, 19]",
+            "seeds [0, 1, 2], expected [17, 18, 19]",
         ),
         (
             "seed_variation",
@@ -887,7 +887,7 @@ def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
         "s",
         {"rows": 1, "reasons": {"consent_withdrawn": 1}},
     )
-    with pytest.raises(VersionRefused, match="does not hold any more"):
+    with pytest.raises(VersionRefused, match="no longer holds"):
         require_accepted(case.lake, case.use_case, decision)
 
 
@@ -905,7 +905,7 @@ def test_the_brief_says_what_was_decided_and_what_is_not_known(tmp_path):
     decision = case.published_decision()
     text = case.lake.read_file(decision, "decision_brief.html").decode()
     assert "may not be released" in text and "One training (seed 17) was evaluated" in text
-    assert "Not known: metrics.json of evaluation_report is no evidence: test_rows" in text
+    assert "Not known: metrics.json of evaluation_report is not valid evidence: test_rows" in text
     assert date.today().isoformat()[:4] in text
 
 

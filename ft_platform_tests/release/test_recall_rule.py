@@ -85,7 +85,9 @@ def test_a_verdict_that_lacks_anything_is_refused(tmp_path: Path, change: dict[s
 
 def test_a_verdict_of_an_earlier_release_which_says_nothing_is_refused(tmp_path: Path) -> None:
     refusing = EvidenceCase(tmp_path, recall={"recall": 0.99, "min_recall": 0.9}).refusing()
-    assert "the verdict of recall_above_floor is no evidence: basis, entities, says, status" in refusing["recall"]
+    assert (
+        "the verdict of recall_above_floor is not valid evidence: basis, entities, says, status" in refusing["recall"]
+    )
 
 
 def test_the_decision_says_that_k_anonymity_was_not_measured_and_by_whose_reason(tmp_path: Path) -> None:

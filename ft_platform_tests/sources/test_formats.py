@@ -292,7 +292,7 @@ def test_missing_columns_are_listed_at_once_with_the_closest_name(tmp_path: Path
     assert "column 'Complaint ID' is missing (did you mean 'complaint_id'?)" in message
     assert "column 'Narrative' is missing (did you mean 'Narative'?)" in message
     assert "column 'Date' is missing;" in message
-    assert "column 'extra' is there 2 times" in message
+    assert "column 'extra' appears 2 times" in message
     assert (
         "Expected 'Complaint ID', 'Narrative', 'Date', 'extra'; got 'complaint_id', 'Narative', 'extra', 'extra'"
         in message

@@ -171,10 +171,10 @@ def test_too_many_files_and_members_are_an_error(environment: Environment, folde
     with zipfile.ZipFile(folder / "a.zip", "w") as archive:
         for i in range(3):
             archive.writestr(f"{i}.jsonl", json.dumps(row(i, "text")))
-    assert "holds more than 2 files" in error_of(case_of(folder / "a.zip", {"files": 2}), environment)
+    assert "contains more than 2 files" in error_of(case_of(folder / "a.zip", {"files": 2}), environment)
     for i in range(3):
         (folder / f"{i}.jsonl").write_text(json.dumps(row(f"f{i}", "text")))
-    assert "means more than 3 files. If that is right, raise source.limits.files" in error_of(
+    assert "matches more than 3 files. If that is right, raise source.limits.files" in error_of(
         case_of(folder, {"files": 3}), environment
     )
 

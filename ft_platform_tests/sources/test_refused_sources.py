@@ -210,7 +210,7 @@ def test_a_private_folder_that_cannot_be_written_is_not_blamed_on_the_source(tmp
         (OSError(30, "read-only", str(tmp_path / "x")), SourceError, "cannot be written (Read-only file system)"),
         (OSError(5, "failed"), SourceError, "input/output error"),
         (BufferError("x"), SourceError, "cannot be read beyond data row 7: cut, damaged or of another format"),
-        (MemoryError(), SourceError, "needs more memory beyond data row 7 than there is"),
+        (MemoryError(), SourceError, "needs more memory beyond data row 7 than is available"),
     ):
         with pytest.raises(kind) as caught, plain_failures("a.csv", lambda: "data row 7", tmp_path):
             raise error
