@@ -68,7 +68,7 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset_check(
         asset=key(use_case, "regression_report"),
         blocking=False,
-        description="No suite may be worse than before by more than regression.margins.",
+        description="On no suite can the model be worse than before by regression.margins or more.",
     )
     @with_typed_failures
     def not_forgotten(lake: dg.ResourceParam[Lake], regression_report: ArtifactVersion) -> dg.AssetCheckResult:

@@ -58,7 +58,7 @@ class Splits(Section):
         default=True,
         description=(
             "A record keeps its side in the newest version, even when data grows (`random`). If a new record joins"
-            " two groups, both go to test if one of them is there, else to validation."
+            " groups on different sides, all go to test if one of them is there, else to validation."
         ),
     )
     stratify: bool = Field(default=True, description="Keep label shares equal on all sides (classification, `random`).")

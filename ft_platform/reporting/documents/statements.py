@@ -134,7 +134,7 @@ def personal_data(facts: Facts) -> list[Statement]:
         said.append(f"Values left out because they do not fit their column: {counted(emptied)}.")
     if residual and {"rows_with_finding", "rows"} <= set(residual.numbers):
         n = residual.numbers
-        found = f"found {number(n['rows_with_finding'])} of {number(n['rows'])} with personal data left"
+        found = f"found {number(n['rows_with_finding'])} of {number(n['rows'])} with a finding left"
         said.append(
             "A second pass over the anonymized records, for values with a fixed form such as mail addresses and card"
             f" numbers, {found}."

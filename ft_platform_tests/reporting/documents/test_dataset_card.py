@@ -39,7 +39,7 @@ def test_every_figure_is_that_of_the_version_it_names() -> None:
     assert "Personal data that the recognizers found and replaced in 1 of 34 records: EMAIL 1." in text
     assert (
         "In 34 records, every combination of region is shared by at least " in text
-        and "0 of 34 with personal data left" in text
+        and "0 of 34 with a finding left" in text
     )
     assert (
         f"[splits@0 ({facts().manifests['splits'].content_hash[:12]})](../../versions/splits/splits-0/manifest.json)"
