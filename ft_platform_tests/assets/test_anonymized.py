@@ -286,7 +286,7 @@ def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_ru
     outcome = run(environment)
     assert not outcome.success
     said = (
-        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records; no"
+        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records: no"
         " quasi-identifiers are named, and the file gives no"
     )
     assert outcome.error.startswith(said)

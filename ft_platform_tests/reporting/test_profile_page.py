@@ -83,7 +83,7 @@ def test_a_table_of_the_restricted_zone_shows_no_word_and_no_value(lake: Lake) -
     for name, content in files.items():
         assert b"zanzibar" not in content.lower(), name
         assert b"swipe" not in content.lower(), name
-    assert b"may hold personal data" in files["report.html"]
+    assert b"may contain personal data" in files["report.html"]
     # The check can fail: of the shared zone, the same rows show it.
     shown = publish_profile(lake, CASE, written(lake, rows, "shared", "splits"))
     assert b"zanzibar" in lake.read_file(shown, "report.html").lower()
