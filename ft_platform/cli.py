@@ -202,7 +202,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if not isinstance(stop.code, str):
             raise
         return _failed(
-            arguments, ["the command ended with a text that may quote a record. Run again with --debug to see it"]
+            arguments, [("the command failed with a text that may quote a record. Run it again with --debug to see it")]
         )
     except BaseException as error:  # the last resort: panics of native libraries are no Exception
         return _failed(arguments, last_words(error))
@@ -223,15 +223,12 @@ def last_words(error: BaseException) -> list[str]:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             traceback.print_exception(error, file=file)
     except OSError:
-        return [
-            f"something that the platform has no words for went wrong at {where}. Run it again with --debug to see all"
-            " of it"
-        ]
+        return [f"unexpected error at {where}. Run it again with --debug to see all of it"]
     return [
         f"something that the platform has no words for went wrong at {where}",
         (
-            f"All of it is in {name}, which only you can read, because it may quote records. Look there for the cause,"
-            " or report it without them"
+            f"The details are in {name}, which only you can read, because it may quote records. Look there for the"
+            " cause, or report the error without them"
         ),
     ]
 

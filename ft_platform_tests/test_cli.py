@@ -192,7 +192,7 @@ def test_new_writes_a_file_that_check_accepts_and_never_overwrites(capsys, insta
     assert cli.main(["check"]) == 0
     before = (installation / "defs/answers/defs.yaml").read_text()
     assert cli.main(["new", "answers"]) == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert (installation / "defs/answers/defs.yaml").read_text() == before
     assert cli.main(["new", "My-Case"]) == 1
 
@@ -302,7 +302,7 @@ def test_an_unexpected_error_shows_its_place_and_keeps_its_text_where_only_its_o
     error = capsys.readouterr().err
     assert "Lovelace" not in error and kind.__name__ not in error and error.count("\n") == 2
     assert re.search(r"went wrong at .*test_cli\.py:\d+", error)
-    (name,) = re.findall(r"All of it is in (\S+\.txt), which only you can read", error)
+    (name,) = re.findall(r"The details are in (\S+\.txt), which only you can read", error)
     file = Path(name)
     assert "Lovelace" in file.read_text()
     assert (stat.S_IMODE(file.stat().st_mode), stat.S_IMODE(file.parent.stat().st_mode)) == (0o600, 0o700)
@@ -354,7 +354,7 @@ def test_results_of_a_use_case_that_never_ran_name_the_next_step(capsys):
 
 def test_trace_of_an_unknown_record_is_one_line(capsys):
     assert cli.main(["trace", "record", "letters", "nobody"]) == 1
-    assert "no version of raw_records of letters holds this record" in capsys.readouterr().err
+    assert "no version of raw_records of letters contains this record" in capsys.readouterr().err
 
 
 def test_ui_starts_dagster_on_the_instance_and_settings_of_this_installation(monkeypatch, installation):
@@ -388,7 +388,7 @@ def test_init_creates_home_and_key_once(capsys, installation):
     assert (installation / "home/vault/pseudonym.key").stat().st_mode & 0o077 == 0
     assert cli.main(["init"]) == 0
     shown = capsys.readouterr().out
-    assert "was there" in shown and key not in shown
+    assert "already existed" in shown and key not in shown
     assert (installation / "home/vault/pseudonym.key").read_text() == key
 
 
@@ -415,7 +415,7 @@ def test_explain_tells_every_section_and_names_them_where_one_is_unknown(capsys,
     assert cli.main(["explain", "letters", "--settings"]) == 0
     shown = capsys.readouterr().out
     assert "training: How it is fine-tuned." in shown and "gate: What a checkpoint must show" in shown
-    assert "owners: Who answers for what." in shown and "  rank " in shown
+    assert "owners: Who is responsible for what." in shown and "  rank " in shown
     assert cli.main(["explain", "letters", "--settings", "--json"]) == 0
     sections = json.loads(capsys.readouterr().out)["sections"]
     assert {"source", "privacy", "training", "gate", "release"} <= set(sections)

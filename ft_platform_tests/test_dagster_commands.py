@@ -130,7 +130,7 @@ def test_the_launchpad_offers_the_settings_with_their_types(launched: Installati
         } } } }""",
     )["runConfigSchemaOrError"]["allConfigTypes"]
     offered = {field["name"]: field for kind in found for field in kind.get("fields", [])}
-    assert "Upper bound of optimizer steps" in offered["max_steps"]["description"]
+    assert "Most optimizer steps" in offered["max_steps"]["description"]
     assert "Int" in {kind["key"] for kind in offered["max_steps"]["configType"]["recursiveConfigTypes"]}
 
 

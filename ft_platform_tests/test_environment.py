@@ -35,9 +35,12 @@ WRONG = {
     ),
     "a tag": (
         "home: !!python/name:os.system x",
-        "not valid YAML: tags (`!name`) are not supported; leave it out (ft_environment.yaml:1)",
+        "not valid YAML: tags (`!name`) are not supported; remove it (ft_environment.yaml:1)",
     ),
-    "a name twice": ("home: a\nhome: b", "`home` is there twice, first in line 1; remove one (ft_environment.yaml:2)"),
+    "a name twice": (
+        "home: a\nhome: b",
+        ("`home` is a duplicate, first in line 1; remove one (ft_environment.yaml:2)"),
+    ),
 }
 
 

@@ -99,7 +99,7 @@ def test_another_file_in_the_working_directory_does_not_replace_that_of_the_home
     with pytest.raises(
         ConfigError,
         match=(
-            r"two files could hold .*elsewhere/ft_environment.yaml and .*installation/ft_environment.yaml. Name the one"
+            r"two files could be .*elsewhere/ft_environment.yaml and .*installation/ft_environment.yaml. Name the right"
         ),
     ):
         load_environment()

@@ -285,7 +285,7 @@ def test_a_tainted_checkpoint_is_refused_by_what_comes_after_it(graph, use_case,
     lake.add_verdict(checkpoint, NOT_TAINTED, False, "s", {"rows": 2, "reasons": {"expired": 2}})
     result = graph.run(stage)
     assert not result.success
-    assert "2 of its rows may not be used any more (expired 2" in str(
+    assert "2 of its rows may no longer be used (expired 2" in str(
         result.get_step_failure_events()[0].step_failure_data.user_failure_data.description
     )
     assert backend.started == before

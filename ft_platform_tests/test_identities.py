@@ -162,7 +162,7 @@ def test_ft_list_and_ft_ui_say_which_use_cases_are_elsewhere(with_account, monke
     assert cli.main(["list", "--json"]) == 0
     assert [row["last_run"] for row in json.loads(capsys.readouterr().out)] == ["elsewhere"]
     cli.main(["ui"])
-    assert "each in a UI of its own: ft ui spy" in capsys.readouterr().out
+    assert "have their own UI: ft ui spy" in capsys.readouterr().out
     assert cli.main(["ui", "letters"]) == 1
     assert "letters has no account of its own" in capsys.readouterr().err
 

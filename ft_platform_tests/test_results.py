@@ -332,7 +332,7 @@ def test_a_run_without_evaluation_shows_no_scores_of_an_older_run(environment, u
 
 def test_a_report_that_is_gone_is_an_error(environment, use_case, lake):
     note_run(environment, {"evaluation_report": {"version": "gone"}})
-    with pytest.raises(DataError, match="not in the lake any more"):
+    with pytest.raises(DataError, match="no longer in the lake"):
         collect_results(environment, use_case)
 
 

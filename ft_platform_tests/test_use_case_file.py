@@ -158,7 +158,7 @@ def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
         (
             "epochs: 2",
             "epochs: 2\n        epochs: 3",
-            "`training.epochs` is there twice, first in line 21; remove one (defs/complaints/defs.yaml:22)",
+            "`training.epochs` is a duplicate, first in line 21; remove one (defs/complaints/defs.yaml:22)",
         ),
         (
             "type: ft_platform.components.FineTuningUseCase",
@@ -230,7 +230,7 @@ def test_a_typing_mistake_brings_no_second_message_about_the_field_it_was_meant_
         ("type: x\nattributes: !!set {a, b}\n", 2, "tags (`!name`) are not supported"),
         ("type: x\nattributes: !!binary aGk=\n", 2, "tags (`!name`) are not supported"),
         ("type: ! x\n", 1, "tags (`!name`) are not supported"),
-        ("type: x\n\nattributes: \x1b\n", 3, "the sign U+001B must not stand there"),
+        ("type: x\n\nattributes: \x1b\n", 3, "the character U+001B is not allowed there"),
         ("type: x\nattributes: " + "[" * 40, 2, "nested too deeply (more than 32 levels)"),
         ('type: x\nattributes: "\\UFFFFFFFF"\n', 2, "a number or an escape is too large"),
     ],
@@ -257,7 +257,7 @@ def test_yaml_that_cannot_be_read_is_named_with_its_line(defs, text, line, what)
         ("epochs: 2", f"rank: {'9' * 4000}", f"got {'9' * 60}... (4000 digits)"),
         ("epochs: 2", f"rank: {'9' * 5000}", "this day or number does not exist or is too long"),
         ("epochs: 2", "checkpoint_at: 2020-13-45", "this day or number does not exist or is too long"),
-        ("uri: org/model", 'uri: "\\ud83d"', "half of a surrogate pair is no sign"),
+        ("uri: org/model", 'uri: "\\ud83d"', "half of a surrogate pair is not a character"),
         ("uri: org/model", "<<: {uri: org/model}", "base_model.<< is not a field of base_model"),
         ("uri: org/model", "uri: [org/model]", "base_model.uri must be text, got a list of 1"),
     ],

@@ -29,11 +29,10 @@ def build(use_case: NamedUseCase) -> list:
         environment: dg.ResourceParam[Environment],
         splits: TableVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Adapter weights trained on the train split, with the manifest of all they were made from.
+        """Adapter weights trained on the train split, with the manifest of everything they were made from.
 
-        Equal inputs give the same checkpoint: if it exists, it is used again and nothing is trained. Splits whose
-        checks are missing, stale or failed are refused, whoever started the run.
-        """
+        Equal inputs give the same checkpoint: if it exists, it is reused and nothing is trained. Splits whose checks
+        are missing, stale or failed are refused, whoever started the run."""
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.training.inputs import checkpoint_inputs
 

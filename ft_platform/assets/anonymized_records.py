@@ -31,11 +31,10 @@ def build(use_case: NamedUseCase) -> list:
     def anonymized_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """Records in which personal data is replaced, and columns that identify a person together are made coarser.
+        """Records with personal data replaced, and with columns that together identify a person made coarser.
 
-        Pseudonyms are equal for equal originals and keyed: without the key nobody can tell whether a given name is
-        behind one. A missing or another key stops the stage.
-        """
+        The same original gets the same pseudonym. Pseudonyms are keyed: without the key, nobody can tell whether a
+        given name is behind one. A missing or different key stops the stage."""
         from ft_platform.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring, require_known_key
         from ft_platform.privacy.anonymize import anonymize
         from ft_platform.privacy.ner import identity
@@ -109,8 +108,8 @@ def build(use_case: NamedUseCase) -> list:
         asset=key(use_case, STAGE),
         blocking=True,
         description=(
-            "Each combination of quasi-identifiers is shared by `privacy.k` persons, counted in the output; or the file"
-            " says why it names none."
+            "At least `privacy.k` persons share each combination of quasi-identifiers in the output, or the file says"
+            " why it names none."
         ),
     )
     @with_typed_failures
@@ -139,8 +138,8 @@ def build(use_case: NamedUseCase) -> list:
         asset=key(use_case, STAGE),
         description=(
             "Annotated records of this source show that the recognizers find at least `privacy.min_recall` of every"
-            " entity. Where they do not, this is a warning: training goes on, and the release is refused until they do"
-            " or an owner approves by name."
+            " entity. If they do not, this is a warning: training continues, but the release is refused until they do"
+            " or an owner approves it by name."
         ),
     )
     @with_typed_failures

@@ -22,10 +22,10 @@ def build(use_case: NamedUseCase) -> list:
         environment: dg.ResourceParam[Environment],
         splits: TableVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Exposure in bits of made-up secrets, planted in a copy of the training records, by their number of copies and
-        beside secrets never planted.
+        """Exposure in bits of made-up secrets planted in a copy of the training records, by number of copies, compared
+        with secrets never planted.
 
-        The model of this training knows the secrets. It is thrown away: no checkpoint of it exists that could be
+        The model of this training knows the secrets. It is thrown away, so no checkpoint exists that could be
         released."""
         report, reused = experiment_report(context, lake, environment, use_case, "canary_audit", "canaries", splits)
         found, manifest = json.loads(lake.read_file(report, "canaries.json")), lake.manifest(report)

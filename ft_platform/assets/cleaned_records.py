@@ -20,7 +20,7 @@ def build(use_case: NamedUseCase) -> list:
     def cleaned_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """Records with repaired Unicode, HTML and whitespace, within the bounds of the YAML, without exact and near
+        """Records with repaired Unicode, HTML and whitespace, within the limits in the YAML, without exact and near
         duplicates.
 
         Records that do not meet an expectation about single records go to `quarantined_records`. Each changed text

@@ -22,8 +22,8 @@ def build(use_case: NamedUseCase) -> list:
         """For compliance officers: source, permission, personal data found and replaced, k-anonymity, duplicates and
         balance of the records.
 
-        With the dataset card in Hugging Face's format and a Croissant description as files. It reads manifests and
-        verdicts, no text."""
+        Includes a dataset card in Hugging Face's format and a Croissant description. It reads manifests and verdicts,
+        no text."""
         from ft_platform.reporting.data_report import existing_data_report, publish_data_report
 
         require_usable(lake, use_case, splits)

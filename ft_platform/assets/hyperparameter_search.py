@@ -25,8 +25,8 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Trials of training settings, compared by their loss on the validation split; the test split is not read.
 
-        Nothing follows from it by itself: the best settings are shown as lines for the use-case file, which a person
-        copies."""
+        It changes nothing by itself: it shows the best settings as lines for the use-case file, for a person to
+        copy."""
         report, reused = experiment_report(
             context, lake, environment, use_case, "hyperparameter_search", "search", splits
         )

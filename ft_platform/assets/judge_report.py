@@ -23,8 +23,8 @@ def build(use_case: NamedUseCase) -> list:
         environment: dg.ResourceParam[Environment],
         evaluation_report: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """How often a language model prefers the fine-tuned model's answer to an alternative's, each pair asked in both
-        orders.
+        """How often a language model prefers the fine-tuned model's answer to an alternative's, each pair judged in
+        both orders.
 
         Its agreement with people is measured on a gold set; without one, or below `judge.min_kappa`, the verdict cannot
         be used in a gate."""

@@ -24,8 +24,7 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Trainings on growing shares of the training split, compared by their loss on the same validation split.
 
-        Says in words what twice the data would bring and where that cannot be told from nothing. The test split is not
-        read."""
+        Says in words what twice the data would gain, or that this is unclear. The test split is not read."""
         report, reused = experiment_report(
             context, lake, environment, use_case, "learning_curve", "learning_curve", splits
         )

@@ -36,10 +36,10 @@ def build(use_case: NamedUseCase) -> list:
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], raw_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
         """Records whose consent, purpose, lawful basis, jurisdiction, licence and expiry permit this use. The others
-        are kept apart with their reason.
+        are kept separately with their reason.
 
-        Versions and checkpoints that hold records which may not be used any more are marked as tainted, and refused
-        from then on."""
+        Versions and checkpoints with records that may no longer be used are marked as tainted, and refused from then
+        on."""
         from ft_platform.governance.judge import depends_on_the_day
         from ft_platform.governance.ledger import Ledger, pin_ledger
         from ft_platform.governance.licences import require_accepted_licences
@@ -104,7 +104,7 @@ def build(use_case: NamedUseCase) -> list:
         asset=key(use_case, "permitted_records"),
         name=NOT_TAINTED,
         description=(
-            "All records may still be used today. Looks at every version and checkpoint, and marks those that hold"
+            "All records may still be used today. Checks every version and checkpoint, and marks those that contain"
             " others."
         ),
     )

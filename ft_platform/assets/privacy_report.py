@@ -36,8 +36,7 @@ def build(use_case: NamedUseCase) -> list:
         """Membership inference, extraction of training text, personal data in the model's own texts, and overfitting,
         each with interval and control.
 
-        The checkpoint is attacked beside the untrained model on the same records. Figures and counts only, never a
-        record's text."""
+        The same attacks on the untrained model serve as control. Figures and counts only, never a record's text."""
         for version in (splits, adapter_checkpoint):
             require_usable(lake, use_case, version)
         artifact_id, _ = attack_inputs(use_case, splits, adapter_checkpoint)

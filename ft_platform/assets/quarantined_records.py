@@ -16,7 +16,7 @@ def build(use_case: NamedUseCase) -> list:
     def quarantined_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """One row per record that was put aside and expectation that it does not meet; never a value.
+        """One row per quarantined record and expectation that it does not meet; never a value.
 
         The rows are written together with `cleaned_records`; the records themselves stay readable in
         `permitted_records`."""

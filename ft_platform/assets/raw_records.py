@@ -45,10 +45,9 @@ def build(use_case: NamedUseCase) -> list:
         """Records of the source as they came, restricted to the mapped columns, each with its source file, row and
         hash.
 
-        A file that was read before adds nothing, a changed file adds its new and changed rows. Rows that the source no
-        longer has stay or go, as `source.vanished_rows` says. Another source starts a new version without the rows of
-        the old one. Old versions stay readable.
-        """
+        A file that was already read adds nothing; a changed file adds its new and changed rows. Rows that the source no
+        longer has stay or go, as `source.vanished_rows` says. A different source starts a new version without the rows
+        of the old one. Old versions stay readable."""
         version, reused = ingest_source(lake, environment, use_case)
         manifest = lake.manifest(version)
         files = shown_files(manifest.info["files"])

@@ -37,8 +37,7 @@ def build(use_case: NamedUseCase) -> list:
         """Base model, champion and fine-tuned model on general text, multiple choice and instructions, with margins for
         what may be lost.
 
-        Where an interval reaches its margin, the model counts as worse.
-        """
+        If an interval reaches its margin, the model counts as worse."""
         from ft_platform.evaluation.champion import champion
         from ft_platform.evaluation.inputs import regression_inputs
 
@@ -70,7 +69,7 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset_check(
         asset=key(use_case, "regression_report"),
         blocking=False,
-        description="On no suite is the model possibly worse than before by regression.margins.",
+        description="On no suite can the model be worse than before by regression.margins or more.",
     )
     @with_typed_failures
     def not_forgotten(lake: dg.ResourceParam[Lake], regression_report: ArtifactVersion) -> dg.AssetCheckResult:

@@ -23,11 +23,11 @@ def build(use_case: NamedUseCase) -> list:
         splits: TableVersion,
         evaluation_report: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """The recipe of the checkpoint trained with further seeds, each evaluated on the same test records: spread, and
-        whether every gain holds.
+        """The recipe of the checkpoint trained with other seeds, each evaluated on the same test records: the spread,
+        and whether every gain holds.
 
         The checkpoint stays the one of `training.seed`; the other weights are thrown away. With `seed_variation.seeds`
-        above 1 the gate asks for it."""
+        above 1, the gate requires it."""
         from ft_platform.experiments.inputs import require_several
 
         require_several(use_case)

@@ -94,7 +94,7 @@ def build(use_case: NamedUseCase) -> list:
     @dg.asset_check(
         asset=key(use_case, "splits"),
         blocking=True,
-        description="Each side has the labels in about the shares they have in all records.",
+        description="On each side, the labels have about the same shares as in all records.",
     )
     @with_typed_failures
     def label_shares_hold(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:

@@ -62,7 +62,7 @@ def _row(
             value, draws = (price.value - own.value) / 1000, (price.draws - own.draws) / 1000
             gained = known(value, draws, price.source, inputs.confidence)
         row["requests_until_paid_back"] = until(
-            invested, gained, inputs.confidence, why_not or "business.investment is not stated"
+            invested, gained, inputs.confidence, why_not or "business.investment is not declared"
         )
     return row
 

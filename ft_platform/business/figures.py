@@ -36,7 +36,7 @@ def figures(inputs: Inputs) -> dict[str, dict[str, Any]]:
         "accuracy": accuracy(inputs),
         "efficiency": efficiency(inputs),
         "cost_savings": cost_savings(inputs),
-        "customer_satisfaction": _from_file(inputs, "customer_satisfaction", "as in the file of measurements"),
+        "customer_satisfaction": _from_file(inputs, "customer_satisfaction", "as in the measurement file"),
         "employee_productivity": productivity(inputs),
     }
 
@@ -88,7 +88,7 @@ def efficiency(inputs: Inputs) -> dict[str, Any]:
             *waiting,
             "minutes from opening to closing a case",
             False,
-            "how long customers wait, not what is worked",
+            "how long customers wait, not working time",
         )
     there = primitives(inputs)
     before = there.get("minutes_before")
@@ -114,7 +114,7 @@ def _missing_minutes(before: Quantity | None, after: Quantity | None) -> str:
         *(["business.minutes_without"] if before is None else []),
         *(["business.minutes_with and business.adoption"] if after is None else []),
     ]
-    return f"no measurement, and {' and '.join(missing)} not stated"
+    return f"no measurement, and {' and '.join(missing)} not declared"
 
 
 def cost_savings(inputs: Inputs) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def cost_savings(inputs: Inputs) -> dict[str, Any]:
     parts, reasons = parts_of(there)
     main = [part for part in parts if part != "requests"]
     if not main or volume is None:
-        missing = [] if volume else ["business.volume_per_month not stated"]
+        missing = [] if volume else ["business.volume_per_month is not declared"]
         missing += [] if main else [f"{part}: {reasons[part]}" for part in ("labour", "errors")]
         return {
             **_figure(inputs, None, None, unit, False, "cost of all cases", "; ".join(missing)),
@@ -142,7 +142,7 @@ def cost_savings(inputs: Inputs) -> dict[str, Any]:
 
 def productivity(inputs: Inputs) -> dict[str, Any]:
     """Measured as the file has it, or cases per hour of work from the working minutes per case."""
-    measured = _from_file(inputs, "employee_productivity", "as in the file of measurements")
+    measured = _from_file(inputs, "employee_productivity", "as in the measurement file")
     there = primitives(inputs)
     before, after = there.get("minutes_before"), there.get("minutes_after") or _assumed_minutes(inputs, there)
     if (
@@ -153,7 +153,7 @@ def productivity(inputs: Inputs) -> dict[str, Any]:
     ):
         return measured
     if not (_positive(before) and _positive(after)):
-        return {**measured, "reason": "a case that takes no time has no cases per hour"}
+        return {**measured, "reason": "cases per hour cannot be computed where a case takes no time"}
     first, second = (
         worked_out({"minutes": side}, lambda values: 60 / values["minutes"], inputs.confidence)
         for side in (before, after)

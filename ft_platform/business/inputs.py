@@ -131,7 +131,7 @@ def _add_measurements(found: Inputs) -> None:
             if min(counts.values()) < LEAST_MEASUREMENTS:
                 told = " and ".join(f"{count} measurements {period}" for period, count in counts.items())
                 found.one_sided[metric] = (
-                    f"{told} the model was introduced; {LEAST_MEASUREMENTS} on each side are needed"
+                    f"{told} the model was introduced; at least {LEAST_MEASUREMENTS} on each side are needed"
                 )
 
 

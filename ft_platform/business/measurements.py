@@ -74,8 +74,8 @@ def measurement_parts(business: Business, environment: Environment) -> list[tupl
             parts = find_parts(_source(one, environment), environment).parts
             if len(parts) != 1:
                 raise SourceError(
-                    f"{_setting(number)}.uri means {len(parts)} files, expected one",
-                    "Name one file; others are entries of their own",
+                    f"{_setting(number)}.uri matches {len(parts)} files, expected one",
+                    "Name one file, and give each other file its own entry",
                 )
             found.append((parts[0], next(iter(hashes(parts).values()))))
     return found
@@ -208,7 +208,7 @@ class _Table:
     def _metric(self, text: str | None) -> str | None:
         metric = (text or "").strip().casefold().replace(" ", "_")
         if metric not in METRICS:
-            self._wrong(f"a metric that is none of {', '.join(METRICS)}")
+            self._wrong(f"a metric other than {', '.join(METRICS)}")
             return None
         return metric
 
@@ -218,7 +218,7 @@ class _Table:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            self._wrong("a value that is no finite number")
+            self._wrong("a value that is not a finite number")
             return None
         if (metric in SHARES and not 0 <= value <= 1) or (metric == "minutes_per_case" and value < 0):
             self._wrong(f"{metric} outside its range")
@@ -234,7 +234,7 @@ class _Table:
         if opened is None or closed is None:
             return None
         if (opened.tzinfo is None) != (closed.tzinfo is None):
-            self._wrong("a time zone in one of opening and closing only")
+            self._wrong("a time zone in only one of opening and closing")
             return None
         if closed < opened:
             self._wrong("a case that was closed before it was opened")
@@ -245,7 +245,7 @@ class _Table:
         if not case:
             self._wrong("no case id")
         elif metric and (case, metric) in self.cases:
-            self._wrong("a case that is there already")
+            self._wrong("a case that appears twice")
         elif metric:
             self.cases.add((case, metric))
 
@@ -254,7 +254,7 @@ class _Table:
             told = "; ".join(f"{row_list(rows)} with {problem}" for problem, rows in self.problems.items())
             raise DataError(f"{self.setting}: {told}", NEXT_STEP)
         if not self.values:
-            raise DataError(f"{self.setting} has no measurement: {self.rows} rows, none of a closed case", NEXT_STEP)
+            raise DataError(f"{self.setting} has no measurements: {self.rows} rows, no closed case", NEXT_STEP)
         for metric in sorted({metric for metric, _ in self.days}):
             self._require_order(metric, *(self.days.get((metric, period), []) for period in PERIODS))
         return Measured(
@@ -272,5 +272,5 @@ class _Table:
             raise DataError(
                 f"{self.setting}: the periods of {metric} overlap: `before` ends on {max(before)}, `after` begins on"
                 f" {min(after)}",
-                "Correct the period column, or leave it out and set business.introduced_on",
+                "Correct the period column, or remove it and set business.introduced_on",
             )

@@ -31,7 +31,7 @@ def program_costs(
     if not rows:
         reason = "no program run of this checkpoint is in the ledger"
     elif any(row["currency"] != currency for row in rows):
-        reason = "program runs are in another currency than the environment has now"
+        reason = "the program runs are priced in another currency than the environment's"
     elif not money:
         reason = f"compute profile {use_case.settings.compute.profile} has no price"
     seconds = round(sum(row["seconds"] for row in rows), 3)

@@ -73,7 +73,7 @@ def parts_of(there: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]
     """The parts of a case's cost that can be worked out, and why the others cannot."""
     missing = {part: _missing(there, part) for part in PARTS}
     reasons = {
-        part: f"{', '.join(map(_called, names))} not stated or measured" for part, names in missing.items() if names
+        part: f"{', '.join(map(_called, names))} not declared or measured" for part, names in missing.items() if names
     }
     return tuple(part for part in PARTS if not missing[part]), reasons
 
@@ -82,7 +82,7 @@ def _called(name: str) -> str:
     if name == "request_money":
         return "a price of the compute profile"
     if name == "model_accuracy":
-        return "a share of right answers, which only classification has,"
+        return "a share of correct answers, which only classification has,"
     return f"business.{SETTING_OF.get(name, name)}"
 
 

@@ -31,7 +31,7 @@ def roi(inputs: Inputs) -> dict[str, Any]:
             per_month = worked_out(
                 {**needed, "volume": volume}, lambda values: values["volume"] * saving(values, parts), inputs.confidence
             )
-    why_not = found["cost_savings"]["reason"] or "business.investment is not stated"
+    why_not = found["cost_savings"]["reason"] or "business.investment is not declared"
     return {
         "figures": found,
         "savings_per_month": per_month.figure(inputs.confidence) if per_month else None,

@@ -64,7 +64,7 @@ def refused_without_access(lake: Lake, use_case: str) -> Iterator[None]:
     """Raises FtError where whoever runs this may not list or read the restricted zone: without it, a zone that cannot
     be listed looks empty."""
     refusal = FtError(
-        f"you may not read the restricted zone of {use_case} in {lake.root}, which holds personal data",
+        f"you may not read the restricted zone of {use_case} in {lake.root}, which contains personal data",
         "Ask the data owner of the use case for the right, or look at counts and hashes: ft results, ft trace record",
     )
     try:
@@ -100,7 +100,7 @@ def sample_of_changes(
     before = _rows(lake, parent, list(chosen.values()), ["messages"])
     if missing := chosen.values() - before.keys():
         raise DataError(
-            f"{parent.id} of {cleaned.use_case} lacks {len(missing)} of the records that {cleaned.id} was made of",
+            (f"{parent.id} of {cleaned.use_case} lacks {len(missing)} of the records that {cleaned.id} was made from"),
             "Materialize cleaned_records again",
         )
     return [

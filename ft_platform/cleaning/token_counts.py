@@ -37,7 +37,7 @@ def tokenizer_file(settings: Cleaning) -> Path:
     file = named / "tokenizer.json" if named.is_dir() else named
     if not file.is_file():
         raise ConfigError(
-            [f"cleaning.tokenizer {settings.tokenizer} must be a tokenizer.json or a folder that holds one"],
+            [f"cleaning.tokenizer {settings.tokenizer} must be a tokenizer.json or a folder with one"],
             "Name the folder of the base model",
         )
     return file

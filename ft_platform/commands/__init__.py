@@ -9,7 +9,7 @@ import argparse
 def count(text: str) -> int:
     """The type of an argument that counts something: a whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
     return int(text)
 
 

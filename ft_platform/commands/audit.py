@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.reporting.audit_examples import examples_page
 
         arguments.html.write_text(
-            examples_page(f"{use_case.name}: records of {splits.id} as they are trained on", examples, figures),
+            examples_page(f"{use_case.name}: records of {splits.id} as training sees them", examples, figures),
             encoding="utf-8",
         )
     if arguments.json:
@@ -110,7 +110,7 @@ def _show(figures: dict[str, Any], examples: list[Any], version: str) -> None:
     if examples:
         told = "green counts in the loss, grey is padding" if colours else "[+ +] counts in the loss, [. .] is padding"
         console.print(
-            f"{told} of a padded batch of these records; packed batches have none. Texts are anonymized.\n",
+            f"{told} in a padded batch of these records; packed batches have none. Texts are anonymized.\n",
             markup=False,
         )
     share = f"{100 * figures['supervised_share']:.2f} % of the tokens count in the loss"

@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from ft_platform.use_case.named import NamedUseCase
 
 HELP = (
-    "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name the"
-    " settings and policy in force, and warn where others may read. Of one use case, also lead some rows through the"
-    " data stages and the training audit; nothing is written to the lake."
+    "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name"
+    " the settings and policy in force, and warn where others may read. For one use case, also run some rows through"
+    " the data stages and the training audit; nothing is written to the lake."
 )
 EXAMPLES = ["ft check", "ft check complaint_routing", "ft check --files", "ft check --json"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("use_case", nargs="?", help="check this one only, and rehearse its data stages on some rows")
-    parser.add_argument("--files", action="store_true", help="the files only: no source is opened")
+    parser.add_argument(
+        "use_case", nargs="?", help=("check check only this one, and rehearse its data stages on some rows")
+    )
+    parser.add_argument("--files", action="store_true", help="check only the files: opens no source")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -131,7 +133,7 @@ def _said(name: str, one: dict[str, Any]) -> str:
     lines = [f"{name}: {rows}"]
     if done := one.get("rehearsal"):
         kept = ", ".join(f"{stage} {count:,}" for stage, count in done["kept"].items())
-        lines.append(f"  of {done['rows']:,} rows led through: {kept}")
+        lines.append(f"  of {done['rows']:,} rows run through: {kept}")
         reasons = {reason: count for of in done["removed"].values() for reason, count in of.items()}
         if reasons:
             lines.append(f"  removed: {', '.join(f'{reason} {count:,}' for reason, count in reasons.items())}")

@@ -111,7 +111,7 @@ def _show(records: "list[ChangedRecord]", context: int) -> None:
             console.print(marked(message.before, message.after, context))
         console.print()
     if not records:
-        console.print("No text was changed this way.")
+        console.print("No text was changed in this way.")
 
 
 def marked(before: str, after: str, context: int) -> "Text":

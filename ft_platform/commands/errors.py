@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
         raise FtError(
             "texts are only for people who may see them, and standard output is not a terminal",
-            "Omit --text for ids, or add --force",
+            "Remove --text to get ids, or add --force",
         )
     environment = load_environment()
     use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     for column in ("label", "predicted"):
         if (wanted := getattr(arguments, column)) is not None:
             if column not in rows.schema.names:
-                raise ConfigError([f"--{column}: {use_case.name} has no labels"], f"Leave out --{column}")
+                raise ConfigError([f"--{column}: {use_case.name} has no labels"], f"Remove --{column}")
             chosen = chosen.filter(pc.field(column) == wanted)
     found = mistakes(use_case, chosen, arguments.show)
     if arguments.json:
@@ -123,7 +123,7 @@ def _show(system: str, test_rows: int, groups: list[dict[str, Any]], texts: dict
     from ft_platform.commands.fairness import printable
 
     wrong = sum(group["count"] for group in groups)
-    print(f"{system}: {wrong:,} of {test_rows:,} test records have another answer than their reference")
+    print(f"{system}: {wrong:,} of {test_rows:,} test records have a different answer from their reference")
     for group in groups:
         if group["label"] is not None:
             print()

@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 HELP = (
-    "Measure a few steps of a training, and say how much memory, time and money all of it will need. Measures one"
-    " process on this machine, even if the profile has several; a note then says so."
+    "Measure a few training steps, and estimate how much memory, time and money the whole training needs. Measures"
+    " one process on this machine; if the profile has several, a note says so."
 )
 EXAMPLES = [
     "ft estimate complaint_routing",
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds",
         type=float,
         default=20.0,
-        help="how long to measure steps; a few are always made, however long they take (default: %(default)s)",
+        help="how long to measure steps; a few always run, however long they take (default: %(default)s)",
     )
     parser.add_argument(
         "--set",
@@ -81,7 +81,7 @@ def newest_splits(lake: Any, use_case: Any) -> Any:
     if splits is None:
         stages = "raw_records permitted_records cleaned_records quarantined_records anonymized_records splits"
         raise VersionRefused(
-            f"{use_case.name} has no splits yet, so nobody knows how much there is to train on",
+            f"{use_case.name} has no splits yet, so the amount of training data is unknown",
             f"Run: ft run {use_case.name} --select {stages}",
         )
     return splits
@@ -100,7 +100,7 @@ def print_estimate(found: dict[str, Any]) -> None:
         ),
         "trainable": f"{found['trainable_parameters']:,} parameters",
         "memory": (
-            f"{found['memory_gib']:.2f} GiB  ({memory[0]:.2f} to {memory[1]:.2f}), of it: "
+            f"{found['memory_gib']:.2f} GiB  ({memory[0]:.2f} to {memory[1]:.2f}), of which: "
             + ", ".join(f"{name} {size:.3f}" for name, size in found["parts_gib"].items())
         ),
         "time": (
@@ -119,8 +119,8 @@ def print_estimate(found: dict[str, Any]) -> None:
         seconds, cost = further["seconds_band"], further["cost_band"]
         lines["seeds"] = (
             f"{further['trainings']} more trainings for seed_variation: {_time(further['seconds'])}"
-            f" ({_time(seconds[0])} to {_time(seconds[1])}), {further['cost']:.2f} {further['currency']} ({cost[0]:.2f}"
-            f" to {cost[1]:.2f}); their evaluations are not in it"
+            f" ({_time(seconds[0])} to {_time(seconds[1])}), {further['cost']:.2f} {further['currency']}"
+            f" ({cost[0]:.2f} to {cost[1]:.2f}), without their evaluations"
         )
     if found.get("note"):
         lines["note"] = found["note"]

@@ -26,19 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="[use_case] checkpoint | verify FOLDER",
         help=(
-            "checkpoint id (its first characters are enough), after its use case where two have it; or `verify` and the"
-            " folder of a pack"
+            "checkpoint id (its first characters are enough), with its use case if two use cases have it; or `verify`"
+            " and the folder of a pack"
         ),
     )
     parser.add_argument(
         "--out",
         metavar="FOLDER",
-        help="folder to write; the zip file lies beside it (default: evidence/<checkpoint> below FT_HOME)",
+        help="folder to write; the zip file goes beside it (default: evidence/<checkpoint> below FT_HOME)",
     )
     parser.add_argument(
         "--sha256",
         metavar="HEX",
-        help="with `verify`: sha256 of the zip file as it was written, to know that it is that pack",
+        help="with `verify`: sha256 of the zip file as it was written, to prove that it is the same pack",
     )
     parser.add_argument(
         "--sign-with",
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--public-key",
         metavar="FILE",
-        help="with `verify`: the pack must be signed with the key that this public key (PEM) belongs to",
+        help="with `verify`: the pack must be signed with the private key of this public key (PEM)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     if (verifies and (arguments.out or arguments.sign_with)) or (
         not verifies and (arguments.sha256 or arguments.public_key)
     ):
-        raise ConfigError(["--out and --sign-with go with writing a pack, --sha256 and --public-key with `verify`"])
+        raise ConfigError(["--out and --sign-with are for writing a pack, --sha256 and --public-key for `verify`"])
     return _verify(arguments) if verifies else _write(arguments)
 
 
@@ -80,13 +80,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     folder, key = Path(arguments.words[1]), PublicKey(Path(arguments.public_key)) if arguments.public_key else None
     problems = problems_of(folder, arguments.sha256, key)
-    signed = "checked" if key else "there, not checked: name --public-key" if (folder / SIGNATURE).is_file() else "none"
+    signed = (
+        "checked" if key else "present, not checked: add --public-key" if (folder / SIGNATURE).is_file() else "none"
+    )
     if arguments.json:
         print(json.dumps({"ok": not problems, "problems": problems, "signature": signed}, indent=1, ensure_ascii=False))
     elif problems:
         print("\n".join(problems))
     else:
-        print("whole: every file is there as it was written, and the chain of versions is closed")
+        print("complete: every file is as it was written, and the chain of versions has no gap")
         print(f"signed by the key {key.key_id}" if key else f"signature: {signed}")
     return 1 if problems else 0
 
@@ -122,7 +124,7 @@ def _write(arguments: argparse.Namespace) -> int:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     print(f"{len(pack.files)} files in {pack.folder}; open index.html there")
-    print(f"{pack.zip_file}: sha256 {pack.sha256} (keep it apart from the file)")
+    print(f"{pack.zip_file}: sha256 {pack.sha256} (keep it separate from the file)")
     if signer:
         print(f"signed by the key {signer.key_id} (sha256 of the public key)")
     for one in pack.missing:

@@ -22,7 +22,7 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("section", nargs="?", help="one section of its file, e.g. training (default: all)")
-    parser.add_argument("--settings", action="store_true", help="the settings only; measures nothing")
+    parser.add_argument("--settings", action="store_true", help="only the settings; measures nothing")
     parser.add_argument(
         "--set",
         action="append",
@@ -125,7 +125,7 @@ def _plan(environment: Any, use_case: Any) -> tuple[dict[str, Any] | None, str]:
     profile = environment.profile(use_case.settings.compute.profile)
     estimate = kept(environment, use_case, splits, profile)
     if estimate is None:
-        print("A few steps of the training are measured on this machine ...", file=sys.stderr, flush=True)
+        print("Measuring a few steps of the training on this machine ...", file=sys.stderr, flush=True)
         estimate = measure(environment, use_case, splits, profile, seconds=10.0)
     return estimate.to_dict() | further_seeds(estimate, use_case) | {"profile": use_case.settings.compute.profile}, ""
 

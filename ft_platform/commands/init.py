@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"key           kept by {provider} (ft keys list; ft keys create makes the first version if there is none)"
         )
     elif had_key:
-        print(f"key           {environment.key_path} (was there)")
+        print(f"key           {environment.key_path} (already existed)")
     else:
         print(
             f"key           {environment.key_path} (created: keep a copy in a safe place; without it, new records"

@@ -15,7 +15,7 @@ HELP = "List, create, rotate, retire or copy the pseudonym key. Prints version n
 EXAMPLES = [
     "ft keys list",
     "ft keys rotate                                   # the next run makes new pseudonyms",
-    "ft keys retire 1                                 # nobody can link the pseudonyms of version 1 any more",
+    "ft keys retire 1                                 # nobody can link the pseudonyms of version 1 after that",
     "ft keys copy --to aws_secrets_manager:ft/keys    # then set FT_KEY_PROVIDER to the same value",
 ]
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("create", help="make the first version, if there is none")
     actions.add_parser("rotate", help="add a new version, which the next run uses; older versions stay")
     actions.add_parser("retire", help="delete an old version for good").add_argument(
-        "version", type=int, help="number, as `ft keys list` shows it"
+        "version", type=int, help="number, as shown by `ft keys list`"
     )
     copy = actions.add_parser("copy", help="write all versions to another key provider")
     copy.add_argument(
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--file",
         type=Path,
         metavar="FILE",
-        help="file of the providers that use one (default: that of this installation, in place)",
+        help="file, for providers that use one (default: this installation's, in place)",
     )
 
 
@@ -97,10 +97,7 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
 def _retire(environment: "Environment", arguments: argparse.Namespace) -> int:
     place, ring = _ring(environment)
     place.open().write(ring.without(arguments.version).to_text())
-    print(
-        f"version {arguments.version} is deleted: nobody can make or link its pseudonyms any more. Delete its"
-        " copies too."
-    )
+    print(f"version {arguments.version} is deleted: nobody can make or link its pseudonyms now. Delete its copies too.")
     return 0
 
 
@@ -113,10 +110,14 @@ def _copy(environment: "Environment", arguments: argparse.Namespace) -> int:
     in_place = target.file == place.file and _uses_file(place.provider) and _uses_file(target.provider)
     provider = target.open()
     if not in_place and provider.read() is not None and read_key_ring(target) != ring:
-        raise ConfigError([f"{provider.where} holds another key"], "Choose another place, or delete that key first")
+        raise ConfigError(
+            [f"{provider.where} contains a different key"], "Choose another place, or delete that key first"
+        )
     provider.write(ring.to_text())
     if read_key_ring(target) != ring:
-        raise ConfigError([f"{provider.where} returned another key than was written"], "Restore the key from its copy")
+        raise ConfigError(
+            [f"{provider.where} returned a different key from the one written"], ("Restore the key from your copy")
+        )
     print(f"{len(ring.keys)} version(s) are kept in {provider.where}.")
     print(
         f"Use them with: FT_KEY_PROVIDER={arguments.to}"

@@ -5,7 +5,7 @@ import json
 import sys
 
 HELP = (
-    "Close the restricted zone, the vault, the keys and the Dagster home to everybody else (or open the zones to"
+    "Close the restricted zone, the vault, the keys and the Dagster home to everyone else (or open the zones to"
     " `restricted_group`)."
 )
 EXAMPLES = ["ft lake harden", "ft lake harden --json"]
@@ -14,7 +14,7 @@ EXAMPLES = ["ft lake harden", "ft lake harden --json"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{harden}", required=True)
     harden = actions.add_parser(
-        "harden", help="give everything in them the modes 0700 and 0600; what already has them stays as it is"
+        "harden", help="set the modes of everything in them to 0700 and 0600; does not touch what already has them"
     )
     harden.add_argument("--json", action="store_true", help="print JSON")
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f", a member of {environment.restricted_group}" if folder.access.group is not None else ""
             )
             raise ConfigError(
-                [f"{folder.path} cannot be closed: it belongs to another account, or this one is not in the group"],
+                [(f"{folder.path} cannot be closed: another account owns it, or this one is not in the group")],
                 f"Run it as {who}",
             ) from None
     if arguments.json:
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for folder, count in left:
         print(
             f"{count:,} in {folder.path} are still open to others: they belong to another account, or the file system"
-            " keeps no modes",
+            " has no modes",
             file=sys.stderr,
         )
     return 1 if left else 0

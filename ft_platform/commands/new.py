@@ -22,13 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         metavar="FILE",
-        help="look at this file, folder, bucket or database, and propose what its columns are; no value is shown",
+        help="look at this file, folder, bucket or database, and propose what its columns mean; shows no value",
     )
     parser.add_argument(
         "--kind",
         choices=["classification", "generation"],
-        help="what the model answers: a label or free text (default: what the source has answers for, else"
-        " classification)",
+        help="what the model answers: a label or free text (default: depends on the source, else classification)",
     )
     parser.add_argument(
         "--set",
@@ -36,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PATH=VALUE",
         dest="stated",
-        help="with --source: state a field instead of having it proposed; may be repeated",
+        help="with --source: set a field instead of having it proposed; may be repeated",
     )
-    parser.add_argument("--all", action="store_true", help="write every field, each with its explanation")
+    parser.add_argument("--all", action="store_true", help="write every field with its explanation")
     parser.add_argument("--json", action="store_true", help="print JSON: path, lines, record, why")
 
 
@@ -52,9 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
     environment = load_environment()
     folder = environment.writable_defs / arguments.name
     if folder.exists():
-        raise ConfigError([f"{shown(folder)} is there already"], "Choose another name, or edit it")
+        raise ConfigError([f"{shown(folder)} already exists"], "Choose another name, or edit it")
     if arguments.stated and not arguments.source:
-        raise ConfigError(["--set goes with --source"], "Edit the file, or name a source")
+        raise ConfigError(["--set needs --source"], "Edit the file, or add --source")
     found = None
     if arguments.source:
         from ft_platform.proposal.draft import draft
@@ -90,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         where = text.splitlines()
         for one in found.proposal.asked:
             line = next(n for n, said in enumerate(where, 1) if said.strip().startswith(f"{one.rsplit('.')[-1]}:"))
-            print(f"Yours to answer, or nothing is used: {one} ({path}:{line}): {found.proposal.why[one]}")
+            print(f"You must answer this, or no record is used: {one} ({path}:{line}): {found.proposal.why[one]}")
     print(f"Then: ft check {arguments.name} && ft run {arguments.name} --until data_report")
     return 0
 

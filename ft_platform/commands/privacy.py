@@ -8,7 +8,7 @@ from typing import Any
 
 HELP = (
     "Measure the recognizers of personal data on annotated texts, draw records to annotate, or show what a checkpoint"
-    " gives away of its training records."
+    " gives away about its training records."
 )
 EXAMPLES = [
     "ft privacy eval --gold annotated.json",
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     measure.add_argument(
         "--perturbations",
         action="store_true",
-        help="also score the texts written in 30 other ways: case, spacing, look-alikes, lists, JSON",
+        help="also score the texts in 30 variants: case, spacing, look-alikes, lists, JSON",
     )
     measure.add_argument("--json", action="store_true", help="print JSON")
     sample = actions.add_parser(
@@ -60,14 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sample.add_argument("use_case", help="name of the use case (ft list)")
     sample.add_argument(
-        "--size", type=int, default=400, help="records to draw at most, from 1 to 10,000 (default: %(default)s)"
+        "--size", type=int, default=400, help="most records to draw, from 1 to 10,000 (default: %(default)s)"
     )
     sample.add_argument(
-        "--seed", type=int, default=7, help="equal seeds and records give the same texts (default: %(default)s)"
+        "--seed", type=int, default=7, help="the same seed and records give the same texts (default: %(default)s)"
     )
     sample.add_argument("--json", action="store_true", help="print JSON")
     attack = actions.add_parser(
-        "attack", help="what the newest checkpoint gives away, from its privacy_report and from canary_audit"
+        "attack", help="show what the newest checkpoint gives away, from its privacy_report and from canary_audit"
     )
     attack.add_argument("use_case", help="name of the use case (ft list)")
     attack.add_argument("--json", action="store_true", help="print JSON")
@@ -153,7 +153,7 @@ def _show_attack(found: dict[str, Any]) -> None:
     )
     for name, title in (
         ("verbatim", "continued word for word"),
-        ("near_verbatim", "continued nearly so"),
+        ("near_verbatim", "continued nearly word for word"),
         ("baseline", "test records, word for word"),
     ):
         print(f"{title:34} {_figure(rates[name]) or rates['status']}")
@@ -228,7 +228,7 @@ def _show(scores: Any) -> None:
         print(f"{name:24}{_text(n['precision']):>9}{n['spans']:>26}")
     if scores.not_counted:
         print(
-            "\nannotated but not counted (identifies nobody alone): "
+            "\nannotated but not counted (does not identify a person on its own): "
             + ", ".join(f"{kind} {count}" for kind, count in scores.not_counted.items())
         )
     print("Intervals: Wilson, one observation per text (weighted by its characters).")
@@ -236,7 +236,7 @@ def _show(scores: Any) -> None:
 
 def _show_perturbed(others: dict[str, dict[str, float | None]]) -> None:
     if others:
-        print(f"\n{'written in another way':34}{'recall':>8}{'precision':>11}")
+        print(f"\n{'variant':34}{'recall':>8}{'precision':>11}")
     for name, n in others.items():
         print(f"{name:34}{_text(n['recall']):>8}{_text(n['precision']):>11}")
 

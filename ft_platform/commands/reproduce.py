@@ -37,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found))
     else:
-        print(f"{found['checkpoint']}: {'the same weights, bit for bit' if found['identical'] else 'OTHER weights'}")
+        print(
+            f"{found['checkpoint']}: {'the same weights, bit for bit' if found['identical'] else 'DIFFERENT weights'}"
+        )
         if not found["identical"]:
             print(f"largest relative difference of a weight: {found['max_relative_difference']:.3g}")
         for name, (then, now) in found["other"].items():

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=50,
         metavar="N",
-        help="most records in a sheet, chosen at random among those whose answers differ (default 50)",
+        help="most records in a sheet, chosen at random from those with different answers (default 50)",
     )
     out.add_argument(
         "--raters", type=int, default=2, metavar="N", help="sheets to write, one for each rater (default 2)"
@@ -48,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     back = what.add_parser("import", help="read all filled-in sheets of one export and publish the review")
     back.add_argument("use_case", help="name of the use case (ft list)")
-    back.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="filled-in .csv or .xlsx files, those of all raters at once"
-    )
+    back.add_argument("files", nargs="+", type=Path, metavar="FILE", help="filled-in .csv or .xlsx files of all raters")
     for one in (out, back):
         one.add_argument("--json", action="store_true", help="print JSON")
 
@@ -98,10 +96,7 @@ def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str
         f"Report: {report.uri}/report.html",
     ]
     if not newest:
-        lines.append(
-            "There is a newer evaluation: this review is about answers of an older one, and says nothing about the"
-            " newer."
-        )
+        lines.append("There is a newer evaluation. This review covers only the answers of the older one.")
     return {
         "json": {"review": report.id, "report": f"{report.uri}/report.html", "of_newest_evaluation": newest, **found},
         "text": "\n".join(lines),

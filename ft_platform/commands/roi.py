@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         print(
-            f"{use_case.name}: {standing.words if standing else 'no release was decided'}. A model saves nothing"
+            f"{use_case.name}: {standing.words if standing else 'no release decision yet'}. A model saves nothing"
             " until it is released.\n"
         )
         for problem in problems:

@@ -34,7 +34,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help="change one setting for this run; may be repeated",
     )
     parser.add_argument(
-        "--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run these stages only"
+        "--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run only these stages"
     )
     parser.add_argument("--until", metavar="STAGE", help="run this stage and all that lead to it")
     parser.add_argument(
@@ -83,7 +83,10 @@ def run_and_collect(
     overrides = parse_overrides(arguments.overrides)
     use_case = load_use_case(use_case_folder(environment.defs, name), overrides, environment)
     if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
-        print(f"ft run: no release will follow from this: {'; '.join(below)}. Lines: ft check", file=sys.stderr)
+        print(
+            f"ft run: these settings cannot lead to a release: {'; '.join(below)}. `ft check` shows the lines",
+            file=sys.stderr,
+        )
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
     if arguments.until:
         stages = list(dict.fromkeys([*leading_to(arguments.until), *stages]))

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="`file`: the JSON Schema; `entities`: names for privacy.entities (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to this file")
-    parser.add_argument("--json", action="store_true", help="print JSON (the schema always is)")
+    parser.add_argument("--json", action="store_true", help="print JSON (the schema is always JSON)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ft_platform.signing.keys import SigningKeys
 
 HELP = (
-    "Verify what was signed in the lake, sign an older lake, answer for a lost file, rotate the signing key, or write"
-    " certificates."
+    "Verify what was signed in the lake, sign an older lake, take responsibility for a lost file, rotate the signing"
+    " key, or write certificates."
 )
 EXAMPLES = [
     "ft seals verify                                  # every use case: chain, signatures, each file and row",
@@ -24,7 +24,7 @@ EXAMPLES = [
     ),
     "ft seals rotate                                  # a new signing key; what older ones signed still verifies",
     "ft seals stolen 0a1b2c3d4e5f6a7b --since 2027-03-01T00:00:00+00:00",
-    "ft seals certificates public/                    # with which anybody verifies models of this installation",
+    "ft seals certificates public/                    # others need them to verify models of this installation",
 ]
 
 
@@ -33,26 +33,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="action", metavar="{verify,adopt,accept,keys,rotate,stolen,certificates}", required=True
     )
     verify = actions.add_parser("verify", help="compare everything with what was signed")
-    verify.add_argument("use_cases", nargs="*", help="names (default: every use case in the lake)")
+    verify.add_argument("use_cases", nargs="*", help="use cases (default: all in the lake)")
     verify.add_argument("--json", action="store_true", help="print JSON")
     adopt = actions.add_parser(
         "adopt", help="compare a lake from before there were signatures with its hashes, and sign it once"
     )
-    accept = actions.add_parser("accept", help="answer for a signed file that was altered or lost; it no longer counts")
+    accept = actions.add_parser(
+        "accept", help=("take responsibility for a signed file that was altered or lost; it no longer counts")
+    )
     for parser_of in (adopt, accept):
         parser_of.add_argument("use_case", help="name of the use case (ft list)")
-    accept.add_argument("file", help="as `ft seals verify` names it")
+    accept.add_argument("file", help="as shown by `ft seals verify`")
     for parser_of in (adopt, accept):
         parser_of.add_argument(
-            "--by", default="", help="the person who answers for it (with adopt: if the folder of seals was lost)"
+            "--by",
+            default="",
+            help=("the person who takes responsibility (with adopt: if the folder of seals was lost)"),
         )
         parser_of.add_argument("--reason", default="", help="why; no personal data")
     actions.add_parser("keys", help="list the signing keys, public keys only").add_argument(
         "--json", action="store_true", help="print JSON"
     )
     actions.add_parser("rotate", help="make a new signing key, even if the old one is lost")
-    stolen = actions.add_parser("stolen", help="report a key as stolen: what it signed since a moment no longer counts")
-    stolen.add_argument("key", help="its id, as `ft seals keys` shows it")
+    stolen = actions.add_parser("stolen", help="report a key as stolen: what it signed since then no longer counts")
+    stolen.add_argument("key", help="its id, as shown by `ft seals keys`")
     stolen.add_argument(
         "--since", required=True, metavar="MOMENT", help="ISO 8601 with an offset, e.g. 2027-03-01T00:00:00+00:00"
     )
@@ -60,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "certificates", help="write the certificates that others need to verify models of this installation"
     )
     written.add_argument(
-        "folder", type=Path, help="gets roots.pem (what to trust) and signers.pem; stolen keys are left out"
+        "folder", type=Path, help="folder for roots.pem (what to trust) and signers.pem; stolen keys are left out"
     )
 
 
@@ -108,10 +112,10 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
         if len(arguments.by.strip()) < 3 or len(arguments.reason.strip()) < 20:
             raise ConfigError(
                 [
-                    f"{arguments.use_case} is already signed; its chain is given up only if its folder of seals or its"
+                    f"{arguments.use_case} is already signed; start a new chain only if its folder of seals or its"
                     " keys were lost"
                 ],
-                "Say who answers for it, and why in 20 characters or more: --by NAME --reason TEXT",
+                "Say who takes responsibility, and why in 20 characters or more: --by NAME --reason TEXT",
             )
         note = f"{arguments.by.strip()}: {arguments.reason.strip()}"
     found = adopt(lake, arguments.use_case, _tell, note=note)
@@ -137,7 +141,7 @@ def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
     if problems:
         raise ConfigError(problems)
     seals.remove(f"{lake.folder}/{arguments.file}", f"{arguments.by.strip()}: {arguments.reason.strip()}")
-    print(f"{arguments.file} no longer counts; the chain of signatures says who answers for it.")
+    print(f"{arguments.file} no longer counts; the chain of signatures says who takes responsibility.")
     return 0
 
 
@@ -155,7 +159,7 @@ def _keys(environment: "Environment", arguments: argparse.Namespace) -> int:
             + (f"  stolen since {one['stolen_since']}" if one["stolen_since"] else "")
         )
     if not found:
-        print("there is no signing key yet: the first run makes it")
+        print("there is no signing key yet: the first run creates it")
     return 0
 
 
@@ -181,7 +185,7 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
         since = None
     if since is None or since.tzinfo is None:
         raise ConfigError(
-            [f"--since must be a moment with an offset, e.g. 2027-03-01T00:00:00+00:00, got {arguments.since!r}"]
+            [f"--since must be a time with an offset, e.g. 2027-03-01T00:00:00+00:00, got {arguments.since!r}"]
         )
     lake = open_lake(environment)
     chains = [seals for name in signed_use_cases(lake) if (seals := lake.seals(name)) and seals.exists()]
@@ -204,7 +208,7 @@ def _certificates(environment: "Environment", arguments: argparse.Namespace) -> 
     if not trusted:
         raise ConfigError(
             ["no signing key of this installation has certificates that can be trusted"],
-            "The next run makes them; after a theft: ft seals rotate",
+            "The next run creates them; after a theft: ft seals rotate",
         )
     for name, texts in {
         "roots.pem": [key.root for key in trusted],

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (default: this machine only); others need --without-logins",
+        help="address to listen on (default: this machine only); any other needs --without-logins",
     )
     parser.add_argument(
         "--without-logins",
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.use_case and arguments.use_case != os.environ.get(IDENTITY):
         raise ConfigError(
             [f"{arguments.use_case} has no account of its own (`identities`)"],
-            "ft ui without a name shows all use cases that have none",
+            "Run `ft ui` without a name to see all use cases that have none",
         )
     environment = listening_on(arguments.host, arguments.port, arguments.without_logins, load_environment())
     prepare_home(environment)
@@ -70,13 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"http://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
     if apart := [name for name in environment.identities if not is_served_here(environment, name)]:
         print(
-            f"Under accounts of their own, each in a UI of its own: {', '.join(f'ft ui {name}' for name in apart)}",
+            f"Use cases with their own account have their own UI: {', '.join(f'ft ui {name}' for name in apart)}",
             flush=True,
         )
     if url != environment.reports_url:
         print(
-            f"Runs that are started elsewhere link their reports as {environment.reports_url}, unless"
-            f" FT_REPORTS_URL={url} is set there.",
+            f"Runs started elsewhere link their reports as {environment.reports_url}, unless FT_REPORTS_URL={url} is"
+            " set there.",
             flush=True,
         )
     # `dg dev` needs the project's folder as working directory; -W: `dagster dev` says that it is superseded by it.
@@ -105,13 +105,13 @@ def listening_on(host: str, port: int, without_logins: bool, environment: "Envir
                 f"--host {host} would let everyone who reaches this machine read all data and start runs: the UI has"
                 " no users and no password"
             ],
-            "Put a proxy with a login in front of the UI, on this machine (docs/how_to/protect_the_ui.md), or say"
+            "Put a proxy with a login in front of the UI, on this machine (docs/how_to/protect_the_ui.md), or add"
             " --without-logins",
         )
     everywhere = host in ("0.0.0.0", "::", "")
     if everywhere and not environment.web_hosts:
         raise ConfigError(
-            [f"--host {host} has no name, and requests by unknown names are refused"],
+            [f"--host {host} has no name, and requests to unknown names are refused"],
             "Set FT_WEB_HOSTS to the names that browsers use, e.g. 10.0.0.5:3000",
         )
     print(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ft_platform.privacy.vault import Vault
     from ft_platform.settings.environment import Environment
 
-HELP = "Look up what a pseudonym stands for (only with the vault key; each look-up is noted), or list the look-ups."
+HELP = "Look up what a pseudonym stands for (needs the vault key; each look-up is logged), or list the look-ups."
 EXAMPLES = [
     "ft vault init                                                               # make the vault key",
     "ft vault read complaint_routing '<PERSON_k3f9q2ab>' --reason 'case 4711'    # prints the originals",
@@ -20,14 +20,12 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="{init,rotate,read,audit}", required=True)
     actions.add_parser(
-        "init", help="make the vault key if there is none, and write its public key, which use cases seal with"
+        "init", help="create the vault key if there is none, and write its public key, which use cases seal with"
     )
-    actions.add_parser("rotate", help="add a new version of the vault key: what is sealed from now on needs it")
+    actions.add_parser("rotate", help=("add a new version of the vault key for everything that is sealed from now on"))
     read = actions.add_parser("read", help="print what a pseudonym or surrogate stands for")
     read.add_argument("use_case")
-    read.add_argument(
-        "pseudonym", help="as it stands in the table, e.g. '<PERSON_k3f9q2ab>' or subject_k3f9q2ab7c5d4efg"
-    )
+    read.add_argument("pseudonym", help="as in the table, e.g. '<PERSON_k3f9q2ab>' or subject_k3f9q2ab7c5d4efg")
     read.add_argument("--reason", required=True, help="why you need it; written to the audit log")
     read.add_argument("--json", action="store_true", help="print JSON")
     audit = actions.add_parser("audit", help="list all look-ups, oldest first, without originals")
@@ -54,11 +52,11 @@ def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
     write_public_key(environment.vault_public_key_path, VaultKeys(read_key_ring(place)).public)
     print(
         f"vault key     {provider.where}"
-        f" ({'created: move it to the machine or account of the one role that may read' if made else 'was there'})"
+        f" ({'created: move it to the machine or account of the role that may read' if made else 'already existed'})"
     )
     print(
         f"public half   {environment.vault_public_key_path} (use cases with `privacy.vault: true` seal with it; it"
-        " reads nothing)"
+        " cannot read)"
     )
     return 0
 
@@ -96,7 +94,7 @@ def _read(environment: "Environment", arguments: argparse.Namespace) -> int:
         print(
             "\n".join(originals)
             if originals
-            else f"no vault of {arguments.use_case} holds this pseudonym (the look-up was noted)"
+            else f"no vault of {arguments.use_case} contains this pseudonym (the look-up was logged)"
         )
     return 0 if originals else 1
 

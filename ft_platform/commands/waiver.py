@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by", default="", help="e-mail address of the person who grants or revokes it, one of `owners`"
     )
     parser.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD, at most a year ahead")
-    parser.add_argument("--reason", default="", help="why, in at least 20 characters")
+    parser.add_argument("--reason", default="", help="why, in 20 characters or more")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

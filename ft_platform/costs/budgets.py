@@ -65,7 +65,7 @@ def used_up(lake: Lake, environment: Environment, use_case: NamedUseCase, profil
         return None
     gone = next((budget for budget in budgets_of(lake, environment, use_case, profile) if budget.left <= 0), None)
     return (
-        f"{gone.spent:.2f} of {gone.limit:.2f} {gone.currency} of this month's budget ({gone.setting}) are spent"
+        f"{gone.spent:.2f} of {gone.limit:.2f} {gone.currency} of this month's budget ({gone.setting}) is spent"
         if gone
         else None
     )

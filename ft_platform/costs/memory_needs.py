@@ -28,8 +28,8 @@ def require_memory(needed_gib: float, profile: ComputeProfile, use_case: NamedUs
     raise DoesNotFit(
         f"the training of {use_case.name} was not started: it would need {needed_gib:.2f} GiB of memory, {setting} is"
         f" {limit:.2f} GiB",
-        f"Set training.micro_batch_tokens={smaller} (now {training.micro_batch_tokens}), lower training.max_length (now"
-        f" {training.max_length}), {again}or name a larger profile in compute.profile",
+        f"Set training.micro_batch_tokens={smaller} (now {training.micro_batch_tokens}), lower training.max_length"
+        f" (now {training.max_length}), {again}or choose a larger profile in compute.profile",
     )
 
 

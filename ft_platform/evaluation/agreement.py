@@ -78,7 +78,7 @@ def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) ->
         "status": "measured",
     }
     if len(raters) < 2:
-        return {**found, "status": "one rater alone agrees with nobody: there is no agreement to measure"}
+        return {**found, "status": "agreement needs at least two raters"}
     if not several:
         return {**found, "status": "no record was judged by two raters"}
     statistics = np.array([per_record(row) for row in several])
@@ -86,7 +86,7 @@ def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) ->
     found["observed"] = float(np.trace(sums.reshape(len(CHOICES), -1)) / sums.sum())
     value = float(score(sums))
     if np.isnan(value):
-        return {**found, "status": "all ratings are the same: agreement beyond chance cannot be told"}
+        return {**found, "status": "all ratings are the same, so agreement beyond chance cannot be measured"}
     draws = score(resampled_sums(statistics, settings.bootstrap_samples, settings.seed))
     # Where a resample holds one kind of rating only, it has no kappa.
     low, high = percentiles(draws[~np.isnan(draws)], settings.confidence)

@@ -185,7 +185,7 @@ class Evaluator:
             if head_of(self.model):
                 raise ConfigError(
                     [
-                        "evaluation.label_answers: generated does not go with a label head, which scores labels and"
+                        "evaluation.label_answers: generated does not work with a label head, which scores labels and"
                         " writes nothing"
                     ]
                 )

@@ -48,7 +48,7 @@ def admit_program(
         return
     estimate = estimates.kept(environment, use_case, splits, profile)
     if estimate is None and profile.price_per_hour and limits_of(environment, use_case):
-        log.info("a budget is set: a few steps of the training are measured first")
+        log.info("a budget is set: measuring a few steps of the training first")
         estimate = estimates.measure(environment, use_case, splits, profile)
     if estimate is None:
         return

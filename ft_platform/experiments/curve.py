@@ -25,7 +25,7 @@ def trainings_for_curve(
     wanted = [(share, repeat) for repeat in range(settings.repeats) for share in settings.points]
     made = {(one["share"], one["repeat"]): one for one in read(results)}
     if made:
-        log.info(f"the learning curve goes on: {len(made)} of {len(wanted)} trainings are there")
+        log.info(f"the learning curve continues: {len(made)} of {len(wanted)} trainings are done")
     for done, (share, repeat) in enumerate(wanted):
         progress.report(STAGE, done, len(wanted), "trainings")
         if (share, repeat) not in made:
@@ -47,7 +47,7 @@ def _train(
         if len({rows_of(one, len(record_ids)) for one in shares}) < len(shares):
             raise DataError(
                 f"{use_case.name} has {len(record_ids)} training records, too few for learning_curve.shares {shares}",
-                "Leave out the smallest",
+                "Remove the smallest share",
             )
         return nested_subset(len(record_ids), share, f"{use_case.settings.training.seed}-{repeat}")
 

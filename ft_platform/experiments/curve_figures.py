@@ -91,32 +91,34 @@ def conclusion(found: dict[str, Any]) -> list[str]:
     sentences = [f"With all {last['rows']:,} training records the validation loss is {_said(last['loss'])}."]
     gain = _said(doubling["gain"])
     if doubling["told_apart"]:
-        sentences.append(f"Twice the records ({doubling['rows']:,}) would lower it by {gain}, by the fitted curve.")
+        sentences.append(f"By the fitted curve, twice the records ({doubling['rows']:,}) would lower it by {gain}.")
     else:
         sentences.append(
-            f"What twice the records ({doubling['rows']:,}) would bring is not told apart from no gain: {gain} by the"
-            " fitted curve."
+            f"It is unclear whether twice the records ({doubling['rows']:,}) would lower it: {gain} by the fitted"
+            " curve."
         )
     equal = [f"{_share(step['from'])} and {_share(step['to'])}" for step in found["steps"] if not step["told_apart"]]
     if equal:
-        sentences.append(f"Not told apart are the losses with {'; with '.join(equal)} of the records.")
+        sentences.append(
+            f"There is no clear difference between the losses with {'; with '.join(equal)} of the records."
+        )
     worse = [
         f"from {_share(step['from'])} to {_share(step['to'])}" for step in found["steps"] if step["fall"]["high"] < 0
     ]
     if worse:
         sentences.append(
-            f"The loss rose {'; '.join(worse)}: the curve is no power law there, and what it says of more data is not"
-            " to be trusted."
+            f"The loss rose {'; '.join(worse)}: the curve is not a power law there, so do not trust what it says about"
+            " more data."
         )
     noise = (
         "validation records and of repeated trainings"
         if found["repeats"] > 1
         else "validation records only, not that of training"
     )
-    more = "" if found["repeats"] > 1 else "; learning_curve.repeats above 1 brings that in"
+    more = "" if found["repeats"] > 1 else "; set learning_curve.repeats above 1 to include it"
     sentences.append(
-        f"The {found['confidence']:.0%} intervals hold the noise of the {noise}{more}. A curve beyond its last point is"
-        " a guess of its shape."
+        f"The {found['confidence']:.0%} intervals cover the noise of the {noise}{more}. Beyond its last point, the"
+        " curve is a guess."
     )
     return sentences
 

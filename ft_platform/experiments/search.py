@@ -77,7 +77,7 @@ def _require_ended_well(ends: list[tuple[Path, int | None]]) -> None:
         if code:
             raise TrainingFailed(
                 f"a process of the search ended with {code}",
-                "Run the search again, it goes on; lower search.parallel if memory ran out",
+                "Run the search again: it continues. Lower search.parallel if memory ran out",
             )
 
 

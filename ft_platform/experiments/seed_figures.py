@@ -122,7 +122,7 @@ def seed_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     released = spread["values"][0]
     best = (max if main.higher_is_better else min)(spread["values"])
     lucky = (
-        " It is the best of them: expect the mean of another training."
+        " It is the best of them: expect the mean from another training."
         if released == best and spread["min"] < spread["max"]
         else ""
     )
@@ -142,7 +142,7 @@ def seed_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         told = (
             "the interval over seeds and test records excludes 0"
             if gain["low"] > 0 or gain["high"] < 0
-            else "the interval holds 0"
+            else "the interval includes 0"
         )
         times = (
             f"all {count} seeds" if gain["better_for"] == count else f"{gain['better_for'] or 'none'} of {count} seeds"
@@ -158,7 +158,7 @@ def _limits(found: Mapping[str, Any], spread: Mapping[str, Any], count: int) -> 
         return []
     sure = f"{100 * found['confidence']:.0f} %"
     return [
-        f"{count} seeds tell the spread coarsely: the standard deviation over all seeds may be {spread['sd_low']:.3f}"
-        f" to {spread['sd_high']:.3f} ({sure}, if scores are normally distributed), and {sure} intervals over seeds"
-        " cover less than they say."
+        f"{count} seeds show the spread only roughly: the standard deviation over all seeds may be"
+        f" {spread['sd_low']:.3f} to {spread['sd_high']:.3f} ({sure}, if scores are normally distributed), and {sure}"
+        " intervals over seeds cover less than they claim."
     ]

@@ -62,7 +62,7 @@ def measured(
     answered = {own.seed: Answered(own, rows_of(evaluated, FINE_TUNED)), **made(lake, use_case, folder.name, folder)}
     seeds = seeds_of(use_case)
     if there := len(answered.keys() & set(seeds)) - 1:
-        log.info(f"{there} of {len(seeds) - 1} trainings with further seeds are there")
+        log.info(f"{there} of {len(seeds) - 1} trainings with other seeds are done")
     for done, seed in enumerate(seeds):
         progress.report(STAGE, done, len(seeds), "seeds")
         if seed not in answered:
@@ -143,7 +143,7 @@ def _require_another(training: SeedTraining, before: list[SeedTraining]) -> None
     if same:
         raise TrainingFailed(
             f"seeds {same[0]} and {training.seed} gave the same weights: the seed changes nothing in this training, so"
-            " that the two agree says nothing",
-            "Set seed_variation.seeds to 1, or find out why neither new weights nor the order of records depend on"
-            " training.seed",
+            " their agreement proves nothing",
+            "Set seed_variation.seeds to 1, or find out why neither the new weights nor the order of records depends"
+            " on training.seed",
         )

@@ -54,7 +54,7 @@ def owning(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TrainerRunning(f"another run works on {folder}", "Wait for it, or stop it") from None
+            raise TrainerRunning(f"another run is working on {folder}", "Wait for it, or stop it") from None
         yield
 
 

@@ -58,9 +58,9 @@ def train_once(
     training, profile = use_case.settings.training, environment.profile(use_case.settings.compute.profile)
     if gone := used_up(lake, environment, use_case, profile):
         raise BudgetExceeded(
-            f"the next training of {use_case.name} was not started: {gone}; the ones before it are kept",
-            "See where it went with: ft costs. Raise the budget or wait for the next month, then run it again: it"
-            " goes on",
+            f"the next training of {use_case.name} was not started: {gone}; the earlier ones are kept",
+            "`ft costs` shows where it went. Raise the budget or wait for the next month, then run it again: it"
+            " continues",
         )
     prepared = prepare(lake, environment, use_case, splits)
     if choose is not None:

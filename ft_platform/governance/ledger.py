@@ -90,8 +90,8 @@ class PinnedLedger:
         index = KeyIndex(joined(hashes))
         if index.repeated:
             raise SourceError(
-                f"{SETTING} {self.uri}: {index.repeated} persons have more than one row, so what holds for them is not"
-                " known",
+                f"{SETTING} {self.uri}: {index.repeated} persons have more than one row, so it is unclear which one"
+                " counts",
                 "Keep one row per person, with the purposes separated by `;`",
             )
         order = index.order
@@ -108,7 +108,7 @@ class PinnedLedger:
                 copy.write(part)  # type: ignore[arg-type]
         if f"sha256:{digest.hexdigest()}" != self.content:
             raise TransientError(
-                f"{SETTING} {self.uri} was changed while it was read", "Run again once the file is written completely"
+                f"{SETTING} {self.uri} was changed while it was read", "Run again when the file is complete"
             )
         return target
 

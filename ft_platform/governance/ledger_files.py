@@ -46,7 +46,7 @@ def file_batches(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[p
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise SourceError(
-            f"{SETTING} {uri} has none of the endings {', '.join(readers)}, and is no Delta table",
+            f"{SETTING} {uri} has none of the extensions {', '.join(readers)}, and is not a Delta table",
             "Export it in one of these formats",
         )
     if path.stat().st_size == 0:
@@ -124,7 +124,9 @@ def _json_lines(path: Path, uri: str, columns: Mapping[str, str]) -> Iterator[pa
                 continue
             value = json.loads(line, object_pairs_hook=_without_repeats)
             if not isinstance(value, dict):
-                raise SourceError(f"{SETTING} {uri}, line {number} is no object with distinct keys", "Repair the line")
+                raise SourceError(
+                    f"{SETTING} {uri}, line {number} is not an object with distinct keys", "Repair the line"
+                )
             rows.append({name: _text_of(value.get(name), uri, number) for name in wanted})
             if len(rows) == BATCH_ROWS:
                 yield _batch(rows, wanted)

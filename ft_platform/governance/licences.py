@@ -7,7 +7,7 @@ from ft_platform.settings.licences import PROPRIETARY, canonical_licence
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
 
-REMEDY = "a licence is added by whoever runs the installation: policy.accepted_licences in ft_environment.yaml"
+REMEDY = "whoever runs the installation can add a licence: policy.accepted_licences in ft_environment.yaml"
 
 
 def licence_problems(governance: Governance, policy: Policy) -> list[tuple[tuple[str | int, ...], str]]:
@@ -25,7 +25,7 @@ def licence_problems(governance: Governance, policy: Policy) -> list[tuple[tuple
     ]
     if governance.without_consent_column == "licence" and canonical_licence(governance.licence or "") == PROPRIETARY:
         text = (
-            "records of your own need a consent, a ledger or a lawful basis; only the licence of a published dataset"
+            "your own records need consent, a ledger or a lawful basis; only the licence of a published dataset"
             " permits use without one"
         )
         found.append((("licence",), f"`{PROPRIETARY}` with without_consent_column: licence permits nothing: {text}"))
@@ -42,14 +42,16 @@ def require_accepted_licences(use_case: NamedUseCase) -> None:
         place = use_case.path or use_case.name
         raise ConfigError(
             [f"governance.{where[0]} of {place}: {text}" for where, text in found[:3]],
-            "See them with their lines: ft check",
+            "To see them with their lines: ft check",
         )
 
 
 def _problem(licence: str, policy: Policy) -> str:
     name = canonical_licence(licence)
     if name is None:
-        return f"{licence!r} is no SPDX id (https://spdx.org/licenses/), nor LicenseRef-<name> nor `{PROPRIETARY}`"
+        return (
+            f"{licence!r} is neither an SPDX id (https://spdx.org/licenses/) nor LicenseRef-<name> nor `{PROPRIETARY}`"
+        )
     if name not in policy.accepted_licences:
         return f"{name} is not among the licences that policy {policy.title} accepts; {REMEDY}"
     return ""

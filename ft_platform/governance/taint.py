@@ -132,7 +132,7 @@ def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_ru
     today = datetime.now(UTC).date()
     day = day or today
     if day > today and not dry_run:
-        raise DataError(f"{day} is still to come, so nothing is marked for it", "Look ahead with --dry-run")
+        raise DataError(f"{day} is in the future, so nothing is marked", "To look ahead, add --dry-run")
     pinned = pin_ledger(use_case, lake.storage_options)
     raw = lake.latest(use_case.name, "raw_records")
     with lake.scratch(use_case.name, "retention_sweep", zone="restricted") as folder:

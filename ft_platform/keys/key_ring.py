@@ -59,7 +59,7 @@ class KeyRing:
             )
         if wanted and wanted not in self.keys:
             raise KeyMissing(
-                f"there is no version {wanted} of the pseudonym key, there is {sorted(self.keys)}",
+                f"there is no version {wanted} of the pseudonym key, only {sorted(self.keys)}",
                 "Make a new one with: ft keys rotate",
             )
         return wanted or self.newest
@@ -108,11 +108,11 @@ class KeyRing:
         except (ValueError, KeyError, TypeError, AttributeError):
             expected = '{"keys": {"1": "<hex digits>"}}'
             raise KeyMissing(
-                f"{where} holds neither hexadecimal digits nor {expected}", "Restore the key of this installation"
+                f"{where} contains neither hexadecimal digits nor {expected}", "Restore the key of this installation"
             ) from None
         if not keys or min(map(len, keys.values())) < KEY_BYTES:
             raise KeyMissing(
-                f"{where} holds a key of less than {KEY_BYTES} bytes, or none", "Create one once with: ft init"
+                f"{where} contains a key of less than {KEY_BYTES} bytes, or none", "Create one once with: ft init"
             )
         return cls(keys, retired)
 
@@ -202,7 +202,7 @@ class KeyHandle:
         keys = UseCaseKeys(ring.keys[ring.version(self.version)], self.use_case)
         if not hmac.compare_digest(keys.fingerprint, self.fingerprint):
             raise KeyMissing(
-                f"{self.use_case}: this process reads another pseudonym key than the step (fingerprint"
+                f"{self.use_case}: this process reads a different pseudonym key from the step's (fingerprint"
                 f" {self.fingerprint} expected)",
                 "Give all machines one key",
             )
@@ -238,9 +238,9 @@ def require_known_key(ring: KeyRing, use_case: str, info: Mapping[str, str]) -> 
         fingerprint, UseCaseKeys(ring.keys[version], use_case).fingerprint
     ):
         raise KeyMissing(
-            f"{use_case}: the pseudonym key is not the one that earlier versions of anonymized_records were made with"
-            f" (version {version}, fingerprint {fingerprint} expected); with another key the same person would get"
-            " another pseudonym",
+            f"{use_case}: the pseudonym key is not the one behind earlier versions of anonymized_records (version"
+            f" {version}, fingerprint {fingerprint} expected); with a different key, the same person would get a"
+            " different pseudonym",
             "Restore the key (FT_KEY_PROVIDER, FT_KEY_FILE or FT_PSEUDONYM_KEY), or change it on purpose with: ft keys"
             " rotate",
         )

@@ -186,12 +186,12 @@ class Artifacts(Manifests):
         for name, expected in manifest.files.items():
             if not self.fs.exists(f"{path}/{name}"):
                 raise CorruptVersion(
-                    f"{version.id} of {version.use_case} lacks its file {name}", f"Materialize {version.name} again"
+                    f"{version.id} of {version.use_case} has lost its file {name}", f"Materialize {version.name} again"
                 )
             with self.fs.open(f"{path}/{name}", "rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
                     raise CorruptVersion(
-                        f"file {name} of {version.id} of {version.use_case} is not what its manifest says",
+                        f"file {name} of {version.id} of {version.use_case} does not match its manifest",
                         f"Materialize {version.name} again",
                     )
         if artifact_hash(manifest.files) != version.content_hash:
@@ -201,7 +201,7 @@ class Artifacts(Manifests):
             )
         if more := self._not_named(path, manifest):
             raise CorruptVersion(
-                f"{version.id} of {version.use_case} holds {more[0]}, which its manifest does not name",
+                f"{version.id} of {version.use_case} contains {more[0]}, which its manifest does not name",
                 f"Remove it, or materialize {version.name} again",
             )
 

@@ -38,11 +38,11 @@ def fingerprint(uri: str, setting: str, storage_options: dict[str, str]) -> str:
         ) from None
     except PermissionError:
         raise SourceError(
-            f"{setting} {uri} may not be read", "Give this user read access, or set its credentials"
+            f"no permission to read {setting} {uri}", "Give this user read access, or set the credentials"
         ) from None
     except ValueError as error:
         raise SourceError(
-            f"{setting} {uri} is not a URI that can be read: {error}",
+            f"{setting} {uri} is not a readable URI: {error}",
             "Use a local path or an fsspec URI such as s3://bucket/key",
         ) from None
     except (OSError, DeltaError) as error:

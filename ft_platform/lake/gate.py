@@ -47,7 +47,9 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
             seen.add(current.id)
             manifest = lake.manifest(current)
             if erased := lake.erased(current):
-                problems.append(f"{current.id} was valid when it was made; its content was erased since ({erased})")
+                problems.append(
+                    f"{current.id} was valid when it was made, but its content has been erased since ({erased})"
+                )
                 return
             _verify_bytes(lake, current, is_root=named is version)
             problems.extend(_missing_verdicts(lake, use_case, current))
@@ -105,7 +107,7 @@ def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> l
         if verdict is None:
             problems.append(f"{version.id} has no verdict of check {check}")
         elif verdict.content_hash != version.content_hash:
-            problems.append(f"check {check} of {version.id} was made on other content")
+            problems.append(f"check {check} of {version.id} was made on different content")
         elif verdict.settings_hash != check_settings_hash(use_case, version.name, check):
             problems.append(f"check {check} of {version.id} is stale: its settings changed")
         elif not verdict.passed:
@@ -118,14 +120,14 @@ def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifes
     tell."""
     taint = taint_of(lake, version)
     problems = (
-        [f"{taint_text(version.id, taint)}: make versions without them from permitted_records on"] if taint else []
+        [f"{taint_text(version.id, taint)}: make new versions without them, from permitted_records on"] if taint else []
     )
     if version.name != "permitted_records":
         return problems
     until = manifest.counts.get("permitted_until")
     if until and _today() > date.fromisoformat(until):
         problems.append(
-            f"{version.id} holds rows that may be used until {until} only: materialize permitted_records again"
+            f"{version.id} contains rows that may be used only until {until}: materialize permitted_records again"
         )
     ledger = use_case.settings.governance.consent_ledger
     # Under other settings it is stale anyway, and the ledger they name was allowed by nobody yet.
@@ -134,7 +136,7 @@ def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifes
             require_allowed(ledger, "governance.consent_ledger")
             content = lake.fingerprint(ledger, "governance.consent_ledger")
         except SourceError as error:
-            problems.append(f"nobody can tell whether the permission of {version.id} still holds: {error.message}")
+            problems.append(f"it is unknown whether the permission of {version.id} still holds: {error.message}")
         else:
             if content != manifest.info.get("ledger"):
                 problems.append(

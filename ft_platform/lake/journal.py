@@ -25,7 +25,7 @@ SEGMENT = 128
 What = Literal["opened", "written", "adopted", "erased", "removed"]
 """`adopted`: written before there were signatures, and signed afterwards. `erased`: the content was deleted lawfully;
 the file stays. `removed`: the file may be missing, because it was moved aside or somebody answers for its loss."""
-NEXT = "Restore the lake or the folder of seals from a backup; what is wrong: ft seals verify"
+NEXT = "Restore the lake or the folder of seals from a backup. To see what is wrong: ft seals verify"
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,13 @@ class Journal:
             number, digest = head
             if number >= len(self._entries):
                 raise self._broken(
-                    f"was put back to an older state or cut: it ends with entry {len(self._entries) - 1}, the newest"
-                    f" was {number}"
+                    f"was put back to an older state or cut off: it ends with entry {len(self._entries) - 1}, the"
+                    f" newest was {number}"
                 )
             if self._entries[number].hash != digest:
-                raise self._broken(f"has another history than this installation wrote: entry {number} differs")
+                raise self._broken(
+                    f"has a different history from the one this installation wrote: entry {number} differs"
+                )
 
     def append(self, what: What, path: str, sha256: str, at: str, note: str = "") -> Entry:
         """Adds an entry. The caller holds the lock of the use case."""
@@ -228,7 +230,7 @@ class Journal:
             good = key.signed(entry.signed_bytes(), base64.b64decode(entry.signature, validate=True))
         except (binascii.Error, ValueError):
             good = False
-        return "" if good else f"has an entry ({entry.number}) whose signature is not that of its key"
+        return "" if good else f"has an entry ({entry.number}) whose signature does not match its key"
 
     def trusts(self, entry: Entry) -> bool:
         """False: the key that signed it was stolen before."""

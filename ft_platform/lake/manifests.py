@@ -61,7 +61,7 @@ class Manifests(Places):
             ) from None
         if manifest.content_hash != version.content_hash:
             raise VersionRefused(
-                f"the manifest of {version.id} of {version.use_case} is of other content than the handle",
+                f"the manifest of {version.id} of {version.use_case} does not match the content of the handle",
                 f"Materialize {version.name} again",
             )
         return manifest

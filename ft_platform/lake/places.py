@@ -123,12 +123,12 @@ class Places:
             number = error.errno if isinstance(error, OSError) else None
             if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
                 raise DiskFull(
-                    f"no space left for {what} in {self.root}; the version before it is intact",
+                    f"no space left for {what} in {self.root}; the previous version is intact",
                     "Free some space and run the step again",
                 ) from None
             if number in (errno.EROFS, errno.EACCES, errno.EPERM) or any(words in str(error) for words in NOT_WRITABLE):
                 raise NotWritable(
-                    f"{what} cannot be written: the lake {self.root} is read-only for this user; the version before it"
+                    f"{what} cannot be written: the lake {self.root} is read-only for this user; the previous version"
                     " is intact",
                     "Give this user the right to write there, or set FT_LAKE_ROOT to another place",
                 ) from None

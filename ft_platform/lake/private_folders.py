@@ -80,8 +80,8 @@ def problems_of(environment: Environment) -> list[str]:
         return [*found, *store_access.problems_of(lake)]
     if Path(lake.root).is_dir() and modes.modes_hold(Path(lake.root)) is False:
         found.append(
-            f"the file system of {lake.root} keeps no modes: whoever reaches it reads `restricted/`. Mount it for one"
-            " account only, or move the lake"
+            f"the file system of {lake.root} has no modes: whoever can reach it can read `restricted/`. Mount it for"
+            " one account only, or move the lake"
         )
     return found
 
@@ -91,8 +91,8 @@ def _problems(folder: PrivateFolder) -> list[str]:
     who = f"group {grp_name(folder.access.group)}" if folder.access.group is not None else "its owner"
     if found.unreadable and not found.is_open:
         return [
-            f"{folder.path} was not looked at: {found.unreadable} folders there are closed to this account. Run ft"
-            " check as the account that owns it"
+            f"{folder.path} was not checked: {found.unreadable} folders there are closed to this account. Run ft check"
+            " as the account that owns it"
         ]
     if found.is_open:
         return [
@@ -100,8 +100,8 @@ def _problems(folder: PrivateFolder) -> list[str]:
         ]
     if found.wide and folder.name != "Dagster home":  # Dagster makes files by the umask; the folder keeps others out
         return [
-            f"{found.wide} of {found.entries} files and folders in {folder.path} have wider modes than they need; the"
-            f" folder keeps others out. {REMEDY}"
+            f"{found.wide} of {found.entries} files and folders in {folder.path} have wider modes than they need,"
+            f" although the folder keeps others out. {REMEDY}"
         ]
     if folder.access.group is not None and modes.access_of(folder.path) != folder.access:
         return [f"{folder.path} is not open to {who}, which `restricted_group` names. Open it with: ft lake harden"]

@@ -110,8 +110,7 @@ def training_record_ids(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
     """Ids of the records that a checkpoint was trained on."""
     if TRAINING_RECORDS not in lake.manifest(checkpoint).files:
         raise DataError(
-            f"checkpoint {checkpoint.id} of {checkpoint.use_case} has no {TRAINING_RECORDS}, so its records are not"
-            " known"
+            f"checkpoint {checkpoint.id} of {checkpoint.use_case} has no {TRAINING_RECORDS}, so its records are unknown"
         )
     return {
         record_id for batch in training_records(lake, checkpoint) for record_id in batch.column("record_id").to_pylist()
@@ -137,8 +136,8 @@ def _find_raw(lake: Lake, use_case: str, wanted: str) -> dict[str, Any]:
         if found:
             return found[0]
     raise NotTraced(
-        f"no version of raw_records of {use_case} holds this record",
-        "The id is that of the column record_id, or the source's own",
+        f"no version of raw_records of {use_case} contains this record",
+        "Use the id in the column record_id, or the source's own",
     )
 
 

@@ -214,13 +214,13 @@ class Seals:
         if entry is None:
             self.require_known()
             return NotSigned(
-                f"{relative} is not signed: it was written by hand, or by a run that was killed just then",
+                f"{relative} is not signed: it was written by hand, or by a run that was killed at that moment",
                 "It does not count: run the step again",
             )
         if not self.journal.trusts(entry):
             return CorruptVersion(
                 f"{relative} is signed by a key that was stolen ({entry.key})",
-                f"Look at it, then make it again: ft run {self.use_case}",
+                f"Check it, then make it again: ft run {self.use_case}",
             )
         digest = _sha256(content)
         if digest == entry.sha256:

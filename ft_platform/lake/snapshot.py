@@ -10,9 +10,7 @@ from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 
-NO_KEYS = (
-    "the lake was opened without the keys of its installation, so nobody can tell whether what it says was altered"
-)
+NO_KEYS = "the lake was opened without the keys of its installation, so changes to it cannot be detected"
 
 
 class Snapshot(Lake):
@@ -85,7 +83,7 @@ class Snapshot(Lake):
         content = super().read_file(version, name)
         if hashlib.sha256(content).hexdigest() != self.manifest(version).files.get(name):
             raise CorruptVersion(
-                f"file {name} of {version.id} of {version.use_case} is not what its manifest says",
+                f"file {name} of {version.id} of {version.use_case} does not match its manifest",
                 f"Materialize {version.name} again",
             )
         return content

@@ -92,8 +92,8 @@ def write_stage(
                     yield goes_on
             if rows_in != rows_kept + spool.num_rows:
                 raise DataError(
-                    f"{name} of {use_case.name} got {rows_in} rows, kept {rows_kept} and removed {spool.num_rows}: rows"
-                    " were lost or doubled"
+                    f"{name} of {use_case.name} got {rows_in} rows, kept {rows_kept} and removed {spool.num_rows}:"
+                    " rows were lost or duplicated"
                 )
             removed = lake.write_table(
                 use_case.name, f"{name}_removed", spool.batches(), REMOVED, zone=zone, input_hash=inputs

@@ -27,7 +27,7 @@ def problems_of(lake: Places) -> list[str]:
     """What is open, and what was not looked at, a sentence each."""
     protocol = lake.root.split("://", 1)[0]
     if protocol != "s3":
-        return [f"who may read {lake.root} was not looked at: ft check knows S3 only. {POLICY}"]
+        return [f"who may read {lake.root} was not checked: ft check knows only S3. {POLICY}"]
     bucket = lake.root.split("://", 1)[1].split("/", 1)[0]
     fs, _ = filesystem(lake.root, {**fsspec_options(lake.root, lake.storage_options), **QUICK})
     fs.retries = 1  # pyright: ignore[reportAttributeAccessIssue]
@@ -44,7 +44,7 @@ def _refused(about: str, error: Exception) -> list[str]:
     code = _code(error)
     if code == ABSENT[0]:
         return ["it has no public-access block of its own"]
-    return [] if code == ABSENT[1] else [f"its {about} could not be looked at ({code or type(error).__name__})"]
+    return [] if code == ABSENT[1] else [f"its {about} could not be checked ({code or type(error).__name__})"]
 
 
 def _code(error: BaseException | None) -> str:
@@ -63,12 +63,12 @@ def _block(answer: dict[str, Any]) -> list[str]:
 
 
 def _policy(answer: dict[str, Any]) -> list[str]:
-    return ["its policy lets everybody in"] if answer["PolicyStatus"]["IsPublic"] else []
+    return ["its policy lets everyone in"] if answer["PolicyStatus"]["IsPublic"] else []
 
 
 def _acl(answer: dict[str, Any]) -> list[str]:
     granted = sorted({grant["Permission"] for grant in answer["Grants"] if grant["Grantee"].get("URI") in EVERYBODY})
-    return [f"its ACL gives everybody {', '.join(granted)}"] if granted else []
+    return [f"its ACL gives everyone {', '.join(granted)}"] if granted else []
 
 
 LOOKS: tuple[tuple[str, str, Callable[[dict[str, Any]], list[str]]], ...] = (

@@ -112,7 +112,8 @@ def require_access(lake: Lake, *use_case: str) -> None:
                 lake.fs.ls(folder, detail=False)
     except PermissionError:
         raise FtError(
-            "the restricted zone of the lake may not be read", "Let somebody trace who has the role for restricted data"
+            "no permission to read the restricted zone of the lake",
+            ("Ask someone who has the role for restricted data to trace it"),
         ) from None
 
 

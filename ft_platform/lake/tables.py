@@ -85,7 +85,7 @@ class Tables(Manifests):
             if based_on and latest != based_on:
                 raise TransientError(
                     f"table {name} of {use_case} was written by another run in the meantime",
-                    "Run the step again: it goes on from there",
+                    "Run the step again: it continues from there",
                 )
             previous = latest if append else None
             hasher = ContentHash(leave_out=PROVENANCE, state=self._hash_state(previous) if previous else "")
@@ -125,7 +125,7 @@ class Tables(Manifests):
     ) -> int:
         uri = self.uri(zone, use_case, "tables", name)
         conflict = TransientError(
-            f"table {name} of {use_case} was written by somebody else at the same time", "Run the step again"
+            f"table {name} of {use_case} was written by someone else at the same time", "Run the step again"
         )
         before = self._version_number(uri)
         if previous and before != previous.version:
@@ -161,7 +161,7 @@ class Tables(Manifests):
         state = self.manifest(version).hash_state
         if not state:
             raise CorruptVersion(
-                f"the manifest of {version.id} of {version.use_case} lacks the state of its hash",
+                f"the manifest of {version.id} of {version.use_case} has no state of its hash",
                 "Start the use case in a new lake",
             )
         return state
@@ -284,7 +284,7 @@ class Tables(Manifests):
                 return
             if manifest.files and manifest.files != self._file_hashes(paths, {}):
                 raise CorruptVersion(
-                    f"a file of {version.id} of {version.use_case} is not what its manifest says",
+                    f"a file of {version.id} of {version.use_case} does not match its manifest",
                     "Materialize it again",
                 )
             hasher = ContentHash(leave_out=PROVENANCE)

@@ -21,6 +21,6 @@ def taint_of(lake: Manifests, version: Version, *, intact_only: bool = False) ->
 def taint_text(version_id: str, verdict: Verdict) -> str:
     reasons = ", ".join(f"{reason} {count}" for reason, count in verdict.numbers["reasons"].items())
     return (
-        f"{version_id} is tainted: {verdict.numbers['rows']} of its rows may not be used any more ({reasons}; found"
+        f"{version_id} is tainted: {verdict.numbers['rows']} of its rows may no longer be used ({reasons}; found"
         f" {verdict.checked_at})"
     )

@@ -179,8 +179,8 @@ def _remove(lake: Places, path: str) -> None:
     """
     if not any(_try_to_remove(lake, path) for _ in range(ATTEMPTS)):
         raise StatesInUse(
-            f"saved states of {path.rsplit('/.training/', 1)[-1]} were not all removed: their training saves new ones"
-            " all the time",
+            f"saved states of {path.rsplit('/.training/', 1)[-1]} were not all removed: their training keeps saving"
+            " new ones",
             "Run it again; what was removed stays removed. If it happens again, stop the training first",
         )
 
@@ -237,7 +237,7 @@ def damage(folder: Path) -> str | None:
             if not (folder / name).is_file():
                 return f"{name} is missing"
             if files.sha256_file(folder / name) != digest:
-                return f"{name} holds other bytes than were saved"
+                return f"{name} has different bytes from those that were saved"
     except FileNotFoundError:
         return f"{MANIFEST} is missing"
     except (OSError, ValueError, KeyError, AttributeError, TypeError):

@@ -28,9 +28,7 @@ def permission_watch(use_case: NamedUseCase) -> dg.Definitions:
     job = dg.define_asset_job(
         f"{use_case.name}_retention_sweep",
         selection=dg.AssetSelection.checks(check),
-        description=(
-            f"Marks versions and checkpoints of {use_case.name} that hold records which may not be used any more."
-        ),
+        description=(f"Marks versions and checkpoints of {use_case.name} with records that may no longer be used."),
     )
     schedule = dg.ScheduleDefinition(
         name=f"{use_case.name}_retention_sweep",

@@ -76,7 +76,7 @@ def settings_resource(environment: Environment, use_cases: Iterable[NamedUseCase
 
     @dg.resource(
         config_schema=settings_type().to_config_schema(),
-        description="Settings of the use case for one run only: what `ft run --set` can, without text.",
+        description="Settings of the use case for one run only, as with `ft run --set`, except text.",
     )
     def settings(context: dg.InitResourceContext) -> Iterator[None]:
         overrides = dict(overrides_of(context.resource_config or {}))

@@ -29,7 +29,7 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
         description=(
-            f"Looks for new or changed content in the source of {use_case.name}, by hash. On by default where"
+            f"Looks for new or changed content in the source of {use_case.name}, by hash. On by default if"
             " retraining.mode is on_data_change."
         ),
     )

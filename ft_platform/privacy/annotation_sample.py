@@ -80,7 +80,7 @@ def write_sample(lake: Lake, use_case: str, name: str, texts: list[dict[str, Any
     place = sample_place(lake, use_case, name)
     content = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in texts).encode()
     taken = DataError(
-        f"{place} is there already, and may hold annotations", "Draw other records with --seed, or remove it"
+        f"{place} already exists, and may contain annotations", "Draw other records with --seed, or remove it"
     )
     if not lake.is_local:
         if lake.fs.exists(place):

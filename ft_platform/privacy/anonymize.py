@@ -100,7 +100,7 @@ def _parts(
             raise DataError(
                 f"{use_case.name}: no combination of quasi-identifiers is shared by {privacy.k} persons, however"
                 " coarse",
-                "There are fewer persons than `privacy.k`: lower it or get more records",
+                "There are fewer persons than `privacy.k`: lower it, or get more records",
             )
         for ids in coarse.removed():
             yield None, removed_table(ids, [NOT_K_ANONYMOUS] * len(ids)).combine_chunks().to_batches()[0]

@@ -111,11 +111,11 @@ def _problems(column: str, found: Found) -> list[str]:
     problems = []
     if found.entities:
         problems.append(
-            f"column {column} holds direct identifiers"
+            f"column {column} contains direct identifiers"
             f" ({', '.join(f'{count} {entity}' for entity, count in sorted(found.entities.items()))})"
         )
     if names:
-        problems.append(f"column {column} holds names of persons, by the look of it ({names} values in {rows} rows)")
+        problems.append(f"column {column} seems to contain names of persons ({names} values in {rows} rows)")
     if found.long:
-        problems.append(f"column {column} holds texts ({found.long} values of more than {LONGEST_VALUE} characters)")
+        problems.append(f"column {column} contains texts ({found.long} values of more than {LONGEST_VALUE} characters)")
     return problems

@@ -121,7 +121,7 @@ def read_gold(path: Path) -> list[GoldText]:
     """
     if not path.is_file():
         raise DataError(
-            f"{path}: there is no such file of annotated texts",
+            f"{path}: no such file",
             "Give a file in the format of presidio-research with --gold",
         )
     return gold_in(str(path), path.read_bytes())
@@ -131,12 +131,12 @@ def gold_in(path: str, content: bytes) -> list[GoldText]:
     """The annotated texts of a file's content, as `read_gold` says. `path` is for messages."""
     rows = list(_rows(path, content))
     if not rows:
-        raise DataError(f"{path}: there is no annotated text in it", "A score of nothing would look like a perfect one")
+        raise DataError(f"{path}: the file has no annotated text", ("Add texts: an empty file would score as perfect"))
     annotated = [_gold_text(path, number, row) for number, row in enumerate(rows, start=1) if not _is_open(row)]
     if not annotated:
         raise NotAnnotated(
             f"{path}: none of its {len(rows)} texts is annotated yet",
-            "Replace the null in `spans` by a list; an empty one where there is nothing",
+            "Replace each null in `spans` with a list, empty where there is nothing to find",
         )
     return annotated
 
@@ -212,7 +212,7 @@ def half_of(gold: Sequence[GoldText], half: str) -> list[GoldText]:
     wanted = HALVES.index(half)
     chosen = [one for one in gold if hashlib.sha256((one.group or one.text).encode()).digest()[0] % 2 == wanted]
     if not chosen:
-        raise DataError(f"no text is in the half {half}", "There are too few texts or templates to part them")
+        raise DataError(f"half {half} has no text", "There are too few texts or templates to divide")
     return chosen
 
 
@@ -248,8 +248,8 @@ def score(gold: Sequence[GoldText], found: Sequence[Sequence[Span]], looked_for:
         total_found.add(len(ours), right, len(spans), one.weight)
     if not total.annotated:
         raise DataError(
-            "no annotation counts: the types in the file identify nobody alone",
-            f"Counted is every type but {', '.join(sorted(NOT_IDENTIFYING))}",
+            "no annotation counts: no type in the file identifies a person on its own",
+            f"Every type counts except {', '.join(sorted(NOT_IDENTIFYING))}",
         )
     shares = {name: _with_interval(tally) for name, tally in recall.items()}
     r, p = _share(total), _share(total_found)

@@ -109,7 +109,7 @@ class RememberedFindings:
         except sqlite3.Error as error:
             raise DataError(
                 f"{self._file}: remembered findings cannot be read or written ({type(error).__name__})",
-                "Delete the file: it is made again",
+                "Delete the file: it will be made again",
             ) from None
 
 

@@ -55,7 +55,7 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     """
     kinds, privacy = quasi_identifiers(use_case), use_case.settings.privacy
     if not rows.num_rows:
-        raise DataError(f"{use_case.name}: there are no anonymized records to measure", "Look at the stages before")
+        raise DataError(f"{use_case.name}: there are no anonymized records to check", "Check the stages before it")
     if not kinds:
         return _unmeasured(use_case, rows.num_rows)
     groups = read_groups(rows, tuple(kinds))
@@ -64,11 +64,11 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     unique = _unique_rows(classes)
     k, nameless = int(classes.persons.min()), int(np.count_nonzero(groups.person == 0))
     others = not_looked_at(use_case)
-    persons = f"; {nameless:,} records name no person, and each of them counts as one" if nameless else ""
+    persons = f"; {nameless:,} records name no person, and each counts as one" if nameless else ""
     return {
         "passed": k >= privacy.k,
         "says": (
-            f"Of {rows.num_rows:,} records every combination of {_columns(kinds)} is shared by at least {k:,} persons"
+            f"In {rows.num_rows:,} records, every combination of {_columns(kinds)} is shared by at least {k:,} persons"
             f" (required: {privacy.k:,}){persons}."
             + (f" Columns not looked at: {', '.join(others)}." if others else "")
         ),
@@ -98,10 +98,10 @@ def _unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
     older than they are."""
     reason, columns = use_case.settings.privacy.without_quasi_identifiers, not_looked_at(use_case)
     owner = use_case.settings.owners.of("compliance")
-    given = f"the file gives the reason, for which {owner} answers: {(reason or '').strip().rstrip('.')}"
+    given = f"the reason in the file, for which {owner} is responsible: {(reason or '').strip().rstrip('.')}"
     why = given if reason else "no quasi-identifiers are named, and the file gives no reason"
     says = (
-        f"k-anonymity was not measured on {rows:,} records; {why}. Columns not looked at:"
+        f"k-anonymity was not measured on {rows:,} records: {why}. Columns not looked at:"
         f" {', '.join(columns) or 'there are none'}."
     )
     nothing = {"required_k": None, "k": None, "classes": None, "rows": rows, "quasi_identifiers": []}

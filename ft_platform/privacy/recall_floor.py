@@ -128,7 +128,7 @@ def _said(
         yield f"Recall was not measured on this source: {annotated.why_not}.{easier}"
     elif status == NOT_PROVEN:
         few = [
-            f"{name} stands in {one['texts']} of at least {LEAST_TEXTS} texts"
+            f"{name} is in {one['texts']} of at least {LEAST_TEXTS} texts"
             for name, one in entities.items()
             if one["status"] == TOO_FEW
         ]

@@ -119,7 +119,7 @@ def read_public_key(path: Path) -> VaultPublicKey:
         key = bytes.fromhex(path.read_text(encoding="utf-8").strip())
     except FileNotFoundError:
         raise KeyMissing(
-            f"`privacy.vault` is on and there is no public vault key in {path}", "Make one with: ft vault init"
+            f"`privacy.vault` is on, but there is no public vault key in {path}", "Make one with: ft vault init"
         ) from None
     except (OSError, ValueError) as error:
         raise KeyMissing(
@@ -231,9 +231,7 @@ class Vault:
             KeyMissing: no vault can be opened with this key.
         """
         if not reason.strip() or len(reason) > LONGEST_REASON:
-            raise ConfigError(
-                [f"a reason of 1 to {LONGEST_REASON} characters must be given, it stands in the audit log"]
-            )
+            raise ConfigError([f"a reason of 1 to {LONGEST_REASON} characters is required; it goes into the audit log"])
         manifests = list(self._manifests())
         readable = [m for m in manifests if keys and keys.holds(m["sealed_for"])]
         if not keys or (manifests and not readable):

@@ -134,8 +134,7 @@ class Planter:
         prompt = [*before, *written[: len(written) - len(tail)]]
         if written[-len(tail) :] != tail or row.input_ids[: len(prompt) + len(tail)] != [*prompt, *tail]:
             raise DataError(
-                "the tokenizer of the base model writes a planted code in another way than the codes that it is ranked"
-                " among",
+                "the base model's tokenizer splits a planted code differently from the codes that it is ranked among",
                 "Use another base model",
             )
         return Planted(row, prompt)

@@ -108,15 +108,15 @@ def conclusion(found: Mapping[str, Any]) -> list[str]:
     told = [copies for copies, figure in found["exposure_bits"].items() if figure["low"] > control["high"]]
     given = [copies for copies, share in found["first_ranked"].items() if share["value"] > 0]
     said = [
-        f"A secret that nobody planted has {control['value']:.1f} bits ({control['low']:.1f} to {control['high']:.1f});"
-        f" chance is {found['chance_bits']:.2f}, and {found['max_bits']:.1f} is a secret that the model gives away"
-        " first."
+        f"A secret that was never planted has {control['value']:.1f} bits ({control['low']:.1f} to"
+        f" {control['high']:.1f}). Chance is {found['chance_bits']:.2f}; at {found['max_bits']:.1f} the model gives"
+        " the secret away first."
     ]
     said.append(
-        f"Secrets are told apart from that from {told[0]} copies on."
+        f"Planted secrets stand out from {told[0]} copies on."
         if told
-        else "No number of copies is told apart from a secret that was never planted."
+        else "No planted secret stands out from one that was never planted, at any number of copies."
     )
     if given:
-        said.append(f"With {' and '.join(given)} copies some secrets are the likeliest of all codes.")
+        said.append(f"With {' and '.join(given)} copies, some secrets are the likeliest of all codes.")
     return said

@@ -113,7 +113,7 @@ def extraction(train: Copied, test: Copied, untrained: Copied, of: str, confiden
         name: wilson(*counts, confidence) if measured else None for name, counts in rates.items()
     }
     figures["gain"] = newcombe(rates["verbatim"], rates["baseline"], confidence) if measured else None
-    status = "measured" if measured else f"too few texts are long enough to go on with: {rows} a side"
+    status = "measured" if measured else f"too few texts are long enough to continue: {rows} per side"
     return {**figures, "of": of, "rows": rows, "status": status}
 
 

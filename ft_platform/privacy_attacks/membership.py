@@ -67,7 +67,7 @@ def membership(train: SideLosses, test: SideLosses, settings: Attacks) -> dict[s
     """
     rows = len(train.after)
     if rows < LEAST_ROWS:
-        return {"rows": rows, "attacks": None, "strongest": None, "status": f"too few records: {rows} a side"}
+        return {"rows": rows, "attacks": None, "strongest": None, "status": f"too few records: {rows} per side"}
     of_train, of_test = scores(train, settings.min_k), scores(test, settings.min_k)
     found = {
         name: figures_of(

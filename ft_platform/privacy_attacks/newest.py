@@ -43,7 +43,7 @@ def _problems(lake: Lake, use_case: NamedUseCase, report: ArtifactVersion) -> li
     newest = next(iter(lake.artifacts(use_case.name, "adapter_checkpoint")), None)
     attacked = next(parent.id for parent in lake.manifest(report).parents if parent.name == "adapter_checkpoint")
     other = (
-        [f"{report.id} is about checkpoint {attacked}, the newest is {newest.artifact_id}"]
+        [f"{report.id} is about checkpoint {attacked}; the newest is {newest.artifact_id}"]
         if newest and newest.artifact_id != attacked
         else []
     )
@@ -54,7 +54,7 @@ def _exposure(lake: Lake, use_case: NamedUseCase, audit: ArtifactVersion | None)
     names = ("control_bits", "max_bits", "chance_bits")
     if audit is None:
         missing = dict.fromkeys(("exposure_bits", "exposure_bits_interval", *names))
-        return {**missing, "exposure_status": f"not measured: run ft run {use_case.name} --select canary_audit"}
+        return {**missing, "exposure_status": f"not measured. Run: ft run {use_case.name} --select canary_audit"}
     found = json.loads(lake.read_file(audit, "canaries.json"))
     figures = found["exposure_bits"].items()
     return {

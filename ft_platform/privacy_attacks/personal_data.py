@@ -44,7 +44,7 @@ def _originals(
     from ft_platform.privacy.vault import Vault, VaultKeys
 
     if not use_case.settings.privacy.vault:
-        return None, "not compared: privacy.vault is off, no originals are kept"
+        return None, "not compared: privacy.vault is off, so no originals are kept"
     try:
         keys = VaultKeys(read_key_ring(vault_key_place(environment)))
         return Vault(lake, use_case.name).originals_among(values, keys, REASON), "compared"

@@ -50,27 +50,27 @@ def privacy_verdict(found: Mapping[str, Any], settings: UseCase) -> PrivacyVerdi
         return PrivacyVerdict(reasons, f"{'; '.join(reasons)}.")
     largest = max((found["membership"][name]["auc"] for name in ATTACKS), key=lambda area: area["high"])
     text = (
-        "No attack tells training records from test records by more than the limit: the largest area is"
-        f" {_figure(largest)} with {found['rows']} a side"
+        f"No attack tells training records from test records beyond the limit: the largest area is {_figure(largest)}"
+        f" on {found['rows']} records per side"
     )
     if writes:
-        text += f"; training records are continued word for word in {_shares(found['extraction_rate'])}"
-    return PrivacyVerdict((), f"{text}. The intervals end within the limits.")
+        text += f"; the model continues training records word for word in {_shares(found['extraction_rate'])}"
+    return PrivacyVerdict((), f"{text}. All intervals stay within the limits.")
 
 
 def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
     limit, rows = settings.max_membership_auc, found["rows"]
     needed = for_area(CHANCE, limit, settings.confidence)
     if needed is None:
-        yield f"attacks.max_membership_auc {limit:g} cannot be proven with any number of records"
+        yield f"No number of records can prove attacks.max_membership_auc {limit:g}"
         return
     measured = found["membership"] or {}
     missing = [name for name in ATTACKS if name not in measured]
     few = bool(missing) or rows < needed
     if few:
-        told = f"measured on {rows} records a side"
+        told = f"measured on {rows} records per side"
         if missing:
-            told = "not measured by every attack" if measured else f"not measured, {found['membership_status']}"
+            told = "not measured by every attack" if measured else f"not measured ({found['membership_status']})"
         yield (
             f"Membership was {told}; at least {needed} training and {needed} test records are"
             f" needed{_more(needed, settings.rows, 'rows')}"
@@ -86,7 +86,7 @@ def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
         elif not few:
             enough = _enough(for_area(area, limit, settings.confidence), "records", settings.rows, "rows", "area")
             yield (
-                f"Training records may be told from test records {what}, an interval that passes"
+                f"Training records may be told from test records {what}, and the interval goes beyond"
                 f" attacks.max_membership_auc {limit:g}{enough}"
             )
 
@@ -119,18 +119,18 @@ def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
     """Reasons from what the model writes."""
     personal = found["personal_data"]
     if personal is None:
-        yield f"Texts that the model writes were not searched for personal data, {found['personal_data_status']}"
+        yield f"Texts that the model writes were not searched for personal data: {found['personal_data_status']}"
     elif personal["originals"]:
-        yield f"{personal['originals']} finding(s) in texts that the model wrote are originals that the vault keeps"
+        yield f"{personal['originals']} finding(s) in texts that the model wrote are originals from the vault"
     rates, limit = found["extraction_rate"], settings.max_extraction_gain
     needed = for_gain(0.0, 0.0, limit, settings.confidence)
     measured = rates["verbatim"] and rates["baseline"] and rates["gain"]
     if needed is None:
-        yield f"attacks.max_extraction_gain {limit:g} cannot be proven with any number of records"
+        yield f"No number of records can prove attacks.max_extraction_gain {limit:g}"
         return
     few = not measured or rates["rows"] < needed
     if few:
-        told = f"measured on {rates['rows']} texts a side" if measured else f"not measured, {rates['status']}"
+        told = f"measured on {rates['rows']} texts per side" if measured else f"not measured ({rates['status']})"
         yield (
             f"Extraction was {told}; at least {needed} long texts of training and {needed} of test records are"
             f" needed{_room(needed, settings)}"
@@ -139,7 +139,7 @@ def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
         verbatim, baseline = rates["verbatim"]["value"], rates["baseline"]["value"]
         if max(verbatim - baseline, rates["gain"]["value"]) > limit:
             yield (
-                f"Training records are continued word for word in {_shares(rates)}: more than"
+                f"The model continues training records word for word in {_shares(rates)}: more than"
                 f" attacks.max_extraction_gain {limit:g}"
             )
         elif rates["gain"]["high"] > limit and not few:
@@ -151,8 +151,8 @@ def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
                 "shares",
             )
             yield (
-                f"Training records may be continued word for word more often than attacks.max_extraction_gain {limit:g}"
-                f" allows: in {_shares(rates)}, an interval that passes it{enough}"
+                "The model may continue training records word for word more often than attacks.max_extraction_gain"
+                f" {limit:g} allows: in {_shares(rates)}, and the interval goes beyond it{enough}"
             )
 
 
@@ -160,7 +160,8 @@ def _enough(needed: int | None, unit: str, most: int, setting: str, kept: str) -
     if needed is None:
         return ""
     return (
-        f". About {needed:,} {unit} a side would be enough if the {kept} stayed the same{_more(needed, most, setting)}"
+        f". About {needed:,} {unit} per side would be enough if the {kept} stayed the"
+        f" same{_more(needed, most, setting)}"
     )
 
 

@@ -66,7 +66,7 @@ def draft(
         **({} if "base_model.uri" in stated else BASE_MODEL),
         **stated,
     }
-    made.why["source.uri"] = f"{looked.rows.num_rows:,} rows looked at{', all there are' if looked.complete else ''}"
+    made.why["source.uri"] = f"{looked.rows.num_rows:,} rows looked at{', which is all' if looked.complete else ''}"
     if looked.differing:
         made.set("record.optional_columns", sorted(_mapped(made) & looked.differing), "some files lack them")
     settings, problems = schema_problems(nested(made.values), {})

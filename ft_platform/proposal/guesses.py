@@ -204,7 +204,7 @@ def guess_sensitive(columns: Columns) -> Guess | None:
         and (2 <= one.different <= 60 or (one.kind == "number" and named(one, ("age", "alter")) and one.different > 1))
         and one.kind in ("code", "text", "yes or no", "number")
     ]
-    return Guess(tuple(able[:10]), "their names say that they may tell groups of persons apart") if able else None
+    return Guess(tuple(able[:10]), "their names suggest that they distinguish groups of persons") if able else None
 
 
 def without(columns: Columns, *guesses: Guess | None) -> list[Column]:

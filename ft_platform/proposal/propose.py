@@ -15,7 +15,7 @@ from ft_platform.settings.governance import TO_BE_STATED
 from ft_platform.settings.source import CHAT_FORMATS
 from ft_platform.sources.looking import Looked
 
-ASKED = "yours to say: nobody can guess it"
+ASKED = "only you can say this"
 SHORT = 20
 """`cleaning.min_characters`, below which a text is removed."""
 
@@ -107,7 +107,7 @@ def _kind(guessed: dict[str, Guess], kind: str | None) -> tuple[str, str]:
         return kind, "stated by you"
     if "messages" in guessed or "answer" in guessed:
         return "generation", "there are answers in words"
-    return "classification", "a column sorts the rows into groups, and none holds answers in words"
+    return "classification", "a column sorts the rows into groups, and no column has answers in words"
 
 
 def _record(made: Proposal, looked: Looked, guessed: dict[str, Guess], stated: dict[str, Any]) -> None:

@@ -34,8 +34,8 @@ def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tup
     evaluation = lake.artifact(use_case.name, "evaluation_report", answers.key["evaluation"])
     if evaluation is None:
         raise VersionRefused(
-            f"the evaluation {answers.key['evaluation']} that {answers.sheet} is about is not in the lake any more",
-            "Export sheets again",
+            f"the evaluation {answers.key['evaluation']} that {answers.sheet} is about is no longer in the lake",
+            "Export the sheets again",
         )
     settings = STAGES[STAGE].settings_hash(use_case)
     said = {"ratings": answers.ratings, "first_chosen": answers.first_chosen, "empty": answers.empty}

@@ -161,7 +161,7 @@ def _require_free(files: dict[Path, bytes]) -> None:
     taken = [path.name for path in files if path.exists()]
     if taken:
         raise DataError(
-            f"{', '.join(taken)} in {next(iter(files)).parent} is there already and may hold answers",
+            f"{', '.join(taken)} in {next(iter(files)).parent} already exists and may hold answers",
             "Name another folder with --out",
         )
 
@@ -177,6 +177,6 @@ def _write_new(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.link(aside, path)
     except FileExistsError:
-        raise DataError(f"{path} is there already and may hold answers", "Name another folder with --out") from None
+        raise DataError(f"{path} already exists and may hold answers", "Name another folder with --out") from None
     finally:
         aside.unlink(missing_ok=True)

@@ -91,7 +91,6 @@ def outdated(
         return [*problems, str(error)]
     if now != [one["sha256"] for one in found["measurements"]]:
         problems.append(
-            f"the files of business.measurements have other content than {report.id} was made from. Run: ft run"
-            f" {use_case.name}"
+            f"the files of business.measurements have changed since {report.id}. Run: ft run {use_case.name}"
         )
     return problems

@@ -46,14 +46,14 @@ def publish_search(
         tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([splits]), log) as tracker,
     ):
         if killed := studies.recover(folder):
-            log.info(f"the search goes on: {killed} trials were killed and are made again")
+            log.info(f"the search continues: {killed} trials were killed and are repeated")
         tracker.parameters(use_case.settings.search.model_dump(mode="json"))
         make_trials(lake, environment, use_case, splits, folder)
         found = summary(studies.trials_of(studies.open_study(folder)), use_case)
         if found["best"] is None:
             kinds = sorted({str(trial["failed"]) for trial in found["trials"] if trial["failed"]})
             raise TrainingFailed(
-                f"none of {len(found['trials'])} trials came to an end ({', '.join(kinds)})", "Narrow search.space"
+                f"none of {len(found['trials'])} trials finished ({', '.join(kinds)})", "Narrow search.space"
             )
         with lake.scratch(use_case.name, STAGE) as place:
             write_search_report(place, lake, use_case, artifact_id, splits, found)

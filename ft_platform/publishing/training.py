@@ -182,7 +182,7 @@ def _fit_in_memory(
     divides = profile.sharded and processes.count() > 1
     if divides and training.differential_privacy.on:
         raise ConfigError(
-            ["training.differential_privacy does not go with a `sharded` compute profile"],
+            ["training.differential_privacy does not work with a `sharded` compute profile"],
             "Name another compute.profile",
         )
     while True:

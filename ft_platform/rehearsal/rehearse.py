@@ -151,8 +151,8 @@ def _look_again(use_case: NamedUseCase, table: pa.Table, found: Rehearsal) -> No
     if not seen["passed"]:
         entities = ", ".join(f"{entity} {count:,}" for entity, count in seen["findings"].items())
         found.problems.append(
-            f"no_residual_pii: {seen['rows_with_finding']:,} of {seen['rows']:,} rows still hold what looks like"
-            f" personal data ({entities}). Leave these rows out, or allow them with privacy.max_residual_percent"
+            f"no_residual_pii: {seen['rows_with_finding']:,} of {seen['rows']:,} rows still contain what looks like"
+            f" personal data ({entities}). Remove these rows, or allow them with privacy.max_residual_percent"
         )
 
 

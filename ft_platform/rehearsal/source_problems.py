@@ -75,8 +75,9 @@ def _consent(settings: UseCase, looked: Looked) -> Iterator[tuple[Place, str]]:
         yield (
             ("governance", "accepted_consent"),
             (
-                f"governance.accepted_consent: none of its values stands in column {name!r}, which has"
-                f" {pc.count_distinct(stated).as_py():,} others in {len(stated):,} rows: every letter counts"
+                f"governance.accepted_consent: none of its values is in column {name!r}, which has"
+                f" {pc.count_distinct(stated).as_py():,} others in {len(stated):,} rows: spelling and case must match"
+                " exactly"
             ),
         )
 

@@ -149,10 +149,10 @@ def _evaluated_otherwise(
     assert isinstance(checkpoint, ArtifactVersion)
     trained_with = json.loads(lake.read_file(checkpoint, "training.json")).get("renderer_hash")
     if figures.renderer_hash != trained_with:
-        problems.append(f"{version.id} was made with another prompt template than the checkpoint was trained with")
+        problems.append(f"{version.id} was made with a different prompt template from the checkpoint's")
     changed = sorted(name for name, digest in metric_versions().items() if figures.metric_versions.get(name) != digest)
     if changed:
-        problems.append(f"{version.id} was made with another version of the metrics {', '.join(changed)}")
+        problems.append(f"{version.id} was made with a different version of the metrics {', '.join(changed)}")
     return problems
 
 

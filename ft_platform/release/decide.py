@@ -224,7 +224,7 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
     checkpoint = lake.artifact(use_case.name, CHECKPOINT, found["checkpoint"])
     if checkpoint is None:
         raise VersionRefused(
-            f"{decision.id} accepts {found['checkpoint']}, which is not in the lake any more",
+            f"{decision.id} accepts {found['checkpoint']}, which is no longer in the lake",
             f"Run: ft run {use_case.name}",
         )
     named = {
@@ -234,4 +234,4 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
     again = decide(lake, use_case, checkpoint, named, today)
     if not again.accepted:
         reasons = "; ".join(f"{ruling.rule}: {ruling.why}" for ruling in again.refusing)
-        raise VersionRefused(f"{decision.id} does not hold any more: {reasons}", f"Run: ft run {use_case.name}")
+        raise VersionRefused(f"{decision.id} no longer holds: {reasons}", f"Run: ft run {use_case.name}")

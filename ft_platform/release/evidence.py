@@ -113,7 +113,7 @@ def typed(stage: str, version_id: str, text: bytes) -> Typed:
     try:
         return kind.model_validate(json.loads(text))
     except ValueError as error:
-        raise NotProven(f"{name} of {version_id} is no evidence: {_said(error)}") from None
+        raise NotProven(f"{name} of {version_id} is not valid evidence: {_said(error)}") from None
 
 
 def _said(error: ValueError) -> str:

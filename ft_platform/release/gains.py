@@ -10,7 +10,7 @@ CHAMPION = "champion"
 
 def none_to_beat(_: object) -> Finding:
     """What is found of the champion where there is none."""
-    return Finding(True, "No checkpoint was accepted before: there is none to beat.")
+    return Finding(True, "No earlier checkpoint was accepted, so there is none to beat.")
 
 
 def known_metric(name: str) -> Metric:
@@ -45,6 +45,6 @@ def require_champion(report: str, compared: ComparedChampion | None, champion: s
     """
     if champion is not None and (compared is None or compared.checkpoint != champion):
         raise NotProven(
-            f"{report} compares with {(compared and compared.checkpoint) or 'no champion'}, and {champion} is the"
+            f"{report} compares with {(compared and compared.checkpoint) or 'no champion'}, but {champion} is the"
             " champion now"
         )

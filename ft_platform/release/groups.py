@@ -15,7 +15,7 @@ def verdict_of(report: FairnessEvidence, name: str, compared: Compared, use_case
     """
     verdict = verdict_about(name, compared.model_dump(), report.gap_metric, use_case.settings)
     if verdict.passed and compared.status != verdict.status:
-        raise NotProven(f"fairness_report says {compared.status} about {name}, and its figures say {verdict.status}")
+        raise NotProven(f"fairness_report says {compared.status} about {name}, but its figures say {verdict.status}")
     return verdict
 
 

@@ -149,7 +149,7 @@ class FairnessEvidence(Typed):
     def every_record_is_in_a_group(self) -> "FairnessEvidence":
         for name, compared in {**self.features, **self.intersections}.items():
             if (rows := sum(group.rows for group in compared.groups.values())) != self.test_rows:
-                raise ValueError(f"the groups of {name} hold {rows} of {self.test_rows} test records")
+                raise ValueError(f"the groups of {name} contain {rows} of {self.test_rows} test records")
         return self
 
 
@@ -269,11 +269,11 @@ class SeedEvidence(Typed):
             for scores in (self.metrics, *self.differences.values())
             for found in scores.values()
         ):
-            raise ValueError("a score has not one value per seed")
+            raise ValueError("a score does not have one value per seed")
         if {system: set(found) for system, found in self.systems.items()} != {
             system: set(found) for system, found in self.differences.items()
         }:
-            raise ValueError("scores and differences are not of the same systems and metrics")
+            raise ValueError("scores and differences cover different systems or metrics")
         return self
 
 

@@ -84,8 +84,8 @@ def grant(
         problems.append(f"rule {ruling.rule} passes: there is nothing to waive")
     if not ruling.waivable:
         problems.append(
-            f"rule {ruling.rule} cannot be waived: it says what would be released, whether it may be used, or what the"
-            " installation asks for"
+            f"rule {ruling.rule} cannot be waived: it is about what would be released, whether it may be used, or what"
+            " the installation requires"
         )
     person = who_may_waive(use_case, ruling.rule, granted_by)
     if ruling.waivable and person is None:
@@ -93,7 +93,7 @@ def grant(
     if len(reason.strip()) < SHORTEST_REASON:
         problems.append(f"the reason must have at least {SHORTEST_REASON} characters")
     if not today <= until <= today + timedelta(days=LONGEST_DAYS):
-        problems.append(f"the last day must lie between today and {today + timedelta(days=LONGEST_DAYS)}, got {until}")
+        problems.append(f"the last day must be between today and {today + timedelta(days=LONGEST_DAYS)}, got {until}")
     if problems:
         raise ConfigError(problems)
     words = {
@@ -139,7 +139,7 @@ def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: st
     persons = persons_of(use_case)
     if revoked_by.strip().casefold() not in {person.casefold() for person in persons}:
         raise ConfigError(
-            [f"{revoked_by!r} is no person of `owners` of {use_case.name}, who are {', '.join(persons) or 'none'}"]
+            [f"{revoked_by!r} is not one of the `owners` of {use_case.name}: {', '.join(persons) or 'none'}"]
         )
     stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
     if stored is None:
@@ -164,7 +164,7 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
             _ = waiver.granted_on
         except (TypeError, ValueError):
             raise CorruptVersion(
-                f"{stored.id} of {use_case.name} cannot be read", "Answer for its loss: ft seals accept"
+                f"{stored.id} of {use_case.name} cannot be read", ("Take responsibility for the loss: ft seals accept")
             ) from None
         verdict = lake.verdicts(stored).get(IN_FORCE)
         found.append((waiver, verdict is not None and not verdict.passed))

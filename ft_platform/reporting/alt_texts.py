@@ -120,9 +120,9 @@ def changes(found: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -
         f"{titles[name]} {100 * one['relative']['value']:+.0f} %" if one["relative"] else f"{titles[name]} not measured"
         for name, one in found.items()
     )
-    return listed("Change of each figure against before", rows)
+    return listed("Change of each figure", rows)
 
 
 def sensitivity(rows: Iterable[Mapping[str, Any]], currency: str) -> str:
     moved = (f"{one['name']} {one['saving_at_low']:,.0f} to {one['saving_at_high']:,.0f}" for one in rows)
-    return listed(f"Savings per month in {currency} when one quantity alone moves", moved)
+    return listed(f"Savings per month in {currency} when only one quantity changes", moved)

@@ -62,7 +62,7 @@ def curve_plot(found: Mapping[str, Any]) -> bytes:
         axes.errorbar(
             [p["rows"] for p in points], values, yerr=errors, fmt="o", color=COLOURS[0], capsize=3, label="measured"
         )
-        axes.axvline(points[-1]["rows"], linestyle=":", color="grey", label="records there are")
+        axes.axvline(points[-1]["rows"], linestyle=":", color="grey", label="all records")
         axes.set(xlabel="training records", ylabel="validation loss", xscale="log")
         axes.xaxis.set_major_formatter(EngFormatter())
         axes.xaxis.set_minor_formatter("")

@@ -148,7 +148,7 @@ def _seeds(found: Mapping[str, Any] | None, use_case: NamedUseCase) -> list[dict
     if use_case.settings.seed_variation.seeds == 1:
         seed = use_case.settings.training.seed
         text = (
-            f"One training (seed {seed}) was evaluated; what of its figures is luck of the seed was not asked for"
+            f"One training (seed {seed}) was evaluated. How much of its figures is luck of the seed was not measured"
             " (seed_variation.seeds)."
         )
         return [{"good": True, "text": text}]

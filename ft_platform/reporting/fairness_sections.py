@@ -13,7 +13,7 @@ SHARES = {
     "short": "Fewer than 5 words",
     "answer_missing": "No label or answer",
     "personal_data": "With replaced personal data",
-    "repeated": "Text like another's",
+    "repeated": "Text like another record's",
 }
 MEANS = {"words": "Words", "characters": "Characters"}
 LABELS = "the labels themselves"
@@ -73,7 +73,7 @@ def amplification_sentence(name: str, feature: Mapping[str, Any]) -> str:
         return f"{name}: fine-tuning made the gap larger: {told} ({between})."
     if found["high"] < 0:
         return f"{name}: fine-tuning made the gap smaller: {told} ({between})."
-    return f"{name}: no change of the gap can be told from chance: {told} ({between})."
+    return f"{name}: no clear change of the gap: {told} ({between})."
 
 
 def amplification_rows(feature: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -126,7 +126,9 @@ def trait_rows(feature: Mapping[str, Any]) -> dict[str, Any] | None:
 def swap_sentence(name: str, found: Mapping[str, Any], least: int) -> str:
     """How often the answer changes with the terms of one list, in words."""
     if found["flip_rate"] is None:
-        return f"{name}: not enough evidence. {found['rows']} test prompts hold a term of the list, {least} are needed."
+        return (
+            f"{name}: not enough evidence. {found['rows']} test prompts contain a term of the list; {least} are needed."
+        )
     rate = found["flip_rate"]
     between = f"({percent(rate['low'])} to {percent(rate['high'])})"
     text = (
@@ -135,8 +137,8 @@ def swap_sentence(name: str, found: Mapping[str, Any], least: int) -> str:
     )
     if found["chrf_distance"]:
         text += (
-            f" Answers differ by {number(found['chrf_distance']['value'])} of 1 (chrF); of the same prompts asked"
-            f" again, without a swap, {percent(found['repeat_rate']['value'])} change."
+            f" Answers differ by {number(found['chrf_distance']['value'])} of 1 (chrF); when the same prompts are"
+            f" asked again without a swap, {percent(found['repeat_rate']['value'])} change."
         )
     return text
 
@@ -158,18 +160,12 @@ def mitigation_section(found: Mapping[str, Any] | None) -> dict[str, Any] | None
     change = found["change"]["gap"]
     if change is None:
         sentence, good = (
-            f"{head}: fewer than two groups can be compared, so nobody can tell what it did to a gap.",
+            f"{head}: fewer than two groups can be compared, so its effect on the gap is unknown.",
             False,
         )
     else:
         good = change["high"] < 0
-        verdict = (
-            "made it smaller"
-            if good
-            else "made it larger"
-            if change["low"] > 0
-            else "changed it by no more than chance could"
-        )
+        verdict = "made it smaller" if good else "made it larger" if change["low"] > 0 else "made no clear change to it"
         after = found["systems"]["mitigated"]["gap"]["value"]
         sentence = (
             f"{head} {verdict}: the gap in {gap} went from {number(change['gap'])} to {number(after)} "

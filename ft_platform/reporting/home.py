@@ -28,7 +28,7 @@ TITLES = {
     "adapter_checkpoint": "Training",
     "base_evaluation": "Alternatives to fine-tuning",
     "evaluation_report": "Evaluation",
-    "regression_report": "What it has forgotten",
+    "regression_report": "What it forgot",
     "fairness_report": "Fairness",
     "privacy_report": "Privacy of the training records",
     "roi_report": "Return on investment",
@@ -38,7 +38,7 @@ TITLES = {
     "canary_audit": "Planted secrets",
     "human_review": "What experts prefer",
     "judge_report": "What a judging model prefers",
-    "seed_variation": "Luck of the seed",
+    "seed_variation": "Seed variation",
     "model_card": "Model card",
     "release_decision": "Release decision",
     "data_docs": "Expectations",
@@ -53,7 +53,7 @@ RELEASE = {
     "refused": "It may not be released.",
     "ended": "It may no longer be released, because a waiver has ended.",
     "unreadable": "Its release decision was altered or cannot be read, so it may not be released.",
-    None: "Nothing is decided about a release yet.",
+    None: "There is no release decision yet.",
 }
 
 

@@ -51,19 +51,19 @@ def judge_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     if kappa := found["gold"]["kappa"]:
         equal = found["gold"]["agreement"]
         text = (
-            f"Compared with people ({found['gold']['source']}, {number(found['gold']['rows'])} pairs) the judge says"
-            f" the same in {100 * equal['value']:.0f} % ({100 * equal['low']:.0f} to {100 * equal['high']:.0f} %);"
-            f" beyond chance by a kappa of {number(kappa['value'])} ({number(kappa['low'])} to"
-            f" {number(kappa['high'])}): {in_words(kappa['value'])}."
+            f"The judge agrees with people ({found['gold']['source']}, {number(found['gold']['rows'])} pairs) in"
+            f" {100 * equal['value']:.0f} % ({100 * equal['low']:.0f} to {100 * equal['high']:.0f} %). Agreement"
+            f" beyond chance: kappa {number(kappa['value'])} ({number(kappa['low'])} to {number(kappa['high'])}):"
+            f" {in_words(kappa['value'])}."
         )
         sentences.append({"good": usable, "text": text})
     if found["win_rate"] is None:
         return [*sentences, {"good": False, "text": f"There is no win rate: {found['status']}."}]
     bias = found["position_bias"]
     order = (
-        f"In {100 * bias['value']:.0f} % of the pairs the judge contradicts itself when the answers change places"
-        f" ({100 * bias['low']:.0f} to {100 * bias['high']:.0f} %); these count as ties. Replies that could not be"
-        f" read: {number(found['unreadable']['rows'])} pairs, left out."
+        f"In {100 * bias['value']:.0f} % of the pairs the judge contradicts itself when the answers swap places"
+        f" ({100 * bias['low']:.0f} to {100 * bias['high']:.0f} %); these count as ties. Left out because the reply"
+        f" was unreadable: {number(found['unreadable']['rows'])} pairs."
     )
     sentences += [_preferred(found), {"good": bias["value"] < 0.2, "text": order}]
     return sentences + ([_support_sentence(found["groundedness"])] if "groundedness" in found else [])
@@ -77,10 +77,10 @@ def _preferred(found: Mapping[str, Any]) -> dict[str, Any]:
 def _support_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
     rate = found["hallucination_rate"]
     if rate is None:
-        return {"good": False, "text": f"There is no judgement of claims without support: {found['reason']}."}
+        return {"good": False, "text": f"Unsupported claims were not judged: {found['reason']}."}
     text = (
         f"The judge finds claims that the question does not support in {100 * rate['value']:.0f} %"
-        f" ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %) of {number(found['rows'])} answers of the fine-tuned"
-        f" model. This may not be used in a gate: {found['reason']}."
+        f" ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %) of {number(found['rows'])} answers of the"
+        f" fine-tuned model. This figure may not be used in a gate: {found['reason']}."
     )
     return {"good": False, "text": text}

@@ -108,7 +108,7 @@ def _domain_expert(known: Known) -> list[str]:
         said.append(
             conclusion(known.returns)[0]["text"]
             if known.returns["savings_per_month"]
-            else "What it saves is not known: nobody has said what a case costs (section business)."
+            else "Its savings are unknown: the use case does not declare what a case costs (section business)."
         )
     return said
 
@@ -145,7 +145,7 @@ def _ml_engineer(known: Known) -> list[str]:
     if known.regression:
         lost = [name for name, one in known.regression["suites"].items() if not one["non_inferior"]]
         said.append(
-            f"It has forgotten too much in: {', '.join(lost)}."
+            f"It forgot too much in: {', '.join(lost)}."
             if lost
             else f"It has kept what the base model could do, in all {len(known.regression['suites'])} suites."
         )
@@ -167,7 +167,7 @@ def _compliance_officer(known: Known) -> list[str]:
     if known.data:
         if (refused := known.data["permission"]["refused"]) is not None:
             count = sum(one["rows"] for one in refused.values())
-            said.append(f"{count:,} records were left out because nothing permits their use.")
+            said.append(f"{count:,} records were removed because nothing permits their use.")
         if says := known.data["k_anonymity"]["says"]:
             said.append(says)
     return said

@@ -15,9 +15,9 @@ COUNTED = ("accuracy", "exact_match")
 BASELINE = "tfidf_logreg"
 
 ADVICE = {
-    "lineage": "Make the missing or outdated evidence again: ft run {name}",
-    "data": "Look at the data report, mend the records or the settings, then: ft run {name}",
-    "policy": "Settings of the use case go below the floor of this installation. See which: ft check",
+    "lineage": "Create the missing or outdated evidence: ft run {name}",
+    "data": "Read the data report, fix the records or the settings, then: ft run {name}",
+    "policy": "Some settings go below the minimum of this installation. See which: ft check",
     "recall": "Annotate records of your own source, so that the search for personal data can be measured on them.",
     "beats": "Read what it gets wrong (ft errors {name} --text), then improve the records or the training.",
     "floor": "Read what it gets wrong (ft errors {name} --text), then improve the records or the training.",
@@ -73,8 +73,8 @@ def gain(figures: Mapping[str, Any], confidence: float) -> dict[str, Any]:
     judged = _judged(figures, prompt, main, confidence)
     if judged == "not_distinguishable":
         text = (
-            "We cannot say that fine-tuning is better than a good prompt: on"
-            f" {figures['test_rows']:,} test records the difference is too small to be seen."
+            f"We cannot say that fine-tuning is better than a good prompt: on {figures['test_rows']:,} test records"
+            " the difference is too small to see."
         )
     elif judged == "better":
         text = f"Fine-tuning pays off: {_more(figures, prompt, main)} than the best prompt."
@@ -131,7 +131,7 @@ def worse_for(slices: Sequence[Mapping[str, Any]], confidence: float, counts: bo
         ]
     looked_at = sum(one["enough_evidence"] for one in slices)
     if not looked_at:
-        return ["No part of the test split has enough records to be looked at on its own."]
+        return ["No part of the test split has enough records to be judged on its own."]
     parts = ", ".join(dict.fromkeys(one["by"] for one in slices if one["enough_evidence"]))
     return [f"We looked at {looked_at} parts of the test records (by {parts}) and it is clearly worse on none of them."]
 
@@ -164,7 +164,7 @@ def next_after_decision(found: Mapping[str, Any]) -> list[str]:
     if not broken:
         until = f" before {found['valid_until']}, when a waiver ends," if found["valid_until"] else ""
         again = [f"Decide again{until} with: ft decide {name}"] if until else []
-        return [f"Have the people sign whom the release decision names, then hand over {found['checkpoint']}.", *again]
+        return [f"Ask the people named in the release decision to sign, then hand over {found['checkpoint']}.", *again]
     advice = dict.fromkeys(
         ADVICE[kind].format(name=name) for rule in broken if (kind := rule["rule"].partition("/")[0]) in ADVICE
     )
@@ -172,7 +172,8 @@ def next_after_decision(found: Mapping[str, Any]) -> list[str]:
     waivable = [rule["rule"] for rule in broken if rule["waivable"]]
     if len(waivable) == len(broken):
         said.append(
-            f"Or let a person answer for it, for a time and with a reason: ft waiver grant {name} --rule {waivable[0]}"
+            f"Or let a person take responsibility, for a time and with a reason: ft waiver grant {name} --rule"
+            f" {waivable[0]}"
         )
     return said
 

@@ -40,7 +40,7 @@ def roc_plot(
         axes.set(
             xlim=(0, 1),
             ylim=(0, 1.02),
-            xlabel="share of test records taken for training records",
+            xlabel="share of test records mistaken for training records",
             ylabel="share of training records found",
         )
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)

@@ -19,9 +19,9 @@ RATES = {
     "verbatim": "training records, word for word",
     "baseline": "test records, word for word",
     "untrained": "training records by the untrained model, word for word",
-    "near_verbatim": "training records, nearly so",
-    "baseline_near_verbatim": "test records, nearly so",
-    "untrained_near_verbatim": "training records by the untrained model, nearly so",
+    "near_verbatim": "training records, nearly word for word",
+    "baseline_near_verbatim": "test records, nearly word for word",
+    "untrained_near_verbatim": "training records by the untrained model, nearly word for word",
     "gain": "training minus test records, word for word",
 }
 LOSSES = {
@@ -82,7 +82,7 @@ def _pictures(use_case: NamedUseCase, found: Mapping[str, Any], losses: Mapping[
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What was promised and what was found, in plain words."""
-    said = [promise(found) or "Trained without differential privacy: what follows is measured, nothing is promised."]
+    said = [promise(found) or "Trained without differential privacy: these figures are measured, not guaranteed."]
     if found["membership_auc"]:
         best = found["membership_auc"]
         said.append(
@@ -91,18 +91,18 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         )
         said += [
             f"The untrained model already tells them apart by the {TITLES[name]} ({_figure(attack['control_auc'])}):"
-            " the records themselves differ, and that much is no memory."
+            " the records themselves differ, so that part is not memory."
             for name, attack in found["membership"].items()
             if attack["control_auc"]["low"] > 0.5
         ]
     else:
-        said.append(f"Membership was not measured, {found['membership_status']}.")
+        said.append(f"Membership was not measured: {found['membership_status']}.")
     rates = found["extraction_rate"]
     if rates["verbatim"]:
         said.append(
-            f"Extraction: given the start, the model goes on word for word in {percent(rates['verbatim']['value'])} of"
-            f" {rates['rows']} {rates['of']} of training records, and in {percent(rates['baseline']['value'])} of test"
-            " records, which it never saw."
+            f"Extraction: given the start, the model continues {percent(rates['verbatim']['value'])} of"
+            f" {rates['rows']} {rates['of']} of training records word for word, and"
+            f" {percent(rates['baseline']['value'])} of those of test records, which it never saw."
         )
     else:
         said.append(f"Extraction was not measured: {rates['status']}.")
@@ -116,16 +116,16 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         )
         said.append(
             f"Personal data in {personal['samples']} texts that the model wrote: {counts} ({compared}). A finding may"
-            " be invented: a made-up name counts too."
+            " be invented: made-up names count too."
         )
     else:
         said.append(f"Personal data in the model's own texts: {found['personal_data_status']}.")
     gap = found["overfitting"]["gap"]
     said.append(
-        f"Overfitting: the loss on test records is {number(gap['value'])} above that on training records"
+        f"Overfitting: the loss on test records is {number(gap['value'])} higher than on training records"
         f" ({number(gap['low'])} to {number(gap['high'])})."
         if gap
-        else f"Overfitting was not measured, {found['overfitting']['status']}."
+        else f"Overfitting was not measured: {found['overfitting']['status']}."
     )
     return said
 

@@ -166,17 +166,19 @@ def sentences(found: Profile, moved: list[Drift]) -> list[dict[str, Any]]:
         named = "; ".join(
             f"{LENGTH_TITLES.get(row.what, row.what)} ({LEVELS[row.level]}, PSI {row.psi:.2f})" for row in shifted
         )
-        said.append({"good": False, "text": f"Moved since the version before: {named}."})
+        said.append({"good": False, "text": f"Changed since the previous version: {named}."})
     unsure = [LENGTH_TITLES.get(row.what, row.what) for row in moved if row.level == "too_few_rows"]
     if unsure:
         said.append(
             {
                 "good": False,
-                "text": f"Too few records to tell whether these moved since the version before: {', '.join(unsure)}.",
+                "text": (
+                    f"Too few records to tell whether these changed since the previous version: {', '.join(unsure)}."
+                ),
             }
         )
     if moved and not shifted and not unsure:
-        said.append({"good": True, "text": "Nothing moved noticeably since the version before."})
+        said.append({"good": True, "text": "Nothing changed noticeably since the previous version."})
     return said
 
 
@@ -242,7 +244,7 @@ def _token_counter(use_case: NamedUseCase) -> tuple[Tokens | None, str]:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises plain Exception for a file that is no tokenizer
         raise ConfigError(
-            [f"cleaning.tokenizer {file} is not a tokenizer of the library tokenizers: {type(error).__name__}"]
+            [f"cleaning.tokenizer {file} is not a tokenizer of the `tokenizers` library: {type(error).__name__}"]
         ) from error
 
     def tokens(texts: list[str]) -> np.ndarray:

@@ -25,7 +25,7 @@ def write_regression_report(
     (folder / "margins.png").write_bytes(picture)
     text = page(
         "regression_report.html",
-        title=f"What {use_case.name} has forgotten",
+        title=f"What {use_case.name} forgot",
         use_case=use_case.name,
         artifact_id=artifact_id,
         written_at=now(),

@@ -63,7 +63,10 @@ def preference_sentence(who: str, found: Mapping[str, Any]) -> dict[str, Any]:
         return {"good": True, "text": f"{text}."}
     if rate["high"] < 0.5:
         return {"good": False, "text": f"{text}: they prefer the alternative."}
-    return {"good": False, "text": f"{text}. The interval holds 50 %: these judgements do not tell which is better."}
+    return {
+        "good": False,
+        "text": (f"{text}. The interval includes 50 %, so these judgements do not show which is better."),
+    }
 
 
 def review_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -85,8 +88,8 @@ def _agreement_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
     if kappa is None:
         return {"good": False, "text": f"Agreement between raters: {found['status']}."}
     text = (
-        f"{found['raters']} raters agree beyond chance by {found['method']} {number(kappa['value'])}"
-        f" ({number(kappa['low'])} to {number(kappa['high'])}) on {number(found['rows'])} records:"
+        f"Agreement of {found['raters']} raters beyond chance: {found['method']} {number(kappa['value'])}"
+        f" ({number(kappa['low'])} to {number(kappa['high'])}) on {number(found['rows'])} records,"
         f" {in_words(kappa['value'])}."
     )
     return {"good": kappa["value"] >= 0.4, "text": text}

@@ -17,7 +17,7 @@ def change_plot(figures: Mapping[str, Mapping[str, Any]]) -> bytes:
         for place, name in enumerate(names):
             found = figures[name]["relative"]
             if found is None:
-                told = figures[name]["status"] if figures[name]["difference"] is None else "no share of 0"
+                told = figures[name]["status"] if figures[name]["difference"] is None else "no percentage of 0"
                 axes.text(
                     0.5,
                     place,
@@ -50,7 +50,7 @@ def change_plot(figures: Mapping[str, Mapping[str, Any]]) -> bytes:
         axes.set_yticks(range(len(names)), names_shown)
         axes.set_ylim(len(names) - 0.5, -0.7)
         axes.margins(x=0.15)
-        axes.set_xlabel("change, percent of before (squares: worse)")
+        axes.set_xlabel("change in percent (squares: worse)")
         axes.grid(axis="x", alpha=0.3)
     return buffer.getvalue()
 

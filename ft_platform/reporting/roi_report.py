@@ -111,9 +111,9 @@ def _sensitivity_cells(row: Mapping[str, Any], currency: str) -> dict[str, str]:
 
 def with_money(programs: Mapping[str, Any]) -> str:
     """What the programs behind the checkpoint have cost, in words."""
-    taken = f"{programs['runs']} program runs of {amount(programs['seconds'])} seconds"
+    taken = f"{programs['runs']} program runs, {amount(programs['seconds'])} seconds"
     return (
-        f"{taken}: {programs['money']:,.2f} {programs['currency']}."
+        f"{taken}, {programs['money']:,.2f} {programs['currency']}."
         if programs["money"] is not None
         else f"{taken}; cost unknown: {programs['reason']}."
     )

@@ -15,11 +15,11 @@ TITLES = {
 SYSTEMS = {
     "fine_tuned": "Fine-tuned model",
     "base_few_shot": "Base model, few-shot prompt",
-    "api": "Prompted model elsewhere, price as declared",
+    "api": "Prompted model of another provider, declared price",
 }
 NOT_RELEASED = (
-    "Nothing is saved before the model is released, and release_decision decides about that after this page: see its"
-    " decision brief."
+    "Nothing is saved until the model is released. release_decision decides that after this page: see its decision"
+    " brief."
 )
 HANDLED_RIGHTLY = "share of cases handled rightly"
 """Unit of an accuracy that is compared with people; any other one is compared with a prompt."""
@@ -76,7 +76,7 @@ def figure_sentence(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:
         }
     told = {True: "better", False: "worse", None: "no clear change"}[improved(figure)]
     change = (
-        f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after:"
+        f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after, a difference of"
         f" {with_interval(figure['difference'], figure['unit'])}"
     )
     return {"good": bool(improved(figure)), "text": f"{title}: {told} ({figure['status']}). {change}."}
@@ -87,12 +87,12 @@ def conclusion(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     currency, saved, payback = found["currency"], found["savings_per_month"], found["payback_months"]
     if saved is None:
         return [{"good": False, "text": f"Savings and payback: not measured. {payback['reason']}."}]
-    sign = "costs more than it saves" if saved["value"] < 0 else "saves nothing" if saved["value"] == 0 else "saves"
-    sure = "" if saved["low"] > 0 or saved["high"] < 0 else " The interval holds 0: whether it saves cannot be told."
+    sign = "costs more than it saves:" if saved["value"] < 0 else "saves nothing:" if saved["value"] == 0 else "saves"
+    sure = "" if saved["low"] > 0 or saved["high"] < 0 else " The interval includes 0, so this is not certain."
     sentences = [
         {
             "good": saved["low"] > 0,
-            "text": f"If it is released, the model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}",
+            "text": f"If it is released, the model {sign} {with_interval(saved, f'{currency} per month')}.{sure}",
         }
     ]
     sentences.append({"good": payback["value"] is not None, "text": until_sentence("Payback", payback, "months")})
@@ -120,10 +120,13 @@ def left_out(found: Mapping[str, Any]) -> list[str]:
     if savings["difference"] is None:
         return []
     sentences = [
-        f"Cost of {PART_WORDS[part]} is not in the savings: {reason}." for part, reason in savings["left_out"].items()
+        f"The savings leave out the cost of {PART_WORDS[part]}: {reason}."
+        for part, reason in savings["left_out"].items()
     ]
     if found["programs"]["money"] is None and found["investment"]:
-        sentences.append(f"The programs of this checkpoint are not in the investment: {found['programs']['reason']}.")
+        sentences.append(
+            f"The investment leaves out the program runs of this checkpoint: {found['programs']['reason']}."
+        )
     return sentences
 
 
@@ -141,7 +144,7 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
                 "seconds": amount(one["seconds_per_1000"]) if one["seconds_per_1000"] is not None else "not measured",
                 "quality": with_interval(one["quality"]),
                 "source": one["source"],
-                "until": "" if until is None else until_sentence("Fine-tuning is paid back", until, "requests"),
+                "until": "" if until is None else until_sentence("Fine-tuning pays off", until, "requests"),
             }
         )
     return rows
@@ -150,6 +153,6 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
 def uncertainty_sentence(found: Mapping[str, Any]) -> str:
     """How intervals came about."""
     return (
-        f"Intervals hold {percent(found['confidence'])}: measured values by bootstrap, assumptions anywhere within"
-        f" ±{percent(found['uncertainty'])} of what was declared, worked-out figures by Monte Carlo over both."
+        f"Intervals are {percent(found['confidence'])} intervals: by bootstrap for measurements,"
+        f" ±{percent(found['uncertainty'])} for assumptions, and by Monte Carlo over both for what follows from them."
     )

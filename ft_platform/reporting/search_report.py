@@ -94,22 +94,22 @@ def conclusion(found: Mapping[str, Any]) -> list[str]:
     best, present, figures = found["best"], found["present"], found["figures"]
     counts = f"{figures['complete']} complete, {figures['pruned']} pruned, {figures['failed']} failed"
     sentences = [
-        f"The lowest validation loss of {figures['trials']} trials ({counts}) is {best['validation_loss']:.4f}, of"
+        f"The lowest validation loss of {figures['trials']} trials ({counts}) is {best['validation_loss']:.4f}, in"
         f" trial {best['number']}."
     ]
     if present is None:
-        sentences.append("The present settings are outside the searched space and were not tried.")
+        sentences.append("The current settings are outside the searched space and were not tried.")
     elif present["number"] == best["number"]:
-        sentences.append("Those are the present settings: none of the others did better.")
+        sentences.append("Those are the current settings: no other trial did better.")
     else:
         sentences.append(
-            f"The present settings have {present['validation_loss']:.4f}, a difference of"
+            f"The current settings have {present['validation_loss']:.4f}, a difference of"
             f" {present['validation_loss'] - best['validation_loss']:.4f}."
         )
     sentences.append(
         "The lowest of many losses is lower than it would be on new records, and each setting was trained with one"
-        " seed: the evaluation report of a checkpoint says whether the model got better. Nothing follows from this page"
-        " by itself."
+        " seed. Only the evaluation report of a checkpoint says whether the model got better. This page changes"
+        " nothing by itself."
     )
     return sentences
 

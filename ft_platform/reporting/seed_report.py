@@ -30,7 +30,7 @@ def write_seed_report(
     (folder / PICTURE).write_bytes(seeds_plot(found, main))
     text = page(
         "seed_report.html",
-        title=f"Seeds of {use_case.name}",
+        title=f"Seed variation of {use_case.name}",
         use_case=use_case.name,
         artifact_id=artifact_id,
         written_at=now(),

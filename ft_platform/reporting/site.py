@@ -86,7 +86,7 @@ class Reports:
             content = b""
         if hashlib.sha256(content).hexdigest() != expected:
             raise CorruptVersion(
-                f"{file} of {artifact_id} of {use_case} is not what its manifest says", f"Materialize {stage} again"
+                f"{file} of {artifact_id} of {use_case} does not match its manifest", f"Materialize {stage} again"
             )
         return content
 

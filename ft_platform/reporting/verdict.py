@@ -58,19 +58,21 @@ def worth_paying_for(
     if worse := [_title(system) for system, word in judged.items() if word == "worse"]:
         return {
             "good": False,
-            "text": f"The fine-tuned model is worse than {', '.join(worse)} ({of}): what it saves is not worth having.",
+            "text": (
+                f"The fine-tuned model is worse than {', '.join(worse)} ({of}), so its savings are not worth having."
+            ),
         }
     if unsure := [_title(system) for system in beats if judged.get(system) == "not_distinguishable"]:
         return {
             "good": False,
-            "text": f"It is not shown that the fine-tuned model is better than {', '.join(unsure)} ({of}).",
+            "text": f"There is no proof that the fine-tuned model is better than {', '.join(unsure)} ({of}).",
         }
     better = [_title(system) for system in beats if judged.get(system) == "better"]
     if not better:
         return {
             "good": False,
             "text": (
-                "The fine-tuned model was compared with none of the systems that a release must beat"
+                "The fine-tuned model was not compared with any system that a release must beat"
                 f" ({', '.join(beats) or 'none'})."
             ),
         }

@@ -75,11 +75,11 @@ def require_allowed(uri: str, setting: str = "source.uri") -> None:
     scheme = scheme_of(uri)
     if scheme in PATHS and not is_plain(uri):
         raise SourceError(
-            f"{setting} holds control characters such as NUL, or bytes that are no UTF-8", f"Correct {setting}"
+            f"{setting} contains control characters such as NUL, or bytes that are not UTF-8", f"Correct {setting}"
         )
     if "::" in uri or scheme in NEVER:
         raise SourceError(
-            f"{setting}: {scheme}:// and chained URIs are not read",
+            f"{setting}: {scheme}:// and chained URIs are not supported",
             "Copy the data to a folder, a bucket or a database first",
         )
     target = _path(uri) if scheme in PATHS else _repository(uri) if scheme == "hf" else _host(uri, scheme, setting)
@@ -87,7 +87,7 @@ def require_allowed(uri: str, setting: str = "source.uri") -> None:
         wanted = f"{scheme}://{target or '*'}"
         raise SourceError(
             f"{setting}: {wanted} is not on the list of allowed sources",
-            f"Whoever runs this installation can add {wanted!r} to {VARIABLE}",
+            f"Ask whoever runs this installation to add {wanted!r} to {VARIABLE}",
         )
 
 
@@ -144,13 +144,13 @@ def _host(uri: str, scheme: str, setting: str) -> str:
         raise SourceError(f"{setting} is not a URI", "Use a local path or a URI such as s3://bucket/key") from None
     if parts.password is not None:
         raise SourceError(
-            f"{setting} holds a password",
-            "Name the variable that holds it in source.password_variable, and leave it out of the URI",
+            f"{setting} contains a password",
+            "Put it into a variable, name that in source.password_variable, and remove it from the URI",
         )
     options = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     if scheme not in OBJECT_STORES and not options <= DATABASE_OPTIONS:
         raise SourceError(
-            f"{setting}: options {', '.join(sorted(options - DATABASE_OPTIONS))} are not taken", "Leave them out"
+            f"{setting}: options {', '.join(sorted(options - DATABASE_OPTIONS))} are not supported", "Remove them"
         )
     host = (parts.hostname or "").rstrip(".") + port
     return f"{parts.username}@{host}".lower() if scheme == "abfss" and parts.username else host

@@ -15,22 +15,24 @@ class AnswerField(Section):
     """One field of an answer in JSON."""
 
     type: Literal["string", "number", "integer", "boolean", "list"] = Field(
-        default="string", description="Type of its value; `list` is a list of texts."
+        default="string", description="Type of the value; `list` is a list of texts."
     )
     required: bool = Field(
-        default=True, description="Whether every answer must have it; otherwise it may be `null` or left out."
+        default=True, description=("Whether every answer must have the field; otherwise it may be `null` or missing.")
     )
     choices: list[Choice] = Field(
         default_factory=list,
         max_length=200,
-        description="The only values of a text, or of each entry of a list. Empty: any.",
+        description="Allowed values of a text, or of each entry in a list. Empty: any.",
     )
-    description: str = Field(default="", max_length=500, description="What it holds, in words for the model.")
+    description: str = Field(
+        default="", max_length=500, description=("What the field contains, described for the model.")
+    )
 
     @model_validator(mode="after")
     def choices_are_texts(self) -> "AnswerField":
         if self.choices and self.type not in ("string", "list"):
-            raise ValueError("`choices` go with `type: string` or `type: list`")
+            raise ValueError("`choices` needs `type: string` or `type: list`")
         return self
 
     def json_schema(self) -> dict[str, Any]:

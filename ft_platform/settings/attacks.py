@@ -16,7 +16,8 @@ class Canaries(Section):
         default_factory=list,
         max_length=20,
         description=(
-            "Copies of a secret in the training records, one group of secrets for each number. Empty: 1, 10, 100."
+            "How often a secret is planted in the training records; each number gets its own secrets. Empty: 1, 10,"
+            " 100."
         ),
     )
     per_repetition: int = Field(default=4, ge=2, le=1000, description="Secrets for each number of repetitions.")
@@ -42,7 +43,7 @@ class Canaries(Section):
     @classmethod
     def rise(cls, repetitions: list[int]) -> list[int]:
         if sorted(set(repetitions)) != repetitions:
-            raise ValueError("`attacks.canaries.repetitions` must rise, and none may stand twice")
+            raise ValueError("`attacks.canaries.repetitions` must rise, without duplicates")
         return repetitions
 
 
@@ -54,8 +55,8 @@ class Attacks(Section):
         ge=20,
         le=100_000,
         description=(
-            "Training records, and as many test records, that are attacked: the attacks try to tell them apart. 29 are"
-            " the fewest that can prove an area below 0.65."
+            "Number of training records to attack, and of test records to tell them apart from. At least 29 are"
+            " needed to prove an area below 0.65."
         ),
     )
     min_k: float = Field(
@@ -63,7 +64,8 @@ class Attacks(Section):
         gt=0.0,
         le=1.0,
         description=(
-            "Share in (0, 1] of a record's least likely tokens that the min-k attack looks at (arXiv:2310.16789)."
+            "Share in (0, 1] of a record's tokens, the least likely ones, that the min-k attack uses"
+            " (arXiv:2310.16789)."
         ),
     )
     extraction_rows: int = Field(
@@ -71,18 +73,23 @@ class Attacks(Section):
         ge=20,
         le=100_000,
         description=(
-            "Of these, records whose text the model is to go on with. 73 are the fewest that can prove a gain below"
-            " 0.05."
+            "How many of these the model is asked to continue. At least 73 are needed to prove a gain below 0.05."
         ),
     )
     prefix_tokens: int = Field(
-        default=32, ge=1, le=4096, description="Tokens of a text that the model is given, at most half of the text."
+        default=32,
+        ge=1,
+        le=4096,
+        description=("Tokens at the start of a text that the model is given, at most half of the text."),
     )
     continuation_tokens: int = Field(
-        default=24, ge=8, le=4096, description="Tokens that it writes and that are compared."
+        default=24, ge=8, le=4096, description="Tokens that the model writes, which are compared."
     )
     samples: int = Field(
-        default=30, ge=1, le=100_000, description="Texts that the model writes by itself, searched for personal data."
+        default=30,
+        ge=1,
+        le=100_000,
+        description=("Texts that the model writes freely, which are searched for personal data."),
     )
     sample_tokens: int = Field(default=32, ge=8, le=4096, description="Longest of these texts in tokens.")
     max_membership_auc: float = Field(
@@ -98,8 +105,8 @@ class Attacks(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Training records may be continued verbatim more often than test records by at most this share, with the"
-            " whole interval."
+            "How much more often, as a share, the model may continue training records word for word than test"
+            " records; the whole interval must be within it."
         ),
     )
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")

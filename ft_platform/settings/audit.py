@@ -14,7 +14,7 @@ class Audit(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Least share in [0, 1] of tokens that count in the loss. With less, nearly all computation goes into"
+            "Smallest share in [0, 1] of tokens that count in the loss. Below it, nearly all computation goes into"
             " prompts (one label token in 1,000)."
         ),
     )
@@ -23,8 +23,8 @@ class Audit(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share in [0, 1] of records that are left out because their answer does not fit into"
-            " `training.max_length`, is missing, or their calls of tools cannot be written."
+            "Largest share in [0, 1] of records left out because the answer is missing or longer than"
+            " `training.max_length`, or because tool calls cannot be written."
         ),
     )
     max_shortened_share: float = Field(
@@ -32,8 +32,7 @@ class Audit(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share in [0, 1] of records whose user text is shortened to `training.max_length`; fewer are a"
-            " warning."
+            "Largest share in [0, 1] of records whose user text is shortened to `training.max_length`; fewer only warn."
         ),
     )
     max_duplicate_share: float = Field(
@@ -41,7 +40,7 @@ class Audit(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share in [0, 1] of records that are token for token the same as another one; fewer are a warning."
+            "Largest share in [0, 1] of records whose tokens are identical to another record's; fewer only warn."
         ),
     )
     max_changed_share: float = Field(
@@ -49,6 +48,7 @@ class Audit(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share in [0, 1] of records with a text that the tokenizer does not give back; fewer are a warning."
+            "Largest share in [0, 1] of records with a text that does not survive encoding and decoding; fewer only"
+            " warn."
         ),
     )

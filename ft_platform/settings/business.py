@@ -22,7 +22,7 @@ class Measurements(Section):
         description="One file: a local path or an fsspec URI (`s3://...`) on the list of allowed sources.",
     )
     format: Annotated[str, NameOfFile(FORMATS, others=("auto",), without=("delta",))] = Field(
-        default="auto", description="File format. `auto`: by file ending."
+        default="auto", description="File format. `auto`: by file extension."
     )
     date: ColumnName = Field(default="date", description="Column with the day or time of a measurement.")
     metric: ColumnName = Field(
@@ -36,48 +36,49 @@ class Measurements(Section):
     period: ColumnName | None = Field(
         default=None,
         description=(
-            "Column that says `before` or `after`. Default: the day of the row against `business.introduced_on`."
+            "Column that says `before` or `after`. Default: compare the row's day with `business.introduced_on`."
         ),
     )
     case: ColumnName | None = Field(
-        default=None, description="Column with the id of a case; one that is there twice is an error. Default: none."
+        default=None, description="Column with the id of a case; a duplicate is an error. Default: none."
     )
     opened_at: ColumnName | None = Field(
         default=None,
         description=(
-            "Column with the time a case was opened, with `closed_at` in place of `date`, `metric` and `value`."
-            " Default: none."
+            "Column with the time a case was opened; together with `closed_at` instead of `date`, `metric` and"
+            " `value`. Default: none."
         ),
     )
     closed_at: ColumnName | None = Field(
-        default=None, description="Column with the time a case was closed; empty while it is open. Default: none."
+        default=None,
+        description=("Column with the time a case was closed; empty while the case is open. Default: none."),
     )
     working_time: bool = Field(
         default=False,
         description=(
-            "From opening to closing somebody works on the case, so that the time costs money. Otherwise it is how long"
-            " a customer waits."
+            "Whether somebody works on the case from opening to closing, so the time costs money. Otherwise it is how"
+            " long a customer waits."
         ),
     )
     time_format: str = Field(
         default="",
         max_length=100,
-        description="Form of days and times as for Python's strptime, e.g. `%m/%d/%Y %H:%M`. Empty: ISO 8601.",
+        description="Format of days and times, as for Python's strptime, e.g. `%m/%d/%Y %H:%M`. Empty: ISO 8601.",
     )
 
     @field_validator("uri")
     @classmethod
     def is_no_database(cls, uri: str) -> str:
         if "://" in uri and uri.split("://", 1)[0].split("+")[0].lower() in DATABASES:
-            raise ValueError("measurements are read from a file; export the table first")
+            raise ValueError("measurements must come from a file: export the table first")
         return uri
 
     @model_validator(mode="after")
     def has_one_form(self) -> "Measurements":
         if (self.opened_at is None) != (self.closed_at is None):
-            raise ValueError("`opened_at` and `closed_at` go together")
+            raise ValueError("`opened_at` and `closed_at` need each other")
         if self.working_time and self.opened_at is None:
-            raise ValueError("`working_time` goes with `opened_at` and `closed_at`")
+            raise ValueError("`working_time` needs `opened_at` and `closed_at`")
         return self
 
 
@@ -86,64 +87,75 @@ class Business(Section):
     shown as not measured."""
 
     volume_per_month: float | None = Field(
-        default=None, ge=0, le=1_000_000_000, description="Cases per month, all of them. Default: not stated."
+        default=None,
+        ge=0,
+        le=1_000_000_000,
+        description=("Cases per month, with or without the model. Default: not declared."),
     )
     adoption: float | None = Field(
-        default=None, ge=0, le=1, description="Share of cases in [0, 1] that the model answers. Default: not stated."
+        default=None,
+        ge=0,
+        le=1,
+        description=("Share of cases in [0, 1] that the model answers. Default: not declared."),
     )
     minutes_without: float | None = Field(
         default=None,
         ge=0,
         le=1_000_000,
-        description="Working minutes per case without the model. Default: not stated, or measured.",
+        description="Working minutes per case without the model. Default: not declared, or measured.",
     )
     minutes_with: float | None = Field(
         default=None,
         ge=0,
         le=1_000_000,
-        description="Working minutes per case that the model answers, with checking. Default: not stated, or measured.",
+        description=(
+            "Working minutes per case that the model answers, including the check. Default: not declared, or measured."
+        ),
     )
     cost_per_hour: float | None = Field(
         default=None,
         ge=0,
         le=1_000_000,
-        description="Cost of an hour of work, in the currency of the environment. Default: not stated.",
+        description="Cost of an hour of work, in the currency of the environment. Default: not declared.",
     )
     accuracy_without: float | None = Field(
         default=None,
         ge=0,
         le=1,
         description=(
-            "Share of cases in [0, 1] that are handled rightly without the model. Default: not stated, or measured."
+            "Share of cases in [0, 1] that people get right without the model. Default: not declared, or measured."
         ),
     )
     cost_of_error: float | None = Field(
         default=None,
         ge=0,
         le=1_000_000_000,
-        description="Cost of a case handled wrongly, in the currency of the environment. Default: not stated.",
+        description="Cost of a wrongly handled case, in the currency of the environment. Default: not declared.",
     )
     investment: float | None = Field(
         default=None,
         ge=0,
         le=1_000_000_000_000,
         description=(
-            "What introducing the model costs once, in the currency of the environment; programs in the ledger are"
-            " added. Default: not stated."
+            "One-time cost of introducing the model, in the currency of the environment; the programs in the ledger"
+            " are added. Default: not declared."
         ),
     )
     api_price_per_1000: float | None = Field(
         default=None,
         ge=0,
         le=1_000_000,
-        description="Price of 1,000 requests to a prompted model elsewhere, in that currency. Default: none.",
+        description=(
+            "Another provider's price for 1,000 requests to a prompted model, in the same currency. Default: none."
+        ),
     )
     uncertainty: float = Field(
         default=0.2,
         ge=0,
         le=0.9,
         description=(
-            "How far each assumption may be off, as a share of it in [0, 0.9]: in intervals and in the sensitivity."
+            "How far each assumption may be off, as a share in [0, 0.9]; used in intervals and in the sensitivity"
+            " analysis."
         ),
     )
     introduced_on: str | None = Field(
@@ -151,12 +163,12 @@ class Business(Section):
         pattern=DAY,
         max_length=10,
         description=(
-            "Day (YYYY-MM-DD) from which the model was used: measurements from then on count as after. Default: not"
-            " yet."
+            "Day (YYYY-MM-DD) on which the model was introduced: measurements from then on count as after. Default:"
+            " not yet."
         ),
     )
     measurements: list[Measurements] = Field(
-        default_factory=list, max_length=20, description="Files of measurements. Empty: nothing was measured."
+        default_factory=list, max_length=20, description="Files with measurements. Empty: nothing was measured."
     )
 
     @field_validator("introduced_on", mode="before")

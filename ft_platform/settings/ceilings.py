@@ -35,7 +35,7 @@ def require_ceilings(source: Source, policy: Policy) -> None:
     """
     if found := [one.text for one in beyond(SimpleNamespace(source=source), policy, "source.")]:
         raise ConfigError(
-            found, "Lower it, or let whoever runs the installation raise policy.at_most in ft_environment.yaml"
+            found, "Lower it, or ask whoever runs the installation to raise policy.at_most in ft_environment.yaml"
         )
 
 

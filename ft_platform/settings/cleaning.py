@@ -22,50 +22,49 @@ class Cleaning(Section):
         default=True,
         description=(
             "Turn HTML markup and entities into plain text; code that is fenced or quoted in Markdown stays. Set"
-            " `false` where the model shall write HTML: tags in the answers are removed too."
+            " `false` if the model must write HTML: tags in answers are removed too."
         ),
     )
     normalize_whitespace: bool = Field(
-        default=True, description="Collapse runs of blanks, trim lines, keep at most one blank line."
+        default=True, description="Collapse runs of spaces, trim lines, keep at most one blank line."
     )
     boilerplate: list[Boilerplate] = Field(
         default=[],
         max_length=2,
         description=(
-            "What is cut off the end of user messages: `signatures` (delimiter `-- `, notes of phones, a closing"
-            " formula with the lines below it), `quoted_replies`."
+            "What to cut off the end of user messages: `signatures` (after `-- `, phone footers, a"
+            " closing phrase and what follows it), `quoted_replies`."
         ),
     )
     min_characters: int = Field(
-        default=20, ge=1, le=100_000, description="Shortest user text that is kept, in characters after cleaning."
+        default=20, ge=1, le=100_000, description="Shortest user text to keep, in characters after cleaning."
     )
     max_characters: int = Field(
         default=20_000,
         ge=10,
         le=10_000_000,
-        description="Longest user text that is kept, in characters after cleaning.",
+        description="Longest user text to keep, in characters after cleaning.",
     )
     tokenizer: str | None = Field(
         default=None,
         min_length=1,
         max_length=1000,
         description=(
-            "For bounds in tokens: the base model's `tokenizer.json`, or a local folder that holds it. A base model"
-            " that is no folder has one in the platform's cache once it was loaded."
+            "For limits in tokens: the base model's `tokenizer.json`, or a local folder that contains it. A base"
+            " model that is not a folder has one in the platform's cache after its first load."
         ),
     )
     min_tokens: int | None = Field(
-        default=None, ge=1, le=100_000, description="Shortest user text that is kept, in tokens of `tokenizer`."
+        default=None, ge=1, le=100_000, description="Shortest user text to keep, in tokens of `tokenizer`."
     )
     max_tokens: int | None = Field(
-        default=None, ge=1, le=10_000_000, description="Longest user text that is kept, in tokens of `tokenizer`."
+        default=None, ge=1, le=10_000_000, description="Longest user text to keep, in tokens of `tokenizer`."
     )
     allowed_languages: list[LanguageCode] = Field(
         default=[],
         max_length=100,
         description=(
-            "ISO 639 codes of the languages that user texts may be in, such as `[en, de]`; others are removed. Empty:"
-            " all."
+            "ISO 639 codes of the allowed languages of user texts, such as `[en, de]`; others are removed. Empty: all."
         ),
     )
     language_confidence: float = Field(
@@ -73,41 +72,42 @@ class Cleaning(Section):
         gt=0.5,
         le=1.0,
         description=(
-            "Probability in (0.5, 1] from which a text counts as being in an allowed language, or in none of them."
+            "Probability in (0.5, 1] above which a text counts as being in an allowed language, or in none of them."
         ),
     )
     undetermined_language: Literal["keep", "remove"] = Field(
-        default="keep", description="Texts for which neither is that probable: mostly short ones, names and numbers."
+        default="keep",
+        description=("What to do with texts where neither is that probable: mostly short ones, names and numbers."),
     )
     max_repeated_share: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share in [0, 1] of a user text's characters in lines and phrases that stand in it before."
-            f" {GOPHER}: 0.2 of lines."
+            f"Largest share in [0, 1] of a user text's characters in repeated lines and phrases. {GOPHER}: 0.2 of"
+            " lines."
         ),
     )
     max_symbols_per_word: float | None = Field(
         default=None,
         ge=0.0,
         le=100.0,
-        description=f"Most `#`, bullets and ellipses for each word of a user text. {GOPHER}: 0.1.",
+        description=f"Most `#`, bullets and ellipses per word of a user text. {GOPHER}: 0.1.",
     )
     max_capitals_share: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Largest share in [0, 1] of capitals among the letters of a user text of 20 letters or more.",
+        description="Largest share in [0, 1] of capitals among the letters of a user text with 20 letters or more.",
     )
     max_link_share: float | None = Field(
-        default=None, ge=0.0, le=1.0, description="Largest share in [0, 1] of links in the characters of a user text."
+        default=None, ge=0.0, le=1.0, description="Largest share in [0, 1] of a user text's characters in links."
     )
     min_letter_share: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Smallest share in [0, 1] of letters in the characters of a user text.",
+        description="Smallest share in [0, 1] of letters among the characters of a user text.",
     )
     exact_duplicates: Literal["drop", "keep"] = Field(
         default="drop", description="Keep only the first of records with identical cleaned text and answer."
@@ -119,14 +119,14 @@ class Cleaning(Section):
         default=0.85,
         ge=0.5,
         le=1.0,
-        description="Jaccard similarity in [0.5, 1] of word 3-grams at which two texts count as near duplicates.",
+        description="Jaccard similarity in [0.5, 1] of word 3-grams from which two texts count as near duplicates.",
     )
     max_removed_share: float = Field(
         default=0.9,
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share in [0, 1] of records that may be removed; more stop the stage. Duplicates count only where"
+            "Largest share in [0, 1] of records that may be removed; more stop the stage. Duplicates count only if"
             " fewer than 500 records are left."
         ),
     )

@@ -40,30 +40,30 @@ class ComputeProfile(BaseModel):
     backend: Annotated[str, NameOfFile(BACKENDS)] = Field(
         default="local",
         description=(
-            "Back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`: `processes` that"
-            " train one model together."
+            "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
+            " `processes` that train one model together."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
         max_length=100,
-        description="Settings of the back end's own, such as a queue. `local` and `torchrun` have none.",
+        description="The back end's own settings, such as a queue. `local` and `torchrun` have none.",
     )
     processes: int = Field(
         default=1,
         ge=1,
         le=1024,
-        description="Of `torchrun`: processes on this machine, one a GPU; on CPUs they share the threads.",
+        description="For `torchrun`: processes on this machine, one per GPU; on CPUs they share the threads.",
     )
     sharded: bool = Field(
         default=False,
         description=(
-            "Of `torchrun`: divide the weights between the processes (FSDP), for models that one of them does not hold."
+            "For `torchrun`: divide the weights between the processes (FSDP), for models too large for one of them."
         ),
     )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
     price_per_hour: float = Field(
-        default=0.0, ge=0.0, le=100_000.0, description="What an hour of it costs, in `currency`. Default: nothing."
+        default=0.0, ge=0.0, le=100_000.0, description="Price of an hour, in `currency`. Default: nothing."
     )
     currency: str = Field(
         default="EUR",
@@ -74,16 +74,19 @@ class ComputeProfile(BaseModel):
         default=0,
         ge=0,
         le=4096,
-        description="GPUs that are paid for while a program runs; counted as GPU-hours. Default: none.",
+        description="GPUs that you pay for while a program runs; counted as GPU-hours. Default: none.",
     )
     watts: float | None = Field(
-        default=None, gt=0.0, le=10_000_000.0, description="Power draw in watts, for kWh. Default: unknown, no kWh."
+        default=None,
+        gt=0.0,
+        le=10_000_000.0,
+        description=("Power draw in watts, to count kWh. Default: unknown, kWh are not counted."),
     )
     memory_limit_gib: float | None = Field(
         default=None,
         gt=0.0,
         le=1_000_000.0,
-        description="Most memory of a program in GiB, on a GPU that of the GPU. Default: what the machine has.",
+        description="Most memory of a program in GiB; on a GPU, GPU memory. Default: what the machine has.",
     )
 
     @model_validator(mode="after")
@@ -104,9 +107,11 @@ class Budgets(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    per_month: float | None = Field(default=None, ge=0.0, description="All use cases together. Default: no limit.")
+    per_month: float | None = Field(
+        default=None, ge=0.0, description=("Limit for all use cases together. Default: no limit.")
+    )
     per_use_case: float | None = Field(
-        default=None, ge=0.0, description="Each use case that `use_cases` does not name. Default: no limit."
+        default=None, ge=0.0, description=("Limit for each use case that `use_cases` does not name. Default: no limit.")
     )
     use_cases: dict[str, float] = Field(
         default_factory=dict, description="Limits of single use cases by name, each 0 or more."
@@ -131,20 +136,22 @@ class Environment(BaseModel):
 
     home: Path = Field(
         description=(
-            "Folder of this installation. Variable FT_HOME, default `.ft` beside the file, without one in the working"
-            " directory."
+            "Folder of this installation. Variable FT_HOME, default `.ft` beside the file, or in the working"
+            " directory if there is no file."
         )
     )
     lake_root: str = Field(
         default="",
-        description="Root of the lake: folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`.",
+        description=(
+            "Root of the lake: a folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`."
+        ),
     )
     restricted_group: str = Field(
         default="",
         max_length=100,
         description=(
-            "Group of the operating system whose members may read and write `restricted/` and `vault/` of a local lake,"
-            " once `ft lake harden` has run. Variable FT_RESTRICTED_GROUP, default: the account that made them alone."
+            "Operating system group whose members may read and write `restricted/` and `vault/` of a local lake, once"
+            " `ft lake harden` has run. Variable FT_RESTRICTED_GROUP, default: only the account that made them."
         ),
     )
     key_file: Path | None = Field(
@@ -162,8 +169,8 @@ class Environment(BaseModel):
     vault_key_provider: str = Field(
         default="file",
         description=(
-            "Where the key that reads the vault is kept, as `key_provider` (`environment`: FT_VAULT_KEY). Needed by `ft"
-            " vault` only. Variable FT_VAULT_KEY_PROVIDER."
+            "Where the key that reads the vault is kept, as `key_provider` (`environment`: FT_VAULT_KEY). Only `ft"
+            " vault` needs it. Variable FT_VAULT_KEY_PROVIDER."
         ),
     )
     vault_key_file: Path | None = Field(
@@ -175,7 +182,7 @@ class Environment(BaseModel):
     vault_public_key_file: Path | None = Field(
         default=None,
         description=(
-            "File with the public key that the vault is written with; it reads nothing. Variable"
+            "File with the public key that writes the vault; it cannot read anything. Variable"
             " FT_VAULT_PUBLIC_KEY_FILE, default `<home>/vault/vault.pub`."
         ),
     )
@@ -194,7 +201,7 @@ class Environment(BaseModel):
         default=None,
         description=(
             "Folder with the public keys and the newest signature of each use case: outside the lake, readable for"
-            " whoever verifies, writable for the programs only, one for all machines that write the lake. Variable"
+            " whoever verifies, writable only for the programs, shared by all machines that write the lake. Variable"
             " FT_SEALS_FOLDER, default `<home>/seals`."
         ),
     )
@@ -205,30 +212,28 @@ class Environment(BaseModel):
         default_factory=lambda: ["mlflow"],
         max_length=2,
         description=(
-            "Trackers that get the same events: files in `ft_platform/tracking/trackers/`. Variable FT_TRACKERS"
+            "Trackers, which all get the same events: files in `ft_platform/tracking/trackers/`. Variable FT_TRACKERS"
             " (`mlflow,wandb`), default mlflow."
         ),
     )
     wandb_mode: Literal["offline", "online"] = Field(
         default="offline",
         description=(
-            "`offline`: runs are written to `<home>/wandb` and nothing is sent (`wandb sync` does that later)."
-            " `online`: they are sent to WANDB_BASE_URL, with the key in WANDB_API_KEY. Variable FT_WANDB_MODE, default"
-            " offline."
+            "`offline`: runs are written to `<home>/wandb` and nothing is sent (`wandb sync` can do that later)."
+            " `online`: runs are sent to WANDB_BASE_URL, with the key in WANDB_API_KEY. Variable FT_WANDB_MODE,"
+            " default offline."
         ),
     )
     wandb_entity: str = Field(
         default="",
         max_length=200,
-        description=(
-            "Team or user of Weights & Biases. Variable FT_WANDB_ENTITY, default: the one that the key belongs to."
-        ),
+        description=("Team or user of Weights & Biases. Variable FT_WANDB_ENTITY, default: the owner of the key."),
     )
     unpinned_base_models: Literal["warn", "refuse"] = Field(
         default="warn",
         description=(
-            "A hub model whose `base_model.revision` is no commit: its owner can move a branch or tag to other weights."
-            " Variable FT_UNPINNED_BASE_MODELS, default warn."
+            "What to do with a hub model whose `base_model.revision` is not a commit: its owner can move a branch or"
+            " tag to other weights. Variable FT_UNPINNED_BASE_MODELS, default warn."
         ),
     )
     cache: Path | None = Field(
@@ -237,35 +242,37 @@ class Environment(BaseModel):
     reports_url: str = Field(
         default="http://127.0.0.1:3001",
         description=(
-            "Address under which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL."
+            "Address at which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL."
         ),
     )
     web_hosts: list[str] = Field(
         default_factory=list,
         max_length=100,
         description=(
-            "Names by which browsers reach the UI and the report server, besides those of this machine:"
-            " `ml.example.org`, `10.0.0.5:3000`. Without a port: at any port. Requests by other names are refused."
-            " Variable FT_WEB_HOSTS (`a,b`), default none."
+            "Names at which browsers reach the UI and the report server, besides those of this machine:"
+            " `ml.example.org`, `10.0.0.5:3000`. Without a port, any port is allowed. Requests to other names are"
+            " refused. Variable FT_WEB_HOSTS (`a,b`), default none."
         ),
     )
     identities: dict[str, str] = Field(
         default_factory=dict,
         description=(
-            "Use case -> account of the operating system that it runs under, with a lake, keys and Dagster instance of"
-            " its own. Needs root. Default: all run under the account that starts them."
+            "Use case -> operating system account that it runs under, with its own lake, keys and Dagster instance."
+            " Needs root. Default: all run under the account that starts them."
         ),
     )
-    defs: Path = Field(default=SHIPPED, description="Folder of the use cases. Variable FT_DEFS, default: the shipped.")
+    defs: Path = Field(
+        default=SHIPPED, description=("Folder of the use cases. Variable FT_DEFS, default: the shipped ones.")
+    )
     profiles: dict[str, ComputeProfile] = Field(
         default_factory=lambda: {"local": ComputeProfile()}, description="Compute profiles by name."
     )
     budgets: Budgets = Field(
-        default_factory=Budgets, description="Most money that programs may cost in a month. Default: no limit."
+        default_factory=Budgets, description="Most that programs may cost in a month. Default: no limit."
     )
     policy: Policy = Field(
         default_factory=Policy,
-        description="What no use case may undercut, whatever its file says. Default: the policy `default`.",
+        description="Minimum that every use case must meet, whatever its file says. Default: the policy `default`.",
     )
 
     @model_validator(mode="after")
@@ -323,7 +330,7 @@ class Environment(BaseModel):
         """
         if self.defs.resolve().is_relative_to(SHIPPED.parent.resolve()) and not (CHECKOUT / "pyproject.toml").is_file():
             raise ConfigError(
-                ["there is no folder for use cases here: the package has its own, and an upgrade replaces it"],
+                ["there is no folder for use cases here, and an upgrade would overwrite the package's own"],
                 "Make a repository once: ft init NAME && cd NAME",
             )
         return self.defs

@@ -40,13 +40,13 @@ def environment_file() -> Path | None:
     own = _first([home, home.parent], trusted=here) or (noted if noted and os.path.lexists(noted) else None)
     if above and own and os.path.realpath(above) != os.path.realpath(own):
         raise ConfigError(
-            [f"two files could hold the settings of the installation in {home}: {above} and {own}"],
-            f"Name the one that counts with {VARIABLE}",
+            [f"two files could be the settings of the installation in {home}: {above} and {own}"],
+            f"Name the right one with {VARIABLE}",
         )
     if noted and not (above or own):
         raise ConfigError(
             [f"the installation in {home} was set up with {noted}, which does not exist"],
-            f"Put it back, name another file with {VARIABLE}, or delete {home / NOTE} to do without",
+            f"Put it back, name another file with {VARIABLE}, or delete {home / NOTE} to use none",
         )
     return above or own or _first([CHECKOUT], trusted=here)
 

@@ -14,7 +14,7 @@ Price = Annotated[float, Field(ge=0.0, le=1_000_000.0)]
 class PromptedEndpoint(Section):
     """A model behind an OpenAI-compatible endpoint that is compared as a prompted alternative."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$", description="Its name in the report, after `endpoint_`.")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,30}$", description="Name in the report, after `endpoint_`.")
     url: str = Field(
         pattern=r"^https?://[^\s?#]+$",
         max_length=1000,
@@ -28,16 +28,16 @@ class PromptedEndpoint(Section):
         default=None,
         pattern=r"^[A-Z_][A-Z0-9_]*$",
         max_length=100,
-        description="Environment variable that holds the key. Default: no key is sent.",
+        description="Environment variable with the key. Default: no key is sent.",
     )
     timeout_seconds: float = Field(
-        default=60.0, gt=0.0, le=3600.0, description="Seconds after which one answer is given up and asked for again."
+        default=60.0, gt=0.0, le=3600.0, description="Seconds to wait for one answer before asking again."
     )
     price_per_1000_input_tokens: Price | None = Field(
-        default=None, description="What 1,000 tokens of prompts cost, in `currency`. Default: unknown."
+        default=None, description="Price of 1,000 prompt tokens, in `currency`. Default: unknown."
     )
     price_per_1000_output_tokens: Price | None = Field(
-        default=None, description="What 1,000 tokens of answers cost, in `currency`. Default: unknown."
+        default=None, description="Price of 1,000 answer tokens, in `currency`. Default: unknown."
     )
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="Currency of the prices: an ISO 4217 code.")
 
@@ -56,19 +56,22 @@ class Evaluation(Section):
         le=10_000_000,
         description="Evaluate on at most this many test records (seeded choice). Empty: all.",
     )
-    few_shot_examples: int = Field(default=4, ge=1, le=64, description="Examples from train in the few-shot prompt.")
+    few_shot_examples: int = Field(
+        default=4, ge=1, le=64, description=("Number of training examples in the few-shot prompt.")
+    )
     few_shot_note: str = Field(
-        default="", max_length=1000, description="Text put before the examples of the few-shot prompt."
+        default="", max_length=1000, description="Text before the examples of the few-shot prompt."
     )
     few_shot_selection: Literal["random", "nearest"] = Field(
-        default="nearest", description="`nearest`: by TF-IDF similarity to the question; `random`: one seeded set."
+        default="nearest",
+        description=("How to choose them. `nearest`: by TF-IDF similarity to the question; `random`: one seeded set."),
     )
     max_prompt_tokens: int = Field(
         default=512,
         ge=32,
         le=131_072,
         description=(
-            "Longest prompt in tokens, few-shot examples not counted; the user's text is shortened, the same for every"
+            "Longest prompt in tokens, without few-shot examples; longer user texts are shortened, the same for every"
             " system."
         ),
     )
@@ -76,9 +79,9 @@ class Evaluation(Section):
     label_answers: Literal["scored", "generated"] = Field(
         default="scored",
         description=(
-            "`scored`: base model, champion and fine-tuned model score every label, and the likeliest is their answer"
-            " (`classification`). `generated`: they write free text, in which one label must stand; without confidence"
-            " then. Not for `training.objective: label_head`, which writes nothing."
+            "`scored`: base model, champion and fine-tuned model score every label, and the likeliest is the answer"
+            " (`classification`). `generated`: they write free text, which must contain exactly one label; there is"
+            " no confidence then. Not for `training.objective: label_head`, which writes nothing."
         ),
     )
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
@@ -88,14 +91,14 @@ class Evaluation(Section):
         ge=2,
         le=1_000_000,
         description=(
-            "Test records from which a part of the test split (a feature's value, a label, a text length) is judged."
+            "Fewest test records for judging a part of the test split (a feature's value, a label, a text length)."
         ),
     )
     groundedness: Literal["none", "prompt"] = Field(
         default="none",
         description=(
             "`prompt`: measure which claims of an answer the question's own text supports, for generation whose"
-            " questions hold the facts (documents, tickets, search results). Asked of a judge as well, where `judge`"
+            " questions contain the facts (documents, tickets, search results). A judge is asked too, if `judge`"
             " names one."
         ),
     )
@@ -104,8 +107,8 @@ class Evaluation(Section):
         min_length=1,
         max_length=1000,
         description=(
-            "Local folder of a transformers encoder, as for `splits.sentence_model`: a claim that says in other words"
-            " what a sentence of the question says counts as supported too. Default: words alone decide."
+            "Local folder of a transformers encoder, as for `splits.sentence_model`: a claim that paraphrases a"
+            " sentence of the question then counts as supported too. Default: only words decide."
         ),
     )
     groundedness_similarity: float = Field(
@@ -113,8 +116,8 @@ class Evaluation(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Cosine in [0, 1] of two sentences from which `groundedness_model` takes them to say the same. The default"
-            " was measured with all-MiniLM-L6-v2; other models need another one."
+            "Cosine in [0, 1] from which `groundedness_model` treats two sentences as saying the same. The default"
+            " was measured with all-MiniLM-L6-v2; other models need another value."
         ),
     )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
@@ -122,16 +125,16 @@ class Evaluation(Section):
         default_factory=list,
         max_length=10,
         description=(
-            "Models behind OpenAI-compatible endpoints that answer the anonymized test records as well, zero-shot."
-            " Budgets do not count them."
+            "Models behind OpenAI-compatible endpoints that answer the anonymized test records too, zero-shot."
+            " Budgets do not include them."
         ),
     )
 
     similarity_model: BaseModelSettings | None = Field(
         default=None,
         description=(
-            "Model whose hidden states say how similar an answer is to its reference (`generation`): a causal language"
-            " model with the fields of `base_model`, best another one than that. Default: no such figure."
+            "Model whose hidden states measure how similar an answer is to its reference (`generation`): a causal"
+            " language model with the fields of `base_model`, preferably a different one. Default: not measured."
         ),
     )
 
@@ -141,7 +144,7 @@ class Evaluation(Section):
         names = [one.name for one in endpoints]
         if len(set(names)) < len(names):
             raise ValueError(
-                "`evaluation.endpoints` has two of the same name:"
+                "`evaluation.endpoints` has duplicate names:"
                 f" {sorted(name for name in set(names) if names.count(name) > 1)}"
             )
         return endpoints

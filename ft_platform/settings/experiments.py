@@ -31,8 +31,8 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 class Dimension(Section):
     """Values of one training field: a range, or a list."""
 
-    low: float | None = Field(default=None, description="Least value. Default: none, with `choices`.")
-    high: float | None = Field(default=None, description="Greatest value. Default: none, with `choices`.")
+    low: float | None = Field(default=None, description="Lowest value. Default: none, with `choices`.")
+    high: float | None = Field(default=None, description="Highest value. Default: none, with `choices`.")
     log: bool = Field(default=False, description="Draw from the range by order of magnitude. Default: evenly.")
     choices: list[int | float | Word] | None = Field(
         default=None, min_length=2, max_length=50, description="Values to choose among. Default: none, with a range."
@@ -75,7 +75,7 @@ class Search(Section):
         default_factory=dict,
         max_length=12,
         description=(
-            "Fields of `training` and the values to try; the others stay as they are. Empty: `learning_rate` from"
+            "Fields of `training` and the values to try; all others keep their value. Empty: `learning_rate` from"
             " 0.00005 to 0.002 by order of magnitude, and `rank` 8, 16 or 32."
         ),
     )
@@ -83,15 +83,15 @@ class Search(Section):
         default=20,
         ge=1,
         le=10_000,
-        description="Trainings to make. A search that continues counts those it has made.",
+        description="Number of trainings. A search that continues counts those already made.",
     )
     parallel: int = Field(
         default=1,
         ge=1,
         le=64,
         description=(
-            "Trainings at once, each in a process of its own with its share of the CPU threads. With more than 1, what"
-            " is tried depends on which ends first."
+            "Trainings at a time, each in its own process with its share of the CPU threads. With more than 1, what"
+            " is tried next depends on which one ends first."
         ),
     )
     startup_trials: int = Field(
@@ -99,8 +99,8 @@ class Search(Section):
         ge=1,
         le=1000,
         description=(
-            "Trials drawn at random before the sampler (TPE) learns from them and before any is pruned. Default:"
-            " Optuna's pruner's."
+            "Random trials before the sampler (TPE) learns from them and before any trial is pruned. Default: that of"
+            " Optuna's pruner."
         ),
     )
     prune: bool = Field(
@@ -140,18 +140,21 @@ class LearningCurve(Section):
         default_factory=list,
         max_length=20,
         description=(
-            "At least three shares of the training split in (0, 1], rising, the last one 1. Each subset holds the"
+            "At least three shares of the training split in (0, 1], rising, the last one 1. Each subset contains the"
             " smaller ones. Empty: 0.05, 0.1, 0.2, 0.5, 1."
         ),
     )
     repeats: int = Field(
-        default=1, ge=1, le=100, description="Trainings per share, each with another seed of subset, weights and order."
+        default=1,
+        ge=1,
+        le=100,
+        description=("Trainings per share, each with a different seed for subset, weights and order."),
     )
     bootstrap_samples: int = Field(
         default=1000,
         ge=100,
         le=100_000,
-        description="Resamples of validation records (and repeats) behind the interval.",
+        description="Resamples of validation records (and repeats) behind each interval.",
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
 
@@ -164,7 +167,7 @@ class LearningCurve(Section):
     @classmethod
     def rise_to_one(cls, shares: list[float]) -> list[float]:
         if shares and (len(shares) < 3 or sorted(set(shares)) != shares or shares[-1] != 1.0):
-            raise ValueError("`learning_curve.shares` must be three or more that rise and end with 1")
+            raise ValueError("`learning_curve.shares` needs three or more rising shares that end with 1")
         return shares
 
 
@@ -179,8 +182,8 @@ class SeedVariation(Section):
         ge=1,
         le=20,
         description=(
-            "Trainings of the same recipe that are compared on the test split: that of the checkpoint, and further ones"
-            " with the seeds after `training.seed`. 3 take two more trainings. Above 1 the gate needs `seed_variation`:"
-            " every gain that `gate.beats` asks for must hold over the seeds. 1: off."
+            "Trainings of the same recipe to compare on the test split: the checkpoint's, and others with the seeds"
+            " after `training.seed`. 3 takes two more trainings. Above 1, the gate needs `seed_variation`: every gain"
+            " that `gate.beats` asks for must hold over the seeds. 1: off."
         ),
     )

@@ -40,8 +40,8 @@ class Swap(Section):
         min_length=1,
         max_length=500,
         description=(
-            "Pairs such as `[he, she]`: whole words, in either case, each replaced by the other. A term that stands in"
-            " several pairs takes the first."
+            "Pairs such as `[he, she]`: whole words, in either case, each replaced by the other. For a term in"
+            " several pairs, the first counts."
         ),
     )
 
@@ -75,15 +75,15 @@ class Fairness(Section):
     """Group comparison of data and outputs."""
 
     sensitive_features: list[FeatureName] = Field(
-        default_factory=list, max_length=50, description="Names from `record.features` that must not make a difference."
+        default_factory=list, max_length=50, description=("Names in `record.features` that must not make a difference.")
     )
     min_group_rows: int = Field(
         default=20,
         ge=2,
         le=1_000_000,
         description=(
-            "Test records from which a group is compared. A smaller one is not enough evidence: it is named, and"
-            " `release_decision` refuses."
+            "Fewest test records for comparing a group. A smaller group is not enough evidence: the report names it,"
+            " and `release_decision` refuses."
         ),
     )
     pooled_groups: dict[
@@ -95,9 +95,8 @@ class Fairness(Section):
         default_factory=dict,
         max_length=100,
         description=(
-            "Small groups that are compared as one: feature, or two of them (`region and age`) -> name of the pooled"
-            " group -> values that it holds (`not stated`: none). The pooled group is what is measured, and every"
-            " report says so."
+            "Small groups to compare as one: feature, or two of them (`region and age`) -> name of the pooled group"
+            " -> its values (`not stated`: no value). Only the pooled group is measured, and every report says so."
         ),
     )
     small_groups: dict[Compared, Annotated[dict[GroupName, Reason], Field(max_length=1000)]] = Field(
@@ -105,8 +104,7 @@ class Fairness(Section):
         max_length=100,
         description=(
             "Small groups that a release may leave unmeasured: feature, or two of them -> group -> the reason, in 20"
-            " characters or more. It stands in the reports and in the decision. At least two groups must still be"
-            " compared."
+            " characters or more. Reports and the decision repeat it. At least two groups must still be compared."
         ),
     )
     max_gap: float = Field(
@@ -115,43 +113,44 @@ class Fairness(Section):
         le=1.0,
         description=(
             "Largest difference in [0, 1] of accuracy (or ROUGE-L) between groups. The whole interval must be within"
-            " it, for the check of the report and for `release_decision` alike."
+            " it, for the report's check and for `release_decision`."
         ),
     )
     swaps: list[Swap] = Field(
         default_factory=list,
         max_length=20,
         description=(
-            "Term lists: test prompts that hold a term are also asked with its counterpart, and changed answers are"
-            " counted."
+            "Term lists: test prompts that contain a term are also asked with its counterpart, and changed answers"
+            " are counted."
         ),
     )
     mitigation: Mitigation = Field(
         default="none",
         description=(
-            "What is done about a gap. On training rows: `reweighting`, `resampling` (Kamiran and Calders, 2012),"
-            " `counterfactual_augmentation` (copies with swapped terms). On outputs, as a further system beside the"
-            " fine-tuned model: `threshold_optimizer`, `exponentiated_gradient`, `correlation_remover` (Fairlearn)."
+            "How to reduce a gap. On training records: `reweighting`, `resampling` (Kamiran and Calders, 2012),"
+            " `counterfactual_augmentation` (copies with swapped terms). On outputs, as an additional system beside"
+            " the fine-tuned model: `threshold_optimizer`, `exponentiated_gradient`, `correlation_remover`"
+            " (Fairlearn)."
         ),
     )
     mitigation_feature: FeatureName | None = Field(
         default=None,
         description=(
-            "The sensitive feature whose groups the mitigation treats alike. Default: the first of"
+            "Sensitive feature whose groups the mitigation should treat alike. Default: the first of"
             " `sensitive_features`."
         ),
     )
     mitigation_label: LabelName | None = Field(
         default=None,
         description=(
-            "The label whose rates `threshold_optimizer` and `exponentiated_gradient` bring together, against all"
-            " others. Needed with more than two labels. One that no training record has is refused by `splits`."
+            "Label whose rates `threshold_optimizer` and `exponentiated_gradient` equalize, against all others."
+            " Needed with more than two labels. `splits` refuses a label that no training record has."
         ),
     )
     mitigation_constraint: Constraint = Field(
         default="demographic_parity",
         description=(
-            "What `threshold_optimizer` and `exponentiated_gradient` bring together: selection rates, or error rates."
+            "What `threshold_optimizer` and `exponentiated_gradient` equalize: selection rates, or error rates."
         ),
     )
 

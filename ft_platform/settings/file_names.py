@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 def file_names(package: str) -> list[str]:
     """The modules in the folder of a package, sorted. None of them is imported, nor is the package itself."""
     found = importlib.util.find_spec(package)
-    assert found and found.submodule_search_locations, f"{package} is no package"
+    assert found and found.submodule_search_locations, f"{package} is not a package"
     return sorted(module.name for module in pkgutil.iter_modules(found.submodule_search_locations))
 
 

@@ -20,8 +20,8 @@ class Gate(Section):
         default=["base_few_shot", "champion"],
         max_length=20,
         description=(
-            "Systems that the fine-tuned model must beat on the test split, and over the seeds where"
-            " `seed_variation.seeds` is above 1. `champion`: the last accepted checkpoint, where there is one."
+            "Systems that the fine-tuned model must beat on the test split, and over the seeds if"
+            " `seed_variation.seeds` is above 1. `champion`: the last accepted checkpoint, if there is one."
         ),
     )
     metric: SystemName | None = Field(
@@ -31,25 +31,27 @@ class Gate(Section):
         default=0.0,
         ge=0.0,
         le=1000.0,
-        description="The interval of the difference must lie above this, in units of `metric`; a tie is refused.",
+        description=(
+            "The whole interval of the difference must be above this, in units of `metric`; a tie is refused."
+        ),
     )
     floors: dict[SystemName, float] = Field(
         default_factory=dict,
         max_length=20,
-        description="Metric -> the worse end of the fine-tuned model's interval must be at least as good as this.",
+        description="Metric -> value that the worse end of the fine-tuned model's interval must reach.",
     )
     without_sensitive_features: str = Field(
         default="",
         max_length=1000,
-        description="Why no group can be treated worse, where `fairness.sensitive_features` names none.",
+        description="Why no group can be treated worse, if `fairness.sensitive_features` is empty.",
     )
     max_amplification: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
         description=(
-            "Most that fine-tuning may widen the gap between groups, compared with the base model; the upper end"
-            " counts."
+            "How much fine-tuning may widen the gap between groups, compared with the base model; the upper end of"
+            " the interval counts."
         ),
     )
     max_demographic_parity_difference: float | None = Field(
@@ -57,8 +59,8 @@ class Gate(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest difference between groups in how often a label is given, of every sensitive feature; the upper end"
-            " of its interval counts."
+            "Largest difference between groups in how often a label is given, for every sensitive feature; the upper"
+            " end of the interval counts."
         ),
     )
     max_equalized_odds_difference: float | None = Field(
@@ -66,8 +68,8 @@ class Gate(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest difference between groups in the true or false positive rate of a label, of every sensitive"
-            " feature; the upper end counts."
+            "Largest difference between groups in the true or false positive rate of a label, for every sensitive"
+            " feature; the upper end of the interval counts."
         ),
     )
     max_flip_rate: float | None = Field(
@@ -75,8 +77,8 @@ class Gate(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share of answers that change when a term of identity is swapped, of every entry of"
-            " `fairness.swaps`; the upper end counts."
+            "Largest share of answers that change when an identity term is swapped, for every entry of"
+            " `fairness.swaps`; the upper end of the interval counts."
         ),
     )
     max_exposure_bits: float | None = Field(
@@ -84,7 +86,8 @@ class Gate(Section):
         ge=0.0,
         le=64.0,
         description=(
-            "Most bits of exposure that `canary_audit` may find for a secret that occurs once; the upper end counts."
+            "Most bits of exposure that `canary_audit` may find for a secret that occurs once; the upper end of the"
+            " interval counts."
         ),
     )
     max_epsilon: float | None = Field(
@@ -92,7 +95,7 @@ class Gate(Section):
         gt=0.0,
         le=100.0,
         description=(
-            "Largest epsilon that `training.differential_privacy` may have spent; a training without it is refused."
+            "Largest epsilon that `training.differential_privacy` may have spent; training without it is refused."
         ),
     )
     max_calibration_error: float | None = Field(
@@ -102,28 +105,33 @@ class Gate(Section):
         description="Largest expected calibration error of the fine-tuned model; the upper end of its interval counts.",
     )
     max_seconds_per_1000_requests: float | None = Field(
-        default=None, gt=0.0, le=1e9, description="Most seconds that 1,000 requests may take."
+        default=None, gt=0.0, le=1e9, description="Most seconds for 1,000 requests."
     )
     max_money_per_1000_requests: float | None = Field(
         default=None,
         ge=0.0,
         le=1e9,
         description=(
-            "Most that 1,000 requests may cost, in the currency of the environment; needs a price in the compute"
-            " profile."
+            "Highest cost of 1,000 requests, in the currency of the environment; needs a price in the compute profile."
         ),
     )
     min_human_win_rate: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Share of side-by-side answers that experts must prefer (`ft review`); the lower end counts.",
+        description=(
+            "Smallest share of the fine-tuned model's answers that experts must prefer (`ft review`); the lower end of"
+            " the interval counts."
+        ),
     )
     min_judge_win_rate: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Share of answers that a judge calibrated against people must prefer; the lower end counts.",
+        description=(
+            "Smallest share of its answers that a judge calibrated against people must prefer; the lower end of the"
+            " interval counts."
+        ),
     )
 
     @model_validator(mode="after")

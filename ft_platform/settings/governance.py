@@ -28,16 +28,14 @@ class Governance(Section):
     purpose: str = Field(
         min_length=3,
         max_length=300,
-        description=(
-            "What the records are used for here; must be among a record's purposes where `record.purpose` is mapped."
-        ),
+        description=("What the records are used for; must be among a record's purposes if `record.purpose` is mapped."),
     )
     accepted_consent: list[Value] = Field(
         default_factory=list,
         max_length=MOST_VALUES,
         description=(
-            "Values of `record.consent`, and of the status in the ledger, that permit use. Every other value, and none,"
-            " removes the record."
+            "Values of `record.consent`, and of the status in the ledger, that permit use. Any other value, or an"
+            " empty one, removes the record."
         ),
     )
     without_consent_column: Literal["refuse", "ledger", "lawful_basis", "licence"] = Field(
@@ -52,9 +50,10 @@ class Governance(Section):
         min_length=1,
         max_length=2000,
         description=(
-            "Table with one row per person, looked up by `record.subject`: a CSV, JSON Lines or Parquet file or a Delta"
-            " table, as a path or fsspec URI (`s3://...`), or the URL of a database with `ledger_table`. A person who"
-            " is not in it, or whose row does not permit this use, has no record used. It is read anew at every run."
+            "Table with one row per person, looked up by `record.subject`: a CSV, JSON Lines or Parquet file or a"
+            " Delta table, as a path or fsspec URI (`s3://...`), or the URL of a database with `ledger_table`."
+            " Records of a person who is not in it, or whose row does not permit this use, are removed. Every run"
+            " reads it again."
         ),
     )
     ledger_table: str | None = Field(
@@ -67,15 +66,15 @@ class Governance(Section):
         default=None,
         pattern=r"^[A-Z_][A-Z0-9_]*$",
         max_length=100,
-        description="Environment variable that holds the password of the ledger's database.",
+        description="Environment variable with the password of the ledger's database.",
     )
     ledger_columns: dict[LedgerField, ColumnName] = Field(
         default_factory=dict,
         max_length=8,
         description=(
-            "Columns of the ledger by what they hold: `subject` (by default `subject_id`), `status` (by default"
-            " `status`); and where the ledger has them `purpose` (separated by `;`), `lawful_basis`, `jurisdiction`,"
-            " `withdrawn`, `valid_from` and `valid_until` (YYYY-MM-DD, both days included)."
+            "Columns of the ledger by meaning: `subject` (default `subject_id`), `status` (default `status`), and if"
+            " the ledger has them, `purpose` (separated by `;`), `lawful_basis`, `jurisdiction`, `withdrawn`,"
+            " `valid_from` and `valid_until` (YYYY-MM-DD, both days included)."
         ),
     )
     lawful_bases: list[Value] = Field(
@@ -89,9 +88,7 @@ class Governance(Section):
     lawful_bases_without_consent: list[Value] = Field(
         default_factory=list,
         max_length=MOST_VALUES,
-        description=(
-            "Those of `lawful_bases` that permit use without a consent. A withdrawal removes the record all the same."
-        ),
+        description=("Those of `lawful_bases` that permit use without consent. A withdrawal still removes the record."),
     )
     jurisdictions: list[Value] = Field(
         default_factory=list,
@@ -104,8 +101,8 @@ class Governance(Section):
         default=None,
         max_length=200,
         description=(
-            "Licence of the dataset: an SPDX id (`CC-BY-4.0`), or `proprietary` for data of your own. Needed unless"
-            " `record.licence` is mapped; one on the list `denied_licences` is an error."
+            "Licence of the dataset: an SPDX id (`CC-BY-4.0`), or `proprietary` for your own data. Required unless"
+            " `record.licence` is mapped; a licence in `denied_licences` is an error."
         ),
     )
     accepted_licences: list[Value] = Field(
@@ -115,8 +112,8 @@ class Governance(Section):
         default=DENIED_LICENCES,
         max_length=MOST_VALUES,
         description=(
-            "Licences that nothing may be trained on, in any case of letters; `*` stands for any characters. They go"
-            " before `accepted_licences`."
+            "Licences that nothing may be trained on, in upper or lower case; `*` matches any characters. They take"
+            " precedence over `accepted_licences`."
         ),
     )
     max_removed_share: float = Field(
@@ -124,7 +121,7 @@ class Governance(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Largest share in [0, 1] of records that may be refused; more stop the stage. Older rows of a changed"
+            "Largest share in [0, 1] of records that may be refused; more stop the stage. Older versions of a changed"
             " record do not count."
         ),
     )
@@ -136,8 +133,8 @@ class Governance(Section):
             raise ValueError("`ledger_table` is needed for a ledger in a database")
         if (self.ledger_table or self.ledger_password_variable) and not is_database:
             raise ValueError(
-                "`ledger_table` and `ledger_password_variable` go with a database; `consent_ledger` must begin with"
-                f" one of {', '.join(DATABASES)}"
+                "`ledger_table` and `ledger_password_variable` are only for a database; `consent_ledger` must begin"
+                f" with one of {', '.join(DATABASES)}"
             )
         return self
 
@@ -155,8 +152,8 @@ class Governance(Section):
             raise ValueError(f"`lawful_bases_without_consent` names {unknown}, not among `lawful_bases`")
         if self.licence and self.denies(self.licence):
             raise ValueError(
-                f"`governance.licence` {self.licence!r} is on the list `governance.denied_licences`: this dataset may"
-                " not be used for training"
+                f"`governance.licence` {self.licence!r} is in `governance.denied_licences`: this dataset may not be"
+                " used for training"
             )
         return self
 
@@ -168,8 +165,10 @@ class Governance(Section):
     def unstated(self) -> list[tuple[tuple[str | int, ...], str]]:
         """Places where a person has not said yet what permits the use of the records, each with the question."""
         questions = {
-            ("licence",): "what is the licence of the dataset? An SPDX id such as `CC-BY-4.0`, or `proprietary` for"
-            " records of your own",
+            (
+                "licence",
+            ): "what is the licence of the dataset? An SPDX id such as `CC-BY-4.0`, or `proprietary` for your own"
+            " records",
             ("accepted_consent", 0): "which values of the consent column permit this use?",
             ("accepted_licences", 0): "which values of the licence column permit this use?",
         }
@@ -190,7 +189,7 @@ class Governance(Section):
         if not (self.licence or "").strip() and not record.licence:
             problems.append(
                 "`governance.licence` is not stated: name the licence of the dataset (SPDX id, or `proprietary` for"
-                " data of your own)"
+                " your own data)"
             )
         if self.consent_ledger and not record.subject:
             problems.append(
@@ -210,7 +209,5 @@ class Governance(Section):
             if mapped and not accepted:
                 problems.append(f"`{column}` is mapped: name the accepted values in `governance.{setting}`")
             if accepted and not mapped:
-                problems.append(
-                    f"`governance.{setting}` is set, and no column holds what it judges: map `record.{column}`"
-                )
+                problems.append(f"`governance.{setting}` is set, but no column is mapped for it: map `record.{column}`")
         return problems

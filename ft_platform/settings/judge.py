@@ -27,10 +27,10 @@ class EndpointSettings(Section):
         default=None,
         pattern=r"^[A-Z_][A-Z0-9_]*$",
         max_length=100,
-        description="Environment variable that holds the key. Default: no key is sent.",
+        description="Environment variable with the key. Default: no key is sent.",
     )
     timeout_seconds: float = Field(
-        default=60.0, gt=0.0, le=3600.0, description="Seconds after which one answer is given up and asked for again."
+        default=60.0, gt=0.0, le=3600.0, description="Seconds to wait for one answer before asking again."
     )
 
 
@@ -48,7 +48,7 @@ class Judge(Section):
     model: BaseModelSettings | None = Field(
         default=None,
         description=(
-            "Judge on the worker in place of `endpoint`: a model with the fields of `base_model` (`uri`, `revision`,"
+            "Judge on the worker instead of `endpoint`: a model with the fields of `base_model` (`uri`, `revision`,"
             " `sha256`, ...)."
         ),
     )
@@ -56,28 +56,28 @@ class Judge(Section):
         default="base_few_shot",
         pattern=r"^[a-z][a-z0-9_]*$",
         max_length=60,
-        description="System of the evaluation that the fine-tuned model is compared with.",
+        description="System in the evaluation to compare the fine-tuned model with.",
     )
     rubric: str = Field(
         default=DEFAULT_RUBRIC,
         min_length=10,
         max_length=8000,
-        description="What makes an answer better, in words for the judge.",
+        description="What makes an answer better, described for the judge.",
     )
     rows: int = Field(
         default=50,
         ge=1,
         le=100_000,
-        description="Test records to judge at most, chosen by chance among those on which the answers differ.",
+        description="Most test records to judge, chosen at random from those with different answers.",
     )
     gold: str | None = Field(
         default=None,
         min_length=1,
         max_length=2000,
         description=(
-            "JSON lines of `{question, answer_1, answer_2, better}` (`1`, `2` or `tie`), judged by people, that the"
-            " judge is compared with. Default: the newest human review of the evaluation. Without either the verdict"
-            " cannot be used in a gate."
+            "JSON lines of `{question, answer_1, answer_2, better}` (`1`, `2` or `tie`), judged by people, to compare"
+            " the judge with. Default: the newest human review of the evaluation. Without either, the verdict cannot"
+            " be used in a gate."
         ),
     )
     min_kappa: float = Field(
@@ -85,13 +85,13 @@ class Judge(Section):
         ge=0.0,
         le=1.0,
         description=(
-            "Agreement with people beyond chance (Cohen's kappa) from which a verdict may be used in a gate. 0.4 ends"
-            " `fair` (Landis and Koch, 1977)."
+            "Agreement with people beyond chance (Cohen's kappa) that a verdict needs to be used in a gate. `fair`"
+            " ends at 0.4 (Landis and Koch, 1977)."
         ),
     )
 
     @model_validator(mode="after")
     def is_one_judge(self) -> "Judge":
         if self.endpoint and self.model:
-            raise ValueError("name one of `judge.endpoint` and `judge.model`")
+            raise ValueError("name either `judge.endpoint` or `judge.model`")
         return self

@@ -93,17 +93,17 @@ class Policy(Section):
     refuses."""
 
     name: Name = Field(
-        default=DEFAULT, description="Name, which stands in every decision. Needed as soon as anything else is set."
+        default=DEFAULT, description=("Name of the policy, shown in every decision. Required if anything else is set.")
     )
     version: Name = Field(
-        default="1", description="Version, which stands in every decision beside a hash of the whole policy."
+        default="1", description=("Version of the policy, shown in every decision beside a hash of the whole policy.")
     )
     beats: list[Name] = Field(
         default=BEATS,
         max_length=20,
         description=(
-            "Systems that every model must beat, in addition to `gate.beats` of the use case (`majority` counts for"
-            " classification only)."
+            "Systems that every model must beat, in addition to `gate.beats` of the use case (`majority` only for"
+            " classification)."
         ),
     )
     metrics: list[Name] = Field(
@@ -117,19 +117,18 @@ class Policy(Section):
         max_length=200,
         validate_default=True,
         description=(
-            "Field of a use case's file with a number, or with numbers by name -> most that may stand there; a limit"
-            " that is off counts as beyond it. Added to the limits of the default policy; null lifts one of those."
+            "Use-case field with a number, or with numbers by name -> its largest value; a limit that is turned off"
+            " counts as beyond it. Added to the limits of the default policy; null removes one of those."
         ),
     )
     at_least: Limits = Field(
-        default={}, max_length=200, validate_default=True, description="The same for the least that may stand there."
+        default={}, max_length=200, validate_default=True, description="The same for the smallest value."
     )
     approvals: list[FieldPath] = Field(
         default=APPROVALS,
         max_length=100,
         description=(
-            "Fields of a use case's file: whatever differs from their default counts only with a person's approval, for"
-            " one checkpoint."
+            "Use-case fields that need a person's approval, for one checkpoint, if they differ from their default."
         ),
     )
     accepted_licences: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
@@ -138,7 +137,7 @@ class Policy(Section):
         validate_default=True,
         description=(
             "Licences of records that may be used: SPDX ids, `LicenseRef-<name>` for one that SPDX does not list,"
-            " `proprietary` for records of your own, which are not used without consent or lawful basis."
+            " `proprietary` for your own records, which still need consent or a lawful basis."
         ),
     )
 
@@ -162,7 +161,7 @@ class Policy(Section):
     @model_validator(mode="after")
     def has_a_name_of_its_own(self) -> "Policy":
         if self.name == DEFAULT and self.model_fields_set and self.model_dump() != Policy().model_dump():
-            raise ValueError("a policy of your own needs `name`, which stands in every decision")
+            raise ValueError("a policy of your own needs `name`, which every decision shows")
         return self
 
     @property

@@ -47,9 +47,9 @@ class CustomEntity(Section):
     words: list[Annotated[str, StringConstraints(min_length=2, max_length=200)]] = Field(
         default_factory=list,
         max_length=20_000,
-        description="Words and phrases that are findings where they stand whole, e.g. names of projects.",
+        description="Words and phrases to find as whole words, e.g. project names.",
     )
-    ignore_case: bool = Field(default=False, description="Find them in any case.")
+    ignore_case: bool = Field(default=False, description="Ignore upper and lower case.")
 
     @field_validator("pattern")
     @classmethod
@@ -59,9 +59,9 @@ class CustomEntity(Section):
         try:
             compiled = re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"`{pattern}` is no regular expression: {error}") from None
+            raise ValueError(f"`{pattern}` is not a regular expression: {error}") from None
         if compiled.search(""):
-            raise ValueError(f"`{pattern}` matches the empty text, so it would be found everywhere")
+            raise ValueError(f"`{pattern}` matches the empty text, so it would match everywhere")
         return pattern
 
     @model_validator(mode="after")
@@ -69,7 +69,7 @@ class CustomEntity(Section):
         if self.pattern is None and not self.words:
             raise ValueError("it needs a `pattern` or `words`")
         if any(not any(c.isalnum() for c in word) for word in self.words):
-            raise ValueError("`words` holds an entry without a letter or digit")
+            raise ValueError("`words` has an entry without a letter or digit")
         return self
 
 
@@ -85,8 +85,8 @@ class Privacy(Section):
         default_factory=dict,
         max_length=100,
         description=(
-            "Entity that is not looked for -> why. Every entity that is looked for by default, and that `entities` does"
-            " not name or `operators` keeps, needs a reason here; the data report repeats it."
+            "Entity that is not looked for -> reason. Every default entity that `entities` does not name, or that"
+            " `operators` keeps, needs a reason here; the data report repeats it."
         ),
     )
     custom: dict[CustomName, CustomEntity] = Field(
@@ -94,7 +94,7 @@ class Privacy(Section):
         max_length=50,
         description=(
             "Entities that only this use case has, e.g. `EMPLOYEE_ID: {pattern: 'EMP-[0-9]{6}'}`. They are looked for"
-            " beside `entities`, and `operators` may name them."
+            " in addition to `entities`, and `operators` may name them."
         ),
     )
     ner: NerName = Field(
@@ -108,7 +108,8 @@ class Privacy(Section):
         default=None,
         description=(
             "Model of the engine: a folder (absolute path), a Hugging Face id `org/name@commit`, or for `spacy` an"
-            " installed package. `transformers` and `gliner` need one. Default of `spacy`: the small English model."
+            " installed package. Required for `transformers` and `gliner`. Default for `spacy`: the small English"
+            " model."
         ),
     )
     min_score: float = Field(
@@ -118,10 +119,10 @@ class Privacy(Section):
         default_factory=dict,
         max_length=100,
         description=(
-            "Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9q2ab>`, equal for equal originals; `surrogate`: a"
-            " fictitious value of the same kind; `redact`: `<PERSON>`; `mask`: all but the last characters;"
-            " `generalize`: age band, month or year, postal region, network; `date_shift`: dates of a person move by"
-            " the same number of days; `keep`: nothing."
+            "Entity -> what replaces it. `pseudonym`: `<PERSON_k3f9q2ab>`, the same for the same original;"
+            " `surrogate`: a fictitious value of the same kind; `redact`: `<PERSON>`; `mask`: all but the last"
+            " characters; `generalize`: age band, month or year, postal region, network; `date_shift`: dates of a"
+            " person move by the same number of days; `keep`: nothing."
         ),
     )
     default_operator: Literal["pseudonym", "surrogate", "redact", "mask"] = Field(
@@ -131,13 +132,15 @@ class Privacy(Section):
         default=4,
         ge=0,
         le=8,
-        description="`mask`: letters and digits left at the end; never more than a third of them.",
+        description="`mask`: letters and digits kept at the end; never more than a third of them.",
     )
     date_shift_days: int = Field(
         default=180,
         ge=1,
         le=3650,
-        description="`date_shift`: most days a date moves, forwards or backwards. All dates of a person move alike.",
+        description=(
+            "`date_shift`: most days that a date moves, forwards or backwards. All dates of a person move alike."
+        ),
     )
     age_band_years: int = Field(
         default=10,
@@ -146,7 +149,7 @@ class Privacy(Section):
         description="`generalize`: years in the band of an age; 90 and older is one band (45 CFR 164.514(b)).",
     )
     generalize_dates_to: Literal["month", "year"] = Field(
-        default="year", description="`generalize`: what is left of a date."
+        default="year", description="`generalize`: what to keep of a date."
     )
     pseudonym_characters: int = Field(
         default=8,
@@ -169,37 +172,42 @@ class Privacy(Section):
     vault: bool = Field(
         default=False,
         description=(
-            "Keep the originals behind pseudonyms and surrogates, encrypted, for the holder of the vault key (`ft vault"
+            "Keep the originals of pseudonyms and surrogates, encrypted, for whoever has the vault key (`ft vault"
             " read`)."
         ),
     )
     columns: dict[FeatureName, Literal["drop", "pseudonym"]] = Field(
         default_factory=dict,
         max_length=200,
-        description="Features that identify a person directly -> emptied (`drop`) or replaced by a keyed `pseudonym`.",
+        description=(
+            "Feature that identifies a person directly -> `drop` (empty it) or `pseudonym` (replace it by a keyed"
+            " pseudonym)."
+        ),
     )
     allowed_values: dict[FeatureName, Annotated[list[LabelName], Field(max_length=10_000)]] = Field(
         default_factory=dict,
         max_length=200,
         description=(
-            "Feature (or `label`) -> its values. Any other becomes empty and is counted; these are not scanned for"
-            " names and identifiers. A column that is not named here is scanned, and stops the stage if it holds any."
+            "Feature (or `label`) -> its values. Any other value is emptied and counted; these are not scanned for"
+            " names and identifiers. A column that is not named here is scanned, and stops the stage if it contains"
+            " any."
         ),
     )
     quasi_identifiers: dict[FeatureName, QuasiIdentifierKind] = Field(
         default_factory=dict,
         max_length=12,
         description=(
-            "Features (or `record_date`) that identify a person together -> kind, which says how they are made coarser"
-            " until `k` persons share each combination. Without any, `without_quasi_identifiers` must say why."
+            "Feature (or `record_date`) that identifies a person together with others -> kind, which says how it is"
+            " made coarser until `k` persons share each combination. If empty, `without_quasi_identifiers` must say"
+            " why."
         ),
     )
     without_quasi_identifiers: Reason | None = Field(
         default=None,
         description=(
-            "Why no columns of these records identify a person together, where `quasi_identifiers` names none."
-            " k-anonymity is not measured then, and every report says so with this reason. With neither, the check"
-            " `is_k_anonymous` fails and nothing is trained."
+            "Why no columns together identify a person, if `quasi_identifiers` is empty. k-anonymity is not measured"
+            " then, and every report says so and gives this reason. Without either, the check `is_k_anonymous` fails"
+            " and nothing is trained."
         ),
     )
     k: int = Field(
@@ -215,32 +223,32 @@ class Privacy(Section):
         default=5.0,
         ge=0.0,
         le=100.0,
-        description="Percent of rows that may rather be removed (`not_k_anonymous`) than a column be made coarser.",
+        description="Percent of rows that may be removed (`not_k_anonymous`) instead of making a column coarser.",
     )
     min_recall: float = Field(
         default=0.9,
         ge=0.5,
         le=0.99,
         description=(
-            "Share of the annotated personal data, by character, that the recognizers must find of every entity. A"
-            " version in which they find less is refused; a release needs the lower end of each interval above it, in"
-            " at least 20 annotated texts of the source (`gold`)."
+            "Share of the annotated personal data, by character, that the recognizers must find for every entity. A"
+            " version with less is refused; a release needs the lower end of each interval above it, in at least 20"
+            " annotated texts of the source (`gold`)."
         ),
     )
     cache_findings: bool = Field(
         default=True,
         description=(
             "Remember where findings are in a text (offsets behind a keyed hash, no text; `<home>/findings`), so that"
-            " another version scans only texts that are new."
+            " the next version scans only new texts."
         ),
     )
     gold: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
         default=None,
         description=(
-            "File with annotated texts that `min_recall` is measured on: one that `ft privacy sample` drew and people"
-            " filled in (its name), or a file beside this YAML in the same format. Only texts that are among the"
-            " records count for a release. Default: sentences that the platform generates, which count where it"
-            " generated the records too (`sample://`)."
+            "Annotated texts for measuring `min_recall`: the name of a file that `ft privacy sample` drew and people"
+            " filled in, or a file beside this YAML in the same format. For a release, only texts from the records"
+            " count. Default: sentences that the platform generates, which count only if it generated the records too"
+            " (`sample://`)."
         ),
     )
     max_residual_percent: float = Field(
@@ -248,7 +256,7 @@ class Privacy(Section):
         ge=0.0,
         le=100.0,
         description=(
-            "Percent of anonymized records in which a second scan may still find a direct identifier; above it the"
+            "Percent of anonymized records in which a second scan may still find a direct identifier; with more, the"
             " version is refused."
         ),
     )
@@ -257,7 +265,7 @@ class Privacy(Section):
     @classmethod
     def operators_fit_entities(cls, operators: dict[str, str]) -> dict[str, str]:
         wrong = [
-            f"`{operator}` is not for {entity}, only for {', '.join(FITTING[operator])}"
+            f"`{operator}` does not work for {entity}, only for {', '.join(FITTING[operator])}"
             for entity, operator in operators.items()
             if operator in FITTING and entity not in FITTING[operator]
         ]
@@ -270,7 +278,7 @@ class Privacy(Section):
         if self.ner in ("transformers", "gliner") and self.ner_model is None:
             raise ValueError(f"`ner: {self.ner}` needs `ner_model`, a folder or a Hugging Face id")
         if self.ner == "none" and self.ner_model is not None:
-            raise ValueError("`ner_model` is named, and `ner` is none")
+            raise ValueError("`ner_model` is set, but `ner` is none")
         return self
 
     @model_validator(mode="after")
@@ -287,11 +295,11 @@ class Privacy(Section):
     def reasons_contradict_nothing(self) -> "Privacy":
         if self.quasi_identifiers and self.without_quasi_identifiers:
             raise ValueError(
-                "`privacy.quasi_identifiers` names columns, and `privacy.without_quasi_identifiers` says why there are"
-                " none: leave one out"
+                "`privacy.quasi_identifiers` names columns, but `privacy.without_quasi_identifiers` says why there"
+                " are none: remove one"
             )
         if both := sorted({*self.entities, *self.custom} & set(self.left_out)):
-            raise ValueError(f"`privacy.left_out` names {both}, which are looked for: leave them out of one")
+            raise ValueError(f"`privacy.left_out` names {both}, which are looked for: remove them from one")
         return self
 
     @property
@@ -310,11 +318,11 @@ class Privacy(Section):
             "columns": (set(record.features), "`record.features`"),
             "quasi_identifiers": (
                 {*record.features, *(["record_date"] if record.date else [])},
-                "`record.features`, and `record_date` where it is mapped",
+                "`record.features`, and `record_date` if it is mapped",
             ),
             "allowed_values": (
                 {*record.features, *(["label"] if record.label else [])},
-                "`record.features`, and `label` where it is mapped",
+                "`record.features`, and `label` if it is mapped",
             ),
         }
         for field, (allowed, words) in fields.items():

@@ -25,7 +25,7 @@ class Regression(Section):
         max_length=3,
         description=(
             "Suites of the platform: `general_text` (log-perplexity in nats per token), `multiple_choice` and"
-            " `instructions` (share right)."
+            " `instructions` (share of correct answers)."
         ),
     )
     text_file: str | None = Field(
@@ -33,14 +33,14 @@ class Regression(Section):
         min_length=1,
         max_length=1000,
         description=(
-            "Plain text in UTF-8 in place of the general text that comes with the platform; passages are divided by"
-            " blank lines. Path or URI."
+            "Plain text in UTF-8 to use instead of the platform's general text; blank lines separate passages. Path"
+            " or URI."
         ),
     )
     harness_tasks: list[TaskName] = Field(
         default_factory=list,
         max_length=50,
-        description="Names of tasks of lm-evaluation-harness that are suites as well (extra `harness`).",
+        description="Tasks of lm-evaluation-harness to run as suites too (extra `harness`).",
     )
     margins: dict[TaskName, Margin] = Field(
         default_factory=dict,
@@ -54,7 +54,7 @@ class Regression(Section):
         default=None,
         ge=5,
         le=1_000_000,
-        description="At most this many items of each suite (seeded choice). Empty: all.",
+        description="Most items of each suite (seeded choice). Empty: all.",
     )
     bootstrap_samples: int = Field(
         default=1000, ge=100, le=100_000, description="Resamples of items behind each interval."
@@ -70,7 +70,7 @@ class Regression(Section):
     @classmethod
     def are_named_once(cls, names: list[str]) -> list[str]:
         if len(set(names)) < len(names):
-            raise ValueError(f"a suite is named twice: {sorted(name for name in set(names) if names.count(name) > 1)}")
+            raise ValueError(f"duplicate suites: {sorted(name for name in set(names) if names.count(name) > 1)}")
         return names
 
     @model_validator(mode="after")

@@ -43,18 +43,16 @@ class Limits(Section):
         ge=1,
         le=10_000_000,
         description=(
-            "Files of the source, and members of an archive. For a folder or glob ten times as many entries of folders"
-            " are looked at."
+            "Files of the source, and members of an archive. For a folder or glob, up to ten times as many directory"
+            " entries are listed."
         ),
     )
-    rows: int = Field(
-        default=100_000_000, ge=1, le=10_000_000_000, description="Rows in all files that are read in one run."
-    )
+    rows: int = Field(default=100_000_000, ge=1, le=10_000_000_000, description="Rows read in one run, from all files.")
     field_characters: int = Field(
         default=20_000_000,
         ge=1000,
         le=1_000_000_000,
-        description="Characters of one field. A JSON object may have eight times as many.",
+        description="Characters in one field. A JSON object may have eight times as many.",
     )
     unpacked_gib: float = Field(
         default=200.0,
@@ -71,14 +69,14 @@ class Limits(Section):
             " them; counts from 16 MiB on (gzip reaches 1,032)."
         ),
     )
-    nesting_depth: int = Field(default=64, ge=2, le=500, description="Depth of lists and mappings in JSON.")
+    nesting_depth: int = Field(default=64, ge=2, le=500, description="Nesting depth of lists and mappings in JSON.")
     silent_seconds: int = Field(
         default=300,
         ge=1,
         le=86_400,
         description=(
-            "Seconds that a database, object store, catalogue or hub may keep a reader waiting for the next rows or"
-            " bytes (of a query: 1,000 rows)."
+            "Seconds to wait for the next rows or bytes from a database, object store, catalogue or hub (for a query:"
+            " the next 1,000 rows)."
         ),
     )
 
@@ -97,8 +95,8 @@ class Source(Section):
     format: Annotated[str, NameOfFile(FORMATS, others=("auto",))] = Field(
         default="auto",
         description=(
-            "File format. `auto`: by file ending, that before `.gz` or `.zst`; what is in a `.zip` by its own; a local"
-            " folder with `_delta_log` as Delta table."
+            "File format. `auto`: by the file extension (the one before `.gz` or `.zst`; inside a `.zip`, each file's"
+            " own); a local folder with `_delta_log` is a Delta table."
         ),
     )
     table: str | None = Field(
@@ -111,7 +109,7 @@ class Source(Section):
         default=None,
         min_length=1,
         max_length=20_000,
-        description="Query of a database in place of `table`; begins with SELECT or WITH.",
+        description="Query to use instead of `table`; begins with SELECT or WITH.",
     )
     high_water_column: str | None = Field(
         default=None,
@@ -126,7 +124,7 @@ class Source(Section):
         default=None,
         pattern=r"^[A-Z_][A-Z0-9_]*$",
         max_length=100,
-        description="Environment variable that holds the password of the database.",
+        description="Environment variable with the password of the database.",
     )
     sheet: str | None = Field(
         default=None, min_length=1, max_length=31, description="Sheet of an Excel file. Default: the first."
@@ -135,7 +133,7 @@ class Source(Section):
         default="auto",
         max_length=40,
         description=(
-            "Text encoding of CSV and JSON files, e.g. `utf-8`, `cp1252`. `auto`: detected, and named in the asset."
+            "Text encoding of CSV and JSON files, e.g. `utf-8`, `cp1252`. `auto`: detected, and shown in the asset."
         ),
     )
     delimiter: str = Field(
@@ -146,42 +144,42 @@ class Source(Section):
     nul_characters: Literal["refuse", "keep"] = Field(
         default="refuse",
         description=(
-            "`refuse`: a text with a NUL character ends the run, because most tools cut the text there. `keep`: it is"
-            " read whole; cleaning takes it out."
+            "`refuse`: a text with a NUL character ends the run, because most tools cut the text there. `keep`: the"
+            " text is read whole, and cleaning removes the character."
         ),
     )
     not_a_number: Literal["refuse", "missing"] = Field(
         default="refuse",
         description=(
-            "NaN and Infinity, which are not JSON, and in number columns: `refuse` ends the run, `missing` reads them"
-            " as no value."
+            "NaN and Infinity, in JSON (which does not allow them) and in number columns: `refuse` ends the run,"
+            " `missing` reads them as no value."
         ),
     )
     sha256: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{64}$",
         description=(
-            "SHA-256 (hex) that the file of a source of one file must have. Checksum files (`<file>.sha256`,"
-            " `SHA256SUMS`) are used without being named."
+            "SHA-256 (hex) that a source of one file must have. Checksum files (`<file>.sha256`, `SHA256SUMS`) are"
+            " used automatically."
         ),
     )
     vanished_rows: Literal["keep", "remove"] = Field(
         default="keep",
         description=(
-            "Rows that the source no longer has: `keep` them, or `remove` them from the next version; then all files"
-            " are read again once one of them changed or vanished."
+            "Rows that the source no longer has: `keep` them, or `remove` them from the next version, which reads all"
+            " files again as soon as one has changed or vanished."
         ),
     )
     limits: Limits = Field(
         default_factory=Limits,
-        description="What the source may hold at most; the policy of the installation has ceilings.",
+        description="Limits on the size of the source; the policy of the installation sets ceilings.",
     )
 
     @field_validator("uri")
     @classmethod
     def has_no_control_characters(cls, value: str) -> str:
         if any(unicodedata.category(one) in ("Cc", "Cs") for one in value):
-            raise ValueError("must not hold control characters such as NUL, or bytes that are no UTF-8")
+            raise ValueError("must not contain control characters such as NUL, or bytes that are not UTF-8")
         return value
 
     @field_validator("encoding")
@@ -194,7 +192,7 @@ class Source(Section):
         except (LookupError, ValueError):
             found = None
         if found is None or not found._is_text_encoding or found.name.replace("_", "-") in NO_FILE_HAS:
-            raise ValueError(f"{value!r} is not a text encoding: name one such as utf-8, cp1252 or shift_jis")
+            raise ValueError(f"{value!r} is not a text encoding: use one such as utf-8, cp1252 or shift_jis")
         return value
 
     @field_validator("delimiter")
@@ -208,19 +206,20 @@ class Source(Section):
     def fits_together(self) -> "Source":
         scheme = self.uri.split("://", 1)[0].split("+")[0].lower() if "://" in self.uri else ""
         if self.table and self.query:
-            raise ValueError("name one of `source.table` and `source.query`")
+            raise ValueError("name either `source.table` or `source.query`")
         if scheme in DATABASES and not (self.table or self.query):
             raise ValueError("`source.table` or `source.query` is needed for a database")
         if (self.table or self.query or self.password_variable) and scheme not in DATABASES:
             raise ValueError(
-                "`source.table`, `query` and `password_variable` go with a database; `source.uri` must begin with one"
-                f" of {', '.join(DATABASES)}"
+                "`source.table`, `query` and `password_variable` are only for a database; `source.uri` must begin"
+                f" with one of {', '.join(DATABASES)}"
             )
         if self.high_water_column and not (self.table or self.query):
-            raise ValueError("`source.high_water_column` goes with `source.table` or `source.query`")
+            raise ValueError("`source.high_water_column` needs `source.table` or `source.query`")
         if self.high_water_column and self.vanished_rows == "remove":
             raise ValueError(
-                "`source.vanished_rows: remove` needs all rows, so it does not go with `source.high_water_column`"
+                "`source.vanished_rows: remove` needs all rows, so it cannot be combined with"
+                " `source.high_water_column`"
             )
         return self
 
@@ -248,32 +247,33 @@ class RecordMapping(Section):
         Field(
             default="columns",
             description=(
-                "Usual columns of chat data: sets `text`, `answer`, `messages` or `label` where they are not named."
+                "Common columns of chat data: sets `text`, `answer`, `messages` or `label` unless you name them."
                 " `alpaca`: instruction, input, output. `sharegpt`: conversations. `openai`: messages, tools."
                 " `prompt_completion`: prompt, completion. `preference`: prompt, chosen, rejected (see"
-                " `training.objective`). `text_label`: text, label. `columns`: only what is named."
+                " `training.objective`). `text_label`: text, label. `columns`: only what you name."
             ),
         )
     )
     id: ColumnName | None = Field(
         default=None,
         description=(
-            "Column that identifies a record in the source; must be unique. Without it records are identified by"
+            "Column that identifies a record in the source; must be unique. Without it, records are identified by"
             " content."
         ),
     )
     text: ColumnName | Annotated[list[ColumnName], Field(max_length=50)] | None = Field(
         default=None,
         description=(
-            "Column(s) with the user's text; several are joined by a blank line (Alpaca: `[instruction, input]`)."
+            "Column or columns with the user's text; several are joined by a blank line (Alpaca: `[instruction,"
+            " input]`)."
         ),
     )
     answer: ColumnName | None = Field(default=None, description="Column with the reference answer (generation).")
     rejected: ColumnName | None = Field(
         default=None,
         description=(
-            "Column with an answer that people like less than `answer`; `training.objective` dpo and orpo learn from"
-            " the pair."
+            "Column with an answer that people like less than `answer`; the objectives dpo and orpo of"
+            " `training.objective` learn from the pair."
         ),
     )
     messages: ColumnName | None = Field(
@@ -291,7 +291,7 @@ class RecordMapping(Section):
     label_names: dict[LabelName, LabelName] = Field(
         default_factory=dict,
         max_length=10_000,
-        description="Source label -> label the model writes. Labels that are not named stay as they are.",
+        description=("Label in the source -> label that the model writes. Labels that are not named stay as they are."),
     )
     subject: ColumnName | None = Field(
         default=None,
@@ -302,8 +302,8 @@ class RecordMapping(Section):
     date: ColumnName | None = Field(
         default=None,
         description=(
-            "Column with the date of the record: YYYY-MM-DD, a time of it, a month or a year. `2019/1/13` is read as"
-            " well."
+            "Column with the date of the record: YYYY-MM-DD, with or without a time, or a month or a year."
+            " `2019/1/13` also works."
         ),
     )
     consent: ColumnName | None = Field(default=None, description="Column with the consent status.")
@@ -316,8 +316,8 @@ class RecordMapping(Section):
     withdrawn: ColumnName | None = Field(
         default=None,
         description=(
-            "Column that says whether (`true`/`false`) or when (YYYY-MM-DD) consent was withdrawn. Empty: not. Any"
-            " other value removes the record."
+            "Column that says whether (`true`/`false`) or when (YYYY-MM-DD) consent was withdrawn. Empty: not"
+            " withdrawn. Any other value removes the record."
         ),
     )
     lawful_basis: ColumnName | None = Field(
@@ -330,19 +330,19 @@ class RecordMapping(Section):
     licence: ColumnName | None = Field(
         default=None,
         description=(
-            "Column with the licence of each record, for collections of several licences; see"
+            "Column with the licence of each record, for collections with several licences; see"
             " `governance.accepted_licences`."
         ),
     )
     features: dict[FeatureName, ColumnName] = Field(
         default_factory=dict,
         max_length=200,
-        description="Name -> column of features for fairness and slices. They never enter a prompt.",
+        description="Name -> column of a feature, for fairness and slices. Features never enter a prompt.",
     )
     optional_columns: list[ColumnName] = Field(
         default_factory=list,
         max_length=300,
-        description="Columns of this mapping that a source may lack; the field is then empty.",
+        description="Columns of this mapping that the source may lack; the field is then empty.",
     )
 
     @model_validator(mode="before")
@@ -365,11 +365,11 @@ class RecordMapping(Section):
         if (self.text is None) == (self.messages is None):
             raise ValueError("name exactly one of `text` (with `answer` or `label`) and `messages`")
         if self.messages is not None and self.answer is not None:
-            raise ValueError("`answer` goes with `text`; with `messages` the last assistant message is the answer")
+            raise ValueError("`answer` needs `text`; with `messages`, the last assistant message is the answer")
         if self.rejected is not None and self.answer is None:
-            raise ValueError("`rejected` goes with `answer`")
+            raise ValueError("`rejected` needs `answer`")
         if self.tools is not None and self.messages is None:
-            raise ValueError("`tools` goes with `messages`")
+            raise ValueError("`tools` needs `messages`")
         return self
 
     def text_columns(self) -> list[str]:

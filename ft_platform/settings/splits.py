@@ -20,24 +20,27 @@ class Splits(Section):
     strategy: Literal["random", "temporal", "given"] = Field(
         default="random",
         description=(
-            "`random`: by a hash of seed and group. `temporal`: the newest groups by `record.date` are for test, those"
-            " before them for validation; no training record is newer. `given`: as the feature `given_by` says, for"
+            "`random`: by a hash of seed and group. `temporal`: the newest groups by `record.date` are for test,"
+            " those before them for validation; no training record is newer. `given`: by the feature `given_by`, for"
             " data with an official test split."
         ),
     )
     given_by: FeatureName | None = Field(
         default=None,
         description=(
-            "Name among `record.features` whose value is the side of the record: `train`, `validation` or `test`"
-            " (`given`). Where nothing is given for validation, `validation_fraction` or `validation_rows` of the"
-            " training records are dealt to it. Records related to one of a later side are removed."
+            "Name in `record.features` whose value is the side of the record: `train`, `validation` or `test`"
+            " (`given`). If no record is given for validation, `validation_fraction` or `validation_rows` of the"
+            " training records become validation. Records related to one on a later side are removed."
         ),
     )
     validation_fraction: float = Field(
-        default=0.15, gt=0.0, lt=0.5, description="Share of records in (0, 0.5) for early stopping."
+        default=0.15, gt=0.0, lt=0.5, description="Share of records in (0, 0.5) for validation and early stopping."
     )
     test_fraction: float = Field(
-        default=0.2, gt=0.0, lt=0.5, description="Share of records in (0, 0.5) for evaluation only."
+        default=0.2,
+        gt=0.0,
+        lt=0.5,
+        description=("Share of records in (0, 0.5) for the test split, used only in evaluation."),
     )
     validation_rows: int | None = Field(
         default=None, ge=1, le=10_000_000, description="Number of records instead of `validation_fraction`."
@@ -49,13 +52,13 @@ class Splits(Section):
         default=17,
         ge=0,
         le=2**31 - 1,
-        description="Seed of the division (`random`). Another seed divides all records differently.",
+        description="Seed of the division (`random`). A different seed divides all records differently.",
     )
     sticky: bool = Field(
         default=True,
         description=(
-            "A record keeps the side it has in the newest version, also when data grows (`random`). Where a new record"
-            " joins two groups, both go to the side of test, else of validation."
+            "A record keeps its side in the newest version, even when data grows (`random`). If a new record joins"
+            " groups on different sides, all go to test if one of them is there, else to validation."
         ),
     )
     stratify: bool = Field(default=True, description="Keep label shares equal on all sides (classification, `random`).")
@@ -65,7 +68,7 @@ class Splits(Section):
         le=1.0,
         description=(
             "Largest total variation distance in (0, 1] between the label shares of a side and of all records"
-            " (classification). 1: no bound."
+            " (classification). 1: no limit."
         ),
     )
     group_by_subject: bool = Field(default=True, description="Keep all records of a person on one side.")
@@ -73,7 +76,7 @@ class Splits(Section):
         default=[],
         max_length=20,
         description=(
-            "Names among `record.features`, e.g. a conversation's id: records with an equal value stay on one side."
+            "Names in `record.features`, e.g. a conversation's id: records with the same value stay on one side."
         ),
     )
     near_duplicate_threshold: float = Field(
@@ -85,9 +88,9 @@ class Splits(Section):
     paraphrases: Literal["ignore", "ngrams", "sentence_model"] = Field(
         default="ignore",
         description=(
-            "Whether texts that say the same in other words must stay on one side, too. `ngrams`: by vectors of"
-            " character n-grams, learned from the texts; finds another word order, few inflections, hardly synonyms."
-            " `sentence_model`: by the vectors of `sentence_model`."
+            "Whether paraphrases must also stay on one side. `ngrams`: by vectors of character n-grams, learned from"
+            " the texts; finds another word order, few inflections, hardly any synonyms. `sentence_model`: by the"
+            " vectors of `sentence_model`."
         ),
     )
     sentence_model: str | None = Field(
@@ -95,22 +98,22 @@ class Splits(Section):
         min_length=1,
         max_length=1000,
         description=(
-            "Local folder of a transformers encoder with tokenizer and safetensors, on every machine that computes. `hf"
-            " download <org/name> --local-dir <folder>` makes one."
+            "Local folder of a transformers encoder with tokenizer and safetensors, on every machine that runs a"
+            " stage. `hf download <org/name> --local-dir <folder>` makes one."
         ),
     )
     paraphrase_similarity: float = Field(
         default=0.9,
         ge=0.5,
         le=1.0,
-        description="Cosine in [0.5, 1] of two vectors from which two texts are paraphrases; see `paraphrases`.",
+        description=("Cosine in [0.5, 1] of two vectors from which two texts count as paraphrases; see `paraphrases`."),
     )
     benchmark_files: list[BenchmarkFile] = Field(
         default=[],
         max_length=100,
         description=(
-            "Local files with benchmark texts: records that hold one are removed. `.txt`: a text per line; `.jsonl`:"
-            " every string of a line is a text."
+            "Local files with benchmark texts: records that contain one are removed. `.txt`: one text per line;"
+            " `.jsonl`: every string of a line is a text."
         ),
     )
     min_rows_per_label: int = Field(

@@ -23,16 +23,16 @@ class BaseModelSettings(Section):
     quantization: Literal["none", "nf4"] = Field(
         default="none",
         description=(
-            "`nf4`: frozen weights in 4 bits, in training and evaluation (QLoRA, arXiv:2305.14314; extra `gpu`). Not"
+            "`nf4`: frozen weights in 4 bits, for training and evaluation (QLoRA, arXiv:2305.14314; extra `gpu`). Not"
             " with `training.method: full`."
         ),
     )
     revision: str | None = Field(default=None, max_length=100, description="Commit or tag of a hub model.")
     sha256: str | None = Field(
-        default=None, pattern=r"^[0-9a-f]{64}$", description="Expected sha256 of the weights; another one is refused."
+        default=None, pattern=r"^[0-9a-f]{64}$", description=("Expected sha256 of the weights; any other is refused.")
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Precision of the frozen weights. `auto`: bfloat16 where the processor has it."
+        default="auto", description=("Precision of the frozen weights. `auto`: bfloat16 if the processor supports it.")
     )
 
 
@@ -68,8 +68,8 @@ class DifferentialPrivacy(Section):
         gt=0.0,
         lt=0.1,
         description=(
-            "Probability that epsilon does not hold; must be below 1 / n, where n is how many records (or persons) are"
-            " trained on. Default: 1 / n^1.1."
+            "Probability that epsilon does not hold; must be below 1 / n for n training records (or persons)."
+            " Default: 1 / n^1.1."
         ),
     )
     accountant: Literal["rdp", "prv"] = Field(
@@ -94,7 +94,7 @@ class DifferentialPrivacy(Section):
             )
         if not self.on and self != DifferentialPrivacy.model_construct():
             raise ValueError(
-                "`training.differential_privacy` needs `target_epsilon` or `noise_multiplier`; without them it is off"
+                "`training.differential_privacy` needs `target_epsilon` or `noise_multiplier`; without either it is off"
             )
         return self
 
@@ -106,7 +106,7 @@ class Training(Section):
         default="sft",
         description=(
             "`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to"
-            " `record.rejected`. `label_head`: score the labels by a linear layer on the last token of the prompt,"
+            " `record.rejected`. `label_head`: score the labels with a linear layer on the last token of the prompt"
             " instead of writing them (classification)."
         ),
     )
@@ -122,8 +122,8 @@ class Training(Section):
     method: Literal["lora", "full"] = Field(
         default="lora",
         description=(
-            "`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, kept in float32"
-            " while they are trained."
+            "`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, in float32 during"
+            " training."
         ),
     )
     rank: int = Field(
@@ -149,7 +149,8 @@ class Training(Section):
         ),
     )
     dora: bool = Field(
-        default=False, description="Learn size and direction of the update apart (DoRA, arXiv:2402.09353); slower."
+        default=False,
+        description=("Learn size and direction of the update separately (DoRA, arXiv:2402.09353); slower."),
     )
     dropout: float = Field(
         default=0.0,
@@ -170,11 +171,11 @@ class Training(Section):
         description=(
             "Peak learning rate. 5e-4 as the authors of LoRA take for the 125 million weights of RoBERTa base"
             " (microsoft/LoRA, roberta_base_mnli.sh); larger models take less, in QLoRA (arXiv:2305.14314) 2e-4 for 7"
-            " billion and 1e-4 for 33 billion. Where answers are compared the default is 5e-5."
+            " billion and 1e-4 for 33 billion. For dpo and orpo the default is 5e-5."
         ),
     )
     schedule: Literal["linear", "cosine", "constant"] = Field(
-        default="linear", description="Course of the learning rate after warm-up; `linear` as in transformers."
+        default="linear", description="Learning rate schedule after warm-up; `linear` as in transformers."
     )
     warmup_fraction: float = Field(
         default=0.05,
@@ -191,8 +192,8 @@ class Training(Section):
         gt=0.0,
         le=100.0,
         description=(
-            "Gradients are clipped to this norm; 1 as in transformers. With `differential_privacy`: the gradient of"
-            " each record (or person), before they are summed."
+            "Gradients are clipped to this norm; 1 as in transformers. With `differential_privacy`, each record's (or"
+            " person's) gradient is clipped before the sum."
         ),
     )
     epochs: float = Field(
@@ -205,14 +206,14 @@ class Training(Section):
         ),
     )
     max_steps: int | None = Field(
-        default=None, ge=1, le=10_000_000, description="Upper bound of optimizer steps, whatever `epochs` says."
+        default=None, ge=1, le=10_000_000, description="Most optimizer steps, whatever `epochs` says."
     )
     batch_rows: int = Field(
         default=16,
         ge=1,
         le=4096,
         description=(
-            "Records per optimizer step. 16 as QLoRA takes for 7 billion weights; few records want fewer, for more"
+            "Records per optimizer step. 16 as in QLoRA for 7 billion weights; with few records, use fewer, for more"
             " steps."
         ),
     )
@@ -221,16 +222,15 @@ class Training(Section):
         ge=64,
         le=1_000_000,
         description=(
-            "Most tokens in memory at once; larger batches are accumulated, with the same result up to rounding. Chosen"
-            " as four rows of the default `max_length`; what other values need in memory is measured in"
-            " docs/benchmarks.md."
+            "Most tokens in memory at once; larger batches are accumulated, with the same result up to rounding."
+            " Chosen as four rows of the default `max_length`; docs/benchmarks.md has the memory of other values."
         ),
     )
     gradient_checkpointing: Literal["auto", "always", "never"] = Field(
         default="auto",
         description=(
-            "Keep only the inputs of layers and compute the rest again in the backward pass (arXiv:1604.06174): a"
-            " fraction of the memory, a third more time, the same weights. `auto`: where the training would not fit"
+            "Keep only the inputs of layers and recompute the rest in the backward pass (arXiv:1604.06174): a"
+            " fraction of the memory, a third more time, the same weights. `auto`: only if training would not fit"
             " into memory otherwise."
         ),
     )
@@ -246,8 +246,8 @@ class Training(Section):
     train_on: Literal["all_turns", "last_turn"] = Field(
         default="all_turns",
         description=(
-            "Which answers of a conversation are learned: all that the model gives, or the last only. Evaluation asks"
-            " for the last."
+            "Which answers of a conversation to learn: all of the model's, or only the last. Evaluation asks for the"
+            " last."
         ),
     )
     validations_per_epoch: int = Field(
@@ -265,8 +265,8 @@ class Training(Section):
         le=1000,
         description=(
             "Validations without improvement after which training stops. 3 is a choice, not measured: more than the 1"
-            " of transformers, as a validation comes twice an epoch. With `differential_privacy` all steps are made and"
-            " the last weights kept."
+            " of transformers, because validation runs twice an epoch. With `differential_privacy`, all steps run and"
+            " the last weights are kept."
         ),
     )
     seed: int = Field(
@@ -278,7 +278,7 @@ class Training(Section):
     differential_privacy: DifferentialPrivacy = Field(
         default_factory=DifferentialPrivacy,
         description=(
-            "Noise in every step, so that the weights hardly depend on a single record, or person where"
+            "Noise in every step, so that the weights hardly depend on a single record, or on a single person if"
             " `record.subject` is set (extra `dp`). Off unless `target_epsilon` or `noise_multiplier` is set."
         ),
     )
@@ -298,13 +298,13 @@ class Training(Section):
     @model_validator(mode="after")
     def fields_of_the_method(self) -> "Training":
         if self.method == "full" and self.objective == "label_head":
-            raise ValueError("`training.objective: label_head` goes with `training.method: lora`")
+            raise ValueError("`training.objective: label_head` needs `training.method: lora`")
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
-            raise ValueError(f"`training.{named[0]}` goes with `training.method: lora`")
+            raise ValueError(f"`training.{named[0]}` needs `training.method: lora`")
         if self.differential_privacy.on and (self.method != "lora" or self.compares_answers):
             raise ValueError(
-                "`training.differential_privacy` goes with `training.method: lora` and `training.objective: sft` or"
+                "`training.differential_privacy` needs `training.method: lora` and `training.objective: sft` or"
                 f" `label_head`, got {self.method} and {self.objective}"
             )
         return self

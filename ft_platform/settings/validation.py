@@ -10,16 +10,16 @@ from ft_platform.settings.section import Section
 class Expectation(Section):
     """One Great Expectations rule on a table."""
 
-    table: Literal["cleaned_records", "splits"] = Field(description="Table the expectation is about.")
+    table: Literal["cleaned_records", "splits"] = Field(description="Table to check.")
     expectation: str = Field(
         pattern=r"^expect_[a-z_]+$",
         max_length=200,
-        description="Name in Great Expectations, e.g. `expect_column_values_to_not_be_null`.",
+        description="Name of the expectation in Great Expectations, e.g. `expect_column_values_to_not_be_null`.",
     )
     kwargs: dict[str, Any] = Field(
         default_factory=dict,
         max_length=50,
-        description="Arguments of the expectation, in Great Expectations' own names.",
+        description="Arguments of the expectation, named as in Great Expectations.",
     )
 
 
@@ -30,9 +30,7 @@ class Validation(Section):
     is about single records and allows no exception (`mostly` is 1).
     """
 
-    min_rows: int = Field(
-        default=20, ge=1, le=1_000_000_000, description="Fewest rows that `cleaned_records` may have."
-    )
+    min_rows: int = Field(default=20, ge=1, le=1_000_000_000, description="Fewest rows of `cleaned_records`.")
     expectations: list[Expectation] = Field(
         default_factory=list, max_length=500, description="Additional expectations."
     )
@@ -41,7 +39,6 @@ class Validation(Section):
         ge=0,
         lt=100,
         description=(
-            "Records that may be quarantined, in percent of those judged; more stop the graph. 0: a single one"
-            " stops it."
+            "Percent of the judged records that may be quarantined; more stop the graph. 0: a single one stops it."
         ),
     )

@@ -76,7 +76,7 @@ def strings(file: Opened, column: pa.Array, name: str, first_row: int) -> pa.Arr
         return made
     except (pa.ArrowException, UnicodeError):
         raise SourceError(
-            f"{file.name}: column {name!r} holds something that is no UTF-8 text in data rows {first_row} to"
+            f"{file.name}: column {name!r} contains bytes that are not UTF-8 in data rows {first_row} to"
             f" {first_row + len(column) - 1}",
             "Export the column as text",
         ) from None

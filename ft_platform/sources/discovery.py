@@ -117,7 +117,7 @@ def find_parts(source: Source, environment: Environment) -> Found:
             "Correct source.uri, or put the file there",
         )
     if len(found.parts) > source.limits.files:
-        raise over(f"source.uri {source.uri}", f"means more than {source.limits.files:,} files", "files")
+        raise over(f"source.uri {source.uri}", f"matches more than {source.limits.files:,} files", "files")
     return found
 
 
@@ -134,7 +134,7 @@ def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
     if fs.isfile(path):
         if format_name(path, source.format) is None and not is_archive(path):
             raise SourceError(
-                f"source.uri {source.uri} has none of the endings {known_endings()}",
+                f"source.uri {source.uri} has none of the extensions {known_endings()}",
                 "Set source.format to the format it has",
             )
         known = known_hashes(lists_beside(path, fs.exists), lambda one: _text(fs, one))
@@ -146,7 +146,7 @@ def _resolve(source: Source, fs: fsspec.AbstractFileSystem, path: str) -> Found:
         )
     if fs.exists(f"{path.rstrip('/')}/{LOG}"):
         raise SourceError(
-            f"source.uri {source.uri} is a Delta table, whose files hold rows that were deleted too",
+            f"source.uri {source.uri} is a Delta table, whose files also contain deleted rows",
             "Set source.format: delta",
         )
     if fs.isdir(path) and (saved := saved_files(fs, path.rstrip("/"))):

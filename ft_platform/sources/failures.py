@@ -13,16 +13,16 @@ from ft_platform.errors import DiskFull, FtError, SourceError
 
 ACCESS = "Give the user that runs the platform read access"
 OPERATING_SYSTEM: dict[int, tuple[str, str]] = {
-    errno.ENOENT: ("was there when the source was listed, and is gone", "Run again once nobody writes to the source"),
-    errno.ESTALE: ("was there when the source was listed, and is gone", "Run again once nobody writes to the source"),
-    errno.ENOTDIR: ("was there when the source was listed, and is gone", "Run again once nobody writes to the source"),
+    errno.ENOENT: ("disappeared after the source was listed", ("Run again when nothing writes to the source")),
+    errno.ESTALE: ("disappeared after the source was listed", ("Run again when nothing writes to the source")),
+    errno.ENOTDIR: ("disappeared after the source was listed", ("Run again when nothing writes to the source")),
     errno.EACCES: ("may not be read", ACCESS),
     errno.EPERM: ("may not be read", ACCESS),
     errno.EIO: (
         "is not given out by its disk or network share (input/output error)",
         "Check the disk or the share, then run again",
     ),
-    errno.EISDIR: ("is a folder where a file was", "Run again once nobody writes to the source"),
+    errno.EISDIR: ("is a folder where a file was", "Run again when nothing writes to the source"),
     errno.ELOOP: ("is a symbolic link that leads to itself", "Take it out of the source"),
     errno.ENAMETOOLONG: ("has a name that is too long for this machine", "Rename it, or take it out of the source"),
     errno.EMFILE: (
@@ -100,7 +100,7 @@ def damaged(name: str, where: str = "") -> SourceError:
 def _memory(name: str, where: str) -> SourceError:
     behind = f" beyond {where}" if where else ""
     return SourceError(
-        f"{name} needs more memory{behind} than there is",
+        f"{name} needs more memory{behind} than is available",
         "If it is not damaged, export it in smaller files or row groups",
     )
 

@@ -77,7 +77,7 @@ class Opened:
         missing = [c for c in self.mapped if c not in got and c not in self.optional]
         twice = [c for c in self.mapped if got.count(c) > 1]
         problems = [f"column {c!r} is missing{_suggestion(c, got)}" for c in missing] + [
-            f"column {c!r} is there {got.count(c)} times" for c in twice
+            f"column {c!r} appears {got.count(c)} times" for c in twice
         ]
         if problems:
             names = [one for one in got if not from_first_row or _is_name(one)][:40]  # others may be data
@@ -106,7 +106,7 @@ class Opened:
         """
         if from_first_row and any((one.strip() and not any(map(str.isalpha, one))) or "@" in one for one in got):
             raise SourceError(
-                f"{self.name}: the first row holds numbers or addresses and no names of columns, so it may be data",
+                f"{self.name}: the first row has numbers or addresses instead of column names, so it may be data",
                 "Put a row with the names of the columns above it",
             )
         return [one for one in got if one.strip() and got.count(one) == 1 and (_is_name(one) or not from_first_row)]
@@ -137,7 +137,7 @@ class Opened:
         except UnicodeEncodeError:
             wrong = [first_row + i for i, row in enumerate(rows) if not all(map(_is_unicode, row))]
             raise SourceError(
-                f"{self.name}: {row_list(wrong)} hold half of a surrogate pair, which is no character",
+                f"{self.name}: {row_list(wrong)} contain half of a surrogate pair, which is not a character",
                 "Export the file again from its source",
             ) from None
         return self.checked(columns, arrays, first_row)

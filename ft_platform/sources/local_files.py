@@ -133,7 +133,7 @@ class _Looking:
                 if self._looked > self._most:
                     raise over(
                         f"source.uri {self._uri}",
-                        f"has more than {self._most:,} entries of folders to look at",
+                        f"has more than {self._most:,} directory entries to list",
                         "files",
                     )
                 if not entry.name.startswith(HIDDEN):

@@ -117,7 +117,7 @@ def read_footer(file: BinaryIO) -> list[RowGroup]:
         repeated = {one[4].decode() for one in footer[2] if one.get(3) == REPEATED}
         groups = [_row_group(one, size, repeated) for one in footer[4]]
         if footer[3] != sum(group.rows for group in groups):
-            raise BrokenPage("its footer names another number of rows than its row groups")
+            raise BrokenPage("its footer has a different number of rows than its row groups")
         return groups
     except (
         EOFError,

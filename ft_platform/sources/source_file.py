@@ -199,4 +199,4 @@ def _require_content(path: Path, name: str) -> None:
 
 
 def _changed(uri: str) -> SourceError:
-    return SourceError(f"{uri} was changed while it was read", "Run again once the file is written completely")
+    return SourceError(f"{uri} was changed while it was read", "Run again when the file is complete")

@@ -78,7 +78,7 @@ def select_query(source: Source) -> str:
     query = (source.query or "").strip().rstrip(";")
     if source.query and not QUERY.match(query):
         raise SourceError(
-            "source.query is no SELECT", "A source only reads: write a query that begins with SELECT or WITH"
+            "source.query is not a SELECT", "A source only reads: write a query that begins with SELECT or WITH"
         )
     return query
 

@@ -193,7 +193,7 @@ def _seven_bits(path: Path, name: str) -> FoundEncoding:
         if found := b" ".join(one for line in _lines_with(path, pattern) for one in pattern.findall(line)):
             letters = [one for one in _read(found, encoding) if one > "\x7f"]
             if letters and all(map(USUAL.match, letters)) and _decodes(path, encoding):
-                raise _uncertain(f"{name} may hold letters that look like ASCII", [encoding, "ascii"])
+                raise _uncertain(f"{name} may contain letters that look like ASCII", [encoding, "ascii"])
     return FoundEncoding("utf-8")
 
 
@@ -254,7 +254,7 @@ def _legacy_encoding(path: Path, name: str, offset: int) -> FoundEncoding:
     if best and sure >= LEAST_CERTAINTY:
         if mixed := lines_of_another(found, best) + (utf_8_inside(sample, best) if best.by_line else 0):
             raise SourceError(
-                f"{where}, and {mixed} places look like another encoding than {best.encoding}: two in one file",
+                f"{where}, and {mixed} places look like a different encoding from {best.encoding}: two in one file",
                 "Export it again as UTF-8",
             )
         return FoundEncoding(

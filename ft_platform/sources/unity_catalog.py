@@ -97,7 +97,7 @@ def _asked(uri: str, method: str, path: str, body: dict[str, Any] | None = None)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise SourceError(f"{uri}: what answers is no Unity Catalog", "Correct DATABRICKS_HOST")
+        raise SourceError(f"{uri}: the server there is not a Unity Catalog", "Correct DATABRICKS_HOST")
     return found
 
 
@@ -110,7 +110,7 @@ def _workspace(uri: str) -> tuple[str, str]:
         )
     if not re.fullmatch(r"[\x21-\x7e]+", token):
         raise ConfigError(
-            ["DATABRICKS_TOKEN holds blanks, line breaks or signs that no token has"], "Correct the variable"
+            ["DATABRICKS_TOKEN contains spaces, line breaks or characters that no token has"], "Correct the variable"
         )
     try:
         address = urlsplit(host if "://" in host else f"https://{host}")

@@ -133,7 +133,7 @@ def _wanted_members(
     """
     listed = archive.infolist()
     if len(listed) > budget.limits.files:
-        raise over(name, f"holds more than {budget.limits.files:,} files", "files")
+        raise over(name, f"contains more than {budget.limits.files:,} files", "files")
     if listed and min(member.header_offset for member in listed) > 0:
         raise SourceError(
             f"{name} has bytes before its first member: another archive, or a program that unpacks itself", REMEDY
@@ -142,17 +142,18 @@ def _wanted_members(
     shown = [(inner, member) for inner, member in named if not member.is_dir() and not is_hidden(inner)]
     if any(is_archive(inner_name(inner)) for inner, _ in shown):
         raise SourceError(
-            f"{name} holds an archive, and archives in archives are not read", "Pack the files themselves, or unpack it"
+            f"{name} contains an archive, and archives inside archives are not read",
+            "Pack the files themselves, or unpack it",
         )
     members = sorted(((inner, member) for inner, member in shown if wanted(inner)), key=lambda one: one[0])
     budget.members_ignored += len(shown) - len(members)
     if not members:
         raise SourceError(
-            f"{name} holds no file of a known format, only {len(listed)} others",
+            f"{name} contains no file of a known format, only {len(listed)} others",
             "Pack other files, or take it out of the source",
         )
     if repeated := len(members) - len({inner for inner, _ in members}):
-        raise SourceError(f"{name} holds {repeated} files under a name that another one has", REMEDY)
+        raise SourceError(f"{name} contains {repeated} files with a duplicate name", REMEDY)
     for number, (_, member) in enumerate(members, 1):
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
             raise SourceError(f"{name}: file {number} of the archive is not a regular file", REMEDY)

@@ -92,7 +92,7 @@ def benchmark_texts(settings: Splits) -> BenchmarkTexts | None:
     texts = BenchmarkTexts(batch for file in settings.benchmark_files for batch in _texts(_existing(file)))
     if texts.empty:
         raise ConfigError(
-            [f"splits.benchmark_files hold no text of at least {FEWEST} words"], "Name the files with the questions"
+            [f"splits.benchmark_files have no text of at least {FEWEST} words"], "Name the files with the questions"
         )
     return texts
 
@@ -110,7 +110,7 @@ def _existing(file: str) -> Path:
     path = Path(file).expanduser()
     if not path.is_file():
         raise ConfigError(
-            [f"splits.benchmark_files names {file}, which is no file"], "Correct the path, or put the file there"
+            [f"splits.benchmark_files names {file}, which is not a file"], "Correct the path, or put the file there"
         )
     return path
 

@@ -31,7 +31,7 @@ def given_sides(use_case: NamedUseCase, rows: Rows) -> np.ndarray:
         raise DataError(
             f"{use_case.name}: {wrong} of {rows.num_rows} records name none of {', '.join(SIDES)} in `{name}`, which"
             " `splits.strategy: given` needs",
-            "Correct the column that `splits.given_by` stands for, or set `splits.strategy: random`",
+            "Correct the column behind `splits.given_by`, or set `splits.strategy: random`",
         )
     return np.concatenate(sides)
 

@@ -26,7 +26,7 @@ def require_known_fields(policy: Policy) -> None:
             path for path, kind in kinds.items() if (kind not in NUMBERS if what else kind in (None, "section"))
         ]:
             raise ValueError(
-                f"{name}: {', '.join(unknown)}: no field of a use-case file{what} (`ft schema` lists them)"
+                f"{name}: {', '.join(unknown)}: not a field of a use-case file{what} (`ft schema` lists them)"
             )
 
 

@@ -67,13 +67,13 @@ STARTS: dict[Kind, dict[str, Any]] = {
 SAMPLE_COMMENTS = {
     "owners.accountable": "an e-mail address or team:<name>",
     "source.uri": "a file, folder, glob, bucket (s3://...) or database; `ft new --source` looks at one",
-    "record.id": "unique; without it records are identified by content",
+    "record.id": "unique; without it, records are identified by content",
     "record.consent": "columns that are not named here never enter the platform",
     "record.features": "for fairness only; they never enter a prompt",
-    "governance.accepted_consent": "every other value, and none, removes the record",
-    "governance.licence": "of the dataset: an SPDX id, or `proprietary` for records of your own",
+    "governance.accepted_consent": "any other value, or an empty one, removes the record",
+    "governance.licence": "of the dataset: an SPDX id, or `proprietary` for your own records",
     "privacy.quasi_identifiers": "made coarser until five persons share each combination",
-    "splits.rare_labels": "labels with fewer than five records are left out",
+    "splits.rare_labels": "labels with fewer than five records are removed",
     "base_model.uri": "or a hub id, a folder, s3://...",
 }
 """What stands behind the values of a new file on sample data."""
@@ -100,7 +100,7 @@ def scaffold_yaml(
     written = _every_field(start) if every_field else _short(start, SAMPLE_COMMENTS if why is None else why)
     head = [
         f"# Use case {name}: one file, one lineage graph from raw records to an evaluated checkpoint.",
-        "# It runs as it is, on sample data of fictitious persons: put your own source and columns in."
+        "# It runs as it is, on sample data of fictitious persons: replace the source and columns with yours."
         if values is None
         else "# Proposed from the source: correct what is wrong. Columns that are not named never enter the platform.",
         f"#   check it:  ft check {name}      run it:  ft run {name}      every other field:  ft schema, ft new --all",

@@ -34,7 +34,7 @@ ROLES = ("accountable", "data_engineering", "data_science", "domain_expert", "co
 class Owners(Section):
     """Who answers for what. Each is an e-mail address or `team:<name>`; `teams` says who the persons of a team are."""
 
-    accountable: Owner = Field(description="Person or team that answers for the use case as a whole.")
+    accountable: Owner = Field(description="Person or team that is responsible for the whole use case.")
     data_engineering: Owner | None = Field(
         default=None, description="Owns source, cleaning and splits. Default: accountable."
     )
@@ -46,9 +46,7 @@ class Owners(Section):
     teams: dict[TeamName, Annotated[list[Person], Field(max_length=200)]] = Field(
         default_factory=dict,
         max_length=20,
-        description=(
-            "Name of a team that is an owner -> e-mail addresses of its persons, who may grant waivers in its role."
-        ),
+        description=("Name of an owning team -> e-mail addresses of its members, who may grant waivers in its role."),
     )
 
     @model_validator(mode="after")
@@ -93,12 +91,12 @@ class Task(Section):
     answer_format: Literal["text", "json"] = Field(
         default="text",
         description=(
-            "`json`: every answer is one JSON object with `fields` (extraction), and is measured field by field"
+            "`json`: every answer is one JSON object with `fields` (extraction), measured field by field"
             " (`generation`)."
         ),
     )
     fields: dict[FieldKey, AnswerField] = Field(
-        default_factory=dict, max_length=100, description="Field of the answer -> what it holds, for `json`."
+        default_factory=dict, max_length=100, description="Field of the answer -> what it contains, for `json`."
     )
 
     @model_validator(mode="after")
@@ -140,7 +138,7 @@ class Retraining(Section):
         ),
     )
     poll_seconds: int = Field(
-        default=60, ge=10, le=86_400, description="Seconds between two looks of the sensor at the source."
+        default=60, ge=10, le=86_400, description="Seconds between the sensor's checks of the source."
     )
 
 
@@ -151,17 +149,17 @@ class Compute(Section):
         default="local",
         pattern=r"^[a-z][a-z0-9_]*$",
         max_length=60,
-        description="Name of a compute profile of the environment.",
+        description="Name of a compute profile in the environment.",
     )
     engine: Literal["in_process", "processes", "ray"] = Field(
         default="in_process",
         description=(
-            "Where data stages run batch by batch: in the step's process, on a pool of local processes, or on Ray Data"
-            " (extra `ray`). Same results."
+            "Where data stages run, batch by batch: in the step's process, on a pool of local processes, or on Ray"
+            " Data (extra `ray`). The results are the same."
         ),
     )
     workers: int = Field(
-        default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one a core."
+        default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one per core."
     )
     threads: int = Field(
         default=0,
@@ -172,8 +170,8 @@ class Compute(Section):
     attention: Literal["auto", "packed", "flash", "padded"] = Field(
         default="auto",
         description=(
-            "How training rows go through attention. `auto`: flash attention on a GPU that has it, else packed rows,"
-            " padded where the model cannot."
+            "Attention in training. `auto`: flash attention on a GPU that supports it, else packed rows, or padded"
+            " ones if the model cannot take packed rows."
         ),
     )
     liger: bool = Field(
@@ -185,7 +183,8 @@ class Compute(Section):
     compile: bool = Field(
         default=False,
         description=(
-            "`torch.compile` of every layer: starts a minute later, then is faster; needs a C++ compiler on a CPU."
+            "Use `torch.compile` on every layer: starts a minute later, then runs faster; on a CPU it needs a C++"
+            " compiler."
         ),
     )
     timeout_minutes: int = Field(
@@ -199,8 +198,8 @@ class Compute(Section):
         ge=1,
         le=86_400,
         description=(
-            "Seconds a program gets to end after it was asked to stop; training needs one optimizer step to save its"
-            " state."
+            "Seconds that a program gets to end after a request to stop; training needs one optimizer step to save"
+            " its state."
         ),
     )
     save_minutes: float = Field(
@@ -208,19 +207,21 @@ class Compute(Section):
         ge=0.0,
         le=1440.0,
         description=(
-            "Minutes between two saved states of a training, from which a killed one goes on; 0: after every step."
+            "Minutes between saved states of a training, from which a killed one continues; 0: after every step."
         ),
     )
     states_kept: int = Field(
         default=2,
         ge=2,
         le=1000,
-        description="Newest saved states that are kept while training runs; damaged ones have a predecessor.",
+        description=(
+            "How many of the newest saved states to keep while training runs, so that a damaged one has a predecessor."
+        ),
     )
     on_out_of_memory: Literal["stop", "halve"] = Field(
         default="stop",
         description=(
-            "`stop`: training fails and names the setting to lower. `halve`: it goes on with half of"
+            "`stop`: training fails and names the setting to lower. `halve`: it continues with half of"
             " `training.micro_batch_tokens`, at the same records per optimizer step."
         ),
     )
@@ -230,7 +231,7 @@ class Compute(Section):
         le=1_000_000_000.0,
         description=(
             "Most that the programs of this use case may cost in a calendar month (UTC), in the currency of the"
-            " environment; what the environment allows is the limit as well. Default: that of the environment."
+            " environment, whose own limit also applies. Default: the environment's limit."
         ),
     )
 
@@ -239,29 +240,25 @@ class UseCase(Section):
     """One fine-tuning use case of a department."""
 
     description: str = Field(
-        min_length=10, max_length=2000, description="What the model does for whom, in one or two sentences."
+        min_length=10, max_length=2000, description="What the model does, and for whom, in one or two sentences."
     )
-    owners: Owners = Field(description="Who answers for what.")
+    owners: Owners = Field(description="Who is responsible for what.")
     task: Task = Field(description="What the model is asked to do.")
     source: Source = Field(description="Where the raw records come from.")
     record: RecordMapping = Field(description="Which source column becomes which field of a record.")
     governance: Governance = Field(description="Which records may be used.")
-    cleaning: Cleaning = Field(default_factory=Cleaning, description="How texts are repaired and which are removed.")
+    cleaning: Cleaning = Field(default_factory=Cleaning, description=("How texts are cleaned, and which are removed."))
     privacy: Privacy = Field(default_factory=Privacy, description="How personal data is found and replaced.")
     validation: Validation = Field(default_factory=Validation, description="Great Expectations suites.")
     splits: Splits = Field(default_factory=Splits, description="How records are divided.")
     base_model: BaseModelSettings = Field(description="The model that is fine-tuned.")
     training: Training = Field(default_factory=Training, description="How it is fine-tuned.")
-    audit: Audit = Field(
-        default_factory=Audit, description="How many records may have a fault before training is refused."
-    )
+    audit: Audit = Field(default_factory=Audit, description="How many faulty records training accepts.")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How systems are compared.")
     attacks: Attacks = Field(
-        default_factory=Attacks, description="How a checkpoint is attacked, and what it may give away."
+        default_factory=Attacks, description="How a checkpoint is attacked, and how much it may give away."
     )
-    regression: Regression = Field(
-        default_factory=Regression, description="What the fine-tuned model may not have forgotten."
-    )
+    regression: Regression = Field(default_factory=Regression, description="What the fine-tuned model must not forget.")
     fairness: Fairness = Field(default_factory=Fairness, description="Group comparison of data and outputs.")
     business: Business = Field(
         default_factory=Business, description="What the work costs with and without the model, for `roi_report`."
@@ -274,9 +271,11 @@ class UseCase(Section):
     )
     seed_variation: SeedVariation = Field(
         default_factory=SeedVariation,
-        description="How `seed_variation` measures what of the evaluation is luck of the seed.",
+        description="How `seed_variation` measures how much of the evaluation is luck of the seed.",
     )
-    judge: Judge = Field(default_factory=Judge, description="How `judge_report` compares answers by a language model.")
+    judge: Judge = Field(
+        default_factory=Judge, description=("How a language model compares answers in `judge_report`.")
+    )
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
     release: Release = Field(description="What the model card says about use.")
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
@@ -305,7 +304,7 @@ class UseCase(Section):
                 "`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`"
             )
         if self.training.gradient_checkpointing == "always" and self.compute.compile:
-            raise ValueError("`training.gradient_checkpointing: always` does not go with `compute.compile: true`")
+            raise ValueError("`training.gradient_checkpointing: always` does not work with `compute.compile: true`")
         if self.governance.without_consent_column == "refuse" and not self.record.consent:
             raise ValueError("`record.consent` is needed, or set `governance.without_consent_column: licence`")
         if problems := self.governance.problems_with(self.record):
@@ -316,8 +315,9 @@ class UseCase(Section):
             raise ValueError("; ".join(problems))
         if self.training.differential_privacy.on and self.fairness.mitigation in IN_TRAINING:
             raise ValueError(
-                f"`training.differential_privacy` does not go with `fairness.mitigation: {self.fairness.mitigation}`,"
-                " which lets records decide how much others count; mitigations of outputs go with it"
+                "`training.differential_privacy` does not work with `fairness.mitigation:"
+                f" {self.fairness.mitigation}`, which lets records decide how much others count; use a mitigation of"
+                " outputs"
             )
         if problems := self.privacy.problems_with(self.record):
             raise ValueError("; ".join(problems))
@@ -329,13 +329,13 @@ class UseCase(Section):
         """What needs labels to be scored, in sentences."""
         needed = {
             "needs `task.kind: classification`": self.task.kind != "classification",
-            "does not go with `training.objective: label_head`: a label head scores labels and writes nothing": (
+            "does not work with `training.objective: label_head`: a label head scores labels and writes nothing": (
                 self.training.objective == "label_head"
             ),
-            "does not go with `fairness.mitigation: threshold_optimizer`, which needs the probability of a label": (
+            "does not work with `fairness.mitigation: threshold_optimizer`, which needs the probability of a label": (
                 self.fairness.mitigation == "threshold_optimizer"
             ),
-            "does not go with `gate.max_calibration_error`: answers that are written have no confidence": (
+            "does not work with `gate.max_calibration_error`: written answers have no confidence": (
                 self.gate.max_calibration_error is not None
             ),
         }

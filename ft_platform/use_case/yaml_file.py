@@ -75,7 +75,7 @@ class Loader(yaml.SafeLoader):
                 None, None, "aliases (`*name`) are not supported; write the value again", event.start_mark
             )
         if getattr(event, "tag", None) is not None:
-            raise ComposerError(None, None, "tags (`!name`) are not supported; leave it out", event.start_mark)
+            raise ComposerError(None, None, "tags (`!name`) are not supported; remove it", event.start_mark)
         if self._depth > DEEPEST:
             raise ComposerError(None, None, f"nested too deeply (more than {DEEPEST} levels)", event.start_mark)
         self._depth += 1
@@ -134,7 +134,10 @@ def parse_yaml(text: str) -> YamlFile:
         sign = error.character if isinstance(error.character, int) else ord(error.character)
         return YamlFile(
             problems=[
-                (text[: error.position].count("\n") + 1, f"not valid YAML: the sign U+{sign:04X} must not stand there")
+                (
+                    text[: error.position].count("\n") + 1,
+                    (f"not valid YAML: the character U+{sign:04X} is not allowed there"),
+                )
             ],
             broken=True,
         )
@@ -184,8 +187,8 @@ def _scalar(loader: yaml.SafeLoader, node: yaml.Node, found: YamlFile) -> Any:
             (
                 line,
                 (
-                    "not valid YAML: half of a surrogate pair is no sign; write the sign itself, or \\U and eight hex"
-                    " digits"
+                    "not valid YAML: half of a surrogate pair is not a character; write the character itself,"
+                    " or \\U and eight hex digits"
                 ),
             )
         )
@@ -204,7 +207,7 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, place: Place, foun
         if key in values:
             where = ".".join(map(str, (*place, key))).removeprefix("attributes.")
             found.problems.append(
-                (line, f"`{where}` is there twice, first in line {found.lines[(*place, key)]}; remove one")
+                (line, f"`{where}` is a duplicate, first in line {found.lines[(*place, key)]}; remove one")
             )
             continue
         found.lines[(*place, key)] = line

@@ -83,9 +83,9 @@ def test_without_a_key_the_stage_stops_and_writes_nothing(environment: Environme
 @pytest.mark.parametrize(
     ("key", "problem"),
     [
-        (bytes(32).hex(), "the pseudonym key is not the one that earlier versions"),
-        ("no key at all", "holds neither hexadecimal digits"),
-        ("", "holds a key of less than 32 bytes"),
+        (bytes(32).hex(), "the pseudonym key is not the one behind earlier versions"),
+        ("no key at all", "contains neither hexadecimal digits"),
+        ("", "contains a key of less than 32 bytes"),
     ],
 )
 def test_another_or_a_damaged_key_stops_and_the_version_before_stays(
@@ -286,7 +286,7 @@ def test_without_quasi_identifiers_or_a_reason_nothing_may_be_trained_and_the_ru
     outcome = run(environment)
     assert not outcome.success
     said = (
-        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records; no"
+        "check is_k_anonymous of anonymized_records failed: k-anonymity was not measured on 90 records: no"
         " quasi-identifiers are named, and the file gives no"
     )
     assert outcome.error.startswith(said)

@@ -104,14 +104,17 @@ def test_a_form_of_times_can_be_named(environment: Environment, tmp_path: Path) 
 WRONG = {
     "NaN": (
         [{"date": "2026-01-01", "metric": "accuracy", "value": "nan", "period": "before"}],
-        "data row 1 with a value that is no finite number",
+        "data row 1 with a value that is not a finite number",
     ),
     "infinite": (
         [{"date": "2026-01-01", "metric": "accuracy", "value": "inf", "period": "before"}],
-        "no finite number",
+        "not a finite number",
     ),
-    "text": ([{"date": "2026-01-01", "metric": "accuracy", "value": SECRET, "period": "before"}], "no finite number"),
-    "empty": ([{"date": "2026-01-01", "metric": "accuracy", "value": "", "period": "before"}], "no finite number"),
+    "text": (
+        [{"date": "2026-01-01", "metric": "accuracy", "value": SECRET, "period": "before"}],
+        ("not a finite number"),
+    ),
+    "empty": ([{"date": "2026-01-01", "metric": "accuracy", "value": "", "period": "before"}], ("not a finite number")),
     "share": (
         [{"date": "2026-01-01", "metric": "accuracy", "value": 92, "period": "before"}],
         "accuracy outside its range",
@@ -126,7 +129,7 @@ WRONG = {
     ),
     "metric": (
         [{"date": "2026-01-01", "metric": SECRET, "value": 1, "period": "before"}],
-        "a metric that is none of customer_satisfaction",
+        "a metric other than customer_satisfaction",
     ),
     "period": (
         [{"date": "2026-01-01", "metric": "accuracy", "value": 1, "period": SECRET}],
@@ -153,9 +156,9 @@ def test_a_wrong_row_is_refused_by_its_number_without_its_content(
     ("times", "message"),
     [
         ((("2026-01-02T00:00", "2026-01-01T00:00"),), "closed before it was opened"),
-        ((("2026-01-01T00:00", "2026-01-01T00:00+01:00"),), "a time zone in one of opening and closing only"),
+        ((("2026-01-01T00:00", "2026-01-01T00:00+01:00"),), "a time zone in only one of opening and closing"),
         ((("2026-01-01T00:00", SECRET),), "no day or time"),
-        ((("2026-01-01T00:00", ""),), "none of a closed case"),
+        ((("2026-01-01T00:00", ""),), "no closed case"),
     ],
 )
 def test_wrong_times_are_refused(environment: Environment, tmp_path: Path, times: tuple, message: str) -> None:
@@ -173,7 +176,7 @@ def test_periods_that_overlap_are_refused(environment: Environment, tmp_path: Pa
 
 def test_a_case_that_is_there_twice_is_refused(environment: Environment, tmp_path: Path) -> None:
     rows = cases(("2026-01-01T00:00", "2026-01-02T00:00")) * 2
-    with pytest.raises(DataError, match="data row 2 with a case that is there already"):
+    with pytest.raises(DataError, match="data row 2 with a case that appears twice"):
         read(environment, tmp_path, rows, opened_at="opened", closed_at="closed", case="id", introduced_on="2026-01-01")
     assert (
         read(environment, tmp_path, rows, opened_at="opened", closed_at="closed", introduced_on="2026-01-01").rows == 2
@@ -231,7 +234,7 @@ def test_messages_of_the_readers_name_the_setting(environment: Environment, tmp_
     (tmp_path / "folder").mkdir()
     for name in ("a.csv", "b.csv"):
         write_rows(tmp_path / "folder" / name, satisfaction([3.0], []))
-    with pytest.raises(SourceError, match="means 2 files, expected one"):
+    with pytest.raises(SourceError, match="matches 2 files, expected one"):
         read(environment, tmp_path, uri=str(tmp_path / "folder"), period="period")
 
 
@@ -240,12 +243,12 @@ def test_messages_of_the_readers_name_the_setting(environment: Environment, tmp_
     [
         ({"measurements": [{"uri": "a.csv"}]}, "introduced_on` is needed"),
         ({"introduced_on": "2026-13-01"}, "YYYY-MM-DD"),
-        ({"introduced_on": "2026-01-01", "measurements": [{"uri": "a.csv", "opened_at": "o"}]}, "go together"),
+        ({"introduced_on": "2026-01-01", "measurements": [{"uri": "a.csv", "opened_at": "o"}]}, "need each other"),
         (
             {"introduced_on": "2026-01-01", "measurements": [{"uri": "a.csv", "working_time": True}]},
-            "working_time` goes with",
+            "working_time` needs",
         ),
-        ({"introduced_on": "2026-01-01", "measurements": [{"uri": "postgresql://db/x"}]}, "read from a file"),
+        ({"introduced_on": "2026-01-01", "measurements": [{"uri": "postgresql://db/x"}]}, "must come from a file"),
         ({"adoption": 1.5}, "less than or equal to 1"),
         ({"volume_per_month": float("nan")}, "Input should be"),
     ],

@@ -70,7 +70,7 @@ def test_a_report_of_other_measurements_or_settings_is_called_out_of_date(case: 
     content = file.read_bytes()
     file.write_bytes(content + content.splitlines(keepends=True)[-1].replace(b"-15", b"-99"))
     assert [
-        f"business.measurements have other content than {report.id}" in one
+        f"business.measurements have changed since {report.id}" in one
         for one in outdated(case.lake, case.environment, use_case, report, roi)
     ] == [True]
     file.unlink()
@@ -118,7 +118,7 @@ def test_no_file_of_the_report_holds_a_row_of_the_measurements(case: TinyCase, t
 def test_a_file_that_cannot_be_used_publishes_nothing(case: TinyCase, tmp_path: Path) -> None:
     before = case.lake.artifacts("complaints", "roi_report")
     rows = satisfaction([float("nan")] * 6, [4.0] * 6)
-    with pytest.raises(DataError, match="no finite number"):
+    with pytest.raises(DataError, match="not a finite number"):
         published(case, measurements=[{"uri": write_rows(tmp_path / "nan.csv", rows), "period": "period"}])
     assert case.lake.artifacts("complaints", "roi_report") == before
 
@@ -140,19 +140,19 @@ def test_the_page_says_everything_and_loads_nothing(case: TinyCase, tmp_path: Pa
     assert len(sources) == 3 and all((source or "").startswith("data:image/png;base64,") for source in sources)
     alts = [attributes["alt"] or "" for tag, attributes in page.tags if tag == "img"]
     assert len(alts) == 3 and all(re.search(r"\d", alt) for alt in alts), "each says its figures"
-    assert alts[0].startswith("Change of each figure against before: Accuracy -")
+    assert alts[0].startswith("Change of each figure: Accuracy -")
     assert not re.search(r"https?://", case.lake.read_file(report, "report.html").decode())
     words = " ".join(page.words.split())
     for part in (
-        "the model saves: 8,400",
+        "the model saves 8,400",
         "CHF per month",
         "Payback after 3.57",
         "Break-even after 14,286",
-        "Prompted model elsewhere",
+        "Prompted model of another provider",
         "business.minutes_without",
         "Customer satisfaction: better (measured)",
         f"sha256:{roi['measurements'][0]['sha256']}",
-        "Cost of errors is not in the savings: business.cost_of_error not stated or measured",
+        "The savings leave out the cost of errors: business.cost_of_error not declared or measured",
         report.artifact_id,
         case.report.artifact_id,
     ):
@@ -171,7 +171,7 @@ def test_the_page_opens_with_the_quality_and_the_release_and_not_with_what_is_sa
     words = " ".join(page_of(case, report).words.split())
     quality, release, saved = (
         words.index(part)
-        for part in ("Whether it is good enough", "Nothing is saved before the model is released", "the model saves")
+        for part in ("Is the model good enough?", "Nothing is saved until the model is released", "the model saves")
     )
     assert quality < release < saved
 
@@ -195,8 +195,8 @@ def test_a_use_case_without_business_figures_says_not_measured(case: TinyCase) -
         ({"minutes_with": 9}, "If it is released, the model costs more than it saves: -6,300"),
         ({"minutes_with": 9}, "Payback: never at these figures."),
         ({"volume_per_month": 0}, "If it is released, the model saves nothing"),
-        ({"minutes_with": 5.9}, "The interval holds 0: whether it saves cannot be told."),
-        ({"investment": None}, "Payback: not measured: business.investment is not stated."),
+        ({"minutes_with": 5.9}, "The interval includes 0, so this is not certain."),
+        ({"investment": None}, "Payback: not measured: business.investment is not declared."),
     ],
 )
 def test_losses_are_said_as_plainly_as_savings(case: TinyCase, changes: dict, said: str) -> None:
@@ -206,7 +206,7 @@ def test_losses_are_said_as_plainly_as_savings(case: TinyCase, changes: dict, sa
 def test_a_figure_is_called_better_only_if_its_interval_is(case: TinyCase) -> None:
     roi = found(case, **PLAN)
     assert figure_sentence("efficiency", roi["figures"]["efficiency"])["text"].startswith(
-        "Efficiency: better (assumed). 6.00 before, 3.20 after: -2.80"
+        "Efficiency: better (assumed). 6.00 before, 3.20 after, a difference of -2.80"
     )
     near = found(case, **{**PLAN, "minutes_with": 5.9})["figures"]["efficiency"]
     assert "no clear change" in figure_sentence("efficiency", near)["text"]
@@ -246,7 +246,7 @@ def test_the_command_prints_the_newest_report(
     path = Path(report.uri) / "roi.json"
     path.write_text(path.read_text().replace('"value": 6', '"value": 7'))
     assert cli.main(["roi", "complaints", "--json"]) == 1
-    assert "not what its manifest says" in capsys.readouterr().err and CorruptVersion.permanent
+    assert "does not match its manifest" in capsys.readouterr().err and CorruptVersion.permanent
 
 
 def test_the_command_says_what_to_do_where_there_is_no_report(

@@ -97,7 +97,7 @@ def test_the_same_seed_shows_the_same_records_and_another_one_others(
 
 def test_one_kind_of_change_can_be_asked_for(case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "record r0" in (shown := on_a_terminal(monkeypatch, "--kind", "html")) and "record r1" not in shown
-    assert "No text was changed this way." in on_a_terminal(monkeypatch, "--kind", "boilerplate")
+    assert "No text was changed in this way." in on_a_terminal(monkeypatch, "--kind", "boilerplate")
 
 
 def test_every_kind_of_change_can_be_asked_for() -> None:
@@ -216,7 +216,7 @@ def test_texts_are_not_logged(
 def test_a_sample_of_none_is_refused(case: NamedUseCase, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run("--sample", "0")
-    assert "whole number from 1 on" in capsys.readouterr().err
+    assert "whole number, 1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

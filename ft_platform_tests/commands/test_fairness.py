@@ -120,7 +120,7 @@ def test_a_changed_report_is_refused(published: dict[str, Any], capsys: pytest.C
     file = Path(lake.path_of("shared", "tests", "fairness_report", "fair-1")) / "fairness.json"
     file.write_text(file.read_text().replace("0.", "9."))
     assert cli.main(["fairness", "tests"]) == 1
-    assert "is not what its manifest says" in capsys.readouterr().err
+    assert "does not match its manifest" in capsys.readouterr().err
 
 
 def test_figures_without_evidence_have_no_value() -> None:

@@ -94,7 +94,9 @@ def test_a_copy_goes_to_another_file_and_never_over_another_key(
     assert (home / "copy.key").read_text() == first.to_text() and (home / "copy.key").stat().st_mode & 0o077 == 0
     (home / "theirs.key").write_text(bytes(32).hex())
     assert main(["keys", "copy", "--to", "file", "--file", str(home / "theirs.key")]) == 1
-    assert "holds another key" in capsys.readouterr().err and (home / "theirs.key").read_text() == bytes(32).hex()
+    assert (
+        "contains a different key" in capsys.readouterr().err and (home / "theirs.key").read_text() == bytes(32).hex()
+    )
 
 
 def test_a_plain_file_is_encrypted_by_kms_in_place_and_copied_to_secrets_manager(

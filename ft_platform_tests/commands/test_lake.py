@@ -65,8 +65,8 @@ def test_wide_files_behind_a_closed_folder_are_said_to_be_that(home: Path, capsy
     main(["lake", "harden"])
     os.chmod(home / "lake/restricted/claims/a.json", 0o644)
     assert warnings(capsys) == [
-        f"1 of 3 files and folders in {home}/lake/restricted have wider modes than they need; the folder keeps others"
-        " out. Close it with: ft lake harden"
+        f"1 of 3 files and folders in {home}/lake/restricted have wider modes than they need, although the folder"
+        " keeps others out. Close it with: ft lake harden"
     ]
 
 
@@ -107,7 +107,7 @@ def test_what_this_account_may_not_look_into_is_said_to_be_that(
     )
     monkeypatch.setattr("ft_platform.rehearsal.file_problems.validate_all", lambda *_: [])
     monkeypatch.setattr("ft_platform.use_case.file.find_use_cases", lambda defs: [])
-    assert [sentence.split(" was not looked at", 1)[0] for sentence in warnings(capsys)] == [
+    assert [sentence.split(" was not checked", 1)[0] for sentence in warnings(capsys)] == [
         str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "dagster")
     ]
 
@@ -117,7 +117,7 @@ def test_a_file_system_without_modes_is_said_to_be_one(
 ) -> None:
     main(["lake", "harden"])
     monkeypatch.setattr(modes, "modes_hold", lambda folder: False)
-    assert [sentence for sentence in warnings(capsys) if "keeps no modes" in sentence]
+    assert [sentence for sentence in warnings(capsys) if "has no modes" in sentence]
 
 
 def test_a_new_installation_has_nothing_to_warn_of(
@@ -161,7 +161,7 @@ def test_an_open_bucket_is_found_by_block_policy_and_acl(monkeypatch: pytest.Mon
         )
         assert of_bucket(lake)[0] == "its public-access block has BlockPublicPolicy switched off"
         client.put_bucket_acl(Bucket="claims", ACL="public-read")
-        assert "its ACL gives everybody READ" in of_bucket(lake)
+        assert "its ACL gives everyone READ" in of_bucket(lake)
 
 
 def test_what_a_store_does_not_tell_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +175,6 @@ def test_what_a_store_does_not_tell_is_said_to_be_unknown(monkeypatch: pytest.Mo
         },
     )
     assert len(of_bucket(lake)) == 3
-    assert all("could not be looked at" in sentence for sentence in of_bucket(lake))
+    assert all("could not be checked" in sentence for sentence in of_bucket(lake))
     monkeypatch.setattr(lake, "root", "gs://claims/lake")
-    assert store_access.problems_of(lake)[0].startswith("who may read gs://claims/lake was not looked at")
+    assert store_access.problems_of(lake)[0].startswith("who may read gs://claims/lake was not checked")

@@ -46,7 +46,7 @@ def test_the_terminal_shows_shapes_the_question_and_the_next_commands_and_no_val
     assert cli.main(["new", "letters", "--source", "letters.csv", *STATED[2:]]) == 0
     out = capsys.readouterr().out
     assert "Message" in out and "five rows" in out
-    assert "Yours to answer, or nothing is used: governance.licence (defs/letters/defs.yaml:" in out
+    assert "You must answer this, or no record is used: governance.licence (defs/letters/defs.yaml:" in out
     assert "ft check letters && ft run letters --until data_report" in out
     assert SECRET not in out and "cards" not in out
 
@@ -60,7 +60,7 @@ def test_check_says_what_is_to_be_answered_and_then_leads_rows_through(capsys) -
     file.write_text(file.read_text().replace("to be stated", "CC-BY-4.0"))
     assert cli.main(["check", "letters"]) == 0
     captured = capsys.readouterr()
-    assert "letters: 90 rows, 2 columns" in captured.out and "of 90 rows led through: raw_records 90" in captured.out
+    assert "letters: 90 rows, 2 columns" in captured.out and "of 90 rows run through: raw_records 90" in captured.out
     assert SECRET not in captured.out + captured.err
     assert not (Path("home") / "lake").exists()
     assert cli.main(["check", "letters", "--json"]) == 0
@@ -100,7 +100,7 @@ def test_all_writes_every_field_with_the_proposed_values(capsys) -> None:
 
 def test_set_without_a_source_is_refused(capsys) -> None:
     assert cli.main(["new", "letters", *STATED]) == 1
-    assert "--set goes with --source" in capsys.readouterr().err
+    assert "--set needs --source" in capsys.readouterr().err
 
 
 def test_until_runs_what_a_stage_is_built_from() -> None:

@@ -52,7 +52,7 @@ def test_the_settings_of_a_use_case_are_used(gold: Path, capsys: pytest.CaptureF
 
 def test_a_missing_file_and_use_case_are_one_line(gold: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["privacy", "eval", "--gold", str(gold.with_name("none.json"))]) == 1
-    assert "there is no such file" in capsys.readouterr().err
+    assert "no such file" in capsys.readouterr().err
     assert main(["privacy", "eval", "--gold", str(gold), "--use-case", "complaint_ruting"]) == 1
     assert "complaint_routing" in capsys.readouterr().err
 

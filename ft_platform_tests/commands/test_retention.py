@@ -60,7 +60,7 @@ def test_it_looks_ahead_without_marking(installation, capsys):
     found = swept(capsys, "letters", "--day", today(6), "--dry-run")["sweeps"][0]
     assert [one["reasons"] for one in found["tainted"]] == [{"expired": 1}] * 5 and not found["marked"]
     assert tainted_now(house.lake, "letters") == []
-    assert "still to come" in swept(capsys, "--day", today(6), code=1)["failed"]["letters"]
+    assert "is in the future" in swept(capsys, "--day", today(6), code=1)["failed"]["letters"]
 
 
 @pytest.mark.integration

@@ -68,7 +68,7 @@ def test_keys_are_shown_rotated_and_reported_stolen(home: Environment, capsys: p
     table(open_lake(home))
     [first] = json.loads(told(capsys, "keys", "--json"))["keys"]
     assert "version 2" in told(capsys, "rotate")
-    assert "must be a moment with an offset" in told(capsys, "stolen", first["key"], "--since", "yesterday", code=1)
+    assert "must be a time with an offset" in told(capsys, "stolen", first["key"], "--since", "yesterday", code=1)
     told(capsys, "stolen", first["key"], "--since", "2000-01-01T00:00:00+00:00")
     assert "stolen since 2000-01-01" in told(capsys, "keys")
     assert "signed by a key that was stolen" in told(capsys, "verify", code=1)

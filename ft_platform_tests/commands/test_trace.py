@@ -90,7 +90,7 @@ def test_the_id_of_a_checkpoint_is_enough(capsys):
 
 def test_the_use_case_may_be_named(capsys):
     assert traced(capsys, "record", "letters", "17")["record_id"] == "record-letters"
-    assert "no version of raw_records of letters holds this record" in failed(
+    assert "no version of raw_records of letters contains this record" in failed(
         capsys, "record", "letters", "record-claims"
     )
 

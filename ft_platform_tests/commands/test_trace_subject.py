@@ -190,7 +190,7 @@ def test_a_restricted_zone_that_may_not_be_read_is_not_an_empty_one(house, capsy
         return original(self, path, *arguments, **options)
 
     monkeypatch.setattr(type(house.lake.fs), "ls", ls)
-    assert "the restricted zone of the lake may not be read" in failed(capsys, PERSON)
+    assert "no permission to read the restricted zone of the lake" in failed(capsys, PERSON)
 
 
 def test_the_id_may_come_from_standard_input(house, capsys, monkeypatch):

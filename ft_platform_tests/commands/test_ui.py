@@ -15,7 +15,7 @@ def test_this_machine_needs_no_word(environment: Environment, host: str) -> None
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "ml.example.org", ""])
 def test_other_machines_are_refused_and_the_remedy_is_named(environment: Environment, host: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"everyone who reaches this machine read all data and start runs.*or say --without-logins"
+        ConfigError, match=r"everyone who reaches this machine read all data and start runs.*or add --without-logins"
     ):
         listening_on(host, 3000, False, environment)
 

@@ -87,7 +87,7 @@ def test_three_raters_with_gaps_have_krippendorffs_alpha() -> None:
 
 def test_what_cannot_be_measured_has_no_number() -> None:
     for raters, reason in [
-        ([["tie", "fine_tuned"]], "one rater"),
+        ([["tie", "fine_tuned"]], "two raters"),
         ([["tie", None], [None, "tie"]], "no record was judged by two"),
         ([["tie", "tie"], ["tie", "tie"]], "all ratings are the same"),
     ]:

@@ -84,7 +84,7 @@ def test_settings_that_cannot_be_meant_are_refused(change: dict) -> None:
 
 def test_two_endpoints_of_one_name_are_refused() -> None:
     one = {"name": "a", "url": "https://x/v1", "model": "m"}
-    with pytest.raises(ValidationError, match="two of the same name"):
+    with pytest.raises(ValidationError, match="duplicate names"):
         Evaluation.model_validate({"endpoints": [one, one]})
 
 

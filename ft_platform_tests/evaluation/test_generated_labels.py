@@ -149,7 +149,7 @@ def test_a_model_with_a_label_head_writes_nothing(case: TinyCase, tmp_path: Path
 
     evaluator = evaluator_of(case, tmp_path)
     add_label_head(evaluator.model, 3)
-    with pytest.raises(ConfigError, match="does not go with a label head"):
+    with pytest.raises(ConfigError, match="does not work with a label head"):
         evaluator.tuned()
 
 
@@ -160,13 +160,17 @@ def test_a_model_with_a_label_head_writes_nothing(case: TinyCase, tmp_path: Path
         (
             "classification",
             {"training": {"objective": "label_head"}},
-            "does not go with `training.objective: label_head`",
+            "does not work with `training.objective: label_head`",
         ),
-        ("classification", {"gate": {"max_calibration_error": 0.1}}, "does not go with `gate.max_calibration_error`"),
+        (
+            "classification",
+            {"gate": {"max_calibration_error": 0.1}},
+            ("does not work with `gate.max_calibration_error`"),
+        ),
         (
             "classification",
             {"fairness": {"sensitive_features": ["region"], "mitigation": "threshold_optimizer"}},
-            "does not go with `fairness.mitigation: threshold_optimizer`",
+            "does not work with `fairness.mitigation: threshold_optimizer`",
         ),
     ],
 )

@@ -290,7 +290,7 @@ def test_the_command_writes_and_verifies(
         ("evidence", "nope"): "There are adapter_checkpoint-1 (complaints)",
         ("evidence", "verify"): "got 1 words",
         ("evidence", "verify", str(tmp_path / "nothing")): "there is no folder",
-        ("evidence", "verify", found["folder"], "--out", "x"): "--out and --sign-with go with",
+        ("evidence", "verify", found["folder"], "--out", "x"): "--out and --sign-with are for",
     }.items():
         assert cli.main(list(words)) == 1
         assert message in capsys.readouterr().err

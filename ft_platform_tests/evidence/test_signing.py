@@ -272,7 +272,7 @@ def test_the_command_signs_and_checks_and_shows_no_private_key(
     shown = written.out + written.err
     for key, words, signature in (
         (keys.public, "signed by the key", "checked"),
-        (None, "not checked: name --public-key", "there, not checked: name --public-key"),
+        (None, "not checked: add --public-key", "present, not checked: add --public-key"),
     ):
         named = ["--public-key", str(key)] if key else []
         assert cli.main(["evidence", "verify", str(out), *named]) == 0
@@ -284,6 +284,6 @@ def test_the_command_signs_and_checks_and_shows_no_private_key(
     assert told["ok"] is False and NOT_BY_THIS_KEY in told["problems"][0]
     assert cli.main(["evidence", "verify", str(out), "--sign-with", str(keys.private)]) == 1
     assert cli.main(["evidence", "adapter_checkpoint-1", "--public-key", str(keys.public)]) == 1
-    assert capsys.readouterr().err.count("go with writing a pack") == 2
+    assert capsys.readouterr().err.count("are for writing a pack") == 2
     left = b"".join(path.read_bytes() for path in (*out.rglob("*"), out.with_name("pack.zip")) if path.is_file())
     assert keys.secret not in left + (shown + caplog.text).encode()

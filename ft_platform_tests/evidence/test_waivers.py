@@ -154,9 +154,7 @@ def test_without_decision_and_waivers_the_documents_say_so(case: Case, tmp_path:
     assert head(pack)["decision"] is None and head(pack)["waivers"] == []
     for name, text in texts(pack).items():
         if name != "manifest.json":
-            assert (
-                "othing was decided about this checkpoint yet." in text and "No rule of the release was waived." in text
-            )
+            assert "not yet decided for this checkpoint." in text and "No rule of the release was waived." in text
 
 
 def test_an_exception_taken_out_of_the_first_page_or_the_manifest_is_found(case: Case, tmp_path: Path) -> None:

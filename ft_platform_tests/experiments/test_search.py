@@ -177,7 +177,7 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_trials(
         file.write(b'{"op_code":4,"worker_id":"a kill in the middle of a wri')
     with caplog.at_level(logging.INFO):
         resumed = found_in(lake, publish_search(lake, environment, use_case, splits, LOG))
-    assert "1 trials were killed and are made again" in caplog.text
+    assert "1 trials were killed and are repeated" in caplog.text
     elsewhere = environment.model_copy(update={"home": environment.home / "other"})
     other = open_lake(elsewhere)
     whole = found_in(other, publish_search(other, elsewhere, use_case, usable_splits(other, use_case), LOG))
@@ -276,7 +276,7 @@ def test_a_search_without_a_complete_trial_is_an_error(
     lake: Lake, environment: Environment, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(monkeypatch, lambda params: [NanLoss("nan", "")])
-    with pytest.raises(TrainingFailed, match=r"none of 4 trials came to an end \(NanLoss\)"):
+    with pytest.raises(TrainingFailed, match=r"none of 4 trials finished \(NanLoss\)"):
         publish_search(lake, environment, searching(model), usable_splits(lake, searching(model)), LOG)
     assert lake.artifacts("complaints", "hyperparameter_search") == []
 
@@ -302,7 +302,7 @@ def test_only_one_search_works_on_a_study(lake: Lake, environment: Environment, 
     splits = usable_splits(lake, use_case)
     with (
         study.owning(folder_of(environment, use_case, splits)),
-        pytest.raises(TrainerRunning, match="another run works on"),
+        pytest.raises(TrainerRunning, match="another run is working on"),
     ):
         publish_search(lake, environment, use_case, splits, LOG)
 

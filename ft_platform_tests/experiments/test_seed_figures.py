@@ -125,7 +125,9 @@ def test_a_gain_that_only_one_seed_has_is_no_gain() -> None:
     assert gain["better_for"] == 1 and gain["low"] < 0 < gain["values"][0]
     said = seed_sentences({**found, "seeds": [{"seed": seed} for seed in lucky]})
     assert "It is the best of them: expect the mean" in said[0]["text"]
-    assert "for 1 of 3 seeds" in said[1]["text"] and "the interval holds 0" in said[1]["text"] and not said[1]["good"]
+    assert (
+        "for 1 of 3 seeds" in said[1]["text"] and "the interval includes 0" in said[1]["text"] and not said[1]["good"]
+    )
 
 
 def test_words_say_whether_the_gain_holds_for_all_seeds_and_what_three_cannot_tell() -> None:
@@ -143,7 +145,7 @@ def test_words_say_whether_the_gain_holds_for_all_seeds_and_what_three_cannot_te
         and "best of them" not in said[0]["text"]
     )
     assert "Better than Base model, few-shot for all 3 seeds" in said[1]["text"] and said[1]["good"]
-    assert "3 seeds tell the spread coarsely" in said[2]["text"]
+    assert "3 seeds show the spread only roughly" in said[2]["text"]
 
 
 def test_no_interval_leaves_the_range_of_its_metric() -> None:

@@ -235,14 +235,14 @@ BROKEN = [
     ("a.csv", f"subject_id,status\n{PERSON},yes\n{PERSON},yes,more\n", "it is broken, or not UTF-8 (ArrowInvalid)"),
     ("a.csv", b"subject_id,status\nM\xfcller,yes\n", "it is broken, or not UTF-8"),
     ("a.csv", b"", "is empty (0 bytes)"),
-    ("a.txt", "subject_id,status\np0,yes\n", "has none of the endings .csv"),
+    ("a.txt", "subject_id,status\np0,yes\n", "has none of the extensions .csv"),
     ("a.jsonl", f'{{"subject_id": "{PERSON}", "status": "yes"\n', "it is broken, or not UTF-8"),
     (
         "a.jsonl",
         f'{{"subject_id": "{PERSON}", "subject_id": "p0", "status": "yes"}}\n',
-        "line 1 is no object with distinct keys",
+        "line 1 is not an object with distinct keys",
     ),
-    ("a.jsonl", f'["{PERSON}"]\n', "line 1 is no object with distinct keys"),
+    ("a.jsonl", f'["{PERSON}"]\n', "line 1 is not an object with distinct keys"),
     ("a.jsonl", f'{{"subject_id": "{PERSON}", "status": ["yes"]}}\n', "line 1: expected text"),
     (
         "a.jsonl",

@@ -150,10 +150,10 @@ def test_a_database_that_is_not_there_names_the_setting(tmp_path: Path) -> None:
     ("governance", "expected"),
     [
         ({"ledger_table": None}, "`ledger_table` is needed"),
-        ({"consent_ledger": "ledger.csv"}, "go with a database"),
+        ({"consent_ledger": "ledger.csv"}, "are only for a database"),
         (
             {"consent_ledger": "ledger.csv", "ledger_table": None, "ledger_password_variable": "LEDGER"},
-            "go with a database",
+            "are only for a database",
         ),
     ],
 )

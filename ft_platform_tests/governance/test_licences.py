@@ -41,8 +41,8 @@ def test_the_accepted_licences_of_the_default_policy_are_licences_and_none_forbi
 @pytest.mark.parametrize(
     ("stated", "words"),
     [
-        ({"licence": "banana"}, "'banana' is no SPDX id"),
-        ({"licence": "banana", "without_consent_column": "licence"}, "'banana' is no SPDX id"),
+        ({"licence": "banana"}, "'banana' is neither an SPDX id"),
+        ({"licence": "banana", "without_consent_column": "licence"}, "'banana' is neither an SPDX id"),
         ({"licence": "LicenseRef-banana"}, "LicenseRef-banana is not among the licences that policy default 1 accepts"),
         ({"licence": "GPL-3.0-only"}, "policy.accepted_licences in ft_environment.yaml"),
         (
@@ -51,7 +51,7 @@ def test_the_accepted_licences_of_the_default_policy_are_licences_and_none_forbi
         ),  # a use case cannot lift its own deny list
         (
             {"licence": "proprietary", "without_consent_column": "licence"},
-            "permits nothing: records of your own need a consent",
+            "permits nothing: your own records need consent",
         ),
     ],
 )

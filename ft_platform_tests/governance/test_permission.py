@@ -343,7 +343,7 @@ def test_the_licence_of_each_record_stands_in_for_that_of_the_dataset() -> None:
 
 @pytest.mark.parametrize("licence", ["NOASSERTION", "none", "CC-BY-NC-SA-4.0", "cc-by-nd-4.0", " CC-BY-NC "])
 def test_a_denied_licence_of_the_dataset_stops_everything_and_names_the_setting(licence: str) -> None:
-    with pytest.raises(ValueError, match=r"`governance.licence` .* is on the list `governance.denied_licences`"):
+    with pytest.raises(ValueError, match=r"`governance.licence` .* is in `governance.denied_licences`"):
         case_with(without_consent_column="licence", licence=licence)
     with pytest.raises(ValueError, match="denied_licences"):
         case_with(licence=licence)

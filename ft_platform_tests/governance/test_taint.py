@@ -55,7 +55,7 @@ def test_a_withdrawn_row_is_left_out_and_marks_all_that_hold_it_and_nothing_else
     reason = {"consent_withdrawn": 1}
     assert marked(house) == dict.fromkeys([*(made[stage].id for stage in CHAIN)], reason)
     for stage in CHAIN:
-        with pytest.raises(VersionRefused, match="1 of its rows may not be used any more"):
+        with pytest.raises(VersionRefused, match="1 of its rows may no longer be used"):
             require_usable(house.lake, house.case, made[stage])
     assert taint_of(house.lake, new) is None and taint_of(house.lake, without["adapter_checkpoint"]) is None
     assert taint_of(house.lake, other["adapter_checkpoint"]) is None, "it was trained on none of the rows"
@@ -88,7 +88,7 @@ def test_a_ledger_that_is_gone_refuses_and_is_not_taken_for_consent(ledger_house
     house.write_ledger(p0="yes", p1="yes")
     made = house.build()
     house.ledger_file.unlink()
-    assert "nobody can tell whether the permission" in problems_with(house.lake, house.case, made["splits"])[0]
+    assert "it is unknown whether the permission" in problems_with(house.lake, house.case, made["splits"])[0]
     with pytest.raises(SourceError, match=r"governance\.consent_ledger .* does not exist"):
         sweep(house.lake, house.case)
 
@@ -132,7 +132,7 @@ def test_days_that_pass_refuse_by_themselves_and_a_sweep_marks(environment, monk
         made[stage].id: {"expired": 2} for stage in CHAIN
     }
     assert not ahead.marked and marked(house) == {}
-    with pytest.raises(DataError, match="still to come"):
+    with pytest.raises(DataError, match="is in the future"):
         sweep(house.lake, house.case, later(10))
 
     monkeypatch.setattr(taint, "datetime", later_datetime(5))

@@ -56,12 +56,12 @@ def test_a_rotated_ring_keeps_the_old_key_and_numbers_are_never_used_again() -> 
     [
         ("", "less than 32 bytes"),
         ("00ff", "less than 32 bytes"),
-        ("not hexadecimal", "holds neither hexadecimal digits nor"),
-        ("{}", "holds neither"),
+        ("not hexadecimal", "contains neither hexadecimal digits nor"),
+        ("{}", "contains neither"),
         ('{"keys": {}}', "or none"),
-        ('{"keys": {"one": "00"}}', "holds neither"),
-        ('{"keys": {"1": "zz"}}', "holds neither"),
-        ('{"keys": [1]}', "holds neither"),
+        ('{"keys": {"one": "00"}}', "contains neither"),
+        ('{"keys": {"1": "zz"}}', "contains neither"),
+        ('{"keys": [1]}', "contains neither"),
     ],
 )
 def test_a_damaged_key_stops_and_is_not_quoted(text: str, problem: str) -> None:
@@ -100,7 +100,7 @@ def test_the_key_of_earlier_versions_is_known(ring: KeyRing, info: dict[str, str
     ],
 )
 def test_another_key_is_noticed(ring: KeyRing) -> None:
-    with pytest.raises(KeyMissing, match="with another key the same person would get another pseudonym"):
+    with pytest.raises(KeyMissing, match="with a different key, the same person would get a different pseudonym"):
         require_known_key(ring, "complaints", info_of(ONE))
 
 
@@ -109,7 +109,7 @@ def test_a_version_that_is_not_there_is_refused() -> None:
     assert ring.version(0) == ring.version(2) == 2
     with pytest.raises(KeyMissing, match="version 1 of the pseudonym key was retired on 2026-01-01"):
         ring.version(1)
-    with pytest.raises(KeyMissing, match=r"there is no version 3 of the pseudonym key, there is \[2\]"):
+    with pytest.raises(KeyMissing, match=r"there is no version 3 of the pseudonym key, only \[2\]"):
         ring.version(3)
 
 
@@ -150,7 +150,7 @@ def test_a_handle_holds_no_key_and_opens_it_where_it_is_used(tmp_path: Path) -> 
     handle = pickle.loads(sent)  # noqa: S301
     assert handle.open().fingerprint == UseCaseKeys(ONE, "complaints").fingerprint
     place.open().write(KeyRing({1: TWO}).to_text())
-    with pytest.raises(KeyMissing, match="this process reads another pseudonym key than the step"):
+    with pytest.raises(KeyMissing, match="this process reads a different pseudonym key from the step"):
         handle.open()
     (tmp_path / "key").unlink()
     with pytest.raises(KeyMissing, match="there is no key"):

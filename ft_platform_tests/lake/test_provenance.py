@@ -232,7 +232,7 @@ def test_the_first_characters_of_a_checkpoint_id_are_enough_if_they_are_unique(l
 
 
 def test_unknown_ids_are_errors_that_help(lake):
-    with pytest.raises(DataError, match="holds this record"):
+    with pytest.raises(DataError, match="contains this record"):
         trace_record(lake, "claims", "nobody")
     with pytest.raises(DataError, match="Did you mean checkpoint-one"):
         trace_checkpoint(lake, "claims", "chekpoint-one")

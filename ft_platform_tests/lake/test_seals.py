@@ -103,7 +103,7 @@ def test_a_lake_put_back_to_an_older_state_is_noticed(home, tmp_path):
     shutil.rmtree(lake.root)
     shutil.copytree(tmp_path / "older", lake.root)
     with pytest.raises(
-        CorruptVersion, match="was put back to an older state or cut: it ends with entry 2, the newest was 3"
+        CorruptVersion, match="was put back to an older state or cut off: it ends with entry 2, the newest was 3"
     ):
         open_lake(home).verdicts(version)
     with pytest.raises(CorruptVersion, match="older state"):

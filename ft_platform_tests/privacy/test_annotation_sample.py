@@ -72,7 +72,7 @@ def test_a_drawn_file_is_for_its_owner_only_whatever_the_umask_and_never_replace
         os.umask(before)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600 and stat.S_IMODE(place.parent.stat().st_mode) == 0o700
     assert "restricted" in place.parts
-    with pytest.raises(DataError, match="may hold annotations"):
+    with pytest.raises(DataError, match="may contain annotations"):
         write_sample(Lake(tmp_path / "lake"), "tests", "sample-7.jsonl", [])
 
 

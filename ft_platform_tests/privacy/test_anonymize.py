@@ -156,7 +156,7 @@ def test_progress_is_reported_per_batch() -> None:
 )
 def test_a_feature_or_label_with_identifiers_is_a_mapping_mistake(column: str, value: str) -> None:
     records = cleaned(use_case(), [CLEAN, CLEAN], **{column: ["north", value]})
-    with pytest.raises(DataError, match=f"column {column} holds direct identifiers") as caught:
+    with pytest.raises(DataError, match=f"column {column} contains direct identifiers") as caught:
         anonymized(use_case(), records)
     assert value not in str(caught.value)
 

@@ -56,7 +56,7 @@ def test_the_name_of_a_shipped_entity_is_refused() -> None:
     ("custom", "message"),
     [
         ({}, "needs a `pattern` or `words`"),
-        ({"pattern": "(EMP"}, "is no regular expression"),
+        ({"pattern": "(EMP"}, "is not a regular expression"),
         ({"pattern": "[0-9]*"}, "matches the empty text"),
         ({"words": ["--"]}, "without a letter or digit"),
     ],

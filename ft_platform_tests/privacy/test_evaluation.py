@@ -168,7 +168,7 @@ def test_halves_share_no_template_and_lose_no_text() -> None:
 def test_an_empty_half_is_an_error() -> None:
     gold = [GoldText("x", (), "same template")] * 5
     empty = "development" if half_of_is_held_out(gold) else "held_out"
-    with pytest.raises(DataError, match="no text is in the half"):
+    with pytest.raises(DataError, match="has no text"):
         half_of(gold, empty)
 
 

@@ -184,7 +184,7 @@ def test_without_quasi_identifiers_and_without_a_reason_the_check_fails() -> Non
 
 
 def test_a_column_or_a_reason_why_there_is_none_but_not_both() -> None:
-    with pytest.raises(ValidationError, match="leave one out"):
+    with pytest.raises(ValidationError, match="remove one"):
         Privacy(quasi_identifiers={"region": "category"}, without_quasi_identifiers="There are no columns.")
     for reason in ("", "none", "          "):
         with pytest.raises(ValidationError):
@@ -200,8 +200,8 @@ def test_what_was_measured_is_said_with_what_it_rests_on() -> None:
     numbers = measure(case_of(), TableRows(table(anonymized_schema(case_of()), ["x"] * 6, **columns)))
     assert (
         numbers["says"]
-        == "Of 6 records every combination of age, zip is shared by at least 6 persons (required: 3); 2 records name no"
-        " person, and each of them counts as one. Columns not looked at: job, account, record_date."
+        == "In 6 records, every combination of age, zip is shared by at least 6 persons (required: 3); 2 records name"
+        " no person, and each counts as one. Columns not looked at: job, account, record_date."
     )
     dropped = case_of(columns={"job": "drop", "account": "pseudonym"})
     assert measure(dropped, TableRows(table(anonymized_schema(dropped), ["x"] * 6, **columns)))["not_looked_at"] == [
@@ -215,8 +215,8 @@ def test_without_quasi_identifiers_the_check_says_that_nothing_was_looked_at_and
     assert numbers == {
         "passed": True,
         "says": (
-            "k-anonymity was not measured on 1 records; the file gives the reason, for which team:complaints answers: "
-            f"{WITHOUT} Columns not looked at: region."
+            "k-anonymity was not measured on 1 records: the reason in the file, for which team:complaints is"
+            f" responsible: {WITHOUT} Columns not looked at: region."
         ),
         "required_k": None,
         "k": None,
@@ -265,5 +265,5 @@ def test_columns_that_do_not_fit_are_refused(privacy: dict, problem: str) -> Non
 
 
 def test_a_date_that_is_not_mapped_is_no_quasi_identifier() -> None:
-    with pytest.raises(ValidationError, match="and `record_date` where it is mapped"):
+    with pytest.raises(ValidationError, match="and `record_date` if it is mapped"):
         use_case(privacy={"quasi_identifiers": {"record_date": "date"}})

@@ -60,7 +60,7 @@ def looked_at(case: NamedUseCase, **columns: list) -> None:
 def test_25_rows_with_a_persons_name_as_label_stop_the_stage_with_their_count_and_the_remedy() -> None:
     labels = ["card"] * 40 + ["Wilhelmina Drosselmeyer"] * 25
     with pytest.raises(
-        DataError, match=r"column label holds names of persons, by the look of it \(1 values in 25 rows\)"
+        DataError, match=r"column label seems to contain names of persons \(1 values in 25 rows\)"
     ) as caught:
         looked_at(use_case(), label=labels)
     assert "privacy.allowed_values" in str(caught.value) and "Drosselmeyer" not in str(caught.value)
@@ -69,7 +69,7 @@ def test_25_rows_with_a_persons_name_as_label_stop_the_stage_with_their_count_an
 
 def test_a_column_of_given_names_stops_the_stage() -> None:
     with pytest.raises(
-        DataError, match=r"column feature_region holds names of persons, by the look of it \(3 values in 4 rows\)"
+        DataError, match=r"column feature_region seems to contain names of persons \(3 values in 4 rows\)"
     ):
         looked_at(use_case(), feature_region=["Maria", "John", "Peter", "Maria", "other"])
 

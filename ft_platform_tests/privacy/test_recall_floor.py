@@ -91,7 +91,7 @@ def test_one_good_entity_does_not_carry_another_with_few_texts() -> None:
         and numbers["status"] == "not_proven"
         and numbers["entities"]["PHONE"]["status"] == "too_few_texts"
     )
-    assert "PHONE stands in 5 of at least 20 texts" in numbers["says"]
+    assert "PHONE is in 5 of at least 20 texts" in numbers["says"]
 
 
 def test_names_of_another_tool_are_counted_as_one_entity() -> None:

@@ -222,7 +222,7 @@ def test_the_check_fails_with_the_reasons_and_passes_without(overtrained: Case, 
         and "beyond attacks.max_membership_auc" in failed.description
         and failed.severity == dg.AssetCheckSeverity.ERROR
     )
-    assert passed.passed and "The intervals end within the limits" in passed.description
+    assert passed.passed and "All intervals stay within the limits" in passed.description
 
 
 def test_the_programs_refuse_splits_whose_check_failed(

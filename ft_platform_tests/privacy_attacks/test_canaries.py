@@ -96,7 +96,7 @@ def test_a_canary_is_written_as_records_are_and_its_code_follows_its_prompt(kind
 def test_a_code_that_is_written_in_another_way_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     planter = Planter(Renderer(tiny_tokenizer(), Task(kind="generation", instruction="")), "generation", 2, 256)
     planter.tails[42] = [1, 2]
-    with pytest.raises(DataError, match="another way"):
+    with pytest.raises(DataError, match="splits a planted code differently"):
         planter.plant(Canary("Bakotelu", "42", 1), 0)
 
 
@@ -141,8 +141,7 @@ def test_a_secret_with_many_copies_is_given_away_and_none_that_was_never_planted
         and found["max_bits"] == pytest.approx(math.log2(1000))
     )
     assert any(
-        "told apart from that from 15 copies on" in sentence or "from 1 copies on" in sentence
-        for sentence in found["conclusion"]
+        "stand out from 15 copies on" in sentence or "from 1 copies on" in sentence for sentence in found["conclusion"]
     )
     assert len(seen) == 14 and publish_canary_audit(lake, environment, use_case, splits) == report and len(seen) == 14
     assert lake.artifacts("complaints", "adapter_checkpoint") == [], "the model that knows the secrets is thrown away"
@@ -162,7 +161,9 @@ def test_where_only_labels_are_learned_no_secret_is_remembered(tmp_path: Path) -
     )
     found = json.loads(lake.read_file(publish_canary_audit(lake, environment, use_case, splits), "canaries.json"))
     assert found["planted_in"] == "user texts" and found["exposure_bits"]["15"]["value"] < 5
-    assert found["conclusion"][1] == "No number of copies is told apart from a secret that was never planted."
+    assert found["conclusion"][1] == (
+        "No planted secret stands out from one that was never planted, at any number of copies."
+    )
 
 
 def test_objectives_that_learn_no_text_are_refused(tmp_path: Path) -> None:

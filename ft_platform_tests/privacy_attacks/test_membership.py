@@ -48,4 +48,4 @@ def test_records_that_differ_before_any_training_are_no_memory() -> None:
 
 def test_too_few_records_have_no_figure() -> None:
     found = membership(side(19, 2.0, 0.1, 1), side(19, 2.0, 2.0, 11), SETTINGS)
-    assert found["attacks"] is None and found["strongest"] is None and found["status"] == "too few records: 19 a side"
+    assert found["attacks"] is None and found["strongest"] is None and found["status"] == "too few records: 19 per side"

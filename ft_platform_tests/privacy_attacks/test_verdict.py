@@ -60,8 +60,8 @@ def test_figures_whose_whole_intervals_are_within_the_limits_pass_and_say_so() -
     verdict = privacy_verdict(figures(), use_case())
     assert verdict.passed and verdict.reasons == ()
     assert (
-        "the largest area is 0.52 (0.44 to 0.60) with 100 a side" in verdict.text
-        and "The intervals end within the limits." in verdict.text
+        "the largest area is 0.52 (0.44 to 0.60) on 100 records per side" in verdict.text
+        and "All intervals stay within the limits." in verdict.text
     )
 
 
@@ -111,42 +111,42 @@ BROKEN = [
     (
         "too few records",
         figures(rows=28),
-        "Membership was measured on 28 records a side; at least 29 training and 29 test records are needed",
+        "Membership was measured on 28 records per side; at least 29 training and 29 test records are needed",
     ),
     (
         "none",
-        figures(membership=None, membership_status="too few records: 5 a side"),
-        "Membership was not measured, too few records: 5 a side; at least 29",
+        figures(membership=None, membership_status="too few records: 5 per side"),
+        "Membership was not measured (too few records: 5 per side); at least 29",
     ),
     (
         "copied beyond the limit",
         with_copies(10, 0),
-        "Training records are continued word for word in 10.0% of the cases",
+        "The model continues training records word for word in 10.0% of the cases",
     ),
     (
         "copied, and the interval reaches the limit",
         with_copies(4, 0),
-        "Training records may be continued word for word more often than attacks.max_extraction_gain 0.05",
+        "The model may continue training records word for word more often than attacks.max_extraction_gain 0.05",
     ),
     (
         "nothing copied of too few texts",
         with_copies(0, 0, 72),
-        "Extraction was measured on 72 texts a side; at least 73 long texts",
+        "Extraction was measured on 72 texts per side; at least 73 long texts",
     ),
     (
         "guessed often, which hides memory",
         with_copies(20, 20),
-        "About 493 texts a side would be enough if the shares stayed the same",
+        "About 493 texts per side would be enough if the shares stayed the same",
     ),
     (
         "extraction left out",
         figures(extraction_rate=not_extracted("too few texts are long enough")),
-        "Extraction was not measured, too few texts are long enough",
+        "Extraction was not measured (too few texts are long enough",
     ),
     (
         "no text was searched",
         figures(personal_data=None, personal_data_status="there is no record"),
-        "were not searched for personal data, there is no record",
+        "were not searched for personal data: there is no record",
     ),
     (
         "an original of the vault",
@@ -192,10 +192,7 @@ def test_each_limit_decides_where_it_stands() -> None:
 
 def test_a_limit_that_nobody_can_prove_refuses() -> None:
     verdict = privacy_verdict(figures(), use_case(max_membership_auc=0.5, max_extraction_gain=0.0))
-    assert (
-        len(verdict.reasons) == 2
-        and "max_membership_auc 0.5 cannot be proven with any number of records" in verdict.text
-    )
+    assert len(verdict.reasons) == 2 and "No number of records can prove attacks.max_membership_auc 0.5" in verdict.text
 
 
 def test_the_setting_that_holds_the_attack_back_is_named() -> None:
@@ -207,7 +204,7 @@ def test_the_setting_that_holds_the_attack_back_is_named() -> None:
         in privacy_verdict(with_copies(0, 0, 20), use_case(extraction_rows=20)).text
     )
     assert (
-        "About 245 records a side would be enough if the area stayed the same; raise attacks.rows, now 100"
+        "About 245 records per side would be enough if the area stayed the same; raise attacks.rows, now 100"
         in privacy_verdict(with_attack("loss", value=0.6), use_case()).text
     )
 

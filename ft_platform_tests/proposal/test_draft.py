@@ -145,7 +145,7 @@ def test_the_longest_row_follows_from_rendered_rows(environment, tmp_path):
 
 def test_a_file_without_names_of_columns_is_refused_without_its_first_row(environment, tmp_path):
     (tmp_path / "a.csv").write_text(f"{PERSON},erika@example.org,0151 234\n" * 30)
-    with pytest.raises(SourceError, match="the first row holds numbers or addresses") as refused:
+    with pytest.raises(SourceError, match="the first row has numbers or addresses") as refused:
         drafted(environment, tmp_path / "a.csv")
     assert "example.org" not in str(refused.value)
 

@@ -61,7 +61,7 @@ def test_a_column_that_some_files_lack_is_one():
             ROWS,
             {"governance": {"accepted_consent": ["Yes"]}},
             ("governance", "accepted_consent"),
-            "none of its values stands in column 'consent', which has 1 others in 12 rows",
+            "none of its values is in column 'consent', which has 1 others in 12 rows",
         ),
         (
             replaced("label", ["card", "loan"] * 5 + ["bank", "bank"]),

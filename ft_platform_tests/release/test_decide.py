@@ -171,7 +171,7 @@ def test_an_altered_file_refuses(tmp_path, stage):
     folder = Path(case.lake.path_of("shared", "complaints", stage, case.versions[stage].artifact_id))
     file = next(path for path in folder.iterdir() if path.name != "manifest.json")
     file.write_text(file.read_text() + " ")
-    assert "is not what its manifest says" in broken(case.decide())[f"lineage/{stage}"]
+    assert "does not match its manifest" in broken(case.decide())[f"lineage/{stage}"]
 
 
 @pytest.mark.parametrize("stage", ["adapter_checkpoint", *REQUIRED])
@@ -212,7 +212,7 @@ def test_evidence_that_a_rule_asks_for_deleted_or_altered_refuses(tmp_path, stag
     noticed = {"lineage"} if fault == "without manifest" else set()
     assert RULE_OF[stage] in found and {rule.split("/")[0] for rule in found} == {RULE_OF[stage], *noticed}
     words = {"left out": f"there is no {stage}", "without manifest": "", "without file": ""}.get(
-        fault, "is not what its manifest says"
+        fault, "does not match its manifest"
     )
     assert words in found[RULE_OF[stage]]
 
@@ -293,14 +293,14 @@ def test_evidence_made_with_another_prompt_template_refuses(tmp_path):
     case = EvidenceCase(
         tmp_path, figures=changed(good_figures(), "evaluation_report", ("renderer_hash",), "other")
     ).publish()
-    assert "another prompt template" in broken(case.decide())["lineage/evaluation_report"]
+    assert "a different prompt template" in broken(case.decide())["lineage/evaluation_report"]
 
 
 def test_evidence_made_with_another_version_of_a_metric_refuses(tmp_path):
     case = EvidenceCase(
         tmp_path, figures=changed(good_figures(), "evaluation_report", ("metric_versions", "macro_f1"), "0" * 12)
     ).publish()
-    assert "another version of the metrics macro_f1" in broken(case.decide())["lineage/evaluation_report"]
+    assert "a different version of the metrics macro_f1" in broken(case.decide())["lineage/evaluation_report"]
 
 
 def test_changed_settings_of_a_report_refuse(tmp_path):
@@ -399,7 +399,7 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             "fairness/region",
             "its figures say within_max_gap",
         ),
-        ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is no evidence"),
+        ("fairness_report", ("features", "region", "status"), "fair", "fairness/region", "is not valid evidence"),
         (
             "fairness_report",
             ("features", "region", "groups"),
@@ -423,13 +423,13 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             "Fewer than two groups have 20 test records",
         ),
         ("fairness_report", ("features", "region", "groups"), ONE_LARGE, "amplification/region", "not enough evidence"),
-        ("fairness_report", ("features", "region", "groups"), {}, "fairness/region", "is no evidence"),
+        ("fairness_report", ("features", "region", "groups"), {}, "fairness/region", "is not valid evidence"),
         (
             "fairness_report",
             ("features", "region", "groups", "north", "rows"),
             20,
             "fairness/region",
-            "hold 20020 of 40000 test records",
+            "contain 20020 of 40000 test records",
         ),
         (
             "fairness_report",
@@ -539,7 +539,7 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             ("swaps", "gender"),
             {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"},
             "flip_rate/gender",
-            "3 test prompts hold",
+            "3 test prompts contain",
         ),
         (
             "fairness_report",
@@ -576,28 +576,34 @@ ONE_LARGE = grouped(north=TEST_ROWS - 3, south=3)
             "on average of 3 seeds, better for 1 of them: a tie",
         ),
         ("seed_variation", (), seeds_evidence((-0.2, -0.1, -0.1)), "seeds/base_few_shot", "it is worse"),
-        ("seed_variation", (), seeds_evidence((0.2, float("nan"), 0.2)), "seeds/base_few_shot", "is no evidence"),
-        ("seed_variation", ("differences", "base_few_shot"), ..., "seeds/base_few_shot", "not of the same systems"),
+        (
+            "seed_variation",
+            (),
+            seeds_evidence((0.2, float("nan"), 0.2)),
+            "seeds/base_few_shot",
+            "is not valid evidence",
+        ),
+        ("seed_variation", ("differences", "base_few_shot"), ..., "seeds/base_few_shot", "cover different systems"),
         (
             "seed_variation",
             ("differences", "base_few_shot", "macro_f1", "values"),
             [0.2, 0.2],
             "seeds/base_few_shot",
-            "not one value per seed",
+            "does not have one value per seed",
         ),
         (
             "seed_variation",
             ("seeds",),
             [{"seed": 17 + n, "adapter_sha256": str(n)} for n in range(2)],
             "seeds",
-            "not one value per seed",
+            "does not have one value per seed",
         ),
         (
             "seed_variation",
             ("seeds",),
             [{"seed": n, "adapter_sha256": str(n)} for n in range(3)],
             "seeds",
-            "seeds [0, 1, 2], asked for are [17, 18, 19]",
+            "seeds [0, 1, 2], expected [17, 18, 19]",
         ),
         (
             "seed_variation",
@@ -711,10 +717,10 @@ def test_stale_evidence_about_seeds_refuses(tmp_path, fault):
         more = settings.model_copy(update={"seed_variation": settings.seed_variation.model_copy(update={"seeds": 4})})
         case.use_case = case.use_case.model_copy(update={"settings": more})
     words = {
-        "altered": "is not what its manifest says",
+        "altered": "does not match its manifest",
         "other evaluation": "was made from evaluation_report, the checkpoint's is evaluation_report-again",
-        "other template": "was made with another prompt template than the checkpoint was trained with",
-        "other metric": "was made with another version of the metrics macro_f1",
+        "other template": "was made with a different prompt template from the checkpoint's",
+        "other metric": "was made with a different version of the metrics macro_f1",
         "more seeds": "settings or code of seed_variation changed",
     }
     found = broken(case.decide())
@@ -751,9 +757,9 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
     refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
     assert refusing == {
         "memorization": (
-            "Membership was not measured, too few records: 5 a side; at least 29 training and 29 test records are"
-            " needed; Extraction was not measured, too few texts are long enough to go on with: 4 a side; at least 73"
-            " long texts of training and 73 of test records are needed."
+            "Membership was not measured (too few records: 5 per side); at least 29 training and 29 test records are"
+            " needed; Extraction was not measured (too few texts are long enough to continue: 4 per side); at least"
+            " 73 long texts of training and 73 of test records are needed."
         )
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}
@@ -764,7 +770,7 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
 def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
     passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1))
     assert (
-        "area 0.60 (0.50 to 0.70), an interval that passes attacks.max_membership_auc 0.65"
+        "area 0.60 (0.50 to 0.70), and the interval goes beyond attacks.max_membership_auc 0.65"
         in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
     )
 
@@ -881,7 +887,7 @@ def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
         "s",
         {"rows": 1, "reasons": {"consent_withdrawn": 1}},
     )
-    with pytest.raises(VersionRefused, match="does not hold any more"):
+    with pytest.raises(VersionRefused, match="no longer holds"):
         require_accepted(case.lake, case.use_case, decision)
 
 
@@ -899,7 +905,7 @@ def test_the_brief_says_what_was_decided_and_what_is_not_known(tmp_path):
     decision = case.published_decision()
     text = case.lake.read_file(decision, "decision_brief.html").decode()
     assert "may not be released" in text and "One training (seed 17) was evaluated" in text
-    assert "Not known: metrics.json of evaluation_report is no evidence: test_rows" in text
+    assert "Not known: metrics.json of evaluation_report is not valid evidence: test_rows" in text
     assert date.today().isoformat()[:4] in text
 
 
@@ -967,7 +973,7 @@ def test_a_decision_that_rested_on_content_erased_since_was_valid_and_permits_no
     shutil.rmtree(splits.uri)
     found = broken(case.decide())
     assert (
-        "splits@0 was valid when it was made; its content was erased since (erasure request 7"
+        "splits@0 was valid when it was made, but its content has been erased since (erasure request 7"
         in found["lineage/adapter_checkpoint"]
     )
     assert "lineage/signatures" not in found

@@ -84,7 +84,7 @@ UNDERCUTS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"governance": {"purpose": "complaint routing", "without_consent_column": "licence", "licence": "banana"}},
-        "governance.licence: 'banana' is no SPDX id",
+        "governance.licence: 'banana' is neither an SPDX id",
     ),
 ]
 
@@ -198,8 +198,8 @@ def test_a_run_says_at_its_start_that_no_release_will_follow(
     assert main(["run", "complaints"]) == 1
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith(
-        "ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75"
-    ) and first.endswith("ft check")
+        "ft run: these settings cannot lead to a release: attacks.max_membership_auc must be at most 0.75"
+    ) and first.endswith("`ft check` shows the lines")
 
 
 def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_beat(tmp_path: Path) -> None:
@@ -331,11 +331,11 @@ def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
         ({"at_most": {"fairness.max_gap": 0.1}}, "a policy of your own needs `name`"),
         (
             {"name": "bank", "at_most": {"fairness.maxgap": 0.1}},
-            "fairness.maxgap: no field of a use-case file that holds a number",
+            "fairness.maxgap: not a field of a use-case file that holds a number",
         ),
-        ({"name": "bank", "at_most": {"gate.beats": 1}}, "gate.beats: no field"),
+        ({"name": "bank", "at_most": {"gate.beats": 1}}, "gate.beats: not a field"),
         ({"name": "bank", "at_most": {"fairness.max_gap": float("nan")}}, "finite number"),
-        ({"name": "bank", "approvals": ["gate.reason"]}, "gate.reason: no field of a use-case file"),
+        ({"name": "bank", "approvals": ["gate.reason"]}, "gate.reason: not a field of a use-case file"),
         ({"name": "bank", "limits": {}}, "there is no such setting"),
     ],
 )

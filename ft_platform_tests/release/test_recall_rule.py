@@ -41,10 +41,10 @@ def test_what_was_not_measured_on_this_source_is_refused_with_a_way_out_and_pass
     assert ruling.why.startswith(
         "Recall was not measured on this source: privacy.gold names no annotated texts. Annotate records of this source"
     )
-    assert "ft privacy sample complaints" in ruling.why and "an owner approves by name" in ruling.why
+    assert "ft privacy sample complaints" in ruling.why and "let an owner approve it by name" in ruling.why
     other = next(one for one in decision.rulings if one.rule == "data/recall_above_floor/anonymized_records")
     assert (
-        other.passed and other.needed == "nothing shows it to be below" and "not measured on this source" in other.why
+        other.passed and other.needed == "nothing shows that it is lower" and "not measured on this source" in other.why
     )
     reason = "Read 300 records by hand, nothing was missed."
     grant(
@@ -85,7 +85,9 @@ def test_a_verdict_that_lacks_anything_is_refused(tmp_path: Path, change: dict[s
 
 def test_a_verdict_of_an_earlier_release_which_says_nothing_is_refused(tmp_path: Path) -> None:
     refusing = EvidenceCase(tmp_path, recall={"recall": 0.99, "min_recall": 0.9}).refusing()
-    assert "the verdict of recall_above_floor is no evidence: basis, entities, says, status" in refusing["recall"]
+    assert (
+        "the verdict of recall_above_floor is not valid evidence: basis, entities, says, status" in refusing["recall"]
+    )
 
 
 def test_the_decision_says_that_k_anonymity_was_not_measured_and_by_whose_reason(tmp_path: Path) -> None:
@@ -93,8 +95,8 @@ def test_the_decision_says_that_k_anonymity_was_not_measured_and_by_whose_reason
     version = case.lake.latest("complaints", "anonymized_records")
     assert version
     says = (
-        "k-anonymity was not measured on 90 records; the file gives the reason, for which team:complaints answers:"
-        " Nobody is in them."
+        "k-anonymity was not measured on 90 records: the reason in the file, for which team:complaints is"
+        " responsible: Nobody is in them."
     )
     case.lake.add_verdict(
         version,

@@ -183,14 +183,14 @@ def test_a_revocation_counts_at_once_whenever_it_is_dated(case, monkeypatch):
 def test_a_stored_waiver_without_a_day_stops_the_decision(case, stored_with, field):
     stored_with(**{field: "some day"})
     granted(case)
-    with pytest.raises(CorruptVersion, match=r"cannot be read\. Answer for its loss"):
+    with pytest.raises(CorruptVersion, match=r"cannot be read\. Take responsibility for the loss"):
         case.decide(today=TODAY)
 
 
 @pytest.mark.parametrize("by", ["Ana Ruiz", "", "nobody@example.org"])
 def test_only_a_person_of_the_owners_ends_a_waiver(case, by):
     waiver = granted(case)
-    with pytest.raises(ConfigError, match="is no person of `owners` of complaints"):
+    with pytest.raises(ConfigError, match="is not one of the `owners` of complaints"):
         revoke(case.lake, case.use_case, waiver.id, revoked_by=by, reason="The gap has grown.")
     assert waivers(case.lake, case.use_case) == [(waiver, False)]
 

@@ -36,7 +36,10 @@ def test_the_figures_are_those_of_the_records(case: Case, report: ArtifactVersio
     assert found["source"]["encodings"] == [
         {"encoding": "utf-8", "how": "detected", "files": 1, "beyond_ascii": 0, "certainty": 1.0}
     ]
-    assert "Encodings of the text files, and how sure they are" in case.lake.read_file(report, "report.html").decode()
+    assert (
+        "Encodings of the text files. A certainty of 1 is certain"
+        in case.lake.read_file(report, "report.html").decode()
+    )
     assert found["permission"]["refused"] == {
         "consent_not_accepted": {"rows": 2, "means": "the stated consent is not among accepted_consent"}
     }
@@ -90,7 +93,7 @@ def test_the_page_says_what_recall_and_k_anonymity_rest_on(case: Case, report: A
     assert "Recall was not measured on this source: privacy.gold names no annotated texts." in text
     assert (
         "every combination of region is shared by at least" in text
-        and "records name no person, and each of them counts as one" in text
+        and "records name no person, and each counts as one" in text
     )
     copied = case.copy(tmp_path / "home")
     anonymized = copied.lake.latest(NAME, "anonymized_records")

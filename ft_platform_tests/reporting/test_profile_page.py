@@ -84,7 +84,7 @@ def test_a_table_of_the_restricted_zone_shows_no_word_and_no_value(lake: Lake) -
     for name, content in files.items():
         assert b"zanzibar" not in content.lower(), name
         assert b"swipe" not in content.lower(), name
-    assert b"may hold personal data" in files["report.html"]
+    assert b"may contain personal data" in files["report.html"]
     # The check can fail: of the shared zone, the same rows show it.
     shown = publish_profile(lake, CASE, written(lake, rows, "shared", "splits"))
     assert b"zanzibar" in lake.read_file(shown, "report.html").lower()
@@ -101,10 +101,10 @@ def test_an_unchanged_table_is_not_profiled_again(lake: Lake, monkeypatch: pytes
 def test_a_shift_since_the_version_before_stands_on_the_page(lake: Lake) -> None:
     rows = rows_for("classification", 600)
     first = profiled(lake, written(lake, rows))
-    assert "no profile of another version" in first.words
+    assert "no profile of an earlier version" in first.words
     moved = [{**row, "label": "card" if int(row["record_id"][1:]) % 2 else row["label"]} for row in rows]
     second = profiled(lake, written(lake, moved))
-    assert "Moved since the version before: label (large shift, PSI 0.4" in second.words
+    assert "Changed since the previous version: label (large shift, PSI 0.4" in second.words
     assert "Compared with splits@0" in second.words
     # Back again: compared with the version in between, not with itself.
     third = profiled(lake, written(lake, rows))
@@ -114,13 +114,13 @@ def test_a_shift_since_the_version_before_stands_on_the_page(lake: Lake) -> None
 def test_another_table_is_no_version_before(lake: Lake) -> None:
     profiled(lake, written(lake, rows_for("classification"), name="anonymized_records"))
     page = profiled(lake, written(lake, rows_for("classification", 30), name="splits"))
-    assert "no profile of another version" in page.words
+    assert "no profile of an earlier version" in page.words
 
 
 def test_a_version_with_the_same_distribution_is_said_to_be_so(lake: Lake) -> None:
     profiled(lake, written(lake, rows_for("classification", 600)))
     more = profiled(lake, written(lake, rows_for("classification", 660)))
-    assert "Nothing moved noticeably since the version before." in more.words
+    assert "Nothing changed noticeably since the previous version." in more.words
 
 
 def test_the_report_server_opens_it_by_its_link(environment, lake: Lake) -> None:

@@ -92,17 +92,17 @@ def test_a_test_stands_beside_the_figure_that_it_tests() -> None:
             -0.1,
             ["majority"],
             False,
-            "is worse than Base model, few-shot (Macro F1 on 43 test records): what it saves is not worth having.",
+            ("is worse than Base model, few-shot (Macro F1 on 43 test records), so its savings are not worth having."),
         ),
         (
             -0.1,
             0.3,
             ["base_few_shot"],
             False,
-            "It is not shown that the fine-tuned model is better than Base model, few-shot",
+            "There is no proof that the fine-tuned model is better than Base model, few-shot",
         ),
-        (0.1, 0.3, ["majority"], False, "was compared with none of the systems that a release must beat (majority)."),
-        (0.1, 0.3, [], False, "was compared with none of the systems that a release must beat (none)."),
+        (0.1, 0.3, ["majority"], False, "was not compared with any system that a release must beat (majority)."),
+        (0.1, 0.3, [], False, "was not compared with any system that a release must beat (none)."),
     ],
 )
 def test_money_is_spoken_of_after_the_quality(

@@ -226,13 +226,13 @@ def test_a_damaged_csv_names_the_row(tmp_path: Path, content: str, expected: str
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.jsonl", f'{{"text": "a"}}\n{{"text": "{CANARY}', "line 2 is no JSON at character"),
+        ("a.jsonl", f'{{"text": "a"}}\n{{"text": "{CANARY}', "line 2 is not JSON at character"),
         ("a.jsonl", '{"text": "a"}\n[1, 2]\n', "data row 2 hold no JSON object"),
-        ("a.json", f'[{{"text": "a"}},\n {{"text": "{CANARY}"', "line 2 is no JSON at character"),
+        ("a.json", f'[{{"text": "a"}},\n {{"text": "{CANARY}"', "line 2 is not JSON at character"),
         ("a.json", '{"text": "a"}\n{"text": "b"}\n', "Set source.format: jsonl"),
         ("a.json", '{"rows": []}', "expected a JSON array of objects, got dict"),
         ("a.json", '[{"text": "a"}, "b", 3]', "2 data rows (2, 3) hold no JSON object"),
-        ("a.json", '[{"text": "half \\ud83d"}]', "data row 1 hold half of a surrogate pair"),
+        ("a.json", '[{"text": "half \\ud83d"}]', "data row 1 contain half of a surrogate pair"),
         ("a.json", "[" * 100_000, "nested too deeply"),
     ],
 )
@@ -284,7 +284,7 @@ def test_a_damaged_parquet_file_is_an_error(tmp_path: Path) -> None:
 def test_bytes_that_are_no_text_in_parquet_are_an_error(tmp_path: Path) -> None:
     column = pa.array([b"fine", b"\xff\xfe"], pa.binary())
     pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
-    assert "no UTF-8 text in data rows 1 to 2" in error_of(tmp_path / "a.parquet", ["text"])
+    assert "not UTF-8 in data rows 1 to 2" in error_of(tmp_path / "a.parquet", ["text"])
 
 
 def test_missing_columns_are_listed_at_once_with_the_closest_name(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_missing_columns_are_listed_at_once_with_the_closest_name(tmp_path: Path
     assert "column 'Complaint ID' is missing (did you mean 'complaint_id'?)" in message
     assert "column 'Narrative' is missing (did you mean 'Narative'?)" in message
     assert "column 'Date' is missing;" in message
-    assert "column 'extra' is there 2 times" in message
+    assert "column 'extra' appears 2 times" in message
     assert (
         "Expected 'Complaint ID', 'Narrative', 'Date', 'extra'; got 'complaint_id', 'Narative', 'extra', 'extra'"
         in message

@@ -171,10 +171,10 @@ def test_too_many_files_and_members_are_an_error(environment: Environment, folde
     with zipfile.ZipFile(folder / "a.zip", "w") as archive:
         for i in range(3):
             archive.writestr(f"{i}.jsonl", json.dumps(row(i, "text")))
-    assert "holds more than 2 files" in error_of(case_of(folder / "a.zip", {"files": 2}), environment)
+    assert "contains more than 2 files" in error_of(case_of(folder / "a.zip", {"files": 2}), environment)
     for i in range(3):
         (folder / f"{i}.jsonl").write_text(json.dumps(row(f"f{i}", "text")))
-    assert "means more than 3 files. If that is right, raise source.limits.files" in error_of(
+    assert "matches more than 3 files. If that is right, raise source.limits.files" in error_of(
         case_of(folder, {"files": 3}), environment
     )
 
@@ -338,7 +338,7 @@ def test_bytes_in_a_string_column_that_are_no_text_are_an_error(environment: Env
         folder / "a.parquet",
     )
     assert pq.read_table(folder / "a.parquet")["text"].type == pa.string()
-    assert "column 'text' holds something that is no UTF-8 text in data rows 1 to 2" in error_of(
+    assert "column 'text' contains bytes that are not UTF-8 in data rows 1 to 2" in error_of(
         case_of(folder / "a.parquet"), environment
     )
 

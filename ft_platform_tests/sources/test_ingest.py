@@ -248,12 +248,12 @@ def test_a_missing_file_says_what_was_looked_for(
     )
     assert "no file matches" in message_of(case_of(tmp_path / "*.csv"), environment)
     (tmp_path / "notes.txt").write_text("x")
-    assert "has none of the endings" in message_of(case_of(tmp_path / "notes.txt"), environment)
+    assert "has none of the extensions" in message_of(case_of(tmp_path / "notes.txt"), environment)
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "notes.txt").write_text("x")
     assert "has no file of format" in message_of(case_of(tmp_path / "only"), environment)
     monkeypatch.setenv("FT_SOURCES_ALLOWED", "nosuch://*")
-    assert "is not a URI that can be read" in message_of(case_of("nosuch://x/y.csv"), environment)
+    assert "is not a readable URI" in message_of(case_of("nosuch://x/y.csv"), environment)
 
 
 def test_a_folder_means_its_files_of_known_formats_and_a_glob_what_it_matches(

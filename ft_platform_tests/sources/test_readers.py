@@ -214,7 +214,7 @@ def test_what_an_archive_holds_beside_data_is_counted_or_an_error(
     assert found.records.num_rows == len(ROWS) and found.counts["files_ignored"] == 1
     with zipfile.ZipFile(tmp_path / "all.zip", "a") as archive:
         archive.writestr("in/more.zip", (tmp_path / "all.zip").read_bytes())
-    assert "archives in archives are not read" in error_of(case_of(tmp_path / "all.zip"), environment)
+    assert "archives inside archives are not read" in error_of(case_of(tmp_path / "all.zip"), environment)
 
 
 # Excel
@@ -394,7 +394,7 @@ def test_a_delta_table_is_read_at_its_version_and_again_after_a_commit(
 
 def test_what_is_no_delta_table_is_an_error(environment: Environment, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "is no Delta table" in error_of(case_of(tmp_path / "empty", format="delta"), environment)
+    assert "is not a Delta table" in error_of(case_of(tmp_path / "empty", format="delta"), environment)
     write_deltalake(str(tmp_path / "delta"), pa.Table.from_pylist(ROWS))
     assert "Set source.format: delta" in error_of(case_of(tmp_path / "delta", format="parquet"), environment)
     assert "column 'id' is missing (did you mean 'Id'?)" in error_of(

@@ -92,7 +92,7 @@ def test_a_parquet_footer_that_names_fewer_rows_than_the_pages_have_is_refused(
     length = int.from_bytes(data[-8:-4], "little")
     footer = data[-8 - length : -8].replace(b"\x16\x64", b"\x16\x28")  # 50 as Thrift writes it, and 20
     (tmp_path / "a.parquet").write_bytes(data[: -8 - length] + footer + data[-8:])
-    assert "row group 1: the pages of a column hold another number of values than the group has rows" in error_of(
+    assert "row group 1: the pages of a column have a different number of values than the group has rows" in error_of(
         tmp_path / "a.parquet", environment
     )
 
@@ -119,7 +119,7 @@ def test_a_member_with_a_dot_before_its_name_is_read(environment: Environment, t
     )
     assert sorted(texts_of(tmp_path / "a.zip", environment)) == sorted(TEXTS)
     (tmp_path / "a.zip").write_bytes(zip_bytes({"b.csv": csv_bytes(rows()), "./b.csv": csv_bytes(rows())}))
-    assert "holds 1 files under a name that another one has" in error_of(tmp_path / "a.zip", environment)
+    assert "contains 1 files with a duplicate name" in error_of(tmp_path / "a.zip", environment)
 
 
 def test_an_archive_behind_another_one_is_refused(environment: Environment, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_file_that_vanishes_or_is_cut_while_it_is_read_is_named(environment: E
     for name, data in (("a.csv", csv_bytes(rows())), ("a.parquet", parquet_bytes(rows()))):
         path = tmp_path / name
         for change, expected in (
-            (path.unlink, "and is gone"),
+            (path.unlink, "disappeared after"),
             (lambda path=path: path.write_bytes(path.read_bytes()[:-100]), "was changed while it was read"),
         ):
             path.write_bytes(data)
@@ -195,7 +195,7 @@ def test_links_in_a_circle_end_and_the_whole_machine_is_not_looked_through(
     assert "looks through the whole machine" in error_of("/**", environment)
     for number in range(30):
         (tmp_path / f"folder {number}").mkdir()
-    assert "more than 20 entries of folders to look at. If that is right, raise source.limits.files" in error_of(
+    assert "more than 20 directory entries to list. If that is right, raise source.limits.files" in error_of(
         tmp_path, environment, limits={"files": 2}
     )
 
@@ -210,7 +210,7 @@ def test_a_private_folder_that_cannot_be_written_is_not_blamed_on_the_source(tmp
         (OSError(30, "read-only", str(tmp_path / "x")), SourceError, "cannot be written (Read-only file system)"),
         (OSError(5, "failed"), SourceError, "input/output error"),
         (BufferError("x"), SourceError, "cannot be read beyond data row 7: cut, damaged or of another format"),
-        (MemoryError(), SourceError, "needs more memory beyond data row 7 than there is"),
+        (MemoryError(), SourceError, "needs more memory beyond data row 7 than is available"),
     ):
         with pytest.raises(kind) as caught, plain_failures("a.csv", lambda: "data row 7", tmp_path):
             raise error

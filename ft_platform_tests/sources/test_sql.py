@@ -234,7 +234,7 @@ def test_nothing_can_be_written_and_no_value_is_in_a_message(
         with pytest.raises(SourceError, match=r"cannot be read|no column|is missing") as caught:
             ingest_source(lake, environment, case_of(settings, query=query))
         assert "complaint number" not in str(caught.value)
-    with pytest.raises(SourceError, match="is no SELECT"):
+    with pytest.raises(SourceError, match="is not a SELECT"):
         ingest_source(lake, environment, case_of(settings, query="DELETE FROM complaints"))
     first, _ = ingest_source(lake, environment, case_of(settings, table="complaints"))
     assert first.rows == 5
@@ -313,9 +313,9 @@ def test_other_databases_are_not_read_through_adbc_and_no_request_is_sent(
     ("source", "expected"),
     [
         ({"uri": "sqlite:///a.db"}, "`source.table` or `source.query` is needed"),
-        ({"uri": "sqlite:///a.db", "table": "a", "query": "SELECT 1"}, "name one of"),
-        ({"uri": "a.csv", "table": "a"}, "go with a database"),
-        ({"uri": "a.csv", "high_water_column": "a"}, "goes with `source.table`"),
+        ({"uri": "sqlite:///a.db", "table": "a", "query": "SELECT 1"}, "name either"),
+        ({"uri": "a.csv", "table": "a"}, "are only for a database"),
+        ({"uri": "a.csv", "high_water_column": "a"}, "needs `source.table`"),
         (
             {"uri": "sqlite:///a.db", "table": "a", "high_water_column": "b", "vanished_rows": "remove"},
             "needs all rows",

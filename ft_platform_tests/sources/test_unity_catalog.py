@@ -98,7 +98,7 @@ def test_a_table_of_the_catalogue_is_read_and_noticed_when_it_changes(
         ({"DATABRICKS_TOKEN": ""}, unity_server.TABLE, ConfigError, "needs the variables"),
         ({"DATABRICKS_HOST": "http://catalogue.example.org"}, unity_server.TABLE, ConfigError, "unencrypted"),
         ({"DATABRICKS_HOST": "https://catalogue.example.org:port"}, unity_server.TABLE, ConfigError, "must be https"),
-        ({"DATABRICKS_TOKEN": "token-of\nnobody"}, unity_server.TABLE, ConfigError, "signs that no token has"),
+        ({"DATABRICKS_TOKEN": "token-of\nnobody"}, unity_server.TABLE, ConfigError, "characters that no token has"),
         ({"DATABRICKS_HOST": "http://127.0.0.1:9"}, unity_server.TABLE, TransientError, "does not answer"),
     ],
 )

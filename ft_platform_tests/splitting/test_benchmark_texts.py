@@ -97,11 +97,11 @@ def test_the_fingerprint_changes_with_the_content_of_a_file(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("missing.txt", None, "which is no file"),
+        ("missing.txt", None, "which is not a file"),
         ("latin.txt", "café au lait pour deux".encode("latin-1"), "is not UTF-8"),
         ("broken.jsonl", b'"one two three four"\n{"a": ', "line 2 of .* is not JSON"),
-        ("empty.txt", b"\n \n", "hold no text of at least 4 words"),
-        ("answers.jsonl", b'["yes", "no"]\n', "hold no text of at least 4 words"),
+        ("empty.txt", b"\n \n", "have no text of at least 4 words"),
+        ("answers.jsonl", b'["yes", "no"]\n', "have no text of at least 4 words"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_an_error_that_quotes_nothing(

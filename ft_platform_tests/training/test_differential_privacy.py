@@ -255,7 +255,7 @@ def test_a_missing_opacus_names_the_extra(monkeypatch):
         ),
         (
             {"training": {"method": "full", "differential_privacy": {"target_epsilon": 8}}},
-            "goes with `training.method: lora`",
+            "needs `training.method: lora`",
         ),
         (
             {
@@ -272,7 +272,7 @@ def test_a_missing_opacus_names_the_extra(monkeypatch):
                 },
                 "training": {"differential_privacy": {"target_epsilon": 8}},
             },
-            "does not go with `fairness.mitigation: counterfactual_augmentation`",
+            "does not work with `fairness.mitigation: counterfactual_augmentation`",
         ),
     ],
 )
@@ -451,5 +451,5 @@ def test_divided_weights_are_refused(lake, environment, model, monkeypatch):
     profile = ComputeProfile(backend="torchrun", processes=2, sharded=True)
     monkeypatch.setattr(type(environment), "profile", lambda self, name: profile)
     monkeypatch.setattr("ft_platform.training.processes.count", lambda: 2)
-    with pytest.raises(ConfigError, match="does not go with a `sharded` compute profile"):
+    with pytest.raises(ConfigError, match="does not work with a `sharded` compute profile"):
         trainer._fit_in_memory(lake, environment, use_case, usable_splits(lake, use_case), None, None, None, LOG)  # type: ignore[arg-type]

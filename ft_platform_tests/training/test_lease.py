@@ -123,7 +123,7 @@ def test_states_on_an_object_store_are_whole_or_set_aside(bucket_lake):
     assert unfinished_trainings(bucket_lake, "complaints") == [UnfinishedTraining("ckpt-4", "splits@1", "c0")]
     assert again.damaged == [
         (4, "manifest.json is missing"),
-        (3, "weights.safetensors holds other bytes than were saved"),
+        (3, "weights.safetensors has different bytes from those that were saved"),
     ]
     folders.remove()
     assert folders.steps() == [] and unfinished_trainings(bucket_lake, "complaints") == []

@@ -146,7 +146,7 @@ def test_layers_are_computed_again_where_memory_asks_for_it_and_the_setting_allo
     assert fits(limit, "auto") == fits(limit, "always") == (True, "packed, layers computed again")
     with pytest.raises(DoesNotFit, match=r"set training\.gradient_checkpointing=auto"):
         fits(limit, "never")
-    with pytest.raises(DoesNotFit, match="or name a larger profile"):
+    with pytest.raises(DoesNotFit, match="or choose a larger profile"):
         fits(plain.to_come - 2 * plain.spared, "auto")
 
 

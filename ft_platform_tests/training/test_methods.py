@@ -331,10 +331,10 @@ def test_the_learning_rate_of_preferences_is_lower_unless_it_is_named():
         (
             {"method": "full", "objective": "label_head"},
             {},
-            "`training.objective: label_head` goes with `training.method: lora`",
+            "`training.objective: label_head` needs `training.method: lora`",
         ),
         ({"method": "full"}, {"quantization": "nf4"}, "cannot train `base_model.quantization: nf4`"),
-        ({"method": "full", "dora": True}, {}, "`training.dora` goes with `training.method: lora`"),
+        ({"method": "full", "dora": True}, {}, "`training.dora` needs `training.method: lora`"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(training, base, problem):

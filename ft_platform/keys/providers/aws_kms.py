@@ -34,7 +34,7 @@ class KmsKeys:
             sealed = base64.b64decode(text.strip(), validate=True)
         except (binascii.Error, ValueError):
             raise KeyMissing(
-                f"{self.where}: the file holds no base64",
+                f"{self.where}: the file is not base64",
                 "Encrypt a plain key file once with: ft keys copy --to aws_kms:<key id>",
             ) from None
         try:

@@ -13,7 +13,7 @@ from ft_platform.use_case.named import NamedUseCase
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     for path, digest in unapproved(use_case).items():
         needed = "a person of compliance approves it by name, for this checkpoint (ft waiver grant)"
-        why = f"{path} counts only where a person has approved what it says."
+        why = f"{path} counts only if a person has approved what it says."
         yield Rule(f"approval/{path}@{digest}", needed, lambda found, why=why: Finding(False, why))
 
 

@@ -14,7 +14,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 CHECK_NEEDS = {
     "is_k_anonymous": "k-anonymity is measured and holds, or the file says why it is not",
-    "recall_above_floor": "nothing shows it to be below",
+    "recall_above_floor": "nothing shows that it is lower",
 }
 """What a check of tables needs where `passed` would say too much."""
 
@@ -33,10 +33,10 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
 
 def _checked(evidence: Evidence, stage: str, check: str) -> Finding:
     if stage not in evidence.data:
-        raise NotProven(f"no version of {stage} stands behind the checkpoint")
+        raise NotProven(f"no version of {stage} is behind the checkpoint")
     verdict = evidence.verdicts[stage].get(check)
     if verdict is None:
-        raise NotProven(f"check {check} of {evidence.data[stage].id} was not made")
+        raise NotProven(f"check {check} of {evidence.data[stage].id} was not run")
     found = (
         f": {verdict.numbers['says']}"
         if "says" in verdict.numbers

@@ -29,7 +29,7 @@ def _flips(evidence: Evidence, name: str, limit: float) -> Finding:
     swapped = named(report.swaps, name, "swaps")
     if swapped.status == TOO_SMALL or swapped.flip_rate is None:
         raise NotProven(
-            f"not enough evidence, {swapped.rows} test prompts hold a term of {name} ({report.min_group_rows} are"
+            f"not enough evidence, {swapped.rows} test prompts contain a term of {name} ({report.min_group_rows} are"
             " needed)"
         )
     found = swapped.flip_rate

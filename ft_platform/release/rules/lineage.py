@@ -14,7 +14,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
-    yield Rule("lineage/signatures", "each manifest, verdict, waiver and decision as a program signed it", _signed)
+    yield Rule("lineage/signatures", "each manifest, verdict, waiver and decision is as a program signed it", _signed)
     yield Rule(
         "lineage/adapter_checkpoint",
         "intact, current, permitted",
@@ -23,7 +23,7 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     for stage in REQUIRED:
         yield Rule(
             f"lineage/{stage}",
-            "there, intact, current, of this checkpoint",
+            "present, intact, current, of this checkpoint",
             lambda found, stage=stage: _item_whole(found.items[stage]),
         )
 

@@ -29,7 +29,7 @@ def _memorization(evidence: Evidence, use_case: NamedUseCase) -> Finding:
     verdict = privacy_verdict(found.model_dump(), use_case.settings)
     largest = max((attack.auc for attack in (found.membership or {}).values()), key=upper_end, default=None)
     if verdict.passed and not found.passed:
-        raise NotProven("privacy_report says that it did not pass, and its figures say that it did")
+        raise NotProven("privacy_report says that it did not pass, but its figures say that it did")
     return Finding(verdict.passed, verdict.text, largest)
 
 

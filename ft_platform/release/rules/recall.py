@@ -55,7 +55,7 @@ def judge_recall(evidence: Evidence, use_case: NamedUseCase) -> Finding:
     """
     verdict = evidence.verdicts.get(STAGE, {}).get(CHECK)
     if verdict is None:
-        raise NotProven(f"check {CHECK} of {STAGE} was not made")
+        raise NotProven(f"check {CHECK} of {STAGE} was not run")
     found, floor = _read(verdict), use_case.settings.privacy.min_recall
     own = found.basis in OF_THIS_SOURCE
     worst = min(found.entities.values(), key=lambda one: one.low, default=None)
@@ -66,8 +66,8 @@ def judge_recall(evidence: Evidence, use_case: NamedUseCase) -> Finding:
     if own and enough and verdict.passed and found.status == "above_floor":
         return Finding(True, found.says, figure)
     remedy = (
-        f"Annotate records of this source (ft privacy sample {use_case.name}) and name the file in privacy.gold, or an"
-        " owner approves by name (ft waiver)."
+        f"Annotate records of this source (ft privacy sample {use_case.name}) and name the file in privacy.gold, or"
+        " let an owner approve it by name (ft waiver)."
     )
     return Finding(False, f"{found.says} {remedy}", figure)
 
@@ -82,7 +82,7 @@ def _read(verdict: Verdict) -> RecallVerdict:
                 for fault in error.errors(include_url=False, include_input=False)
             }
         )
-        raise NotProven(f"the verdict of {CHECK} is no evidence: {', '.join(places[:5])}") from None
+        raise NotProven(f"the verdict of {CHECK} is not valid evidence: {', '.join(places[:5])}") from None
 
 
 KIND = Kind(names=("recall",), owner="compliance", order=(40, 0), rules=_rules)

@@ -31,7 +31,7 @@ def _taken(evidence: Evidence, what: str, limit: float) -> Finding:
     )
     value = found.seconds if what == "seconds" else found.money
     if value is None:
-        raise NotProven("the compute profile names no price, so nobody knows what requests cost")
+        raise NotProven("the compute profile has no price, so the cost of requests is unknown")
     return Finding(
         value <= limit,
         f"1,000 requests took {value:,.2f} {what if what == 'seconds' else found.currency}.",

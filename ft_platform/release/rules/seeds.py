@@ -40,9 +40,7 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
 def _compared_seeds(evidence: Evidence, seeds: list[int]) -> SeedEvidence:
     report = evidence.of("seed_variation", SeedEvidence)
     if [one.seed for one in report.seeds] != seeds:
-        raise NotProven(
-            f"seed_variation compares the seeds {[one.seed for one in report.seeds]}, asked for are {seeds}"
-        )
+        raise NotProven(f"seed_variation compares the seeds {[one.seed for one in report.seeds]}, expected {seeds}")
     return report
 
 

@@ -63,12 +63,10 @@ def source(facts: Facts) -> Statement:
     manifest = facts.manifest("raw_records")
     files = manifest.info.get("files") or manifest.info.get("source_file_hashes") or []
     settings = facts.section("raw_records", "source")
-    named = source_place(settings.uri) if settings else "a source that the use case's file does not name any more"
+    named = source_place(settings.uri) if settings else "a source that the use-case file no longer names"
     place = f"Records were read from {named}"
     hashed = (
-        f", {number(len(files))} {'file' if len(files) == 1 else 'files'} whose sha256 the manifest has"
-        if files
-        else ""
+        f", {number(len(files))} {'file' if len(files) == 1 else 'files'} (sha256 in the manifest)" if files else ""
     )
     return Statement(
         f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}.", ("raw_records",)
@@ -133,25 +131,25 @@ def personal_data(facts: Facts) -> list[Statement]:
     )
     said = [_replaced(manifest.counts, manifest.rows)]
     if emptied := manifest.counts.get("emptied"):
-        said.append(f"Values that could not be read as what their column holds, and were left out: {counted(emptied)}.")
+        said.append(f"Values left out because they do not fit their column: {counted(emptied)}.")
     if residual and {"rows_with_finding", "rows"} <= set(residual.numbers):
         n = residual.numbers
         found = f"found {number(n['rows_with_finding'])} of {number(n['rows'])} with a finding left"
         said.append(
-            "A second look at the anonymized records, for values with a form of their own such as mail addresses and"
-            f" card numbers, {found}."
+            "A second pass over the anonymized records, for values with a fixed form such as mail addresses and card"
+            f" numbers, {found}."
         )
     else:
-        said.append("No second look at the anonymized records was made.")
+        said.append("The anonymized records were not checked a second time.")
     said.append(
         str(recall.numbers["says"])
         if recall and "says" in recall.numbers
-        else "How much of the personal data is found was not measured."
+        else "The share of personal data that is found was not measured."
     )
     said.append(
         str(k.numbers["says"])
         if k and "says" in k.numbers
-        else "k-anonymity was not measured: no check of these records says on what."
+        else "k-anonymity was not measured: these records have no check of it."
     )
     if removed := (manifest.counts.get("k_anonymity") or {}).get("rows_removed"):
         said.append(f"{number(removed)} records were left out for k-anonymity.")
@@ -210,8 +208,8 @@ def _on_two_sides(numbers: Mapping[str, Any] | None) -> list[str]:
         )
     elif named < rows:
         said.append(
-            f"Persons were looked for in the {number(named)} records that name one; of the other {number(rows - named)}"
-            " nobody can tell."
+            f"Persons were looked for in the {number(named)} records that name one; the other {number(rows - named)}"
+            " cannot be checked."
         )
     return said
 
@@ -266,7 +264,7 @@ def decision(facts: Facts) -> list[Statement]:
     """What was decided about the checkpoint, and every rule that a person let it pass: which, who, as what, until when,
     and why."""
     if facts.decision is None:
-        said = [Statement("Release: nothing was decided about this checkpoint yet.", ("adapter_checkpoint",))]
+        said = [Statement("Release: not yet decided for this checkpoint.", ("adapter_checkpoint",))]
     else:
         until = f", by waiver until {facts.decision['valid_until']}" if facts.decision["valid_until"] else ""
         said = [

@@ -43,7 +43,7 @@
     var both = element("div", undefined, "answers");
     both.append(side("Answer 1", row[2]), side("Answer 2", row[3]));
     var choices = element("fieldset");
-    choices.append(element("legend", "Question " + row[0] + ": better is"), choice(row[0], "1", "answer 1"), choice(row[0], "2", "answer 2"), choice(row[0], "tie", "neither, a tie"));
+    choices.append(element("legend", "Question " + row[0] + ": which is better?"), choice(row[0], "1", "answer 1"), choice(row[0], "2", "answer 2"), choice(row[0], "tie", "neither, a tie"));
     section.append(element("h2", "Question " + row[0]), element("p", row[1], "text"), both, choices);
     document.getElementById("rows").append(section);
   });

@@ -179,7 +179,7 @@ class AdbcTable:
         if scheme not in DATABASES:
             raise SourceError(
                 f"source.uri: {scheme} is not read through ADBC, only {' and '.join(DATABASES)}",
-                f"Leave out {SIGN[:-3]}",
+                f"Remove {SIGN[:-3]}",
             )
         if scheme == "sqlite":
             path = os.path.abspath(os.path.expanduser(rest.removeprefix("/")))

@@ -129,7 +129,7 @@ class SqlTable:
                     yield [text_of(opened, value) for value in row[:width]]
                 except UnicodeDecodeError:
                     raise SourceError(
-                        f"{self.uri}: a value holds bytes that are no UTF-8 text",
+                        f"{self.uri}: a value contains bytes that are not UTF-8",
                         "Select it as text, or leave the column out",
                     ) from None
         if highest is not None:
@@ -140,7 +140,7 @@ class SqlTable:
             return max(one, other)
         except TypeError:
             raise SourceError(
-                f"{self.uri}: the high-water column holds values of several types",
+                f"{self.uri}: the high-water column has values of several types",
                 "Name a column with times, dates or numbers",
             ) from None
 

@@ -87,7 +87,7 @@ class DeltaSource:
             return DeltaTable(uri, storage_options=options)
         except TableNotFoundError:
             raise SourceError(
-                f"source.uri {self.uri} is no Delta table", "Correct source.uri or source.format"
+                f"source.uri {self.uri} is not a Delta table", "Correct source.uri or source.format"
             ) from None
         except (DeltaError, OSError, ValueError):
             raise TransientError(

@@ -48,7 +48,7 @@ def _row(file: OpenFile) -> dict[str, str | None]:
     with open(file.path, "rb") as raw:
         mail = BytesParser(policy=policy.default).parse(raw)
     if not mail.keys():
-        raise SourceError(f"{file.name} is no message: it has no header", "Take it out of the source")
+        raise SourceError(f"{file.name} is not a message: it has no header", "Take it out of the source")
     depth = _depth(mail)
     if depth > file.budget.limits.nesting_depth:
         raise over(

@@ -116,14 +116,15 @@ def _objects(file: OpenFile, text: _Text) -> Iterator[dict[str, Any]]:
             if error.msg == "Extra data"
             else "Repair the file, or export it again if it is cut"
         )
-        raise SourceError(f"{file.name}: line {line} is no JSON at character {column}: {error.msg}", hint) from None
+        raise SourceError(f"{file.name}: line {line} is not JSON at character {column}: {error.msg}", hint) from None
     except NotStrict as problem:
         raise SourceError(
             f"{file.name}: what begins in line {text.where(text.place)[0]} {problem}", problem.next_step
         ) from None
     except OverflowError:
         problem = (
-            f"what begins in line {text.where(text.place)[0]} has more than {file.budget.item_characters:,} characters"
+            f"the value that starts in line {text.where(text.place)[0]} has more than {file.budget.item_characters:,}"
+            " characters"
         )
         raise over(file.name, problem, "field_characters") from None
     if wrong:

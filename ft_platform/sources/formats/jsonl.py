@@ -75,7 +75,7 @@ def _parsed(file: OpenFile, reader: StrictJson, line: str, number: int, row: int
             raise json.JSONDecodeError("Extra data", line, end)
     except json.JSONDecodeError as error:
         raise SourceError(
-            f"{file.name}: line {number} is no JSON at character {error.colno}: {error.msg}",
+            f"{file.name}: line {number} is not JSON at character {error.colno}: {error.msg}",
             "Repair the line; a cut last line means a cut file",
         ) from None
     except NotStrict as problem:

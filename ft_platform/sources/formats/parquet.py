@@ -44,7 +44,7 @@ def _batches(file: OpenFile, raw: BinaryIO) -> Iterator[pa.RecordBatch]:
             yield from checked_parts(file, batch, row)
             row += batch.num_rows
         if row != after:
-            raise _unreadable(file, f"row group {number + 1}: ", "it has another number of rows than it says")
+            raise _unreadable(file, f"row group {number + 1}: ", "it has a different number of rows than it says")
 
 
 def _columns(file: OpenFile) -> list[str]:
@@ -97,7 +97,7 @@ def _group_batches(
         raise _unreadable(
             file,
             f"row group {number + 1}, behind its row {read:,}: ",
-            "a page is cut, damaged or not what its header says",
+            "a page is cut off, damaged or does not match its header",
         ) from None
 
 
@@ -118,7 +118,7 @@ def _looked_at(
             try:
                 chunk = read_chunk(raw, column)
                 if column.is_flat and chunk.values != group.rows:
-                    raise BrokenPage("the pages of a column hold another number of values than the group has rows")
+                    raise BrokenPage("the pages of a column have a different number of values than the group has rows")
             except BrokenPage as problem:
                 raise _unreadable(file, f"row group {number}: ", str(problem)) from None
             if chunk.largest_page > largest:

@@ -163,7 +163,7 @@ def _disagreement(kind: str, found: dict[str, Any], refusing: dict[str, str], us
     pages = sentences(found, use_case)
     gate = {name: f"fairness/{name}" in refusing for name in FEATURES} | {PAIR: "fairness/pairs" in refusing}
     if any(
-        "is no evidence" in why for why in refusing.values()
+        "is not valid evidence" in why for why in refusing.values()
     ):  # groups that do not add up: the gate reads none of it
         return None
     for name, refused in gate.items():

@@ -298,7 +298,7 @@ def test_without_a_judge_or_with_a_failing_one_nothing_is_published(judged: Judg
     with pytest.raises(EndpointFailed, match="status 401"):
         judge(judged, server, rows=9)
     assert judged.lake.artifacts("complaints", "judge_report") == before
-    with pytest.raises(ValueError, match="name one of"):
+    with pytest.raises(ValueError, match="name either"):
         Judge.model_validate({"endpoint": {"url": "http://127.0.0.1/v1", "model": "m"}, "model": {"uri": "a/b"}})
 
 

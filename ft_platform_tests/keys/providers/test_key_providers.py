@@ -138,7 +138,7 @@ def test_another_kms_key_a_changed_file_and_a_plain_file_are_refused(aws: dict[s
     with pytest.raises(KeyMissing, match="cannot be used"):
         read_key_ring(here)
     here.file.write_text("a plain text")
-    with pytest.raises(KeyMissing, match="holds no base64"):
+    with pytest.raises(KeyMissing, match="is not base64"):
         read_key_ring(here)
 
 

@@ -35,7 +35,7 @@ def test_an_engine_without_weights_of_its_own_asks_for_a_model(name: str) -> Non
 
 
 def test_a_model_for_no_engine_is_a_mistake() -> None:
-    with pytest.raises(ValidationError, match="`ner_model` is named, and `ner` is none"):
+    with pytest.raises(ValidationError, match="`ner_model` is set, but `ner` is none"):
         Privacy.model_validate({"ner": "none", "ner_model": "org/name"})
 
 

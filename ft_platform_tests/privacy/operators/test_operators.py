@@ -88,7 +88,7 @@ def test_the_settings_of_generalize_are_read() -> None:
     ("entity", "name"), [("PERSON", "date_shift"), ("PERSON", "generalize"), ("PHONE", "date_shift")]
 )
 def test_an_operator_that_does_not_fit_the_entity_is_refused(entity: str, name: str) -> None:
-    with pytest.raises(ValidationError, match=f"`{name}` is not for {entity}"):
+    with pytest.raises(ValidationError, match=f"`{name}` does not work for {entity}"):
         Privacy.model_validate({"operators": {entity: name}})
 
 

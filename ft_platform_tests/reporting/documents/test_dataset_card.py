@@ -38,7 +38,7 @@ def test_every_figure_is_that_of_the_version_it_names() -> None:
     )
     assert "Personal data that the recognizers found and replaced in 1 of 34 records: EMAIL 1." in text
     assert (
-        "Of 34 records every combination of region is shared by at least " in text
+        "In 34 records, every combination of region is shared by at least " in text
         and "0 of 34 with a finding left" in text
     )
     assert (
@@ -90,9 +90,9 @@ def test_a_second_look_that_was_not_made_is_not_said_to_have_found_nothing() -> 
     given = facts()
     verdicts = {**given.verdicts, "anonymized_records": {}, "splits": {}}
     text = dataset_card.make(dataclasses.replace(given, verdicts=verdicts))
-    assert "No second look at the anonymized records was made." in text and "two sides: not checked." in text
-    assert "k-anonymity was not measured: no check of these records says on what." in text
-    assert "How much of the personal data is found was not measured." in text
+    assert "The anonymized records were not checked a second time." in text and "two sides: not checked." in text
+    assert "k-anonymity was not measured: these records have no check of it." in text
+    assert "The share of personal data that is found was not measured." in text
 
 
 def test_hostile_labels_break_no_table_and_are_no_markup() -> None:

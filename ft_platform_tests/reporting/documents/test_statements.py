@@ -27,9 +27,9 @@ def test_a_source_is_named_without_its_secrets(uri: str, shown: str) -> None:
 def test_the_source_is_named_only_as_long_as_the_file_names_it() -> None:
     assert (
         "Records were read from /" in statements.source(facts()).text
-        and "1 file whose sha256 the manifest has: 37 rows" in statements.source(facts()).text
+        and "1 file (sha256 in the manifest): 37 rows" in statements.source(facts()).text
     )
-    assert "does not name any more" in statements.source(with_use_case(source={"uri": "elsewhere.csv"})).text
+    assert "no longer names" in statements.source(with_use_case(source={"uri": "elsewhere.csv"})).text
 
 
 def test_counts_stand_with_the_largest_first() -> None:
@@ -47,7 +47,7 @@ def test_what_was_not_counted_is_not_said_to_be_nothing() -> None:
         one.text for one in [*statements.permission(bare), *statements.personal_data(bare), *statements.splits(bare)]
     ]
     assert "Refused: not counted." in said and "Personal data found and replaced: not counted." in said
-    assert "No second look at the anonymized records was made." in said
+    assert "The anonymized records were not checked a second time." in said
     assert (
         "Persons, texts or near duplicates on two sides: not checked." in said
         and "Division: not counted (division not stated)." in said
@@ -90,7 +90,7 @@ def test_persons_are_counted_in_the_records_that_name_one() -> None:
     said = [one.text for one in statements.splits(with_numbers("splits", "no_leakage", rows_with_person=30))]
     assert (
         "persons 0" in said[1]
-        and said[2] == "Persons were looked for in the 30 records that name one; of the other 4 nobody can tell."
+        and said[2] == "Persons were looked for in the 30 records that name one; the other 4 cannot be checked."
     )
     assert len(statements.splits(with_numbers("splits", "no_leakage", rows_with_person=34))) == 2
     off = with_numbers("splits", "no_leakage")
