@@ -1,11 +1,11 @@
 """The audit of a version of `splits`, from the stored rows to a published report and verdict."""
 
 import json
-import time
 from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
+from ft_platform.lake.draft import Draft
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.training.audit import REPORT, figures_of
 from ft_platform.training.audit_faults import KINDS
@@ -27,24 +27,16 @@ def audit_for(lake: Lake, environment: Environment, use_case: NamedUseCase, spli
 
 
 def _audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
-    started = time.monotonic()
+    settings = check_settings_hash(use_case, "splits", TRAINING_AUDIT)
+    draft = Draft(lake, use_case, AUDIT_PAGE, *audit_inputs(use_case, splits), [splits], settings)
     figures = figures_of(lake, environment, use_case, splits)
-    audit_id, inputs = audit_inputs(use_case, splits)
-    with lake.scratch(use_case.name, AUDIT_PAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / FIGURES).write_text(json.dumps(figures, indent=1), encoding="utf-8")
         (folder / REPORT).write_text(_page(use_case, splits, figures), encoding="utf-8")
-        return lake.publish(
-            use_case.name,
-            AUDIT_PAGE,
-            audit_id,
+        return draft.publish(
             folder,
-            parents=[splits],
-            settings_hash=check_settings_hash(use_case, "splits", TRAINING_AUDIT),
-            input_hash=inputs,
             counts={"rows": figures["rows"]},
             info={"table": splits.name, "version": splits.id, "content_hash": splits.content_hash},
-            seconds=time.monotonic() - started,
         )
 
 

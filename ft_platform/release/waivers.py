@@ -11,6 +11,7 @@ from typing import Any
 
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.draft import Draft
 from ft_platform.release.rule import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
 from ft_platform.use_case import NamedUseCase
@@ -110,18 +111,10 @@ def grant(
     }
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
-    with lake.scratch(use_case.name, STORED_AS) as folder:
-        folder.mkdir(parents=True)
+    draft = Draft(lake, use_case, STORED_AS, waiver.id, inputs, [checkpoint], inputs[:16])
+    with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(waiver.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
-        lake.publish(
-            use_case.name,
-            STORED_AS,
-            waiver.id,
-            folder,
-            parents=[checkpoint],
-            settings_hash=inputs[:16],
-            input_hash=inputs,
-        )
+        draft.publish(folder)
     return waiver
 
 

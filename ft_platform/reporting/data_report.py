@@ -2,23 +2,22 @@
 one page, card and Croissant."""
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ft_platform.governance.reasons import REASONS
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
-from ft_platform.lake.manifest import now
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.stage_table import input_hash
 from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot, split_balance_plot
 from ft_platform.reporting.documents import croissant, dataset_card, statements
 from ft_platform.reporting.documents.facts import Facts, facts_behind, outcome
 from ft_platform.reporting.funnel import funnel_of
-from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows
 from ft_platform.reporting.plots import funnel_plot
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.stages import STAGES
 from ft_platform.use_case import NamedUseCase, settings_hash
 
@@ -41,32 +40,18 @@ def publish_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion
     Raises:
         VersionRefused: a version behind it has no manifest any more.
     """
-    started = time.monotonic()
     facts = facts_behind(lake, use_case, splits)
-    artifact_id, inputs = _inputs(use_case, splits, facts)
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+    draft = Draft(lake, use_case, STAGE, *_inputs(use_case, splits, facts), [splits])
+    if existing := draft.existing():
         return existing
     found = figures(facts)
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "README.md").write_text(dataset_card.make(facts), encoding="utf-8")
         (folder / "croissant.json").write_text(croissant.make(facts), encoding="utf-8")
-        _write_page(folder, facts, found, artifact_id)
-        return lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
-            folder,
-            parents=[splits],
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
-            counts={
-                "rows": splits.rows,
-                "checks_not_passed": sum(one["status"] != "passed" for one in found["checks"]),
-            },
-            seconds=time.monotonic() - started,
-        )
+        _write_page(folder, draft, facts, found)
+        not_passed = sum(one["status"] != "passed" for one in found["checks"])
+        return draft.publish(folder, {"rows": splits.rows, "checks_not_passed": not_passed})
 
 
 def _inputs(use_case: NamedUseCase, splits: TableVersion, facts: Facts) -> tuple[str, str]:
@@ -228,7 +213,7 @@ def _checks(facts: Facts) -> list[dict[str, Any]]:
     return found
 
 
-def _write_page(folder: Path, facts: Facts, found: Mapping[str, Any], artifact_id: str) -> None:
+def _write_page(folder: Path, draft: Draft, facts: Facts, found: Mapping[str, Any]) -> None:
     """Pictures, and `report.html`."""
     division, k = found["division"], found["k_anonymity"]
     pictures = {"funnel": funnel_plot(found["funnel"])}
@@ -240,22 +225,18 @@ def _write_page(folder: Path, facts: Facts, found: Mapping[str, Any], artifact_i
         )
     if division["rows_per_split"]:
         pictures["split_balance"] = split_balance_plot(division["rows_per_label"] or {"": division["rows_per_split"]})
-    for name, png in pictures.items():
-        (folder / f"{name}.png").write_bytes(png)
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "data_report.html",
         title=f"Data of {facts.name}",
-        use_case=facts.name,
-        artifact_id=artifact_id,
-        written_at=now(),
         found=found,
         not_passed=[one for one in found["checks"] if one["status"] != "passed"],
         source=statements.source(facts),
         permission=statements.permission(facts),
         personal_data=statements.personal_data(facts),
         division=statements.splits(facts),
-        pictures=pictures,
+        pictures=saved(folder, pictures),
         owner=facts.owner("compliance"),
         lineage=lineage_rows(dict(facts.manifests)),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")

@@ -5,39 +5,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake import Lake
-from ft_platform.lake.manifest import now
-from ft_platform.lake.versions import Version
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, drawing, short
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case import NamedUseCase
+from ft_platform.reporting.report_page import saved, write_report_page
 
 TITLES = {"general_text": "General text", "multiple_choice": "Multiple choice", "instructions": "Instructions"}
 METRICS = {"log_perplexity": "nats per token", "accuracy": "share right", "followed": "share followed"}
 
 
-def write_regression_report(
-    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, checkpoint: Version, found: Mapping[str, Any]
-) -> None:
+def write_regression_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """`margins.png` and `report.html`."""
-    picture = margins_plot(found["suites"])
-    (folder / "margins.png").write_bytes(picture)
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "regression_report.html",
-        title=f"What {use_case.name} has forgotten",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"What {draft.use_case.name} has forgotten",
         sentences=[sentence(name, one) for name, one in found["suites"].items()],
         suites=[suite_row(name, one) for name, one in found["suites"].items()],
         champion=found["champion"],
         confidence=found["confidence"],
-        settings=use_case.settings.regression,
-        picture=picture,
-        lineage=lineage_rows(manifests_behind(lake, [checkpoint])),
+        settings=draft.use_case.settings.regression,
+        pictures=saved(folder, {"margins": margins_plot(found["suites"])}),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def sentence(name: str, one: Mapping[str, Any]) -> dict[str, Any]:

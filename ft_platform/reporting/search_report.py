@@ -9,11 +9,9 @@ from typing import Any
 import yaml
 
 from ft_platform.experiments.study import FAILED
-from ft_platform.lake import Lake, TableVersion
-from ft_platform.lake.manifest import now
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, drawing
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.use_case import NamedUseCase
 
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
@@ -55,24 +53,19 @@ def _described(trial: Any) -> dict[str, Any]:
     }
 
 
-def write_search_report(
-    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]
-) -> None:
+def write_search_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """Fills `folder` with `search.json`, `best_settings.yaml`, the pictures and `report.html`."""
-    folder.mkdir(parents=True)
     (folder / "search.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (folder / "best_settings.yaml").write_text(found["snippet"], encoding="utf-8")
-    (folder / "trials.png").write_bytes(trials_plot(found["trials"]))
-    (folder / "parameters.png").write_bytes(parameters_plot(found["trials"], use_case))
-    text = page(
+    pictures = {"trials": trials_plot(found["trials"]), "parameters": parameters_plot(found["trials"], draft.use_case)}
+    write_report_page(
+        folder,
+        draft,
         "search_report.html",
-        title=f"Search for training settings of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Search for training settings of {draft.use_case.name}",
         conclusion=conclusion(found),
         snippet=found["snippet"],
-        names=sorted(use_case.settings.search.dimensions),
+        names=sorted(draft.use_case.settings.search.dimensions),
         trials=sorted(
             found["trials"],
             key=lambda trial: (
@@ -81,11 +74,9 @@ def write_search_report(
                 trial["validation_loss"] or 0.0,
             ),
         ),
-        settings=use_case.settings.search.model_dump(mode="json"),
-        pictures={name: (folder / f"{name}.png").read_bytes() for name in ("trials", "parameters")},
-        lineage=lineage_rows(manifests_behind(lake, [splits])),
+        settings=draft.use_case.settings.search.model_dump(mode="json"),
+        pictures=saved(folder, pictures),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def conclusion(found: Mapping[str, Any]) -> list[str]:

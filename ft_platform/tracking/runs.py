@@ -3,11 +3,12 @@
 import importlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import Version
 from ft_platform.tracking.tracker import RunDescription, SeveralTrackers, State, Tracker
 from ft_platform.use_case import NamedUseCase
@@ -49,6 +50,19 @@ def tracker_for(
     except BaseException as error:
         tracker.abandon(type(error).__name__)
         raise
+
+
+def report_tracker(
+    environment: Environment | None, draft: Draft, log: Any = LOG, checkpoint: ArtifactVersion | None = None
+) -> AbstractContextManager[Tracker]:
+    """The tracker of a report.
+
+    Args:
+        checkpoint: the one that the report is about; the run belongs to that of its training.
+    """
+    about, run = ([checkpoint], training_run(draft.lake, checkpoint)) if checkpoint else ([], {})
+    tags = parent_tags([*draft.parents, *about])
+    return tracker_for(environment, draft.use_case, draft.stage, draft.id, tags, log, run)
 
 
 def _open(environment: Environment | None, run: RunDescription, log: Any) -> Tracker:

@@ -15,6 +15,7 @@ from ft_platform.assets import release_decision as decision_asset
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
 from ft_platform.lake import ArtifactVersion
+from ft_platform.lake.draft import Draft
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.newest import newest_attack
 from ft_platform.release.decide import Decision
@@ -140,7 +141,8 @@ def test_all_that_speak_of_groups_say_what_the_gate_says(
     check = fairness_asset.build(made.use_case)[1](lake=made.lake, fairness_report=report)
     assert check.passed is fair and check.severity == dg.AssetCheckSeverity.ERROR
     assert all(text in check.description for name, text in sentences.items() if passed[name] is fair)
-    write_fairness_report(tmp_path, made.lake, made.use_case, "fair-1", made.versions["evaluation_report"], found)
+    evaluation = made.versions["evaluation_report"]
+    write_fairness_report(tmp_path, Draft(made.lake, made.use_case, report.name, "fair-1", "", [evaluation]), found)
     page = plain((tmp_path / "report.html").read_text())
     card = readme(
         card_values(
@@ -175,9 +177,8 @@ def test_all_that_speak_of_attacks_say_what_the_gate_says(tmp_path: Path, attack
 
     check = privacy_asset.build(made.use_case)[1](lake=made.lake, privacy_report=report)
     assert (check.passed, check.severity, check.description) == (ruling.passed, dg.AssetCheckSeverity.ERROR, ruling.why)
-    write_privacy_report(
-        tmp_path, made.lake, made.use_case, "attack-1", [report], found, report_figures.privacy_losses()
-    )
+    draft = Draft(made.lake, made.use_case, report.name, "attack-1", "", [report])
+    write_privacy_report(tmp_path, draft, found, report_figures.privacy_losses())
     page, brief = (
         plain((tmp_path / "report.html").read_text()),
         plain(made.lake.read_file(published, "decision_brief.html")),
