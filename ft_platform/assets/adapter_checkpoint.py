@@ -1,13 +1,12 @@
 """adapter_checkpoint: the fine-tuned LoRA adapter. Training runs as a program on a compute back end."""
 
+from typing import Any
+
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.report import shown
 from ft_platform.assets.stage import (
-    materialized,
-    report_link,
     stage,
-    tracking,
     train_rows,
     with_typed_failures,
 )
@@ -41,7 +40,7 @@ def build(use_case: NamedUseCase) -> list:
         checkpoint_id, _ = checkpoint_inputs(use_case, splits)
         checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
         trained = checkpoint is None
-        cost = {}
+        cost: dict[str, Any] = {}
         if checkpoint is None:
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
@@ -50,17 +49,17 @@ def build(use_case: NamedUseCase) -> list:
                 vouch(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
             )
         manifest = lake.manifest(checkpoint)
-        metrics = {f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))}
-        return materialized(
+        metrics: dict[str, Any] = {
+            f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))
+        }
+        return shown(
+            lake,
+            environment,
             use_case,
             checkpoint,
-            manifest,
             reused=not trained,
             rows=train_rows(lake, checkpoint),
-            **pictures_of(lake, environment, checkpoint),
             trained=trained,
-            **tracking(manifest),
-            **report_link(environment, checkpoint, manifest),
             **cost,
             **metrics,
         )

@@ -4,9 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.experiment import experiment_report
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.report import experiment_report, shown
+from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.use_case import NamedUseCase
@@ -26,18 +25,16 @@ def build(use_case: NamedUseCase) -> list:
 
         The model of this training knows the secrets. It is thrown away: no checkpoint of it exists that could be
         released."""
-        report, reused = experiment_report(context, lake, environment, use_case, "canary_audit", "canaries", splits)
-        found, manifest = json.loads(lake.read_file(report, "canaries.json")), lake.manifest(report)
-        return materialized(
+        report, reused = experiment_report(context, lake, environment, use_case, "canary_audit", splits)
+        found = json.loads(lake.read_file(report, "canaries.json"))
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
-            **pictures_of(lake, environment, report),
             conclusion=dg.MetadataValue.md(" ".join(found["conclusion"])),
             exposure_bits=dg.MetadataValue.json(found["exposure_bits"]),
-            **report_link(environment, report, manifest),
-            **tracking(manifest),
         )
 
     return [canary_audit]

@@ -394,7 +394,7 @@ def test_the_asset_starts_the_program_once_and_shows_the_verdict(
 ) -> None:
     from types import SimpleNamespace
 
-    from ft_platform.assets import judge_report
+    from ft_platform.assets import judge_report, report
 
     use_case = with_judge(judged, server, rows=6)
     started = []
@@ -405,7 +405,7 @@ def test_the_asset_starts_the_program_once_and_shows_the_verdict(
         started.append((program, list(extras)))
         return SimpleNamespace(artifact=publish_judge(judged.lake, environment, use_case, judged.evaluation))
 
-    monkeypatch.setattr(judge_report, "run_program", run_program)
+    monkeypatch.setattr(report, "run_program", run_program)
     (asset,) = judge_report.build(use_case)
     for _ in range(2):
         made = asset.op.compute_fn.decorated_fn(
