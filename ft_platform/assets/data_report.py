@@ -29,14 +29,7 @@ def build(use_case: NamedUseCase) -> list:
         reused = existing_data_report(lake, use_case, splits) is not None
         report = publish_data_report(lake, use_case, splits)
         found = json.loads(lake.read_file(report, "data.json"))
-        return shown(
-            lake,
-            environment,
-            use_case,
-            report,
-            reused=reused,
-            rows=splits.rows,
-            checks={one["check"]: one["status"] for one in found["checks"]},
-        )
+        checks = {one["check"]: one["status"] for one in found["checks"]}
+        return shown(lake, environment, use_case, report, reused=reused, rows=splits.rows, checks=checks)
 
     return [data_report]

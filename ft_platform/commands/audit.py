@@ -63,10 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.html:
         from ft_platform.reporting.audit_examples import examples_page
 
-        arguments.html.write_text(
-            examples_page(f"{use_case.name}: records of {splits.id} as they are trained on", examples, figures),
-            encoding="utf-8",
-        )
+        title = f"{use_case.name}: records of {splits.id} as they are trained on"
+        arguments.html.write_text(examples_page(title, examples, figures), encoding="utf-8")
     if arguments.json:
         print(
             json.dumps(

@@ -63,11 +63,8 @@ class Launch:
     @property
     def orders(self) -> dict[str, Any]:
         """What the program reads first, as the extras of Dagster Pipes: name, settings and handles."""
-        return {
-            "use_case": self.use_case.name,
-            "settings": self.use_case.settings.model_dump(mode="json"),
-            **self.handles,
-        }
+        settings = self.use_case.settings.model_dump(mode="json")
+        return {"use_case": self.use_case.name, "settings": settings, **self.handles}
 
     @property
     def resources(self) -> Resources:

@@ -82,11 +82,8 @@ def _feature(use_case: NamedUseCase, splits: pa.Table, name: str, quality: dict[
     sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
     groups: dict[str, Any] = {}
     for group, size in sizes.items():
-        groups[group] = {
-            "rows": size,
-            "enough_evidence": size >= settings.fairness.min_group_rows,
-            "share": share(size, rows, confidence),
-        }
+        enough_evidence = size >= settings.fairness.min_group_rows
+        groups[group] = {"rows": size, "enough_evidence": enough_evidence, "share": share(size, rows, confidence)}
         if groups[group]["enough_evidence"]:
             groups[group] |= _described(
                 values == group, sides, labels, quality, settings.task.kind == "classification", confidence

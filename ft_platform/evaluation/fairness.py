@@ -215,11 +215,8 @@ def _difference(
     ratio = min(values) / max(values) if max(values) > 0 else 1.0
     ends = interval(value, draws, confidence)
     if found.name == "accuracy":
-        low, high = score_interval(
-            (groups[best]["accuracy"]["value"], groups[best]["rows"]),
-            (groups[worst]["accuracy"]["value"], groups[worst]["rows"]),
-            confidence,
-        )
+        one = (groups[best]["accuracy"]["value"], groups[best]["rows"])
+        low, high = score_interval(one, (groups[worst]["accuracy"]["value"], groups[worst]["rows"]), confidence)
         ends |= {"low": min(ends["low"], low), "high": max(ends["high"], high)}
     return {**ends, "ratio": ratio, "best": best, "worst": worst}
 

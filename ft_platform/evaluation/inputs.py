@@ -108,10 +108,7 @@ def model_card_inputs(
     """Id and hash of the model card of a checkpoint with its reports. What the card quotes from other sections counts
     too."""
     governance = use_case.settings.governance
-    quoted = {
-        "description": use_case.settings.description,
-        "purpose": governance.purpose,
-        "licence": governance.licence or "",
-    }
+    licence = governance.licence or ""
+    quoted = {"description": use_case.settings.description, "purpose": governance.purpose, "licence": licence}
     inputs = input_hash(use_case, "model_card", [checkpoint, evaluation_report, fairness_report], **quoted)
     return f"card-{inputs[:12]}", inputs

@@ -44,13 +44,8 @@ def similarities(model: Any, tokenizer: Any, references: Sequence[str], answers:
     """F1 of greedily matched tokens in [-1, 1]; 0 where one of two texts is empty. Shape `(rows,)`."""
     tokens = TextTokens(tokenizer)
     distinct = sorted({*references, *answers})
-    states = dict(
-        zip(
-            distinct,
-            hidden_states(model, [tokens.content(text.strip(), MOST_TOKENS) for text in distinct]),
-            strict=True,
-        )
-    )
+    rows = [tokens.content(text.strip(), MOST_TOKENS) for text in distinct]
+    states = dict(zip(distinct, hidden_states(model, rows), strict=True))
     return np.array(
         [matched_f1(states[reference], states[answer]) for reference, answer in zip(references, answers, strict=True)]
     )

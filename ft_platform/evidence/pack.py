@@ -206,10 +206,8 @@ def _write_version(lake: Lake, found: Found, folder: Path) -> dict[str, Any]:
     manifest = without_names(found.manifest) if restricted else found.manifest
     _write_json(place / MANIFEST, manifest.model_dump(mode="json"))
     for check, verdict in found.verdicts.items():
-        _write_json(
-            place / "verdicts" / f"{check}.json",
-            (only_numbers(verdict) if restricted else verdict).model_dump(mode="json"),
-        )
+        value = (only_numbers(verdict) if restricted else verdict).model_dump(mode="json")
+        _write_json(place / "verdicts" / f"{check}.json", value)
     # Of another checkpoint, or a report of it, that a report compares with, the manifest is enough.
     taken = [name for name in found.manifest.files if name.endswith(FOR_READERS)] if found.role != "ancestor" else []
     for name in taken:
@@ -236,13 +234,8 @@ def without_names(manifest: Manifest) -> Manifest:
         if _is_number(value) or (name in RESTRICTED_COUNTS and isinstance(value, str))
     }
     hashes = sorted(map(str, manifest.info.get("files", {}).values()))
-    return manifest.model_copy(
-        update={
-            "counts": {**counts, **funnel},
-            "info": {"source_file_hashes": hashes} if hashes else {},
-            "hash_state": "",
-        }
-    )
+    info = {"source_file_hashes": hashes} if hashes else {}
+    return manifest.model_copy(update={"counts": {**counts, **funnel}, "info": info, "hash_state": ""})
 
 
 def only_numbers(verdict: Verdict) -> Verdict:

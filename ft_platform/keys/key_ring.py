@@ -87,12 +87,8 @@ class KeyRing:
         """What a provider stores. A ring of one version is plain hex, as `openssl rand -hex 32` makes it."""
         if list(self.keys) == [1] and not self.retired:
             return self.keys[1].hex()
-        return json.dumps(
-            {
-                "keys": {str(n): key.hex() for n, key in sorted(self.keys.items())},
-                "retired": {str(n): day for n, day in self.retired.items()},
-            }
-        )
+        keys = {str(n): key.hex() for n, key in sorted(self.keys.items())}
+        return json.dumps({"keys": keys, "retired": {str(n): day for n, day in self.retired.items()}})
 
     @classmethod
     def from_text(cls, text: str, where: str) -> "KeyRing":

@@ -104,12 +104,8 @@ def own_environment(environment: Environment, use_case: str) -> Environment:
         else ""
     )
     none = environment.tracking_uri == "none"
-    update = {
-        **own,
-        "home": own_home(environment, use_case),
-        "lake_root": "",
-        "tracking_uri": "none" if none else tracking,
-    }
+    home = own_home(environment, use_case)
+    update = {**own, "home": home, "lake_root": "", "tracking_uri": "none" if none else tracking}
     return environment.model_copy(update=update)
 
 

@@ -42,11 +42,8 @@ def publish_canary_audit(
         found = measured(lake, environment, use_case, splits)
         with draft.folder() as folder:
             write_canary_report(folder, draft, found)
-            report = draft.publish(
-                folder,
-                counts={"train_rows": found["train_rows"], "planted_rows": found["planted_rows"]},
-                info={"tracking": tracker.state()},
-            )
+            counts = {"train_rows": found["train_rows"], "planted_rows": found["planted_rows"]}
+            report = draft.publish(folder, counts=counts, info={"tracking": tracker.state()})
         values = {
             name: value
             for copies, figure in found["exposure_bits"].items()

@@ -93,11 +93,8 @@ def publish_judge(
         (folder / VERDICT).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
         pq.write_table(choices_table(choices), folder / CHOICES_FILE)
         write_judge_report(folder, draft, found)
-        return draft.publish(
-            folder,
-            counts={"rows": found["rows"], "gold_rows": found["gold"]["rows"]},
-            info={"calibrated": found["calibrated"], "usable_in_gate": found["usable_in_gate"]},
-        )
+        info = {"calibrated": found["calibrated"], "usable_in_gate": found["usable_in_gate"]}
+        return draft.publish(folder, counts={"rows": found["rows"], "gold_rows": found["gold"]["rows"]}, info=info)
 
 
 def ask(

@@ -56,11 +56,8 @@ def publish_privacy_report(
         with draft.folder() as folder:
             (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
             write_privacy_report(folder, draft, found, attacked.losses)
-            report = draft.publish(
-                folder,
-                counts={"rows": found["rows"]},
-                info={"passed": found["passed"], "tracking": tracker.state()},
-            )
+            info = {"passed": found["passed"], "tracking": tracker.state()}
+            report = draft.publish(folder, counts={"rows": found["rows"]}, info=info)
         finish_report(tracker, lake, report, _metrics(found))
     return report
 

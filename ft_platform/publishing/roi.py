@@ -43,11 +43,9 @@ def publish_roi(
             json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
         write_roi_report(folder, draft, evaluation_report, found)
-        return draft.publish(
-            folder,
-            counts={"test_rows": found["test_rows"], "measurements": sum(one["rows"] for one in found["measurements"])},
-            info={"status": {name: figure["status"] for name, figure in found["figures"].items()}},
-        )
+        counts = {"test_rows": found["test_rows"], "measurements": sum(one["rows"] for one in found["measurements"])}
+        info = {"status": {name: figure["status"] for name, figure in found["figures"].items()}}
+        return draft.publish(folder, counts=counts, info=info)
 
 
 def newest_roi(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, dict]:

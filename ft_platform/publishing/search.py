@@ -53,11 +53,8 @@ def publish_search(
             )
         with draft.folder() as place:
             write_search_report(place, draft, found)
-            report = draft.publish(
-                place,
-                counts=found["figures"],
-                info={"best": found["best"], "tracking": tracker.state()},
-            )
+            info = {"best": found["best"], "tracking": tracker.state()}
+            report = draft.publish(place, counts=found["figures"], info=info)
         for trial in found["trials"]:
             if trial["validation_loss"] is not None:
                 tracker.metrics(trial["number"], {"validation_loss": trial["validation_loss"]})

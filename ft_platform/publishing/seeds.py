@@ -56,11 +56,8 @@ def publish_seed_variation(
             (place / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
             pq.write_table(further, place / PREDICTIONS)
             write_seed_report(place, draft, found)
-            report = draft.publish(
-                place,
-                counts={"seeds": len(found["seeds"]), "test_rows": found["test_rows"]},
-                info={"recipe": recipe, "tracking": tracker.state()},
-            )
+            counts = {"seeds": len(found["seeds"]), "test_rows": found["test_rows"]}
+            report = draft.publish(place, counts=counts, info={"recipe": recipe, "tracking": tracker.state()})
         for file in folder.glob("*.parquet"):  # the published table holds them
             file.unlink()
         finish_report(tracker, lake, report, _metrics(found))

@@ -33,11 +33,8 @@ def _audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits:
     with draft.folder() as folder:
         (folder / FIGURES).write_text(json.dumps(figures, indent=1), encoding="utf-8")
         (folder / REPORT).write_text(_page(use_case, splits, figures), encoding="utf-8")
-        return draft.publish(
-            folder,
-            counts={"rows": figures["rows"]},
-            info={"table": splits.name, "version": splits.id, "content_hash": splits.content_hash},
-        )
+        info = {"table": splits.name, "version": splits.id, "content_hash": splits.content_hash}
+        return draft.publish(folder, counts={"rows": figures["rows"]}, info=info)
 
 
 def _page(use_case: NamedUseCase, splits: TableVersion, figures: dict[str, Any]) -> str:

@@ -96,12 +96,8 @@ def grant(
         problems.append(f"the last day must lie between today and {today + timedelta(days=LONGEST_DAYS)}, got {until}")
     if problems:
         raise ConfigError(problems)
-    words = {
-        "rule": ruling.rule,
-        "checkpoint": checkpoint.artifact_id,
-        "granted_by": person,
-        "role": role_of(ruling.rule),
-    }
+    role = role_of(ruling.rule)
+    words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role}
     granted_at = datetime.combine(today, datetime.now(UTC).timetz()).isoformat(timespec="seconds")
     words |= {
         "reason": reason.strip(),

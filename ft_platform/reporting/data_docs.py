@@ -87,11 +87,9 @@ def _rendered(version: TableVersion, result: ValidationResult) -> str:
 def _gx_result(found: dict[str, Any], rows: int) -> Any:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
-    counted = {
-        "element_count": rows,
-        "unexpected_count": found["unexpected_count"],
-        "unexpected_percent": found["unexpected_percent"],
-    }
+    unexpected_count = found["unexpected_count"]
+    unexpected_percent = found["unexpected_percent"]
+    counted = {"element_count": rows, "unexpected_count": unexpected_count, "unexpected_percent": unexpected_percent}
     observed = {"observed_value": found["observed"]} if found["observed"] is not None else {}
     return ExpectationValidationResult(
         success=found["passed"],

@@ -167,12 +167,8 @@ def _k_anonymity(facts: Facts) -> dict[str, Any]:
     numbers = verdict.numbers if verdict else {}
     k = numbers.get("k")
     told = {"says": numbers.get("says"), "reason": numbers.get("reason"), "not_looked_at": numbers.get("not_looked_at")}
-    return {
-        **made,
-        "k": k,
-        "status": "not_checked" if verdict is None else "not_measured" if k is None else "measured",
-        **told,
-    }
+    status = "not_checked" if verdict is None else "not_measured" if k is None else "measured"
+    return {**made, "k": k, "status": status, **told}
 
 
 def _duplicates(facts: Facts) -> dict[str, Any]:
@@ -183,11 +179,9 @@ def _duplicates(facts: Facts) -> dict[str, Any]:
         else {kind: funnel["removed"].get(kind, 0) for kind in ("exact_duplicate", "near_duplicate")}
     )
     leakage = facts.verdict("splits", "no_leakage")
-    return {
-        "removed": removed,
-        "pairs_on_two_sides": leakage.numbers.get("near_duplicate_pairs") if leakage else None,
-        "status": "not_checked" if leakage is None else "passed" if leakage.passed else "failed",
-    }
+    pairs_on_two_sides = leakage.numbers.get("near_duplicate_pairs") if leakage else None
+    status = "not_checked" if leakage is None else "passed" if leakage.passed else "failed"
+    return {"removed": removed, "pairs_on_two_sides": pairs_on_two_sides, "status": status}
 
 
 def _checks(facts: Facts) -> list[dict[str, Any]]:

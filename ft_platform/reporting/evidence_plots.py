@@ -24,13 +24,8 @@ def calibration_plot(found: Mapping[str, Any]) -> bytes:
         points = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
         left.plot(*points, color=COLOURS[0], linewidth=1)
         left.scatter(*points, s=[12 + 120 * one["rows"] / most for one in bins], color=COLOURS[0])
-        left.set(
-            xlim=(0, 1),
-            ylim=(0, 1),
-            xlabel="confidence",
-            ylabel="accuracy",
-            title=f"calibration error {found['ece']['value']:.3f}",
-        )
+        title = f"calibration error {found['ece']['value']:.3f}"
+        left.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", title=title)
         left.legend(frameon=False, fontsize=8, loc="upper left")
         chosen = found["selective"]
         values = [one["accuracy"] for one in chosen]
@@ -68,14 +63,8 @@ def slices_plot(
         for place, one in enumerate(shown):
             worse = one.get("p_corrected", 1.0) <= 1 - confidence and one["value"] < one["rest"]
             error = [[max(one["value"] - one["low"], 0)], [max(one["high"] - one["value"], 0)]]
-            axes.errorbar(
-                one["value"],
-                place,
-                xerr=error,
-                fmt="s" if worse else "o",
-                color=COLOURS[5] if worse else COLOURS[0],
-                capsize=3,
-            )
+            color = COLOURS[5] if worse else COLOURS[0]
+            axes.errorbar(one["value"], place, xerr=error, fmt="s" if worse else "o", color=color, capsize=3)
         if metric.name in overall:
             axes.axvline(overall[metric.name]["value"], linestyle=":", color="grey")
         axes.set_yticks(

@@ -50,12 +50,8 @@ def style_of_reason(number: int) -> dict[str, Any]:
     """Colour of a reason's bar and legend entry; from the eighth on with a hatch, so that no two look alike."""
     colours = COLOURS[1:]
     colour = colours[number % len(colours)]
-    return {
-        "facecolor": colour,
-        "hatch": HATCHES[number // len(colours) % len(HATCHES)],
-        "edgecolor": "black" if colour == YELLOW else "white",
-        "linewidth": 0,
-    }
+    hatch = HATCHES[number // len(colours) % len(HATCHES)]
+    return {"facecolor": colour, "hatch": hatch, "edgecolor": "black" if colour == YELLOW else "white", "linewidth": 0}
 
 
 def _legend_below(figure: Any, styles: Mapping[str, Mapping[str, Any]], columns: int) -> None:
@@ -92,15 +88,8 @@ def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]
         if len(labels) <= MOST_NUMBERED_LABELS:
             for (row, column), count in np.ndenumerate(counts):
                 if count:
-                    axes.text(
-                        column,
-                        row,
-                        str(count),
-                        ha="center",
-                        va="center",
-                        fontsize=8,
-                        color="white" if shares[row, column] > 0.5 else "black",
-                    )
+                    color = "white" if shares[row, column] > 0.5 else "black"
+                    axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=color)
         figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
     return buffer.getvalue()
 
@@ -179,13 +168,8 @@ def seeds_plot(found: Mapping[str, Any], metric: Metric) -> bytes:
         )
         for number, (system, value) in enumerate(lines.items()):
             style = LINE_STYLES[number % len(LINE_STYLES)]
-            axes.axhline(
-                value,
-                color=COLOURS[(0, 2, 3, 7)[number % 4]],
-                linestyle=style,
-                linewidth=1.5,
-                label=TITLES.get(system, short(system)),
-            )
+            color = COLOURS[(0, 2, 3, 7)[number % 4]]
+            axes.axhline(value, color=color, linestyle=style, linewidth=1.5, label=TITLES.get(system, short(system)))
         axes.set_xticks(range(len(names)), [f"{names[0]}\n(checkpoint)", *names[1:]])
         axes.margins(x=0.15, y=0.12)
         axes.set(xlabel="seed", ylabel=metric.title)

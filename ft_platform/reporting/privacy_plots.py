@@ -30,12 +30,8 @@ def roc_plot(
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="chance")
         axes.plot(*roc(*control), color="grey", linewidth=1, label="untrained model, loss")
         for number, (name, (members, others)) in enumerate(scores.items()):
-            axes.plot(
-                *roc(members, others),
-                color=COLOURS[number],
-                linestyle=STYLES[name],
-                label=f"{TITLES[name]}: {areas[name]:.2f}",
-            )
+            label = f"{TITLES[name]}: {areas[name]:.2f}"
+            axes.plot(*roc(members, others), color=COLOURS[number], linestyle=STYLES[name], label=label)
         axes.axvline(FALSE_POSITIVES, color="black", linewidth=0.6)
         axes.set(
             xlim=(0, 1),

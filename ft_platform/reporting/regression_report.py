@@ -37,10 +37,8 @@ def sentence(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         f"{one['margin']:g} {METRICS.get(one['metric'], one['metric'])}",
     )
     if difference is None:
-        return {
-            "good": False,
-            "text": f"{title}: not measured. A figure is not a number, so the model counts as worse.",
-        }
+        text = f"{title}: not measured. A figure is not a number, so the model counts as worse."
+        return {"good": False, "text": text}
     moved = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f}) against the base model"
     words = {
         "within_margin": f"nothing beyond the margin was lost: {moved}, margin {margin}.",
@@ -85,25 +83,12 @@ def margins_plot(suites: Mapping[str, Mapping[str, Any]]) -> bytes:
             ):
                 _point(axes, one, key, place + offset, marker, colour)
             if one["difference"] is None:
-                axes.text(
-                    0.5,
-                    place,
-                    "not a number",
-                    transform=axes.get_yaxis_transform(),
-                    ha="center",
-                    va="center",
-                    style="italic",
-                )
+                transform = axes.get_yaxis_transform()
+                axes.text(0.5, place, "not a number", transform=transform, ha="center", va="center", style="italic")
         axes.axvline(0, color="grey", linewidth=1)
         axes.axvline(1, color="black", linestyle="--", linewidth=1)
-        axes.annotate(
-            "margin",
-            (1, 1),
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(3, -10),
-            textcoords="offset points",
-            fontsize=8,
-        )
+        xycoords = axes.get_xaxis_transform()
+        axes.annotate("margin", (1, 1), xycoords=xycoords, xytext=(3, -10), textcoords="offset points", fontsize=8)
         axes.set_yticks(
             range(len(suites)), [f"{short(TITLES.get(name, name))} ({one['items']})" for name, one in suites.items()]
         )

@@ -89,12 +89,8 @@ def preferences_plot(rows: Mapping[str, Mapping[str, int]], alternative: str) ->
             bars = axes.barh(
                 range(len(rows)), shares, left=left, color=colour, hatch=hatch, edgecolor="white", label=names[part]
             )
-            axes.bar_label(
-                bars,
-                labels=[str(row[part]) if row[part] else "" for row in rows.values()],
-                label_type="center",
-                fontsize=8,
-            )
+            labels = [str(row[part]) if row[part] else "" for row in rows.values()]
+            axes.bar_label(bars, labels=labels, label_type="center", fontsize=8)
             left = [a + b for a, b in zip(left, shares, strict=True)]
         axes.set(xlabel="share of judgements: which answer is better", xlim=(0, 1), yticks=range(len(rows)))
         axes.set_yticklabels(titles)

@@ -32,14 +32,8 @@ def change_plot(figures: Mapping[str, Mapping[str, Any]]) -> bytes:
             value, low, high = (100 * found[key] for key in ("value", "low", "high"))
             worse = improved(figures[name]) is False
             error = [[max(value - low, 0)], [max(high - value, 0)]]
-            axes.errorbar(
-                value,
-                place,
-                xerr=error,
-                fmt="s" if worse else "o",
-                color=COLOURS[5] if worse else COLOURS[0],
-                capsize=4,
-            )
+            color = COLOURS[5] if worse else COLOURS[0]
+            axes.errorbar(value, place, xerr=error, fmt="s" if worse else "o", color=color, capsize=4)
             axes.annotate(
                 f"{value:+.1f} %", (value, place), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8
             )
@@ -100,11 +94,8 @@ def tornado_plot(rows: Sequence[Mapping[str, Any]], saved: float, currency: str)
 def payback_plot(saved: Mapping[str, float], invested: Mapping[str, float], currency: str) -> bytes:
     """Savings minus investment by month, with the band of the intervals of both."""
     months = list(range(MONTHS + 1))
-    ends = {
-        "value": (saved["value"], invested["value"]),
-        "low": (saved["low"], invested["high"]),
-        "high": (saved["high"], invested["low"]),
-    }
+    low = (saved["low"], invested["high"])
+    ends = {"value": (saved["value"], invested["value"]), "low": low, "high": (saved["high"], invested["low"])}
     lines = {name: [month * gain - cost for month in months] for name, (gain, cost) in ends.items()}
     with drawing(6.4, 3.2) as (_, axes, buffer):
         axes.fill_between(months, lines["low"], lines["high"], color=COLOURS[4], alpha=0.3, linewidth=0)

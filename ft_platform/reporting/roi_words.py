@@ -70,10 +70,8 @@ def figure_sentence(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:
     """`{"good", "text"}` of one figure."""
     title = TITLES[name]
     if figure["difference"] is None:
-        return {
-            "good": False,
-            "text": f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}.",
-        }
+        text = f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}."
+        return {"good": False, "text": text}
     told = {True: "better", False: "worse", None: "no clear change"}[improved(figure)]
     change = (
         f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after:"
@@ -89,19 +87,11 @@ def conclusion(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{"good": False, "text": f"Savings and payback: not measured. {payback['reason']}."}]
     sign = "costs more than it saves" if saved["value"] < 0 else "saves nothing" if saved["value"] == 0 else "saves"
     sure = "" if saved["low"] > 0 or saved["high"] < 0 else " The interval holds 0: whether it saves cannot be told."
-    sentences = [
-        {
-            "good": saved["low"] > 0,
-            "text": f"If it is released, the model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}",
-        }
-    ]
+    text = f"If it is released, the model {sign}: {with_interval(saved, f'{currency} per month')}.{sure}"
+    sentences = [{"good": saved["low"] > 0, "text": text}]
     sentences.append({"good": payback["value"] is not None, "text": until_sentence("Payback", payback, "months")})
-    sentences.append(
-        {
-            "good": found["break_even_volume"]["value"] is not None,
-            "text": until_sentence("Break-even", found["break_even_volume"], "cases"),
-        }
-    )
+    good = found["break_even_volume"]["value"] is not None
+    sentences.append({"good": good, "text": until_sentence("Break-even", found["break_even_volume"], "cases")})
     return sentences
 
 

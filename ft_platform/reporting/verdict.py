@@ -56,10 +56,8 @@ def worth_paying_for(
     }
     of = f"{main.title} on {figures['test_rows']:,} test records"
     if worse := [_title(system) for system, word in judged.items() if word == "worse"]:
-        return {
-            "good": False,
-            "text": f"The fine-tuned model is worse than {', '.join(worse)} ({of}): what it saves is not worth having.",
-        }
+        text = f"The fine-tuned model is worse than {', '.join(worse)} ({of}): what it saves is not worth having."
+        return {"good": False, "text": text}
     if unsure := [_title(system) for system in beats if judged.get(system) == "not_distinguishable"]:
         return {
             "good": False,

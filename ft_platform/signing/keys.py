@@ -166,10 +166,8 @@ class SigningKeys:
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
         key_id, key = self._newest
-        return (
-            model_key(key.private_bytes_raw()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-            self.public[key_id],
-        )
+        secret = key.private_bytes_raw()
+        return (model_key(secret).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), self.public[key_id])
 
     def rotate(self) -> PublicKey:
         """Makes a new version, which signs from now on. Its private half is the only one that is kept: older ones

@@ -71,20 +71,15 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
     }.items():  # the name of a source's file may be that of a person
         node = graph.get(dg.AssetKey(["complaints", name]))
         assert node.group_name == "complaints" and node.owners == ["team:complaints"] and node.kinds == {"file"}
-        assert node.tags == {
-            "zone": "restricted",
-            "task": "classification",
-            "compute": "external",
-            "dagster/kind/file": "",
-        }
+        expected = {"zone": "restricted", "task": "classification", "compute": "external", "dagster/kind/file": ""}
+        assert node.tags == expected
         assert node.metadata["dagster/uri"] == uri
     assert ("it is off" in str(graph.get(dg.AssetKey(["complaints", "source"])).description)) is off
 
 
 def test_no_step_waits_in_a_pool_before_it_knows_whether_a_program_is_needed(repository):
-    assert {repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES} == {
-        None
-    }
+    found = {repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
+    assert found == {None}
 
 
 def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environment):

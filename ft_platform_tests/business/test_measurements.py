@@ -66,10 +66,8 @@ def test_the_day_of_introduction_divides_where_no_column_does(environment: Envir
         for day in ("2026-01-31", "2026-02-01", "2026-02-01T08:00:00+01:00")
     ]
     measured = read(environment, tmp_path, rows, introduced_on="2026-02-01")
-    assert {key: len(values) for key, values in measured.values.items()} == {
-        ("customer_satisfaction", "before"): 1,
-        ("customer_satisfaction", "after"): 2,
-    }
+    expected = {("customer_satisfaction", "before"): 1, ("customer_satisfaction", "after"): 2}
+    assert {key: len(values) for key, values in measured.values.items()} == expected
 
 
 def test_times_of_opening_and_closing_give_minutes_and_open_cases_are_counted(
@@ -79,9 +77,8 @@ def test_times_of_opening_and_closing_give_minutes_and_open_cases_are_counted(
     rows = cases(*early, ("2026-02-01T00:00", "2026-02-01T00:05"), ("2026-02-02T00:00", ""))
     columns = {"opened_at": "opened", "closed_at": "closed", "case": "id", "introduced_on": "2026-02-01"}
     measured = read(environment, tmp_path, rows, **columns)
-    assert measured.values["waiting_minutes", "before"].tolist() == [30, 120] and measured.values[
-        "waiting_minutes", "after"
-    ].tolist() == [5]
+    assert measured.values["waiting_minutes", "before"].tolist() == [30, 120]
+    assert measured.values["waiting_minutes", "after"].tolist() == [5]
     assert measured.open_cases == {"after": 1}
     worked = read(environment, tmp_path, rows, **columns, working_time=True)
     assert worked.values["minutes_per_case", "before"].tolist() == [30, 120]
@@ -142,11 +139,8 @@ def test_a_wrong_row_is_refused_by_its_number_without_its_content(
     rows, message = WRONG[wrong]
     with pytest.raises(DataError) as error:
         read(environment, tmp_path, rows, period="period")
-    assert (
-        message in str(error.value)
-        and "business.measurements[0]" in str(error.value)
-        and SECRET not in str(error.value)
-    )
+    assert message in str(error.value) and "business.measurements[0]" in str(error.value)
+    assert SECRET not in str(error.value)
 
 
 @pytest.mark.parametrize(

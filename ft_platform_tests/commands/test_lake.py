@@ -40,9 +40,8 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_an_open_lake_is_a_warning_until_it_is_hardened(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = warnings(capsys)
-    assert [sentence.split(" is open", 1)[0] for sentence in found] == [
-        str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "dagster")
-    ]
+    expected = [str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "dagster")]
+    assert [sentence.split(" is open", 1)[0] for sentence in found] == expected
     assert all(sentence.endswith("Close it with: ft lake harden") for sentence in found)
     assert main(["lake", "harden", "--json"]) == 0
     counts = {
@@ -106,9 +105,8 @@ def test_what_this_account_may_not_look_into_is_said_to_be_that(
     )
     monkeypatch.setattr("ft_platform.use_case.file.validate_all", lambda *_: [])
     monkeypatch.setattr("ft_platform.use_case.file.find_use_cases", lambda defs: [])
-    assert [sentence.split(" was not looked at", 1)[0] for sentence in warnings(capsys)] == [
-        str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "dagster")
-    ]
+    found = [sentence.split(" was not looked at", 1)[0] for sentence in warnings(capsys)]
+    assert found == [str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "dagster")]
 
 
 def test_a_file_system_without_modes_is_said_to_be_one(

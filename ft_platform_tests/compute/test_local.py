@@ -94,11 +94,8 @@ def test_the_program_gets_the_environment_of_the_installation_and_the_orders(sta
     start("tells_variables")
     told = variables(tmp_path)
     assert {name: told.get(name) for name in environment.to_variables()} == environment.to_variables()
-    assert (told["extras"]["use_case"], told["extras"]["told"], set(told["extras"])) == (
-        "complaints",
-        "a handle",
-        {"use_case", "settings", "told"},
-    )
+    found = (told["extras"]["use_case"], told["extras"]["told"], set(told["extras"]))
+    assert found == ("complaints", "a handle", {"use_case", "settings", "told"})
 
 
 def test_variables_of_the_compute_profile_win(start, tmp_path):
@@ -125,12 +122,8 @@ def test_progress_reaches_listeners_at_once_and_the_log_of_the_run_while_the_pro
         watching.start()
         assert start("reports_losses", instance=instance)["artifact"]
         watching.join()
-        assert [(update.done, update.fields["loss"]) for update in updates] == [
-            (1, 1.0),
-            (2, 0.5),
-            (3, pytest.approx(1 / 3)),
-            (4, 0.251234567),
-        ]
+        found = [(update.done, update.fields["loss"]) for update in updates]
+        assert found == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3)), (4, 0.251234567)]
         assert logged() == [
             "1 of 4 steps: loss 1, learning_rate 0.0001, tokens_per_second 900, memory_gib 1.5",
             "4 of 4 steps: loss 0.25123",

@@ -74,11 +74,8 @@ class Expected:
             if math.isinf(low):
                 self.add(*path, name, value=None)
             else:
-                self.add(
-                    *path,
-                    name,
-                    value=AtLeast(low - slack[0]) if math.isinf(high) else Between(low - slack[0], high + slack[1]),
-                )
+                value = AtLeast(low - slack[0]) if math.isinf(high) else Between(low - slack[0], high + slack[1])
+                self.add(*path, name, value=value)
 
     def difference(self, *path: Any, value: float, draws: Draws) -> None:
         """An interval with its two-sided probability and the smallest difference that would show (power 0.8)."""
@@ -230,11 +227,8 @@ def wilson(hits: int, rows: int, confidence: float) -> dict[str, float]:
 
     z, share = float(norm.ppf((1 + confidence) / 2)), hits / rows
     centre, half = share + z * z / (2 * rows), z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return {
-        "value": share,
-        "low": max((centre - half) / (1 + z * z / rows), 0.0),
-        "high": min((centre + half) / (1 + z * z / rows), 1.0),
-    }
+    low = max((centre - half) / (1 + z * z / rows), 0.0)
+    return {"value": share, "low": low, "high": min((centre + half) / (1 + z * z / rows), 1.0)}
 
 
 def calibration(
@@ -326,9 +320,8 @@ def slices(
             1
         ] * len(scores), by
     values = [one["value"] for one in told if one["enough_evidence"]]
-    assert values == sorted(values) and [one["enough_evidence"] for one in told] == sorted(
-        (one["enough_evidence"] for one in told), reverse=True
-    )
+    assert values == sorted(values)
+    assert [one["enough_evidence"] for one in told] == sorted((one["enough_evidence"] for one in told), reverse=True)
 
 
 def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str, told: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -160,14 +160,8 @@ def compare(
         return "not_enough_evidence"
     here = told[path[0]][path[1]]
     for metric in METRICS:
-        _quality_difference(
-            expected,
-            here,
-            path,
-            metric,
-            {name: exact[name][metric] for name in kept},
-            {name: draws[name][metric] for name in kept},
-        )
+        values = {name: exact[name][metric] for name in kept}
+        _quality_difference(expected, here, path, metric, values, {name: draws[name][metric] for name in kept})
     gap = float(
         MetricFrame(
             metrics=accuracy_score, y_true=truth[shown], y_pred=predicted[shown], sensitive_features=group[shown]
@@ -373,24 +367,12 @@ def all_rates(expected: Expected, here: Mapping[str, Any], path: Path, rates: Ra
     ]
     given = [label for label in labels if min(rates.counts(rates.predicted, label)) >= least]
     largest_rate(expected, here["demographic_parity"], (*path, "demographic_parity"), rates, ["selection rate"], labels)
-    largest_rate(
-        expected,
-        here["equalized_odds"],
-        (*path, "equalized_odds"),
-        rates,
-        ["true positive rate", "false positive rate"],
-        enough,
-    )
+    names = ["true positive rate", "false positive rate"]
+    largest_rate(expected, here["equalized_odds"], (*path, "equalized_odds"), rates, names, enough)
     for rate in RATE:
         if rate != "selection rate":
-            largest_rate(
-                expected,
-                here["errors"][rate],
-                (*path, "errors", rate),
-                rates,
-                [rate],
-                given if rate == "precision" else enough,
-            )
+            among = given if rate == "precision" else enough
+            largest_rate(expected, here["errors"][rate], (*path, "errors", rate), rates, [rate], among)
 
 
 def largest_rate(

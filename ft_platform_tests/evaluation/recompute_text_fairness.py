@@ -131,14 +131,8 @@ def _compare(
     for name in kept:
         own = group == name
         for metric, values in numbers.items():
-            expected.interval(
-                *path,
-                "groups",
-                name,
-                metric,
-                value=float(values[own].mean()),
-                draws=values[own][places[name]].mean(axis=1),
-            )
+            draws = values[own][places[name]].mean(axis=1)
+            expected.interval(*path, "groups", name, metric, value=float(values[own].mean()), draws=draws)
         for trait, values in traits.items():
             expected.interval(
                 *path,
@@ -261,12 +255,8 @@ def _mitigation(expected: Expected, spoken: Spoken, fairness: Any) -> None:
         for name in ("gap", "quality_gap"):
             expected.interval(*start, name, value=gaps[system][0], draws=gaps[system][1])
         for swap in fairness.swaps:
-            _swaps(
-                expected,
-                (*start, "swaps", swap.name),
-                [row for row in swapped if row["swap"] == swap.name],
-                fairness.min_group_rows,
-            )
+            rows = [row for row in swapped if row["swap"] == swap.name]
+            _swaps(expected, (*start, "swaps", swap.name), rows, fairness.min_group_rows)
     mean(expected, ("mitigation", "change", "quality", "rouge_l"), (rouge["mitigated"] - rouge["before"]).tolist())
     for name in ("gap", "quality_gap"):
         versus(expected, ("mitigation", "change", name), gaps["mitigated"], gaps["before"])

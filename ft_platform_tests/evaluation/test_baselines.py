@@ -76,10 +76,8 @@ def test_random_examples_are_one_seeded_set_for_all_questions() -> None:
     train = [f"text {n}" for n in range(50)]
     chosen = chosen_examples(train, ["a", "b"], settings)
     assert chosen[0] == chosen[1] and len(set(chosen[0])) == 3
-    assert (
-        chosen_examples(train, ["a"], Evaluation(few_shot_examples=3, few_shot_selection="random", seed=18))[0]
-        != chosen[0]
-    )
+    found = chosen_examples(train, ["a"], Evaluation(few_shot_examples=3, few_shot_selection="random", seed=18))[0]
+    assert found != chosen[0]
 
 
 def test_there_are_no_more_examples_than_training_records() -> None:

@@ -27,12 +27,8 @@ def case(
 
 
 def side(texts: list[str], answers: list[str]) -> Side:
-    rows = pa.table(
-        {
-            "record_id": [f"r{n}" for n in range(len(texts))],
-            "messages": [[{"role": "user", "content": t}] for t in texts],
-        }
-    )
+    messages = [[{"role": "user", "content": t}] for t in texts]
+    rows = pa.table({"record_id": [f"r{n}" for n in range(len(texts))], "messages": messages})
     return Side(rows, texts, answers)
 
 
@@ -75,15 +71,11 @@ def test_the_choice_of_test_records_is_seeded_and_does_not_depend_on_storage_ord
     chosen = evaluation_records(use_case, table, renderer)
     assert len(chosen.side) == 10 and chosen.left_out == {"not_sampled": 30}
     backwards = table.take(pa.array(range(table.num_rows - 1, -1, -1)))
-    assert (
-        evaluation_records(use_case, backwards, renderer).side.rows["record_id"].to_pylist()
-        == chosen.side.rows["record_id"].to_pylist()
-    )
+    found = evaluation_records(use_case, backwards, renderer).side.rows["record_id"].to_pylist()
+    assert found == chosen.side.rows["record_id"].to_pylist()
     other, _, _ = case(max_test_rows=10, seed=18)
-    assert (
-        evaluation_records(other, table, renderer).side.rows["record_id"].to_pylist()
-        != chosen.side.rows["record_id"].to_pylist()
-    )
+    found = evaluation_records(other, table, renderer).side.rows["record_id"].to_pylist()
+    assert found != chosen.side.rows["record_id"].to_pylist()
 
 
 def test_records_without_an_answer_are_left_out_and_counted() -> None:

@@ -64,10 +64,8 @@ def test_the_figure_stands_in_the_report_where_a_model_is_named(tmp_path: Path) 
     figures, predictions = read_metrics(lake, report), read_predictions(lake, report)
     for system, found in figures["systems"].items():
         values = rows_of(predictions, system)["similarity"].to_pylist()
-        assert (
-            found["similarity"]["value"] == pytest.approx(np.mean(values))
-            and found["similarity"]["low"] <= found["similarity"]["high"]
-        )
+        assert found["similarity"]["value"] == pytest.approx(np.mean(values))
+        assert found["similarity"]["low"] <= found["similarity"]["high"]
     before = evaluation_inputs(use_case, "base", splits)
     tiny_model(num_hidden_layers=1).save_pretrained(model)
     assert report.artifact_id == before[0] != evaluation_inputs(use_case, "base", splits)[0], (

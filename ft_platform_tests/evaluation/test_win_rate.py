@@ -45,11 +45,8 @@ def test_the_win_rate_compares_implicit_rewards() -> None:
         [5.0, 5.5, 4.0, 5.0, 1.0], [4.5, 4.0, 2.0, 4.0, np.nan]
     )  # margins -0.5, -1.5, -2, -1: better, worse, worse, equal
     found = win_rates({"base_zero_shot": base, "fine_tuned": tuned}, Evaluation())["fine_tuned"]
-    assert (
-        found["value"] == (1 + 0 + 0 + 0.5) / 4
-        and found["pairs"] == 4
-        and 0 <= found["low"] < found["value"] < found["high"] <= 1
-    )
+    assert found["value"] == (1 + 0 + 0 + 0.5) / 4 and found["pairs"] == 4
+    assert 0 <= found["low"] < found["value"] < found["high"] <= 1
     assert metric("preference_rate").value(tuned) == 0.0, (
         "it still prefers the rejected ones: the two figures say different things"
     )
@@ -92,20 +89,16 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
     figures = read_metrics(lake, report)
-    assert figures["main_metric"] == "preference_rate" and set(figures["systems"]["fine_tuned"]) >= {
-        "preference_rate",
-        "answer_loss",
-        "rouge_l",
-    }
+    assert figures["main_metric"] == "preference_rate"
+    assert set(figures["systems"]["fine_tuned"]) >= {"preference_rate", "answer_loss", "rouge_l"}
     found = figures["win_rates"]["fine_tuned"]
     assert found["pairs"] == 11 and found["low"] > 0.5, "12 test records, one of them with two equal answers"
     assert "of 11 pairs of answers its training moved" in lake.read_file(report, "report.html").decode()
     side = side_of(use_case, lake.read_table(splits), "test")
     again = outputs_in(read_predictions(lake, report), side, [])
     for system, one in again.items():
-        assert metric("preference_rate").value(one) == pytest.approx(
-            figures["systems"][system]["preference_rate"]["value"]
-        )
+        seen = metric("preference_rate").value(one)
+        assert seen == pytest.approx(figures["systems"][system]["preference_rate"]["value"])
     assert win_rates(again, use_case.settings.evaluation)["fine_tuned"] == found
     # The first pair by a plain forward pass of the base model.
     model, tokenizer = load(resolve(use_case.settings.base_model, tmp_path), "float32")

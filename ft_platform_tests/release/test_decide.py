@@ -283,10 +283,8 @@ def test_a_report_about_another_evaluation_of_the_same_checkpoint_refuses(tmp_pa
     found = broken(decide(case.lake, case.use_case, case.versions["adapter_checkpoint"], versions))
     assert {"lineage/fairness_report", "lineage/model_card", "lineage/roi_report"} <= set(found)
     assert not {"lineage/evaluation_report", "lineage/privacy_report"} & set(found)
-    assert (
-        "was made from evaluation_report, the checkpoint's is evaluation_report-again"
-        in found["lineage/fairness_report"]
-    )
+    seen = found["lineage/fairness_report"]
+    assert "was made from evaluation_report, the checkpoint's is evaluation_report-again" in seen
 
 
 def test_evidence_made_with_another_prompt_template_refuses(tmp_path):
@@ -508,11 +506,8 @@ def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(
     )
     pairs["region and age"]["differences"]["accuracy"] = gap(0.3)
     why = case.refusing()["fairness/pairs"]
-    assert (
-        why.startswith("region and age: above the limit. Accuracy differs by 0.300")
-        and "more than the limit of 0.2" in why
-        and "island needs 17 more" in why
-    )
+    assert why.startswith("region and age: above the limit. Accuracy differs by 0.300")
+    assert "more than the limit of 0.2" in why and "island needs 17 more" in why
     del pairs["age and channel"]
     assert case.refusing() == {"fairness/pairs": "Not proven: intersections has no age and channel."}
 
@@ -533,9 +528,8 @@ def test_seeds_that_were_asked_for_and_not_trained_refuse_whatever_the_gate_asks
 
 def test_without_seeds_asked_for_nothing_is_refused(tmp_path):
     case = EvidenceCase(tmp_path, left_out={"seed_variation"}).publish()
-    assert case.decide().accepted and not [
-        ruling.rule for ruling in case.decide().rulings if ruling.rule.startswith("seeds")
-    ]
+    assert case.decide().accepted
+    assert not [ruling.rule for ruling in case.decide().rulings if ruling.rule.startswith("seeds")]
 
 
 @pytest.mark.parametrize("fault", ["altered", "other evaluation", "other template", "other metric", "more seeds"])
@@ -621,11 +615,8 @@ def test_a_higher_margin_refuses_what_a_lower_one_accepts(tmp_path):
 
 def test_where_lower_is_better_the_difference_counts_the_other_way(tmp_path):
     record = {"id": "id", "text": "text", "answer": "label", "consent": "consent"}
-    attributes = {
-        "task": {"kind": "generation", "instruction": "Help."},
-        "gate": {"metric": "answer_loss"},
-        "record": record,
-    }
+    task = {"kind": "generation", "instruction": "Help."}
+    attributes = {"task": task, "gate": {"metric": "answer_loss"}, "record": record}
     figures = changed(
         good_figures(), "evaluation_report", ("differences", "base_few_shot"), {"answer_loss": difference(-0.3)}
     )
@@ -707,12 +698,8 @@ def test_reports_that_compare_with_a_former_champion_refuse(tmp_path):
 def test_a_gate_that_asks_nothing_of_the_quality_is_no_gate(tmp_path):
     with pytest.raises(ValueError, match=r"gate.beats. and .gate.floors. are both empty"):
         EvidenceCase(tmp_path, {"gate": {"beats": []}}).refusing()
-    assert (
-        EvidenceCase(
-            tmp_path, {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}, policy=ASKS_FOR_NO_SYSTEM
-        ).refusing()
-        == {}
-    )
+    attributes = {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}
+    assert EvidenceCase(tmp_path, attributes, policy=ASKS_FOR_NO_SYSTEM).refusing() == {}
 
 
 def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
@@ -811,10 +798,8 @@ def test_a_decision_that_rested_on_content_erased_since_was_valid_and_permits_no
     case.lake.note_erased(splits, "erasure request 7")
     shutil.rmtree(splits.uri)
     found = broken(case.decide())
-    assert (
-        "splits@0 was valid when it was made; its content was erased since (erasure request 7"
-        in found["lineage/adapter_checkpoint"]
-    )
+    seen = found["lineage/adapter_checkpoint"]
+    assert "splits@0 was valid when it was made; its content was erased since (erasure request 7" in seen
     assert "lineage/signatures" not in found
 
 

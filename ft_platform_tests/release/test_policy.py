@@ -142,11 +142,8 @@ def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(
         assert needed in problem and f"defs.yaml:{line})" in problem, problem
     assert main(["decide", "complaints"]) == 1
     shown = capsys.readouterr().out
-    assert (
-        "under policy default 1 (" in shown
-        and "✗ policy" in shown
-        and "regression.margins.general_text must be at most 0.3" in shown
-    )
+    assert "under policy default 1 (" in shown and "✗ policy" in shown
+    assert "regression.margins.general_text must be at most 0.3" in shown
     assert "✗ approval/gate.without_sensitive_features@" in shown
 
 
@@ -155,11 +152,8 @@ def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_
 ) -> None:
     records = environment.home / "records.csv"
     records.write_text("id,text,label,consent,region\n1,Why was I charged?,card,yes,north\n")
-    file = write_use_case(
-        environment.defs,
-        "complaints",
-        {**minimal_attributes("x"), "source": {"uri": str(records), "limits": {"rows": 6}}},
-    )
+    attributes = {**minimal_attributes("x"), "source": {"uri": str(records), "limits": {"rows": 6}}}
+    file = write_use_case(environment.defs, "complaints", attributes)
     settings = environment.home / "ft_environment.yaml"
     settings.write_text("policy: {name: bank, at_most: {source.limits.rows: 5, source.limits.files: null}}")
     for name, value in {"FT_ENVIRONMENT": settings, "FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
@@ -175,9 +169,8 @@ def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_
 
 
 def test_files_without_limits_of_their_own_keep_the_ceilings() -> None:
-    assert capped(
-        Limits(), Policy(name="bank", at_most={"source.limits.rows": 5, "source.limits.files": None})
-    ) == Limits(rows=5)
+    found = capped(Limits(), Policy(name="bank", at_most={"source.limits.rows": 5, "source.limits.files": None}))
+    assert found == Limits(rows=5)
     assert capped(Limits(), Policy()) == Limits()
 
 
@@ -195,9 +188,8 @@ def test_a_run_says_at_its_start_that_no_release_will_follow(
     )
     assert main(["run", "complaints"]) == 1
     first = capsys.readouterr().err.splitlines()[0]
-    assert first.startswith(
-        "ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75"
-    ) and first.endswith("ft check")
+    assert first.startswith("ft run: no release will follow from this: attacks.max_membership_auc must be at most 0.75")
+    assert first.endswith("ft check")
 
 
 def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_beat(tmp_path: Path) -> None:
@@ -228,15 +220,10 @@ def test_every_decision_names_its_policy_and_another_policy_is_another_decision(
     one, other = (json.loads(case.lake.read_file(decision, "decision.json")) for decision in (first, second))
     assert first.id != second.id and (one["decision"], other["decision"]) == ("accepted", "refused")
     assert one["policy"] == Policy().to_dict() and other["policy"] == stricter.policy.to_dict()
-    assert (
-        other["policy"]["name"] == "bank"
-        and other["policy"]["version"] == "2026-11"
-        and other["policy"]["hash"] != one["policy"]["hash"]
-    )
-    assert (
-        f"under policy bank 2026-11 (<code>{other['policy']['hash']}</code>)"
-        in case.lake.read_file(second, "decision_brief.html").decode()
-    )
+    assert other["policy"]["name"] == "bank" and other["policy"]["version"] == "2026-11"
+    assert other["policy"]["hash"] != one["policy"]["hash"]
+    expected = f"under policy bank 2026-11 (<code>{other['policy']['hash']}</code>)"
+    assert expected in case.lake.read_file(second, "decision_brief.html").decode()
 
 
 def test_the_policy_cannot_be_waived(tmp_path: Path) -> None:
@@ -248,12 +235,8 @@ def test_the_policy_cannot_be_waived(tmp_path: Path) -> None:
 
 def words(by: str) -> dict[str, Any]:
     today = date(2026, 3, 1)
-    return {
-        "granted_by": by,
-        "reason": "Seen and approved for this checkpoint.",
-        "until": today + timedelta(days=30),
-        "today": today,
-    }
+    until = today + timedelta(days=30)
+    return {"granted_by": by, "reason": "Seen and approved for this checkpoint.", "until": until, "today": today}
 
 
 def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_words(tmp_path: Path) -> None:
@@ -284,14 +267,10 @@ def test_an_installation_asks_for_the_approval_of_whatever_differs_from_the_defa
         "licence": "CC0-1.0",
         "accepted_consent": ["yes"],
     }
-    attributes = {
-        "governance": governance,
-        "gate": {"metric": "macro_f1"},
-        "privacy": {"ner": "none", "entities": ["PERSON"]},
-    }
-    assert {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()} == {
-        f"approval/{path}" for path in own.approvals
-    }
+    privacy = {"ner": "none", "entities": ["PERSON"]}
+    attributes = {"governance": governance, "gate": {"metric": "macro_f1"}, "privacy": privacy}
+    found = {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()}
+    assert found == {f"approval/{path}" for path in own.approvals}
 
 
 OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -317,10 +296,8 @@ def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
         **{path: limit for path, limit in AT_MOST.items() if path != "fairness.max_gap"},
         "gate.max_epsilon": 8.0,
     }
-    assert (
-        undercuts(settings(fairness={"sensitive_features": ["region"], "max_gap": 1.0}, gate={"max_epsilon": 8.0}), own)
-        == []
-    )
+    fairness = {"sensitive_features": ["region"], "max_gap": 1.0}
+    assert undercuts(settings(fairness=fairness, gate={"max_epsilon": 8.0}), own) == []
 
 
 @pytest.mark.parametrize(
@@ -371,6 +348,5 @@ def test_the_policy_of_the_environment_file_reaches_the_graph_and_the_command(
     )
     assert main(["decide", "complaints", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["policy"] == own.policy.to_dict() and [
-        rule["rule"] for rule in found["rules"] if not rule["passed"]
-    ] == ["policy"]
+    assert found["policy"] == own.policy.to_dict()
+    assert [rule["rule"] for rule in found["rules"] if not rule["passed"]] == ["policy"]

@@ -178,12 +178,8 @@ def test_k_anonymity_reads_the_counts_of_the_plan() -> None:
     from ft_platform_tests.tables import raw, use_case
 
     case = use_case()
-    table = raw(
-        case,
-        ["text"] * 6,
-        feature_region=["north"] * 5 + ["south"],
-        label=["a", "b"] * 3,
-        subject_id=[f"s{i}" for i in range(6)],
-    )
+    feature_region = ["north"] * 5 + ["south"]
+    subject_id = [f"s{i}" for i in range(6)]
+    table = raw(case, ["text"] * 6, feature_region=feature_region, label=["a", "b"] * 3, subject_id=subject_id)
     counts = plan(TableRows(table), {"feature_region": "category"}, 2, 50.0).counts
     assert data_plots.k_anonymity_plot(counts, 6).startswith(b"\x89PNG")

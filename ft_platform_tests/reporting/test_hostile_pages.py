@@ -223,12 +223,8 @@ def data_docs_of(markup: str) -> str:
     """Data docs where Great Expectations rendered `markup` as it stands."""
     from ft_platform.reporting import data_docs
 
-    failed = {
-        "expectation": Attack("the expectation"),
-        "passed": False,
-        "unexpected_count": 1,
-        "record_ids": [Attack("a record")],
-    }
+    expectation = Attack("the expectation")
+    failed = {"expectation": expectation, "passed": False, "unexpected_count": 1, "record_ids": [Attack("a record")]}
     result: Any = SimpleNamespace(expectations=[failed], rows=3)
     use_case: Any = SimpleNamespace(name=Attack("the use case"))
     version: Any = SimpleNamespace(id=Attack("the version"))
@@ -278,9 +274,8 @@ def test_every_kind_of_page_is_there(pages: dict[str, str]) -> None:
 
 @pytest.mark.integration
 def test_every_template_was_tried(made: Made) -> None:
-    assert {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES == {
-        name for name in made.values if name.endswith(".html")
-    }
+    seen = {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES
+    assert seen == {name for name in made.values if name.endswith(".html")}
 
 
 @pytest.mark.integration

@@ -66,11 +66,8 @@ def test_the_figures_of_the_page_are_those_of_the_table(lake: Lake, kind: str) -
     assert found.rows == 60 and "60 records of" in words
     assert found.lengths["user_words"].total == sum(len(row["messages"][0]["content"].split()) for row in rows)
     assert ("assistant_words" in found.lengths) == (kind == "generation")
-    assert {side: sum(s.get(side, 0) for s in found.sides.values()) for side in ("train", "validation", "test")} == {
-        "train": 42,
-        "validation": 6,
-        "test": 12,
-    }
+    seen = {side: sum(s.get(side, 0) for s in found.sides.values()) for side in ("train", "validation", "test")}
+    assert seen == {"train": 42, "validation": 6, "test": 12}
     assert ("3 labels: the largest is" in words) == (kind == "classification")
 
 
@@ -143,9 +140,8 @@ def test_tokens_are_those_of_the_tokenizer_that_the_settings_name(lake: Lake, tm
     case = use_case(cleaning={"tokenizer": str(tmp_path / "tokenizer")})
     rows = rows_for("classification")
     found = read_profile(lake, publish_profile(lake, case, written(lake, rows)))
-    assert found.lengths["user_tokens"].total == sum(
-        len(row["messages"][0]["content"].encode()) for row in rows
-    )  # one token a byte
+    expected = sum(len(row["messages"][0]["content"].encode()) for row in rows)
+    assert found.lengths["user_tokens"].total == expected  # one token a byte
 
 
 def test_a_tokenizer_that_is_none_is_one_clear_error(lake: Lake, tmp_path) -> None:

@@ -31,11 +31,8 @@ def case(request: pytest.FixtureRequest, classified: TinyCase, generated: TinyCa
 
 
 def pages(case: TinyCase) -> dict[str, str]:
-    files = {
-        "evaluation": (case.report, "report.html"),
-        "fairness": (case.fairness, "report.html"),
-        "card": (case.card, "model_card.html"),
-    }
+    card = (case.card, "model_card.html")
+    files = {"evaluation": (case.report, "report.html"), "fairness": (case.fairness, "report.html"), "card": card}
     return {name: case.lake.read_file(version, file).decode() for name, (version, file) in files.items()}
 
 
@@ -172,10 +169,8 @@ def test_the_model_card_shows_the_system_message_that_the_model_gets(case: TinyC
     system = Renderer(tokenizer, settings.task, labels_of(case.lake.read_table(case.splits))).system
     assert "{labels}" not in system
     assert f"System message of every prompt: {system}" in Tags(pages(case)["card"]).words
-    assert (
-        f"System message of every prompt: {plain_markdown(system)}"
-        in case.lake.read_file(case.card, "README.md").decode()
-    )
+    expected = f"System message of every prompt: {plain_markdown(system)}"
+    assert expected in case.lake.read_file(case.card, "README.md").decode()
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,8 @@ def _pairs(evidence: Evidence, pairs: list[str], use_case: NamedUseCase) -> Find
     figures = {name: figure for name, verdict in verdicts.items() if (figure := _figure(verdict))}
     widest = max(figures, key=lambda name: upper_end(figures[name]), default=pairs[0])
     why = " ".join(verdict.text for verdict in broken) or verdicts[widest].text
-    return Finding(
-        not broken,
-        why,
-        figures.get(widest),
-        {name: verdict.missing for name, verdict in verdicts.items() if verdict.missing},
-    )
+    missing = {name: verdict.missing for name, verdict in verdicts.items() if verdict.missing}
+    return Finding(not broken, why, figures.get(widest), missing)
 
 
 KIND = Kind(names=("fairness",), owner="compliance", order=(71, 0), rules=_rules)

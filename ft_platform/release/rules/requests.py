@@ -32,11 +32,8 @@ def _taken(evidence: Evidence, what: str, limit: float) -> Finding:
     value = found.seconds if what == "seconds" else found.money
     if value is None:
         raise NotProven("the compute profile names no price, so nobody knows what requests cost")
-    return Finding(
-        value <= limit,
-        f"1,000 requests took {value:,.2f} {what if what == 'seconds' else found.currency}.",
-        exact(value),
-    )
+    why = f"1,000 requests took {value:,.2f} {what if what == 'seconds' else found.currency}."
+    return Finding(value <= limit, why, exact(value))
 
 
 KIND = Kind(

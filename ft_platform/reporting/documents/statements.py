@@ -83,11 +83,8 @@ def permission(facts: Facts) -> list[Statement]:
     if governance:
         accepted = f" Accepted: {', '.join(governance.accepted_consent)}." if governance.accepted_consent else ""
         licence = governance.licence or "stated by each record"
-        said.append(
-            Statement(
-                f"Purpose: {governance.purpose}. Licence of the records: {licence}.{accepted}", ("permitted_records",)
-            )
-        )
+        text = f"Purpose: {governance.purpose}. Licence of the records: {licence}.{accepted}"
+        said.append(Statement(text, ("permitted_records",)))
     basis, origin = manifest.counts.get("basis"), manifest.counts.get("consent_from")
     if basis:
         until = manifest.counts.get("permitted_until")
@@ -113,12 +110,8 @@ def funnel_statements(facts: Facts) -> list[Statement]:
     said = []
     for row in funnel_of(facts.manifests):
         removed = f"; removed: {counted(row['removed'])}" if row["removed"] else ""
-        said.append(
-            Statement(
-                f"{row['stage']}: {number(row['kept'])} of {number(row['rows_in'])} records kept{removed}.",
-                (row["stage"],),
-            )
-        )
+        text = f"{row['stage']}: {number(row['kept'])} of {number(row['rows_in'])} records kept{removed}."
+        said.append(Statement(text, (row["stage"],)))
     return said
 
 
@@ -269,12 +262,8 @@ def decision(facts: Facts) -> list[Statement]:
         said = [Statement("Release: nothing was decided about this checkpoint yet.", ("adapter_checkpoint",))]
     else:
         until = f", by waiver until {facts.decision['valid_until']}" if facts.decision["valid_until"] else ""
-        said = [
-            Statement(
-                f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']}).",
-                ("release_decision",),
-            )
-        ]
+        text = f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']})."
+        said = [Statement(text, ("release_decision",))]
     if not facts.waivers:
         return [*said, Statement("No rule of the release was waived.", said[0].by)]
     return [

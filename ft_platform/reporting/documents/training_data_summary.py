@@ -143,8 +143,6 @@ def _size(facts: Facts) -> Statement:
 def _languages(facts: Facts) -> Statement:
     cleaning = facts.section("cleaned_records", "cleaning")
     if cleaning and cleaning.allowed_languages:
-        return Statement(
-            f"Records of other languages than {', '.join(cleaning.allowed_languages)} were removed.",
-            ("cleaned_records",),
-        )
+        text = f"Records of other languages than {', '.join(cleaning.allowed_languages)} were removed."
+        return Statement(text, ("cleaned_records",))
     return facts.open("domain_expert", "languages of the records, which are not restricted")

@@ -126,10 +126,8 @@ def test_the_same_export_again_has_the_same_sheets_and_other_numbers_have_others
     first, second = (
         export_sheets(case.lake, case.use_case, tmp_path / name, rows=5, file_format="csv") for name in "ab"
     )
-    assert (
-        first["sheet"] == second["sheet"]
-        and Path(first["files"][0]).read_bytes() == Path(second["files"][0]).read_bytes()
-    )
+    assert first["sheet"] == second["sheet"]
+    assert Path(first["files"][0]).read_bytes() == Path(second["files"][0]).read_bytes()
     assert export_sheets(case.lake, case.use_case, tmp_path / "c", rows=6)["sheet"] != first["sheet"]
     assert export_sheets(case.lake, case.use_case, tmp_path / "d", rows=5, raters=3)["sheet"] != first["sheet"]
 
@@ -166,14 +164,12 @@ def test_no_cell_of_a_sheet_starts_a_formula(case: JudgedCase, tmp_path: Path) -
     made = export_sheets(case.lake, case.use_case, tmp_path, raters=1, file_format="xlsx")
     page = openpyxl.load_workbook(made["files"][0]).worksheets[0]
     cells = [one for row in page.iter_rows() for one in row if one.value is not None]
-    assert {one.data_type for one in cells} == {"s", "n"} and page.data_validations.dataValidation[
-        0
-    ].formula1 == '"1,2,tie"'
+    assert {one.data_type for one in cells} == {"s", "n"}
+    assert page.data_validations.dataValidation[0].formula1 == '"1,2,tie"'
     made = export_sheets(case.lake, case.use_case, tmp_path, raters=1, file_format="csv")
     texts = [value for row in read_csv(Path(made["files"][0])) for value in row.values()]
-    assert not [text for text in texts if re.match(r"\s*[=+\-@＝]", text)] and [
-        text for text in texts if text.startswith("'=")
-    ]
+    assert not [text for text in texts if re.match(r"\s*[=+\-@＝]", text)]
+    assert [text for text in texts if text.startswith("'=")]
     assert cell("a\x00b\x0bc\r\nd") == "abc\nd" and len(cell("x" * 50_000)) < MOST_CHARACTERS + 20
 
 
@@ -246,9 +242,8 @@ def test_the_form_saves_what_was_chosen_and_the_import_takes_it(case: JudgedCase
         timeout=60,
     )
     saved = json.loads(done.stdout)
-    assert (saved["done"], saved["inputs"]) == ("3 of 4 answered", 12) and saved[
-        "name"
-    ] == f"answers_{made['sheet']}_rater_1.csv"
+    assert (saved["done"], saved["inputs"]) == ("3 of 4 answered", 12)
+    assert saved["name"] == f"answers_{made['sheet']}_rater_1.csv"
     answers = tmp_path / saved["name"]
     answers.write_text(saved["blob"], newline="")
     _, found = import_answers(case.lake, case.use_case, [answers])
@@ -257,11 +252,8 @@ def test_the_form_saves_what_was_chosen_and_the_import_takes_it(case: JudgedCase
 
 def test_answers_come_back_to_the_right_system(case: JudgedCase, tmp_path: Path) -> None:
     review, found = import_answers(case.lake, case.use_case, filled(case, tmp_path))
-    assert (
-        found["answers"] == {"fine_tuned": 22, "tie": 0, "alternative": 0}
-        and found["win_rate"]["value"] == 1.0
-        and found["win_rate"]["low"] < 1
-    )
+    assert found["answers"] == {"fine_tuned": 22, "tie": 0, "alternative": 0} and found["win_rate"]["value"] == 1.0
+    assert found["win_rate"]["low"] < 1
     assert (found["evaluation"], found["alternative"], found["rows"]) == (case.evaluation.id, "base_few_shot", 11)
     assert found["agreement"]["kappa"] is None and found["agreement"]["observed"] == 1.0, (
         "with one kind of rating there is no agreement beyond chance"
@@ -402,11 +394,8 @@ def test_files_that_are_no_sheets_are_refused(case: JudgedCase, tmp_path: Path) 
 def test_the_report_has_figures_pictures_and_no_text_of_a_record(case: JudgedCase, tmp_path: Path) -> None:
     review, found = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     page = case.lake.read_file(review, "report.html").decode()
-    assert (
-        "in 100 % of the 11 judged records" in page
-        and "The two answers differ on 11 of 12 test records" in page
-        and "data:image/png;base64," in page
-    )
+    assert "in 100 % of the 11 judged records" in page and "The two answers differ on 11 of 12 test records" in page
+    assert "data:image/png;base64," in page
     for name in case.lake.manifest(review).files:
         content = case.lake.read_file(review, name)
         assert CANARY.encode() not in content and b"good answer" not in content
@@ -424,11 +413,8 @@ def test_the_asset_shows_the_newest_review_of_this_evaluation_or_fails(case: Jud
         made()
     review, _ = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     metadata = made().metadata or {}
-    assert (
-        metadata["version"] == review.id
-        and "plot/human_review" in metadata
-        and "judged records" in str(metadata["conclusion"])
-    )
+    assert metadata["version"] == review.id and "plot/human_review" in metadata
+    assert "judged records" in str(metadata["conclusion"])
 
 
 def test_both_commands_print_json(
@@ -461,9 +447,8 @@ def test_both_commands_print_json(
         write_csv(path, [{**row, "better": judge(row)} for row in read_csv(path)])
     assert main(["review", "import", "complaints", *made["files"], "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (
-        found["win_rate"]["value"] == 1.0 and found["of_newest_evaluation"] is True and Path(found["report"]).exists()
-    )
+    assert found["win_rate"]["value"] == 1.0 and found["of_newest_evaluation"] is True
+    assert Path(found["report"]).exists()
     evaluated(case.lake, case.use_case, case.splits, lambda place: f"new {place}", bad, "eval-2")
     import ft_platform.evaluation.pairs as pairs
 
@@ -480,11 +465,8 @@ def test_a_label_can_be_reviewed_too(tmp_path: Path) -> None:
     )
     pairs = pairs_of(case.lake, case.use_case, case.evaluation, "base_few_shot")
     assert (len(pairs.differing), pairs.test_rows, pairs.identical_rows) == (6, 12, 6)
-    assert {(pair.fine_tuned, pair.alternative) for pair in pairs.differing} == {("card", "loan")} and ANSWERS == (
-        "1",
-        "2",
-        "tie",
-    )
+    assert {(pair.fine_tuned, pair.alternative) for pair in pairs.differing} == {("card", "loan")}
+    assert ANSWERS == ("1", "2", "tie")
 
 
 def test_the_question_is_the_conversation_up_to_the_answer() -> None:

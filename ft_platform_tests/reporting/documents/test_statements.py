@@ -25,10 +25,8 @@ def test_a_source_is_named_without_its_secrets(uri: str, shown: str) -> None:
 
 
 def test_the_source_is_named_only_as_long_as_the_file_names_it() -> None:
-    assert (
-        "Records were read from /" in statements.source(facts()).text
-        and "1 file whose sha256 the manifest has: 37 rows" in statements.source(facts()).text
-    )
+    assert "Records were read from /" in statements.source(facts()).text
+    assert "1 file whose sha256 the manifest has: 37 rows" in statements.source(facts()).text
     assert "does not name any more" in statements.source(with_use_case(source={"uri": "elsewhere.csv"})).text
 
 
@@ -38,20 +36,15 @@ def test_counts_stand_with_the_largest_first() -> None:
 
 def test_what_was_not_counted_is_not_said_to_be_nothing() -> None:
     given = facts()
-    bare = dataclasses.replace(
-        given,
-        manifests={name: manifest.model_copy(update={"counts": {}}) for name, manifest in given.manifests.items()},
-        verdicts={},
-    )
+    manifests = {name: manifest.model_copy(update={"counts": {}}) for name, manifest in given.manifests.items()}
+    bare = dataclasses.replace(given, manifests=manifests, verdicts={})
     said = [
         one.text for one in [*statements.permission(bare), *statements.personal_data(bare), *statements.splits(bare)]
     ]
     assert "Refused: not counted." in said and "Personal data found and replaced: not counted." in said
     assert "No second look at the anonymized records was made." in said
-    assert (
-        "Persons, texts or near duplicates on two sides: not checked." in said
-        and "Division: not counted (division not stated)." in said
-    )
+    assert "Persons, texts or near duplicates on two sides: not checked." in said
+    assert "Division: not counted (division not stated)." in said
 
 
 def test_without_reports_nothing_is_said_about_quality_or_groups() -> None:
@@ -88,10 +81,8 @@ def test_nothing_is_said_about_persons_where_no_record_names_one() -> None:
 
 def test_persons_are_counted_in_the_records_that_name_one() -> None:
     said = [one.text for one in statements.splits(with_numbers("splits", "no_leakage", rows_with_person=30))]
-    assert (
-        "persons 0" in said[1]
-        and said[2] == "Persons were looked for in the 30 records that name one; of the other 4 nobody can tell."
-    )
+    assert "persons 0" in said[1]
+    assert said[2] == "Persons were looked for in the 30 records that name one; of the other 4 nobody can tell."
     assert len(statements.splits(with_numbers("splits", "no_leakage", rows_with_person=34))) == 2
     off = with_numbers("splits", "no_leakage")
     del off.verdicts["splits"]["no_leakage"].numbers["subjects"]
@@ -105,9 +96,8 @@ def test_generated_sentences_are_called_what_they_are() -> None:
     assert any(
         one.startswith("Recall was not measured on this source: privacy.gold names no annotated texts.") for one in said
     )
-    assert any("sentences that the platform generates" in one for one in said) and not any(
-        "annotated texts of this source" in one for one in said
-    )
+    assert any("sentences that the platform generates" in one for one in said)
+    assert not any("annotated texts of this source" in one for one in said)
 
 
 def test_a_verdict_that_rests_on_nothing_has_not_passed() -> None:
