@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+from ft_platform.commands import changed_settings
+
 HELP = (
     "Measure a few steps of a training, and say how much memory, time and money all of it will need. Measures one"
     " process on this machine, even if the profile has several; a note then says so."
@@ -29,14 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=20.0,
         help="how long to measure steps; a few are always made, however long they take (default: %(default)s)",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        dest="overrides",
-        help="change one setting; may be repeated",
-    )
+    changed_settings(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+from ft_platform.commands import changed_settings
+
 LONGEST = 60
 """Characters of a value on the terminal; --json has all."""
 HELP = (
@@ -23,14 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("section", nargs="?", help="one section of its file, e.g. training (default: all)")
     parser.add_argument("--settings", action="store_true", help="the settings only; measures nothing")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        dest="overrides",
-        help="change one setting; may be repeated",
-    )
+    changed_settings(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
