@@ -28,10 +28,8 @@ def build(use_case: NamedUseCase) -> list:
         require_usable(lake, use_case, evaluation_report)
         review = next(iter(reviews_of(lake, evaluation_report)), None)
         if review is None:
-            raise DataError(
-                f"{use_case.name} has no review of evaluation {evaluation_report.id}",
-                f"Run: ft review export {use_case.name} --out sheets",
-            )
+            problem = f"{use_case.name} has no review of evaluation {evaluation_report.id}"
+            raise DataError(problem, f"Run: ft review export {use_case.name} --out sheets")
         lake.verify_artifact(review)
         found = read_review(lake, review)
         return shown(

@@ -73,10 +73,8 @@ def measurement_parts(business: Business, environment: Environment) -> list[tupl
             require_allowed(one.uri, f"{_setting(number)}.uri")
             parts = find_parts(_source(one, environment), environment).parts
             if len(parts) != 1:
-                raise SourceError(
-                    f"{_setting(number)}.uri means {len(parts)} files, expected one",
-                    "Name one file; others are entries of their own",
-                )
+                problem = f"{_setting(number)}.uri means {len(parts)} files, expected one"
+                raise SourceError(problem, "Name one file; others are entries of their own")
             found.append((parts[0], next(iter(hashes(parts).values()))))
     return found
 

@@ -50,10 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.evaluation.predictions import rows_of, systems_in
 
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
-        raise FtError(
-            "texts are only for people who may see them, and standard output is not a terminal",
-            "Omit --text for ids, or add --force",
-        )
+        problem = "texts are only for people who may see them, and standard output is not a terminal"
+        raise FtError(problem, "Omit --text for ids, or add --force")
     _, use_case, lake = opened(arguments.use_case)
     evaluation = newest_evaluation(lake, use_case)
     predictions = read_predictions(lake, evaluation)

@@ -75,10 +75,8 @@ def newest_splits(lake: Any, use_case: Any) -> Any:
     splits = lake.latest(use_case.name, "splits")
     if splits is None:
         stages = "raw_records permitted_records cleaned_records quarantined_records anonymized_records splits"
-        raise VersionRefused(
-            f"{use_case.name} has no splits yet, so nobody knows how much there is to train on",
-            f"Run: ft run {use_case.name} --select {stages}",
-        )
+        problem = f"{use_case.name} has no splits yet, so nobody knows how much there is to train on"
+        raise VersionRefused(problem, f"Run: ft run {use_case.name} --select {stages}")
     return splits
 
 

@@ -36,10 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
             who = "the account that owns it" + (
                 f", a member of {environment.restricted_group}" if folder.access.group is not None else ""
             )
-            raise ConfigError(
-                [f"{folder.path} cannot be closed: it belongs to another account, or this one is not in the group"],
-                f"Run it as {who}",
-            ) from None
+            problem = f"{folder.path} cannot be closed: it belongs to another account, or this one is not in the group"
+            raise ConfigError([problem], f"Run it as {who}") from None
     if arguments.json:
         print(json.dumps([{"folder": f.name, "path": str(f.path), **vars(h)} for f, h in done.items()], indent=1))
     else:

@@ -94,10 +94,8 @@ def _sample(arguments: argparse.Namespace) -> int:
     _, use_case, lake = opened(arguments.use_case)
     anonymized = lake.latest(use_case.name, "anonymized_records")
     if anonymized is None:
-        raise DataError(
-            f"{use_case.name} has no anonymized_records to draw from",
-            f"Run: ft run {use_case.name} --select anonymized_records",
-        )
+        problem = f"{use_case.name} has no anonymized_records to draw from"
+        raise DataError(problem, f"Run: ft run {use_case.name} --select anonymized_records")
     cleaned = tables_behind(lake, anonymized)["cleaned_records"]
     texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
     name = f"sample-{arguments.seed}.jsonl"

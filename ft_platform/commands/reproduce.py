@@ -67,9 +67,7 @@ def _find(wanted: str) -> tuple[str, int]:
         except NotTraced:
             continue
     if len(found) != 1:
-        raise DataError(
-            f"{len(found)} use cases have a checkpoint {wanted!r}",
-            f"Searched: {', '.join(names) or 'no use case'}. ft list names them",
-        )
+        problem = f"{len(found)} use cases have a checkpoint {wanted!r}"
+        raise DataError(problem, f"Searched: {', '.join(names) or 'no use case'}. ft list names them")
     name, checkpoint = next(iter(found.items()))
     return name, int(lake.manifest(checkpoint).info["threads"])

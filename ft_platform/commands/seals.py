@@ -202,10 +202,8 @@ def _certificates(environment: "Environment", arguments: argparse.Namespace) -> 
 
     trusted = [key for key in reversed(_of(environment).public.values()) if key.root and not key.stolen_since]
     if not trusted:
-        raise ConfigError(
-            ["no signing key of this installation has certificates that can be trusted"],
-            "The next run makes them; after a theft: ft seals rotate",
-        )
+        problem = "no signing key of this installation has certificates that can be trusted"
+        raise ConfigError([problem], "The next run makes them; after a theft: ft seals rotate")
     for name, texts in {
         "roots.pem": [key.root for key in trusted],
         "signers.pem": [key.leaf for key in trusted],

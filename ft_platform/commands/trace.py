@@ -116,10 +116,8 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
             if found["not_searched"]
             else ""
         )
-        raise DataError(
-            "no version has rows of this person",
-            f"Searched: {', '.join(found['searched']) or 'no use case'}{left_out}",
-        )
+        problem = "no version has rows of this person"
+        raise DataError(problem, f"Searched: {', '.join(found['searched']) or 'no use case'}{left_out}")
     return found
 
 

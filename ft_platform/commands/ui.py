@@ -50,10 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("dagster_webserver") is None:
         raise MissingExtra("dagster-webserver", "ui")
     if arguments.use_case and arguments.use_case != os.environ.get(IDENTITY):
-        raise ConfigError(
-            [f"{arguments.use_case} has no account of its own (`identities`)"],
-            "ft ui without a name shows all use cases that have none",
-        )
+        problem = f"{arguments.use_case} has no account of its own (`identities`)"
+        raise ConfigError([problem], "ft ui without a name shows all use cases that have none")
     environment = listening_on(arguments.host, arguments.port, arguments.without_logins, load_environment())
     prepare_home(environment)
     if problems := instance_problems(environment.dagster_home):
@@ -110,10 +108,8 @@ def listening_on(host: str, port: int, without_logins: bool, environment: "Envir
         )
     everywhere = host in ("0.0.0.0", "::", "")
     if everywhere and not environment.web_hosts:
-        raise ConfigError(
-            [f"--host {host} has no name, and requests by unknown names are refused"],
-            "Set FT_WEB_HOSTS to the names that browsers use, e.g. 10.0.0.5:3000",
-        )
+        problem = f"--host {host} has no name, and requests by unknown names are refused"
+        raise ConfigError([problem], "Set FT_WEB_HOSTS to the names that browsers use, e.g. 10.0.0.5:3000")
     print(
         f"ft ui: everyone who reaches {host}, port {port}, can read all data and start runs. There is no login.",
         file=sys.stderr,

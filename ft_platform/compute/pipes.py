@@ -165,10 +165,8 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
             f"program {program} was ended by {name}; nothing was published", f"{hint}Run the step again"
         )
     if exit_code != 0:
-        raise errors.TrainingFailed(
-            f"program {program} ended with exit code {exit_code} without saying why",
-            "Its output is in the compute log of the step",
-        )
+        problem = f"program {program} ended with exit code {exit_code} without saying why"
+        raise errors.TrainingFailed(problem, "Its output is in the compute log of the step")
     for message in reversed(messages):
         if isinstance(message, dict) and "artifact" in message:
             return message

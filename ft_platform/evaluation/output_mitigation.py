@@ -102,10 +102,8 @@ def mitigated_labels(
     from threadpoolctl import threadpool_limits
 
     if len(set(fit.truth)) < 2 or len(set(fit.groups)) < 2:
-        raise DataError(
-            f"fairness.mitigation: {settings.mitigation} is fitted on records with one label or one group only",
-            "Look at fairness.mitigation_feature and splits",
-        )
+        problem = f"fairness.mitigation: {settings.mitigation} is fitted on records with one label or one group only"
+        raise DataError(problem, "Look at fairness.mitigation_feature and splits")
     with threadpool_limits(1):
         if settings.mitigation == "threshold_optimizer":
             return {"mitigated": thresholded(settings, labels, fit, test, seed)}

@@ -127,10 +127,8 @@ def outputs_in(
     for system in systems_in(predictions):
         rows = rows_of(predictions, system)
         if rows["record_id"].to_pylist() != side.rows["record_id"].to_pylist():
-            raise VersionRefused(
-                f"the predictions of {system} are of other test records than this evaluation",
-                "Materialize base_evaluation again",
-            )
+            problem = f"the predictions of {system} are of other test records than this evaluation"
+            raise VersionRefused(problem, "Materialize base_evaluation again")
         if "predicted" in rows.schema.names:
             confidence = None if rows["confidence"].null_count else rows["confidence"].to_numpy()
             predicted = rows["predicted"].to_pylist()

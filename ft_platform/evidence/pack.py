@@ -100,10 +100,8 @@ def _require_free(out: Path, archive: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         is_pack = False
     if not is_pack and (archive.exists() or not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(
-            [f"{out} or {archive.name} beside it is there already and is no evidence pack"],
-            "Name another folder with --out",
-        )
+        problem = f"{out} or {archive.name} beside it is there already and is no evidence pack"
+        raise ConfigError([problem], "Name another folder with --out")
 
 
 def _put_in_place(folder: Path, out: Path) -> None:

@@ -60,15 +60,11 @@ def _account(user: str) -> Identity:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise ConfigError(
-            [f"`identities` names the account {user!r}, which this machine does not have"],
-            f"Make it: useradd --system {user}",
-        ) from None
+        problem = f"`identities` names the account {user!r}, which this machine does not have"
+        raise ConfigError([problem], f"Make it: useradd --system {user}") from None
     if entry.pw_uid == 0:
-        raise ConfigError(
-            ["`identities` names the account of root, which may read everything"],
-            f"Make another one: useradd --system ft_{user}",
-        )
+        problem = "`identities` names the account of root, which may read everything"
+        raise ConfigError([problem], f"Make another one: useradd --system ft_{user}")
     return Identity(user, entry.pw_uid, entry.pw_gid)
 
 
@@ -174,10 +170,8 @@ def become(environment: Environment, use_case: str) -> None:
     if identity is None:
         return
     if os.geteuid() not in (0, identity.uid):
-        raise ConfigError(
-            [f"{use_case} runs under the account {identity.user}, and this is another one"],
-            f"Use sudo, or: sudo -u {identity.user} ft ...",
-        )
+        problem = f"{use_case} runs under the account {identity.user}, and this is another one"
+        raise ConfigError([problem], f"Use sudo, or: sudo -u {identity.user} ft ...")
     made = variables(environment, use_case, identity)
     if os.geteuid() == 0:
         prepare(environment, use_case, identity)
@@ -186,10 +180,8 @@ def become(environment: Environment, use_case: str) -> None:
     needed |= {Path(made[VARIABLE]): os.R_OK} if VARIABLE in made else {}
     needed |= {Path(sys.executable): os.X_OK, Path(__file__): os.R_OK}
     if out_of_reach := [str(path) for path, right in needed.items() if not os.access(path, right)]:
-        raise ConfigError(
-            [f"the account {identity.user} cannot use {', '.join(out_of_reach)}"],
-            "Let it pass the folders above: chmod o+x",
-        )
+        problem = f"the account {identity.user} cannot use {', '.join(out_of_reach)}"
+        raise ConfigError([problem], "Let it pass the folders above: chmod o+x")
     os.umask(0o077)
     os.environ.clear()
     os.environ.update(made)

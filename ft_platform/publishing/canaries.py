@@ -19,7 +19,6 @@ def publish_canary_audit(
 
     Args:
         splits: a version that passed the gate.
-        log: a logger.
 
     Raises:
         ConfigError: the objective learns no text that a secret could stand in.

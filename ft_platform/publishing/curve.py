@@ -21,7 +21,6 @@ def publish_curve(
 
     Args:
         splits: a version that passed the gate.
-        log: a logger.
 
     Raises:
         DataError: there are too few training records for the shares.

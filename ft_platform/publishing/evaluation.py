@@ -39,7 +39,6 @@ def publish_base_evaluation(
 
     Args:
         splits: a version that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         BaseModelError, DataError, MissingExtra: nothing was published.
@@ -74,7 +73,6 @@ def publish_evaluation_report(
 
     Args:
         splits, checkpoint, base_evaluation: versions that passed the gate.
-        log: a logger.
 
     Raises:
         VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records; nobody can tell

@@ -25,7 +25,6 @@ def publish_fairness(
     Args:
         evaluation_report: a version that passed the gate (`lake.gate.require_usable`).
         environment: whose tracker the figures go to; None: to none.
-        log: a logger.
 
     Raises:
         MissingExtra: a tracking URI is set, but MLflow is not installed.

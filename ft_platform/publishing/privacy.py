@@ -38,7 +38,6 @@ def publish_privacy_report(
 
     Args:
         splits, checkpoint: versions that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         VersionRefused: the checkpoint was trained with another renderer or base model than it would be attacked with.

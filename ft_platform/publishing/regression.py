@@ -41,7 +41,6 @@ def publish_regression_report(
 
     Args:
         checkpoint: a version that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         VersionRefused: the base model is another than the checkpoint was trained on, or nobody can tell what the

@@ -140,10 +140,8 @@ def read_key(lake: Lake, use_case: NamedUseCase, sheet: str) -> dict[str, Any] |
 def _require_free(files: dict[Path, bytes]) -> None:
     taken = [path.name for path in files if path.exists()]
     if taken:
-        raise DataError(
-            f"{', '.join(taken)} in {next(iter(files)).parent} is there already and may hold answers",
-            "Name another folder with --out",
-        )
+        problem = f"{', '.join(taken)} in {next(iter(files)).parent} is there already and may hold answers"
+        raise DataError(problem, "Name another folder with --out")
 
 
 def _write_new(path: Path, content: bytes) -> None:

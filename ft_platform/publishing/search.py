@@ -20,7 +20,6 @@ def publish_search(
 
     Args:
         splits: a version that passed the gate.
-        log: a logger.
 
     Raises:
         MissingExtra: Optuna is not installed.

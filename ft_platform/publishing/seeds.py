@@ -31,7 +31,6 @@ def publish_seed_variation(
 
     Args:
         splits, evaluation: versions that passed the gate.
-        log: a logger.
 
     Raises:
         ConfigError: `seed_variation.seeds` is 1.

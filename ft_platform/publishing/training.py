@@ -41,7 +41,6 @@ def checkpoint_for(
 
     Args:
         splits: a version that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         BaseModelError, DataError, NanLoss, OutOfMemory: nothing was published.
@@ -163,10 +162,8 @@ def _fit_in_memory(
     profile = environment.profile(compute.profile)
     divides = profile.sharded and processes.count() > 1
     if divides and training.differential_privacy.on:
-        raise ConfigError(
-            ["training.differential_privacy does not go with a `sharded` compute profile"],
-            "Name another compute.profile",
-        )
+        problem = "training.differential_privacy does not go with a `sharded` compute profile"
+        raise ConfigError([problem], "Name another compute.profile")
     while True:
         prepared = prepare(lake, environment, use_case, splits, fused=not divides)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}

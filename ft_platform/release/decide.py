@@ -222,10 +222,8 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
         raise VersionRefused(f"{decision.id} refuses {found.get('checkpoint')}", f"See why: ft decide {use_case.name}")
     checkpoint = lake.artifact(use_case.name, CHECKPOINT, found["checkpoint"])
     if checkpoint is None:
-        raise VersionRefused(
-            f"{decision.id} accepts {found['checkpoint']}, which is not in the lake any more",
-            f"Run: ft run {use_case.name}",
-        )
+        problem = f"{decision.id} accepts {found['checkpoint']}, which is not in the lake any more"
+        raise VersionRefused(problem, f"Run: ft run {use_case.name}")
     named = {
         item["stage"]: lake.artifact(use_case.name, item["stage"], item["id"], verify=False)
         for item in found["evidence"]

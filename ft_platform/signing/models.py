@@ -70,10 +70,8 @@ def verify_model(folder: Path, signature: Path, keys: SigningKeys) -> PublicKey:
     model_signing = _package()
     key = _signer(signature, keys)
     if key.stolen_since:
-        raise CorruptVersion(
-            f"{signature} was signed by a key that was stolen ({key.key_id})",
-            "Sign the model again with the newest key",
-        )
+        problem = f"{signature} was signed by a key that was stolen ({key.key_id})"
+        raise CorruptVersion(problem, "Sign the model again with the newest key")
     with TemporaryDirectory() as work:
         config = model_signing.verifying.Config().use_certificate_verifier(
             certificate_chain=[_written(Path(work, "root.pem"), key.root)]
@@ -83,10 +81,8 @@ def verify_model(folder: Path, signature: Path, keys: SigningKeys) -> PublicKey:
         except (
             Exception
         ) as error:  # of model_signing, OpenSSL, cryptography and pydantic: whatever it is, it does not verify
-            raise CorruptVersion(
-                f"{folder} is not what was signed ({_short(error)})",
-                "Take the folder and its signature again from where they were released",
-            ) from None
+            remedy = "Take the folder and its signature again from where they were released"
+            raise CorruptVersion(f"{folder} is not what was signed ({_short(error)})", remedy) from None
     return key
 
 

@@ -37,7 +37,6 @@ def tracker_for(
         stage: asset that is made.
         name: name of the run, e.g. the checkpoint id.
         tags: what the run was made from, e.g. version and content hash of `splits`.
-        log: a logger.
         parents: tracker -> id of the run that this one belongs to (`training_run`).
 
     Raises:

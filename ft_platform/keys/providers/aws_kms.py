@@ -33,10 +33,8 @@ class KmsKeys:
         try:
             sealed = base64.b64decode(text.strip(), validate=True)
         except (binascii.Error, ValueError):
-            raise KeyMissing(
-                f"{self.where}: the file holds no base64",
-                "Encrypt a plain key file once with: ft keys copy --to aws_kms:<key id>",
-            ) from None
+            remedy = "Encrypt a plain key file once with: ft keys copy --to aws_kms:<key id>"
+            raise KeyMissing(f"{self.where}: the file holds no base64", remedy) from None
         try:
             return self._client.decrypt(CiphertextBlob=sealed, KeyId=self._key_id, EncryptionContext=CONTEXT)[
                 "Plaintext"
@@ -47,10 +45,8 @@ class KmsKeys:
     def write(self, text: str) -> None:
         plain = text.encode()
         if len(plain) > LARGEST:
-            raise KeyMissing(
-                f"a key ring of {len(plain)} bytes is larger than KMS encrypts ({LARGEST})",
-                "Retire old versions with: ft keys retire",
-            )
+            problem = f"a key ring of {len(plain)} bytes is larger than KMS encrypts ({LARGEST})"
+            raise KeyMissing(problem, "Retire old versions with: ft keys retire")
         try:
             sealed = self._client.encrypt(KeyId=self._key_id, Plaintext=plain, EncryptionContext=CONTEXT)[
                 "CiphertextBlob"
