@@ -158,10 +158,8 @@ def _frame(predictions: pa.Table, groups: np.ndarray, kind: str) -> Any:
             sensitive_features=groups,
             sample_params=values,
         )
-    truth, predicted = (
-        np.array(predictions["label"].to_pylist(), dtype=object),
-        np.array(predictions["predicted"].to_pylist(), dtype=object),
-    )
+    truth = np.array(predictions["label"].to_pylist(), dtype=object)
+    predicted = np.array(predictions["predicted"].to_pylist(), dtype=object)
     labels = sorted({*truth, *predicted})
     quality = {name: partial(_label_metric, name, labels) for name in GROUP_METRICS[kind]}
     rates = {f"{SELECTION}{label}": partial(selection_rate, pos_label=label) for label in labels}

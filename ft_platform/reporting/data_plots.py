@@ -48,10 +48,8 @@ def lengths_plot(lengths: Lengths, xlabel: str, before: Lengths | None = None) -
     """Share of the rows by length, and the version before as a line."""
     with drawing(6.4, 2.6) as (figure, axes, buffer):
         both = [found for found in (lengths, before) if found and found.rows]
-        smallest, largest = (
-            min((found.smallest for found in both), default=0),
-            max((found.largest for found in both), default=1),
-        )
+        smallest = min((found.smallest for found in both), default=0)
+        largest = max((found.largest for found in both), default=1)
         bins: Any = np.arange(smallest, largest + 2) - 0.5
         if largest > LINEAR_BELOW:
             axes.set_xscale("log")

@@ -122,10 +122,8 @@ def _permission(facts: Facts) -> dict[str, Any]:
 
 def _personal_data(facts: Facts) -> dict[str, Any]:
     counts = facts.manifest("anonymized_records").counts
-    residual, recall = (
-        facts.verdict("anonymized_records", "no_residual_pii"),
-        facts.verdict("anonymized_records", "recall_above_floor"),
-    )
+    residual = facts.verdict("anonymized_records", "no_residual_pii")
+    recall = facts.verdict("anonymized_records", "recall_above_floor")
     numbers = recall.numbers if recall else {}
     entities = numbers.get("entities", {})
     return {
@@ -160,10 +158,8 @@ def _personal_data(facts: Facts) -> dict[str, Any]:
 
 def _k_anonymity(facts: Facts) -> dict[str, Any]:
     """What making them coarser took, and what the check counted afterwards."""
-    made, verdict = (
-        facts.manifest("anonymized_records").counts.get("k_anonymity") or {},
-        facts.verdict("anonymized_records", "is_k_anonymous"),
-    )
+    made = facts.manifest("anonymized_records").counts.get("k_anonymity") or {}
+    verdict = facts.verdict("anonymized_records", "is_k_anonymous")
     numbers = verdict.numbers if verdict else {}
     k = numbers.get("k")
     told = {"says": numbers.get("says"), "reason": numbers.get("reason"), "not_looked_at": numbers.get("not_looked_at")}

@@ -157,10 +157,8 @@ def mitigation_section(found: Mapping[str, Any] | None) -> dict[str, Any] | None
     gap = f"how often {found['label']!r} is given" if found["label"] else "the quality of answers"
     change = found["change"]["gap"]
     if change is None:
-        sentence, good = (
-            f"{head}: fewer than two groups can be compared, so nobody can tell what it did to a gap.",
-            False,
-        )
+        sentence = f"{head}: fewer than two groups can be compared, so nobody can tell what it did to a gap."
+        good = False
     else:
         good = change["high"] < 0
         verdict = (

@@ -31,11 +31,9 @@ def write_regression_report(folder: Path, draft: Draft, found: Mapping[str, Any]
 
 def sentence(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     """What the figures of a suite say in words: `{"good", "text"}`."""
-    title, difference, margin = (
-        TITLES.get(name, name),
-        one["difference"],
-        f"{one['margin']:g} {METRICS.get(one['metric'], one['metric'])}",
-    )
+    title = TITLES.get(name, name)
+    difference = one["difference"]
+    margin = f"{one['margin']:g} {METRICS.get(one['metric'], one['metric'])}"
     if difference is None:
         text = f"{title}: not measured. A figure is not a number, so the model counts as worse."
         return {"good": False, "text": text}

@@ -43,11 +43,9 @@ def sign_model(folder: Path, signature: Path, keys: SigningKeys) -> PublicKey:
     model_signing = _package()
     private, key = keys.model_signer()
     with TemporaryDirectory() as work, _readable(private) as private_path:
-        root, leaf, made = (
-            _written(Path(work, "root.pem"), key.root),
-            _written(Path(work, "leaf.pem"), key.leaf),
-            Path(work, "model.sig"),
-        )
+        root = _written(Path(work, "root.pem"), key.root)
+        leaf = _written(Path(work, "leaf.pem"), key.leaf)
+        made = Path(work, "model.sig")
         config = model_signing.signing.Config().use_certificate_signer(
             private_key=private_path, signing_certificate=leaf, certificate_chain=[root]
         )

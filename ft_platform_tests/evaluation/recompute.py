@@ -401,10 +401,8 @@ def label_metrics(
     for system in exact:
         if system == "fine_tuned":
             continue
-        only_first, only_second = (
-            int((right["fine_tuned"] & ~right[system]).sum()),
-            int((right[system] & ~right["fine_tuned"]).sum()),
-        )
+        only_first = int((right["fine_tuned"] & ~right[system]).sum())
+        only_second = int((right[system] & ~right["fine_tuned"]).sum())
         for name, value in {
             "only_first": only_first,
             "only_second": only_second,
@@ -497,10 +495,8 @@ def _differences(
     others = [system for system in exact if system != "fine_tuned"]
     for system in others:
         for name in exact[system]:
-            value, drawn = (
-                exact["fine_tuned"][name] - exact[system][name],
-                draws["fine_tuned"][name] - draws[system][name],
-            )
+            value = exact["fine_tuned"][name] - exact[system][name]
+            drawn = draws["fine_tuned"][name] - draws[system][name]
             expected.difference("differences", system, name, value=value, draws=drawn)
         expected.add("tests", system, "metric", value=main)
         expected.add("tests", system, "p", value=figures["differences"][system][main]["p"])

@@ -58,12 +58,10 @@ def fairness_figures(told: Mapping[str, Any], saved: Saved, evaluation: Any, fai
         evaluation, fairness: the settings of these names.
     """
     expected = Expected(evaluation.bootstrap_samples, evaluation.confidence)
-    columns, features, least, max_gap = (
-        saved.table["fine_tuned"],
-        fairness.sensitive_features,
-        fairness.min_group_rows,
-        fairness.max_gap,
-    )
+    columns = saved.table["fine_tuned"]
+    features = fairness.sensitive_features
+    least = fairness.min_group_rows
+    max_gap = fairness.max_gap
     for name, value in {
         "test_rows": len(columns["label"]),
         "gap_metric": "accuracy",
@@ -628,10 +626,8 @@ def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
         for name, (value, drawn) in gaps[system].items():
             expected.interval("mitigation", "systems", system, name, value=value, draws=drawn)
     for metric in ("accuracy", "macro_f1"):
-        change, drawn = (
-            exact["mitigated"][metric] - exact["before"][metric],
-            draws["mitigated"][metric] - draws["before"][metric],
-        )
+        change = exact["mitigated"][metric] - exact["before"][metric]
+        drawn = draws["mitigated"][metric] - draws["before"][metric]
         expected.difference("mitigation", "change", "quality", metric, value=change, draws=drawn)
     for name in ("gap", "quality_gap"):
         versus(expected, ("mitigation", "change", name), gaps["mitigated"][name], gaps["before"][name])

@@ -67,10 +67,8 @@ def evaluator_of(case: TinyCase, folder: Path) -> Evaluator:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_labels_are_read_from_what_is_written_and_unreadable_answers_are_counted(case: TinyCase, system: str) -> None:
-    figures, predictions = (
-        read_metrics(case.lake, case.report),
-        rows_of(read_predictions(case.lake, case.report), system),
-    )
+    figures = read_metrics(case.lake, case.report)
+    predictions = rows_of(read_predictions(case.lake, case.report), system)
     truth = predictions["label"].to_pylist()
     assert predictions["predicted"].to_pylist() == [label if label != HOSTILE else UNREADABLE for label in truth]
     wrong = truth.count(HOSTILE)

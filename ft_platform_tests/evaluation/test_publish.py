@@ -98,10 +98,8 @@ def test_metrics_can_be_computed_again_from_the_predictions(case: TinyCase) -> N
 def test_confusion_matrix_and_label_table_belong_to_the_predictions(classified: TinyCase) -> None:
     from sklearn.metrics import confusion_matrix
 
-    figures, predictions = (
-        read_metrics(classified.lake, classified.report),
-        read_predictions(classified.lake, classified.report),
-    )
+    figures = read_metrics(classified.lake, classified.report)
+    predictions = read_predictions(classified.lake, classified.report)
     for system in SYSTEMS["classification"]:
         rows = rows_of(predictions, system)
         assert (

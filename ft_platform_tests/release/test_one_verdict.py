@@ -101,14 +101,8 @@ def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, setti
 
 
 def attacked(value: float = 0.52, rows: int = 100) -> dict[str, Any]:
-    made, one = (
-        report_figures.privacy(),
-        {
-            "auc": figure(value, 0.08),
-            "control_auc": figure(0.5, 0.1),
-            "excess": figure(value - 0.5),
-        },
-    )
+    made = report_figures.privacy()
+    one = {"auc": figure(value, 0.08), "control_auc": figure(0.5, 0.1), "excess": figure(value - 0.5)}
     made["membership"] = {name: {**attack, **one} for name, attack in made["membership"].items()}
     rates = extraction(Copied(rows, 0, 0), Copied(rows, 0, 0), Copied(rows, 0, 0), "user texts", 0.95)
     passed = value < 0.56 and rows > 72
@@ -176,10 +170,8 @@ def test_all_that_speak_of_attacks_say_what_the_gate_says(tmp_path: Path, attack
     assert (check.passed, check.severity, check.description) == (ruling.passed, dg.AssetCheckSeverity.ERROR, ruling.why)
     draft = Draft(made.lake, made.use_case, report.name, "attack-1", "", [report])
     write_privacy_report(tmp_path, draft, found, report_figures.privacy_losses())
-    page, brief = (
-        plain((tmp_path / "report.html").read_text()),
-        plain(made.lake.read_file(published, "decision_brief.html")),
-    )
+    page = plain((tmp_path / "report.html").read_text())
+    brief = plain(made.lake.read_file(published, "decision_brief.html"))
     told = newest_attack(made.lake, made.use_case)
     assert (told["passed"], told["verdict"]) == (ruling.passed, ruling.why) and ruling.why in brief
     for reason in told["reasons"] or [ruling.why]:

@@ -34,11 +34,9 @@ def make(facts: Facts) -> str:
 def metadata(facts: Facts) -> dict[str, Any]:
     """Metadata of the hub. What nobody stated is left out."""
     manifest = facts.manifest("splits")
-    governance, cleaning, task = (
-        facts.section("permitted_records", "governance"),
-        facts.section("cleaned_records", "cleaning"),
-        facts.section("splits", "task"),
-    )
+    governance = facts.section("permitted_records", "governance")
+    cleaning = facts.section("cleaned_records", "cleaning")
+    task = facts.section("splits", "task")
     licence = governance.licence if governance else None
     known = bool(licence) and str(licence).lower() in HUB_LICENCES
     found: dict[str, Any] = {"pretty_name": facts.name}

@@ -120,10 +120,8 @@ def personal_data(facts: Facts) -> list[Statement]:
     it rests on."""
     manifest = facts.manifest("anonymized_records")
     residual = facts.verdict("anonymized_records", "no_residual_pii")
-    recall, k = (
-        facts.verdict("anonymized_records", "recall_above_floor"),
-        facts.verdict("anonymized_records", "is_k_anonymous"),
-    )
+    recall = facts.verdict("anonymized_records", "recall_above_floor")
+    k = facts.verdict("anonymized_records", "is_k_anonymous")
     said = [_replaced(manifest.counts, manifest.rows)]
     if emptied := manifest.counts.get("emptied"):
         said.append(f"Values that could not be read as what their column holds, and were left out: {counted(emptied)}.")
