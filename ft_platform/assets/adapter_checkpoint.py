@@ -5,11 +5,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.report import shown
-from ft_platform.assets.stage import (
-    stage,
-    train_rows,
-    with_typed_failures,
-)
+from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.compute.program_runs import run_program
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion

@@ -6,12 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.report import shown
-from ft_platform.assets.stage import (
-    judged,
-    key,
-    stage,
-    with_typed_failures,
-)
+from ft_platform.assets.stage import judged, key, stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable

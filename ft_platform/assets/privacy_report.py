@@ -5,12 +5,7 @@ import json
 import dagster as dg
 
 from ft_platform.assets.report import program_report, shown
-from ft_platform.assets.stage import (
-    judged,
-    key,
-    stage,
-    with_typed_failures,
-)
+from ft_platform.assets.stage import judged, key, stage, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake, TableVersion
 from ft_platform.lake.gate import require_usable

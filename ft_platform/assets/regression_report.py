@@ -7,13 +7,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.report import program_report, shown
-from ft_platform.assets.stage import (
-    judged,
-    key,
-    stage,
-    train_rows,
-    with_typed_failures,
-)
+from ft_platform.assets.stage import judged, key, stage, train_rows, with_typed_failures
 from ft_platform.environment import Environment
 from ft_platform.lake import ArtifactVersion, Lake
 from ft_platform.lake.gate import require_usable

@@ -54,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     found: dict[str, Any] = (
         estimate.to_dict()
         | further_seeds(estimate, use_case)
-        | {
-            "use_case": use_case.name,
-            "profile": use_case.settings.compute.profile,
-        }
+        | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}
     )
     print(json.dumps(found, indent=1)) if arguments.json else print_estimate(found)
     require_memory(found["memory_gib"], profile, use_case, found["device"])

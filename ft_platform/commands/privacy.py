@@ -24,8 +24,7 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="what", metavar="{eval,sample,attack}", required=True)
     measure = actions.add_parser(
-        "eval",
-        help="score the current recognizers on annotated texts: recall, precision, F2, worst entity first",
+        "eval", help="score the current recognizers on annotated texts: recall, precision, F2, worst entity first"
     )
     measure.add_argument(
         "--gold",

@@ -36,10 +36,7 @@ def publish_search(
     from ft_platform.reporting.search_report import summary, write_search_report
 
     folder = working_folder(environment, STAGE, use_case, study_id(use_case, splits))
-    with (
-        studies.owning(folder),
-        report_tracker(environment, draft, log) as tracker,
-    ):
+    with studies.owning(folder), report_tracker(environment, draft, log) as tracker:
         if killed := studies.recover(folder):
             log.info(f"the search goes on: {killed} trials were killed and are made again")
         tracker.parameters(use_case.settings.search.model_dump(mode="json"))

@@ -191,10 +191,7 @@ def test_generation_compares_rouge_l_and_loss() -> None:
     assert found["gap_metric"] == "rouge_l"
     assert {
         name: difference["worst"] for name, difference in found["features"]["region"]["differences"].items()
-    }.items() >= {
-        "rouge_l": "south",
-        "refusal_rate": "south",
-    }.items()
+    }.items() >= {"rouge_l": "south", "refusal_rate": "south"}.items()
     assert found["features"]["region"]["demographic_parity"] is None
     assert not found["within_max_gap"]
 

@@ -219,12 +219,9 @@ def test_with_an_encoder_the_same_in_other_words_is_supported_and_a_wrong_fact_i
     assert statistics(answers, contexts)[:, 1].tolist() == [1, 1, 2, 0]
     assert statistics(answers, contexts, Meanings(encoder, "f" * 64, 0.59))[:, 1].tolist() == [0, 1, 1, 0]
     assert statistics(answers, contexts, Meanings(encoder, "f" * 64, 0.61))[:, 1].tolist() == [1, 1, 2, 0]
-    assert statistics(answers, [""] * 4, Meanings(encoder, "f" * 64, 0.0))[:, 1].tolist() == [
-        1,
-        1,
-        2,
-        0,
-    ], "nothing is close to no context"
+    assert statistics(answers, [""] * 4, Meanings(encoder, "f" * 64, 0.0))[:, 1].tolist() == [1, 1, 2, 0], (
+        "nothing is close to no context"
+    )
 
 
 def test_an_evaluation_with_an_encoder_says_so_and_other_files_of_it_are_another_evaluation(

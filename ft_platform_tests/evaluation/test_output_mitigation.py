@@ -102,10 +102,9 @@ def test_small_groups_share_a_threshold() -> None:
     groups = ["a"] * 20 + ["b"] * 20 + ["c"] * 6 + ["d"] * 6
     given = np.array(([1, 0] * 10) + ([1, 0] * 10) + [1, 0] * 3 + [1, 0] * 3)
     assert groups_with_thresholds(groups, given) == ["a", "b", OTHERS]
-    assert groups_with_thresholds(groups[:46], given[:46]) == [
-        "a",
-        "b",
-    ], "too few together: they take the threshold of the largest group"
+    assert groups_with_thresholds(groups[:46], given[:46]) == ["a", "b"], (
+        "too few together: they take the threshold of the largest group"
+    )
     with pytest.raises(DataError, match="no group has 5 validation records"):
         groups_with_thresholds(["a"] * 8, np.array([1, 0] * 4))
 

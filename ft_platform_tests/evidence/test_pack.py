@@ -146,10 +146,7 @@ def test_a_report_that_was_not_made_is_said_to_be_missing(case: Case, tmp_path: 
         one["what"]
         for one in found.missing
         if one["what"] not in REPORTS or not copied.lake.artifacts(NAME, one["what"])
-    ] == [
-        *(name for name in REPORTS if name in gone),
-        "no_leakage of splits@0",
-    ]
+    ] == [*(name for name in REPORTS if name in gone), "no_leakage of splits@0"]
     pack = write_pack(copied.lake, copied.use_case, found, tmp_path / "pack")
     text = (pack.folder / "index.html").read_text()
     assert "<strong>fairness_report</strong>" in text and "<strong>no_leakage of splits@0</strong>" in text

@@ -406,13 +406,8 @@ BREAKS = {
         ("suites.general_text.difference", figure(0.06), "forgetting", "general_text"),
         ("suites", {}, "forgetting", "suites"),
     ],
-    "canary_audit": [
-        ("exposure_bits.1", figure(3.9, 0.5), "exposure", "3.900"),
-    ],
-    "human_review": [
-        ("win_rate", figure(0.51), "human_review", "0.510"),
-        ("rows", 0, "human_review", "rows"),
-    ],
+    "canary_audit": [("exposure_bits.1", figure(3.9, 0.5), "exposure", "3.900")],
+    "human_review": [("win_rate", figure(0.51), "human_review", "0.510"), ("rows", 0, "human_review", "rows")],
     "judge_report": [
         ("win_rate", figure(0.51), "judge", "0.510"),
         ("usable_in_gate", False, "judge", "not calibrated against people"),

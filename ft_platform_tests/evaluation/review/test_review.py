@@ -77,11 +77,9 @@ def filled(
 def test_sheets_name_no_system_and_hold_anonymized_texts_and_both_answers(case: JudgedCase, tmp_path: Path) -> None:
     for file_format in ("csv", "xlsx", "html"):
         made = export_sheets(case.lake, case.use_case, tmp_path / file_format, file_format=file_format)
-        assert (made["rows"], made["differing_rows"], made["test_rows"]) == (
-            11,
-            11,
-            12,
-        ), "the record with equal answers is not shown"
+        assert (made["rows"], made["differing_rows"], made["test_rows"]) == (11, 11, 12), (
+            "the record with equal answers is not shown"
+        )
         for path in map(Path, made["files"]):
             assert path.stat().st_mode & 0o777 == 0o600, "its owner passes it on"
             text = xlsx_text(path) if file_format == "xlsx" else path.read_text("utf-8-sig")
