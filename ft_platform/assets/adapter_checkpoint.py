@@ -41,9 +41,8 @@ def build(use_case: NamedUseCase) -> list:
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
         else:
-            context.log.info(
-                vouch(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
-            )
+            text = f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused."
+            context.log.info(vouch(text))
         manifest = lake.manifest(checkpoint)
         metrics: dict[str, Any] = {
             f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))

@@ -157,9 +157,8 @@ def _measure_recall(lake: Lake, use_case: NamedUseCase, anonymized_records: Tabl
 
     behind = tables_behind(lake, anonymized_records)
     cleaned, files = lake.rows(behind["cleaned_records"]), lake.manifest(behind["raw_records"]).info.get("files", {})
-    numbers = recall_on(
-        use_case, annotated_texts(use_case, lake, cleaned, lake.rows(anonymized_records), files.values())
-    )
+    annotated = annotated_texts(use_case, lake, cleaned, lake.rows(anonymized_records), files.values())
+    numbers = recall_on(use_case, annotated)
     return lake.add_verdict(
         anonymized_records, RECALL, numbers.pop("passed"), check_settings_hash(use_case, STAGE, RECALL), numbers
     )

@@ -34,9 +34,8 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.publishing.fairness import publish_fairness
 
         require_usable(lake, use_case, evaluation_report)
-        artifact_id, _ = fairness_inputs(
-            use_case, evaluation_report, evaluation_before(lake, use_case, evaluation_report)
-        )
+        before = evaluation_before(lake, use_case, evaluation_report)
+        artifact_id, _ = fairness_inputs(use_case, evaluation_report, before)
         reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, VouchedLog(context.log))
         found = json.loads(lake.read_file(report, "fairness.json"))

@@ -50,9 +50,8 @@ def build(use_case: NamedUseCase) -> list:
             return stream
 
         depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
-        written = write_stage(
-            lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **depends_on
-        )
+        schema = splits_schema(use_case)
+        written = write_stage(lake, use_case, "splits", [anonymized_records], divide, schema, **depends_on)
         counts = written.manifest.counts
         require_target(use_case.settings.fairness.in_evaluation, counts)
         rows: dict[str, Any] = {
@@ -141,8 +140,7 @@ def build(use_case: NamedUseCase) -> list:
         result = check_result(verdict)
         audit = audit or existing_audit(lake, use_case, splits)
         link = report_link(environment, audit, lake.manifest(audit)) if audit else {}
-        return dg.AssetCheckResult(
-            passed=result.passed, metadata=vouched_metadata({**result.metadata, **link}), severity=result.severity
-        )
+        metadata = vouched_metadata({**result.metadata, **link})
+        return dg.AssetCheckResult(passed=result.passed, metadata=metadata, severity=result.severity)
 
     return [splits, no_leakage, label_shares_hold, splits_meet_expectations, passes_training_audit]

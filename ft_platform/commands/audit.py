@@ -83,9 +83,8 @@ def _examples(lake: Any, environment: Any, use_case: Any, splits: Any, arguments
     tokenizer = load_tokenizer(
         base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
     ).tokenizer
-    return shown_examples(
-        table, use_case, Renderer(tokenizer, use_case.settings.task, labels_of(table)), tokenizer, arguments.show or 3
-    )
+    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
+    return shown_examples(table, use_case, renderer, tokenizer, arguments.show or 3)
 
 
 def _show(figures: dict[str, Any], examples: list[Any], version: str) -> None:

@@ -35,9 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
-    use_case = load_use_case(
-        use_case_folder(environment.defs, arguments.use_case), parse_overrides(arguments.overrides), environment
-    )
+    path = use_case_folder(environment.defs, arguments.use_case)
+    use_case = load_use_case(path, parse_overrides(arguments.overrides), environment)
     sections = sections_of(use_case.settings)
     if arguments.section and arguments.section not in sections:
         raise ConfigError([f"a use case has no section {arguments.section!r}"], f"Name one of {', '.join(sections)}")

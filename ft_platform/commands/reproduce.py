@@ -28,9 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         "--checkpoint",
         arguments.checkpoint,
     ]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "FT_THREADS": str(threads)}, check=False
-    )
+    env = {**os.environ, "FT_THREADS": str(threads)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=False)
     if done.returncode:
         return 1  # the program said why on standard error
     found: dict[str, Any] = json.loads(done.stdout)

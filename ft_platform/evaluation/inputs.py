@@ -48,9 +48,8 @@ def evaluation_inputs(
     languages = use_case.settings.cleaning.allowed_languages
     told_apart = {"languages": ",".join(languages)} if len(languages) > 1 else {}
     beside = {**similar, **told_apart, **({"champion": champion.content_hash} if champion else {})}
-    inputs = input_hash(
-        use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics(), **beside
-    )
+    parents = [splits, base_evaluation, checkpoint]
+    inputs = input_hash(use_case, "evaluation_report", parents, metrics=_metrics(), **beside)
     return f"eval-{inputs[:12]}", inputs
 
 

@@ -63,9 +63,8 @@ def hidden_states(model: Any, rows: Sequence[Sequence[int]]) -> list[np.ndarray]
         members = [order[place] for place in batch]
         longest = max(len(rows[row]) for row in members)
         ids = torch.tensor([[*rows[row], *[0] * (longest - len(rows[row]))] for row in members], device=model.device)
-        mask = torch.tensor(
-            [[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in members], device=model.device
-        )
+        start = [[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in members]
+        mask = torch.tensor(start, device=model.device)
         with torch.inference_mode():
             states = (
                 model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)

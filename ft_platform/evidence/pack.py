@@ -238,9 +238,8 @@ def without_names(manifest: Manifest) -> Manifest:
 
 def only_numbers(verdict: Verdict) -> Verdict:
     """A verdict without names of columns and ids of records."""
-    return verdict.model_copy(
-        update={"numbers": {name: value for name, value in verdict.numbers.items() if _is_number(value)}}
-    )
+    numbers = {name: value for name, value in verdict.numbers.items() if _is_number(value)}
+    return verdict.model_copy(update={"numbers": numbers})
 
 
 def _is_number(value: Any) -> bool:
@@ -261,9 +260,8 @@ def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts) -> str:
             if found.role != "ancestor"
             else []
         )
-        entries.append(
-            {**listed, "pages": pages, "written_at": found.manifest.written_at, "rows": found.manifest.rows or None}
-        )
+        rows = found.manifest.rows or None
+        entries.append({**listed, "pages": pages, "written_at": found.manifest.written_at, "rows": rows})
     checks = [
         {
             "version": one.version.id,

@@ -39,9 +39,8 @@ def permission_watch(use_case: NamedUseCase) -> dg.Definitions:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    return dg.Definitions(
-        jobs=[job], schedules=[schedule], sensors=[ledger_sensor(use_case, job)] if has_ledger else []
-    )
+    sensors = [ledger_sensor(use_case, job)] if has_ledger else []
+    return dg.Definitions(jobs=[job], schedules=[schedule], sensors=sensors)
 
 
 def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:

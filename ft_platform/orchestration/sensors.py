@@ -122,9 +122,8 @@ def bucket_listing(source: Source) -> str | None:
     except ImportError:
         return None
     try:
-        client = boto3.client(
-            "s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION")
-        )
+        endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
+        client = boto3.client("s3", endpoint_url=endpoint_url, region_name=os.environ.get("AWS_REGION"))
         objects = get_objects(place[1], place[2], client=client)
     except (BotoCoreError, ClientError) as error:
         problem = f"the bucket of source.uri {source.uri} cannot be listed ({type(error).__name__})"

@@ -90,9 +90,8 @@ def publish_evaluation_report(
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best)
         figures = _figures(environment, use_case, evaluated, evaluator)
-        figures["slices"] = slices(
-            use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]})
-        )
+        outputs = {FINE_TUNED: evaluated.outputs[FINE_TUNED]}
+        figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, outputs))
         return _publish(draft, evaluated, figures, tracker)
 
 
@@ -107,9 +106,8 @@ def _tuned(
 ) -> Evaluated:
     """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of
     the base evaluation."""
-    require_same_rendering(
-        json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, resolved.weights_sha256, checkpoint
-    )
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)
     about: dict[str, Any] = {}
     if best is not None:
         problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256)

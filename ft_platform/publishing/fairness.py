@@ -60,9 +60,8 @@ def _metrics(found: dict[str, Any]) -> dict[str, float]:
         values |= figure_metrics(f"swap_{name}/flip_rate", swap["flip_rate"]) if swap["flip_rate"] else {}
     for feature, compared in found["features"].items():
         if compared["amplification"]["value"] is not None:
-            values |= figure_metrics(
-                f"{feature}/amplification", {name: compared["amplification"][name] for name in ("value", "low", "high")}
-            )
+            figure = {name: compared["amplification"][name] for name in ("value", "low", "high")}
+            values |= figure_metrics(f"{feature}/amplification", figure)
         for name, difference in compared["differences"].items():
             values |= figure_metrics(f"{feature}/{name}_difference", difference)
         if compared["demographic_parity"]:

@@ -69,9 +69,8 @@ def _attacked(
     resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
-    require_same_rendering(
-        json.loads(lake.read_file(checkpoint, "training.json")), renderer, resolved.weights_sha256, checkpoint
-    )
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    require_same_rendering(training, renderer, resolved.weights_sha256, checkpoint)
     with lake.local_copy(checkpoint) as folder:
         return Attacker(use_case, table, model, tokenizer, renderer, trained_on(lake, checkpoint)).attack(folder)
 

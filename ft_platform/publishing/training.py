@@ -216,9 +216,8 @@ def _promised(prepared: Prepared, training: Training) -> str:
 
 def _halved(prepared: Prepared, training: Training) -> Training | None:
     """The same with half as many tokens at once, or None where already a single row fills them."""
-    longest = prepared.objective.shared_tokens + max(
-        map(prepared.objective.length, [*prepared.rows, *prepared.validation])
-    )
+    make = [*prepared.rows, *prepared.validation]
+    longest = prepared.objective.shared_tokens + max(map(prepared.objective.length, make))
     half = training.micro_batch_tokens // 2
     return training.model_copy(update={"micro_batch_tokens": half}) if half >= max(longest, 64) else None
 

@@ -29,9 +29,8 @@ MOST_HASHES = 1000
 
 def existing_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion | None:
     """The report on these records with these verdicts and settings, or None."""
-    return lake.intact_artifact(
-        use_case.name, STAGE, _inputs(use_case, splits, facts_behind(lake, use_case, splits))[0]
-    )
+    artifact_id = _inputs(use_case, splits, facts_behind(lake, use_case, splits))[0]
+    return lake.intact_artifact(use_case.name, STAGE, artifact_id)
 
 
 def publish_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
@@ -210,9 +209,8 @@ def _write_page(folder: Path, draft: Draft, facts: Facts, found: Mapping[str, An
     if found["personal_data"]["replaced"] is not None:
         pictures["personal_data"] = entity_counts_plot(found["personal_data"]["replaced"])
     if "required_k" in k:
-        pictures["k_anonymity"] = k_anonymity_plot(
-            facts.counts("anonymized_records")["k_anonymity"], facts.counts("anonymized_records")["funnel"]["rows_in"]
-        )
+        counts = facts.counts("anonymized_records")["k_anonymity"]
+        pictures["k_anonymity"] = k_anonymity_plot(counts, facts.counts("anonymized_records")["funnel"]["rows_in"])
     if division["rows_per_split"]:
         pictures["split_balance"] = split_balance_plot(division["rows_per_label"] or {"": division["rows_per_split"]})
     write_report_page(

@@ -43,18 +43,16 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
     if figures["confusion"]:
         systems = list(figures["confusion"])
         last = systems[-1]
-        (folder / "confusion_matrix.png").write_bytes(
-            plots.confusion_matrix_plot(figures["labels"], figures["confusion"][last], last)
-        )
+        matrix = figures["confusion"][last]
+        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], matrix, last))
         shown = [system for system in ("tfidf_logreg", "base_few_shot", "fine_tuned") if system in systems]
         (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
         if last in figures["calibration"]:
             (folder / "calibration.png").write_bytes(calibration_plot(figures["calibration"][last]))
     if figures.get("slices"):
         compared_by, confidence = metric(slice_metric(use_case)), use_case.settings.evaluation.confidence
-        (folder / "slices.png").write_bytes(
-            slices_plot(figures["slices"], compared_by, figures["systems"]["fine_tuned"], confidence)
-        )
+        overall = figures["systems"]["fine_tuned"]
+        (folder / "slices.png").write_bytes(slices_plot(figures["slices"], compared_by, overall, confidence))
 
 
 def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None:

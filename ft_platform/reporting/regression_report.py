@@ -103,6 +103,5 @@ def _point(axes: Any, one: Mapping[str, Any], key: str, place: float, marker: st
         return
     scale = (-1 if one["higher_is_better"] else 1) / one["margin"]
     value, ends = found["value"] * scale, sorted((found["low"] * scale, found["high"] * scale))
-    axes.errorbar(
-        value, place, xerr=[[max(value - ends[0], 0)], [max(ends[1] - value, 0)]], fmt=marker, color=colour, capsize=4
-    )
+    xerr = [[max(value - ends[0], 0)], [max(ends[1] - value, 0)]]
+    axes.errorbar(value, place, xerr=xerr, fmt=marker, color=colour, capsize=4)

@@ -106,9 +106,8 @@ def test_a_manifest_of_the_first_release_and_its_key_file_are_read(environment: 
     make_use_case(environment, tmp_path)
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
-    old = manifest.model_copy(
-        update={"info": {"key_fingerprint": manifest.info["key_fingerprint"]}, "input_hash": "of the first release"}
-    )
+    info = {"key_fingerprint": manifest.info["key_fingerprint"]}
+    old = manifest.model_copy(update={"info": info, "input_hash": "of the first release"})
     lake._write_signed(version.use_case, lake._manifest_path(version), old.model_dump(mode="json"))
     before = subjects(environment)
     assert (done := run(environment)).success, done.error

@@ -84,9 +84,8 @@ def test_no_step_waits_in_a_pool_before_it_knows_whether_a_program_is_needed(rep
 
 def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environment):
     for mode in ("on_demand", "on_data_change"):
-        write_use_case(
-            environment.defs, "complaints", {**minimal_attributes("records.csv"), "retraining": {"mode": mode}}
-        )
+        attributes = {**minimal_attributes("records.csv"), "retraining": {"mode": mode}}
+        write_use_case(environment.defs, "complaints", attributes)
         repository = load_definitions(environment, only="complaints").get_repository_def()
         experiments = {name for name, stage in STAGES.items() if stage.on_demand}
         assert experiments == {

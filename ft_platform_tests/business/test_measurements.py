@@ -31,9 +31,8 @@ def read(
     uri = settings.pop("uri", None) or write_rows(tmp_path / name, rows or [])
     private = tmp_path / "private"
     private.mkdir(exist_ok=True)
-    return read_measurements(
-        Business.model_validate({**business, "measurements": [{"uri": uri, **settings}]}), environment, private
-    )[0]
+    values = {**business, "measurements": [{"uri": uri, **settings}]}
+    return read_measurements(Business.model_validate(values), environment, private)[0]
 
 
 def cases(*times: tuple[str, str]) -> list[dict[str, Any]]:
@@ -204,9 +203,8 @@ def test_a_file_outside_the_allowed_sources_is_refused_before_it_is_opened(
         )
     assert uri not in opened
     monkeypatch.setenv("FT_SOURCES_ALLOWED", f"file://{tmp_path}")
-    read_measurements(
-        Business.model_validate({"measurements": [{"uri": uri, "period": "period"}]}), environment, tmp_path
-    )
+    values = {"measurements": [{"uri": uri, "period": "period"}]}
+    read_measurements(Business.model_validate(values), environment, tmp_path)
     assert uri in opened
 
 

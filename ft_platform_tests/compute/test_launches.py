@@ -28,9 +28,8 @@ def launch(tmp_path: Path, environment: Environment, monkeypatch):
     """Runs a program of the stand-in as the step of an asset. Returns its result, or raises what it raised."""
     monkeypatch.setattr(local.sys, "executable", stand_in_python(tmp_path))
     monkeypatch.setenv("FT_WARM_PROGRAMS", "0")
-    priced = environment.model_copy(
-        update={"profiles": {"local": ComputeProfile(price_per_hour=3600.0, gpus=1, watts=100.0)}}
-    )
+    profiles = {"local": ComputeProfile(price_per_hour=3600.0, gpus=1, watts=100.0)}
+    priced = environment.model_copy(update={"profiles": profiles})
 
     def launch(program: str, budgets: Budgets | None = None):
         found = []

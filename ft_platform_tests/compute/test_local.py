@@ -44,9 +44,8 @@ def start(tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPa
         program: str, profile: ComputeProfile | None = None, instance: dg.DagsterInstance | None = None, **compute: Any
     ) -> dict[str, Any]:
         settings = UseCase.model_validate(minimal_attributes("records.csv"))
-        settings = settings.model_copy(
-            update={"compute": settings.compute.model_copy(update={"grace_seconds": 0.5, **compute})}
-        )
+        update = {"compute": settings.compute.model_copy(update={"grace_seconds": 0.5, **compute})}
+        settings = settings.model_copy(update=update)
         use_case = NamedUseCase(name="complaints", settings=settings)
         found: list[Any] = []
 
@@ -99,9 +98,8 @@ def test_the_program_gets_the_environment_of_the_installation_and_the_orders(sta
 
 
 def test_variables_of_the_compute_profile_win(start, tmp_path):
-    start(
-        "tells_variables", ComputeProfile(environment={"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}), threads=2
-    )
+    environment = {"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}
+    start("tells_variables", ComputeProfile(environment=environment), threads=2)
     told = variables(tmp_path)
     assert (told["CUDA_VISIBLE_DEVICES"], told["OMP_NUM_THREADS"], told["FT_THREADS"]) == ("1", "7", "2")
 
@@ -116,9 +114,8 @@ def test_progress_reaches_listeners_at_once_and_the_log_of_the_run_while_the_pro
             entries = [entry for entry in instance.all_logs(run.run_id) if entry.dagster_event is None]
             return [entry.user_message for entry in entries if "loss" in entry.user_message]
 
-        watching = threading.Thread(
-            target=touch_when, args=(tmp_path / "seen", lambda: len(updates) >= 3 and len(logged()) >= 1)
-        )
+        args = (tmp_path / "seen", lambda: len(updates) >= 3 and len(logged()) >= 1)
+        watching = threading.Thread(target=touch_when, args=args)
         watching.start()
         assert start("reports_losses", instance=instance)["artifact"]
         watching.join()

@@ -146,9 +146,8 @@ def compare(
         draws[name] = label_draws(truth[own], predicted[own], places[name])
         for metric in METRICS:
             expected.interval(*path, "groups", name, metric, value=exact[name][metric], draws=draws[name][metric])
-        _each_label(
-            expected, (*path, "groups", name), truth[own], predicted[own], sorted({*truth, *predicted}), places[name]
-        )
+        labels = sorted({*truth, *predicted})
+        _each_label(expected, (*path, "groups", name), truth[own], predicted[own], labels, places[name])
     _selection_rates(expected, path, truth[shown], predicted[shown], group[shown], kept)
     expected.add(*path, "traits", value=None)
     if len(kept) < 2:

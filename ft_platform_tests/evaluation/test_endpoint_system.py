@@ -216,9 +216,8 @@ def slow(handler: Any) -> bool:
 def test_an_endpoint_that_fails_has_no_score_and_nothing_is_published(
     server: ChatServer, tmp_path: Path, broken: Any, error: type[Exception], tries: int
 ) -> None:
-    environment, lake, use_case, splits = installed(
-        tmp_path, "classification", endpoints=[settings(server, timeout_seconds=0.3)]
-    )
+    endpoints = [settings(server, timeout_seconds=0.3)]
+    environment, lake, use_case, splits = installed(tmp_path, "classification", endpoints=endpoints)
     server.broken = broken
     with pytest.raises(error) as failed:
         publish_base_evaluation(lake, environment, use_case, splits)

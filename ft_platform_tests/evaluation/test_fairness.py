@@ -27,9 +27,8 @@ def label_predictions(accuracies: dict[str | None, float], rows: int = 80, seed:
     for region, accuracy in accuracies.items():
         for _ in range(rows):
             truth = str(rng.choice(labels))
-            made.append(
-                {"feature_region": region, "label": truth, "predicted": truth if rng.random() < accuracy else "card"}
-            )
+            predicted = truth if rng.random() < accuracy else "card"
+            made.append({"feature_region": region, "label": truth, "predicted": predicted})
     return pa.Table.from_pylist(made)
 
 
@@ -139,9 +138,8 @@ def test_max_gap_decides() -> None:
 
 
 def test_a_small_group_has_no_figures_and_is_not_enough_evidence() -> None:
-    table = pa.concat_tables(
-        [label_predictions({"north": 0.9, "south": 0.9}), label_predictions({"island": 0.0}, rows=19)]
-    )
+    accuracies = {"north": 0.9, "south": 0.9}
+    table = pa.concat_tables([label_predictions(accuracies), label_predictions({"island": 0.0}, rows=19)])
     found = fairness(use_case(min_group_rows=20), table)["features"]["region"]
     assert found["groups"]["island"] == {"rows": 19, "enough_evidence": False}
     assert found["differences"]["accuracy"]["worst"] != "island" and found["status"] == "not_enough_evidence"

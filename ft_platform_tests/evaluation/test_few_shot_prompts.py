@@ -15,9 +15,8 @@ TOKENIZER = tiny_tokenizer()
 def case(
     kind: str = "classification", rows: list[dict] | None = None, **evaluation
 ) -> tuple[NamedUseCase, pa.Table, Renderer]:
-    use_case = NamedUseCase(
-        name="complaints", settings=UseCase.model_validate(attributes_for("none", kind, **evaluation))
-    )
+    settings = UseCase.model_validate(attributes_for("none", kind, **evaluation))
+    use_case = NamedUseCase(name="complaints", settings=settings)
     table = pa.Table.from_pylist(rows_for(kind) if rows is None else rows, splits_schema(use_case))
     return (
         use_case,
@@ -46,9 +45,8 @@ def test_examples_are_cut_and_the_question_keeps_its_room() -> None:
 def test_examples_come_from_train_only_and_the_test_label_is_not_in_the_prompt() -> None:
     use_case, table, renderer = case()
     records = evaluation_records(use_case, table, renderer)
-    prompts = few_shot_prompts(
-        renderer, TOKENIZER, side_of(use_case, table, "train"), records.side, use_case.settings.evaluation
-    )
+    train = side_of(use_case, table, "train")
+    prompts = few_shot_prompts(renderer, TOKENIZER, train, records.side, use_case.settings.evaluation)
     others = [text for name in ("validation", "test") for text in side_of(use_case, table, name).texts]
     for own, ids in zip(records.side.texts, prompts, strict=True):
         text = TOKENIZER.decode(ids)
@@ -60,9 +58,8 @@ def test_examples_come_from_train_only_and_the_test_label_is_not_in_the_prompt()
 def test_short_answers_are_preferred_over_cut_ones() -> None:
     _, _, renderer = case("generation")
     train = side(["same words", "same words"], ["long answer " * 100, "short"])
-    text = TOKENIZER.decode(
-        few_shot_prompts(renderer, TOKENIZER, train, side(["same words"], [""]), Evaluation(few_shot_examples=1))[0]
-    )
+    test = side(["same words"], [""])
+    text = TOKENIZER.decode(few_shot_prompts(renderer, TOKENIZER, train, test, Evaluation(few_shot_examples=1))[0])
     assert "short" in text and "long answer" not in text
 
 

@@ -112,9 +112,8 @@ def test_small_groups_share_a_threshold() -> None:
 def test_a_group_that_validation_does_not_hold_is_served_too() -> None:
     labels = ["no", "yes"]
     fit, test = applicants(labels, 1), applicants(labels, 2)
-    test = Scored(
-        test.truth, ["x" if place % 3 == 0 else group for place, group in enumerate(test.groups)], test.values
-    )
+    groups = ["x" if place % 3 == 0 else group for place, group in enumerate(test.groups)]
+    test = Scored(test.truth, groups, test.values)
     settings = OutputMitigation(mitigation="threshold_optimizer", feature="sex", constraint="demographic_parity")
     assert set(mitigated_labels(settings, labels, fit, test, 7)["mitigated"]) == {"no", "yes"}
 

@@ -174,9 +174,8 @@ def test_a_checkpoint_of_another_renderer_or_base_model_is_refused(
     training = json.loads(classified.lake.read_file(classified.checkpoint, "training.json"))
     resolved = resolve(classified.use_case.settings.base_model, tmp_path)
     _, tokenizer = load(resolved)
-    renderer = Renderer(
-        tokenizer, classified.use_case.settings.task, labels_of(classified.lake.read_table(classified.splits))
-    )
+    splits = classified.lake.read_table(classified.splits)
+    renderer = Renderer(tokenizer, classified.use_case.settings.task, labels_of(splits))
     require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
     base_model = {"base_model": {**training["base_model"], "sha256": "0" * 64}}
     training |= {"renderer_hash": {"renderer_hash": "0" * 64}, "base_model": base_model}[field]

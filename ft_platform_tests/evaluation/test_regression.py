@@ -258,9 +258,8 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(
     text = tmp_path / "general.txt"
     text.write_text("\n\n".join(f"Passage {number} about the weather in the valley." for number in range(12)))
     settings = {"suites": ["general_text"], "text_file": str(text), "bootstrap_samples": 200}
-    wide = publish_regression_report(
-        case.lake, case.environment, other(case, **settings, margins={"general_text": 50.0}), case.checkpoint
-    )
+    use_case = other(case, **settings, margins={"general_text": 50.0})
+    wide = publish_regression_report(case.lake, case.environment, use_case, case.checkpoint)
     found = figures(case.lake, wide)
     assert found["passed"] and found["suites"]["general_text"]["items"] == 12
 

@@ -238,9 +238,8 @@ def test_a_tracker_that_is_down_costs_a_warning_and_no_report(
     case = without_report
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        down = case.environment.model_copy(
-            update={"tracking_uri": f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"}
-        )
+        tracking_uri = f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"
+        down = case.environment.model_copy(update={"tracking_uri": tracking_uri})
         report = case.evaluated_again(down)
     assert case.lake.artifact("complaints", "evaluation_report", report.id) == report
     assert case.lake.manifest(report).info["tracking"].startswith("failed: start")

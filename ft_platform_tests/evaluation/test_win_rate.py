@@ -79,9 +79,8 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
     rows = rows_for("generation", 60)
     for number, row in enumerate(rows):
         liked = row["messages"][1]["content"]
-        row["messages"].append(
-            {"role": "rejected", "content": liked if number == 8 else "Case closed, do not ask again."}
-        )
+        content = liked if number == 8 else "Case closed, do not ask again."
+        row["messages"].append({"role": "rejected", "content": content})
     environment = Environment(home=tmp_path, defs=tmp_path / "defs", tracking_uri="none")
     lake = open_lake(environment)
     splits = usable_splits(lake, use_case, rows, splits_schema(use_case))

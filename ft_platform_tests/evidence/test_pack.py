@@ -291,9 +291,8 @@ def test_the_command_writes_and_verifies(
 
 def test_settings_that_changed_since_are_not_quoted(case: Case, tmp_path: Path) -> None:
     release = case.use_case.settings.release.model_copy(update={"intended_use": "Something else altogether."})
-    changed = case.use_case.model_copy(
-        update={"settings": case.use_case.settings.model_copy(update={"release": release})}
-    )
+    settings = case.use_case.settings.model_copy(update={"release": release})
+    changed = case.use_case.model_copy(update={"settings": settings})
     evidence = gather(case.lake, case.checkpoint)
     for use_case, quoted in ((case.use_case, True), (changed, False), (None, False)):
         pack = write_pack(case.lake, use_case, evidence, tmp_path / "pack")

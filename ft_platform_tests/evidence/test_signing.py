@@ -104,9 +104,8 @@ def test_a_signed_pack_is_checked_offline_by_the_platform_and_by_openssl(
 
 def test_the_same_lake_and_key_give_the_same_bytes(signed: tuple[Path, str], keys: Keys, tmp_path: Path) -> None:
     case = small_case()
-    again = write_pack(
-        case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path / "again", Signer(keys.private)
-    )
+    evidence = gather(case.lake, case.checkpoint)
+    again = write_pack(case.lake, case.use_case, evidence, tmp_path / "again", Signer(keys.private))
     assert again.sha256 == signed[1] and {SIGNATURE, ENVELOPE} <= again.files.keys()
 
 

@@ -22,9 +22,8 @@ from ft_platform_tests.evidence.case import small_case
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A pack as it was written, and the sha256 of its zip file."""
     case = small_case()
-    pack = write_pack(
-        case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path_factory.mktemp("packs") / "pack"
-    )
+    evidence = gather(case.lake, case.checkpoint)
+    pack = write_pack(case.lake, case.use_case, evidence, tmp_path_factory.mktemp("packs") / "pack")
     return pack.folder, pack.sha256
 
 

@@ -50,9 +50,8 @@ def decided(case: Case, *waivers: Waiver, number: int = 2) -> None:
         "valid_until": min((waiver.until for waiver in waivers), default=None),
     }
     parents: list[Version] = [case.checkpoint, case.reports["evaluation_report"], case.reports["model_card"]]
-    publish(
-        case.lake, case.use_case, "release_decision", parents, {"decision.json": said}, artifact_id=f"decision-{number}"
-    )
+    artifact_id = f"decision-{number}"
+    publish(case.lake, case.use_case, "release_decision", parents, {"decision.json": said}, artifact_id=artifact_id)
 
 
 def packed(case: Case, tmp_path: Path) -> Pack:

@@ -22,9 +22,8 @@ def planned(environment: Environment, **overrides: object) -> Plan:
 
 @pytest.fixture
 def graph(environment: Environment, tmp_path: Path, quick_stages: None, without_audit: None) -> Graph:
-    write_use_case(
-        environment.defs, "complaints", minimal_attributes(str(write_csv(tmp_path / "complaints.csv", records())))
-    )
+    source_uri = str(write_csv(tmp_path / "complaints.csv", records()))
+    write_use_case(environment.defs, "complaints", minimal_attributes(source_uri))
     return Graph(environment, "complaints", dg.DagsterInstance.ephemeral())
 
 

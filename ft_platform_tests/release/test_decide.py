@@ -288,16 +288,14 @@ def test_a_report_about_another_evaluation_of_the_same_checkpoint_refuses(tmp_pa
 
 
 def test_evidence_made_with_another_prompt_template_refuses(tmp_path):
-    case = EvidenceCase(
-        tmp_path, figures=changed(good_figures(), "evaluation_report", ("renderer_hash",), "other")
-    ).publish()
+    figures = changed(good_figures(), "evaluation_report", ("renderer_hash",), "other")
+    case = EvidenceCase(tmp_path, figures=figures).publish()
     assert "another prompt template" in broken(case.decide())["lineage/evaluation_report"]
 
 
 def test_evidence_made_with_another_version_of_a_metric_refuses(tmp_path):
-    case = EvidenceCase(
-        tmp_path, figures=changed(good_figures(), "evaluation_report", ("metric_versions", "macro_f1"), "0" * 12)
-    ).publish()
+    figures = changed(good_figures(), "evaluation_report", ("metric_versions", "macro_f1"), "0" * 12)
+    case = EvidenceCase(tmp_path, figures=figures).publish()
     assert "another version of the metrics macro_f1" in broken(case.decide())["lineage/evaluation_report"]
 
 
@@ -530,9 +528,8 @@ def test_without_seeds_asked_for_nothing_is_refused(tmp_path):
 @pytest.mark.parametrize("fault", ["altered", "other evaluation", "other template", "other metric", "more seeds"])
 def test_stale_evidence_about_seeds_refuses(tmp_path, fault):
     change = {"other template": ("renderer_hash",), "other metric": ("metric_versions", "macro_f1")}.get(fault)
-    case = EvidenceCase(
-        tmp_path, SEEDS, changed(good_figures(), "seed_variation", change, "other") if change else good_figures()
-    ).publish()
+    figures = changed(good_figures(), "seed_variation", change, "other") if change else good_figures()
+    case = EvidenceCase(tmp_path, SEEDS, figures).publish()
     if fault == "altered":
         file = Path(case.lake.path_of("shared", "complaints", "seed_variation", "seed_variation", "seeds.json"))
         file.write_text(file.read_text().replace("0.2", "0.9"))
@@ -744,9 +741,8 @@ SAID = (
 
 
 def test_the_brief_says_what_experts_preferred_where_they_judged_this_checkpoint(tmp_path):
-    case = EvidenceCase(
-        tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW), left_out={"human_review"}
-    )
+    figures = changed(good_figures(), "human_review", (), REVIEW)
+    case = EvidenceCase(tmp_path, figures=figures, left_out={"human_review"})
     case.figures["evaluation_report"]["test_rows"] = 0  # the rest of the page is not what is tested
     case = case.publish()
     before = case.published_decision()
@@ -759,9 +755,8 @@ def test_the_brief_says_what_experts_preferred_where_they_judged_this_checkpoint
 
 
 def test_the_brief_does_not_quote_a_review_of_another_evaluation(tmp_path):
-    case = EvidenceCase(
-        tmp_path, figures=changed(good_figures(), "human_review", (), REVIEW), left_out={"human_review"}
-    )
+    figures = changed(good_figures(), "human_review", (), REVIEW)
+    case = EvidenceCase(tmp_path, figures=figures, left_out={"human_review"})
     case.figures["evaluation_report"]["test_rows"] = 0
     case = case.publish()
     case.add("human_review")

@@ -177,9 +177,8 @@ def test_files_without_limits_of_their_own_keep_the_ceilings() -> None:
 def test_a_run_says_at_its_start_that_no_release_will_follow(
     environment: Environment, monkeypatch: Any, capsys: Any
 ) -> None:
-    write_use_case(
-        environment.defs, "complaints", {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}}
-    )
+    attributes = {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}}
+    write_use_case(environment.defs, "complaints", attributes)
     for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(
@@ -213,9 +212,8 @@ def test_a_task_without_labels_has_no_majority_class_to_beat(tmp_path: Path) -> 
 def test_every_decision_names_its_policy_and_another_policy_is_another_decision(tmp_path: Path) -> None:
     case = EvidenceCase(tmp_path).publish()
     first = case.published_decision()
-    stricter = case.use_case = case.use_case.model_copy(
-        update={"policy": Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})}
-    )
+    policy = Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})
+    stricter = case.use_case = case.use_case.model_copy(update={"policy": policy})
     second = case.published_decision()
     one, other = (json.loads(case.lake.read_file(decision, "decision.json")) for decision in (first, second))
     assert first.id != second.id and (one["decision"], other["decision"]) == ("accepted", "refused")
@@ -247,9 +245,8 @@ def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_wor
         grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("maria.lind@example.org"))
     grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("ana.ruiz@example.org"))
     assert case.decide(today=date(2026, 3, 1)).accepted
-    other = case.use_case.settings.gate.model_copy(
-        update={"without_sensitive_features": "Another reason, that nobody has read."}
-    )
+    update = {"without_sensitive_features": "Another reason, that nobody has read."}
+    other = case.use_case.settings.gate.model_copy(update=update)
     case.use_case = case.use_case.model_copy(
         update={"settings": case.use_case.settings.model_copy(update={"gate": other})}
     )

@@ -106,9 +106,8 @@ def test_an_altered_waiver_stops_the_decision(case):
 def owned_by(case, **owners):
     """The same use case after its owners have changed."""
     settings = case.use_case.settings
-    return case.use_case.model_copy(
-        update={"settings": settings.model_copy(update={"owners": settings.owners.model_copy(update=owners)})}
-    )
+    update = {"owners": settings.owners.model_copy(update=owners)}
+    return case.use_case.model_copy(update={"settings": settings.model_copy(update=update)})
 
 
 def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_decision_says_so(tmp_path):

@@ -119,9 +119,8 @@ def test_equal_records_settings_and_verdicts_give_the_same_report_and_other_ones
         "source": {"encoding": "utf-8"},
     }.items():
         changed = case.use_case.section(section).model_copy(update=values)
-        other = case.use_case.model_copy(
-            update={"settings": case.use_case.settings.model_copy(update={section: changed})}
-        )
+        settings = case.use_case.settings.model_copy(update={section: changed})
+        other = case.use_case.model_copy(update={"settings": settings})
         assert existing_data_report(case.lake, other, case.splits) is None, section
     copied = case.copy(tmp_path / "home")
     hash_ = check_settings_hash(case.use_case, "splits", "no_leakage")

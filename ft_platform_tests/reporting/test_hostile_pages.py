@@ -177,9 +177,8 @@ def searching(use_case: NamedUseCase) -> NamedUseCase:
 def worth(case: tiny.TinyCase, home: Path) -> dict[str, Any]:
     """Figures of a return with every branch: savings, prices, measurements, and one that cannot be compared."""
     uri = write_rows(home / "measured.csv", satisfaction([3.0, 3.5] * 8, [4.0, 4.5] * 8))
-    figures = found(
-        case, priced(case.environment), **PLAN, api_price_per_1000=4, measurements=[{"uri": uri, "period": "period"}]
-    )
+    measurements = [{"uri": uri, "period": "period"}]
+    figures = found(case, priced(case.environment), **PLAN, api_price_per_1000=4, measurements=measurements)
     return {**figures, "not_compared": {"the measure": "why it is not compared"}, "introduced_on": "the day"}
 
 

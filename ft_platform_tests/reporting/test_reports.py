@@ -214,9 +214,8 @@ def test_the_same_card_is_not_written_again_and_another_use_is_another_card(clas
     case = classified
     assert publish_model_card(case.lake, case.use_case, case.checkpoint, case.report, case.fairness) == case.card
     release = case.use_case.settings.release.model_copy(update={"not_intended_for": "Decisions about persons."})
-    other = case.use_case.model_copy(
-        update={"settings": case.use_case.settings.model_copy(update={"release": release})}
-    )
+    settings = case.use_case.settings.model_copy(update={"release": release})
+    other = case.use_case.model_copy(update={"settings": settings})
     card = publish_model_card(case.lake, other, case.checkpoint, case.report, case.fairness)
     assert card.artifact_id != case.card.artifact_id
     assert "Decisions about persons." in case.lake.read_file(card, "README.md").decode()

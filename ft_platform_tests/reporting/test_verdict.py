@@ -9,9 +9,8 @@ def figures(name: str, tuned: float, other: float, low: float, high: float) -> d
     def around(value: float) -> dict[str, float]:
         return {"value": value, "low": value - 0.1, "high": value + 0.1}
 
-    difference = {
-        "base_few_shot": {name: {"value": tuned - other, "low": low, "high": high, "p": 0.01, "detectable": 0.15}}
-    }
+    base_few_shot = {name: {"value": tuned - other, "low": low, "high": high, "p": 0.01, "detectable": 0.15}}
+    difference = {"base_few_shot": base_few_shot}
     per_class = {"fine_tuned": {"rare": {"support": 3}, "frequent": {"support": 40}}}
     return {
         "systems": {"base_few_shot": {name: around(other)}, "fine_tuned": {name: around(tuned)}},

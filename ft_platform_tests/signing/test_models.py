@@ -126,9 +126,8 @@ def test_a_changed_model_is_refused_here_and_by_the_command_of_openssf(keys, mod
     if options:
         assert by_openssf(model, tmp_path / "model.sig", roots)[0], "without the option it is not noticed"
     if change == "an added file":
-        assert by_openssf(model, tmp_path / "model.sig", roots, "--ignore_unsigned_files")[0], (
-            "what the documentation warns of"
-        )
+        signature = tmp_path / "model.sig"
+        assert by_openssf(model, signature, roots, "--ignore_unsigned_files")[0], "what the documentation warns of"
 
 
 @pytest.mark.integration

@@ -46,9 +46,8 @@ def _nothing_compared(use_case: NamedUseCase) -> Finding:
 def _alike(evidence: Evidence, feature: str, use_case: NamedUseCase) -> Finding:
     report = evidence.of("fairness_report", FairnessEvidence)
     verdict = verdict_of(report, feature, named(report.features, feature, "features"), use_case)
-    return Finding(
-        verdict.passed, verdict.text, _figure(verdict), {feature: verdict.missing} if verdict.missing else {}
-    )
+    missing = {feature: verdict.missing} if verdict.missing else {}
+    return Finding(verdict.passed, verdict.text, _figure(verdict), missing)
 
 
 def _figure(verdict: FairnessVerdict) -> Figure | None:

@@ -70,9 +70,8 @@ def source(facts: Facts) -> Statement:
         if files
         else ""
     )
-    return Statement(
-        f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}.", ("raw_records",)
-    )
+    text = f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}."
+    return Statement(text, ("raw_records",))
 
 
 def permission(facts: Facts) -> list[Statement]:
@@ -232,9 +231,8 @@ def scores(facts: Facts) -> list[Statement]:
             for name, one in found.items()
             if one.get("value") is not None
         )
-        said.append(
-            Statement(f"{system}: {shown} on {number(figures['test_rows'])} test records.", ("evaluation_report",))
-        )
+        text = f"{system}: {shown} on {number(figures['test_rows'])} test records."
+        said.append(Statement(text, ("evaluation_report",)))
     return said
 
 

@@ -135,9 +135,8 @@ def _size(facts: Facts) -> Statement:
         if tokens <= 10_000 * BILLION
         else "more than 10 trillion tokens"
     )
-    return Statement(
-        f"Size of the text: {size} ({number(tokens)} in {number(side.get('rows'))} records).", ("adapter_checkpoint",)
-    )
+    text = f"Size of the text: {size} ({number(tokens)} in {number(side.get('rows'))} records)."
+    return Statement(text, ("adapter_checkpoint",))
 
 
 def _languages(facts: Facts) -> Statement:

@@ -227,9 +227,8 @@ def test_the_imported_review_of_this_evaluation_is_the_gold_set(server: ChatServ
             writer.writerow({**row, "better": preferred if int(row["row"]) % 4 else "tie"})
     review, _ = import_answers(case.lake, case.use_case, [path])
     found = judge(case, server)
-    assert judge_inputs(case.lake, with_judge(case, server), case.evaluation)[0] != before, (
-        "another gold set is another report"
-    )
+    use_case = with_judge(case, server)
+    assert judge_inputs(case.lake, use_case, case.evaluation)[0] != before, "another gold set is another report"
     assert found["gold"]["source"] == f"human review {review.id}" and found["gold"]["rows"] == 24
     assert found["calibrated"]
     assert found["gold"]["agreement"]["value"] == pytest.approx(18 / 24)

@@ -260,9 +260,8 @@ def test_answers_come_back_to_the_right_system(case: JudgedCase, tmp_path: Path)
 
 
 def test_a_worse_model_loses_and_who_follows_a_side_agrees_with_nobody(case: JudgedCase, tmp_path: Path) -> None:
-    _, found = import_answers(
-        case.lake, case.use_case, filled(case, tmp_path / "a", lambda row: {"1": "2", "2": "1"}[judge(row)])
-    )
+    paths = filled(case, tmp_path / "a", lambda row: {"1": "2", "2": "1"}[judge(row)])
+    _, found = import_answers(case.lake, case.use_case, paths)
     assert found["win_rate"]["value"] == 0.0 and found["win_rate"]["high"] < 0.5
     _, found = import_answers(case.lake, case.use_case, filled(case, tmp_path / "b", lambda row: "1"))
     assert all(rater["first_share"] == 1.0 for rater in found["raters"]) and found["agreement"]["kappa"]["low"] < 0.2

@@ -72,9 +72,8 @@ def test_the_size_category_is_that_of_the_rows(rows: int, size: str) -> None:
 
     given = facts()
     manifest = given.manifests["splits"].model_copy(update={"rows": rows})
-    assert dataset_card.metadata(dataclasses.replace(given, manifests={**given.manifests, "splits": manifest}))[
-        "size_categories"
-    ] == [size]
+    manifests = {**given.manifests, "splits": manifest}
+    assert dataset_card.metadata(dataclasses.replace(given, manifests=manifests))["size_categories"] == [size]
 
 
 def test_a_second_look_that_was_not_made_is_not_said_to_have_found_nothing() -> None:

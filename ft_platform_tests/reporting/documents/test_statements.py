@@ -56,9 +56,8 @@ def test_without_reports_nothing_is_said_about_quality_or_groups() -> None:
 def test_a_check_that_failed_is_said_to_have_failed() -> None:
     given = facts()
     failed = given.verdicts["splits"]["no_leakage"].model_copy(update={"passed": False})
-    changed = dataclasses.replace(
-        given, verdicts={**given.verdicts, "splits": {**given.verdicts["splits"], "no_leakage": failed}}
-    )
+    splits = {**given.verdicts["splits"], "no_leakage": failed}
+    changed = dataclasses.replace(given, verdicts={**given.verdicts, "splits": splits})
     assert any(one.text.startswith("no_leakage: failed") for one in statements.checks(changed))
 
 

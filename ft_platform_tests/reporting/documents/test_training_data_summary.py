@@ -32,9 +32,8 @@ def test_it_has_every_heading_of_the_template_and_none_is_empty() -> None:
     ],
 )
 def test_the_size_is_that_of_the_records_trained_on(tokens: int, size: str) -> None:
-    text = training_data_summary.make(
-        with_counts("adapter_checkpoint", train={"rows": 25, "tokens": tokens, "truncated": 0})
-    )
+    train = {"rows": 25, "tokens": tokens, "truncated": 0}
+    text = training_data_summary.make(with_counts("adapter_checkpoint", train=train))
     assert size in text
 
 
