@@ -33,12 +33,8 @@ def roc_plot(
             label = f"{TITLES[name]}: {areas[name]:.2f}"
             axes.plot(*roc(members, others), color=COLOURS[number], linestyle=STYLES[name], label=label)
         axes.axvline(FALSE_POSITIVES, color="black", linewidth=0.6)
-        axes.set(
-            xlim=(0, 1),
-            ylim=(0, 1.02),
-            xlabel="share of test records taken for training records",
-            ylabel="share of training records found",
-        )
+        axes.set(xlim=(0, 1), xlabel="share of test records taken for training records")
+        axes.set(ylim=(0, 1.02), ylabel="share of training records found")
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return buffer.getvalue()
 
@@ -74,13 +70,8 @@ def epochs_plot(found: Mapping[str, Any]) -> bytes:
             ("validation_loss", COLOURS[5], "o", "validation"),
         ):
             points = [point for point in found["curve"] if name in point]
-            axes.plot(
-                [point["epoch"] for point in points],
-                [point[name] for point in points],
-                color=colour,
-                marker=marker,
-                label=title,
-            )
+            epochs, losses = [point["epoch"] for point in points], [point[name] for point in points]
+            axes.plot(epochs, losses, color=colour, marker=marker, label=title)
         axes.axvline(found["kept_epoch"], linestyle=":", color="grey", label=f"kept: epoch {found['kept_epoch']:.2g}")
         axes.set(xlabel="epoch", ylabel="loss per answer token", ylim=(0, None))
         figure.legend(loc="outside lower center", ncols=3, frameon=False)

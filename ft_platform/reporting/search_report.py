@@ -1,6 +1,5 @@
 """What a search shows: every trial, the best settings as lines for the use-case file, and two pictures."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -109,26 +108,15 @@ def trials_plot(trials: Sequence[Mapping[str, Any]]) -> bytes:
     with drawing(6.4, 3.4) as (figure, axes, buffer):
         for colour, state in zip(COLOURS, ("complete", "pruned"), strict=False):
             shown = [trial for trial in trials if trial["state"] == state and trial["validation_loss"] is not None]
-            axes.scatter(
-                [t["number"] for t in shown],
-                [t["validation_loss"] for t in shown],
-                color=colour,
-                label=state,
-                marker="o" if state == "complete" else "x",
-            )
+            numbers, losses = [t["number"] for t in shown], [t["validation_loss"] for t in shown]
+            axes.scatter(numbers, losses, color=colour, label=state, marker="o" if state == "complete" else "x")
         lowest, steps = None, []
         for trial in trials:
             if trial["state"] == "complete":
                 lowest = trial["validation_loss"] if lowest is None else min(lowest, trial["validation_loss"])
                 steps.append((trial["number"], lowest))
-        axes.step(
-            [number for number, _ in steps],
-            [value for _, value in steps],
-            where="post",
-            color="grey",
-            linewidth=1,
-            label="lowest so far",
-        )
+        numbers, losses = [number for number, _ in steps], [value for _, value in steps]
+        axes.step(numbers, losses, where="post", color="grey", linewidth=1, label="lowest so far")
         axes.set(xlabel="trial", ylabel="validation loss")
         axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
@@ -137,16 +125,10 @@ def trials_plot(trials: Sequence[Mapping[str, Any]]) -> bytes:
 
 def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase) -> bytes:
     """Validation loss of the complete trials against each searched value."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    buffer = io.BytesIO()
     space = use_case.settings.search.dimensions
     complete = [trial for trial in trials if trial["state"] == "complete"]
-    with mpl.rc_context(
-        {"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-    ):
-        figure = Figure(figsize=(6.4, 2.4 * len(space)), dpi=80, layout="constrained")
+    with drawing(6.4, 2.4 * len(space)) as (figure, axes, buffer):
+        axes.remove()
         grid = figure.subplots(len(space), squeeze=False)
         for (name, dimension), axes in zip(sorted(space.items()), grid[:, 0], strict=True):
             values = [trial["params"][name] for trial in complete]
@@ -160,5 +142,4 @@ def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase)
                 axes.set_xscale("log")
                 axes.xaxis.set_major_formatter("{x:g}")
                 axes.xaxis.set_minor_formatter("")
-        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
