@@ -1,7 +1,6 @@
 """The profile of a table version: what is published, what its page says, and what it never says."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -14,23 +13,10 @@ from ft_platform.reporting.report_urls import report_url
 from ft_platform.use_case import NamedUseCase
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, rows_for
+from ft_platform_tests.reporting.page_rules import Tags
 from ft_platform_tests.tables import use_case
 
 CASE = use_case()
-
-
-class Page(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 def written(lake: Lake, rows: list[dict], zone: str = "shared", name: str = "splits") -> TableVersion:
@@ -40,9 +26,9 @@ def written(lake: Lake, rows: list[dict], zone: str = "shared", name: str = "spl
     return lake.write_table(CASE.name, name, pa.Table.from_pylist(rows, schema).to_batches(), schema, zone=zone)
 
 
-def profiled(lake: Lake, version: TableVersion, case: NamedUseCase = CASE) -> Page:
+def profiled(lake: Lake, version: TableVersion, case: NamedUseCase = CASE) -> Tags:
     artifact = publish_profile(lake, case, version)
-    return Page(lake.read_file(artifact, "report.html").decode())
+    return Tags(lake.read_file(artifact, "report.html").decode())
 
 
 def test_the_page_is_one_file_that_loads_nothing(lake: Lake) -> None:
@@ -62,7 +48,7 @@ def test_the_figures_of_the_page_are_those_of_the_table(lake: Lake, kind: str) -
     rows = rows_for(kind)
     artifact = publish_profile(lake, CASE, written(lake, rows))
     found = read_profile(lake, artifact)
-    words = Page(lake.read_file(artifact, "report.html").decode()).words
+    words = Tags(lake.read_file(artifact, "report.html").decode()).words
     assert found.rows == 60 and "60 records of" in words
     assert found.lengths["user_words"].total == sum(len(row["messages"][0]["content"].split()) for row in rows)
     assert ("assistant_words" in found.lengths) == (kind == "generation")

@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 import yaml
@@ -11,6 +10,7 @@ from ft_platform.reporting import plots
 from ft_platform.reporting.evaluation_report import write_pictures
 from ft_platform.reporting.model_card import plain_markdown, publish_model_card
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, TinyCase, tiny_case
+from ft_platform_tests.reporting.page_rules import Tags
 
 pytestmark = pytest.mark.pictures
 
@@ -34,22 +34,6 @@ def pages(case: TinyCase) -> dict[str, str]:
     card = (case.card, "model_card.html")
     files = {"evaluation": (case.report, "report.html"), "fairness": (case.fairness, "report.html"), "card": card}
     return {name: case.lake.read_file(version, file).decode() for name, (version, file) in files.items()}
-
-
-class Tags(HTMLParser):
-    """Tags with attributes, and the text between them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 @pytest.mark.smoke  # seam: report
