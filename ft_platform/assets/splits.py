@@ -132,9 +132,8 @@ def build(use_case: NamedUseCase) -> list:
         verdict = current_verdict(lake, use_case, splits)
         audit = existing_audit(lake, use_case, splits) if verdict is None else None
         if verdict is None:
-            step: Any = (
-                context.op_execution_context
-            )  # has what a back end asks of the context of an asset: run, log, instance
+            # Has what a back end asks of the context of an asset: run, log, instance.
+            step: Any = context.op_execution_context
             audit = audit or run_program(step, environment, use_case, "audit", {"splits": splits.to_dict()}).artifact
             verdict = add_verdict(lake, use_case, splits, audit)
         result = check_result(verdict)

@@ -69,9 +69,8 @@ class Launch:
     @property
     def resources(self) -> Resources:
         compute, profile = self.use_case.settings.compute, self.profile
-        timeout = (
-            compute.timeout_minutes * 60 + compute.grace_seconds
-        )  # training ends by itself at the limit, with a saved state
+        # Training ends by itself at the limit, with a saved state.
+        timeout = compute.timeout_minutes * 60 + compute.grace_seconds
         return Resources(
             compute.threads, profile.processes, profile.gpus, profile.memory_limit_gib, timeout, compute.grace_seconds
         )

@@ -41,9 +41,8 @@ class LiveMessages:
     def handle_message(self, message: Mapping[str, Any]) -> None:
         if message.get("method") == "log":
             vouch(str((message.get("params") or {}).get("message", "")))
-        if (
-            message.get("method") == "closed"
-        ):  # what Dagster adds for a program that ended with an exception has its text
+        # What Dagster adds for a program that ended with an exception has its text.
+        if message.get("method") == "closed":
             message = {**message, "params": {}}
         payload = (
             (message.get("params") or {}).get("payload") if message.get("method") == "report_custom_message" else None
@@ -149,10 +148,8 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
         if isinstance(message, dict) and "failed" in message:
             failed = message["failed"]
             kind = getattr(errors, failed["type"], errors.TrainingFailed)
-            plain = issubclass(kind, errors.FtError) and kind not in (
-                errors.ConfigError,
-                errors.MissingExtra,
-            )  # these two build their own message
+            # These two build their own message.
+            plain = issubclass(kind, errors.FtError) and kind not in (errors.ConfigError, errors.MissingExtra)
             raise (kind if plain else errors.TrainingFailed)(failed["message"], failed.get("next_step", ""))
     if exit_code < 0:
         name = signal.Signals(-exit_code).name

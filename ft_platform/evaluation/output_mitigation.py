@@ -211,9 +211,8 @@ def _with_heads(
     constraint = EqualizedOdds() if settings.constraint == "equalized_odds" else DemographicParity()
     gradient = ExponentiatedGradient(LogisticRegression(max_iter=1000), constraint)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", module="fairlearn"
-        )  # of pandas 3, about how Fairlearn 0.15 fills its own tables
+        # Of pandas 3, about how Fairlearn 0.15 fills its own tables.
+        warnings.filterwarnings("ignore", module="fairlearn")
         gradient.fit(known, np.array([label == target for label in fit.truth], int), sensitive_features=fit.groups)
     chosen = np.asarray(gradient.predict(asked, random_state=seed)).astype(bool)
     return {"head": plain, "mitigated": _labels(labels, labels.index(target), chosen, probabilities)}

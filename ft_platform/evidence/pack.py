@@ -149,9 +149,8 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
     found = {
         name: one for name in dict.fromkeys(one.version.name for one in evidence.versions) if (one := evidence.of(name))
     }
-    for name, manifest in manifests_behind(
-        lake, [evidence.checkpoint]
-    ).items():  # of this content, whatever another report has brought
+    # Of this content, whatever another report has brought.
+    for name, manifest in manifests_behind(lake, [evidence.checkpoint]).items():
         found[name] = next(
             one
             for one in evidence.versions

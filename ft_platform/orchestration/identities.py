@@ -147,9 +147,8 @@ def variables(environment: Environment, use_case: str, identity: Identity) -> di
         IDENTITY: use_case,
         "DAGSTER_HOME": str(own.home / "dagster"),
     }
-    settings = (
-        {VARIABLE: str(found)} if (found := environment_file()) else {}
-    )  # not one that the account puts into its home
+    # Not one that the account puts into its home.
+    settings = {VARIABLE: str(found)} if (found := environment_file()) else {}
     return {
         **kept,
         **settings,

@@ -76,9 +76,8 @@ def verify_model(folder: Path, signature: Path, keys: SigningKeys) -> PublicKey:
         )
         try:
             config.set_hashing_config(_hashing(model_signing, folder, signature)).verify(folder, signature)
-        except (
-            Exception
-        ) as error:  # of model_signing, OpenSSL, cryptography and pydantic: whatever it is, it does not verify
+        # Of model_signing, OpenSSL, cryptography and pydantic: whatever it is, it does not verify.
+        except Exception as error:
             remedy = "Take the folder and its signature again from where they were released"
             raise CorruptVersion(f"{folder} is not what was signed ({_short(error)})", remedy) from None
     return key

@@ -65,10 +65,8 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
     attributes["governance"] = {**attributes["governance"], "consent_ledger": "ledger.csv"}
     write_use_case(environment.defs, "complaints", attributes)
     graph = load_definitions(environment).get_repository_def().asset_graph
-    for name, uri in {
-        "source": "<file>",
-        "consent_ledger": "ledger.csv",
-    }.items():  # the name of a source's file may be that of a person
+    # The name of a source's file may be that of a person.
+    for name, uri in {"source": "<file>", "consent_ledger": "ledger.csv"}.items():
         node = graph.get(dg.AssetKey(["complaints", name]))
         assert node.group_name == "complaints" and node.owners == ["team:complaints"] and node.kinds == {"file"}
         expected = {"zone": "restricted", "task": "classification", "compute": "external", "dagster/kind/file": ""}

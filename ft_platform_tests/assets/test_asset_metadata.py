@@ -294,9 +294,8 @@ def test_no_text_of_a_record_is_in_metadata_or_pages(made):
                 for name in made.lake.manifest(version).files
                 if name.endswith((".html", ".json"))
             )
-        elif (
-            STAGES[stage].zone == "restricted"
-        ):  # of anonymized tables, the profile shows words that many records share
+        # Of anonymized tables, the profile shows words that many records share.
+        elif STAGES[stage].zone == "restricted":
             text += Path(made.shown[stage]["report_file"].value).read_text()
         assert not [word for word in words if word in text], stage
 

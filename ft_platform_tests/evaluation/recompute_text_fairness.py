@@ -92,9 +92,8 @@ def text_fairness_figures(
         path = ("features", feature)
         statuses[feature] = _compare(expected, told["features"][feature], path, columns, [feature], words, fairness)
         _amplification(expected, (*path, "amplification"), spoken.table, feature, least)
-        for rest, value in leaves(
-            told["features"][feature]["differences"].get("rouge_l")
-        ):  # the same figure once more, judged where it stands first
+        # The same figure once more, judged where it stands first.
+        for rest, value in leaves(told["features"][feature]["differences"].get("rouge_l")):
             expected.add("gaps", feature, *rest, value=value)
         data(expected, told["data"][feature], ("data", feature), spoken.records, feature, least, labelled=False)
     pairs = {" and ".join(pair): pair for pair in combinations(features, 2)}

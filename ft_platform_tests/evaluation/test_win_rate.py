@@ -41,9 +41,8 @@ def test_the_preference_rate_is_the_share_of_pairs_with_the_lower_loss_for_the_c
 
 def test_the_win_rate_compares_implicit_rewards() -> None:
     base = outputs([5.0, 5.0, 5.0, 5.0, 5.0], [4.0, 4.0, 4.0, 4.0, np.nan])  # prefers the rejected answer by 1 nat
-    tuned = outputs(
-        [5.0, 5.5, 4.0, 5.0, 1.0], [4.5, 4.0, 2.0, 4.0, np.nan]
-    )  # margins -0.5, -1.5, -2, -1: better, worse, worse, equal
+    # Margins -0.5, -1.5, -2, -1: better, worse, worse, equal.
+    tuned = outputs([5.0, 5.5, 4.0, 5.0, 1.0], [4.5, 4.0, 2.0, 4.0, np.nan])
     found = win_rates({"base_zero_shot": base, "fine_tuned": tuned}, Evaluation())["fine_tuned"]
     assert found["value"] == (1 + 0 + 0 + 0.5) / 4 and found["pairs"] == 4
     assert 0 <= found["low"] < found["value"] < found["high"] <= 1

@@ -233,9 +233,8 @@ def two_processes(lake, model, steps: int, **training: Any):
 
 @pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.slow)])
 def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, lake, model, start, method):
-    use_case, splits, published = two_processes(
-        lake, model, 12, method=method, batch_rows=7
-    )  # 4 rows and 3: with divided weights the second has a spare pass
+    # 4 rows and 3: with divided weights the second has a spare pass.
+    use_case, splits, published = two_processes(lake, model, 12, method=method, batch_rows=7)
     alone, _ = curve_of(lake, start(use_case, splits))
     os.rename(published, tmp_path / "alone")
     weights = load_file(next((tmp_path / "alone").rglob("*.safetensors")))

@@ -82,9 +82,8 @@ def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, setti
     """Everything published; the rules that are not about groups or attacks hold."""
     evaluation = {"bootstrap_samples": 100}
     settings = {"fairness": {"sensitive_features": ["region", "age"], **settings}, "evaluation": evaluation}
-    made = Case(
-        home, settings, good_figures(), policy=Policy(name="tests", approvals=[])
-    )  # a reason counts without a name: what is compared are verdicts of groups
+    # A reason counts without a name: what is compared are verdicts of groups.
+    made = Case(home, settings, good_figures(), policy=Policy(name="tests", approvals=[]))
     made._settle()
     found = fairness(made.use_case, answered(sizes, wrong))
     for one in found["features"].values():

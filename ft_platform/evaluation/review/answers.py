@@ -198,9 +198,8 @@ def _xlsx(path: Path) -> list[list[str]]:
             workbook.close()
     except AnswersRefused:
         raise
-    except (
-        Exception
-    ) as error:  # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
+    # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
+    except Exception as error:
         raise AnswersRefused(
             [f"{path.name}: is no readable workbook ({type(error).__name__})"], "Save it again as .xlsx"
         ) from None

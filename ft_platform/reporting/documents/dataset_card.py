@@ -102,9 +102,8 @@ def _body(facts: Facts) -> str:
             facts, [*statements.fairness(facts), facts.open("domain_expert", "whom the records do not represent")]
         ),
     ]
-    if (
-        "adapter_checkpoint" in facts.manifests
-    ):  # not in the card that is made with the records, before anything is trained on them
+    # Not in the card that is made with the records, before anything is trained on them.
+    if "adapter_checkpoint" in facts.manifests:
         parts += ["## Release decision and waivers", _paragraphs(facts, statements.decision(facts))]
     parts += ["## Contact", plain_markdown(facts.owner("accountable"))]
     return "\n\n".join(parts) + "\n"

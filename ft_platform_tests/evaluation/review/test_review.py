@@ -297,9 +297,8 @@ def test_workbooks_and_semicolons_come_back_as_well(case: JudgedCase, tmp_path: 
     made = export_sheets(case.lake, case.use_case, tmp_path / "x", file_format="xlsx")
     book = openpyxl.load_workbook(made["files"][1])
     for row in rows[1]:
-        book.worksheets[0].cell(int(row["row"]) + 1, len(COLUMNS)).value = float(
-            row["better"]
-        )  # as Excel keeps numbers
+        # As Excel keeps numbers.
+        book.worksheets[0].cell(int(row["row"]) + 1, len(COLUMNS)).value = float(row["better"])
     book.save(made["files"][1])
     _, found = import_answers(case.lake, case.use_case, [first, Path(made["files"][1])])
     assert found == expected
