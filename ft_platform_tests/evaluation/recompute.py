@@ -44,6 +44,10 @@ class Expected:
     def add(self, *path: Any, value: Any) -> None:
         self.numbers[tuple(map(str, path))] = value
 
+    def all(self, *path: Any, **values: Any) -> None:
+        for name, value in values.items():
+            self.add(*path, name, value=value)
+
     def interval(self, *path: Any, value: float, draws: Draws) -> None:
         self.add(*path, "value", value=value)
         self.ends(*path, draws=draws)
@@ -264,10 +268,10 @@ def calibration(
         rows = int(answered.sum())
         if rows < 10 or rows == last:
             continue
-        for name, value in {"coverage": rows / len(confidence), "rows": rows, "threshold": float(threshold)}.items():
-            expected.add(*path, "selective", number, name, value=value)
-        for name, value in wilson(int(correct[answered].sum()), rows, expected.confidence).items():
-            expected.add(*path, "selective", number, "accuracy", name, value=value)
+        expected.all(*path, "selective", number, coverage=rows / len(confidence), rows=rows, threshold=float(threshold))
+        expected.all(
+            *path, "selective", number, "accuracy", **wilson(int(correct[answered].sum()), rows, expected.confidence)
+        )
         number, last = number + 1, rows
 
 
@@ -290,13 +294,7 @@ def slices(
         path = ("slices", number)
         member = _member(columns, one["by"], one["part"], told)
         rows = int(member.sum())
-        for name, value in {
-            "by": one["by"],
-            "part": one["part"],
-            "rows": rows,
-            "enough_evidence": rows >= least,
-        }.items():
-            expected.add(*path, name, value=value)
+        expected.all(*path, by=one["by"], part=one["part"], rows=rows, enough_evidence=rows >= least)
         if rows < least:
             continue
         own, rest = scores[member], scores[~member]
@@ -403,12 +401,14 @@ def label_metrics(
             continue
         only_first = int((right["fine_tuned"] & ~right[system]).sum())
         only_second = int((right[system] & ~right["fine_tuned"]).sum())
-        for name, value in {
-            "only_first": only_first,
-            "only_second": only_second,
-            "p": coin(only_first, only_first + only_second),
-        }.items():
-            expected.add("tests", system, "mcnemar", name, value=value)
+        expected.all(
+            "tests",
+            system,
+            "mcnemar",
+            only_first=only_first,
+            only_second=only_second,
+            p=coin(only_first, only_first + only_second),
+        )
     _frame(expected, figures, rows, labels)
     slices(
         expected,

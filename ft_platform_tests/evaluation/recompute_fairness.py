@@ -62,13 +62,7 @@ def fairness_figures(told: Mapping[str, Any], saved: Saved, evaluation: Any, fai
     features = fairness.sensitive_features
     least = fairness.min_group_rows
     max_gap = fairness.max_gap
-    for name, value in {
-        "test_rows": len(columns["label"]),
-        "gap_metric": "accuracy",
-        "min_group_rows": least,
-        "max_gap": max_gap,
-    }.items():
-        expected.add(name, value=value)
+    expected.all(test_rows=len(columns["label"]), gap_metric="accuracy", min_group_rows=least, max_gap=max_gap)
     statuses = {}
     for feature in features:
         path = ("features", feature)
@@ -280,8 +274,7 @@ def _quality_difference(
     high, low = max(values.values()), min(values.values())
     assert math.isclose(values[best], high) and math.isclose(values[worst], low)
     expected.interval(*path, "differences", metric, value=high - low, draws=draws[best] - draws[worst])
-    for name, value in {"ratio": low / high if high else 1.0, "best": best, "worst": worst}.items():
-        expected.add(*path, "differences", metric, name, value=value)
+    expected.all(*path, "differences", metric, ratio=low / high if high else 1.0, best=best, worst=worst)
 
 
 @dataclass(frozen=True)
@@ -404,14 +397,7 @@ def largest_rate(
         )
     below, above = pairs[int(np.argmin(ratios))]
     expected.ratio(*path, below=below, above=above)
-    for name, value in {
-        "ratio": min(ratios),
-        "label": label,
-        "rate": found["rate"],
-        "highest": highest,
-        "lowest": lowest,
-    }.items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, ratio=min(ratios), label=label, rate=found["rate"], highest=highest, lowest=lowest)
 
 
 def gap_draws(numbers: np.ndarray, group: np.ndarray, kept: Sequence[str]) -> tuple[float, Draws]:
@@ -461,19 +447,12 @@ def amplification(
                 versus(expected, (*start, "versus", system), gaps["fine_tuned"], gaps[system])
     tuned, base = selected["fine_tuned"], selected["base_zero_shot"]
     expected.interval(*path, value=tuned[0] - base[0], draws=tuned[1] - base[1])
-    for name, value in {
-        "system": "base_zero_shot",
-        "metric": "selection_rate",
-        "label": label,
-        "status": "compared",
-    }.items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, system="base_zero_shot", metric="selection_rate", label=label, status="compared")
     expected.add(*path, "quality", "metric", value="accuracy")
 
 
 def share(expected: Expected, path: Path, hits: int, rows: int) -> None:
-    for name, value in wilson(hits, rows, expected.confidence).items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, **wilson(hits, rows, expected.confidence))
 
 
 def mean(expected: Expected, path: Path, values: Sequence[float]) -> None:
@@ -481,8 +460,7 @@ def mean(expected: Expected, path: Path, values: Sequence[float]) -> None:
     from scipy.stats import sem, t
 
     value, half = float(np.mean(values)), float(sem(values) * t.ppf((1 + expected.confidence) / 2, len(values) - 1))
-    for name, number in {"value": value, "low": value - half, "high": value + half}.items():
-        expected.add(*path, name, value=number)
+    expected.all(*path, value=value, low=value - half, high=value + half)
 
 
 def data(
@@ -577,8 +555,7 @@ def swaps(expected: Expected, path: Path, rows: Sequence[Mapping[str, Any]], lea
     share(expected, (*path, "flip_rate"), sum(flips.values()), len(rows))
     ordered = sorted(flips, key=lambda pair: (-flips[pair], pair))
     for number, pair in enumerate(ordered[:MOST_FLIPS]):
-        for name, value in {"from": pair[0], "to": pair[1], "rows": flips[pair]}.items():
-            expected.add(*path, "flips", number, name, value=value)
+        expected.all(*path, "flips", number, **{"from": pair[0], "to": pair[1], "rows": flips[pair]})
 
 
 def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
@@ -595,8 +572,7 @@ def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
         "compared_with": None,
         "status": "measured",
     }
-    for name, value in told.items():
-        expected.add("mitigation", name, value=value)
+    expected.all("mitigation", **told)
     systems = {"before": saved.table["fine_tuned"], **saved.mitigated}
     group, _, kept = groups_of(systems["before"], [feature], fairness.min_group_rows)
     assert len(kept) > 1, "no gap was measured, so none was recomputed"

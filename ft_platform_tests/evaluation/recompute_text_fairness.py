@@ -80,13 +80,7 @@ def text_fairness_figures(
     """
     expected = Expected(evaluation.bootstrap_samples, evaluation.confidence)
     columns, features, least = spoken.table["fine_tuned"], fairness.sensitive_features, fairness.min_group_rows
-    for name, value in {
-        "test_rows": len(columns["answer"]),
-        "gap_metric": "rouge_l",
-        "min_group_rows": least,
-        "max_gap": fairness.max_gap,
-    }.items():
-        expected.add(name, value=value)
+    expected.all(test_rows=len(columns["answer"]), gap_metric="rouge_l", min_group_rows=least, max_gap=fairness.max_gap)
     statuses = {}
     for feature in features:
         path = ("features", feature)
@@ -214,8 +208,7 @@ def _amplification(expected: Expected, path: Path, table: Mapping[str, Columns],
             if system != "fine_tuned":
                 versus(expected, (*start, "versus", system), tuned, other)
     expected.interval(*path, value=tuned[0] - base[0], draws=tuned[1] - base[1])
-    for name, value in {"system": "base_zero_shot", "label": None, "status": "compared"}.items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, system="base_zero_shot", label=None, status="compared")
 
 
 def _swaps(expected: Expected, path: Path, rows: Sequence[Mapping[str, Any]], least: int) -> None:
@@ -242,8 +235,7 @@ def _mitigation(expected: Expected, spoken: Spoken, fairness: Any) -> None:
         "compared_with": before_id,
         "status": "measured",
     }
-    for name, value in told.items():
-        expected.add("mitigation", name, value=value)
+    expected.all("mitigation", **told)
     systems = {"before": (before, before_swapped), "mitigated": (spoken.table["fine_tuned"], spoken.swapped)}
     group, _, kept = groups_of(before, [feature], fairness.min_group_rows)
     rouge = {system: np.array(columns["rouge_l"], float) for system, (columns, _) in systems.items()}
