@@ -1,16 +1,11 @@
 """adapter_checkpoint: the fine-tuned LoRA adapter. Training runs as a program on a compute back end."""
 
+from typing import Any
+
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import (
-    materialized,
-    report_link,
-    stage,
-    tracking,
-    train_rows,
-    with_typed_failures,
-)
+from ft_platform.assets.report import shown
+from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.compute.program_runs import run_program
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
@@ -41,26 +36,25 @@ def build(use_case: NamedUseCase) -> list:
         checkpoint_id, _ = checkpoint_inputs(use_case, splits)
         checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
         trained = checkpoint is None
-        cost = {}
+        cost: dict[str, Any] = {}
         if checkpoint is None:
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
         else:
-            context.log.info(
-                vouch(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused.")
-            )
+            text = f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused."
+            context.log.info(vouch(text))
         manifest = lake.manifest(checkpoint)
-        metrics = {f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))}
-        return materialized(
+        metrics: dict[str, Any] = {
+            f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))
+        }
+        return shown(
+            lake,
+            environment,
             use_case,
             checkpoint,
-            manifest,
             reused=not trained,
             rows=train_rows(lake, checkpoint),
-            **pictures_of(lake, environment, checkpoint),
             trained=trained,
-            **tracking(manifest),
-            **report_link(environment, checkpoint, manifest),
             **cost,
             **metrics,
         )

@@ -47,11 +47,8 @@ def build(use_case: NamedUseCase) -> list:
         if latest:
             require_known_key(ring, use_case.name, lake.manifest(latest).info)
         keys = key_handle(ring, place, use_case.name, use_case.settings.privacy.key_version)
-        depends_on = {
-            "key_version": str(keys.version),
-            "key_fingerprint": keys.fingerprint,
-            "ner": identity(use_case.settings.privacy),
-        }
+        ner = identity(use_case.settings.privacy)
+        depends_on = {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint, "ner": ner}
         vault_key = read_public_key(environment.vault_public_key_path) if use_case.settings.privacy.vault else None
         vault_id = input_hash(use_case, STAGE, [cleaned_records], **depends_on)
         written = write_stage(
@@ -162,9 +159,8 @@ def _measure_recall(lake: Lake, use_case: NamedUseCase, anonymized_records: Tabl
 
     behind = tables_behind(lake, anonymized_records)
     cleaned, files = lake.rows(behind["cleaned_records"]), lake.manifest(behind["raw_records"]).info.get("files", {})
-    numbers = recall_on(
-        use_case, annotated_texts(use_case, lake, cleaned, lake.rows(anonymized_records), files.values())
-    )
+    annotated = annotated_texts(use_case, lake, cleaned, lake.rows(anonymized_records), files.values())
+    numbers = recall_on(use_case, annotated)
     return lake.add_verdict(
         anonymized_records, RECALL, numbers.pop("passed"), check_settings_hash(use_case, STAGE, RECALL), numbers
     )

@@ -4,9 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
-from ft_platform.compute.program_runs import run_program
+from ft_platform.assets.report import program_report, shown
+from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -29,12 +28,10 @@ def build(use_case: NamedUseCase) -> list:
 
         require_usable(lake, use_case, splits)
         artifact_id, _ = evaluation_inputs(use_case, "base", splits, None, None)
-        report = lake.intact_artifact(use_case.name, "base_evaluation", artifact_id)
-        reused = report is not None
-        if report is None:
-            report = run_program(
-                context, environment, use_case, "evaluate", {"which": "base", "splits": splits.to_dict()}
-            ).artifact
+        parents = {"splits": splits}
+        report, reused = program_report(
+            context, lake, environment, use_case, "base_evaluation", artifact_id, parents, which="base"
+        )
         return evaluated(lake, use_case, environment, report, reused=reused)
 
     return [base_evaluation]
@@ -56,17 +53,14 @@ def evaluated(
         for metric, figure in figures.items()
         if system == FINE_TUNED or metric == metrics.get("main_metric", metric)
     }
-    manifest = lake.manifest(report)
-    return materialized(
+    return shown(
+        lake,
+        environment,
         use_case,
         report,
-        manifest,
         reused=reused,
         rows=metrics["test_rows"],
-        **pictures_of(lake, environment, report),
         score_table=dg.MetadataValue.md(score_table_markdown(metrics)),
-        **report_link(environment, report, manifest),
         scores=dg.MetadataValue.json(systems),
-        **tracking(manifest),
         **scores,
     )

@@ -4,9 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.experiment import experiment_report
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.report import experiment_report, shown
+from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
@@ -27,18 +26,16 @@ def build(use_case: NamedUseCase) -> list:
 
         The model of this training knows the secrets. It is thrown away, so no checkpoint exists that could be
         released."""
-        report, reused = experiment_report(context, lake, environment, use_case, "canary_audit", "canaries", splits)
-        found, manifest = json.loads(lake.read_file(report, "canaries.json")), lake.manifest(report)
-        return materialized(
+        report, reused = experiment_report(context, lake, environment, use_case, "canary_audit", splits)
+        found = json.loads(lake.read_file(report, "canaries.json"))
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
-            **pictures_of(lake, environment, report),
             conclusion=dg.MetadataValue.md(" ".join(found["conclusion"])),
             exposure_bits=dg.MetadataValue.json(found["exposure_bits"]),
-            **report_link(environment, report, manifest),
-            **tracking(manifest),
         )
 
     return [canary_audit]

@@ -4,8 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import materialized, report_link, stage, with_typed_failures
+from ft_platform.assets.report import shown
+from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -29,16 +29,8 @@ def build(use_case: NamedUseCase) -> list:
         require_usable(lake, use_case, splits)
         reused = existing_data_report(lake, use_case, splits) is not None
         report = publish_data_report(lake, use_case, splits)
-        found, manifest = json.loads(lake.read_file(report, "data.json")), lake.manifest(report)
-        return materialized(
-            use_case,
-            report,
-            manifest,
-            reused=reused,
-            rows=splits.rows,
-            **pictures_of(lake, environment, report),
-            checks={one["check"]: one["status"] for one in found["checks"]},
-            **report_link(environment, report, manifest),
-        )
+        found = json.loads(lake.read_file(report, "data.json"))
+        checks = {one["check"]: one["status"] for one in found["checks"]}
+        return shown(lake, environment, use_case, report, reused=reused, rows=splits.rows, checks=checks)
 
     return [data_report]

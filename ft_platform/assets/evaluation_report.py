@@ -3,8 +3,8 @@
 import dagster as dg
 
 from ft_platform.assets.base_evaluation import evaluated
+from ft_platform.assets.report import program_report
 from ft_platform.assets.stage import stage, with_typed_failures
-from ft_platform.compute.program_runs import run_program
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -34,17 +34,10 @@ def build(use_case: NamedUseCase) -> list:
         require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
         best = champion(lake, use_case.name, beside=adapter_checkpoint)
         artifact_id, _ = evaluation_inputs(use_case, "tuned", splits, adapter_checkpoint, base_evaluation, best)
-        report = lake.intact_artifact(use_case.name, "evaluation_report", artifact_id)
-        reused = report is not None
-        if report is None:
-            handles = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
-            report = run_program(
-                context,
-                environment,
-                use_case,
-                "evaluate",
-                {"which": "tuned", **{k: v.to_dict() for k, v in handles.items()}},
-            ).artifact
+        parents = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
+        report, reused = program_report(
+            context, lake, environment, use_case, "evaluation_report", artifact_id, parents, which="tuned"
+        )
         return evaluated(lake, use_case, environment, report, reused=reused)
 
     return [evaluation_report]

@@ -22,9 +22,8 @@ def expectations_check(
 ) -> dg.AssetCheckResult:
     """Runs the suite of a table. Failing rows appear by record_id only."""
     result = judged(lake, use_case, version, CHECK, lambda: _judge(lake, use_case, version))
-    return result._replace(
-        metadata=vouched_metadata({**data_docs_link(lake, environment, version), **(result.metadata or {})})
-    )
+    metadata = {**data_docs_link(lake, environment, version), **(result.metadata or {})}
+    return result._replace(metadata=vouched_metadata(metadata))
 
 
 def data_docs_link(lake: Lake, environment: Environment, version: TableVersion) -> dict[str, Any]:

@@ -5,14 +5,11 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.report import shown
 from ft_platform.assets.stage import (
     judged,
     key,
-    materialized,
-    report_link,
     stage,
-    tracking,
     with_typed_failures,
 )
 from ft_platform.lake.gate import require_usable
@@ -43,27 +40,24 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.publishing.fairness import publish_fairness
 
         require_usable(lake, use_case, evaluation_report)
-        artifact_id, _ = fairness_inputs(
-            use_case, evaluation_report, evaluation_before(lake, use_case, evaluation_report)
-        )
+        before = evaluation_before(lake, use_case, evaluation_report)
+        artifact_id, _ = fairness_inputs(use_case, evaluation_report, before)
         reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, VouchedLog(context.log))
         found = json.loads(lake.read_file(report, "fairness.json"))
-        manifest, told = lake.manifest(report), summary(report, found, use_case)
-        return materialized(
+        told = summary(report, found, use_case)
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
             rows=found["test_rows"],
-            **pictures_of(lake, environment, report),
             features=dg.MetadataValue.json(
                 {name: _without_groups(feature) for name, feature in told["features"].items()}
             ),
             swaps=dg.MetadataValue.json(told["swaps"]),
             mitigation=dg.MetadataValue.json(told["mitigation"] or {}),
-            **tracking(manifest),
-            **report_link(environment, report, manifest),
         )
 
     description = (
@@ -85,9 +79,7 @@ def build(use_case: NamedUseCase) -> list:
             "within_max_gap",
             lambda: (fair, {"gaps": found["gaps"], "max_gap": found["max_gap"]}),
         )
-        return result._replace(
-            severity=dg.AssetCheckSeverity.ERROR, passed=fair, description=why_not_fair(found, settings)
-        )
+        return result._replace(passed=fair, description=why_not_fair(found, settings))
 
     return [fairness_report, within_max_gap]
 

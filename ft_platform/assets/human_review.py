@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import materialized, report_link, stage, with_typed_failures
+from ft_platform.assets.report import shown
+from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.errors import DataError
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
@@ -29,21 +29,18 @@ def build(use_case: NamedUseCase) -> list:
         require_usable(lake, use_case, evaluation_report)
         review = next(iter(reviews_of(lake, evaluation_report)), None)
         if review is None:
-            raise DataError(
-                f"{use_case.name} has no review of evaluation {evaluation_report.id}",
-                f"Run: ft review export {use_case.name} --out sheets",
-            )
+            problem = f"{use_case.name} has no review of evaluation {evaluation_report.id}"
+            raise DataError(problem, f"Run: ft review export {use_case.name} --out sheets")
         lake.verify_artifact(review)
-        found, manifest = read_review(lake, review), lake.manifest(review)
-        return materialized(
+        found = read_review(lake, review)
+        return shown(
+            lake,
+            environment,
             use_case,
             review,
-            manifest,
             rows=found["rows"],
-            **pictures_of(lake, environment, review),
             conclusion=dg.MetadataValue.md("\n\n".join(sentence["text"] for sentence in review_sentences(found))),
             review=dg.MetadataValue.json(found),
-            **report_link(environment, review, manifest),
         )
 
     return [human_review]

@@ -4,9 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import materialized, report_link, stage, with_typed_failures
-from ft_platform.compute.program_runs import run_program
+from ft_platform.assets.report import program_report, shown
+from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -33,23 +32,18 @@ def build(use_case: NamedUseCase) -> list:
 
         require_usable(lake, use_case, evaluation_report)
         artifact_id, _ = judge_inputs(lake, use_case, evaluation_report)
-        report = lake.intact_artifact(use_case.name, "judge_report", artifact_id)
-        reused = report is not None
-        if report is None:
-            report = run_program(
-                context, environment, use_case, "judge", {"evaluation_report": evaluation_report.to_dict()}
-            ).artifact
-        found, manifest = json.loads(lake.read_file(report, "judge.json")), lake.manifest(report)
-        return materialized(
+        parents = {"evaluation_report": evaluation_report}
+        report, reused = program_report(context, lake, environment, use_case, "judge_report", artifact_id, parents)
+        found = json.loads(lake.read_file(report, "judge.json"))
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
             rows=found["rows"],
-            **pictures_of(lake, environment, report),
             conclusion=dg.MetadataValue.md("\n\n".join(sentence["text"] for sentence in judge_sentences(found))),
             verdict=dg.MetadataValue.json({name: value for name, value in found.items() if name != "rubric"}),
-            **report_link(environment, report, manifest),
         )
 
     return [judge_report]

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, report_link, stage, train_rows, with_typed_failures
+from ft_platform.assets.report import shown
+from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -32,15 +33,15 @@ def build(use_case: NamedUseCase) -> list:
         card = publish_model_card(lake, use_case, adapter_checkpoint, evaluation_report, fairness_report)
         text = lake.read_file(card, "README.md").decode()
         body = text.split("---", 2)[-1] if text.startswith("---") else text
-        manifest = lake.manifest(card)
-        return materialized(
+        return shown(
+            lake,
+            environment,
             use_case,
             card,
-            manifest,
             reused=reused,
             rows=train_rows(lake, adapter_checkpoint),
             card=dg.MetadataValue.md(body),
-            **report_link(environment, card, manifest, "model_card.html"),
+            page="model_card.html",
         )
 
     return [model_card]

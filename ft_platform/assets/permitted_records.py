@@ -93,9 +93,8 @@ def build(use_case: NamedUseCase) -> list:
             rows, counts = lake.rows(permitted_records), lake.manifest(permitted_records).counts
             with lake.scratch(use_case.name, "only_permitted_records", zone="restricted") as folder:
                 folder.mkdir(mode=0o700)
-                numbers = look_again(
-                    use_case, rows, counts, datetime.now(UTC).date(), pin_ledger(use_case, lake.storage_options), folder
-                )
+                today = datetime.now(UTC).date()
+                numbers = look_again(use_case, rows, counts, today, pin_ledger(use_case, lake.storage_options), folder)
             return numbers.pop("passed"), numbers
 
         return judged(lake, use_case, permitted_records, "only_permitted_records", judge)

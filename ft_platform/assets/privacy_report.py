@@ -4,17 +4,13 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.report import program_report, shown
 from ft_platform.assets.stage import (
     judged,
     key,
-    materialized,
-    report_link,
     stage,
-    tracking,
     with_typed_failures,
 )
-from ft_platform.compute.program_runs import run_program
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -40,24 +36,19 @@ def build(use_case: NamedUseCase) -> list:
         for version in (splits, adapter_checkpoint):
             require_usable(lake, use_case, version)
         artifact_id, _ = attack_inputs(use_case, splits, adapter_checkpoint)
-        report = lake.intact_artifact(use_case.name, "privacy_report", artifact_id)
-        reused = report is not None
-        if report is None:
-            handles = {"splits": splits.to_dict(), "checkpoint": adapter_checkpoint.to_dict()}
-            report = run_program(context, environment, use_case, "attack", handles).artifact
-        found, manifest = json.loads(lake.read_file(report, FIGURES)), lake.manifest(report)
-        return materialized(
+        parents = {"splits": splits, "checkpoint": adapter_checkpoint}
+        report, reused = program_report(context, lake, environment, use_case, "privacy_report", artifact_id, parents)
+        found = json.loads(lake.read_file(report, FIGURES))
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
             rows=found["rows"],
-            **pictures_of(lake, environment, report),
             figures=dg.MetadataValue.json(
                 {name: found[name] for name in ("membership_auc", "extraction_rate", "personal_data")}
             ),
-            **tracking(manifest),
-            **report_link(environment, report, manifest),
         )
 
     description = (
@@ -80,6 +71,6 @@ def build(use_case: NamedUseCase) -> list:
             "keeps_training_records_private",
             lambda: (verdict.passed, {"reasons": list(verdict.reasons)}),
         )
-        return result._replace(severity=dg.AssetCheckSeverity.ERROR, passed=verdict.passed, description=verdict.text)
+        return result._replace(passed=verdict.passed, description=verdict.text)
 
     return [privacy_report, keeps_training_records_private]

@@ -131,11 +131,8 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             if before and manifest and not found.whole and found.counts["rows_new"]:
                 # A column that any file of the source has is not absent: its empty values are no consent.
                 absent = [column for column in absent if column in manifest.info["columns_absent"]]
-            counts.update(
-                found.counts,
-                rows_vanished=vanished,
-                funnel={"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}},
-            )
+            funnel = {"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}}
+            counts.update(found.counts, rows_vanished=vanished, funnel=funnel)
             files = found.files if found.whole else {**known_files, **found.files}
             earlier = manifest.info.get("encodings", []) if before and manifest and not found.whole else []
             info.update(files=files, marks={**known_marks, **found.marks}, columns_absent=absent)

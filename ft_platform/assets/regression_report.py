@@ -6,18 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.report import program_report, shown
 from ft_platform.assets.stage import (
     judged,
     key,
-    materialized,
-    report_link,
     stage,
-    tracking,
     train_rows,
     with_typed_failures,
 )
-from ft_platform.compute.program_runs import run_program
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -45,25 +41,18 @@ def build(use_case: NamedUseCase) -> list:
         artifact_id, _ = regression_inputs(
             lake, use_case, adapter_checkpoint, champion(lake, use_case.name, beside=adapter_checkpoint)
         )
-        report = lake.intact_artifact(use_case.name, "regression_report", artifact_id)
-        reused = report is not None
-        if report is None:
-            report = run_program(
-                context, environment, use_case, "regression", {"checkpoint": adapter_checkpoint.to_dict()}
-            ).artifact
+        parents = {"checkpoint": adapter_checkpoint}
+        report, reused = program_report(context, lake, environment, use_case, "regression_report", artifact_id, parents)
         found = json.loads(lake.read_file(report, "regression.json"))
-        manifest = lake.manifest(report)
-        return materialized(
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
             rows=train_rows(lake, adapter_checkpoint),
-            **pictures_of(lake, environment, report),
-            **report_link(environment, report, manifest),
             passed=found["passed"],
             suites=dg.MetadataValue.json(found["suites"]),
-            **tracking(manifest),
         )
 
     @dg.asset_check(
@@ -79,9 +68,7 @@ def build(use_case: NamedUseCase) -> list:
             return bool(found["passed"]), {name: one["status"] for name, one in found["suites"].items()}
 
         result = judged(lake, use_case, regression_report, "not_forgotten", judge)
-        return result._replace(
-            severity=dg.AssetCheckSeverity.ERROR, description=None if result.passed else why_forgotten(found)
-        )
+        return result._replace(description=None if result.passed else why_forgotten(found))
 
     return [regression_report, not_forgotten]
 

@@ -5,8 +5,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import key, materialized, report_link, stage, train_rows, with_typed_failures
+from ft_platform.assets.report import shown
+from ft_platform.assets.stage import key, stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.process.vouched import vouch
@@ -48,19 +48,18 @@ def build(use_case: NamedUseCase) -> list:
         reports = {report.name: report for report in handed}
         before = {version.id for version in lake.artifacts(use_case.name, "release_decision")}
         decision = publish_decision(lake, use_case, adapter_checkpoint, reports, write_decision)
-        manifest = lake.manifest(decision)
         found = json.loads(lake.read_file(decision, "decision.json"))
-        return materialized(
+        return shown(
+            lake,
+            environment,
             use_case,
             decision,
-            manifest,
             reused=decision.id in before,
             rows=train_rows(lake, adapter_checkpoint),
-            **pictures_of(lake, environment, decision),
             decision=found["decision"],
             broken_rules=sum(not rule["passed"] and not rule["waiver"] for rule in found["rules"]),
             rules=dg.MetadataValue.md(_rules_table(found)),
-            **report_link(environment, decision, manifest, "decision_brief.html"),
+            page="decision_brief.html",
         )
 
     @dg.asset_check(

@@ -4,8 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import key, materialized, report_link, stage, tags, with_typed_failures
+from ft_platform.assets.report import shown
+from ft_platform.assets.stage import key, stage, tags, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -45,17 +45,16 @@ def build(use_case: NamedUseCase) -> list:
         artifact_id, _ = roi_inputs(lake, environment, use_case, evaluation_report)
         reused = lake.intact_artifact(use_case.name, "roi_report", artifact_id) is not None
         report = publish_roi(lake, environment, use_case, evaluation_report)
-        found, manifest = json.loads(lake.read_file(report, FIGURES)), lake.manifest(report)
-        return materialized(
+        found = json.loads(lake.read_file(report, FIGURES))
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
             rows=found["test_rows"],
-            **pictures_of(lake, environment, report),
             figures=dg.MetadataValue.json(found["figures"]),
             payback_months=dg.MetadataValue.json(found["payback_months"]),
-            **report_link(environment, report, manifest),
         )
 
     return [measurements, roi_report] if files else [roi_report]

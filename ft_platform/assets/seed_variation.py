@@ -4,9 +4,8 @@ import json
 
 import dagster as dg
 
-from ft_platform.assets.experiment import experiment_report
-from ft_platform.assets.pictures import pictures_of
-from ft_platform.assets.stage import materialized, report_link, stage, tracking, with_typed_failures
+from ft_platform.assets.report import experiment_report, shown
+from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
@@ -32,20 +31,18 @@ def build(use_case: NamedUseCase) -> list:
 
         require_several(use_case)
         report, reused = experiment_report(
-            context, lake, environment, use_case, "seed_variation", "seeds", splits, evaluation_report=evaluation_report
+            context, lake, environment, use_case, "seed_variation", splits, evaluation_report=evaluation_report
         )
-        found, manifest = json.loads(lake.read_file(report, "seeds.json")), lake.manifest(report)
-        return materialized(
+        found = json.loads(lake.read_file(report, "seeds.json"))
+        return shown(
+            lake,
+            environment,
             use_case,
             report,
-            manifest,
             reused=reused,
             rows=found["test_rows"],
-            **pictures_of(lake, environment, report),
             conclusion=dg.MetadataValue.md("\n\n".join(sentence["text"] for sentence in found["conclusion"])),
             scores=dg.MetadataValue.json(found["metrics"]),
-            **report_link(environment, report, manifest),
-            **tracking(manifest),
         )
 
     return [seed_variation]

@@ -52,9 +52,8 @@ def build(use_case: NamedUseCase) -> list:
             return stream
 
         depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
-        written = write_stage(
-            lake, use_case, "splits", [anonymized_records], divide, splits_schema(use_case), **depends_on
-        )
+        schema = splits_schema(use_case)
+        written = write_stage(lake, use_case, "splits", [anonymized_records], divide, schema, **depends_on)
         counts = written.manifest.counts
         require_target(use_case.settings.fairness.in_evaluation, counts)
         rows: dict[str, Any] = {
@@ -135,16 +134,14 @@ def build(use_case: NamedUseCase) -> list:
         verdict = current_verdict(lake, use_case, splits)
         audit = existing_audit(lake, use_case, splits) if verdict is None else None
         if verdict is None:
-            step: Any = (
-                context.op_execution_context
-            )  # has what a back end asks of the context of an asset: run, log, instance
+            # Has what a back end asks of the context of an asset: run, log, instance.
+            step: Any = context.op_execution_context
             audit = audit or run_program(step, environment, use_case, "audit", {"splits": splits.to_dict()}).artifact
             verdict = add_verdict(lake, use_case, splits, audit)
         result = check_result(verdict)
         audit = audit or existing_audit(lake, use_case, splits)
         link = report_link(environment, audit, lake.manifest(audit)) if audit else {}
-        return dg.AssetCheckResult(
-            passed=result.passed, metadata=vouched_metadata({**result.metadata, **link}), severity=result.severity
-        )
+        metadata = vouched_metadata({**result.metadata, **link})
+        return dg.AssetCheckResult(passed=result.passed, metadata=metadata, severity=result.severity)
 
     return [splits, no_leakage, label_shares_hold, splits_meet_expectations, passes_training_audit]

@@ -227,10 +227,8 @@ def report_link(
     """
     if page not in manifest.files:
         return {}
-    return {
-        "report": dg.MetadataValue.url(report_url(environment, artifact, page)),
-        "report_file": dg.MetadataValue.path(f"{artifact.uri}/{page}"),
-    }
+    report = dg.MetadataValue.url(report_url(environment, artifact, page))
+    return {"report": report, "report_file": dg.MetadataValue.path(f"{artifact.uri}/{page}")}
 
 
 def train_rows(lake: Lake, checkpoint: ArtifactVersion) -> int | None:

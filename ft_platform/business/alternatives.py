@@ -36,9 +36,8 @@ def _measured_price(inputs: Inputs, system: str) -> Quantity | None:
     if money is None:
         return None
     settings = inputs.use_case.settings.evaluation
-    return known(
-        money, np.full(settings.bootstrap_samples, money), inputs.evaluation_report.artifact_id, settings.confidence
-    )
+    draws = np.full(settings.bootstrap_samples, money)
+    return known(money, draws, inputs.evaluation_report.artifact_id, settings.confidence)
 
 
 def _row(

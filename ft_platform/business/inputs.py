@@ -144,18 +144,16 @@ def _add_evaluation(found: Inputs, lake: Lake) -> None:
     # As the evaluation does it: a system by itself for its own interval, two together, record by record, to compare
     # them.
     paired = resampled_sums(np.stack(scores, axis=1), settings.bootstrap_samples, settings.seed) / len(scores[0])
-    alone = resampled_sums(
-        np.stack([scores[0], np.ones(len(scores[0]))], axis=1), settings.bootstrap_samples, settings.seed
-    )
+    statistics = np.stack([scores[0], np.ones(len(scores[0]))], axis=1)
+    alone = resampled_sums(statistics, settings.bootstrap_samples, settings.seed)
     drawn = {
         "model_quality": alone[:, 0] / alone[:, 1],
         "paired_model_quality": paired[:, 0],
         "paired_prompt_quality": paired[:, 1],
     }
     for name, draws in drawn.items():
-        found.known[name] = known(
-            float(scores[name == "paired_prompt_quality"].mean()), draws, source, settings.confidence
-        )
+        value = float(scores[name == "paired_prompt_quality"].mean())
+        found.known[name] = known(value, draws, source, settings.confidence)
     money = found.metrics["per_1000_requests"][FINE_TUNED]["money"]
     if money is not None:
         found.known["request_money"] = known(

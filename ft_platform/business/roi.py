@@ -64,9 +64,8 @@ def investment(inputs: Inputs) -> Quantity | None:
     if stated is None or programs is None:
         return stated
     source = f"{sources([stated])}; {'; '.join(inputs.programs['artifacts'])}"
-    return Quantity(
-        stated.value + programs, stated.draws + programs, source, stated.low + programs, stated.high + programs
-    )
+    value = stated.value + programs
+    return Quantity(value, stated.draws + programs, source, stated.low + programs, stated.high + programs)
 
 
 def _described(one: Any) -> dict[str, Any]:

@@ -4,6 +4,12 @@ At module level commands import the standard library and this file only: `ft --h
 """
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
+    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.named import NamedUseCase
 
 
 def count(text: str) -> int:
@@ -24,3 +30,25 @@ def shortened(text: str) -> str:
         return text
     start, end = text[: MESSAGE_CHARACTERS * 2 // 3], text[-(MESSAGE_CHARACTERS // 3 - 5) :]
     return f"{start.rsplit(' ', 1)[0]} ... {end.split(' ', 1)[-1]}"
+
+
+def use_case_and_json(parser: argparse.ArgumentParser) -> None:
+    """The arguments of a command that shows something of one use case."""
+    parser.add_argument("use_case", help="name of the use case (ft list)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def changed_settings(parser: argparse.ArgumentParser, meaning: str = "change one setting; may be repeated") -> None:
+    """`--set`, whose values `use_case.file.parse_overrides` reads from `overrides`."""
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", dest="overrides", help=meaning)
+
+
+def opened(name: str) -> "tuple[Environment, NamedUseCase, Lake]":
+    """The environment, a use case of it, and its lake."""
+    from ft_platform.environment import load_environment
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.file import load_use_case, use_case_folder
+
+    environment = load_environment()
+    use_case = load_use_case(use_case_folder(environment.defs, name), environment=environment)
+    return environment, use_case, open_lake(environment)

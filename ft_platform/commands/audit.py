@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ft_platform.commands import count
+from ft_platform.commands import count, opened
 
 HELP = (
     "Show every record as the base model will see it, and what would go wrong in training. Ends with 1 if training"
@@ -41,18 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.terminal import ProgressView
-    from ft_platform.environment import load_environment
     from ft_platform.errors import VersionRefused
-    from ft_platform.lake.opening import open_lake
     from ft_platform.process.progress import listening
     from ft_platform.publishing.training_audit import audit_for
     from ft_platform.training.audit_verdict import read_figures
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = open_lake(environment)
+    environment, use_case, lake = opened(arguments.use_case)
     splits = lake.latest(use_case.name, "splits")
     if splits is None:
         raise VersionRefused(f"{use_case.name} has no splits yet", f"Run: ft run {use_case.name}")
@@ -90,9 +85,8 @@ def _examples(lake: Any, environment: Any, use_case: Any, splits: Any, arguments
     tokenizer = load_tokenizer(
         base_model.resolve(use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models)
     ).tokenizer
-    return shown_examples(
-        table, use_case, Renderer(tokenizer, use_case.settings.task, labels_of(table)), tokenizer, arguments.show or 3
-    )
+    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
+    return shown_examples(table, use_case, renderer, tokenizer, arguments.show or 3)
 
 
 def _show(figures: dict[str, Any], examples: list[Any], version: str) -> None:

@@ -82,9 +82,8 @@ def _limits(environment: Any, names: set[str]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for name in names:
         try:
-            limits = limits_of(
-                environment, load_use_case(use_case_folder(environment.defs, name), environment=environment)
-            )
+            path = use_case_folder(environment.defs, name)
+            limits = limits_of(environment, load_use_case(path, environment=environment))
             found[name] = min((limit for setting, limit in limits.items() if setting != EVERYTHING), default=None)
         except ConfigError:
             found[name] = environment.budgets.of(name)

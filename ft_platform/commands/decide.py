@@ -4,6 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from ft_platform.commands import opened
+
 HELP = "Say, rule by rule, whether the newest checkpoint may be released. Ends with 1 if the release is refused."
 EXAMPLES = [
     "ft decide complaint_routing",
@@ -19,15 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
-    from ft_platform.lake.opening import open_lake
     from ft_platform.lake.snapshot import Snapshot
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = Snapshot(open_lake(environment))
+    _, use_case, lake = opened(arguments.use_case)
+    lake = Snapshot(lake)
     checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
     decision = decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint))
     found = decision.to_dict()

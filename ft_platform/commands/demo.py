@@ -42,10 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         return code
     accepted = found["decision"]["decision"] == "accepted"
     # With --json, standard output is the JSON alone.
-    print(
-        "\n".join(summary(found, environment, control=arguments.control)),
-        file=sys.stderr if arguments.json else sys.stdout,
-    )
+    file = sys.stderr if arguments.json else sys.stdout
+    print("\n".join(summary(found, environment, control=arguments.control)), file=file)
     return int(accepted == arguments.control)
 
 

@@ -54,20 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import use_case_folder
 
     if not (arguments.json or arguments.force or sys.stdout.isatty()):
-        raise FtError(
-            "the texts are personal data, and standard output is not a terminal",
-            "Add --json for ids, kinds and hashes, or --force for the texts",
-        )
+        problem = "the texts are personal data, and standard output is not a terminal"
+        raise FtError(problem, "Add --json for ids, kinds and hashes, or --force for the texts")
     environment = load_environment()
     use_case_folder(environment.defs, arguments.use_case)
     lake = open_lake(environment)
     with refused_without_access(lake, arguments.use_case):
         version = lake.latest(arguments.use_case, STAGES[arguments.stage])
         if version is None:
-            raise DataError(
-                f"{arguments.use_case} has no {STAGES[arguments.stage]} yet",
-                f"Run it first: ft run {arguments.use_case}",
-            )
+            problem = f"{arguments.use_case} has no {STAGES[arguments.stage]} yet"
+            raise DataError(problem, f"Run it first: ft run {arguments.use_case}")
         records = sample_of_changes(lake, version, arguments.sample, arguments.seed, arguments.kind)
         changed = {name: count for name, count in lake.manifest(version).counts.items() if name.startswith("changed_")}
     if arguments.json:

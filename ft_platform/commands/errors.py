@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ft_platform.commands import count
+from ft_platform.commands import count, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,23 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import pyarrow.compute as pc
 
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, FtError
     from ft_platform.evaluation.files import read_predictions
     from ft_platform.evaluation.mistakes import mistakes
     from ft_platform.evaluation.pairs import newest_evaluation
     from ft_platform.evaluation.predictions import rows_of, systems_in
-    from ft_platform.lake.opening import open_lake
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if arguments.text and not arguments.json and not (arguments.force or sys.stdout.isatty()):
-        raise FtError(
-            "texts are only for people who may see them, and standard output is not a terminal",
-            "Remove --text to get ids, or add --force",
-        )
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = open_lake(environment)
+        problem = "texts are only for people who may see them, and standard output is not a terminal"
+        raise FtError(problem, "Remove --text to get ids, or add --force")
+    _, use_case, lake = opened(arguments.use_case)
     evaluation = newest_evaluation(lake, use_case)
     predictions = read_predictions(lake, evaluation)
     if arguments.system not in (systems := systems_in(predictions)):

@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+from ft_platform.commands import changed_settings
+
 HELP = (
     "Measure a few training steps, and estimate how much memory, time and money the whole training needs. Measures"
     " one process on this machine; if the profile has several, a note says so."
@@ -29,14 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=20.0,
         help="how long to measure steps; a few always run, however long they take (default: %(default)s)",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        dest="overrides",
-        help="change one setting; may be repeated",
-    )
+    changed_settings(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -59,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     found: dict[str, Any] = (
         estimate.to_dict()
         | further_seeds(estimate, use_case)
-        | {
-            "use_case": use_case.name,
-            "profile": use_case.settings.compute.profile,
-        }
+        | {"use_case": use_case.name, "profile": use_case.settings.compute.profile}
     )
     print(json.dumps(found, indent=1)) if arguments.json else print_estimate(found)
     require_memory(found["memory_gib"], profile, use_case, found["device"])

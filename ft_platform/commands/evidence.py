@@ -109,9 +109,8 @@ def _write(arguments: argparse.Namespace) -> int:
     *named, wanted = arguments.words
     checkpoint = find_known(lake, named or Reports(lake).use_cases(), wanted)
     out = Path(arguments.out) if arguments.out else environment.home / "evidence" / checkpoint.artifact_id
-    pack = write_pack(
-        lake, _use_case(environment, checkpoint.use_case), gather(lake, checkpoint), out.absolute(), signer
-    )
+    use_case = _use_case(environment, checkpoint.use_case)
+    pack = write_pack(lake, use_case, gather(lake, checkpoint), out.absolute(), signer)
     found = {
         "folder": str(pack.folder),
         "files": pack.files,

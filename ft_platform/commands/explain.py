@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+from ft_platform.commands import changed_settings
+
 LONGEST = 60
 """Characters of a value on the terminal; --json has all."""
 HELP = (
@@ -23,14 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("section", nargs="?", help="one section of its file, e.g. training (default: all)")
     parser.add_argument("--settings", action="store_true", help="only the settings; measures nothing")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        dest="overrides",
-        help="change one setting; may be repeated",
-    )
+    changed_settings(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -40,9 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
-    use_case = load_use_case(
-        use_case_folder(environment.defs, arguments.use_case), parse_overrides(arguments.overrides), environment
-    )
+    path = use_case_folder(environment.defs, arguments.use_case)
+    use_case = load_use_case(path, parse_overrides(arguments.overrides), environment)
     sections = sections_of(use_case.settings)
     if arguments.section and arguments.section not in sections:
         raise ConfigError([f"a use case has no section {arguments.section!r}"], f"Name one of {', '.join(sections)}")

@@ -81,13 +81,8 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
         lake = open_lake(environment)
         found, figure = newest_standing(lake, name, decided), headline(lake, name)
     except FtError:  # an object store that is out of reach: how the run ended is known all the same
-        return {
-            "decision": "unreadable",
-            "decision_of_last_run": False,
-            "ended": f"{last.state}, release decision cannot be read",
-            "metric": None,
-            "value": None,
-        }
+        ended = f"{last.state}, release decision cannot be read"
+        return {"decision": "unreadable", "decision_of_last_run": False, "ended": ended, "metric": None, "value": None}
     if found is None:
         return {"decision": None, "decision_of_last_run": False, "ended": last.state, **figure}
     words = f"{last.state}, {found.words}" if decided else f"{last.state} (earlier: {found.words})"
@@ -101,13 +96,8 @@ def _row(environment: "Environment", folder: Path, state: str) -> dict[str, Any]
     try:
         settings = load_use_case(folder, environment=environment).settings
     except ConfigError as error:
-        return {
-            "use_case": folder.name,
-            "task": None,
-            "source": None,
-            "last_run": state,
-            "description": f"does not load ({len(error.problems)} problems): see ft check",
-        }
+        description = f"does not load ({len(error.problems)} problems): see ft check"
+        return {"use_case": folder.name, "task": None, "source": None, "last_run": state, "description": description}
     return {
         "use_case": folder.name,
         "task": settings.task.kind,

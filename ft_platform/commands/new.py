@@ -74,13 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
             if found
             else {}
         )
-        print(
-            json.dumps(
-                {"path": path, "lines": lines, "record": record, "why": found.proposal.why if found else {}},
-                indent=1,
-                ensure_ascii=False,
-            )
-        )
+        why = found.proposal.why if found else {}
+        print(json.dumps({"path": path, "lines": lines, "record": record, "why": why}, indent=1, ensure_ascii=False))
         return 0
     if found:
         _show(found)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ft_platform.commands import opened
+
 HELP = (
     "Measure the recognizers of personal data on annotated texts, draw records to annotate, or show what a checkpoint"
     " gives away about its training records."
@@ -22,8 +24,7 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="what", metavar="{eval,sample,attack}", required=True)
     measure = actions.add_parser(
-        "eval",
-        help="score the current recognizers on annotated texts: recall, precision, F2, worst entity first",
+        "eval", help="score the current recognizers on annotated texts: recall, precision, F2, worst entity first"
     )
     measure.add_argument(
         "--gold",
@@ -78,12 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError, DataError
-    from ft_platform.lake.opening import open_lake
     from ft_platform.lake.parents import tables_behind
     from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     if not 1 <= arguments.size <= MOST_RECORDS or arguments.seed < 0:
         raise ConfigError(
@@ -92,15 +90,11 @@ def _sample(arguments: argparse.Namespace) -> int:
                 f" {arguments.seed}"
             ]
         )
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = open_lake(environment)
+    _, use_case, lake = opened(arguments.use_case)
     anonymized = lake.latest(use_case.name, "anonymized_records")
     if anonymized is None:
-        raise DataError(
-            f"{use_case.name} has no anonymized_records to draw from",
-            f"Run: ft run {use_case.name} --select anonymized_records",
-        )
+        problem = f"{use_case.name} has no anonymized_records to draw from"
+        raise DataError(problem, f"Run: ft run {use_case.name} --select anonymized_records")
     cleaned = tables_behind(lake, anonymized)["cleaned_records"]
     texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
     name = f"sample-{arguments.seed}.jsonl"
@@ -124,14 +118,10 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 
 def _attack(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
-    from ft_platform.lake.opening import open_lake
     from ft_platform.privacy_attacks.newest import newest_attack
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    found = newest_attack(open_lake(environment), use_case)
+    _, use_case, lake = opened(arguments.use_case)
+    found = newest_attack(lake, use_case)
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:

@@ -28,9 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         "--checkpoint",
         arguments.checkpoint,
     ]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "FT_THREADS": str(threads)}, check=False
-    )
+    env = {**os.environ, "FT_THREADS": str(threads)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=False)
     if done.returncode:
         return 1  # the program said why on standard error
     found: dict[str, Any] = json.loads(done.stdout)
@@ -69,9 +68,7 @@ def _find(wanted: str) -> tuple[str, int]:
         except NotTraced:
             continue
     if len(found) != 1:
-        raise DataError(
-            f"{len(found)} use cases have a checkpoint {wanted!r}",
-            f"Searched: {', '.join(names) or 'no use case'}. ft list names them",
-        )
+        problem = f"{len(found)} use cases have a checkpoint {wanted!r}"
+        raise DataError(problem, f"Searched: {', '.join(names) or 'no use case'}. ft list names them")
     name, checkpoint = next(iter(found.items()))
     return name, int(lake.manifest(checkpoint).info["threads"])

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ft_platform.commands import opened
+
 HELP = "Let experts compare the fine-tuned model's answers with others: export blinded sheets, import judgements."
 EXAMPLES = [
     "ft review export complaint_routing --out sheets",
@@ -54,13 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
-    from ft_platform.lake.opening import open_lake
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = open_lake(environment)
+    _, use_case, lake = opened(arguments.use_case)
     found = (_export if arguments.what == "export" else _import)(lake, use_case, arguments)
     print(json.dumps(found["json"], indent=1) if arguments.json else found["text"])
     return 0

@@ -4,25 +4,18 @@ import argparse
 import json
 from typing import Any
 
+from ft_platform.commands import opened, use_case_and_json
+
 HELP = "Show what a model is worth: figures before and after, savings and payback, each with its source."
 EXAMPLES = ["ft roi complaint_routing", "ft roi complaint_routing --json"]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("use_case", help="name of the use case (ft list)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+add_arguments = use_case_and_json
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
-    from ft_platform.lake.opening import open_lake
     from ft_platform.publishing.roi import newest_roi, outdated
     from ft_platform.release.standing import newest_standing
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = open_lake(environment)
+    environment, use_case, lake = opened(arguments.use_case)
     report, found = newest_roi(lake, use_case)
     problems = outdated(lake, environment, use_case, report, found)
     standing = newest_standing(lake, use_case.name)

@@ -5,6 +5,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ft_platform.commands import changed_settings
+
 if TYPE_CHECKING:
     from ft_platform.orchestration.runs import RunOutcome
     from ft_platform.settings.environment import Environment
@@ -25,14 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        dest="overrides",
-        help="change one setting for this run; may be repeated",
-    )
+    changed_settings(parser, "change one setting for this run; may be repeated")
     parser.add_argument(
         "--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run only these stages"
     )

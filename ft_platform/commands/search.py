@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from ft_platform.commands import opened
+
 HELP = "Show the best settings of the newest hyperparameter_search of a use case, ready to copy into its file."
 EXAMPLES = [
     "ft run complaint_routing --select hyperparameter_search",
@@ -17,14 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import DataError
-    from ft_platform.lake.opening import open_lake
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), {}, environment)
-    lake = open_lake(environment)
+    _, use_case, lake = opened(arguments.use_case)
     report = next(iter(lake.artifacts(use_case.name, "hyperparameter_search")), None)
     if report is None:
         raise DataError(

@@ -20,11 +20,8 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "ft trace [-h] [--json] {record,checkpoint,subject} [use_case] id"
-    parser.add_argument(
-        "what",
-        choices=["record", "checkpoint", "subject"],
-        help="what the id belongs to; a person's id needs the pseudonym key",
-    )
+    choices = ["record", "checkpoint", "subject"]
+    parser.add_argument("what", choices=choices, help="what the id belongs to; a person's id needs the pseudonym key")
     parser.add_argument(
         "words",
         nargs="+",
@@ -119,10 +116,8 @@ def _find_subject(words: list[str]) -> dict[str, Any]:
             if found["not_searched"]
             else ""
         )
-        raise DataError(
-            "no version has rows of this person",
-            f"Searched: {', '.join(found['searched']) or 'no use case'}{left_out}",
-        )
+        problem = "no version has rows of this person"
+        raise DataError(problem, f"Searched: {', '.join(found['searched']) or 'no use case'}{left_out}")
     return found
 
 

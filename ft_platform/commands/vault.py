@@ -123,10 +123,8 @@ def _vault(environment: "Environment", use_case: str) -> "Vault":
     lake = open_lake(environment)
     names = use_cases_with_vault(lake)
     if use_case not in names:
-        raise ConfigError(
-            [f"there is no vault of {use_case!r}; there are {', '.join(names) or 'none'}"],
-            "Use cases with `privacy.vault: true` have one",
-        )
+        problem = f"there is no vault of {use_case!r}; there are {', '.join(names) or 'none'}"
+        raise ConfigError([problem], "Use cases with `privacy.vault: true` have one")
     return Vault(lake, use_case)
 
 

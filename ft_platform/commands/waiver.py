@@ -4,6 +4,8 @@ import argparse
 import json
 from datetime import UTC, date, datetime
 
+from ft_platform.commands import opened
+
 HELP = (
     "Let one checkpoint break one rule until a day, with a reason; list such waivers, or end one. The decision"
     " lists every waiver."
@@ -40,16 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
-    from ft_platform.lake.opening import open_lake
     from ft_platform.release import waivers
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
-    from ft_platform.use_case.file import load_use_case, use_case_folder
 
-    environment = load_environment()
-    use_case = load_use_case(use_case_folder(environment.defs, arguments.use_case), environment=environment)
-    lake = open_lake(environment)
+    _, use_case, lake = opened(arguments.use_case)
     if arguments.what == "revoke":
         if not arguments.id or not arguments.by.strip():
             raise ConfigError(["a waiver's id and --by are needed"], f"List waivers: ft waiver list {use_case.name}")

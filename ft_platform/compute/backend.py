@@ -63,18 +63,14 @@ class Launch:
     @property
     def orders(self) -> dict[str, Any]:
         """What the program reads first, as the extras of Dagster Pipes: name, settings and handles."""
-        return {
-            "use_case": self.use_case.name,
-            "settings": self.use_case.settings.model_dump(mode="json"),
-            **self.handles,
-        }
+        settings = self.use_case.settings.model_dump(mode="json")
+        return {"use_case": self.use_case.name, "settings": settings, **self.handles}
 
     @property
     def resources(self) -> Resources:
         compute, profile = self.use_case.settings.compute, self.profile
-        timeout = (
-            compute.timeout_minutes * 60 + compute.grace_seconds
-        )  # training ends by itself at the limit, with a saved state
+        # Training ends by itself at the limit, with a saved state.
+        timeout = compute.timeout_minutes * 60 + compute.grace_seconds
         return Resources(
             compute.threads, profile.processes, profile.gpus, profile.memory_limit_gib, timeout, compute.grace_seconds
         )

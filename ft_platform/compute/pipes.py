@@ -41,9 +41,8 @@ class LiveMessages:
     def handle_message(self, message: Mapping[str, Any]) -> None:
         if message.get("method") == "log":
             vouch(str((message.get("params") or {}).get("message", "")))
-        if (
-            message.get("method") == "closed"
-        ):  # what Dagster adds for a program that ended with an exception has its text
+        # What Dagster adds for a program that ended with an exception has its text.
+        if message.get("method") == "closed":
             message = {**message, "params": {}}
         payload = (
             (message.get("params") or {}).get("payload") if message.get("method") == "report_custom_message" else None
@@ -149,10 +148,8 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
         if isinstance(message, dict) and "failed" in message:
             failed = message["failed"]
             kind = getattr(errors, failed["type"], errors.TrainingFailed)
-            plain = issubclass(kind, errors.FtError) and kind not in (
-                errors.ConfigError,
-                errors.MissingExtra,
-            )  # these two build their own message
+            # These two build their own message.
+            plain = issubclass(kind, errors.FtError) and kind not in (errors.ConfigError, errors.MissingExtra)
             raise (kind if plain else errors.TrainingFailed)(failed["message"], failed.get("next_step", ""))
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
@@ -165,10 +162,8 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
             f"program {program} was ended by {name}; nothing was published", f"{hint}Run the step again"
         )
     if exit_code != 0:
-        raise errors.TrainingFailed(
-            f"program {program} ended with exit code {exit_code} without saying why",
-            "Its output is in the compute log of the step",
-        )
+        problem = f"program {program} ended with exit code {exit_code} without saying why"
+        raise errors.TrainingFailed(problem, "Its output is in the compute log of the step")
     for message in reversed(messages):
         if isinstance(message, dict) and "artifact" in message:
             return message

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.evaluation.intervals import percentiles, resampled_sums
+from ft_platform.evaluation.proportions import share
 from ft_platform.settings.evaluation import Evaluation
 
 FINE_TUNED, ALTERNATIVE, TIE = "fine_tuned", "alternative", "tie"
@@ -28,8 +29,7 @@ WORDS = (
 
 
 def win_rate(points: Sequence[float], confidence: float) -> dict[str, float]:
-    """Mean share of wins over records with Wilson's interval (Probable Inference, 1927): `{"value", "low", "high"}`, in
-    [0, 1].
+    """Mean share of wins over records with Wilson's interval: `{"value", "low", "high"}`, in [0, 1].
 
     It is not of width 0 where all records say the same, as a bootstrap would be. Ties and means over raters vary less
     than wins and losses do, so for them it is wider than need be. The records are the sample: raters of one record do
@@ -38,13 +38,7 @@ def win_rate(points: Sequence[float], confidence: float) -> dict[str, float]:
     Args:
         points: wins of each record, in [0, 1]; at least one.
     """
-    from scipy.stats import norm
-
-    rows, value = len(points), float(np.mean(points))
-    z = float(norm.ppf((1 + confidence) / 2))
-    middle = (value + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    half = z / (1 + z**2 / rows) * np.sqrt(value * (1 - value) / rows + z**2 / (4 * rows**2))
-    return {"value": value, "low": max(0.0, float(middle - half)), "high": min(1.0, float(middle + half))}
+    return share(float(np.sum(points)), len(points), confidence)
 
 
 def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) -> dict[str, Any]:

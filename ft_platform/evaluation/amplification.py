@@ -51,25 +51,15 @@ def amplification(
     present = systems_in(predictions)
     systems = [FINE_TUNED, *(system for system in PROMPTED if system in present)]
     rows = {system: rows_of(predictions, system) for system in systems}
-    quality = _against(_quality(rows, gap_metric), values, compared, settings)
-    if label is None:
-        return {
-            **_headline(quality),
-            "metric": gap_metric,
-            "label": None,
-            **quality,
-            "quality": {"metric": gap_metric, **quality},
-            "status": "compared",
-        }
-    given = {system: _is(found["predicted"], label) for system, found in rows.items()} | {
-        LABELS: _is(rows[FINE_TUNED]["label"], label)
-    }
-    selected = _against(given, values, compared, settings)
+    quality = found = _against(_quality(rows, gap_metric), values, compared, settings)
+    if label is not None:
+        given = {system: _is(one["predicted"], label) for system, one in rows.items()}
+        found = _against({**given, LABELS: _is(rows[FINE_TUNED]["label"], label)}, values, compared, settings)
     return {
-        **_headline(selected),
-        "metric": "selection_rate",
+        **_headline(found),
+        "metric": gap_metric if label is None else "selection_rate",
         "label": label,
-        **selected,
+        **found,
         "quality": {"metric": gap_metric, **quality},
         "status": "compared",
     }
@@ -89,15 +79,8 @@ def gap_of(numbers: np.ndarray, values: np.ndarray, compared: Sequence[str], set
 
 
 def _headline(found: Mapping[str, Any]) -> dict[str, Any]:
-    against = found["versus"].get(BASE)
-    return {
-        "system": BASE,
-        **(
-            {name: against[name] for name in ("value", "low", "high")}
-            if against
-            else {"value": None, "low": None, "high": None}
-        ),
-    }
+    against = found["versus"].get(BASE, {})
+    return {"system": BASE, **{name: against.get(name) for name in ("value", "low", "high")}}
 
 
 def _against(
@@ -124,9 +107,8 @@ def _against(
 
 
 def _quality(rows: Mapping[str, pa.Table], gap_metric: str) -> dict[str, np.ndarray]:
-    if gap_metric == "accuracy":
-        return {system: np.asarray(found["correct"].to_pylist(), float) for system, found in rows.items()}
-    return {system: np.asarray(found[gap_metric].to_pylist(), float) for system, found in rows.items()}
+    column = "correct" if gap_metric == "accuracy" else gap_metric
+    return {system: np.asarray(found[column].to_pylist(), float) for system, found in rows.items()}
 
 
 def _is(column: pa.ChunkedArray, label: str) -> np.ndarray:

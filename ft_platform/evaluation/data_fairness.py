@@ -75,18 +75,13 @@ def _feature(use_case: NamedUseCase, splits: pa.Table, name: str, quality: dict[
     confidence = settings.evaluation.confidence
     stated = splits[f"feature_{name}"].to_pylist()
     values = group_values(settings.fairness, splits, [name])
-    sides, labels = (
-        np.array(splits["split"].to_pylist(), dtype=object),
-        np.array(splits["label"].to_pylist(), dtype=object),
-    )
+    sides = np.array(splits["split"].to_pylist(), dtype=object)
+    labels = np.array(splits["label"].to_pylist(), dtype=object)
     sizes = {group: int((values == group).sum()) for group in sorted(set(values))}
     groups: dict[str, Any] = {}
     for group, size in sizes.items():
-        groups[group] = {
-            "rows": size,
-            "enough_evidence": size >= settings.fairness.min_group_rows,
-            "share": share(size, rows, confidence),
-        }
+        enough_evidence = size >= settings.fairness.min_group_rows
+        groups[group] = {"rows": size, "enough_evidence": enough_evidence, "share": share(size, rows, confidence)}
         if groups[group]["enough_evidence"]:
             groups[group] |= _described(
                 values == group, sides, labels, quality, settings.task.kind == "classification", confidence

@@ -230,11 +230,8 @@ class Evaluator:
             if less.strip() not in ("", liked.strip())
         ]
         if pairs:
-            losses[pairs], _ = answer_losses(
-                self.model,
-                [prompts[place] for place in pairs],
-                self._ids([self.test.rejected[place] for place in pairs]),
-            )
+            answers = self._ids([self.test.rejected[place] for place in pairs])
+            losses[pairs], _ = answer_losses(self.model, [prompts[place] for place in pairs], answers)
         return losses
 
     def _labels(self, system: str, predicted: list[str], confidence: np.ndarray | None = None) -> None:

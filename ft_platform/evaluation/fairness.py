@@ -159,10 +159,8 @@ def _frame(predictions: pa.Table, groups: np.ndarray, kind: str) -> Any:
             sensitive_features=groups,
             sample_params=values,
         )
-    truth, predicted = (
-        np.array(predictions["label"].to_pylist(), dtype=object),
-        np.array(predictions["predicted"].to_pylist(), dtype=object),
-    )
+    truth = np.array(predictions["label"].to_pylist(), dtype=object)
+    predicted = np.array(predictions["predicted"].to_pylist(), dtype=object)
     labels = sorted({*truth, *predicted})
     quality = {name: partial(_label_metric, name, labels) for name in GROUP_METRICS[kind]}
     rates = {f"{SELECTION}{label}": partial(selection_rate, pos_label=label) for label in labels}
@@ -216,11 +214,8 @@ def _difference(
     ratio = min(values) / max(values) if max(values) > 0 else 1.0
     ends = interval(value, draws, confidence)
     if found.name == "accuracy":
-        low, high = score_interval(
-            (groups[best]["accuracy"]["value"], groups[best]["rows"]),
-            (groups[worst]["accuracy"]["value"], groups[worst]["rows"]),
-            confidence,
-        )
+        one = (groups[best]["accuracy"]["value"], groups[best]["rows"])
+        low, high = score_interval(one, (groups[worst]["accuracy"]["value"], groups[worst]["rows"]), confidence)
         ends |= {"low": min(ends["low"], low), "high": max(ends["high"], high)}
     return {**ends, "ratio": ratio, "best": best, "worst": worst}
 

@@ -97,14 +97,9 @@ def _labels_of(
     swapped, _ = evaluator.predicted_labels(prompts, tick)
     found = []
     for place, label in zip(places, swapped, strict=True):
-        found.append(
-            {
-                "label": outputs.truth[place],
-                "predicted": outputs.predicted[place],
-                "swapped": label,
-                "changed": label != outputs.predicted[place],
-            }
-        )
+        predicted = outputs.predicted[place]
+        changed = label != outputs.predicted[place]
+        found.append({"label": outputs.truth[place], "predicted": predicted, "swapped": label, "changed": changed})
     return found
 
 

@@ -68,9 +68,7 @@ def result_of(task: str, samples: dict[str, list[dict[str, Any]]]) -> SuiteResul
         (name for name in METRICS if rows and all(isinstance(row.get(name), (int, float)) for row in rows)), None
     )
     if chosen is None:
-        raise DataError(
-            f"task {task} of lm-eval gave no metric per document among {list(METRICS)}",
-            "Name another task in regression.harness_tasks",
-        )
+        problem = f"task {task} of lm-eval gave no metric per document among {list(METRICS)}"
+        raise DataError(problem, "Name another task in regression.harness_tasks")
     values = np.array([float(row[chosen]) for row in rows])
     return SuiteResult(chosen, True, np.stack([values, np.ones(len(values))], axis=1))

@@ -50,9 +50,8 @@ def evaluation_inputs(
     languages = use_case.settings.cleaning.allowed_languages
     told_apart = {"languages": ",".join(languages)} if len(languages) > 1 else {}
     beside = {**similar, **told_apart, **({"champion": champion.content_hash} if champion else {})}
-    inputs = input_hash(
-        use_case, "evaluation_report", [splits, base_evaluation, checkpoint], metrics=_metrics(), **beside
-    )
+    parents = [splits, base_evaluation, checkpoint]
+    inputs = input_hash(use_case, "evaluation_report", parents, metrics=_metrics(), **beside)
     return f"eval-{inputs[:12]}", inputs
 
 
@@ -110,10 +109,7 @@ def model_card_inputs(
     """Id and hash of the model card of a checkpoint with its reports. What the card quotes from other sections counts
     too."""
     governance = use_case.settings.governance
-    quoted = {
-        "description": use_case.settings.description,
-        "purpose": governance.purpose,
-        "licence": governance.licence or "",
-    }
+    licence = governance.licence or ""
+    quoted = {"description": use_case.settings.description, "purpose": governance.purpose, "licence": licence}
     inputs = input_hash(use_case, "model_card", [checkpoint, evaluation_report, fairness_report], **quoted)
     return f"card-{inputs[:12]}", inputs

@@ -91,12 +91,8 @@ def mitigation_figures(
     if fairness.mitigation == "none":
         return None
     in_training = fairness.mitigation in IN_TRAINING
-    told = {
-        "chosen": fairness.mitigation,
-        "where": "training" if in_training else "outputs",
-        "feature": fairness.treated_feature,
-        "label": None,
-    }
+    where = "training" if in_training else "outputs"
+    told = {"chosen": fairness.mitigation, "where": where, "feature": fairness.treated_feature, "label": None}
     found = {**told, "compared_with": before.artifact_id if before else None, "systems": {}, "change": {}}
     tuned = rows_of(read_predictions(lake, evaluation), FINE_TUNED)
     if not in_training:

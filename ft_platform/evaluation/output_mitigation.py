@@ -102,10 +102,8 @@ def mitigated_labels(
     from threadpoolctl import threadpool_limits
 
     if len(set(fit.truth)) < 2 or len(set(fit.groups)) < 2:
-        raise DataError(
-            f"fairness.mitigation: {settings.mitigation} is fitted on records with one label or one group only",
-            "Look at fairness.mitigation_feature and splits",
-        )
+        problem = f"fairness.mitigation: {settings.mitigation} is fitted on records with one label or one group only"
+        raise DataError(problem, "Look at fairness.mitigation_feature and splits")
     with threadpool_limits(1):
         if settings.mitigation == "threshold_optimizer":
             return {"mitigated": thresholded(settings, labels, fit, test, seed)}
@@ -213,9 +211,8 @@ def _with_heads(
     constraint = EqualizedOdds() if settings.constraint == "equalized_odds" else DemographicParity()
     gradient = ExponentiatedGradient(LogisticRegression(max_iter=1000), constraint)
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", module="fairlearn"
-        )  # of pandas 3, about how Fairlearn 0.15 fills its own tables
+        # Of pandas 3, about how Fairlearn 0.15 fills its own tables.
+        warnings.filterwarnings("ignore", module="fairlearn")
         gradient.fit(known, np.array([label == target for label in fit.truth], int), sensitive_features=fit.groups)
     chosen = np.asarray(gradient.predict(asked, random_state=seed)).astype(bool)
     return {"head": plain, "mitigated": _labels(labels, labels.index(target), chosen, probabilities)}

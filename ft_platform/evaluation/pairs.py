@@ -98,10 +98,8 @@ def pairs_of(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, al
     ]
     differing = [pair for pair in pairs if pair.fine_tuned.strip() != pair.alternative.strip()]
     if not differing:
-        raise DataError(
-            f"the fine-tuned model and {alternative} gave the same answer on all {len(pairs)} test records",
-            "Compare with another alternative",
-        )
+        problem = f"the fine-tuned model and {alternative} gave the same answer on all {len(pairs)} test records"
+        raise DataError(problem, "Compare with another alternative")
     return Pairs(differing, len(pairs))
 
 

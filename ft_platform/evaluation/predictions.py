@@ -127,20 +127,16 @@ def outputs_in(
     for system in systems_in(predictions):
         rows = rows_of(predictions, system)
         if rows["record_id"].to_pylist() != side.rows["record_id"].to_pylist():
-            raise VersionRefused(
-                f"the predictions of {system} are of other test records than this evaluation",
-                "Materialize base_evaluation again",
-            )
+            problem = f"the predictions of {system} are of other test records than this evaluation"
+            raise VersionRefused(problem, "Materialize base_evaluation again")
         if "predicted" in rows.schema.names:
             confidence = None if rows["confidence"].null_count else rows["confidence"].to_numpy()
             predicted = rows["predicted"].to_pylist()
-            found[system] = LabelOutputs(
-                [*labels, *sorted({*predicted} - {*labels})], rows["label"].to_pylist(), predicted, confidence
-            )
+            truth = rows["label"].to_pylist()
+            found[system] = LabelOutputs([*labels, *sorted({*predicted} - {*labels})], truth, predicted, confidence)
         elif rows["answer_tokens"].null_count:
-            found[system] = TextOutputs(
-                side.answers, rows["answer"].to_pylist(), schema=schema, similarities=_similarities(rows)
-            )
+            answers = rows["answer"].to_pylist()
+            found[system] = TextOutputs(side.answers, answers, schema=schema, similarities=_similarities(rows))
         else:
             tokens = np.asarray(rows["answer_tokens"].to_numpy())
             losses, rejected = rows["answer_loss"].to_numpy() * tokens, rows["rejected_loss_sum"]

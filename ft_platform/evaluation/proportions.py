@@ -12,10 +12,8 @@ def share(count: float, rows: int, confidence: float) -> Figure:
     """`count / rows` with Wilson's interval, which is right at 0 and 1 too (Wilson, Probable inference, 1927)."""
     z = _z(confidence)
     value = count / rows
-    centre, spread = (
-        (value + z * z / (2 * rows)) / (1 + z * z / rows),
-        z * math.sqrt(value * (1 - value) / rows + z * z / (4 * rows * rows)) / (1 + z * z / rows),
-    )
+    centre = (value + z * z / (2 * rows)) / (1 + z * z / rows)
+    spread = z * math.sqrt(value * (1 - value) / rows + z * z / (4 * rows * rows)) / (1 + z * z / rows)
     return {"value": value, "low": max(0.0, min(value, centre - spread)), "high": min(1.0, max(value, centre + spread))}
 
 

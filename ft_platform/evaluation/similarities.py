@@ -44,13 +44,8 @@ def similarities(model: Any, tokenizer: Any, references: Sequence[str], answers:
     """F1 of greedily matched tokens in [-1, 1]; 0 where one of two texts is empty. Shape `(rows,)`."""
     tokens = TextTokens(tokenizer)
     distinct = sorted({*references, *answers})
-    states = dict(
-        zip(
-            distinct,
-            hidden_states(model, [tokens.content(text.strip(), MOST_TOKENS) for text in distinct]),
-            strict=True,
-        )
-    )
+    rows = [tokens.content(text.strip(), MOST_TOKENS) for text in distinct]
+    states = dict(zip(distinct, hidden_states(model, rows), strict=True))
     return np.array(
         [matched_f1(states[reference], states[answer]) for reference, answer in zip(references, answers, strict=True)]
     )
@@ -68,9 +63,8 @@ def hidden_states(model: Any, rows: Sequence[Sequence[int]]) -> list[np.ndarray]
         members = [order[place] for place in batch]
         longest = max(len(rows[row]) for row in members)
         ids = torch.tensor([[*rows[row], *[0] * (longest - len(rows[row]))] for row in members], device=model.device)
-        mask = torch.tensor(
-            [[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in members], device=model.device
-        )
+        start = [[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in members]
+        mask = torch.tensor(start, device=model.device)
         with torch.inference_mode():
             states = (
                 model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)

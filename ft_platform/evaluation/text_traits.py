@@ -52,10 +52,6 @@ def text_traits(rows: pa.Table, values: np.ndarray, compared: Sequence[str], set
         lowest, highest = ordered[0], ordered[-1]
         top, bottom = float(means[highest][place]), float(means[lowest][place])
         found = interval(top - bottom, draws[highest][:, place] - draws[lowest][:, place], settings.confidence)
-        differences[trait] = {
-            **found,
-            "ratio": bottom / top if bottom > 0 else None,
-            "highest": highest,
-            "lowest": lowest,
-        }
+        ratio = bottom / top if bottom > 0 else None
+        differences[trait] = {**found, "ratio": ratio, "highest": highest, "lowest": lowest}
     return {"groups": groups, "differences": differences}

@@ -72,16 +72,12 @@ def find_known(lake: Lake, use_cases: Iterable[str], wanted: str) -> ArtifactVer
         except NotTraced:
             continue
     if len(found) > 1:
-        raise DataError(
-            f"{len(found)} use cases have a checkpoint {wanted!r}: {', '.join(one.use_case for one in found)}",
-            "Name the use case before it",
-        )
+        problem = f"{len(found)} use cases have a checkpoint {wanted!r}: {', '.join(one.use_case for one in found)}"
+        raise DataError(problem, "Name the use case before it")
     if not found:
         more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
-        raise DataError(
-            f"there is no checkpoint {wanted!r}",
-            f"There are {', '.join(known[:MOST_NAMED]) + more if known else 'none yet; run: ft run <use_case>'}",
-        )
+        remedy = f"There are {', '.join(known[:MOST_NAMED]) + more if known else 'none yet; run: ft run <use_case>'}"
+        raise DataError(f"there is no checkpoint {wanted!r}", remedy)
     return found[0]
 
 

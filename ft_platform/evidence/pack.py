@@ -102,10 +102,8 @@ def _require_free(out: Path, archive: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         is_pack = False
     if not is_pack and (archive.exists() or not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(
-            [f"{out} or {archive.name} beside it is there already and is no evidence pack"],
-            "Name another folder with --out",
-        )
+        problem = f"{out} or {archive.name} beside it is there already and is no evidence pack"
+        raise ConfigError([problem], "Name another folder with --out")
 
 
 def _put_in_place(folder: Path, out: Path) -> None:
@@ -153,9 +151,8 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
     found = {
         name: one for name in dict.fromkeys(one.version.name for one in evidence.versions) if (one := evidence.of(name))
     }
-    for name, manifest in manifests_behind(
-        lake, [evidence.checkpoint]
-    ).items():  # of this content, whatever another report has brought
+    # Of this content, whatever another report has brought.
+    for name, manifest in manifests_behind(lake, [evidence.checkpoint]).items():
         found[name] = next(
             one
             for one in evidence.versions
@@ -208,10 +205,8 @@ def _write_version(lake: Lake, found: Found, folder: Path) -> dict[str, Any]:
     manifest = without_names(found.manifest) if restricted else found.manifest
     _write_json(place / MANIFEST, manifest.model_dump(mode="json"))
     for check, verdict in found.verdicts.items():
-        _write_json(
-            place / "verdicts" / f"{check}.json",
-            (only_numbers(verdict) if restricted else verdict).model_dump(mode="json"),
-        )
+        value = (only_numbers(verdict) if restricted else verdict).model_dump(mode="json")
+        _write_json(place / "verdicts" / f"{check}.json", value)
     # Of another checkpoint, or a report of it, that a report compares with, the manifest is enough.
     taken = [name for name in found.manifest.files if name.endswith(FOR_READERS)] if found.role != "ancestor" else []
     for name in taken:
@@ -238,20 +233,14 @@ def without_names(manifest: Manifest) -> Manifest:
         if _is_number(value) or (name in RESTRICTED_COUNTS and isinstance(value, str))
     }
     hashes = sorted(map(str, manifest.info.get("files", {}).values()))
-    return manifest.model_copy(
-        update={
-            "counts": {**counts, **funnel},
-            "info": {"source_file_hashes": hashes} if hashes else {},
-            "hash_state": "",
-        }
-    )
+    info = {"source_file_hashes": hashes} if hashes else {}
+    return manifest.model_copy(update={"counts": {**counts, **funnel}, "info": info, "hash_state": ""})
 
 
 def only_numbers(verdict: Verdict) -> Verdict:
     """A verdict without names of columns and ids of records."""
-    return verdict.model_copy(
-        update={"numbers": {name: value for name, value in verdict.numbers.items() if _is_number(value)}}
-    )
+    numbers = {name: value for name, value in verdict.numbers.items() if _is_number(value)}
+    return verdict.model_copy(update={"numbers": numbers})
 
 
 def _is_number(value: Any) -> bool:
@@ -272,9 +261,8 @@ def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts) -> str:
             if found.role != "ancestor"
             else []
         )
-        entries.append(
-            {**listed, "pages": pages, "written_at": found.manifest.written_at, "rows": found.manifest.rows or None}
-        )
+        rows = found.manifest.rows or None
+        entries.append({**listed, "pages": pages, "written_at": found.manifest.written_at, "rows": rows})
     checks = [
         {
             "version": one.version.id,

@@ -52,10 +52,8 @@ class Signer:
     def envelope(self, statement: str) -> str:
         """A DSSE envelope around an in-toto statement."""
         payload = statement.encode()
-        signature = {
-            "keyid": self.key_id,
-            "sig": base64.b64encode(self.sign(pre_authentication(PAYLOAD_TYPE, payload))).decode(),
-        }
+        sig = base64.b64encode(self.sign(pre_authentication(PAYLOAD_TYPE, payload))).decode()
+        signature = {"keyid": self.key_id, "sig": sig}
         envelope = {
             "payloadType": PAYLOAD_TYPE,
             "payload": base64.b64encode(payload).decode(),

@@ -46,10 +46,8 @@ def problems_of(folder: Path, sha256: str | None = None, key: PublicKey | None =
         ConfigError: there is no such folder.
     """
     if not folder.is_dir():
-        raise ConfigError(
-            [f"there is no folder {folder}"],
-            "Name the folder that `ft evidence <checkpoint>` wrote, or that its zip file holds",
-        )
+        remedy = "Name the folder that `ft evidence <checkpoint>` wrote, or that its zip file holds"
+        raise ConfigError([f"there is no folder {folder}"], remedy)
     head, problems = _head(folder)
     problems += signature_problems(folder, key) if key else []
     if head is None:

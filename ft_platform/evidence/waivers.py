@@ -23,11 +23,8 @@ def decision_of(lake: Lake, evidence: Evidence) -> dict[str, Any] | None:
             assert isinstance(found.version, ArtifactVersion)
             said = json.loads(lake.read_file(found.version, DECISION_FILE))
             if said.get("checkpoint") == evidence.checkpoint.artifact_id:
-                told = {
-                    "decision": said["decision"],
-                    "valid_until": said.get("valid_until"),
-                    "waivers": said.get("waivers", []),
-                }
+                waivers = said.get("waivers", [])
+                told = {"decision": said["decision"], "valid_until": said.get("valid_until"), "waivers": waivers}
                 return {"id": found.version.id, **told}
     return None
 

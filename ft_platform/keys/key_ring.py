@@ -53,10 +53,8 @@ class KeyRing:
             KeyMissing: it was retired or never made.
         """
         if wanted in self.retired:
-            raise KeyMissing(
-                f"version {wanted} of the pseudonym key was retired on {self.retired[wanted]}",
-                "Set `privacy.key_version: 0`",
-            )
+            problem = f"version {wanted} of the pseudonym key was retired on {self.retired[wanted]}"
+            raise KeyMissing(problem, "Set `privacy.key_version: 0`")
         if wanted and wanted not in self.keys:
             raise KeyMissing(
                 f"there is no version {wanted} of the pseudonym key, only {sorted(self.keys)}",
@@ -76,10 +74,8 @@ class KeyRing:
             ConfigError: it is the newest one or does not exist.
         """
         if version not in self.keys or version == self.newest:
-            raise ConfigError(
-                [f"version {version} cannot be retired: there is {sorted(self.keys)}, and the newest stays"],
-                "Rotate first: ft keys rotate",
-            )
+            problem = f"version {version} cannot be retired: there is {sorted(self.keys)}, and the newest stays"
+            raise ConfigError([problem], "Rotate first: ft keys rotate")
         today = datetime.now(UTC).date().isoformat()
         return KeyRing({n: key for n, key in self.keys.items() if n != version}, {**self.retired, version: today})
 
@@ -87,12 +83,8 @@ class KeyRing:
         """What a provider stores. A ring of one version is plain hex, as `openssl rand -hex 32` makes it."""
         if list(self.keys) == [1] and not self.retired:
             return self.keys[1].hex()
-        return json.dumps(
-            {
-                "keys": {str(n): key.hex() for n, key in sorted(self.keys.items())},
-                "retired": {str(n): day for n, day in self.retired.items()},
-            }
-        )
+        keys = {str(n): key.hex() for n, key in sorted(self.keys.items())}
+        return json.dumps({"keys": keys, "retired": {str(n): day for n, day in self.retired.items()}})
 
     @classmethod
     def from_text(cls, text: str, where: str) -> "KeyRing":
@@ -135,10 +127,8 @@ def read_key_ring(place: KeyPlace) -> KeyRing:
     provider = place.open()
     text = provider.read()
     if text is None:
-        raise KeyMissing(
-            f"there is no key in {provider.where}",
-            "Create one once with: ft init, or restore the key of this installation",
-        )
+        problem = f"there is no key in {provider.where}"
+        raise KeyMissing(problem, "Create one once with: ft init, or restore the key of this installation")
     return KeyRing.from_text(text, provider.where)
 
 
@@ -155,10 +145,8 @@ class UseCaseKeys:
 
     def __init__(self, secret: bytes, use_case: str) -> None:
         if len(secret) < KEY_BYTES:
-            raise KeyMissing(
-                f"the pseudonym key must have at least {KEY_BYTES} bytes, got {len(secret)}",
-                "Create one once with: ft init",
-            )
+            problem = f"the pseudonym key must have at least {KEY_BYTES} bytes, got {len(secret)}"
+            raise KeyMissing(problem, "Create one once with: ft init")
         self.use_case = use_case
         self._extracted = hmac.digest(SALT, secret, hashlib.sha256)
         self.fingerprint = hmac.digest(self.derived(""), b"fingerprint", "sha256").hex()[:16]

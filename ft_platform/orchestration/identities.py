@@ -61,15 +61,11 @@ def _account(user: str) -> Identity:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        raise ConfigError(
-            [f"`identities` names the account {user!r}, which this machine does not have"],
-            f"Make it: useradd --system {user}",
-        ) from None
+        problem = f"`identities` names the account {user!r}, which this machine does not have"
+        raise ConfigError([problem], f"Make it: useradd --system {user}") from None
     if entry.pw_uid == 0:
-        raise ConfigError(
-            ["`identities` names the account of root, which may read everything"],
-            f"Make another one: useradd --system ft_{user}",
-        )
+        problem = "`identities` names the account of root, which may read everything"
+        raise ConfigError([problem], f"Make another one: useradd --system ft_{user}")
     return Identity(user, entry.pw_uid, entry.pw_gid)
 
 
@@ -105,12 +101,8 @@ def own_environment(environment: Environment, use_case: str) -> Environment:
         else ""
     )
     none = environment.tracking_uri == "none"
-    update = {
-        **own,
-        "home": own_home(environment, use_case),
-        "lake_root": "",
-        "tracking_uri": "none" if none else tracking,
-    }
+    home = own_home(environment, use_case)
+    update = {**own, "home": home, "lake_root": "", "tracking_uri": "none" if none else tracking}
     return environment.model_copy(update=update)
 
 
@@ -156,9 +148,8 @@ def variables(environment: Environment, use_case: str, identity: Identity) -> di
         IDENTITY: use_case,
         "DAGSTER_HOME": str(own.home / "dagster"),
     }
-    settings = (
-        {VARIABLE: str(found)} if (found := environment_file()) else {}
-    )  # not one that the account puts into its home
+    # Not one that the account puts into its home.
+    settings = {VARIABLE: str(found)} if (found := environment_file()) else {}
     return {
         **kept,
         **settings,
@@ -179,10 +170,8 @@ def become(environment: Environment, use_case: str) -> None:
     if identity is None:
         return
     if os.geteuid() not in (0, identity.uid):
-        raise ConfigError(
-            [f"{use_case} runs under the account {identity.user}, and this is another one"],
-            f"Use sudo, or: sudo -u {identity.user} ft ...",
-        )
+        problem = f"{use_case} runs under the account {identity.user}, and this is another one"
+        raise ConfigError([problem], f"Use sudo, or: sudo -u {identity.user} ft ...")
     made = variables(environment, use_case, identity)
     if os.geteuid() == 0:
         prepare(environment, use_case, identity)
@@ -191,10 +180,8 @@ def become(environment: Environment, use_case: str) -> None:
     needed |= {Path(made[VARIABLE]): os.R_OK} if VARIABLE in made else {}
     needed |= {Path(sys.executable): os.X_OK, Path(__file__): os.R_OK}
     if out_of_reach := [str(path) for path, right in needed.items() if not os.access(path, right)]:
-        raise ConfigError(
-            [f"the account {identity.user} cannot use {', '.join(out_of_reach)}"],
-            "Let it pass the folders above: chmod o+x",
-        )
+        problem = f"the account {identity.user} cannot use {', '.join(out_of_reach)}"
+        raise ConfigError([problem], "Let it pass the folders above: chmod o+x")
     os.umask(0o077)
     os.environ.clear()
     os.environ.update(made)

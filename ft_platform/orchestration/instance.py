@@ -50,10 +50,8 @@ def _prepare(environment: Environment, home: Path) -> None:
         if not (home / "dagster.yaml").exists():
             settings = beside_environment_file("dagster.yaml") or INSTANCE_SETTINGS
             if not settings.exists():
-                raise ConfigError(
-                    [f"the settings of the Dagster instance are missing: there is no {settings}"],
-                    "Install ft-platform again",
-                )
+                problem = f"the settings of the Dagster instance are missing: there is no {settings}"
+                raise ConfigError([problem], "Install ft-platform again")
             shutil.copyfile(settings, home / "dagster.yaml")
         _mend(home / "dagster.yaml")
         with _opened(home) as instance:

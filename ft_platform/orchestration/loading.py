@@ -51,10 +51,8 @@ def load_definitions(
     folders = [use_case_folder(environment.defs, only)] if only else find_use_cases(environment.defs)
     folders = [folder for folder in folders if is_served_here(environment, folder.name)]
     if only and not folders:
-        raise ConfigError(
-            [f"{only} runs under an account of its own, and this process has another one"],
-            f"Start it with the command: ft run {only}",
-        )
+        remedy = f"Start it with the command: ft run {only}"
+        raise ConfigError([f"{only} runs under an account of its own, and this process has another one"], remedy)
     loaded = []
     own = []
     use_cases: list[NamedUseCase] = []

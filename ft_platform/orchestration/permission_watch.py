@@ -37,9 +37,8 @@ def permission_watch(use_case: NamedUseCase) -> dg.Definitions:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    return dg.Definitions(
-        jobs=[job], schedules=[schedule], sensors=[ledger_sensor(use_case, job)] if has_ledger else []
-    )
+    sensors = [ledger_sensor(use_case, job)] if has_ledger else []
+    return dg.Definitions(jobs=[job], schedules=[schedule], sensors=sensors)
 
 
 def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
@@ -73,11 +72,8 @@ def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
         # A ledger that is again what it once was is a change too: by content alone, Dagster would take its run for one
         # that was made.
         runs = [dg.RunRequest(run_key=f"{changes + 1}:{pinned.content}")] if made_before else []
-        return dg.SensorResult(
-            asset_events=[event],
-            run_requests=runs,
-            cursor=json.dumps({"content": pinned.content, "changes": changes + 1}),
-        )
+        cursor = json.dumps({"content": pinned.content, "changes": changes + 1})
+        return dg.SensorResult(asset_events=[event], run_requests=runs, cursor=cursor)
 
     return sensor
 

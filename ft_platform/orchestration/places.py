@@ -67,9 +67,6 @@ def _code(lines: list[tuple[Path, int]], settings: Path) -> dict[str, Any]:
         warnings.simplefilter("ignore", category=dg.BetaWarning)
         references: list[Any] = [
             dg.LocalFileCodeReference(file_path=str(file.absolute()), line_number=line, label=label)
-            for label, (file, line) in [
-                *(("code", place) for place in lines),
-                ("settings", (settings, 1)),
-            ]
+            for label, (file, line) in [*(("code", place) for place in lines), ("settings", (settings, 1))]
         ]
         return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}

@@ -153,11 +153,8 @@ def _decided(lake: Lake, name: str, decision_id: str | None) -> dict[str, Any] |
     found = json.loads(lake.read_file(decision, "decision.json"))
     broken = {rule["rule"]: rule["why"] for rule in found["rules"] if not rule["passed"] and not rule["waiver"]}
     waived = [waiver["rule"] for waiver in found["waivers"]]
-    told = {
-        "decision": found["decision"],
-        "checkpoint": found["checkpoint"],
-        "words": f"succeeded, {standing_of(lake, decision).words}",
-    }
+    words = f"succeeded, {standing_of(lake, decision).words}"
+    told = {"decision": found["decision"], "checkpoint": found["checkpoint"], "words": words}
     return {**told, "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 

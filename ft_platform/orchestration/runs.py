@@ -150,11 +150,8 @@ def last_runs(environment: Environment, use_cases: Iterable[str]) -> dict[str, L
             for name in sorted(open_names & _use_cases_of(record.dagster_run)):
                 if record.dagster_run.is_finished:
                     ended = record.end_time and datetime.fromtimestamp(record.end_time, UTC)
-                    found[name] = LastRun(
-                        _outcome_from(instance, record, name),
-                        unfinished.get(name),
-                        ended.isoformat(timespec="seconds") if ended else None,
-                    )
+                    ended_at = ended.isoformat(timespec="seconds") if ended else None
+                    found[name] = LastRun(_outcome_from(instance, record, name), unfinished.get(name), ended_at)
                     open_names.discard(name)
                 else:
                     unfinished.setdefault(name, record.dagster_run.run_id)

@@ -122,15 +122,12 @@ def bucket_listing(source: Source) -> str | None:
     except ImportError:
         return None
     try:
-        client = boto3.client(
-            "s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL"), region_name=os.environ.get("AWS_REGION")
-        )
+        endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
+        client = boto3.client("s3", endpoint_url=endpoint_url, region_name=os.environ.get("AWS_REGION"))
         objects = get_objects(place[1], place[2], client=client)
     except (BotoCoreError, ClientError) as error:
-        raise TransientError(
-            f"the bucket of source.uri {source.uri} cannot be listed ({type(error).__name__})",
-            "Check network, endpoint and credentials",
-        ) from None
+        problem = f"the bucket of source.uri {source.uri} cannot be listed ({type(error).__name__})"
+        raise TransientError(problem, "Check network, endpoint and credentials") from None
     listed = sorted((one.get("Key", ""), one.get("Size", 0), one.get("ETag", "")) for one in objects)
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:32]
 

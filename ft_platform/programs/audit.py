@@ -11,9 +11,8 @@ from ft_platform.programs.reporting import prepare_process, program
 def main() -> None:
     """Renders every record, publishes the report, stores the verdict and reports both. A failed audit is a result, not
     a failure."""
-    os.environ.setdefault(
-        "TOKENIZERS_PARALLELISM", "true"
-    )  # this program forks no process, so the tokenizer may use all cores
+    # This program forks no process, so the tokenizer may use all cores.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     prepare_process()
     from ft_platform.errors import VersionRefused
     from ft_platform.publishing.training_audit import audit_for

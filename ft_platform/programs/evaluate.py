@@ -22,10 +22,8 @@ def main() -> None:
     with program("evaluate") as running:
         which = running.extras.get("which") or _which_by_hand()
         splits = running.table("splits")
-        checkpoint, base = (
-            _artifact(running, "checkpoint", "adapter_checkpoint"),
-            _artifact(running, "base_evaluation", "base_evaluation"),
-        )
+        checkpoint = _artifact(running, "checkpoint", "adapter_checkpoint")
+        base = _artifact(running, "base_evaluation", "base_evaluation")
         needed = {
             "splits": splits,
             **({"adapter_checkpoint": checkpoint, "base_evaluation": base} if which == "tuned" else {}),

@@ -23,9 +23,8 @@ def main() -> None:
         require_usable(running.lake, running.use_case, evaluation)
         if running.use_case.settings.judge.model:
             pin_threads()
-        running.finish(
-            artifact=publish_judge(running.lake, running.environment, running.use_case, evaluation).to_dict()
-        )
+        artifact = publish_judge(running.lake, running.environment, running.use_case, evaluation).to_dict()
+        running.finish(artifact=artifact)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ def main() -> None:
     with program("learning_curve") as running:
         splits = running.usable_splits()
         pin_threads()
-        running.finish(
-            artifact=publish_curve(running.lake, running.environment, running.use_case, splits, running.log).to_dict()
-        )
+        artifact = publish_curve(running.lake, running.environment, running.use_case, splits, running.log).to_dict()
+        running.finish(artifact=artifact)
 
 
 if __name__ == "__main__":

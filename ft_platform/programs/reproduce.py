@@ -16,9 +16,8 @@ def main() -> None:
         pin_threads()
         from ft_platform.training.reproduce import reproduce
 
-        checkpoint = find_checkpoint(
-            running.lake, running.use_case.name, running.extras.get("checkpoint_id") or _by_hand()
-        )
+        wanted = running.extras.get("checkpoint_id") or _by_hand()
+        checkpoint = find_checkpoint(running.lake, running.use_case.name, wanted)
         running.finish(**reproduce(running.lake, running.environment, running.use_case, checkpoint))
 
 

@@ -21,12 +21,8 @@ def main() -> None:
                 help_with_training(*where)
                 return
             result = checkpoint_for(*where)
-        running.finish(
-            artifact=result.checkpoint.to_dict(),
-            trained=not result.reused,
-            metrics=result.metrics,
-            tracking=result.tracking,
-        )
+        artifact = result.checkpoint.to_dict()
+        running.finish(artifact=artifact, trained=not result.reused, metrics=result.metrics, tracking=result.tracking)
 
 
 if __name__ == "__main__":

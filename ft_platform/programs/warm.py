@@ -42,9 +42,8 @@ def main() -> None:
     _tell(channel, ready=True)
     while order := _next_order(channel):
         program, variables, (output, errors) = order
-        with (
-            warnings.catch_warnings()
-        ):  # the threads that Python 3.12 warns of are those of OpenBLAS, which starts them anew after a fork
+        # The threads that Python 3.12 warns of are those of OpenBLAS, which starts them anew after a fork.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:

@@ -1,16 +1,15 @@
 """From the splits to the published `canary_audit`."""
 
-import time
 from typing import Any
 
 from ft_platform.errors import ConfigError
 from ft_platform.experiments.inputs import experiment_inputs
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.canary_audit import LOG, STAGE, measured
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
-from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
+from ft_platform.tracking import figure_metrics, finish_report, report_tracker
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -21,7 +20,6 @@ def publish_canary_audit(
 
     Args:
         splits: a version that passed the gate.
-        log: a logger.
 
     Raises:
         ConfigError: the objective learns no text that a secret could stand in.
@@ -29,8 +27,8 @@ def publish_canary_audit(
     """
     from ft_platform.reporting.canary_report import write_canary_report
 
-    artifact_id, inputs = experiment_inputs(use_case, STAGE, splits)
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+    draft = Draft(lake, use_case, STAGE, *experiment_inputs(use_case, STAGE, splits), [splits])
+    if existing := draft.existing():
         return existing
     if use_case.settings.training.objective != "sft":
         raise ConfigError(
@@ -39,24 +37,13 @@ def publish_canary_audit(
                 f" {use_case.settings.training.objective}"
             ]
         )
-    started = time.monotonic()
-    with tracker_for(environment, use_case, STAGE, artifact_id, parent_tags([splits]), log) as tracker:
+    with report_tracker(environment, draft, log) as tracker:
         tracker.parameters(use_case.settings.attacks.canaries.model_dump(mode="json"))
         found = measured(lake, environment, use_case, splits)
-        with lake.scratch(use_case.name, STAGE) as folder:
-            write_canary_report(folder, lake, use_case, artifact_id, splits, found)
-            report = lake.publish(
-                use_case.name,
-                STAGE,
-                artifact_id,
-                folder,
-                parents=[splits],
-                settings_hash=STAGES[STAGE].settings_hash(use_case),
-                input_hash=inputs,
-                counts={"train_rows": found["train_rows"], "planted_rows": found["planted_rows"]},
-                info={"tracking": tracker.state()},
-                seconds=time.monotonic() - started,
-            )
+        with draft.folder() as folder:
+            write_canary_report(folder, draft, found)
+            counts = {"train_rows": found["train_rows"], "planted_rows": found["planted_rows"]}
+            report = draft.publish(folder, counts=counts, info={"tracking": tracker.state()})
         values = {
             name: value
             for copies, figure in found["exposure_bits"].items()

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -22,13 +21,18 @@ from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.similarities import add_similarities
 from ft_platform.evaluation.slices import slices
 from ft_platform.evaluation.systems.endpoint import require_shared
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
-from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
+from ft_platform.tracking import (
+    Tracker,
+    figure_metrics,
+    finish_report,
+    report_tracker,
+)
 from ft_platform.use_case.named import NamedUseCase
 
 LOG = logging.getLogger(__name__)
@@ -41,27 +45,24 @@ def publish_base_evaluation(
 
     Args:
         splits: a version that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         BaseModelError, DataError, MissingExtra: nothing was published.
     """
     stage = "base_evaluation"
-    artifact_id, inputs = evaluation_inputs(use_case, "base", splits)
-    existing = lake.intact_artifact(use_case.name, stage, artifact_id)
-    if existing:
+    draft = Draft(lake, use_case, stage, *evaluation_inputs(use_case, "base", splits), [splits])
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
     if use_case.settings.evaluation.endpoints:
         require_shared(splits)
-    with tracker_for(environment, use_case, stage, artifact_id, parent_tags([splits]), log) as tracker:
+    with report_tracker(environment, draft, log) as tracker:
         evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = evaluator.base()
         add_similarities(evaluated.outputs, use_case, environment)
         evaluated.meanings = meanings_of(use_case.settings.evaluation)
         figures = _figures(environment, use_case, evaluated, evaluator)
-        return _publish(lake, use_case, stage, artifact_id, inputs, [splits], evaluated, figures, started, tracker)
+        return _publish(draft, evaluated, figures, tracker)
 
 
 def publish_evaluation_report(
@@ -78,7 +79,6 @@ def publish_evaluation_report(
 
     Args:
         splits, checkpoint, base_evaluation: versions that passed the gate.
-        log: a logger.
 
     Raises:
         VersionRefused: checkpoint and evaluation disagree about renderer, base model or test records; nobody can tell
@@ -87,23 +87,18 @@ def publish_evaluation_report(
     """
     stage = "evaluation_report"
     best = champion(lake, use_case.name, beside=checkpoint)
-    artifact_id, inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation, best)
-    existing = lake.intact_artifact(use_case.name, stage, artifact_id)
-    if existing:
+    inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation, best)
+    draft = Draft(lake, use_case, stage, *inputs, [splits, base_evaluation, checkpoint])
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
-    parents = [splits, base_evaluation, checkpoint]
-    with tracker_for(
-        environment, use_case, stage, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)
-    ) as tracker:
+    with report_tracker(environment, draft, log, checkpoint) as tracker:
         evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
         evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best)
         figures = _figures(environment, use_case, evaluated, evaluator)
-        figures["slices"] = slices(
-            use_case, predictions_table(use_case, evaluated.records.side, {FINE_TUNED: evaluated.outputs[FINE_TUNED]})
-        )
-        return _publish(lake, use_case, stage, artifact_id, inputs, parents, evaluated, figures, started, tracker)
+        outputs = {FINE_TUNED: evaluated.outputs[FINE_TUNED]}
+        figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, outputs))
+        return _publish(draft, evaluated, figures, tracker)
 
 
 def _tuned(
@@ -117,9 +112,8 @@ def _tuned(
 ) -> Evaluated:
     """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of
     the base evaluation."""
-    require_same_rendering(
-        json.loads(lake.read_file(checkpoint, "training.json")), evaluator.renderer, resolved.weights_sha256, checkpoint
-    )
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)
     about: dict[str, Any] = {}
     if best is not None:
         problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256)
@@ -193,46 +187,27 @@ def _figures(
     }
 
 
-def _publish(
-    lake: Lake,
-    use_case: NamedUseCase,
-    stage: str,
-    artifact_id: str,
-    inputs: str,
-    parents: list[TableVersion | ArtifactVersion],
-    evaluated: Evaluated,
-    figures: dict[str, Any],
-    started: float,
-    tracker: Tracker,
-) -> ArtifactVersion:
+def _publish(draft: Draft, evaluated: Evaluated, figures: dict[str, Any], tracker: Tracker) -> ArtifactVersion:
     from ft_platform.reporting.evaluation_report import write_pictures, write_report
     from ft_platform.reporting.stage_pages import write_base_report
 
-    with lake.scratch(use_case.name, stage) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         pq.write_table(
-            predictions_table(use_case, evaluated.records.side, evaluated.outputs, evaluated.meanings),
+            predictions_table(draft.use_case, evaluated.records.side, evaluated.outputs, evaluated.meanings),
             folder / PREDICTIONS,
         )
         for name, table in evaluated.beside.items():
             pq.write_table(table, folder / name)
         (folder / METRICS).write_text(json.dumps(figures, indent=1, ensure_ascii=False), encoding="utf-8")
-        write_pictures(folder, figures, use_case)
-        write = write_report if stage == "evaluation_report" else write_base_report
-        write(folder, lake, use_case, artifact_id, parents, figures)
-        report = lake.publish(
-            use_case.name,
-            stage,
-            artifact_id,
+        write_pictures(folder, figures, draft.use_case)
+        write = write_report if draft.stage == "evaluation_report" else write_base_report
+        write(folder, draft, figures)
+        report = draft.publish(
             folder,
-            parents=parents,
-            settings_hash=STAGES[stage].settings_hash(use_case),
-            input_hash=inputs,
             counts={"test_rows": figures["test_rows"], "left_out": figures["left_out"]},
             info={"metrics": _main_values(figures), "tracking": tracker.state()},
-            seconds=time.monotonic() - started,
         )
-    finish_report(tracker, lake, report, _metrics(figures))
+    finish_report(tracker, draft.lake, report, _metrics(figures))
     return report
 
 

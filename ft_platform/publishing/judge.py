@@ -20,13 +20,13 @@ from ft_platform.evaluation.judging.question import (
     support_question,
 )
 from ft_platform.evaluation.pairs import Pair, pairs_of
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.process import progress
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "judge_report"
@@ -63,10 +63,11 @@ def publish_judge(
         ConfigError: no judge is named, its host is not allowed, its key is not set, or the alternative does not exist.
         EndpointFailed, BaseModelError, MissingExtra, DataError, SourceError: nothing was published.
     """
-    artifact_id, inputs = judge_inputs(lake, use_case, evaluation)
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+    from ft_platform.reporting.judge_report import write_judge_report
+
+    draft = Draft(lake, use_case, STAGE, *judge_inputs(lake, use_case, evaluation), [evaluation])
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
     settings = use_case.settings.judge
     pairs = pairs_of(lake, use_case, evaluation, settings.alternative)
     sampled = pairs.sample(settings.rows, use_case.settings.evaluation.seed)
@@ -87,9 +88,14 @@ def publish_judge(
             else {}
         ),
         "tokens": judge.tokens or None,
-        "seconds": round(time.monotonic() - started, 3),
+        "seconds": round(time.monotonic() - draft.started, 3),
     }
-    return _publish(lake, use_case, evaluation, artifact_id, inputs, found, choices, time.monotonic() - started)
+    with draft.folder() as folder:
+        (folder / VERDICT).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        pq.write_table(choices_table(choices), folder / CHOICES_FILE)
+        write_judge_report(folder, draft, found)
+        info = {"calibrated": found["calibrated"], "usable_in_gate": found["usable_in_gate"]}
+        return draft.publish(folder, counts={"rows": found["rows"], "gold_rows": found["gold"]["rows"]}, info=info)
 
 
 def ask(
@@ -142,34 +148,3 @@ def choices_table(choices: dict[str, tuple[str | None, str | None]]) -> pa.Table
             "swapped": pa.array(swapped, pa.string()),
         }
     )
-
-
-def _publish(
-    lake: Lake,
-    use_case: NamedUseCase,
-    evaluation: ArtifactVersion,
-    artifact_id: str,
-    inputs: str,
-    found: dict[str, Any],
-    choices: dict[str, tuple[str | None, str | None]],
-    seconds: float,
-) -> ArtifactVersion:
-    from ft_platform.reporting.judge_report import write_judge_report
-
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
-        (folder / VERDICT).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
-        pq.write_table(choices_table(choices), folder / CHOICES_FILE)
-        write_judge_report(folder, lake, use_case, artifact_id, evaluation, found)
-        return lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
-            folder,
-            parents=[evaluation],
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
-            counts={"rows": found["rows"], "gold_rows": found["gold"]["rows"]},
-            info={"calibrated": found["calibrated"], "usable_in_gate": found["usable_in_gate"]},
-            seconds=seconds,
-        )

@@ -2,11 +2,11 @@
 
 import json
 import logging
-import time
 from typing import Any
 
 import numpy as np
 
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
@@ -20,8 +20,7 @@ from ft_platform.privacy_attacks.records import trained_on
 from ft_platform.privacy_attacks.verdict import privacy_verdict
 from ft_platform.publishing.evaluation import require_same_rendering
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
-from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for, training_run
+from ft_platform.tracking import figure_metrics, finish_report, report_tracker
 from ft_platform.training.dataset import read_splits
 from ft_platform.use_case.named import NamedUseCase
 
@@ -40,7 +39,6 @@ def publish_privacy_report(
 
     Args:
         splits, checkpoint: versions that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         VersionRefused: the checkpoint was trained with another renderer or base model than it would be attacked with.
@@ -48,33 +46,18 @@ def publish_privacy_report(
     """
     from ft_platform.reporting.privacy_report import write_privacy_report
 
-    artifact_id, inputs = attack_inputs(use_case, splits, checkpoint)
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+    draft = Draft(lake, use_case, STAGE, *attack_inputs(use_case, splits, checkpoint), [splits, checkpoint])
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
-    parents = [splits, checkpoint]
-    with tracker_for(
-        environment, use_case, STAGE, artifact_id, parent_tags(parents), log, training_run(lake, checkpoint)
-    ) as tracker:
+    with report_tracker(environment, draft, log, checkpoint) as tracker:
         tracker.parameters(use_case.settings.attacks.model_dump(mode="json", exclude={"canaries"}))
         attacked = _attacked(lake, environment, use_case, splits, checkpoint)
         found = figures(lake, environment, use_case, checkpoint, attacked)
-        with lake.scratch(use_case.name, STAGE) as folder:
-            folder.mkdir(parents=True)
+        with draft.folder() as folder:
             (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
-            write_privacy_report(folder, lake, use_case, artifact_id, parents, found, attacked.losses)
-            report = lake.publish(
-                use_case.name,
-                STAGE,
-                artifact_id,
-                folder,
-                parents=parents,
-                settings_hash=STAGES[STAGE].settings_hash(use_case),
-                input_hash=inputs,
-                counts={"rows": found["rows"]},
-                info={"passed": found["passed"], "tracking": tracker.state()},
-                seconds=time.monotonic() - started,
-            )
+            write_privacy_report(folder, draft, found, attacked.losses)
+            info = {"passed": found["passed"], "tracking": tracker.state()}
+            report = draft.publish(folder, counts={"rows": found["rows"]}, info=info)
         finish_report(tracker, lake, report, _metrics(found))
     return report
 
@@ -87,9 +70,8 @@ def _attacked(
     resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
-    require_same_rendering(
-        json.loads(lake.read_file(checkpoint, "training.json")), renderer, resolved.weights_sha256, checkpoint
-    )
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    require_same_rendering(training, renderer, resolved.weights_sha256, checkpoint)
     with lake.local_copy(checkpoint) as folder:
         return Attacker(use_case, table, model, tokenizer, renderer, trained_on(lake, checkpoint)).attack(folder)
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.inputs import regression_inputs
 from ft_platform.evaluation.regression import SuiteResult, compare, general_text, instructions, multiple_choice
 from ft_platform.evaluation.suites import TEXT, choice_items, instruction_items, passages
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -26,8 +26,12 @@ from ft_platform.process import progress
 from ft_platform.process.code_hash import code
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
-from ft_platform.stages import STAGES
-from ft_platform.tracking import Tracker, figure_metrics, finish_report, parent_tags, tracker_for, training_run
+from ft_platform.tracking import (
+    Tracker,
+    figure_metrics,
+    finish_report,
+    report_tracker,
+)
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task
 
@@ -45,7 +49,6 @@ def publish_regression_report(
 
     Args:
         checkpoint: a version that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         VersionRefused: the base model is another than the checkpoint was trained on, or nobody can tell what the
@@ -53,14 +56,10 @@ def publish_regression_report(
         BaseModelError, SourceError, MissingExtra: nothing was published.
     """
     best = champion(lake, use_case.name, beside=checkpoint)
-    artifact_id, inputs = regression_inputs(lake, use_case, checkpoint, best)
-    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
-    if existing:
+    draft = Draft(lake, use_case, STAGE, *regression_inputs(lake, use_case, checkpoint, best), [checkpoint])
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
-    with tracker_for(
-        environment, use_case, STAGE, artifact_id, parent_tags([checkpoint]), log, training_run(lake, checkpoint)
-    ) as tracker:
+    with report_tracker(environment, draft, log, checkpoint) as tracker:
         tracker.parameters(use_case.settings.regression.model_dump(mode="json"))
         results, about_champion, base_inputs = measured(lake, environment, use_case, checkpoint, best)
         settings = use_case.settings.regression
@@ -69,7 +68,7 @@ def publish_regression_report(
             "champion": about_champion,
             "confidence": settings.confidence,
         }
-        return _publish(lake, use_case, artifact_id, inputs, checkpoint, results, found, base_inputs, started, tracker)
+        return _publish(draft, results, found, base_inputs, tracker)
 
 
 def measured(
@@ -241,34 +240,22 @@ def items_table(results: Mapping[str, Mapping[str, SuiteResult]]) -> pa.Table:
 
 
 def _publish(
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    inputs: str,
-    checkpoint: ArtifactVersion,
+    draft: Draft,
     results: Mapping[str, Mapping[str, SuiteResult]],
     found: dict[str, Any],
     base_inputs: str,
-    started: float,
     tracker: Tracker,
 ) -> ArtifactVersion:
     from ft_platform.reporting.regression_report import write_regression_report
 
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / FIGURES).write_text(
             json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
         pq.write_table(items_table(results), folder / ITEMS)
-        write_regression_report(folder, lake, use_case, artifact_id, checkpoint, found)
-        report = lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
+        write_regression_report(folder, draft, found)
+        report = draft.publish(
             folder,
-            parents=[checkpoint],
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
             counts={"items": sum(one["items"] for one in found["suites"].values()), "suites": len(found["suites"])},
             info={
                 "passed": found["passed"],
@@ -276,9 +263,8 @@ def _publish(
                 "base_inputs": base_inputs,
                 "tracking": tracker.state(),
             },
-            seconds=time.monotonic() - started,
         )
-    finish_report(tracker, lake, report, _metrics(found))
+    finish_report(tracker, draft.lake, report, _metrics(found))
     return report
 
 

@@ -1,7 +1,6 @@
 """Filled-in review sheets become the artifact `human_review`."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.review.answers import read_answers
 from ft_platform.evaluation.review.figures import RATINGS, REVIEW, STAGE, ratings_table, read_review, review_figures
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.review_sheets import read_key
@@ -29,7 +29,6 @@ def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tup
         AnswersRefused: with every problem of the files.
         VersionRefused: the evaluation that was judged is not in the lake any more, or is damaged.
     """
-    started = time.monotonic()
     answers = read_answers(paths, lambda sheet: read_key(lake, use_case, sheet))
     evaluation = lake.artifact(use_case.name, "evaluation_report", answers.key["evaluation"])
     if evaluation is None:
@@ -40,31 +39,23 @@ def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tup
     settings = STAGES[STAGE].settings_hash(use_case)
     said = {"ratings": answers.ratings, "first_chosen": answers.first_chosen, "empty": answers.empty}
     inputs = settings_hash({"stage": settings, "evaluation": evaluation.content_hash, "sheet": answers.sheet, **said})
-    artifact_id = f"review-{inputs[:12]}"
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+    draft = Draft(lake, use_case, STAGE, f"review-{inputs[:12]}", inputs, [evaluation])
+    if existing := draft.existing():
         return existing, read_review(lake, existing)
     from ft_platform.reporting.review_report import write_review_report
 
     figures = review_figures(answers, evaluation.id, use_case.settings.evaluation)
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         pq.write_table(ratings_table(answers), folder / RATINGS)
         (folder / REVIEW).write_text(json.dumps(figures, indent=1), encoding="utf-8")
-        write_review_report(folder, lake, use_case, artifact_id, evaluation, figures)
-        report = lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
+        write_review_report(folder, draft, figures)
+        report = draft.publish(
             folder,
-            parents=[evaluation],
-            settings_hash=settings,
-            input_hash=inputs,
             counts={
                 "rows": figures["rows"],
                 "raters": len(figures["raters"]),
                 "ratings": sum(rater["answers"] for rater in figures["raters"]),
             },
             info={"win_rate": figures["win_rate"]["value"], "sheet": answers.sheet},
-            seconds=time.monotonic() - started,
         )
     return report, figures

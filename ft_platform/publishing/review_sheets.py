@@ -13,6 +13,7 @@ from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED
 from ft_platform.evaluation.pairs import Pair, newest_evaluation, pairs_of
 from ft_platform.evaluation.review.sheets import Sheet, SheetRow, as_csv, as_xlsx, text_hash
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -69,7 +70,7 @@ def export_sheets(
             "alternative": alternative,
             "rows": [p.record_id for p in chosen],
             "raters": names,
-            **_seed(use_case),
+            "seed": use_case.settings.evaluation.seed,
         }
     )
     sheet = f"sheet-{inputs[:12]}"
@@ -91,7 +92,12 @@ def export_sheets(
     made = {rater: FORMATS[file_format](Sheet(sheet, rater, _rows(chosen, sides[rater]))) for rater in names}
     files = {folder / f"{sheet}_{rater}.{file_format}": content for rater, content in made.items()}
     _require_free(files)
-    _publish_key(lake, use_case, evaluation, sheet, inputs, key)
+    settings = STAGES["human_review"].settings_hash(use_case)
+    draft = Draft(lake, use_case, KEYS, sheet, inputs, [evaluation], settings)
+    if not draft.existing():
+        with draft.folder() as place:
+            (place / KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
+            draft.publish(place, counts={"rows": len(chosen), "raters": len(names)})
     for path, content in files.items():
         _write_new(path, content)
     return {
@@ -104,10 +110,6 @@ def export_sheets(
         "raters": names,
         "files": [str(path) for path in files],
     }
-
-
-def _seed(use_case: NamedUseCase) -> dict[str, int]:
-    return {"seed": use_case.settings.evaluation.seed}
 
 
 def first_systems(evaluation: ArtifactVersion, sheet: str, rater: str, rows: int) -> list[str]:
@@ -129,26 +131,6 @@ def _rows(chosen: Sequence[Pair], sides: Sequence[str]) -> list[SheetRow]:
         SheetRow(number, *shown(pair, first))
         for number, (pair, first) in enumerate(zip(chosen, sides, strict=True), start=1)
     ]
-
-
-def _publish_key(
-    lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, sheet: str, inputs: str, key: dict[str, Any]
-) -> None:
-    if lake.intact_artifact(use_case.name, KEYS, sheet):
-        return
-    with lake.scratch(use_case.name, KEYS) as folder:
-        folder.mkdir(parents=True)
-        (folder / KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
-        lake.publish(
-            use_case.name,
-            KEYS,
-            sheet,
-            folder,
-            parents=[evaluation],
-            settings_hash=STAGES["human_review"].settings_hash(use_case),
-            input_hash=inputs,
-            counts={"rows": len(key["rows"]), "raters": len(key["raters"])},
-        )
 
 
 def read_key(lake: Lake, use_case: NamedUseCase, sheet: str) -> dict[str, Any] | None:

@@ -1,17 +1,16 @@
 """The artifact `roi_report` of an evaluation, with its figures, pictures and page."""
 
 import json
-import time
 
 from ft_platform.business.inputs import STAGE, collect_inputs, roi_inputs
 from ft_platform.business.measurements import measurement_parts, read_measurements
 from ft_platform.business.roi import roi
 from ft_platform.errors import FtError, VersionRefused
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 FIGURES = "roi.json"
@@ -30,35 +29,24 @@ def publish_roi(
     """
     from ft_platform.reporting.roi_report import write_roi_report
 
-    artifact_id, inputs = roi_inputs(lake, environment, use_case, evaluation_report)
-    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
-    if existing:
+    inputs = roi_inputs(lake, environment, use_case, evaluation_report)
+    draft = Draft(lake, use_case, STAGE, *inputs, [evaluation_report])
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
     # Rows of measurements may be about persons: what is unpacked of them lies in the restricted zone, and only figures
     # leave this function.
     with lake.scratch(use_case.name, STAGE, zone="restricted") as private:
         private.mkdir(mode=0o700)
         measured = read_measurements(use_case.settings.business, environment, private)
     found = roi(collect_inputs(lake, environment, use_case, evaluation_report, measured))
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / FIGURES).write_text(
             json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
-        write_roi_report(folder, lake, use_case, artifact_id, evaluation_report, found)
-        return lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
-            folder,
-            parents=[evaluation_report],
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
-            counts={"test_rows": found["test_rows"], "measurements": sum(one["rows"] for one in found["measurements"])},
-            info={"status": {name: figure["status"] for name, figure in found["figures"].items()}},
-            seconds=time.monotonic() - started,
-        )
+        write_roi_report(folder, draft, evaluation_report, found)
+        counts = {"test_rows": found["test_rows"], "measurements": sum(one["rows"] for one in found["measurements"])}
+        info = {"status": {name: figure["status"] for name, figure in found["figures"].items()}}
+        return draft.publish(folder, counts=counts, info=info)
 
 
 def newest_roi(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, dict]:

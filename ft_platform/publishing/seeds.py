@@ -1,7 +1,6 @@
 """From an evaluation to the published `seed_variation`."""
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +12,11 @@ from ft_platform.experiments.inputs import experiment_inputs, recipe_id, require
 from ft_platform.experiments.seed_results import FIGURES, STAGE
 from ft_platform.experiments.seeds import measured
 from ft_platform.experiments.study import owning
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
-from ft_platform.tracking import figure_metrics, finish_report, parent_tags, tracker_for
+from ft_platform.tracking import figure_metrics, finish_report, report_tracker
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -34,7 +33,6 @@ def publish_seed_variation(
 
     Args:
         splits, evaluation: versions that passed the gate.
-        log: a logger.
 
     Raises:
         ConfigError: `seed_variation.seeds` is 1.
@@ -45,35 +43,22 @@ def publish_seed_variation(
         BudgetExceeded, NanLoss, OutOfMemory: as in training.
     """
     require_several(use_case)
-    artifact_id, inputs = experiment_inputs(use_case, STAGE, splits, evaluation)
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+    draft = Draft(lake, use_case, STAGE, *experiment_inputs(use_case, STAGE, splits, evaluation), [splits, evaluation])
+    if existing := draft.existing():
         return existing
     from ft_platform.reporting.seed_report import write_seed_report
 
-    started = time.monotonic()
     recipe = recipe_id(use_case, splits)
     folder = working_folder(environment, STAGE, use_case, recipe)
-    parents = [splits, evaluation]
-    with owning(folder), tracker_for(environment, use_case, STAGE, artifact_id, parent_tags(parents), log) as tracker:
+    with owning(folder), report_tracker(environment, draft, log) as tracker:
         tracker.parameters({"seeds": seeds_of(use_case), **use_case.settings.training.model_dump(mode="json")})
         found, further = measured(lake, environment, use_case, splits, evaluation, folder, log)
-        with lake.scratch(use_case.name, STAGE) as place:
-            place.mkdir(parents=True)
+        with draft.folder() as place:
             (place / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
             pq.write_table(further, place / PREDICTIONS)
-            write_seed_report(place, lake, use_case, artifact_id, parents, found)
-            report = lake.publish(
-                use_case.name,
-                STAGE,
-                artifact_id,
-                place,
-                parents=parents,
-                settings_hash=STAGES[STAGE].settings_hash(use_case),
-                input_hash=inputs,
-                counts={"seeds": len(found["seeds"]), "test_rows": found["test_rows"]},
-                info={"recipe": recipe, "tracking": tracker.state()},
-                seconds=time.monotonic() - started,
-            )
+            write_seed_report(place, draft, found)
+            counts = {"seeds": len(found["seeds"]), "test_rows": found["test_rows"]}
+            report = draft.publish(place, counts=counts, info={"recipe": recipe, "tracking": tracker.state()})
         for file in folder.glob("*.parquet"):  # the published table holds them
             file.unlink()
         finish_report(tracker, lake, report, _metrics(found))

@@ -1,18 +1,17 @@
 """From a version of `splits` to a published checkpoint."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.costs.budgets import used_up
 from ft_platform.errors import ConfigError, DoesNotFit, OutOfMemory
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
-from ft_platform.stages import STAGES
 from ft_platform.tracking import Tracker, tracker_for
 from ft_platform.training.fit_check import require_fit
 from ft_platform.training.inputs import checkpoint_inputs
@@ -45,7 +44,6 @@ def checkpoint_for(
 
     Args:
         splits: a version that passed the gate (`lake.gate.require_usable`).
-        log: a logger.
 
     Raises:
         BaseModelError, DataError, NanLoss, OutOfMemory: nothing was published.
@@ -54,21 +52,21 @@ def checkpoint_for(
     """
     from ft_platform.training import processes
 
-    checkpoint_id, inputs = checkpoint_inputs(use_case, splits)
-    folders = TrainingStates(lake, splits, checkpoint_id, use_case.settings.compute.states_kept)
-    existing = _existing(lake, use_case, checkpoint_id, log)
+    draft = Draft(lake, use_case, STAGE, *checkpoint_inputs(use_case, splits), [splits])
+    folders = TrainingStates(lake, splits, draft.id, use_case.settings.compute.states_kept)
+    existing = _existing(draft, log)
     if existing and not folders.steps():
         processes.gathered(False)
         return existing
-    with lease(lake, use_case.name, checkpoint_id) as held:
-        if existing := _existing(lake, use_case, checkpoint_id, log):
+    with lease(lake, use_case.name, draft.id) as held:
+        if existing := _existing(draft, log):
             folders.remove()  # of a process that was killed between publishing and this
             processes.gathered(False)
             return existing
         processes.gathered(True)
         origin = {"splits": splits.id, "content_hash": splits.content_hash}
-        with tracker_for(environment, use_case, STAGE, checkpoint_id, origin, log) as tracker:
-            return _train(lake, environment, use_case, splits, checkpoint_id, inputs, folders, tracker, log, held)
+        with tracker_for(environment, use_case, STAGE, draft.id, origin, log) as tracker:
+            return _train(draft, environment, splits, folders, tracker, log, held)
 
 
 def help_with_training(
@@ -91,22 +89,19 @@ def help_with_training(
         _fit_in_memory(lake, environment, use_case, splits, states, stopping, Tracker("the first process tracks"), log)
 
 
-def _existing(lake: Lake, use_case: NamedUseCase, checkpoint_id: str, log: Any) -> Trained | None:
-    existing = lake.intact_artifact(use_case.name, STAGE, checkpoint_id)
+def _existing(draft: Draft, log: Any) -> Trained | None:
+    existing = draft.existing()
     if existing is None:
         return None
-    info = lake.manifest(existing).info
-    log.info(f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused")
+    info = draft.lake.manifest(existing).info
+    log.info(f"{draft.id} was trained on the same content with the same settings: unchanged, reused")
     return Trained(existing, info["metrics"], info.get("tracking"), reused=True)
 
 
 def _train(
-    lake: Lake,
+    draft: Draft,
     environment: Environment,
-    use_case: NamedUseCase,
     splits: TableVersion,
-    checkpoint_id: str,
-    inputs: str,
     folders: TrainingStates,
     tracker: Tracker,
     log: Any,
@@ -117,8 +112,8 @@ def _train(
     from ft_platform.training.state import States
     from ft_platform.training.stopping import Stopping, telling_what_was_saved
 
+    lake, use_case = draft.lake, draft.use_case
     compute = use_case.settings.compute
-    started = time.monotonic()
     profile = environment.profile(compute.profile)
     stopping = Stopping(
         use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile)
@@ -140,21 +135,10 @@ def _train(
         "micro_batch_tokens": training.micro_batch_tokens,
     }
     counts = {side: rendered.counts() for side, rendered in prepared.sides.items()}
-    with lake.scratch(use_case.name, STAGE) as folder:
+    with draft.folder() as folder:
         write_checkpoint(folder, prepared, run, use_case, {**info, "counts": counts})
-        write_training_report(folder, lake, use_case, checkpoint_id, splits)
-        checkpoint = lake.publish(
-            use_case.name,
-            STAGE,
-            checkpoint_id,
-            folder,
-            parents=[splits],
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
-            counts=counts,
-            info=info,
-            seconds=time.monotonic() - started,
-        )
+        write_training_report(folder, draft)
+        checkpoint = draft.publish(folder, counts, info)
     states.remove()
     if isinstance(tracker.state(), dict):
         with lake.local_copy(checkpoint) as published:
@@ -237,9 +221,8 @@ def _promised(prepared: Prepared, training: Training) -> str:
 
 def _halved(prepared: Prepared, training: Training) -> Training | None:
     """The same with half as many tokens at once, or None where already a single row fills them."""
-    longest = prepared.objective.shared_tokens + max(
-        map(prepared.objective.length, [*prepared.rows, *prepared.validation])
-    )
+    make = [*prepared.rows, *prepared.validation]
+    longest = prepared.objective.shared_tokens + max(map(prepared.objective.length, make))
     half = training.micro_batch_tokens // 2
     return training.model_copy(update={"micro_batch_tokens": half}) if half >= max(longest, 64) else None
 

@@ -1,9 +1,9 @@
 """The audit of a version of `splits`, from the stored rows to a published report and verdict."""
 
 import json
-import time
 from typing import Any
 
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
@@ -28,25 +28,14 @@ def audit_for(lake: Lake, environment: Environment, use_case: NamedUseCase, spli
 
 
 def _audit(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
-    started = time.monotonic()
+    settings = check_settings_hash(use_case, "splits", TRAINING_AUDIT)
+    draft = Draft(lake, use_case, AUDIT_PAGE, *audit_inputs(use_case, splits), [splits], settings)
     figures = figures_of(lake, environment, use_case, splits)
-    audit_id, inputs = audit_inputs(use_case, splits)
-    with lake.scratch(use_case.name, AUDIT_PAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / FIGURES).write_text(json.dumps(figures, indent=1), encoding="utf-8")
         (folder / REPORT).write_text(_page(use_case, splits, figures), encoding="utf-8")
-        return lake.publish(
-            use_case.name,
-            AUDIT_PAGE,
-            audit_id,
-            folder,
-            parents=[splits],
-            settings_hash=check_settings_hash(use_case, "splits", TRAINING_AUDIT),
-            input_hash=inputs,
-            counts={"rows": figures["rows"]},
-            info={"table": splits.name, "version": splits.id, "content_hash": splits.content_hash},
-            seconds=time.monotonic() - started,
-        )
+        info = {"table": splits.name, "version": splits.id, "content_hash": splits.content_hash}
+        return draft.publish(folder, counts={"rows": figures["rows"]}, info=info)
 
 
 def _page(use_case: NamedUseCase, splits: TableVersion, figures: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ft_platform.errors import DataError, VersionRefused
 from ft_platform.evaluation.champion import champion
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import now
@@ -155,8 +156,8 @@ def the_checkpoint(lake: Lake, use_case: NamedUseCase, checkpoint_id: str | None
     return next((one for one in found if not problems_with(lake, use_case, one)), found[0])
 
 
-WritePages = Callable[[Path, Lake, NamedUseCase, str, Decision], None]
-"""Folder, lake, use case, id of the decision, decision -> its pages, written into the folder."""
+WritePages = Callable[[Path, Draft, Decision], None]
+"""Writes the pages of a decision into the folder."""
 
 
 def publish_decision(
@@ -182,31 +183,22 @@ def publish_decision(
     found = decision.to_dict()
     parents = [checkpoint if name == CHECKPOINT else versions[name] for name in STAGES[STAGE].parents]
     inputs = input_hash(use_case, STAGE, parents, found=settings_hash(found))
-    artifact_id = f"decision-{inputs[:12]}"
-    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
-    if existing:
+    draft = Draft(lake, use_case, STAGE, f"decision-{inputs[:12]}", inputs, parents, started=started)
+    if existing := draft.existing():
         return existing
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / FILE).write_text(
             json.dumps({**found, "decided_at": now()}, indent=1, ensure_ascii=False), encoding="utf-8"
         )
-        write_pages(folder, lake, use_case, artifact_id, decision)
-        return lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
+        write_pages(folder, draft, decision)
+        return draft.publish(
             folder,
-            parents=parents,
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
             counts={
                 "rules": len(decision.rulings),
                 "broken": sum(not r.passed for r in decision.rulings),
                 "waived": len(found["waivers"]),
             },
             info={"decision": found["decision"], "checkpoint": found["checkpoint"]},
-            seconds=time.monotonic() - started,
         )
 
 

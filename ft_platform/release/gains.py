@@ -30,11 +30,8 @@ def gained(main: Metric, found: Figure, margin: float, said: str) -> Finding:
     text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) {said}"
     if gain.low > margin:
         return Finding(True, f"{text}.", gain)
-    return Finding(
-        False,
-        f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}.",
-        gain,
-    )
+    why = f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}."
+    return Finding(False, why, gain)
 
 
 def require_champion(report: str, compared: ComparedChampion | None, champion: str | None) -> None:

@@ -43,9 +43,8 @@ def _asked(settings: UseCase, policy: Policy) -> list[str]:
 def _beats(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
     gate, by = settings.gate, f"under policy {policy.title} of this installation"
     missing = [name for name in _asked(settings, policy) if name not in gate.beats]
-    if (
-        missing and gate.beats != Gate().beats
-    ):  # the default, which `ft new` writes out, says nothing against the systems that the policy adds
+    # The default, which `ft new` writes out, says nothing against the systems that the policy adds.
+    if missing and gate.beats != Gate().beats:
         yield Undercut(("gate", "beats"), f"gate.beats must have {', '.join(missing)} {by}")
     if gate.metric and gate.metric not in policy.metrics:
         yield Undercut(

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.rule import Ruling
@@ -96,12 +97,8 @@ def grant(
         problems.append(f"the last day must be between today and {today + timedelta(days=LONGEST_DAYS)}, got {until}")
     if problems:
         raise ConfigError(problems)
-    words = {
-        "rule": ruling.rule,
-        "checkpoint": checkpoint.artifact_id,
-        "granted_by": person,
-        "role": role_of(ruling.rule),
-    }
+    role = role_of(ruling.rule)
+    words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role}
     granted_at = datetime.combine(today, datetime.now(UTC).timetz()).isoformat(timespec="seconds")
     words |= {
         "reason": reason.strip(),
@@ -111,18 +108,10 @@ def grant(
     }
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
-    with lake.scratch(use_case.name, STORED_AS) as folder:
-        folder.mkdir(parents=True)
+    draft = Draft(lake, use_case, STORED_AS, waiver.id, inputs, [checkpoint], inputs[:16])
+    with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(waiver.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
-        lake.publish(
-            use_case.name,
-            STORED_AS,
-            waiver.id,
-            folder,
-            parents=[checkpoint],
-            settings_hash=inputs[:16],
-            input_hash=inputs,
-        )
+        draft.publish(folder)
     return waiver
 
 

@@ -5,37 +5,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, drawing
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case.named import NamedUseCase
+from ft_platform.reporting.report_page import saved, write_report_page
 
 
-def write_curve_report(
-    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]
-) -> None:
+def write_curve_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """Fills `folder` with `learning_curve.json`, `learning_curve.png` and `report.html`."""
-    folder.mkdir(parents=True)
     (folder / "learning_curve.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
-    (folder / "learning_curve.png").write_bytes(curve_plot(found))
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "learning_curve_report.html",
-        title=f"Learning curve of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Learning curve of {draft.use_case.name}",
         found=found,
         settings={
-            "training": use_case.settings.training.model_dump(mode="json"),
-            "learning_curve": use_case.settings.learning_curve.model_dump(mode="json"),
+            "training": draft.use_case.settings.training.model_dump(mode="json"),
+            "learning_curve": draft.use_case.settings.learning_curve.model_dump(mode="json"),
         },
-        curve=(folder / "learning_curve.png").read_bytes(),
-        lineage=lineage_rows(manifests_behind(lake, [splits])),
+        pictures=saved(folder, {"learning_curve": curve_plot(found)}),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def curve_plot(found: Mapping[str, Any]) -> bytes:

@@ -4,9 +4,9 @@ Covered: Great Expectations gets counts only, never a value of a record, so its 
 text and the tables are kept; scripts, styles, pictures and links are not, because they are fetched from other hosts.
 """
 
-import time
 from typing import Any
 
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.stages import DATA_DOCS, check_settings_hash
@@ -32,24 +32,14 @@ def publish_data_docs(
         version: the table that was validated.
         numbers: further counts to show above the results, by name.
     """
-    started = time.monotonic()
     settings = check_settings_hash(use_case, version.name, "meets_expectations")
     report_id = f"{version.name}-{version.version}-{settings}"
-    if existing := lake.intact_artifact(use_case.name, DATA_DOCS, report_id):
+    draft = Draft(lake, use_case, DATA_DOCS, report_id, report_id, [version], settings)
+    if existing := draft.existing():
         return existing
-    with lake.scratch(use_case.name, DATA_DOCS) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / PAGE).write_text(data_docs(use_case, version, result, numbers), encoding="utf-8")
-        return lake.publish(
-            use_case.name,
-            DATA_DOCS,
-            report_id,
-            folder,
-            parents=[version],
-            settings_hash=settings,
-            input_hash=report_id,
-            seconds=time.monotonic() - started,
-        )
+        return draft.publish(folder)
 
 
 def data_docs(use_case: NamedUseCase, version: TableVersion, result: ValidationResult, numbers: dict[str, Any]) -> str:
@@ -98,11 +88,9 @@ def _rendered(version: TableVersion, result: ValidationResult) -> str:
 def _gx_result(found: dict[str, Any], rows: int) -> Any:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
 
-    counted = {
-        "element_count": rows,
-        "unexpected_count": found["unexpected_count"],
-        "unexpected_percent": found["unexpected_percent"],
-    }
+    unexpected_count = found["unexpected_count"]
+    unexpected_percent = found["unexpected_percent"]
+    counted = {"element_count": rows, "unexpected_count": unexpected_count, "unexpected_percent": unexpected_percent}
     observed = {"observed_value": found["observed"]} if found["observed"] is not None else {}
     return ExpectationValidationResult(
         success=found["passed"],

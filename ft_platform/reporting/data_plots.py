@@ -9,7 +9,7 @@ import numpy as np
 
 from ft_platform.profiling.lengths import Lengths, bin_end
 from ft_platform.records.columns import SIDES
-from ft_platform.reporting.figure import COLOURS, drawing, short
+from ft_platform.reporting.figure import COLOURS, drawing, remark, short
 
 MOST_BARS = 30
 LINEAR_BELOW = 40
@@ -35,7 +35,7 @@ def counts_plot(counts: Mapping[str, int], xlabel: str, *, of: int | None = None
         axes.set(xlabel=xlabel, xlim=(0, 1.25 * max([*shown.values(), 1])))
         _count_axis(axes)
         if not shown:
-            axes.text(0.5, 0.5, "none", transform=axes.transAxes, ha="center", style="italic", color="#555555")
+            remark(axes, "none")
     return buffer.getvalue()
 
 
@@ -48,19 +48,16 @@ def lengths_plot(lengths: Lengths, xlabel: str, before: Lengths | None = None) -
     """Share of the rows by length, and the version before as a line."""
     with drawing(6.4, 2.6) as (figure, axes, buffer):
         both = [found for found in (lengths, before) if found and found.rows]
-        smallest, largest = (
-            min((found.smallest for found in both), default=0),
-            max((found.largest for found in both), default=1),
-        )
+        smallest = min((found.smallest for found in both), default=0)
+        largest = max((found.largest for found in both), default=1)
         bins: Any = np.arange(smallest, largest + 2) - 0.5
         if largest > LINEAR_BELOW:
             axes.set_xscale("log")
             bins = _half_doublings(smallest, largest)
         axes.hist(**_weighted(lengths, bins), color=COLOURS[0], label="this version")
         if before and before.rows:
-            axes.hist(
-                **_weighted(before, bins), histtype="step", color=COLOURS[5], linewidth=1.5, label="version before"
-            )
+            step = {"histtype": "step", "color": COLOURS[5], "linewidth": 1.5, "label": "version before"}
+            axes.hist(**_weighted(before, bins), **step)
             figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
         axes.set(xlabel=xlabel, ylabel="share of records", xlim=(bins[0], bins[-1]))
         if largest > LINEAR_BELOW:
@@ -94,9 +91,8 @@ def split_balance_plot(sides: Mapping[str, Mapping[str, int]]) -> bytes:
             edge += sum(found.get(side, 0) for found in sides.values()) / all_rows
             if side != SIDES[-1]:
                 axes.axvline(edge, color="black", linewidth=0.8, linestyle=":")
-        axes.set_yticks(
-            range(len(labels)), [f"{short(label) or 'all records'} ({rows[label]:,})" for label in labels], fontsize=8
-        )
+        names = [f"{short(label) or 'all records'} ({rows[label]:,})" for label in labels]
+        axes.set_yticks(range(len(labels)), names, fontsize=8)
         axes.set_ylim(max(len(labels), 1) - 0.4, -0.6)
         axes.set(xlim=(0, 1), xlabel="share of the label's records (dotted: of all records)")
         figure.legend(loc="outside lower center", ncols=len(SIDES), frameon=False, fontsize=8)
@@ -110,11 +106,8 @@ def k_anonymity_plot(counts: Mapping[str, Any], rows: int) -> bytes:
         counts: of `privacy.k_anonymity.Plan`.
         rows: records before.
     """
-    bars = {
-        "alone before": counts["unique_rows_before"],
-        "alone after": counts["unique_rows_after"],
-        "left out": counts["rows_removed"],
-    }
+    before, after = counts["unique_rows_before"], counts["unique_rows_after"]
+    bars = {"alone before": before, "alone after": after, "left out": counts["rows_removed"]}
     levels = [f"{short(column)}: level {level}" for column, level in counts["levels"].items()]
     title = (
         f"k = {number_or_none(counts['k'])} (required {counts['required_k']}), l-diversity"
@@ -157,9 +150,8 @@ def _half_doublings(smallest: int, largest: int) -> np.ndarray:
     """Bins whose bounds are bounds of the bins of `Lengths`, so that none gets the rows of its neighbour; 0 has one of
     its own."""
     first, last = math.floor(2 * math.log2(max(smallest, 0.5))), math.ceil(2 * math.log2(largest + 1))
-    return 2.0 ** (
-        np.array([step for step in range(first, last + 1) if step not in (-1, 1)]) / 2
-    )  # no whole number is in sqrt(2) to 2
+    steps = [step for step in range(first, last + 1) if step not in (-1, 1)]  # no whole number is in sqrt(2) to 2
+    return 2.0 ** (np.array(steps) / 2)
 
 
 def _weighted(lengths: Lengths, bins: np.ndarray) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 one page, card and Croissant."""
 
 import json
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ft_platform.governance.reasons import REASONS
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.input_hash import input_hash
-from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.process.hidden_names import source_place
@@ -17,9 +16,9 @@ from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plo
 from ft_platform.reporting.documents import croissant, dataset_card, statements
 from ft_platform.reporting.documents.facts import Facts, facts_behind, outcome
 from ft_platform.reporting.funnel import funnel_of
-from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows
 from ft_platform.reporting.plots import funnel_plot
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
@@ -32,9 +31,8 @@ MOST_HASHES = 1000
 
 def existing_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion | None:
     """The report on these records with these verdicts and settings, or None."""
-    return lake.intact_artifact(
-        use_case.name, STAGE, _inputs(use_case, splits, facts_behind(lake, use_case, splits))[0]
-    )
+    artifact_id = _inputs(use_case, splits, facts_behind(lake, use_case, splits))[0]
+    return lake.intact_artifact(use_case.name, STAGE, artifact_id)
 
 
 def publish_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion:
@@ -43,32 +41,18 @@ def publish_data_report(lake: Lake, use_case: NamedUseCase, splits: TableVersion
     Raises:
         VersionRefused: a version behind it has no manifest any more.
     """
-    started = time.monotonic()
     facts = facts_behind(lake, use_case, splits)
-    artifact_id, inputs = _inputs(use_case, splits, facts)
-    if existing := lake.intact_artifact(use_case.name, STAGE, artifact_id):
+    draft = Draft(lake, use_case, STAGE, *_inputs(use_case, splits, facts), [splits])
+    if existing := draft.existing():
         return existing
     found = figures(facts)
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
         (folder / "README.md").write_text(dataset_card.make(facts), encoding="utf-8")
         (folder / "croissant.json").write_text(croissant.make(facts), encoding="utf-8")
-        _write_page(folder, facts, found, artifact_id)
-        return lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
-            folder,
-            parents=[splits],
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
-            counts={
-                "rows": splits.rows,
-                "checks_not_passed": sum(one["status"] != "passed" for one in found["checks"]),
-            },
-            seconds=time.monotonic() - started,
-        )
+        _write_page(folder, draft, facts, found)
+        not_passed = sum(one["status"] != "passed" for one in found["checks"])
+        return draft.publish(folder, {"rows": splits.rows, "checks_not_passed": not_passed})
 
 
 def _inputs(use_case: NamedUseCase, splits: TableVersion, facts: Facts) -> tuple[str, str]:
@@ -139,10 +123,8 @@ def _permission(facts: Facts) -> dict[str, Any]:
 
 def _personal_data(facts: Facts) -> dict[str, Any]:
     counts = facts.manifest("anonymized_records").counts
-    residual, recall = (
-        facts.verdict("anonymized_records", "no_residual_pii"),
-        facts.verdict("anonymized_records", "recall_above_floor"),
-    )
+    residual = facts.verdict("anonymized_records", "no_residual_pii")
+    recall = facts.verdict("anonymized_records", "recall_above_floor")
     numbers = recall.numbers if recall else {}
     entities = numbers.get("entities", {})
     return {
@@ -177,19 +159,13 @@ def _personal_data(facts: Facts) -> dict[str, Any]:
 
 def _k_anonymity(facts: Facts) -> dict[str, Any]:
     """What making them coarser took, and what the check counted afterwards."""
-    made, verdict = (
-        facts.manifest("anonymized_records").counts.get("k_anonymity") or {},
-        facts.verdict("anonymized_records", "is_k_anonymous"),
-    )
+    made = facts.manifest("anonymized_records").counts.get("k_anonymity") or {}
+    verdict = facts.verdict("anonymized_records", "is_k_anonymous")
     numbers = verdict.numbers if verdict else {}
     k = numbers.get("k")
     told = {"says": numbers.get("says"), "reason": numbers.get("reason"), "not_looked_at": numbers.get("not_looked_at")}
-    return {
-        **made,
-        "k": k,
-        "status": "not_checked" if verdict is None else "not_measured" if k is None else "measured",
-        **told,
-    }
+    status = "not_checked" if verdict is None else "not_measured" if k is None else "measured"
+    return {**made, "k": k, "status": status, **told}
 
 
 def _duplicates(facts: Facts) -> dict[str, Any]:
@@ -200,11 +176,9 @@ def _duplicates(facts: Facts) -> dict[str, Any]:
         else {kind: funnel["removed"].get(kind, 0) for kind in ("exact_duplicate", "near_duplicate")}
     )
     leakage = facts.verdict("splits", "no_leakage")
-    return {
-        "removed": removed,
-        "pairs_on_two_sides": leakage.numbers.get("near_duplicate_pairs") if leakage else None,
-        "status": "not_checked" if leakage is None else "passed" if leakage.passed else "failed",
-    }
+    pairs_on_two_sides = leakage.numbers.get("near_duplicate_pairs") if leakage else None
+    status = "not_checked" if leakage is None else "passed" if leakage.passed else "failed"
+    return {"removed": removed, "pairs_on_two_sides": pairs_on_two_sides, "status": status}
 
 
 def _checks(facts: Facts) -> list[dict[str, Any]]:
@@ -230,34 +204,29 @@ def _checks(facts: Facts) -> list[dict[str, Any]]:
     return found
 
 
-def _write_page(folder: Path, facts: Facts, found: Mapping[str, Any], artifact_id: str) -> None:
+def _write_page(folder: Path, draft: Draft, facts: Facts, found: Mapping[str, Any]) -> None:
     """Pictures, and `report.html`."""
     division, k = found["division"], found["k_anonymity"]
     pictures = {"funnel": funnel_plot(found["funnel"])}
     if found["personal_data"]["replaced"] is not None:
         pictures["personal_data"] = entity_counts_plot(found["personal_data"]["replaced"])
     if "required_k" in k:
-        pictures["k_anonymity"] = k_anonymity_plot(
-            facts.counts("anonymized_records")["k_anonymity"], facts.counts("anonymized_records")["funnel"]["rows_in"]
-        )
+        counts = facts.counts("anonymized_records")["k_anonymity"]
+        pictures["k_anonymity"] = k_anonymity_plot(counts, facts.counts("anonymized_records")["funnel"]["rows_in"])
     if division["rows_per_split"]:
         pictures["split_balance"] = split_balance_plot(division["rows_per_label"] or {"": division["rows_per_split"]})
-    for name, png in pictures.items():
-        (folder / f"{name}.png").write_bytes(png)
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "data_report.html",
         title=f"Data of {facts.name}",
-        use_case=facts.name,
-        artifact_id=artifact_id,
-        written_at=now(),
         found=found,
         not_passed=[one for one in found["checks"] if one["status"] != "passed"],
         source=statements.source(facts),
         permission=statements.permission(facts),
         personal_data=statements.personal_data(facts),
         division=statements.splits(facts),
-        pictures=pictures,
+        pictures=saved(folder, pictures),
         owner=facts.owner("compliance"),
         lineage=lineage_rows(dict(facts.manifests)),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")

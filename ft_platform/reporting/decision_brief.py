@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.slices import slice_metric
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.release.evidence import FILES, Item
@@ -16,6 +17,7 @@ from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import seeds_plot, systems_plot
+from ft_platform.reporting.report_page import saved
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
@@ -32,11 +34,10 @@ SIGNERS = {
 }
 
 
-def write_decision(folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, decision: "Decision") -> None:
+def write_decision(folder: Path, draft: Draft, decision: "Decision") -> None:
     """`decision_brief.html`, and `systems.png` and `seeds.png` where systems and seeds could be compared."""
-    values = brief_values(lake, use_case, artifact_id, decision)
-    for name, png in values["pictures"].items():
-        (folder / f"{name}.png").write_bytes(png)
+    values = brief_values(draft.lake, draft.use_case, draft.id, decision)
+    saved(folder, values["pictures"])
     (folder / PAGE).write_text(page(PAGE, **values), encoding="utf-8")
 
 

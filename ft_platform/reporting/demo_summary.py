@@ -80,10 +80,8 @@ def _verdict(found: dict[str, Any], control: bool) -> list[str]:
     accepted = found["decision"]["decision"] == "accepted"
     broken = ", ".join(found["decision"]["broken"])
     if control:
-        good, bad = (
-            f"Refused, as it must be: {broken}.",
-            "ACCEPTED, although the answers were shuffled: these rules cannot be relied on.",
-        )
+        good = f"Refused, as it must be: {broken}."
+        bad = "ACCEPTED, although the answers were shuffled: these rules cannot be relied on."
         return [bad if accepted else good]
     release, waived = f"Release of {found['decision']['checkpoint']}:", ", ".join(found["decision"]["waived"])
     if not accepted:

@@ -16,15 +16,14 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.slices import slice_metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion, Version
+from ft_platform.lake.draft import Draft
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting import alt_texts, plain_words, plots
 from ft_platform.reporting.evidence_plots import calibration_plot, slices_plot
 from ft_platform.reporting.figure import short
 from ft_platform.reporting.funnel import funnel_of
-from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.report_page import write_report_page
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
 from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case.named import NamedUseCase
@@ -44,53 +43,43 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
     if figures["confusion"]:
         systems = list(figures["confusion"])
         last = systems[-1]
-        (folder / "confusion_matrix.png").write_bytes(
-            plots.confusion_matrix_plot(figures["labels"], figures["confusion"][last], last)
-        )
+        matrix = figures["confusion"][last]
+        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], matrix, last))
         shown = [system for system in ("tfidf_logreg", "base_few_shot", "fine_tuned") if system in systems]
         (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
         if last in figures["calibration"]:
             (folder / "calibration.png").write_bytes(calibration_plot(figures["calibration"][last]))
     if figures.get("slices"):
         compared_by, confidence = metric(slice_metric(use_case)), use_case.settings.evaluation.confidence
-        (folder / "slices.png").write_bytes(
-            slices_plot(figures["slices"], compared_by, figures["systems"]["fine_tuned"], confidence)
-        )
+        overall = figures["systems"]["fine_tuned"]
+        (folder / "slices.png").write_bytes(slices_plot(figures["slices"], compared_by, overall, confidence))
 
 
-def write_report(
-    folder: Path,
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    parents: Sequence[Version],
-    figures: Mapping[str, Any],
-) -> None:
-    """`report.html` and `funnel.png`, from the figures, the predictions in `folder` and the manifests of `parents`."""
-    settings = use_case.settings
+def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None:
+    """`report.html` and `funnel.png`, from figures, predictions in `folder` and manifests of the parents."""
+    settings = draft.use_case.settings
     metrics, main = metrics_of(settings.task.kind), metric(figures["main_metric"])
-    manifests = manifests_behind(lake, parents)
+    manifests = manifests_behind(draft.lake, draft.parents)
     funnel = funnel_of(manifests)
     (folder / "funnel.png").write_bytes(plots.funnel_plot(funnel))
-    checkpoint = next(p for p in parents if isinstance(p, ArtifactVersion) and p.name == "adapter_checkpoint")
+    checkpoint = next(p for p in draft.parents if isinstance(p, ArtifactVersion) and p.name == "adapter_checkpoint")
     pictures = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
     tuned = rows_of(pq.read_table(folder / PREDICTIONS), FINE_TUNED)
-    wrong = mistakes(use_case, tuned, records=1)
-    confidence, counts = settings.evaluation.confidence, slice_metric(use_case) in plain_words.COUNTED
-    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    wrong = mistakes(draft.use_case, tuned, records=1)
+    confidence, counts = settings.evaluation.confidence, slice_metric(draft.use_case) in plain_words.COUNTED
+    training = json.loads(draft.lake.read_file(checkpoint, "training.json"))
     gain = plain_words.gain(figures, confidence)
     has_curve = "loss_curve.png" in manifests["adapter_checkpoint"].files
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "evaluation_report.html",
-        title=f"Evaluation of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Evaluation of {draft.use_case.name}",
         short=[
             ("Verdict", [plain_words.quality(figures)]),
             ("What it gains", [gain["text"]]),
             ("For whom it is worse", plain_words.worse_for(figures["slices"], confidence, counts)),
-            ("What to do next", plain_words.next_after_evaluation(figures, confidence, use_case.name)),
+            ("What to do next", plain_words.next_after_evaluation(figures, confidence, draft.use_case.name)),
         ],
         good=gain["good"],
         verdicts=verdicts(figures, main, settings.evaluation.confidence),
@@ -104,7 +93,7 @@ def write_report(
         groundedness=groundedness_table(figures.get("groundedness")),
         calibration=figures["calibration"].get("fine_tuned"),
         slices=figures["slices"],
-        slice_metric=metric(slice_metric(use_case)).title,
+        slice_metric=metric(slice_metric(draft.use_case)).title,
         slice_sentences=slice_sentences(figures["slices"], settings.evaluation.confidence),
         mistakes=wrong[:MOST_PAIRS],
         mistakes_in_all=sum(one["count"] for one in wrong),
@@ -120,9 +109,8 @@ def write_report(
         lineage=lineage_rows(manifests),
         loss=loss_of(training),
         alts=picture_alts(figures, FINE_TUNED),
-        pictures={**pictures, "loss_curve": lake.read_file(checkpoint, "loss_curve.png") if has_curve else None},
+        pictures={**pictures, "loss_curve": draft.lake.read_file(checkpoint, "loss_curve.png") if has_curve else None},
     )
-    (folder / REPORT).write_text(text, encoding="utf-8")
 
 
 def metric_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metrics: Sequence[Metric]) -> dict[str, Any]:

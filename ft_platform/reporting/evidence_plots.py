@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ft_platform.evaluation.metric import Metric
-from ft_platform.reporting.figure import COLOURS, drawing, short
+from ft_platform.reporting.figure import COLOURS, around, drawing, remark, short
 
 MOST_PARTS = 25
 
@@ -24,32 +24,16 @@ def calibration_plot(found: Mapping[str, Any]) -> bytes:
         points = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
         left.plot(*points, color=COLOURS[0], linewidth=1)
         left.scatter(*points, s=[12 + 120 * one["rows"] / most for one in bins], color=COLOURS[0])
-        left.set(
-            xlim=(0, 1),
-            ylim=(0, 1),
-            xlabel="confidence",
-            ylabel="accuracy",
-            title=f"calibration error {found['ece']['value']:.3f}",
-        )
+        title = f"calibration error {found['ece']['value']:.3f}"
+        left.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", title=title)
         left.legend(frameon=False, fontsize=8, loc="upper left")
         chosen = found["selective"]
         values = [one["accuracy"] for one in chosen]
         errors = [[a["value"] - a["low"] for a in values], [a["high"] - a["value"] for a in values]]
-        right.errorbar(
-            [one["coverage"] for one in chosen],
-            [a["value"] for a in values],
-            yerr=errors,
-            fmt="o-",
-            color=COLOURS[5],
-            capsize=3,
-        )
-        right.set(
-            xlim=(0, 1.05),
-            ylim=(0, 1.02),
-            xlabel="share of records answered",
-            ylabel="accuracy on them",
-            title="surest records first",
-        )
+        across, up = [one["coverage"] for one in chosen], [a["value"] for a in values]
+        right.errorbar(across, up, yerr=errors, fmt="o-", color=COLOURS[5], capsize=3)
+        right.set(xlim=(0, 1.05), ylim=(0, 1.02), title="surest records first")
+        right.set(xlabel="share of records answered", ylabel="accuracy on them")
     return buffer.getvalue()
 
 
@@ -67,33 +51,15 @@ def slices_plot(
     with drawing(7.2, 1.0 + 0.3 * max(len(shown), 1)) as (_, axes, buffer):
         for place, one in enumerate(shown):
             worse = one.get("p_corrected", 1.0) <= 1 - confidence and one["value"] < one["rest"]
-            error = [[max(one["value"] - one["low"], 0)], [max(one["high"] - one["value"], 0)]]
-            axes.errorbar(
-                one["value"],
-                place,
-                xerr=error,
-                fmt="s" if worse else "o",
-                color=COLOURS[5] if worse else COLOURS[0],
-                capsize=3,
-            )
+            color = COLOURS[5] if worse else COLOURS[0]
+            axes.errorbar(one["value"], place, xerr=around(one), fmt="s" if worse else "o", color=color, capsize=3)
         if metric.name in overall:
             axes.axvline(overall[metric.name]["value"], linestyle=":", color="grey")
-        axes.set_yticks(
-            range(len(shown)),
-            [f"{short(one['by'])}: {short(one['part'])} ({one['rows']})" for one in shown],
-            fontsize=8,
-        )
+        names = [f"{short(one['by'])}: {short(one['part'])} ({one['rows']})" for one in shown]
+        axes.set_yticks(range(len(shown)), names, fontsize=8)
         axes.set_ylim(max(len(shown), 1) - 0.5, -0.5)
         axes.set(xlabel=f"{metric.title} (squares: worse than the rest beyond chance)")
         axes.grid(axis="x", alpha=0.3)
         if not shown:
-            axes.text(
-                0.5,
-                0.5,
-                "no part has enough test records",
-                transform=axes.transAxes,
-                ha="center",
-                va="center",
-                style="italic",
-            )
+            remark(axes, "no part has enough test records")
     return buffer.getvalue()

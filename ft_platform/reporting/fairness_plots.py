@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ft_platform.reporting.figure import COLOURS, drawing, short
+from ft_platform.reporting.figure import COLOURS, around, drawing, short
 
 MARKERS = ("o", "s", "D")
 TITLES = {"before": "without mitigation", "head": "head without mitigation", "mitigated": "with mitigation"}
@@ -19,7 +19,7 @@ def trade_off_plot(systems: Mapping[str, Mapping[str, Any]], quality: str, title
     with drawing(6.4, 3.8) as (figure, axes, buffer):
         for number, (name, found) in enumerate((name, found) for name, found in systems.items() if found["gap"]):
             across, up = found["quality"][quality], found["gap"]
-            errors = {"xerr": _around(across), "yerr": _around(up)}
+            errors = {"xerr": around(across), "yerr": around(up)}
             style = {"fmt": MARKERS[number % len(MARKERS)], "color": COLOURS[number], "capsize": 4}
             axes.errorbar(across["value"], up["value"], **errors, **style, label=TITLES.get(name, short(name)))
         axes.set(xlabel=f"{title} (further right is better)", ylabel=f"{gap_title}\n(lower is fairer)")
@@ -28,7 +28,3 @@ def trade_off_plot(systems: Mapping[str, Mapping[str, Any]], quality: str, title
         axes.grid(alpha=0.3)
         figure.legend(loc="outside lower center", ncols=len(MARKERS), frameon=False)
     return buffer.getvalue()
-
-
-def _around(found: Mapping[str, float]) -> list[list[float]]:
-    return [[max(found["value"] - found["low"], 0.0)], [max(found["high"] - found["value"], 0.0)]]

@@ -6,9 +6,7 @@ from typing import Any
 
 from ft_platform.evaluation.fairness_verdict import fairness_verdicts, nothing_compared
 from ft_platform.evaluation.metric import metric
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import Version
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting import alt_texts
 from ft_platform.reporting.fairness_plots import trade_off_plot
 from ft_platform.reporting.fairness_sections import (
@@ -20,9 +18,8 @@ from ft_platform.reporting.fairness_sections import (
     trait_rows,
 )
 from ft_platform.reporting.figure import short
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import groups_plot
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.use_case.named import NamedUseCase
 
 GAPS = {"demographic_parity": "Demographic parity", "equalized_odds": "Equalized odds"}
@@ -33,50 +30,44 @@ LABEL_FIGURES = {
     "false_positive_rate": "False positive rate",
     "false_negative_rate": "False negative rate",
 }
-TRADE_OFF = "trade-off"
-"""No feature has this name: theirs hold no hyphen."""
 MOST_LABEL_ROWS = 400
 """Rows of the table of labels and groups; fairness.json has all."""
 MOST_GROUPS = 40
 """Groups shown in tables and pictures, the largest ones; fairness.json has all."""
 
 
-def write_fairness_report(
-    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, evaluation: Version, found: Mapping[str, Any]
-) -> None:
+def write_fairness_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """`groups_<feature>.png` for each feature, `trade_off.png` where a gap was measured before and after, and
     `report.html`."""
     gap_metric = metric(found["gap_metric"])
     pictures = {}
     compared = {**found["features"], **found["intersections"]}
     for name, feature in compared.items():
-        pictures[name] = groups_plot(name, largest_groups(feature["groups"]), gap_metric)
-        (folder / f"groups_{name.replace(' ', '_')}.png").write_bytes(pictures[name])
+        pictures[_picture_of(name)] = groups_plot(name, largest_groups(feature["groups"]), gap_metric)
     mitigation = mitigation_section(found["mitigation"])
     if mitigation and found["mitigation"]["change"].get("gap"):
         quality = next(iter(found["mitigation"]["change"]["quality"]))
         label = found["mitigation"]["label"]
         gap = f"gap in how often {short(label)!r} is given" if label else "gap in the quality of answers"
-        pictures[TRADE_OFF] = trade_off_plot(found["mitigation"]["systems"], quality, metric(quality).title, gap)
-        (folder / "trade_off.png").write_bytes(pictures[TRADE_OFF])
-    said = sentences(found, use_case)
-    text = page(
+        pictures["trade_off"] = trade_off_plot(found["mitigation"]["systems"], quality, metric(quality).title, gap)
+    said = sentences(found, draft.use_case)
+    write_report_page(
+        folder,
+        draft,
         "fairness_report.html",
-        title=f"Fairness of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Fairness of {draft.use_case.name}",
         found=found,
         features=[
             {
                 "name": name,
+                "picture": _picture_of(name),
                 "sentence": said[name],
                 "alt": alt_texts.groups(name, largest_groups(feature["groups"]), gap_metric),
                 **feature_tables(feature),
             }
             for name, feature in compared.items()
         ],
-        nothing_compared=nothing_compared(use_case.settings),
+        nothing_compared=nothing_compared(draft.use_case.settings),
         data={name: data_section(feature, MOST_GROUPS) for name, feature in found["data"].items()},
         amplified=[
             {"name": name, "sentence": amplification_sentence(name, f), "rows": amplification_rows(f)}
@@ -87,11 +78,13 @@ def write_fairness_report(
             for name, swap in found["swaps"].items()
         ],
         mitigation=mitigation,
-        confidence=use_case.settings.evaluation.confidence,
-        lineage=lineage_rows(manifests_behind(lake, [evaluation])),
-        pictures=pictures,
+        confidence=draft.use_case.settings.evaluation.confidence,
+        pictures=saved(folder, pictures),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
+
+
+def _picture_of(compared: str) -> str:
+    return f"groups_{compared.replace(' ', '_')}"
 
 
 def largest_groups(groups: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@ interpreted in labels."""
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,3 +39,15 @@ def drawing(width: float, height: float) -> Iterator[tuple[Any, Any, io.BytesIO]
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         yield figure, figure.subplots(), buffer
         figure.savefig(buffer, format="png", metadata={"Software": None})
+
+
+def remark(axes: Any, text: str, place: float | None = None) -> None:
+    """A text in place of a figure: in the middle of the axes, or of the line at `place`."""
+    transform, height = (axes.transAxes, 0.5) if place is None else (axes.get_yaxis_transform(), place)
+    style = {"ha": "center", "va": "center", "style": "italic", "color": "#555555"}
+    axes.text(0.5, height, text, transform=transform, **style)
+
+
+def around(found: Mapping[str, float]) -> list[list[float]]:
+    """`xerr` or `yerr` of a figure with its interval."""
+    return [[max(found["value"] - found["low"], 0.0)], [max(found["high"] - found["value"], 0.0)]]

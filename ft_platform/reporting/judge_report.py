@@ -6,38 +6,24 @@ from typing import Any
 
 from ft_platform.evaluation.agreement import in_words
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.reporting.html import number, page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.lake.draft import Draft
+from ft_platform.reporting.html import number
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.reporting.review_report import preference_sentence, preferences_plot
-from ft_platform.use_case.named import NamedUseCase
 
 
-def write_judge_report(
-    folder: Path,
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    evaluation: ArtifactVersion,
-    found: Mapping[str, Any],
-) -> None:
+def write_judge_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """`judge.png` and `report.html`."""
-    (folder / "judge.png").write_bytes(preferences_plot({"judge": found["answers"]}, found["alternative"]))
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "judge_report.html",
-        title=f"Judge of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Judge of {draft.use_case.name}",
         found=found,
         alternative=TITLES.get(found["alternative"], found["alternative"]),
         sentences=judge_sentences(found),
-        preferences=(folder / "judge.png").read_bytes(),
-        lineage=lineage_rows(manifests_behind(lake, [evaluation])),
+        pictures=saved(folder, {"judge": preferences_plot({"judge": found["answers"]}, found["alternative"])}),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def judge_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:

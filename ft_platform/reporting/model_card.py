@@ -6,7 +6,6 @@ Format: https://huggingface.co/docs/hub/model-cards and the metadata specificati
 import html
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
 from ft_platform.evaluation.metric import metric, metrics_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -28,7 +28,6 @@ from ft_platform.reporting.html import TEMPLATES, number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import funnel_plot
 from ft_platform.reporting.verdict import limits, verdicts
-from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "model_card"
@@ -77,35 +76,17 @@ def publish_model_card(
     Args:
         checkpoint, evaluation, fairness: versions that passed the gate (`lake.gate.require_usable`).
     """
-    artifact_id, inputs = model_card_inputs(use_case, checkpoint, evaluation, fairness)
-    existing = lake.intact_artifact(use_case.name, STAGE, artifact_id)
-    if existing:
+    inputs = model_card_inputs(use_case, checkpoint, evaluation, fairness)
+    draft = Draft(lake, use_case, STAGE, *inputs, [checkpoint, evaluation, fairness])
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
     values = card_values(lake, use_case, checkpoint, evaluation, fairness)
-    with lake.scratch(use_case.name, STAGE) as folder:
-        folder.mkdir(parents=True)
+    pictures = {"funnel": funnel_plot(values["funnel"])}
+    text = page("model_card.html", title=f"Model card of {use_case.name}", pictures=pictures, **values)
+    with draft.folder() as folder:
         (folder / "README.md").write_text(readme(values), encoding="utf-8")
-        (folder / "model_card.html").write_text(
-            page(
-                "model_card.html",
-                title=f"Model card of {use_case.name}",
-                pictures={"funnel": funnel_plot(values["funnel"])},
-                **values,
-            ),
-            encoding="utf-8",
-        )
-        return lake.publish(
-            use_case.name,
-            STAGE,
-            artifact_id,
-            folder,
-            parents=[checkpoint, evaluation, fairness],
-            settings_hash=STAGES[STAGE].settings_hash(use_case),
-            input_hash=inputs,
-            counts={"test_rows": values["test_rows"]},
-            seconds=time.monotonic() - started,
-        )
+        (folder / "model_card.html").write_text(text, encoding="utf-8")
+        return draft.publish(folder, {"test_rows": values["test_rows"]})
 
 
 def card_values(

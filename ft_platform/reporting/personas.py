@@ -93,7 +93,7 @@ def _domain_expert(known: Known) -> list[str]:
                 for true, row in enumerate(matrix)
                 for given, count in enumerate(row)
                 if count and true != given
-            ),
+            )
         )
         if mixed:
             count, true, given = mixed[0]

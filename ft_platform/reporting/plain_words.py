@@ -144,10 +144,7 @@ def next_after_evaluation(figures: Mapping[str, Any], confidence: float, name: s
     if judged == "worse":
         return ["Do not release it: use the prompt, or look for better training records.", read]
     if judged == "not_distinguishable":
-        return [
-            "Do not decide on this yet: add test records, or improve the training records and train again.",
-            read,
-        ]
+        return ["Do not decide on this yet: add test records, or improve the training records and train again.", read]
     if BASELINE in figures["differences"] and _judged(figures, BASELINE, main, confidence) != "better":
         return [f"Ask whether {TITLES[BASELINE]} is enough for the task: it is cheaper to run.", read]
     return [read, f"Then open the release decision: ft decide {name}"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.reporting.figure import COLOURS, YELLOW, drawing, short
+from ft_platform.reporting.figure import COLOURS, YELLOW, around, drawing, remark, short
 
 MOST_NUMBERED_LABELS = 15
 """Above, a cell of the confusion matrix is too small for its number."""
@@ -50,12 +50,8 @@ def style_of_reason(number: int) -> dict[str, Any]:
     """Colour of a reason's bar and legend entry; from the eighth on with a hatch, so that no two look alike."""
     colours = COLOURS[1:]
     colour = colours[number % len(colours)]
-    return {
-        "facecolor": colour,
-        "hatch": HATCHES[number // len(colours) % len(HATCHES)],
-        "edgecolor": "black" if colour == YELLOW else "white",
-        "linewidth": 0,
-    }
+    hatch = HATCHES[number // len(colours) % len(HATCHES)]
+    return {"facecolor": colour, "hatch": hatch, "edgecolor": "black" if colour == YELLOW else "white", "linewidth": 0}
 
 
 def _legend_below(figure: Any, styles: Mapping[str, Mapping[str, Any]], columns: int) -> None:
@@ -76,31 +72,21 @@ def confusion_matrix_plot(labels: Sequence[str], matrix: Sequence[Sequence[int]]
 
     counts = np.asarray(matrix)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = (
-        min(12.0, 2.6 + 0.42 * len(labels))
-        if len(labels) <= MOST_NUMBERED_LABELS
-        else min(12.0, 3 + 0.16 * len(labels))
-    )
+    numbered = len(labels) <= MOST_NUMBERED_LABELS
+    size = min(12.0, 2.6 + 0.42 * len(labels) if numbered else 3 + 0.16 * len(labels))
     with drawing(size + 1.2, size) as (figure, axes, buffer):
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         ticks = range(len(labels))
-        small = 8 if len(labels) <= MOST_NUMBERED_LABELS else 5
+        small = 8 if numbered else 5
         axes.set_xticks(ticks, [short(label) for label in labels], rotation=90, fontsize=small)
         axes.set_yticks(ticks, [short(label) for label in labels], fontsize=small)
         axes.set(xlabel="predicted", ylabel="true")
         axes.set_title(TITLES.get(system, short(system)), fontsize=10)
-        if len(labels) <= MOST_NUMBERED_LABELS:
+        if numbered:
             for (row, column), count in np.ndenumerate(counts):
                 if count:
-                    axes.text(
-                        column,
-                        row,
-                        str(count),
-                        ha="center",
-                        va="center",
-                        fontsize=8,
-                        color="white" if shares[row, column] > 0.5 else "black",
-                    )
+                    color = "white" if shares[row, column] > 0.5 else "black"
+                    axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=color)
         figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
     return buffer.getvalue()
 
@@ -113,22 +99,16 @@ def per_label_plot(per_class: Mapping[str, Mapping[str, Mapping[str, float]]], s
         systems: which to show.
     """
     last = per_class[systems[-1]]
-    labels = sorted(
-        {label for system in systems for label in per_class[system]},
-        key=lambda name: (-last.get(name, {}).get("support", 0), name),
-    )
+    support = {label: last.get(label, {}).get("support", 0) for system in systems for label in per_class[system]}
+    labels = sorted(support, key=lambda name: (-support[name], name))
     height = 0.8 / len(systems)
     with drawing(7.2, 1.2 + (0.16 + 0.14 * len(systems)) * len(labels)) as (figure, axes, buffer):
         for number, system in enumerate(systems):
             values = [per_class[system].get(label, {}).get("f1", 0.0) for label in labels]
-            axes.barh(
-                [place + number * height for place in range(len(labels))],
-                values,
-                height=height,
-                color=COLOURS[number],
-                label=TITLES.get(system, short(system)),
-            )
-        names = [f"{short(label)} ({int(last.get(label, {}).get('support', 0))})" for label in labels]
+            places = [place + number * height for place in range(len(labels))]
+            name = TITLES.get(system, short(system))
+            axes.barh(places, values, height=height, color=COLOURS[number], label=name)
+        names = [f"{short(label)} ({int(support[label])})" for label in labels]
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], names, fontsize=8)
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel="F1 (in brackets: test records)")
@@ -160,32 +140,15 @@ def seeds_plot(found: Mapping[str, Any], metric: Metric) -> bytes:
     lines = {system: values[metric.name] for system, values in found["systems"].items() if metric.name in values}
     names = [str(one["seed"]) for one in found["seeds"]]
     with drawing(6.4, 3.4 + 0.12 * len(lines)) as (figure, axes, buffer):
-        axes.axhspan(
-            spread["value"] - spread["sd"],
-            spread["value"] + spread["sd"],
-            color=COLOURS[4],
-            alpha=0.3,
-            linewidth=0,
-            label="± standard deviation",
-        )
+        band = {"color": COLOURS[4], "alpha": 0.3, "linewidth": 0, "label": "± standard deviation"}
+        axes.axhspan(spread["value"] - spread["sd"], spread["value"] + spread["sd"], **band)
         axes.axhline(spread["value"], color=COLOURS[5], linewidth=1, label="mean of the seeds")
-        axes.plot(
-            range(len(names)),
-            spread["values"],
-            linestyle="none",
-            marker="o",
-            color=COLOURS[5],
-            label="fine-tuned, one seed",
-        )
+        points = {"linestyle": "none", "marker": "o", "color": COLOURS[5], "label": "fine-tuned, one seed"}
+        axes.plot(range(len(names)), spread["values"], **points)
         for number, (system, value) in enumerate(lines.items()):
             style = LINE_STYLES[number % len(LINE_STYLES)]
-            axes.axhline(
-                value,
-                color=COLOURS[(0, 2, 3, 7)[number % 4]],
-                linestyle=style,
-                linewidth=1.5,
-                label=TITLES.get(system, short(system)),
-            )
+            color = COLOURS[(0, 2, 3, 7)[number % 4]]
+            axes.axhline(value, color=color, linestyle=style, linewidth=1.5, label=TITLES.get(system, short(system)))
         axes.set_xticks(range(len(names)), [f"{names[0]}\n(checkpoint)", *names[1:]])
         axes.margins(x=0.15, y=0.12)
         axes.set(xlabel="seed", ylabel=metric.title)
@@ -205,16 +168,7 @@ def groups_plot(feature: str, groups: Mapping[str, Mapping[str, Any]], metric: M
             if groups[name]["enough_evidence"]:
                 _point(axes, groups[name][metric.name], place, COLOURS[0])
             else:
-                axes.text(
-                    0.5,
-                    place,
-                    "not enough evidence",
-                    transform=axes.get_yaxis_transform(),
-                    ha="center",
-                    va="center",
-                    style="italic",
-                    color="#555555",
-                )
+                remark(axes, "not enough evidence", place)
         axes.set_yticks(range(len(names)), [f"{short(name)} ({groups[name]['rows']})" for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.margins(x=0.12)
@@ -234,6 +188,6 @@ def _without_points(axes: Any, metric: Metric) -> None:
 
 
 def _point(axes: Any, found: Mapping[str, float], place: int, colour: str) -> None:
-    value, low, high = found["value"], found["low"], found["high"]
-    axes.errorbar(value, place, xerr=[[max(value - low, 0)], [max(high - value, 0)]], fmt="o", color=colour, capsize=4)
+    value = found["value"]
+    axes.errorbar(value, place, xerr=around(found), fmt="o", color=colour, capsize=4)
     axes.annotate(f"{value:.3f}", (value, place), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)

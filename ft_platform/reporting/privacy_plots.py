@@ -30,12 +30,8 @@ def roc_plot(
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="chance")
         axes.plot(*roc(*control), color="grey", linewidth=1, label="untrained model, loss")
         for number, (name, (members, others)) in enumerate(scores.items()):
-            axes.plot(
-                *roc(members, others),
-                color=COLOURS[number],
-                linestyle=STYLES[name],
-                label=f"{TITLES[name]}: {areas[name]:.2f}",
-            )
+            label = f"{TITLES[name]}: {areas[name]:.2f}"
+            axes.plot(*roc(members, others), color=COLOURS[number], linestyle=STYLES[name], label=label)
         axes.axvline(FALSE_POSITIVES, color="black", linewidth=0.6)
         axes.set(
             xlim=(0, 1),
@@ -78,13 +74,8 @@ def epochs_plot(found: Mapping[str, Any]) -> bytes:
             ("validation_loss", COLOURS[5], "o", "validation"),
         ):
             points = [point for point in found["curve"] if name in point]
-            axes.plot(
-                [point["epoch"] for point in points],
-                [point[name] for point in points],
-                color=colour,
-                marker=marker,
-                label=title,
-            )
+            epochs, losses = [point["epoch"] for point in points], [point[name] for point in points]
+            axes.plot(epochs, losses, color=colour, marker=marker, label=title)
         axes.axvline(found["kept_epoch"], linestyle=":", color="grey", label=f"kept: epoch {found['kept_epoch']:.2g}")
         axes.set(xlabel="epoch", ylabel="loss per answer token", ylim=(0, None))
         figure.legend(loc="outside lower center", ncols=3, frameon=False)

@@ -1,17 +1,15 @@
 """The privacy report: pictures and one HTML file from the figures of `privacy_attacks`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import Version
+from ft_platform.lake.draft import Draft
 from ft_platform.privacy_attacks.membership import SideLosses, scores
 from ft_platform.privacy_attacks.verdict import TITLES, privacy_verdict
-from ft_platform.reporting.html import number, page, percent
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.html import number, percent
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case.named import NamedUseCase
 
@@ -35,36 +33,25 @@ LOSSES = {
 
 
 def write_privacy_report(
-    folder: Path,
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    parents: Sequence[Version],
-    found: Mapping[str, Any],
-    losses: Mapping[str, SideLosses],
+    folder: Path, draft: Draft, found: Mapping[str, Any], losses: Mapping[str, SideLosses]
 ) -> None:
     """`membership.png` and `losses.png` where there are enough records, `loss_by_epoch.png`, and `report.html`."""
-    pictures = _pictures(use_case, found, losses)
-    for name, png in pictures.items():
-        (folder / f"{name}.png").write_bytes(png)
+    pictures = _pictures(draft.use_case, found, losses)
     overfitting = found["overfitting"]
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "privacy_report.html",
-        title=f"Privacy of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Privacy of {draft.use_case.name}",
         found=found,
-        verdict=privacy_verdict(found, use_case.settings),
+        verdict=privacy_verdict(found, draft.use_case.settings),
         sentences=sentences(found),
         attacks=[{"title": TITLES[name], **attack} for name, attack in (found["membership"] or {}).items()],
         rates=[{"title": title, "figure": found["extraction_rate"][name]} for name, title in RATES.items()],
         losses=[{"title": title, "figure": overfitting[name]} for name, title in LOSSES.items()],
-        settings=use_case.settings.attacks.model_dump(mode="json", exclude={"canaries"}),
-        pictures=pictures,
-        lineage=lineage_rows(manifests_behind(lake, parents)),
+        settings=draft.use_case.settings.attacks.model_dump(mode="json", exclude={"canaries"}),
+        pictures=saved(folder, pictures),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def _pictures(use_case: NamedUseCase, found: Mapping[str, Any], losses: Mapping[str, SideLosses]) -> dict[str, bytes]:

@@ -4,7 +4,6 @@ A profile of a table in the restricted zone holds counts, lengths and languages 
 the shared zone."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from ft_platform.errors import ConfigError, MissingExtra
-from ft_platform.lake.manifest import now
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.profiling.drift import Drift, drift
 from ft_platform.profiling.profile import Profile, Tokens, from_dict, profile
 from ft_platform.reporting import data_plots
-from ft_platform.reporting.html import page, percent
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.html import percent
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
@@ -65,24 +64,16 @@ def publish_profile(lake: Lake, use_case: NamedUseCase, version: TableVersion) -
             "tokenizer": tokenizer,
         }
     )
-    artifact_id = f"{version.name}-{inputs[:12]}"
-    existing = lake.intact_artifact(use_case.name, NAME, artifact_id)
-    if existing:
+    settings = settings_hash({"code": CODE_VERSION, "tokenizer": tokenizer})
+    draft = Draft(lake, use_case, NAME, f"{version.name}-{inputs[:12]}", inputs, [version], settings)
+    if existing := draft.existing():
         return existing
-    started = time.monotonic()
     found = profile(lake.rows(version), version.name, shows_values=version.zone == "shared", tokens=tokens)
-    with lake.scratch(use_case.name, NAME) as folder:
-        folder.mkdir(parents=True)
+    with draft.folder() as folder:
         (folder / PROFILE).write_text(json.dumps(found.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
-        write_page(folder, lake, version, artifact_id, found, before)
-        return lake.publish(
-            use_case.name,
-            NAME,
-            artifact_id,
+        write_page(folder, draft, version, found, before)
+        return draft.publish(
             folder,
-            parents=[version],
-            settings_hash=settings_hash({"code": CODE_VERSION, "tokenizer": tokenizer}),
-            input_hash=inputs,
             counts={"rows": found.rows},
             info={
                 "table": version.name,
@@ -90,7 +81,6 @@ def publish_profile(lake: Lake, use_case: NamedUseCase, version: TableVersion) -
                 "content_hash": version.content_hash,
                 "before": before.id if before else None,
             },
-            seconds=time.monotonic() - started,
         )
 
 
@@ -100,25 +90,22 @@ def read_profile(lake: Lake, artifact: ArtifactVersion) -> Profile:
 
 
 def write_page(
-    folder: Path, lake: Lake, version: TableVersion, artifact_id: str, found: Profile, before: ArtifactVersion | None
+    folder: Path, draft: Draft, version: TableVersion, found: Profile, before: ArtifactVersion | None
 ) -> None:
     """`report.html` and its pictures.
 
     Args:
         before: the profile of the version before.
     """
-    old = read_profile(lake, before) if before else None
+    old = read_profile(draft.lake, before) if before else None
     moved = drift(old, found) if old else []
     pictures = dict(_pictures(found, old))
-    for name, png in pictures.items():
-        (folder / f"{name}.png").write_bytes(png)
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "profile.html",
         title=f"Profile of {version.name} of {version.use_case}",
-        use_case=version.use_case,
         table=version,
-        artifact_id=artifact_id,
-        written_at=now(),
         found=found,
         shows_values=version.zone == "shared",
         sentences=sentences(found, moved),
@@ -129,7 +116,7 @@ def write_page(
         ],
         values={name: _shown(values) for name, values in found.values.items()},
         sides=_sides(found),
-        before=lake.manifest(before).info["version"] if before else None,
+        before=draft.lake.manifest(before).info["version"] if before else None,
         drift=[
             {
                 "found": row,
@@ -140,10 +127,8 @@ def write_page(
             }
             for row in moved
         ],
-        lineage=lineage_rows(manifests_behind(lake, [version])),
-        pictures=pictures,
+        pictures=saved(folder, pictures),
     )
-    (folder / REPORT).write_text(text, encoding="utf-8")
 
 
 def sentences(found: Profile, moved: list[Drift]) -> list[dict[str, Any]]:

@@ -5,53 +5,38 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import Version
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, drawing, short
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case.named import NamedUseCase
+from ft_platform.reporting.report_page import saved, write_report_page
 
 TITLES = {"general_text": "General text", "multiple_choice": "Multiple choice", "instructions": "Instructions"}
 METRICS = {"log_perplexity": "nats per token", "accuracy": "share right", "followed": "share followed"}
 
 
-def write_regression_report(
-    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, checkpoint: Version, found: Mapping[str, Any]
-) -> None:
+def write_regression_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """`margins.png` and `report.html`."""
-    picture = margins_plot(found["suites"])
-    (folder / "margins.png").write_bytes(picture)
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "regression_report.html",
-        title=f"What {use_case.name} forgot",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"What {draft.use_case.name} forgot",
         sentences=[sentence(name, one) for name, one in found["suites"].items()],
         suites=[suite_row(name, one) for name, one in found["suites"].items()],
         champion=found["champion"],
         confidence=found["confidence"],
-        settings=use_case.settings.regression,
-        picture=picture,
-        lineage=lineage_rows(manifests_behind(lake, [checkpoint])),
+        settings=draft.use_case.settings.regression,
+        pictures=saved(folder, {"margins": margins_plot(found["suites"])}),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def sentence(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     """What the figures of a suite say in words: `{"good", "text"}`."""
-    title, difference, margin = (
-        TITLES.get(name, name),
-        one["difference"],
-        f"{one['margin']:g} {METRICS.get(one['metric'], one['metric'])}",
-    )
+    title = TITLES.get(name, name)
+    difference = one["difference"]
+    margin = f"{one['margin']:g} {METRICS.get(one['metric'], one['metric'])}"
     if difference is None:
-        return {
-            "good": False,
-            "text": f"{title}: not measured. A figure is not a number, so the model counts as worse.",
-        }
+        text = f"{title}: not measured. A figure is not a number, so the model counts as worse."
+        return {"good": False, "text": text}
     moved = f"{difference['value']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f}) against the base model"
     words = {
         "within_margin": f"nothing beyond the margin was lost: {moved}, margin {margin}.",
@@ -96,25 +81,12 @@ def margins_plot(suites: Mapping[str, Mapping[str, Any]]) -> bytes:
             ):
                 _point(axes, one, key, place + offset, marker, colour)
             if one["difference"] is None:
-                axes.text(
-                    0.5,
-                    place,
-                    "not a number",
-                    transform=axes.get_yaxis_transform(),
-                    ha="center",
-                    va="center",
-                    style="italic",
-                )
+                transform = axes.get_yaxis_transform()
+                axes.text(0.5, place, "not a number", transform=transform, ha="center", va="center", style="italic")
         axes.axvline(0, color="grey", linewidth=1)
         axes.axvline(1, color="black", linestyle="--", linewidth=1)
-        axes.annotate(
-            "margin",
-            (1, 1),
-            xycoords=axes.get_xaxis_transform(),
-            xytext=(3, -10),
-            textcoords="offset points",
-            fontsize=8,
-        )
+        xycoords = axes.get_xaxis_transform()
+        axes.annotate("margin", (1, 1), xycoords=xycoords, xytext=(3, -10), textcoords="offset points", fontsize=8)
         axes.set_yticks(
             range(len(suites)), [f"{short(TITLES.get(name, name))} ({one['items']})" for name, one in suites.items()]
         )
@@ -131,6 +103,5 @@ def _point(axes: Any, one: Mapping[str, Any], key: str, place: float, marker: st
         return
     scale = (-1 if one["higher_is_better"] else 1) / one["margin"]
     value, ends = found["value"] * scale, sorted((found["low"] * scale, found["high"] * scale))
-    axes.errorbar(
-        value, place, xerr=[[max(value - ends[0], 0)], [max(ends[1] - value, 0)]], fmt=marker, color=colour, capsize=4
-    )
+    xerr = [[max(value - ends[0], 0)], [max(ends[1] - value, 0)]]
+    axes.errorbar(value, place, xerr=xerr, fmt=marker, color=colour, capsize=4)

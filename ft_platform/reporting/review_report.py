@@ -6,43 +6,28 @@ from typing import Any
 
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, TIE, in_words
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, drawing, short
-from ft_platform.reporting.html import number, page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case.named import NamedUseCase
+from ft_platform.reporting.html import number
+from ft_platform.reporting.report_page import saved, write_report_page
 
 PARTS = ((FINE_TUNED, COLOURS[4], ""), (TIE, "#DDDDDD", ".."), (ALTERNATIVE, COLOURS[1], "//"))
 """Answer, colour and hatching: told apart without colours as well."""
 
 
-def write_review_report(
-    folder: Path,
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    evaluation: ArtifactVersion,
-    found: Mapping[str, Any],
-) -> None:
+def write_review_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """`human_review.png` and `report.html`."""
-    (folder / "human_review.png").write_bytes(
-        preferences_plot({rater["rater"]: rater for rater in found["raters"] if rater["answers"]}, found["alternative"])
-    )
-    text = page(
+    answered = {rater["rater"]: rater for rater in found["raters"] if rater["answers"]}
+    write_report_page(
+        folder,
+        draft,
         "human_review.html",
-        title=f"Human review of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Human review of {draft.use_case.name}",
         found=found,
         alternative=TITLES.get(found["alternative"], found["alternative"]),
         sentences=review_sentences(found),
-        preferences=(folder / "human_review.png").read_bytes(),
-        lineage=lineage_rows(manifests_behind(lake, [evaluation])),
+        pictures=saved(folder, {"human_review": preferences_plot(answered, found["alternative"])}),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def preference_sentence(who: str, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,12 +92,8 @@ def preferences_plot(rows: Mapping[str, Mapping[str, int]], alternative: str) ->
             bars = axes.barh(
                 range(len(rows)), shares, left=left, color=colour, hatch=hatch, edgecolor="white", label=names[part]
             )
-            axes.bar_label(
-                bars,
-                labels=[str(row[part]) if row[part] else "" for row in rows.values()],
-                label_type="center",
-                fontsize=8,
-            )
+            labels = [str(row[part]) if row[part] else "" for row in rows.values()]
+            axes.bar_label(bars, labels=labels, label_type="center", fontsize=8)
             left = [a + b for a, b in zip(left, shares, strict=True)]
         axes.set(xlabel="share of judgements: which answer is better", xlim=(0, 1), yticks=range(len(rows)))
         axes.set_yticklabels(titles)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ft_platform.reporting.figure import COLOURS, drawing, short
+from ft_platform.reporting.figure import COLOURS, around, drawing, remark, short
 from ft_platform.reporting.roi_words import TITLES, amount, improved
 
 MONTHS = 24
@@ -18,31 +18,14 @@ def change_plot(figures: Mapping[str, Mapping[str, Any]]) -> bytes:
             found = figures[name]["relative"]
             if found is None:
                 told = figures[name]["status"] if figures[name]["difference"] is None else "no percentage of 0"
-                axes.text(
-                    0.5,
-                    place,
-                    told,
-                    transform=axes.get_yaxis_transform(),
-                    ha="center",
-                    va="center",
-                    style="italic",
-                    color="#555555",
-                )
+                remark(axes, told, place)
                 continue
-            value, low, high = (100 * found[key] for key in ("value", "low", "high"))
-            worse = improved(figures[name]) is False
-            error = [[max(value - low, 0)], [max(high - value, 0)]]
-            axes.errorbar(
-                value,
-                place,
-                xerr=error,
-                fmt="s" if worse else "o",
-                color=COLOURS[5] if worse else COLOURS[0],
-                capsize=4,
-            )
-            axes.annotate(
-                f"{value:+.1f} %", (value, place), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8
-            )
+            percent = {key: 100 * found[key] for key in ("value", "low", "high")}
+            value, worse = percent["value"], improved(figures[name]) is False
+            color = COLOURS[5] if worse else COLOURS[0]
+            axes.errorbar(value, place, xerr=around(percent), fmt="s" if worse else "o", color=color, capsize=4)
+            above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 8}
+            axes.annotate(f"{value:+.1f} %", (value, place), **above)
         axes.axvline(0, linestyle=":", color="grey")
         names_shown = [
             f"{TITLES[name]} ({'higher' if figures[name]['higher_is_better'] else 'lower'} is better)" for name in names
@@ -68,15 +51,8 @@ def tornado_plot(rows: Sequence[Mapping[str, Any]], saved: float, currency: str)
     with drawing(7.2, 1.3 + 0.36 * len(rows)) as (figure, axes, buffer):
         for place, row in enumerate(rows):
             for end, style in (("low", {"color": COLOURS[1], "hatch": "///"}), ("high", {"color": COLOURS[0]})):
-                axes.barh(
-                    place,
-                    row[f"saving_at_{end}"] - saved,
-                    left=saved,
-                    height=0.6,
-                    edgecolor="white",
-                    linewidth=0,
-                    **style,
-                )
+                width = row[f"saving_at_{end}"] - saved
+                axes.barh(place, width, left=saved, height=0.6, edgecolor="white", linewidth=0, **style)
         axes.axvline(saved, color="black", linewidth=1)
         if axes.get_xlim()[0] < 0 < axes.get_xlim()[1]:
             axes.axvline(0, color="grey", linestyle=":")
@@ -100,11 +76,8 @@ def tornado_plot(rows: Sequence[Mapping[str, Any]], saved: float, currency: str)
 def payback_plot(saved: Mapping[str, float], invested: Mapping[str, float], currency: str) -> bytes:
     """Savings minus investment by month, with the band of the intervals of both."""
     months = list(range(MONTHS + 1))
-    ends = {
-        "value": (saved["value"], invested["value"]),
-        "low": (saved["low"], invested["high"]),
-        "high": (saved["high"], invested["low"]),
-    }
+    low = (saved["low"], invested["high"])
+    ends = {"value": (saved["value"], invested["value"]), "low": low, "high": (saved["high"], invested["low"])}
     lines = {name: [month * gain - cost for month in months] for name, (gain, cost) in ends.items()}
     with drawing(6.4, 3.2) as (_, axes, buffer):
         axes.fill_between(months, lines["low"], lines["high"], color=COLOURS[4], alpha=0.3, linewidth=0)

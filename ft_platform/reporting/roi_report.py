@@ -6,12 +6,10 @@ from typing import Any
 
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.metric import metric
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting import alt_texts
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.reporting.roi_plots import change_plot, payback_plot, tornado_plot
 from ft_platform.reporting.roi_words import (
     NOT_RELEASED,
@@ -25,38 +23,27 @@ from ft_platform.reporting.roi_words import (
     with_interval,
 )
 from ft_platform.reporting.verdict import worth_paying_for
-from ft_platform.use_case.named import NamedUseCase
 
 
-def write_roi_report(
-    folder: Path,
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    evaluation: ArtifactVersion,
-    found: Mapping[str, Any],
-) -> None:
+def write_roi_report(folder: Path, draft: Draft, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> None:
     """`change.png`, `tornado.png` and `payback.png` where there are savings (and an investment), and `report.html`."""
     pictures = {"change": change_plot(found["figures"])}
     if found["sensitivity"]:
         pictures["tornado"] = tornado_plot(found["sensitivity"], found["savings_per_month"]["value"], found["currency"])
         if found["investment"]:
             pictures["payback"] = payback_plot(found["savings_per_month"], found["investment"], found["currency"])
-    for name, png in pictures.items():
-        (folder / f"{name}.png").write_bytes(png)
-    figures = read_metrics(lake, evaluation)
-    text = page(
+    figures = read_metrics(draft.lake, evaluation)
+    write_report_page(
+        folder,
+        draft,
         "roi_report.html",
-        title=f"Return on investment of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Return on investment of {draft.use_case.name}",
         found=found,
         quality=worth_paying_for(
             figures,
             metric(figures["main_metric"]),
-            use_case.settings.gate.beats,
-            use_case.settings.evaluation.confidence,
+            draft.use_case.settings.gate.beats,
+            draft.use_case.settings.evaluation.confidence,
         ),
         not_released=NOT_RELEASED,
         conclusion=conclusion(found),
@@ -73,15 +60,13 @@ def write_roi_report(
             for name, one in found["assumptions"].items()
         ],
         programs=with_money(found["programs"]),
-        pictures=pictures,
+        pictures=saved(folder, pictures),
         alts={
             "change": alt_texts.changes(found["figures"], TITLES),
             "tornado": alt_texts.sensitivity(found["sensitivity"], found["currency"]),
             "payback": f"Savings minus investment by month. {' '.join(one['text'] for one in conclusion(found))}",
         },
-        lineage=lineage_rows(manifests_behind(lake, [evaluation])),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def _cells(name: str, figure: Mapping[str, Any]) -> dict[str, str]:

@@ -70,10 +70,8 @@ def figure_sentence(name: str, figure: Mapping[str, Any]) -> dict[str, Any]:
     """`{"good", "text"}` of one figure."""
     title = TITLES[name]
     if figure["difference"] is None:
-        return {
-            "good": False,
-            "text": f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}.",
-        }
+        text = f"{title}: {figure['status']}. {figure['reason'][:1].upper()}{figure['reason'][1:]}."
+        return {"good": False, "text": text}
     told = {True: "better", False: "worse", None: "no clear change"}[improved(figure)]
     change = (
         f"{amount(figure['before']['value'])} before, {amount(figure['after']['value'])} after, a difference of"
@@ -96,12 +94,8 @@ def conclusion(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
     ]
     sentences.append({"good": payback["value"] is not None, "text": until_sentence("Payback", payback, "months")})
-    sentences.append(
-        {
-            "good": found["break_even_volume"]["value"] is not None,
-            "text": until_sentence("Break-even", found["break_even_volume"], "cases"),
-        }
-    )
+    good = found["break_even_volume"]["value"] is not None
+    sentences.append({"good": good, "text": until_sentence("Break-even", found["break_even_volume"], "cases")})
     return sentences
 
 

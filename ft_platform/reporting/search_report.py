@@ -1,6 +1,5 @@
 """What a search shows: every trial, the best settings as lines for the use-case file, and two pictures."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,12 +8,9 @@ from typing import Any
 import yaml
 
 from ft_platform.experiments.study import FAILED
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, drawing
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.use_case.named import NamedUseCase
 
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
@@ -56,24 +52,19 @@ def _described(trial: Any) -> dict[str, Any]:
     }
 
 
-def write_search_report(
-    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion, found: Mapping[str, Any]
-) -> None:
+def write_search_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """Fills `folder` with `search.json`, `best_settings.yaml`, the pictures and `report.html`."""
-    folder.mkdir(parents=True)
     (folder / "search.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (folder / "best_settings.yaml").write_text(found["snippet"], encoding="utf-8")
-    (folder / "trials.png").write_bytes(trials_plot(found["trials"]))
-    (folder / "parameters.png").write_bytes(parameters_plot(found["trials"], use_case))
-    text = page(
+    pictures = {"trials": trials_plot(found["trials"]), "parameters": parameters_plot(found["trials"], draft.use_case)}
+    write_report_page(
+        folder,
+        draft,
         "search_report.html",
-        title=f"Search for training settings of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Search for training settings of {draft.use_case.name}",
         conclusion=conclusion(found),
         snippet=found["snippet"],
-        names=sorted(use_case.settings.search.dimensions),
+        names=sorted(draft.use_case.settings.search.dimensions),
         trials=sorted(
             found["trials"],
             key=lambda trial: (
@@ -82,11 +73,9 @@ def write_search_report(
                 trial["validation_loss"] or 0.0,
             ),
         ),
-        settings=use_case.settings.search.model_dump(mode="json"),
-        pictures={name: (folder / f"{name}.png").read_bytes() for name in ("trials", "parameters")},
-        lineage=lineage_rows(manifests_behind(lake, [splits])),
+        settings=draft.use_case.settings.search.model_dump(mode="json"),
+        pictures=saved(folder, pictures),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def conclusion(found: Mapping[str, Any]) -> list[str]:
@@ -119,26 +108,15 @@ def trials_plot(trials: Sequence[Mapping[str, Any]]) -> bytes:
     with drawing(6.4, 3.4) as (figure, axes, buffer):
         for colour, state in zip(COLOURS, ("complete", "pruned"), strict=False):
             shown = [trial for trial in trials if trial["state"] == state and trial["validation_loss"] is not None]
-            axes.scatter(
-                [t["number"] for t in shown],
-                [t["validation_loss"] for t in shown],
-                color=colour,
-                label=state,
-                marker="o" if state == "complete" else "x",
-            )
+            numbers, losses = [t["number"] for t in shown], [t["validation_loss"] for t in shown]
+            axes.scatter(numbers, losses, color=colour, label=state, marker="o" if state == "complete" else "x")
         lowest, steps = None, []
         for trial in trials:
             if trial["state"] == "complete":
                 lowest = trial["validation_loss"] if lowest is None else min(lowest, trial["validation_loss"])
                 steps.append((trial["number"], lowest))
-        axes.step(
-            [number for number, _ in steps],
-            [value for _, value in steps],
-            where="post",
-            color="grey",
-            linewidth=1,
-            label="lowest so far",
-        )
+        numbers, losses = [number for number, _ in steps], [value for _, value in steps]
+        axes.step(numbers, losses, where="post", color="grey", linewidth=1, label="lowest so far")
         axes.set(xlabel="trial", ylabel="validation loss")
         axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
@@ -147,16 +125,10 @@ def trials_plot(trials: Sequence[Mapping[str, Any]]) -> bytes:
 
 def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase) -> bytes:
     """Validation loss of the complete trials against each searched value."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    buffer = io.BytesIO()
     space = use_case.settings.search.dimensions
     complete = [trial for trial in trials if trial["state"] == "complete"]
-    with mpl.rc_context(
-        {"text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
-    ):
-        figure = Figure(figsize=(6.4, 2.4 * len(space)), dpi=80, layout="constrained")
+    with drawing(6.4, 2.4 * len(space)) as (figure, axes, buffer):
+        axes.remove()
         grid = figure.subplots(len(space), squeeze=False)
         for (name, dimension), axes in zip(sorted(space.items()), grid[:, 0], strict=True):
             values = [trial["params"][name] for trial in complete]
@@ -170,5 +142,4 @@ def parameters_plot(trials: Sequence[Mapping[str, Any]], use_case: NamedUseCase)
                 axes.set_xscale("log")
                 axes.xaxis.set_major_formatter("{x:g}")
                 axes.xaxis.set_minor_formatter("")
-        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -1,48 +1,31 @@
 """The page and the picture of several trainings of one recipe."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.systems import TITLES
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import Version
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.lake.draft import Draft
 from ft_platform.reporting.plots import seeds_plot
-from ft_platform.use_case.named import NamedUseCase
-
-PICTURE = "seeds.png"
+from ft_platform.reporting.report_page import saved, write_report_page
 
 
-def write_seed_report(
-    folder: Path,
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    parents: Sequence[Version],
-    found: Mapping[str, Any],
-) -> None:
+def write_seed_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """Adds `seeds.png` and `report.html` to `folder`."""
     main = metric(found["main_metric"])
-    (folder / PICTURE).write_bytes(seeds_plot(found, main))
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "seed_report.html",
-        title=f"Seed variation of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Seed variation of {draft.use_case.name}",
         found=found,
         metrics=[(metric(name), values) for name, values in found["metrics"].items()],
         gains=gain_rows(found, main),
         main=main,
-        training=use_case.settings.training.model_dump(mode="json"),
-        picture=(folder / PICTURE).read_bytes(),
-        lineage=lineage_rows(manifests_behind(lake, parents)),
+        training=draft.use_case.settings.training.model_dump(mode="json"),
+        pictures=saved(folder, {"seeds": seeds_plot(found, main)}),
     )
-    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def gain_rows(found: Mapping[str, Any], main: Metric) -> list[tuple[str, Metric, Mapping[str, Any]]]:

@@ -2,18 +2,14 @@
 training."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ft_platform.evaluation.metric import metrics_of
-from ft_platform.lake.manifest import now
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion, Version
-from ft_platform.reporting.evaluation_report import REPORT, loss_of, metric_table, picture_alts, training_sentence
-from ft_platform.reporting.html import page
-from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.use_case.named import NamedUseCase
+from ft_platform.lake.draft import Draft
+from ft_platform.reporting.evaluation_report import loss_of, metric_table, picture_alts, training_sentence
+from ft_platform.reporting.report_page import write_report_page
 
 FIGURES = {
     "validation_loss_before": "validation loss per answer token before training",
@@ -33,22 +29,14 @@ FIGURES = {
 """Figures of a training in words; others are shown by their name."""
 
 
-def write_base_report(
-    folder: Path,
-    lake: Lake,
-    use_case: NamedUseCase,
-    artifact_id: str,
-    parents: Sequence[Version],
-    figures: Mapping[str, Any],
-) -> None:
+def write_base_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None:
     """`report.html` of a base evaluation: every system without training, on the same test records."""
-    settings = use_case.settings
-    text = page(
+    settings = draft.use_case.settings
+    write_report_page(
+        folder,
+        draft,
         "base_evaluation.html",
-        title=f"Alternatives to fine-tuning for {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Alternatives to fine-tuning for {draft.use_case.name}",
         test_rows=figures["test_rows"],
         left_out=figures["left_out"],
         confidence=settings.evaluation.confidence,
@@ -56,22 +44,17 @@ def write_base_report(
         systems=metric_table(figures["systems"], metrics_of(settings.task.kind)),
         pictures={path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))},
         alts=picture_alts(figures, list(figures["systems"])[-1]),
-        lineage=lineage_rows(manifests_behind(lake, parents)),
     )
-    (folder / REPORT).write_text(text, encoding="utf-8")
 
 
-def write_training_report(
-    folder: Path, lake: Lake, use_case: NamedUseCase, artifact_id: str, splits: TableVersion
-) -> None:
+def write_training_report(folder: Path, draft: Draft) -> None:
     """`report.html` of a checkpoint, from its `training.json` and `loss_curve.png`."""
     training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    text = page(
+    write_report_page(
+        folder,
+        draft,
         "training_report.html",
-        title=f"Training of {use_case.name}",
-        use_case=use_case.name,
-        artifact_id=artifact_id,
-        written_at=now(),
+        title=f"Training of {draft.use_case.name}",
         training=training_sentence(training),
         sides=training["counts"],
         figures=[(FIGURES.get(name, name.replace("_", " ")), value) for name, value in training["metrics"].items()],
@@ -85,6 +68,4 @@ def write_training_report(
         },
         loss=loss_of(training),
         loss_curve=(folder / "loss_curve.png").read_bytes(),
-        lineage=lineage_rows(manifests_behind(lake, [splits])),
     )
-    (folder / REPORT).write_text(text, encoding="utf-8")

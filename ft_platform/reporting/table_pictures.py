@@ -26,11 +26,5 @@ def publish_pictures(lake: Lake, version: TableVersion, pictures: Mapping[str, b
         for name, png in pictures.items():
             (folder / f"{name}.png").write_bytes(png)
         return lake.publish(
-            version.use_case,
-            PICTURES,
-            artifact_id,
-            folder,
-            parents=[version],
-            settings_hash=inputs,
-            input_hash=inputs,
+            version.use_case, PICTURES, artifact_id, folder, parents=[version], settings_hash=inputs, input_hash=inputs
         )

@@ -61,9 +61,8 @@ def certificates(version: int, key_id: str, key: "Ed25519PrivateKey") -> tuple[s
     root_name, own, signer = name("signing key"), key.public_key(), model_key(key.private_bytes_raw()).public_key()
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(own)
     root = _begun(root_name, root_name, own, ca=True).add_extension(_usage(key_cert_sign=True), critical=True)
-    leaf = _begun(name("models signed by"), root_name, signer, ca=False).add_extension(
-        _usage(digital_signature=True), critical=True
-    )
+    subject = name("models signed by")
+    leaf = _begun(subject, root_name, signer, ca=False).add_extension(_usage(digital_signature=True), critical=True)
     leaf = leaf.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False).add_extension(
         authority, critical=False
     )

@@ -110,10 +110,8 @@ class SigningKeys:
                 for one in json.loads(self._file.read_text())["keys"]
             ]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorruptVersion(
-                f"the public keys in {self._file} cannot be read ({type(error).__name__})",
-                "Restore the file from a backup",
-            ) from None
+            problem = f"the public keys in {self._file} cannot be read ({type(error).__name__})"
+            raise CorruptVersion(problem, "Restore the file from a backup") from None
         return {key.key_id: key for key in found}
 
     @cached_property
@@ -127,20 +125,16 @@ class SigningKeys:
             provider = self._place.open()
             if provider.read() is None:
                 if self.public:
-                    raise KeyMissing(
-                        f"the signing key is not in {provider.where} any more",
-                        "Restore it, or go on with a new one: ft seals rotate",
-                    )
+                    problem = f"the signing key is not in {provider.where} any more"
+                    raise KeyMissing(problem, "Restore it, or go on with a new one: ft seals rotate")
                 provider.write(KeyRing({}).rotated().to_text())
             ring = read_key_ring(self._place)
             key = _private(ring.keys[ring.newest])
             own = _public(ring.newest, key)
             known = self.public.get(own.key_id)
             if known is None and self.public and ring.newest <= max(one.version for one in self.public.values()):
-                raise KeyMissing(
-                    f"the signing key in {provider.where} is another than the one in {self._file}",
-                    "Restore it, or go on with: ft seals rotate",
-                )
+                problem = f"the signing key in {provider.where} is another than the one in {self._file}"
+                raise KeyMissing(problem, "Restore it, or go on with: ft seals rotate")
             if known is None or not known.root:
                 root, leaf = certificates(own.version, own.key_id, key)
                 self._save({**self.public, own.key_id: replace(known or own, root=root, leaf=leaf)})
@@ -166,10 +160,8 @@ class SigningKeys:
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
         key_id, key = self._newest
-        return (
-            model_key(key.private_bytes_raw()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-            self.public[key_id],
-        )
+        secret = key.private_bytes_raw()
+        return (model_key(secret).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), self.public[key_id])
 
     def rotate(self) -> PublicKey:
         """Makes a new version, which signs from now on. Its private half is the only one that is kept: older ones

@@ -43,11 +43,9 @@ def sign_model(folder: Path, signature: Path, keys: SigningKeys) -> PublicKey:
     model_signing = _package()
     private, key = keys.model_signer()
     with TemporaryDirectory() as work, _readable(private) as private_path:
-        root, leaf, made = (
-            _written(Path(work, "root.pem"), key.root),
-            _written(Path(work, "leaf.pem"), key.leaf),
-            Path(work, "model.sig"),
-        )
+        root = _written(Path(work, "root.pem"), key.root)
+        leaf = _written(Path(work, "leaf.pem"), key.leaf)
+        made = Path(work, "model.sig")
         config = model_signing.signing.Config().use_certificate_signer(
             private_key=private_path, signing_certificate=leaf, certificate_chain=[root]
         )
@@ -70,23 +68,18 @@ def verify_model(folder: Path, signature: Path, keys: SigningKeys) -> PublicKey:
     model_signing = _package()
     key = _signer(signature, keys)
     if key.stolen_since:
-        raise CorruptVersion(
-            f"{signature} was signed by a key that was stolen ({key.key_id})",
-            "Sign the model again with the newest key",
-        )
+        problem = f"{signature} was signed by a key that was stolen ({key.key_id})"
+        raise CorruptVersion(problem, "Sign the model again with the newest key")
     with TemporaryDirectory() as work:
         config = model_signing.verifying.Config().use_certificate_verifier(
             certificate_chain=[_written(Path(work, "root.pem"), key.root)]
         )
         try:
             config.set_hashing_config(_hashing(model_signing, folder, signature)).verify(folder, signature)
-        except (
-            Exception
-        ) as error:  # of model_signing, OpenSSL, cryptography and pydantic: whatever it is, it does not verify
-            raise CorruptVersion(
-                f"{folder} is not what was signed ({_short(error)})",
-                "Take the folder and its signature again from where they were released",
-            ) from None
+        # Of model_signing, OpenSSL, cryptography and pydantic: whatever it is, it does not verify.
+        except Exception as error:
+            remedy = "Take the folder and its signature again from where they were released"
+            raise CorruptVersion(f"{folder} is not what was signed ({_short(error)})", remedy) from None
     return key
 
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 def signing_keys_of(environment: Environment) -> "SigningKeys":
     """What signs and verifies manifests, verdicts and decisions."""
     from ft_platform.keys.providers import KeyPlace
-    from ft_platform.signing.keys import (
-        SigningKeys,
-    )  # it writes with the lake's functions, and the lake is opened with it
+
+    # It writes with the lake's functions, and the lake is opened with it.
+    from ft_platform.signing.keys import SigningKeys
 
     return SigningKeys(
         KeyPlace(environment.signing_key_provider, environment.signing_key_path, "FT_SIGNING_KEY"),

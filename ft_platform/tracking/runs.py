@@ -3,9 +3,10 @@
 import importlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.settings.environment import Environment
@@ -36,7 +37,6 @@ def tracker_for(
         stage: asset that is made.
         name: name of the run, e.g. the checkpoint id.
         tags: what the run was made from, e.g. version and content hash of `splits`.
-        log: a logger.
         parents: tracker -> id of the run that this one belongs to (`training_run`).
 
     Raises:
@@ -49,6 +49,19 @@ def tracker_for(
     except BaseException as error:
         tracker.abandon(type(error).__name__)
         raise
+
+
+def report_tracker(
+    environment: Environment | None, draft: Draft, log: Any = LOG, checkpoint: ArtifactVersion | None = None
+) -> AbstractContextManager[Tracker]:
+    """The tracker of a report.
+
+    Args:
+        checkpoint: the one that the report is about; the run belongs to that of its training.
+    """
+    about, run = ([checkpoint], training_run(draft.lake, checkpoint)) if checkpoint else ([], {})
+    tags = parent_tags([*draft.parents, *about])
+    return tracker_for(environment, draft.use_case, draft.stage, draft.id, tags, log, run)
 
 
 def _open(environment: Environment | None, run: RunDescription, log: Any) -> Tracker:

@@ -74,7 +74,6 @@ class GuardedTracker(Tracker):
         name: of the tracker, for the warning.
         clients: packages whose errors mean that the tracker or its artifact store does not work.
         remedy: what to do about it.
-        log: a logger.
     """
 
     def __init__(self, name: str, clients: tuple[str, ...], remedy: str, log: Any) -> None:

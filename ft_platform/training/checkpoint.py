@@ -47,7 +47,7 @@ def write_checkpoint(
     from ft_platform.training.lora import trainable
     from ft_platform.training.sharding import is_divided
 
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder, prepared, run.best if is_divided(trainable(prepared.model)) else None)
     renderer = prepared.renderer
     description = {

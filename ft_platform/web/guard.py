@@ -189,9 +189,8 @@ async def _refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
         # Before it is accepted: the server answers the handshake with 403.
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
         return
-    response = PlainTextResponse(
-        f"{refusal.words}\n", status_code=refusal.status, headers={"Connection": "close", "Cache-Control": "no-store"}
-    )
+    headers = {"Connection": "close", "Cache-Control": "no-store"}
+    response = PlainTextResponse(f"{refusal.words}\n", status_code=refusal.status, headers=headers)
     await response(scope, receive, _with_headers(send, ""))
 
 

@@ -145,10 +145,8 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
         server = ReportServer(reports, host, port, names)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
-        raise ConfigError(
-            [f"reports cannot be served on {host}, port {port}: {reason}"],
-            "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL",
-        ) from None
+        remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"
+        raise ConfigError([f"reports cannot be served on {host}, port {port}: {reason}"], remedy) from None
     thread = threading.Thread(target=server.serve, name="reports", daemon=True)
     thread.start()
     try:

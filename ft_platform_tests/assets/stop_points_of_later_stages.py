@@ -40,11 +40,9 @@ WRITTEN = (*RESTRICTED, "anonymized_records", "anonymized_records_removed", "spl
 
 
 def case() -> NamedUseCase:
-    return use_case(
-        cleaning={"boilerplate": ["signatures"]},
-        privacy={"ner": "none", "columns": {"region": "pseudonym"}},
-        splits={"paraphrases": "ngrams", "rare_labels": "drop", "min_rows_per_label": 5},
-    )
+    privacy = {"ner": "none", "columns": {"region": "pseudonym"}}
+    splits = {"paraphrases": "ngrams", "rare_labels": "drop", "min_rows_per_label": 5}
+    return use_case(cleaning={"boilerplate": ["signatures"]}, privacy=privacy, splits=splits)
 
 
 def permit(home: Path, rows: int) -> None:
@@ -57,12 +55,8 @@ def permit(home: Path, rows: int) -> None:
     texts[3::10] = ["short"] * len(texts[3::10])
     texts[4::10] = texts[5::10]
     schema = raw_schema(case())
-    made = table(
-        schema,
-        texts,
-        label=[("a", "b", "c")[n % 3] if n else "rare" for n in range(rows)],
-        subject_id=[f"s{n // 2}" for n in range(rows)],
-    )
+    label = [("a", "b", "c")[n % 3] if n else "rare" for n in range(rows)]
+    made = table(schema, texts, label=label, subject_id=[f"s{n // 2}" for n in range(rows)])
     lake_of(home).write_table(
         "tests", "permitted_records", made.to_batches(max_chunksize=16), schema, zone="restricted"
     )

@@ -106,19 +106,15 @@ def test_a_manifest_of_the_first_release_and_its_key_file_are_read(environment: 
     make_use_case(environment, tmp_path)
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
-    old = manifest.model_copy(
-        update={"info": {"key_fingerprint": manifest.info["key_fingerprint"]}, "input_hash": "of the first release"}
-    )
+    info = {"key_fingerprint": manifest.info["key_fingerprint"]}
+    old = manifest.model_copy(update={"info": info, "input_hash": "of the first release"})
     lake._write_signed(version.use_case, lake._manifest_path(version), old.model_dump(mode="json"))
     before = subjects(environment)
     assert (done := run(environment)).success, done.error
     assert newest(environment)[2].info["key_version"] == "1" and subjects(environment) == before
     lake, version, manifest = newest(environment)
-    lake._write_signed(
-        version.use_case,
-        lake._manifest_path(version),
-        old.model_copy(update={"id": manifest.id, "version": manifest.version}).model_dump(mode="json"),
-    )
+    value = old.model_copy(update={"id": manifest.id, "version": manifest.version}).model_dump(mode="json")
+    lake._write_signed(version.use_case, lake._manifest_path(version), value)
     environment.key_path.write_text(bytes(32).hex())
     assert "the pseudonym key is not the one" in run(environment).error
 
@@ -133,11 +129,8 @@ def test_a_rotated_key_makes_new_pseudonyms_once_and_the_old_version_can_be_aske
     place = pseudonym_key_place(environment)
     place.open().write(read_key_ring(place).rotated().to_text())
     outcome = run(environment)
-    assert (
-        outcome.success
-        and "anonymized_records" not in outcome.reused
-        and newest(environment)[2].info["key_version"] == "2"
-    )
+    assert outcome.success and "anonymized_records" not in outcome.reused
+    assert newest(environment)[2].info["key_version"] == "2"
     assert subjects(environment).isdisjoint(before)
     assert "anonymized_records" in run(environment).reused
     make_use_case(environment, tmp_path, privacy={"key_version": 1})
@@ -156,11 +149,8 @@ def test_another_version_of_the_model_that_finds_names_makes_a_new_version(
     assert "anonymized_records" in run(environment).reused and newest(environment)[2].info["ner"] == "none"
     monkeypatch.setattr("ft_platform.privacy.ner.identity", lambda privacy: "spacy 3.9, some-model 2")
     outcome = run(environment)
-    assert (
-        outcome.success
-        and "anonymized_records" not in outcome.reused
-        and newest(environment)[2].info["ner"] == "spacy 3.9, some-model 2"
-    )
+    assert outcome.success and "anonymized_records" not in outcome.reused
+    assert newest(environment)[2].info["ner"] == "spacy 3.9, some-model 2"
 
 
 def test_the_vault_is_written_with_the_version_and_opens_for_its_key(environment: Environment, tmp_path: Path) -> None:
@@ -179,32 +169,22 @@ def test_the_vault_is_written_with_the_version_and_opens_for_its_key(environment
 
 
 def test_quasi_identifiers_are_generalized_and_reported(environment: Environment, tmp_path: Path) -> None:
-    make_use_case(
-        environment,
-        tmp_path,
-        privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None},
-    )
+    privacy = {"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None}
+    make_use_case(environment, tmp_path, privacy=privacy)
     assert (done := run(environment)).success, done.error
     lake, version, manifest = newest(environment)
-    assert manifest.counts["k_anonymity"]["k"] >= 5 and manifest.counts["k_anonymity"]["levels"] == {
-        "feature_region": "0 of 1"
-    }
+    assert manifest.counts["k_anonymity"]["k"] >= 5
+    assert manifest.counts["k_anonymity"]["levels"] == {"feature_region": "0 of 1"}
     verdict = lake.verdicts(version)["is_k_anonymous"]
-    assert (
-        verdict.passed
-        and verdict.numbers["k"] == manifest.counts["k_anonymity"]["k"]
-        and verdict.numbers["l_diversity"] >= 1
-    )
+    assert verdict.passed and verdict.numbers["k"] == manifest.counts["k_anonymity"]["k"]
+    assert verdict.numbers["l_diversity"] >= 1
 
 
 def test_a_version_that_is_not_k_anonymous_is_refused_by_the_gate(
     environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_use_case(
-        environment,
-        tmp_path,
-        privacy={"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None},
-    )
+    privacy = {"quasi_identifiers": {"region": "category"}, "k": 5, "without_quasi_identifiers": None}
+    make_use_case(environment, tmp_path, privacy=privacy)
     monkeypatch.setattr("ft_platform.privacy.batch.BatchAnonymizer.__call__", lone_region())
     outcome = run(environment)
     assert not outcome.success and "is_k_anonymous" in outcome.error
@@ -271,9 +251,8 @@ def test_a_kill_in_the_middle_leaves_nothing_and_the_next_run_comes_to_the_same_
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
     lake = open_lake(other)
-    assert (
-        lake.latest("complaints", "anonymized_records") is None and list(Vault(lake, "complaints")._manifests()) == []
-    )
+    assert lake.latest("complaints", "anonymized_records") is None
+    assert list(Vault(lake, "complaints")._manifests()) == []
     assert run(other).success
     assert newest(other)[1].content_hash == whole.content_hash
 

@@ -65,33 +65,25 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
     attributes["governance"] = {**attributes["governance"], "consent_ledger": "ledger.csv"}
     write_use_case(environment.defs, "complaints", attributes)
     graph = load_definitions(environment).get_repository_def().asset_graph
-    for name, uri in {
-        "source": "<file>",
-        "consent_ledger": "ledger.csv",
-    }.items():  # the name of a source's file may be that of a person
+    # The name of a source's file may be that of a person.
+    for name, uri in {"source": "<file>", "consent_ledger": "ledger.csv"}.items():
         node = graph.get(dg.AssetKey(["complaints", name]))
         assert node.group_name == "complaints" and node.owners == ["team:complaints"] and node.kinds == {"file"}
-        assert node.tags == {
-            "zone": "restricted",
-            "task": "classification",
-            "compute": "external",
-            "dagster/kind/file": "",
-        }
+        expected = {"zone": "restricted", "task": "classification", "compute": "external", "dagster/kind/file": ""}
+        assert node.tags == expected
         assert node.metadata["dagster/uri"] == uri
     assert ("it is off" in str(graph.get(dg.AssetKey(["complaints", "source"])).description)) is off
 
 
 def test_no_step_waits_in_a_pool_before_it_knows_whether_a_program_is_needed(repository):
-    assert {repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES} == {
-        None
-    }
+    found = {repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
+    assert found == {None}
 
 
 def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environment):
     for mode in ("on_demand", "on_data_change"):
-        write_use_case(
-            environment.defs, "complaints", {**minimal_attributes("records.csv"), "retraining": {"mode": mode}}
-        )
+        attributes = {**minimal_attributes("records.csv"), "retraining": {"mode": mode}}
+        write_use_case(environment.defs, "complaints", attributes)
         repository = load_definitions(environment, only="complaints").get_repository_def()
         experiments = {name for name, stage in STAGES.items() if stage.on_demand}
         assert experiments == {

@@ -115,9 +115,8 @@ def test_each_check_is_blocking_passes_and_turns_red_on_its_planted_fault(lake: 
     assert judge(lake, case, "no_leakage", version).passed and judge(lake, case, "label_shares_hold", version).passed
     leaking = _changed(lake, version, "subject_id", ["p"] * 60)
     result = judge(lake, case, "no_leakage", leaking)
-    assert (
-        not result.passed and result.metadata["subjects"].value == 1 and not lake.verdicts(leaking)["no_leakage"].passed
-    )
+    assert not result.passed and result.metadata["subjects"].value == 1
+    assert not lake.verdicts(leaking)["no_leakage"].passed
     labels = ["a" if side == "test" else "b" for side in sides(lake, version).values()]
     shifted = _changed(lake, version, "label", labels)
     assert not judge(lake, case, "label_shares_hold", shifted).passed

@@ -38,9 +38,8 @@ def test_a_run_on_a_server_is_a_link_and_one_in_a_file_says_what_serves_it():
     run = {"run_id": "1", "url": "http://mlflow:5000/#/experiments/2/runs/1"}
     assert tracking(manifest(tracking=run))["tracking/mlflow"] == dg.MetadataValue.url(run["url"])
     served = {**run, "served_by": "mlflow ui --backend-store-uri sqlite:///mlflow.db"}
-    assert tracking(manifest(tracking=served))["tracking/mlflow"].md_str == (
-        f"[open the run]({run['url']}) while `mlflow ui --backend-store-uri sqlite:///mlflow.db` runs"
-    )
+    expected = f"[open the run]({run['url']}) while `mlflow ui --backend-store-uri sqlite:///mlflow.db` runs"
+    assert tracking(manifest(tracking=served))["tracking/mlflow"].md_str == expected
 
 
 def test_the_numbers_of_a_check_are_json_and_empty_ones_a_word():

@@ -36,28 +36,19 @@ def test_a_fault_that_the_program_finds_stops_training_and_a_correction_lets_it_
         found = check_of(first)
         assert not first.success and not found.passed and found.blocking
         outcome = outcome_of(first.all_events, "complaints", first.run_id, first.success, 0.0)
-        assert (
-            outcome.failed_stage == "splits"
-            and "low_supervised_share" in (outcome.error or "")
-            and "Shorten task.instruction" in (outcome.error or "")
-        )
+        assert outcome.failed_stage == "splits" and "low_supervised_share" in (outcome.error or "")
+        assert "Shorten task.instruction" in (outcome.error or "")
         assert str(found.metadata["report"].value).endswith("/report.html")
         splits = lake.latest("complaints", "splits")
-        assert (
-            splits
-            and not lake.verdicts(splits)[TRAINING_AUDIT].passed
-            and lake.artifacts("complaints", "adapter_checkpoint") == []
-        )
+        assert splits and not lake.verdicts(splits)[TRAINING_AUDIT].passed
+        assert lake.artifacts("complaints", "adapter_checkpoint") == []
         refused = graph.run("adapter_checkpoint")
-        assert f"check {TRAINING_AUDIT} of splits@0 failed" in str(
-            refused.get_step_failure_events()[0].step_failure_data.user_failure_data
-        )
+        expected = f"check {TRAINING_AUDIT} of splits@0 failed"
+        assert expected in str(refused.get_step_failure_events()[0].step_failure_data.user_failure_data)
 
         backend = StandInBackend()
         monkeypatch.setattr("ft_platform.compute.backends.local.run", backend.run)
         corrected = {"audit.min_supervised_share": 0.0}
-        assert (
-            graph.run("splits", overrides=corrected).success
-            and graph.run("adapter_checkpoint", overrides=corrected).success
-        )
+        assert graph.run("splits", overrides=corrected).success
+        assert graph.run("adapter_checkpoint", overrides=corrected).success
         assert backend.started == ["train"]

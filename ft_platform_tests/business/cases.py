@@ -30,24 +30,21 @@ PLAN = {
 
 
 def with_business(use_case: NamedUseCase, **business: Any) -> NamedUseCase:
-    return use_case.model_copy(
-        update={"settings": use_case.settings.model_copy(update={"business": Business.model_validate(business)})}
-    )
+    update = {"business": Business.model_validate(business)}
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=update)})
 
 
 def priced(environment: Environment, price_per_hour: float = 36.0, currency: str = "CHF") -> Environment:
-    return environment.model_copy(
-        update={"profiles": {"local": ComputeProfile(price_per_hour=price_per_hour, currency=currency)}}
-    )
+    local = ComputeProfile(price_per_hour=price_per_hour, currency=currency)
+    return environment.model_copy(update={"profiles": {"local": local}})
 
 
 def published(
     case: TinyCase, environment: Environment | None = None, **business: Any
 ) -> tuple[ArtifactVersion, dict[str, Any]]:
     """The report of a case with these business figures, and what is in its `roi.json`."""
-    report = publish_roi(
-        case.lake, environment or case.environment, with_business(case.use_case, **business), case.report
-    )
+    use_case = with_business(case.use_case, **business)
+    report = publish_roi(case.lake, environment or case.environment, use_case, case.report)
     return report, json.loads(case.lake.read_file(report, "roi.json"))
 
 
@@ -56,9 +53,8 @@ def found(case: TinyCase, environment: Environment | None = None, **business: An
     environment, use_case = environment or case.environment, with_business(case.use_case, **business)
     with tempfile.TemporaryDirectory() as folder:
         measured = read_measurements(use_case.settings.business, environment, Path(folder))
-    return json.loads(
-        json.dumps(roi(collect_inputs(case.lake, environment, use_case, case.report, measured)), allow_nan=False)
-    )
+    inputs = collect_inputs(case.lake, environment, use_case, case.report, measured)
+    return json.loads(json.dumps(roi(inputs), allow_nan=False))
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> str:

@@ -31,9 +31,8 @@ def read(
     uri = settings.pop("uri", None) or write_rows(tmp_path / name, rows or [])
     private = tmp_path / "private"
     private.mkdir(exist_ok=True)
-    return read_measurements(
-        Business.model_validate({**business, "measurements": [{"uri": uri, **settings}]}), environment, private
-    )[0]
+    values = {**business, "measurements": [{"uri": uri, **settings}]}
+    return read_measurements(Business.model_validate(values), environment, private)[0]
 
 
 def cases(*times: tuple[str, str]) -> list[dict[str, Any]]:
@@ -66,10 +65,8 @@ def test_the_day_of_introduction_divides_where_no_column_does(environment: Envir
         for day in ("2026-01-31", "2026-02-01", "2026-02-01T08:00:00+01:00")
     ]
     measured = read(environment, tmp_path, rows, introduced_on="2026-02-01")
-    assert {key: len(values) for key, values in measured.values.items()} == {
-        ("customer_satisfaction", "before"): 1,
-        ("customer_satisfaction", "after"): 2,
-    }
+    expected = {("customer_satisfaction", "before"): 1, ("customer_satisfaction", "after"): 2}
+    assert {key: len(values) for key, values in measured.values.items()} == expected
 
 
 def test_times_of_opening_and_closing_give_minutes_and_open_cases_are_counted(
@@ -79,9 +76,8 @@ def test_times_of_opening_and_closing_give_minutes_and_open_cases_are_counted(
     rows = cases(*early, ("2026-02-01T00:00", "2026-02-01T00:05"), ("2026-02-02T00:00", ""))
     columns = {"opened_at": "opened", "closed_at": "closed", "case": "id", "introduced_on": "2026-02-01"}
     measured = read(environment, tmp_path, rows, **columns)
-    assert measured.values["waiting_minutes", "before"].tolist() == [30, 120] and measured.values[
-        "waiting_minutes", "after"
-    ].tolist() == [5]
+    assert measured.values["waiting_minutes", "before"].tolist() == [30, 120]
+    assert measured.values["waiting_minutes", "after"].tolist() == [5]
     assert measured.open_cases == {"after": 1}
     worked = read(environment, tmp_path, rows, **columns, working_time=True)
     assert worked.values["minutes_per_case", "before"].tolist() == [30, 120]
@@ -145,11 +141,8 @@ def test_a_wrong_row_is_refused_by_its_number_without_its_content(
     rows, message = WRONG[wrong]
     with pytest.raises(DataError) as error:
         read(environment, tmp_path, rows, period="period")
-    assert (
-        message in str(error.value)
-        and "business.measurements[0]" in str(error.value)
-        and SECRET not in str(error.value)
-    )
+    assert message in str(error.value) and "business.measurements[0]" in str(error.value)
+    assert SECRET not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +206,8 @@ def test_a_file_outside_the_allowed_sources_is_refused_before_it_is_opened(
         )
     assert uri not in opened
     monkeypatch.setenv("FT_SOURCES_ALLOWED", f"file://{tmp_path}")
-    read_measurements(
-        Business.model_validate({"measurements": [{"uri": uri, "period": "period"}]}), environment, tmp_path
-    )
+    values = {"measurements": [{"uri": uri, "period": "period"}]}
+    read_measurements(Business.model_validate(values), environment, tmp_path)
     assert uri in opened
 
 

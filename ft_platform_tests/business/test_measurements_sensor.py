@@ -60,9 +60,8 @@ class Watched:
         return requested
 
     def made(self, stage: str) -> None:
-        self.instance.report_runless_asset_event(
-            dg.AssetMaterialization(["complaints", stage], tags={"dagster/data_version": "one"})
-        )
+        tags = {"dagster/data_version": "one"}
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(["complaints", stage], tags=tags))
 
 
 @pytest.mark.integration

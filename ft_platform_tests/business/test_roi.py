@@ -26,13 +26,8 @@ def test_without_business_figures_only_the_evaluation_is_shown_and_nothing_is_es
     assert list(roi["figures"]) == FIGURES
     for name in FIGURES[1:]:
         figure = roi["figures"][name]
-        assert (figure["status"], figure["before"], figure["after"], figure["difference"], figure["source"]) == (
-            "not measured",
-            None,
-            None,
-            None,
-            None,
-        )
+        seen = (figure["status"], figure["before"], figure["after"], figure["difference"], figure["source"])
+        assert seen == ("not measured", None, None, None, None)
         assert figure["reason"]
     assert roi["figures"]["accuracy"]["status"] == "measured"
     assert roi["savings_per_month"] is None and roi["sensitivity"] == [] and roi["assumptions"] == {}
@@ -55,10 +50,8 @@ def test_a_declared_accuracy_of_people_is_a_labelled_assumption(case: TinyCase) 
         **read_metrics(case.lake, case.report)["systems"]["fine_tuned"]["accuracy"],
         "source": case.report.artifact_id,
     }
-    assert (
-        figure["source"] == f"assumption: business.accuracy_without; {case.report.artifact_id}"
-        and figure["status"] == "worked out"
-    )
+    assert figure["source"] == f"assumption: business.accuracy_without; {case.report.artifact_id}"
+    assert figure["status"] == "worked out"
 
 
 def test_figures_from_assumptions_follow_by_hand_calculation(case: TinyCase) -> None:
@@ -73,9 +66,8 @@ def test_figures_from_assumptions_follow_by_hand_calculation(case: TinyCase) -> 
     assert roi["break_even_volume"]["value"] == pytest.approx(30000 / 2.1)
     for name in ("efficiency", "cost_savings", "employee_productivity"):
         figure = roi["figures"][name]
-        assert figure["status"] == "assumed" and all(
-            part.startswith("assumption: business.") for part in figure["source"].split("; ")
-        )
+        assert figure["status"] == "assumed"
+        assert all(part.startswith("assumption: business.") for part in figure["source"].split("; "))
     assert roi["figures"]["cost_savings"]["unit"] == "EUR per month"
     assert roi["figures"]["cost_savings"]["left_out"].keys() == {"errors", "requests"}
 
@@ -96,9 +88,8 @@ def test_intervals_are_monte_carlo_over_the_declared_uncertainty(case: TinyCase)
     for figure, expected in ((roi["savings_per_month"], saving), (roi["payback_months"], months)):
         low, high = np.quantile(expected, [0.025, 0.975])
         width = high - low
-        assert figure["low"] == pytest.approx(low, abs=0.12 * width) and figure["high"] == pytest.approx(
-            high, abs=0.12 * width
-        )
+        assert figure["low"] == pytest.approx(low, abs=0.12 * width)
+        assert figure["high"] == pytest.approx(high, abs=0.12 * width)
     certain = found(case, **PLAN, uncertainty=0.0)
     assert (
         certain["payback_months"]["low"]
@@ -140,11 +131,8 @@ def test_what_requests_and_programs_cost_comes_from_the_evaluation_and_the_ledge
     assert (roi["programs"]["runs"], roi["programs"]["money"], roi["programs"]["currency"]) == (3, 300.0, "CHF")
     assert roi["investment"]["value"] == 30300 and roi["investment"]["programs"] == 300
     assert roi["payback_months"]["value"] == pytest.approx(30300 / 8400)
-    assert set(roi["programs"]["artifacts"]) == {
-        case.checkpoint.artifact_id,
-        case.report.artifact_id,
-        case.base.artifact_id,
-    }
+    expected = {case.checkpoint.artifact_id, case.report.artifact_id, case.base.artifact_id}
+    assert set(roi["programs"]["artifacts"]) == expected
     assert case.checkpoint.artifact_id in roi["investment"]["source"]
     monkeypatch.setattr(
         "ft_platform.business.program_costs.Ledger.rows",
@@ -161,13 +149,8 @@ def test_without_a_price_programs_cost_nothing_known_and_not_nothing(case: TinyC
 
 def test_zero_volume_saves_nothing_and_never_pays_back(case: TinyCase) -> None:
     roi = found(case, **{**PLAN, "volume_per_month": 0})
-    assert roi["savings_per_month"]["value"] == 0 and roi["payback_months"] == {
-        "value": None,
-        "low": None,
-        "high": None,
-        "status": NEVER,
-        "reason": NEVER,
-    }
+    assert roi["savings_per_month"]["value"] == 0
+    assert roi["payback_months"] == {"value": None, "low": None, "high": None, "status": NEVER, "reason": NEVER}
     assert roi["break_even_volume"]["value"] == pytest.approx(30000 / 2.1)
     assert roi["figures"]["cost_savings"]["relative"] is None
 
@@ -184,22 +167,17 @@ def test_a_slower_process_costs_more_than_it_saves(case: TinyCase) -> None:
 def test_a_missing_figure_is_named_and_nothing_is_put_in_its_place(case: TinyCase, missing: str) -> None:
     roi = found(case, **{name: value for name, value in PLAN.items() if name != missing})
     savings = roi["figures"]["cost_savings"]
-    assert (
-        savings["status"] == "not measured"
-        and savings["difference"] is None
-        and f"business.{missing}" in savings["reason"]
-    )
-    assert (
-        roi["payback_months"]["status"] == "not measured" and f"business.{missing}" in roi["payback_months"]["reason"]
-    )
+    assert savings["status"] == "not measured" and savings["difference"] is None
+    assert f"business.{missing}" in savings["reason"]
+    assert roi["payback_months"]["status"] == "not measured"
+    assert f"business.{missing}" in roi["payback_months"]["reason"]
 
 
 def test_without_an_investment_there_are_savings_and_no_payback(case: TinyCase) -> None:
     roi = found(case, **{name: value for name, value in PLAN.items() if name != "investment"})
     assert roi["savings_per_month"]["value"] == pytest.approx(8400)
-    assert (
-        roi["payback_months"]["status"] == "not measured" and "business.investment" in roi["payback_months"]["reason"]
-    )
+    assert roi["payback_months"]["status"] == "not measured"
+    assert "business.investment" in roi["payback_months"]["reason"]
 
 
 @pytest.mark.parametrize("name", [*ASSUMPTIONS])
@@ -216,13 +194,11 @@ def test_the_sensitivity_moves_one_quantity_at_a_time_and_sorts_by_effect(case: 
     rows = {row["name"]: row for row in roi["sensitivity"]}
     assert set(rows) == {*PLAN}
     assert (rows["cost_per_hour"]["low"], rows["cost_per_hour"]["high"]) == (33.75, 56.25)
-    assert (rows["cost_per_hour"]["saving_at_low"], rows["cost_per_hour"]["saving_at_high"]) == pytest.approx(
-        (6300, 10500)
-    )
+    seen = (rows["cost_per_hour"]["saving_at_low"], rows["cost_per_hour"]["saving_at_high"])
+    assert seen == pytest.approx((6300, 10500))
     assert rows["minutes_without"]["saving_at_low"] == pytest.approx(4000 * 0.7 * 2.5 / 60 * 45)
-    assert rows["investment"]["saving_at_low"] == pytest.approx(8400) and rows["investment"][
-        "payback_at_low"
-    ] == pytest.approx(22500 / 8400)
+    assert rows["investment"]["saving_at_low"] == pytest.approx(8400)
+    assert rows["investment"]["payback_at_low"] == pytest.approx(22500 / 8400)
     assert rows["adoption"]["high"] == pytest.approx(0.875)
     effects = [abs(row["saving_at_high"] - row["saving_at_low"]) for row in roi["sensitivity"]]
     assert effects == sorted(effects, reverse=True) and roi["sensitivity"][0]["name"] == "minutes_without"
@@ -237,12 +213,8 @@ def test_payback_has_no_upper_end_where_the_interval_holds_no_saving() -> None:
     gained = assumed("cost_per_hour", 10.0, 0.0, 1000, 1)
     uncertain = type(gained)(1.0, np.linspace(-1, 3, 1000), gained.source, -1, 3)
     result = until(assumed("investment", 100.0, 0.0, 1000, 1), uncertain, 0.95, "")
-    assert (
-        result["value"] == 100
-        and result["high"] is None
-        and result["low"] == pytest.approx(100 / 2.9, rel=0.02)
-        and "no upper end" in result["reason"]
-    )
+    assert result["value"] == 100 and result["high"] is None and result["low"] == pytest.approx(100 / 2.9, rel=0.02)
+    assert "no upper end" in result["reason"]
 
 
 def test_a_prompted_model_elsewhere_is_compared_by_price(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,19 +262,15 @@ def test_a_measured_endpoint_enters_with_its_quality_seconds_and_price(
     assert list(roi["alternatives"]) == ["fine_tuned", "base_few_shot", "endpoint_big", "api"]
     one = roi["alternatives"]["endpoint_big"]
     assert one["quality"] == metrics["systems"]["tfidf_logreg"]["accuracy"] and one["seconds_per_1000"] == 812.5
-    assert (
-        one["money_per_1000"]["value"] == 6.5 and one["currency"] == "CHF" and one["source"] == case.report.artifact_id
-    )
+    assert one["money_per_1000"]["value"] == 6.5 and one["currency"] == "CHF"
+    assert one["source"] == case.report.artifact_id
     assert one["measured"] == {"model": "big-1", "host": "models.example.org"}
     assert one["requests_until_paid_back"]["value"] == pytest.approx(roi["investment"]["value"] / (6.0 / 1000))
     declared = roi["alternatives"]["api"]
     assert declared["quality"] is None and declared["seconds_per_1000"] is None and declared["measured"] is None
     rows = alternative_rows(roi)
-    assert (
-        rows[2]["title"] == "Model big-1 at models.example.org (endpoint_big)"
-        and rows[2]["seconds"] == "812.5"
-        and rows[2]["money"].endswith(" CHF")
-    )
+    assert rows[2]["title"] == "Model big-1 at models.example.org (endpoint_big)" and rows[2]["seconds"] == "812.5"
+    assert rows[2]["money"].endswith(" CHF")
     assert rows[2]["source"] == case.report.artifact_id and rows[2]["quality"] == with_interval(one["quality"])
     assert rows[3]["quality"] == rows[3]["seconds"] == "not measured"
 
@@ -320,11 +288,8 @@ def test_an_endpoint_without_a_comparable_price_has_its_quality_and_no_payback(
     with_endpoint(case, monkeypatch, money, currency)
     roi = found(case, priced(case.environment), **PLAN)
     one = roi["alternatives"]["endpoint_big"]
-    assert (
-        one["quality"]["value"] > 0
-        and one["requests_until_paid_back"]["value"] is None
-        and one["requests_until_paid_back"]["reason"] == told
-    )
+    assert one["quality"]["value"] > 0 and one["requests_until_paid_back"]["value"] is None
+    assert one["requests_until_paid_back"]["reason"] == told
     assert alternative_rows(roi)[2]["money"] == shown
 
 
@@ -351,9 +316,8 @@ def test_measured_satisfaction_has_the_files_hash_and_a_bootstrap_interval(case:
     before, after = (rng.normal(mean, 0.4, 28).round(2).tolist() for mean in (3.6, 4.1))
     uri = write_rows(tmp_path / "csat.csv", satisfaction(before, after))
     figure = found(case, measurements=[{"uri": uri, "period": "period"}])["figures"]["customer_satisfaction"]
-    assert figure["status"] == "measured" and values(figure) == pytest.approx(
-        (np.mean(before), np.mean(after), np.mean(after) - np.mean(before))
-    )
+    assert figure["status"] == "measured"
+    assert values(figure) == pytest.approx((np.mean(before), np.mean(after), np.mean(after) - np.mean(before)))
     assert figure["source"] == f"sha256:{hashlib.sha256(Path(uri).read_bytes()).hexdigest()}"
     error = np.sqrt(np.var(before) / 28 + np.var(after) / 28)
     assert figure["difference"]["high"] - figure["difference"]["low"] == pytest.approx(2 * 1.96 * error, rel=0.2)
@@ -366,10 +330,8 @@ def test_measured_minutes_take_the_place_of_assumed_ones_and_the_rest_stays_assu
 ) -> None:
     uri = write_rows(tmp_path / "minutes.csv", satisfaction([8.0] * 9 + [9.0], [5.0] * 9 + [6.0], "minutes_per_case"))
     roi = found(case, **PLAN, measurements=[{"uri": uri, "period": "period"}])
-    assert (
-        values(roi["figures"]["efficiency"]) == pytest.approx((8.1, 5.1, -3.0))
-        and roi["figures"]["efficiency"]["status"] == "measured"
-    )
+    assert values(roi["figures"]["efficiency"]) == pytest.approx((8.1, 5.1, -3.0))
+    assert roi["figures"]["efficiency"]["status"] == "measured"
     assert roi["savings_per_month"]["value"] == pytest.approx(4000 * 3.0 / 60 * 45)
     assert {row["name"]: row["assumption"] for row in roi["sensitivity"]}["minutes_before"] is False
 
@@ -385,9 +347,8 @@ def test_one_side_only_is_no_comparison(case: TinyCase, tmp_path: Path) -> None:
     uri = write_rows(tmp_path / "csat.csv", satisfaction([3.0, 4.0, 5.0, 4.0, 4.0, 3.0], []))
     roi = found(case, measurements=[{"uri": uri, "period": "period"}])
     figure = roi["figures"]["customer_satisfaction"]
-    assert (
-        figure["before"]["value"] == pytest.approx(23 / 6) and figure["after"] is None and figure["difference"] is None
-    )
+    assert figure["before"]["value"] == pytest.approx(23 / 6) and figure["after"] is None
+    assert figure["difference"] is None
     assert figure["status"] == "not measured" and "0 measurements after" in figure["reason"]
     assert roi["not_compared"]["customer_satisfaction"] == figure["reason"]
 

@@ -32,11 +32,8 @@ def installed(environment: Environment, lake: Lake, model: Path, monkeypatch: py
     monkeypatch.delenv("NO_COLOR", raising=False)
 
     def install(rows: list[dict[str, Any]], **audit: float) -> Any:
-        attributes = {
-            **minimal_attributes("unused.csv"),
-            "base_model": {"uri": str(model), "dtype": "float32"},
-            "audit": audit,
-        }
+        base_model = {"uri": str(model), "dtype": "float32"}
+        attributes = {**minimal_attributes("unused.csv"), "base_model": base_model, "audit": audit}
         case = load_use_case(write_use_case(environment.defs, "complaints", attributes).parent)
         return lake, usable_splits(lake, case, rows), case
 
@@ -66,11 +63,8 @@ def test_a_fault_that_stops_training_ends_with_1_and_says_what_helps(installed, 
     lake, splits, _ = installed(planted)
     assert cli.main(["audit", "complaints"]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert (
-        "refused: answer_missing: 1 record (r0004)" in out
-        and "Check record.answer, record.label" in out
-        and "Training is refused." in out
-    )
+    assert "refused: answer_missing: 1 record (r0004)" in out and "Check record.answer, record.label" in out
+    assert "Training is refused." in out
     assert not lake.verdicts(splits)[TRAINING_AUDIT].passed
     assert cli.main(["audit", "complaints", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["faults"]["answer_missing"] == 1
@@ -92,11 +86,8 @@ def test_without_colours_supervised_and_padding_tokens_are_marked(installed, cap
     assert cli.main(["audit", "complaints", "--show", "3"]) == 0
     out = capsys.readouterr().out
     assert out.count("[+loan<|im_end|>+]") + out.count("[+card<|im_end|>+]") == 3
-    assert (
-        "[.<|im_end|> x " in out
-        and "\x1b[3" not in out.replace("\x1b[31m", "?")
-        and "record r0000 (train): 5 supervised" in out
-    )
+    assert "[.<|im_end|> x " in out and "\x1b[3" not in out.replace("\x1b[31m", "?")
+    assert "record r0000 (train): 5 supervised" in out
 
 
 def test_with_colours_supervised_tokens_are_green_and_no_text_acts_on_the_terminal(
@@ -116,10 +107,8 @@ def test_one_html_file_shows_the_same_escaped_and_with_its_classes(installed, tm
     page = tmp_path / "audit.html"
     assert cli.main(["audit", "complaints", "--html", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
-    assert (
-        text.count('class="supervised" title="supervised: 5 tokens">') == 3
-        and 'class="padding" title="padding:' in text
-    )
+    assert text.count('class="supervised" title="supervised: 5 tokens">') == 3
+    assert 'class="padding" title="padding:' in text
     assert "&lt;b&gt;bold&lt;/b&gt;" in text and "<b>bold" not in text and "://" not in text and "<script" not in text
     assert "[+" not in capsys.readouterr().out
 

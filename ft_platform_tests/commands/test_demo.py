@@ -66,10 +66,8 @@ def test_it_says_what_was_gained_what_it_cost_and_what_comes_next(ran: Callable[
     for title in ("zero-shot", "few-shot", "TF-IDF", "Nearest training record"):
         assert title in text
     assert text.count("+0.200 (+0.150 to +0.250)  better") == 4
-    assert (
-        "1,000 answers take 39 s" in text
-        and "Release of ckpt-1: accepted\nEvery rule of the policy holds, without a waiver." in text
-    )
+    assert "1,000 answers take 39 s" in text
+    assert "Release of ckpt-1: accepted\nEvery rule of the policy holds, without a waiver." in text
     assert len(text.split("Next:")[1].strip().splitlines()) == 3
 
 

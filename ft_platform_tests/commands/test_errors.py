@@ -45,10 +45,8 @@ def test_the_pair_that_is_mixed_up_most_often_stands_first_and_in_it_the_surest_
         ("r5", "card", "loan", 0.6),
     ]
     found = mistakes(case_of(), predictions(rows), 9)
-    assert [(one["label"], one["predicted"], one["count"]) for one in found] == [
-        ("card", "loan", 3),
-        ("loan", "card", 1),
-    ]
+    seen = [(one["label"], one["predicted"], one["count"]) for one in found]
+    assert seen == [("card", "loan", 3), ("loan", "card", 1)]
     assert [record["record_id"] for record in found[0]["records"]] == ["r2", "r1", "r5"]
     assert mistakes(case_of(), predictions(rows), 2)[0] == {**found[0], "records": found[0]["records"][:2]}
     assert mistakes(case_of(), predictions(rows[3:4]), 9) == []
@@ -62,9 +60,8 @@ def test_a_system_without_probabilities_has_mistakes_in_the_order_of_their_ids()
 def test_answers_farthest_from_their_reference_stand_first() -> None:
     table = pa.table({"record_id": ["r1", "r2", "r3"], "rouge_l": [0.5, 1.0, 0.1]})
     records = [{"record_id": "r3", "score": 0.1}, {"record_id": "r1", "score": 0.5}]
-    assert mistakes(case_of("generation"), table, 9) == [
-        {"label": None, "predicted": None, "count": 2, "records": records}
-    ]
+    expected = [{"label": None, "predicted": None, "count": 2, "records": records}]
+    assert mistakes(case_of("generation"), table, 9) == expected
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +110,8 @@ def test_texts_are_for_a_terminal(case: TinyCase, capsys: pytest.CaptureFixture[
     assert "standard output is not a terminal" in capsys.readouterr().err
     assert CANARY not in shown(capsys)
     text = shown(capsys, "--text", "--force", "--show", "1000")
-    assert (
-        text.count(CANARY) == len(wrong(case))
-        and "user: Case " in text
-        and all(row["record_id"] in text for row in wrong(case))
-    )
+    assert text.count(CANARY) == len(wrong(case)) and "user: Case " in text
+    assert all(row["record_id"] in text for row in wrong(case))
 
 
 def test_texts_are_for_people_who_may_read_the_restricted_zone(
@@ -147,8 +141,6 @@ def test_the_report_counts_what_is_mixed_up_and_names_no_record(case: TinyCase) 
     page = case.lake.read_file(case.report, "report.html").decode()
     section = page.partition(">Errors</h2>")[2].partition(">Records</h2>")[0]
     rows = read_predictions(case.lake, case.report).to_pylist()
-    assert (
-        f"{len(wrong(case))} of {len({row['record_id'] for row in rows})} test records" in section
-        and "<td>card</td><td>loan</td>" in section
-    )
+    assert f"{len(wrong(case))} of {len({row['record_id'] for row in rows})} test records" in section
+    assert "<td>card</td><td>loan</td>" in section
     assert not [row["record_id"] for row in rows if row["record_id"] in page] and CANARY not in page

@@ -32,13 +32,8 @@ def installed(tmp_path_factory):
     attributes = {**use_case.settings.model_dump(mode="json", exclude_unset=True), "compute": {"threads": 1}}
     write_use_case(environment.defs, use_case.name, attributes)
     usable_splits(open_lake(environment), use_case)
-    settings = {
-        "profiles": {
-            "local": {},
-            "large": {"price_per_hour": 90.0, "gpus": 2, "watts": 400.0},
-            "small": {"memory_limit_gib": 0.01},
-        }
-    }
+    large = {"price_per_hour": 90.0, "gpus": 2, "watts": 400.0}
+    settings = {"profiles": {"local": {}, "large": large, "small": {"memory_limit_gib": 0.01}}}
     (folder / "environment.yaml").write_text(yaml.safe_dump(settings))
     return environment, folder / "environment.yaml"
 
@@ -73,22 +68,12 @@ def estimated(installed) -> dict:
 
 def test_the_estimate_has_the_promised_keys_and_the_price_of_the_profile(estimated):
     assert list(estimated)[:5] == FIRST
-    assert (
-        estimated["cost"] == pytest.approx(estimated["seconds"] * 90 / 3600, abs=1e-4)
-        and estimated["currency"] == "EUR"
-    )
+    assert estimated["cost"] == pytest.approx(estimated["seconds"] * 90 / 3600, abs=1e-4)
+    assert estimated["currency"] == "EUR"
     assert estimated["gpu_hours"] == pytest.approx(estimated["seconds"] / 1800, abs=1e-5)
     assert estimated["kwh"] == pytest.approx(estimated["seconds"] / 9000, abs=1e-5)
-    assert set(estimated["parts_gib"]) == {
-        "weights",
-        "adapters",
-        "gradients",
-        "optimizer",
-        "best",
-        "activations",
-        "logits",
-        "program",
-    }
+    expected = {"weights", "adapters", "gradients", "optimizer", "best", "activations", "logits", "program"}
+    assert set(estimated["parts_gib"]) == expected
     assert (estimated["examples"], estimated["validation_examples"], estimated["steps"]) == (36, 12, 18)
     assert 0.05 < estimated["memory_gib"] < 4
 
@@ -150,11 +135,8 @@ def test_an_estimate_for_several_processes_says_that_one_was_measured(estimated,
     if told is None:
         assert note is None and not lines
     else:
-        assert (
-            note.startswith("measured in one process on this machine")
-            and told in note
-            and lines == [f"note       {note}"]
-        )
+        assert note.startswith("measured in one process on this machine") and told in note
+        assert lines == [f"note       {note}"]
 
 
 def test_another_setting_is_another_training_and_its_estimate_is_not_used(installed):

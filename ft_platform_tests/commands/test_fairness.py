@@ -25,22 +25,16 @@ EVIL = "so\x1b[31muth"
 
 def found_of(rows: int = 80) -> tuple[NamedUseCase, dict[str, Any]]:
     """Figures of a model that says `loan` to the north and to few others."""
-    use_case = NamedUseCase(
-        name="tests",
-        settings=UseCase.model_validate({**minimal_attributes("x.csv"), "evaluation": {"bootstrap_samples": 100}}),
-    )
+    values = {**minimal_attributes("x.csv"), "evaluation": {"bootstrap_samples": 100}}
+    use_case = NamedUseCase(name="tests", settings=UseCase.model_validate(values))
     rng = np.random.default_rng(1)
     groups = ["north"] * rows + [EVIL] * rows
     truth = rng.choice(["card", "loan"], 2 * rows)
     parts = []
     for system, other in (("base_zero_shot", "loan"), ("fine_tuned", "card")):
         said = np.where((np.array(groups) == "north") | (rng.random(2 * rows) < 0.1), "loan", other)
-        columns = {
-            "feature_region": groups,
-            "label": truth.tolist(),
-            "predicted": said.tolist(),
-            "correct": (said == truth).tolist(),
-        }
+        correct = (said == truth).tolist()
+        columns = {"feature_region": groups, "label": truth.tolist(), "predicted": said.tolist(), "correct": correct}
         parts.append(pa.table({"system": [system] * (2 * rows), **columns}))
     both = pa.concat_tables(parts)
     found = fairness(use_case, parts[1])
@@ -50,12 +44,8 @@ def found_of(rows: int = 80) -> tuple[NamedUseCase, dict[str, Any]]:
     region["amplification"] = amplification(
         both, np.array(groups, dtype=object), compared, label, "accuracy", use_case.settings.evaluation
     )
-    return use_case, {
-        **found,
-        "data": {},
-        "swaps": {"gender": {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}},
-        "mitigation": None,
-    }
+    swaps = {"gender": {"rows": 3, "flip_rate": None, "status": "not_enough_evidence"}}
+    return use_case, {**found, "data": {}, "swaps": swaps, "mitigation": None}
 
 
 @pytest.fixture
@@ -82,16 +72,11 @@ def test_json_has_the_figures_of_the_report_under_their_keys(
     region = shown["features"]["region"]
     assert set(region) >= {"groups", "demographic_parity_difference", "equalized_odds_difference", "amplification"}
     of_report = published["features"]["region"]
-    assert (
-        region["groups"] == of_report["groups"]
-        and region["demographic_parity_difference"] == of_report["demographic_parity"]
-    )
+    assert region["groups"] == of_report["groups"]
+    assert region["demographic_parity_difference"] == of_report["demographic_parity"]
     assert region["equalized_odds_difference"] == of_report["equalized_odds"] and region["amplification"]["value"] > 0.5
-    assert (shown["use_case"], shown["report"], shown["within_max_gap"]) == (
-        "tests",
-        "fair-1",
-        published["within_max_gap"],
-    )
+    found = (shown["use_case"], shown["report"], shown["within_max_gap"])
+    assert found == ("tests", "fair-1", published["within_max_gap"])
 
 
 def test_people_read_lines_and_names_of_groups_do_not_steer_the_terminal(
@@ -100,10 +85,8 @@ def test_people_read_lines_and_names_of_groups_do_not_steer_the_terminal(
     assert cli.main(["fairness", "tests"]) == 0
     text = capsys.readouterr().out
     assert "\x1b" not in text and "so�[31muth: 80 test records" in text
-    assert (
-        "added by fine-tuning: 0." in text
-        and "swapped terms, gender: 3 test prompts, answers that change: not enough evidence" in text
-    )
+    assert "added by fine-tuning: 0." in text
+    assert "swapped terms, gender: 3 test prompts, answers that change: not enough evidence" in text
     assert printable("a\u202eb\nc") == "a�b\nc"
 
 

@@ -47,9 +47,8 @@ def test_rotate_adds_a_version_and_retire_takes_an_old_one_away_for_good(
     assert main(["keys", "list", "--json"]) == 0
     output = capsys.readouterr().out
     listed = json.loads(output[output.index("{") :])
-    assert [one["state"].split()[0] for one in listed["versions"]] == ["retired", "newest"] and listed[
-        "where"
-    ].endswith("home/vault/pseudonym.key")
+    assert [one["state"].split()[0] for one in listed["versions"]] == ["retired", "newest"]
+    assert listed["where"].endswith("home/vault/pseudonym.key")
     assert main(["keys", "list"]) == 0
     assert no_key_in(output + capsys.readouterr().out, first, rotated)
 
@@ -80,11 +79,8 @@ def test_a_key_in_a_variable_says_how_it_is_rotated(
     monkeypatch.setenv("FT_PSEUDONYM_KEY", bytes(range(32)).hex())
     assert main(["keys", "rotate"]) == 1
     error = capsys.readouterr().err
-    assert (
-        "cannot be changed from here" in error
-        and "openssl rand -hex 32" in error
-        and bytes(range(32)).hex() not in error
-    )
+    assert "cannot be changed from here" in error and "openssl rand -hex 32" in error
+    assert bytes(range(32)).hex() not in error
 
 
 def test_a_copy_goes_to_another_file_and_never_over_another_key(

@@ -41,9 +41,8 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_an_open_lake_is_a_warning_until_it_is_hardened(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = warnings(capsys)
-    assert [sentence.split(" is open", 1)[0] for sentence in found] == [
-        str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "dagster")
-    ]
+    expected = [str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "dagster")]
+    assert [sentence.split(" is open", 1)[0] for sentence in found] == expected
     assert all(sentence.endswith("Close it with: ft lake harden") for sentence in found)
     assert main(["lake", "harden", "--json"]) == 0
     counts = {

@@ -54,9 +54,8 @@ def fill(lake: Lake, name: str) -> None:
         }
     ]
     batches = pa.Table.from_pylist(rows, RAW).to_batches()
-    raw = lake.write_table(
-        name, "raw_records", batches, RAW, zone="restricted", info={"files": {f"{name}.csv": "hash"}}
-    )
+    info = {"files": {f"{name}.csv": "hash"}}
+    raw = lake.write_table(name, "raw_records", batches, RAW, zone="restricted", info=info)
     with lake.scratch(name, "adapter_checkpoint") as folder:
         folder.mkdir()
         pq.write_table(pa.table({"record_id": [f"record-{name}"]}), folder / "training_records.parquet")

@@ -68,10 +68,8 @@ def test_every_version_split_and_checkpoint_with_rows_of_the_person(house, capsy
         {"use_case": "letters", "version": "splits@2", "train": 2, "validation": 0, "test": 0},
         {"use_case": "letters", "version": "splits@0", "train": 1, "validation": 2, "test": 0},
     ]
-    assert {one["checkpoint"]: (one["rows"], one["tainted"], one["splits"]) for one in found["checkpoints"]} == {
-        "ckpt-first": (3, True, ["splits@0"]),
-        "ckpt-second": (2, False, ["splits@2"]),
-    }
+    seen = {one["checkpoint"]: (one["rows"], one["tainted"], one["splits"]) for one in found["checkpoints"]}
+    assert seen == {"ckpt-first": (3, True, ["splits@0"]), "ckpt-second": (2, False, ["splits@2"])}
     assert traced(capsys, "letters", PERSON) == found
 
 
@@ -105,10 +103,8 @@ def test_rows_in_quarantine_and_in_reports_are_listed_as_well(house, capsys):
     for artifact_id, about in (("eval-a", own), ("eval-b", others)):
         with lake.scratch("letters", "evaluation_report") as folder:
             folder.mkdir()
-            pq.write_table(
-                pa.table({"record_id": [*about, *about], "system": ["tuned"] * len(about) + ["base"] * len(about)}),
-                folder / "predictions.parquet",
-            )
+            system = ["tuned"] * len(about) + ["base"] * len(about)
+            pq.write_table(pa.table({"record_id": [*about, *about], "system": system}), folder / "predictions.parquet")
             pq.write_table(pa.table({"metric": ["accuracy"]}), folder / "figures.parquet")
             lake.publish(
                 "letters",
@@ -120,9 +116,8 @@ def test_rows_in_quarantine_and_in_reports_are_listed_as_well(house, capsys):
                 input_hash=artifact_id,
             )
     found = traced(capsys, PERSON)
-    assert [(one["version"], one["rows"]) for one in found["versions"] if one["stage"] == "quarantined_records"] == [
-        ("quarantined_records@0", 1)
-    ]
+    seen = [(one["version"], one["rows"]) for one in found["versions"] if one["stage"] == "quarantined_records"]
+    assert seen == [("quarantined_records@0", 1)]
     assert [(one["report"], one["records"]) for one in found["reports"]] == [("eval-a", 2)]
     assert cli.main(["trace", "subject", PERSON]) == 0
     assert "eval-a has a row about 2 of them" in capsys.readouterr().out
@@ -160,12 +155,8 @@ def test_rows_whose_raw_record_is_gone_are_found_by_the_keyed_pseudonym(house, c
     for name in ("raw_records", "permitted_records", "cleaned_records"):
         for file in Path(house.lake.root, "restricted", "letters", "manifests", name).glob("*.json"):
             file.unlink()
-    assert {one["version"] for one in traced(capsys, PERSON)["versions"]} == {
-        "anonymized_records@0",
-        "anonymized_records@2",
-        "splits@0",
-        "splits@2",
-    }
+    expected = {"anonymized_records@0", "anonymized_records@2", "splits@0", "splits@2"}
+    assert {one["version"] for one in traced(capsys, PERSON)["versions"]} == expected
 
 
 def test_rows_whose_pseudonym_nobody_can_make_any_more_are_found_by_their_records(house, capsys, installation):  # noqa: F811

@@ -43,17 +43,8 @@ def main(what: str) -> None:
         elif what == "reports_losses":
             for step in range(1, 4):
                 fields = {"loss": 1 / step, "learning_rate": 1e-4, "tokens_per_second": 900.0, "memory_gib": 1.5}
-                pipes.report_custom_message(
-                    {
-                        "progress": {
-                            "stage": "adapter_checkpoint",
-                            "done": step,
-                            "total": 4,
-                            "unit": "steps",
-                            "fields": fields,
-                        }
-                    }
-                )
+                progress = {"stage": "adapter_checkpoint", "done": step, "total": 4, "unit": "steps", "fields": fields}
+                pipes.report_custom_message({"progress": progress})
             wait_for("seen")
             pipes.report_custom_message(
                 {

@@ -216,9 +216,8 @@ def test_memory_that_the_profile_does_not_have_is_refused_before_the_start(
 
 
 def test_a_launch_that_is_printed_shows_no_variable_and_no_setting(environment: Environment) -> None:
-    launch = Launch(
-        None, environment, ComputeProfile(environment={"TOKEN": TOKEN}), named(), "train", {"splits": TOKEN}
-    )  # type: ignore[arg-type]
+    profile = ComputeProfile(environment={"TOKEN": TOKEN})
+    launch = Launch(None, environment, profile, named(), "train", {"splits": TOKEN})  # type: ignore[arg-type]
     assert repr(launch) == "Launch(program='train')" and TOKEN in launch.variables_elsewhere().values()
 
 

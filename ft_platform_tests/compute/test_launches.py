@@ -28,9 +28,8 @@ def launch(tmp_path: Path, environment: Environment, monkeypatch):
     """Runs a program of the stand-in as the step of an asset. Returns its result, or raises what it raised."""
     monkeypatch.setattr(local.sys, "executable", stand_in_python(tmp_path))
     monkeypatch.setenv("FT_WARM_PROGRAMS", "0")
-    priced = environment.model_copy(
-        update={"profiles": {"local": ComputeProfile(price_per_hour=3600.0, gpus=1, watts=100.0)}}
-    )
+    profiles = {"local": ComputeProfile(price_per_hour=3600.0, gpus=1, watts=100.0)}
+    priced = environment.model_copy(update={"profiles": profiles})
 
     def launch(program: str, budgets: Budgets | None = None):
         found = []
@@ -38,11 +37,8 @@ def launch(tmp_path: Path, environment: Environment, monkeypatch):
         @dg.asset
         def step(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             try:
-                found.append(
-                    run_program(
-                        context, priced.model_copy(update={"budgets": budgets or Budgets()}), named(), program, {}
-                    )
-                )
+                update = {"budgets": budgets or Budgets()}
+                found.append(run_program(context, priced.model_copy(update=update), named(), program, {}))
             except BaseException as error:
                 found.append(error)
             return dg.MaterializeResult()
@@ -58,23 +54,13 @@ def launch(tmp_path: Path, environment: Environment, monkeypatch):
 def test_a_program_run_is_in_the_ledger_and_its_cost_in_the_metadata_of_the_asset(launch, lake: Lake):
     result = launch("reports_artifact")
     [row] = Ledger(lake).rows()
-    assert (row["program"], row["state"], row["artifact"], len(row["dagster_run"])) == (
-        "reports_artifact",
-        "finished",
-        "a-1",
-        36,
-    )
+    found = (row["program"], row["state"], row["artifact"], len(row["dagster_run"]))
+    assert found == ("reports_artifact", "finished", "a-1", 36)
     assert row["seconds"] > 0 and row["cpu_seconds"] > 0, "of the child process"
     assert row["money"] == pytest.approx(row["seconds"], abs=1e-3), "a second costs 1 EUR"
     shown = result.cost_metadata()
-    assert set(shown) == {
-        "cost/money",
-        "cost/currency",
-        "cost/seconds",
-        "cost/cpu_seconds",
-        "cost/gpu_seconds",
-        "cost/kwh",
-    }
+    expected = {"cost/money", "cost/currency", "cost/seconds", "cost/cpu_seconds", "cost/gpu_seconds", "cost/kwh"}
+    assert set(shown) == expected
     assert (shown["cost/money"], shown["cost/currency"]) == (pytest.approx(row["money"]), "EUR")
 
 

@@ -45,9 +45,8 @@ def start(tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPa
         program: str, profile: ComputeProfile | None = None, instance: dg.DagsterInstance | None = None, **compute: Any
     ) -> dict[str, Any]:
         settings = UseCase.model_validate(minimal_attributes("records.csv"))
-        settings = settings.model_copy(
-            update={"compute": settings.compute.model_copy(update={"grace_seconds": 0.5, **compute})}
-        )
+        update = {"compute": settings.compute.model_copy(update={"grace_seconds": 0.5, **compute})}
+        settings = settings.model_copy(update=update)
         use_case = NamedUseCase(name="complaints", settings=settings)
         found: list[Any] = []
 
@@ -95,17 +94,13 @@ def test_the_program_gets_the_environment_of_the_installation_and_the_orders(sta
     start("tells_variables")
     told = variables(tmp_path)
     assert {name: told.get(name) for name in environment.to_variables()} == environment.to_variables()
-    assert (told["extras"]["use_case"], told["extras"]["told"], set(told["extras"])) == (
-        "complaints",
-        "a handle",
-        {"use_case", "settings", "told"},
-    )
+    found = (told["extras"]["use_case"], told["extras"]["told"], set(told["extras"]))
+    assert found == ("complaints", "a handle", {"use_case", "settings", "told"})
 
 
 def test_variables_of_the_compute_profile_win(start, tmp_path):
-    start(
-        "tells_variables", ComputeProfile(environment={"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}), threads=2
-    )
+    environment = {"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "7"}
+    start("tells_variables", ComputeProfile(environment=environment), threads=2)
     told = variables(tmp_path)
     assert (told["CUDA_VISIBLE_DEVICES"], told["OMP_NUM_THREADS"], told["FT_THREADS"]) == ("1", "7", "2")
 
@@ -120,18 +115,13 @@ def test_progress_reaches_listeners_at_once_and_the_log_of_the_run_while_the_pro
             entries = [entry for entry in instance.all_logs(run.run_id) if entry.dagster_event is None]
             return [entry.user_message for entry in entries if "loss" in entry.user_message]
 
-        watching = threading.Thread(
-            target=touch_when, args=(tmp_path / "seen", lambda: len(updates) >= 3 and len(logged()) >= 1)
-        )
+        args = (tmp_path / "seen", lambda: len(updates) >= 3 and len(logged()) >= 1)
+        watching = threading.Thread(target=touch_when, args=args)
         watching.start()
         assert start("reports_losses", instance=instance)["artifact"]
         watching.join()
-        assert [(update.done, update.fields["loss"]) for update in updates] == [
-            (1, 1.0),
-            (2, 0.5),
-            (3, pytest.approx(1 / 3)),
-            (4, 0.251234567),
-        ]
+        found = [(update.done, update.fields["loss"]) for update in updates]
+        assert found == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3)), (4, 0.251234567)]
         assert logged() == [
             "1 of 4 steps: loss 1, learning_rate 0.0001, tokens_per_second 900, memory_gib 1.5",
             "4 of 4 steps: loss 0.25123",

@@ -91,14 +91,9 @@ class Credit:
         """Answers to the test records, beside their labels without the planted bias."""
         truth = self.truth[self.test].tolist()
         ids = [f"r{place}" for place in self.test]
-        return pa.table(
-            {
-                "record_id": ids,
-                "feature_sex": self.sex[self.test].tolist(),
-                "label": truth,
-                "predicted": [str(label) for label in labels],
-            }
-        )
+        feature_sex = self.sex[self.test].tolist()
+        predicted = [str(label) for label in labels]
+        return pa.table({"record_id": ids, "feature_sex": feature_sex, "label": truth, "predicted": predicted})
 
     def side(self, rows: np.ndarray, values: np.ndarray) -> Scored:
         return Scored([str(label) for label in self.planted[rows]], [str(sex) for sex in self.sex[rows]], values)

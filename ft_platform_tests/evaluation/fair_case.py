@@ -74,9 +74,8 @@ class FairCase:
 
     def evaluation(self, **fairness: Any) -> ArtifactVersion:
         use_case = self.use_case(**fairness)
-        checkpoint = checkpoint_for(
-            self.lake, self.environment, use_case, self.splits, logging.getLogger("test")
-        ).checkpoint
+        log = logging.getLogger("test")
+        checkpoint = checkpoint_for(self.lake, self.environment, use_case, self.splits, log).checkpoint
         return publish_evaluation_report(self.lake, self.environment, use_case, self.splits, checkpoint, self.base)
 
     def fairness(self, **fairness: Any) -> ArtifactVersion:

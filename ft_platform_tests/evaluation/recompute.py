@@ -44,6 +44,10 @@ class Expected:
     def add(self, *path: Any, value: Any) -> None:
         self.numbers[tuple(map(str, path))] = value
 
+    def all(self, *path: Any, **values: Any) -> None:
+        for name, value in values.items():
+            self.add(*path, name, value=value)
+
     def interval(self, *path: Any, value: float, draws: Draws) -> None:
         self.add(*path, "value", value=value)
         self.ends(*path, draws=draws)
@@ -74,11 +78,8 @@ class Expected:
             if math.isinf(low):
                 self.add(*path, name, value=None)
             else:
-                self.add(
-                    *path,
-                    name,
-                    value=AtLeast(low - slack[0]) if math.isinf(high) else Between(low - slack[0], high + slack[1]),
-                )
+                value = AtLeast(low - slack[0]) if math.isinf(high) else Between(low - slack[0], high + slack[1])
+                self.add(*path, name, value=value)
 
     def difference(self, *path: Any, value: float, draws: Draws) -> None:
         """An interval with its two-sided probability and the smallest difference that would show (power 0.8)."""
@@ -230,11 +231,8 @@ def wilson(hits: int, rows: int, confidence: float) -> dict[str, float]:
 
     z, share = float(norm.ppf((1 + confidence) / 2)), hits / rows
     centre, half = share + z * z / (2 * rows), z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return {
-        "value": share,
-        "low": max((centre - half) / (1 + z * z / rows), 0.0),
-        "high": min((centre + half) / (1 + z * z / rows), 1.0),
-    }
+    low = max((centre - half) / (1 + z * z / rows), 0.0)
+    return {"value": share, "low": low, "high": min((centre + half) / (1 + z * z / rows), 1.0)}
 
 
 def calibration(
@@ -270,10 +268,10 @@ def calibration(
         rows = int(answered.sum())
         if rows < 10 or rows == last:
             continue
-        for name, value in {"coverage": rows / len(confidence), "rows": rows, "threshold": float(threshold)}.items():
-            expected.add(*path, "selective", number, name, value=value)
-        for name, value in wilson(int(correct[answered].sum()), rows, expected.confidence).items():
-            expected.add(*path, "selective", number, "accuracy", name, value=value)
+        expected.all(*path, "selective", number, coverage=rows / len(confidence), rows=rows, threshold=float(threshold))
+        expected.all(
+            *path, "selective", number, "accuracy", **wilson(int(correct[answered].sum()), rows, expected.confidence)
+        )
         number, last = number + 1, rows
 
 
@@ -296,13 +294,7 @@ def slices(
         path = ("slices", number)
         member = _member(columns, one["by"], one["part"], told)
         rows = int(member.sum())
-        for name, value in {
-            "by": one["by"],
-            "part": one["part"],
-            "rows": rows,
-            "enough_evidence": rows >= least,
-        }.items():
-            expected.add(*path, name, value=value)
+        expected.all(*path, by=one["by"], part=one["part"], rows=rows, enough_evidence=rows >= least)
         if rows < least:
             continue
         own, rest = scores[member], scores[~member]
@@ -326,9 +318,8 @@ def slices(
             1
         ] * len(scores), by
     values = [one["value"] for one in told if one["enough_evidence"]]
-    assert values == sorted(values) and [one["enough_evidence"] for one in told] == sorted(
-        (one["enough_evidence"] for one in told), reverse=True
-    )
+    assert values == sorted(values)
+    assert [one["enough_evidence"] for one in told] == sorted((one["enough_evidence"] for one in told), reverse=True)
 
 
 def _member(columns: Mapping[str, Sequence[Any]], by: str, part: str, told: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -408,16 +399,16 @@ def label_metrics(
     for system in exact:
         if system == "fine_tuned":
             continue
-        only_first, only_second = (
-            int((right["fine_tuned"] & ~right[system]).sum()),
-            int((right[system] & ~right["fine_tuned"]).sum()),
+        only_first = int((right["fine_tuned"] & ~right[system]).sum())
+        only_second = int((right[system] & ~right["fine_tuned"]).sum())
+        expected.all(
+            "tests",
+            system,
+            "mcnemar",
+            only_first=only_first,
+            only_second=only_second,
+            p=coin(only_first, only_first + only_second),
         )
-        for name, value in {
-            "only_first": only_first,
-            "only_second": only_second,
-            "p": coin(only_first, only_first + only_second),
-        }.items():
-            expected.add("tests", system, "mcnemar", name, value=value)
     _frame(expected, figures, rows, labels)
     slices(
         expected,
@@ -504,10 +495,8 @@ def _differences(
     others = [system for system in exact if system != "fine_tuned"]
     for system in others:
         for name in exact[system]:
-            value, drawn = (
-                exact["fine_tuned"][name] - exact[system][name],
-                draws["fine_tuned"][name] - draws[system][name],
-            )
+            value = exact["fine_tuned"][name] - exact[system][name]
+            drawn = draws["fine_tuned"][name] - draws[system][name]
             expected.difference("differences", system, name, value=value, draws=drawn)
         expected.add("tests", system, "metric", value=main)
         expected.add("tests", system, "p", value=figures["differences"][system][main]["p"])

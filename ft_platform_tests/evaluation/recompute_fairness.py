@@ -58,19 +58,11 @@ def fairness_figures(told: Mapping[str, Any], saved: Saved, evaluation: Any, fai
         evaluation, fairness: the settings of these names.
     """
     expected = Expected(evaluation.bootstrap_samples, evaluation.confidence)
-    columns, features, least, max_gap = (
-        saved.table["fine_tuned"],
-        fairness.sensitive_features,
-        fairness.min_group_rows,
-        fairness.max_gap,
-    )
-    for name, value in {
-        "test_rows": len(columns["label"]),
-        "gap_metric": "accuracy",
-        "min_group_rows": least,
-        "max_gap": max_gap,
-    }.items():
-        expected.add(name, value=value)
+    columns = saved.table["fine_tuned"]
+    features = fairness.sensitive_features
+    least = fairness.min_group_rows
+    max_gap = fairness.max_gap
+    expected.all(test_rows=len(columns["label"]), gap_metric="accuracy", min_group_rows=least, max_gap=max_gap)
     statuses = {}
     for feature in features:
         path = ("features", feature)
@@ -148,9 +140,8 @@ def compare(
         draws[name] = label_draws(truth[own], predicted[own], places[name])
         for metric in METRICS:
             expected.interval(*path, "groups", name, metric, value=exact[name][metric], draws=draws[name][metric])
-        _each_label(
-            expected, (*path, "groups", name), truth[own], predicted[own], sorted({*truth, *predicted}), places[name]
-        )
+        labels = sorted({*truth, *predicted})
+        _each_label(expected, (*path, "groups", name), truth[own], predicted[own], labels, places[name])
     _selection_rates(expected, path, truth[shown], predicted[shown], group[shown], kept)
     expected.add(*path, "traits", value=None)
     if len(kept) < 2:
@@ -160,14 +151,8 @@ def compare(
         return "not_enough_evidence"
     here = told[path[0]][path[1]]
     for metric in METRICS:
-        _quality_difference(
-            expected,
-            here,
-            path,
-            metric,
-            {name: exact[name][metric] for name in kept},
-            {name: draws[name][metric] for name in kept},
-        )
+        values = {name: exact[name][metric] for name in kept}
+        _quality_difference(expected, here, path, metric, values, {name: draws[name][metric] for name in kept})
     gap = float(
         MetricFrame(
             metrics=accuracy_score, y_true=truth[shown], y_pred=predicted[shown], sensitive_features=group[shown]
@@ -289,8 +274,7 @@ def _quality_difference(
     high, low = max(values.values()), min(values.values())
     assert math.isclose(values[best], high) and math.isclose(values[worst], low)
     expected.interval(*path, "differences", metric, value=high - low, draws=draws[best] - draws[worst])
-    for name, value in {"ratio": low / high if high else 1.0, "best": best, "worst": worst}.items():
-        expected.add(*path, "differences", metric, name, value=value)
+    expected.all(*path, "differences", metric, ratio=low / high if high else 1.0, best=best, worst=worst)
 
 
 @dataclass(frozen=True)
@@ -373,24 +357,12 @@ def all_rates(expected: Expected, here: Mapping[str, Any], path: Path, rates: Ra
     ]
     given = [label for label in labels if min(rates.counts(rates.predicted, label)) >= least]
     largest_rate(expected, here["demographic_parity"], (*path, "demographic_parity"), rates, ["selection rate"], labels)
-    largest_rate(
-        expected,
-        here["equalized_odds"],
-        (*path, "equalized_odds"),
-        rates,
-        ["true positive rate", "false positive rate"],
-        enough,
-    )
+    names = ["true positive rate", "false positive rate"]
+    largest_rate(expected, here["equalized_odds"], (*path, "equalized_odds"), rates, names, enough)
     for rate in RATE:
         if rate != "selection rate":
-            largest_rate(
-                expected,
-                here["errors"][rate],
-                (*path, "errors", rate),
-                rates,
-                [rate],
-                given if rate == "precision" else enough,
-            )
+            among = given if rate == "precision" else enough
+            largest_rate(expected, here["errors"][rate], (*path, "errors", rate), rates, [rate], among)
 
 
 def largest_rate(
@@ -425,14 +397,7 @@ def largest_rate(
         )
     below, above = pairs[int(np.argmin(ratios))]
     expected.ratio(*path, below=below, above=above)
-    for name, value in {
-        "ratio": min(ratios),
-        "label": label,
-        "rate": found["rate"],
-        "highest": highest,
-        "lowest": lowest,
-    }.items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, ratio=min(ratios), label=label, rate=found["rate"], highest=highest, lowest=lowest)
 
 
 def gap_draws(numbers: np.ndarray, group: np.ndarray, kept: Sequence[str]) -> tuple[float, Draws]:
@@ -482,19 +447,12 @@ def amplification(
                 versus(expected, (*start, "versus", system), gaps["fine_tuned"], gaps[system])
     tuned, base = selected["fine_tuned"], selected["base_zero_shot"]
     expected.interval(*path, value=tuned[0] - base[0], draws=tuned[1] - base[1])
-    for name, value in {
-        "system": "base_zero_shot",
-        "metric": "selection_rate",
-        "label": label,
-        "status": "compared",
-    }.items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, system="base_zero_shot", metric="selection_rate", label=label, status="compared")
     expected.add(*path, "quality", "metric", value="accuracy")
 
 
 def share(expected: Expected, path: Path, hits: int, rows: int) -> None:
-    for name, value in wilson(hits, rows, expected.confidence).items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, **wilson(hits, rows, expected.confidence))
 
 
 def mean(expected: Expected, path: Path, values: Sequence[float]) -> None:
@@ -502,8 +460,7 @@ def mean(expected: Expected, path: Path, values: Sequence[float]) -> None:
     from scipy.stats import sem, t
 
     value, half = float(np.mean(values)), float(sem(values) * t.ppf((1 + expected.confidence) / 2, len(values) - 1))
-    for name, number in {"value": value, "low": value - half, "high": value + half}.items():
-        expected.add(*path, name, value=number)
+    expected.all(*path, value=value, low=value - half, high=value + half)
 
 
 def data(
@@ -598,8 +555,7 @@ def swaps(expected: Expected, path: Path, rows: Sequence[Mapping[str, Any]], lea
     share(expected, (*path, "flip_rate"), sum(flips.values()), len(rows))
     ordered = sorted(flips, key=lambda pair: (-flips[pair], pair))
     for number, pair in enumerate(ordered[:MOST_FLIPS]):
-        for name, value in {"from": pair[0], "to": pair[1], "rows": flips[pair]}.items():
-            expected.add(*path, "flips", number, name, value=value)
+        expected.all(*path, "flips", number, **{"from": pair[0], "to": pair[1], "rows": flips[pair]})
 
 
 def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
@@ -616,8 +572,7 @@ def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
         "compared_with": None,
         "status": "measured",
     }
-    for name, value in told.items():
-        expected.add("mitigation", name, value=value)
+    expected.all("mitigation", **told)
     systems = {"before": saved.table["fine_tuned"], **saved.mitigated}
     group, _, kept = groups_of(systems["before"], [feature], fairness.min_group_rows)
     assert len(kept) > 1, "no gap was measured, so none was recomputed"
@@ -646,10 +601,8 @@ def mitigation(expected: Expected, saved: Saved, fairness: Any) -> None:
         for name, (value, drawn) in gaps[system].items():
             expected.interval("mitigation", "systems", system, name, value=value, draws=drawn)
     for metric in ("accuracy", "macro_f1"):
-        change, drawn = (
-            exact["mitigated"][metric] - exact["before"][metric],
-            draws["mitigated"][metric] - draws["before"][metric],
-        )
+        change = exact["mitigated"][metric] - exact["before"][metric]
+        drawn = draws["mitigated"][metric] - draws["before"][metric]
         expected.difference("mitigation", "change", "quality", metric, value=change, draws=drawn)
     for name in ("gap", "quality_gap"):
         versus(expected, ("mitigation", "change", name), gaps["mitigated"][name], gaps["before"][name])

@@ -80,21 +80,14 @@ def text_fairness_figures(
     """
     expected = Expected(evaluation.bootstrap_samples, evaluation.confidence)
     columns, features, least = spoken.table["fine_tuned"], fairness.sensitive_features, fairness.min_group_rows
-    for name, value in {
-        "test_rows": len(columns["answer"]),
-        "gap_metric": "rouge_l",
-        "min_group_rows": least,
-        "max_gap": fairness.max_gap,
-    }.items():
-        expected.add(name, value=value)
+    expected.all(test_rows=len(columns["answer"]), gap_metric="rouge_l", min_group_rows=least, max_gap=fairness.max_gap)
     statuses = {}
     for feature in features:
         path = ("features", feature)
         statuses[feature] = _compare(expected, told["features"][feature], path, columns, [feature], words, fairness)
         _amplification(expected, (*path, "amplification"), spoken.table, feature, least)
-        for rest, value in leaves(
-            told["features"][feature]["differences"].get("rouge_l")
-        ):  # the same figure once more, judged where it stands first
+        # The same figure once more, judged where it stands first.
+        for rest, value in leaves(told["features"][feature]["differences"].get("rouge_l")):
             expected.add("gaps", feature, *rest, value=value)
         data(expected, told["data"][feature], ("data", feature), spoken.records, feature, least, labelled=False)
     pairs = {" and ".join(pair): pair for pair in combinations(features, 2)}
@@ -131,14 +124,8 @@ def _compare(
     for name in kept:
         own = group == name
         for metric, values in numbers.items():
-            expected.interval(
-                *path,
-                "groups",
-                name,
-                metric,
-                value=float(values[own].mean()),
-                draws=values[own][places[name]].mean(axis=1),
-            )
+            draws = values[own][places[name]].mean(axis=1)
+            expected.interval(*path, "groups", name, metric, value=float(values[own].mean()), draws=draws)
         for trait, values in traits.items():
             expected.interval(
                 *path,
@@ -221,8 +208,7 @@ def _amplification(expected: Expected, path: Path, table: Mapping[str, Columns],
             if system != "fine_tuned":
                 versus(expected, (*start, "versus", system), tuned, other)
     expected.interval(*path, value=tuned[0] - base[0], draws=tuned[1] - base[1])
-    for name, value in {"system": "base_zero_shot", "label": None, "status": "compared"}.items():
-        expected.add(*path, name, value=value)
+    expected.all(*path, system="base_zero_shot", label=None, status="compared")
 
 
 def _swaps(expected: Expected, path: Path, rows: Sequence[Mapping[str, Any]], least: int) -> None:
@@ -249,8 +235,7 @@ def _mitigation(expected: Expected, spoken: Spoken, fairness: Any) -> None:
         "compared_with": before_id,
         "status": "measured",
     }
-    for name, value in told.items():
-        expected.add("mitigation", name, value=value)
+    expected.all("mitigation", **told)
     systems = {"before": (before, before_swapped), "mitigated": (spoken.table["fine_tuned"], spoken.swapped)}
     group, _, kept = groups_of(before, [feature], fairness.min_group_rows)
     rouge = {system: np.array(columns["rouge_l"], float) for system, (columns, _) in systems.items()}
@@ -261,12 +246,8 @@ def _mitigation(expected: Expected, spoken: Spoken, fairness: Any) -> None:
         for name in ("gap", "quality_gap"):
             expected.interval(*start, name, value=gaps[system][0], draws=gaps[system][1])
         for swap in fairness.swaps:
-            _swaps(
-                expected,
-                (*start, "swaps", swap.name),
-                [row for row in swapped if row["swap"] == swap.name],
-                fairness.min_group_rows,
-            )
+            rows = [row for row in swapped if row["swap"] == swap.name]
+            _swaps(expected, (*start, "swaps", swap.name), rows, fairness.min_group_rows)
     mean(expected, ("mitigation", "change", "quality", "rouge_l"), (rouge["mitigated"] - rouge["before"]).tolist())
     for name in ("gap", "quality_gap"):
         versus(expected, ("mitigation", "change", name), gaps["mitigated"], gaps["before"])

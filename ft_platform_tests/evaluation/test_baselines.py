@@ -18,9 +18,8 @@ WORDS = {
 def labelled(count: int, seed: int) -> LabelledTexts:
     rng = np.random.default_rng(seed)
     labels = [str(label) for label in rng.choice(list(WORDS), count, p=[0.7, 0.2, 0.1])]
-    return LabelledTexts(
-        [f"about my {rng.choice(WORDS[label])} and {rng.choice(WORDS[label])} please" for label in labels], labels
-    )
+    texts = [f"about my {rng.choice(WORDS[label])} and {rng.choice(WORDS[label])} please" for label in labels]
+    return LabelledTexts(texts, labels)
 
 
 def test_majority_is_the_most_frequent_label_and_the_first_by_name_of_equals() -> None:
@@ -51,9 +50,8 @@ def test_the_nearest_neighbour_knows_what_it_has_seen_by_heart_and_nothing_else(
 
 
 def test_neighbours_vote_where_the_validation_split_says_so() -> None:
-    train = LabelledTexts(
-        ["pay bill", *["pay bill now"] * 9, *["my rate"] * 9], ["wrong", *["bill"] * 9, *["rate"] * 9]
-    )
+    texts = ["pay bill", *["pay bill now"] * 9, *["my rate"] * 9]
+    train = LabelledTexts(texts, ["wrong", *["bill"] * 9, *["rate"] * 9])
     assert nearest_neighbour(train, LabelledTexts([], []), ["pay bill"])[0] == ["wrong"]
     predicted, chosen = nearest_neighbour(train, LabelledTexts(["pay bill", "my rate"], ["bill", "rate"]), ["pay bill"])
     assert predicted == ["bill"] and chosen["neighbours"] == 5 and chosen["validation_macro_f1"] == 1.0
@@ -76,10 +74,8 @@ def test_random_examples_are_one_seeded_set_for_all_questions() -> None:
     train = [f"text {n}" for n in range(50)]
     chosen = chosen_examples(train, ["a", "b"], settings)
     assert chosen[0] == chosen[1] and len(set(chosen[0])) == 3
-    assert (
-        chosen_examples(train, ["a"], Evaluation(few_shot_examples=3, few_shot_selection="random", seed=18))[0]
-        != chosen[0]
-    )
+    found = chosen_examples(train, ["a"], Evaluation(few_shot_examples=3, few_shot_selection="random", seed=18))[0]
+    assert found != chosen[0]
 
 
 def test_there_are_no_more_examples_than_training_records() -> None:

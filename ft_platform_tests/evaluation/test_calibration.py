@@ -45,11 +45,8 @@ def test_leaving_out_the_least_sure_records_raises_accuracy_where_confidence_mea
     found = calibration(simulated(3000), SETTINGS)
     assert found
     first, last = found["selective"][0], found["selective"][-1]
-    assert (
-        first["coverage"] == 1.0
-        and first["accuracy"]["value"] == found["accuracy"]
-        and last["coverage"] == pytest.approx(0.1)
-    )
+    assert first["coverage"] == 1.0 and first["accuracy"]["value"] == found["accuracy"]
+    assert last["coverage"] == pytest.approx(0.1)
     assert last["accuracy"]["low"] > first["accuracy"]["high"] and last["threshold"] > first["threshold"]
 
 

@@ -73,10 +73,8 @@ def test_the_champion_answers_the_same_records_with_its_own_adapter(case: TinyCa
     report, figures = evaluated(case)
     assert report != case.report, "a report without the champion is another one"
     systems = list(figures["systems"])
-    assert (
-        systems[-2:] == ["champion", "fine_tuned"]
-        and len(systems) == len(read_metrics(case.lake, case.report)["systems"]) + 1
-    )
+    assert systems[-2:] == ["champion", "fine_tuned"]
+    assert len(systems) == len(read_metrics(case.lake, case.report)["systems"]) + 1
     # It has the same weights, so it must give the same answers; a model with two adapters, or with none, would not.
     assert (
         figures["systems"]["champion"]
@@ -84,15 +82,12 @@ def test_the_champion_answers_the_same_records_with_its_own_adapter(case: TinyCa
         == read_metrics(case.lake, case.report)["systems"]["fine_tuned"]
     )
     first = next(iter(figures["systems"]["champion"]))
-    assert (
-        figures["differences"]["champion"][first]["value"] == 0 and figures["tests"]["champion"]["p_corrected"] == 1.0
-    )
+    assert figures["differences"]["champion"][first]["value"] == 0
+    assert figures["tests"]["champion"]["p_corrected"] == 1.0
     predictions = read_predictions(case.lake, report)
     assert rows_of(predictions, "champion")["record_id"] == rows_of(predictions, "fine_tuned")["record_id"]
-    assert (
-        figures["info"]["champion"] == {"checkpoint": old.id, "status": "compared"}
-        and figures["per_1000_requests"]["champion"]["seconds"] > 0
-    )
+    assert figures["info"]["champion"] == {"checkpoint": old.id, "status": "compared"}
+    assert figures["per_1000_requests"]["champion"]["seconds"] > 0
     page = case.lake.read_file(report, "report.html").decode()
     assert "do not show which of the two has the better" in page
     assert problems_with(case.lake, case.use_case, report) == []
@@ -107,9 +102,8 @@ def test_a_champion_of_another_renderer_or_base_model_is_left_out_and_the_report
 ) -> None:
     former(case, **changed)
     report, figures = evaluated(case)
-    assert "champion" not in figures["systems"] and figures["info"]["champion"]["status"].startswith(
-        "not compared: checkpoint ckpt-former was trained with"
-    )
+    assert "champion" not in figures["systems"]
+    assert figures["info"]["champion"]["status"].startswith("not compared: checkpoint ckpt-former was trained with")
     assert "The champion ckpt-former is not compared" in case.lake.read_file(report, "report.html").decode()
 
 
@@ -155,20 +149,13 @@ def test_the_id_of_the_report_follows_the_champion(case: TinyCase) -> None:
 @only_labels
 def test_a_champion_with_a_label_head_is_left_out_where_labels_are_written(case: TinyCase) -> None:
     settings = case.use_case.settings
-    written = case.use_case.model_copy(
-        update={
-            "settings": settings.model_copy(
-                update={"evaluation": settings.evaluation.model_copy(update={"label_answers": "generated"})}
-            )
-        }
-    )
+    update = {"evaluation": settings.evaluation.model_copy(update={"label_answers": "generated"})}
+    written = case.use_case.model_copy(update={"settings": settings.model_copy(update=update)})
     told = json.loads(case.lake.read_file(case.checkpoint, "training.json"))
     former(case, training={**told["training"], "objective": "label_head"})
     base = publish_base_evaluation(case.lake, case.environment, written, case.splits)
     report = publish_evaluation_report(case.lake, case.environment, written, case.splits, case.checkpoint, base)
     figures = read_metrics(case.lake, report)
-    assert (
-        "champion" not in figures["systems"]
-        and "has a label head, which scores labels" in figures["info"]["champion"]["status"]
-    )
+    assert "champion" not in figures["systems"]
+    assert "has a label head, which scores labels" in figures["info"]["champion"]["status"]
     assert figures["info"]["fine_tuned"]["label_answers"] == "generated"

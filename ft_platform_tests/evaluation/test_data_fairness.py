@@ -14,11 +14,8 @@ from ft_platform_tests.tables import table, use_case
 def test_shares_have_wilsons_interval(count: int, rows: int) -> None:
     expected = binomtest(count, rows).proportion_ci(0.9, method="wilson")
     found = share(count, rows, 0.9)
-    assert (found["value"], found["low"], found["high"]) == (
-        count / rows,
-        pytest.approx(expected.low, abs=1e-12),
-        pytest.approx(expected.high),
-    )
+    seen = (found["value"], found["low"], found["high"])
+    assert seen == (count / rows, pytest.approx(expected.low, abs=1e-12), pytest.approx(expected.high))
 
 
 def test_means_have_students_interval() -> None:
@@ -39,12 +36,8 @@ def given():
     regions = ["north"] * 30 + ["south"] * 20 + [None]
     labels = (["loan"] * 10 + ["card"] * 20) + (["loan"] * 9 + ["card"] + [None] * 10) + ["card"]
     sides = ["test" if number % 5 == 0 else "train" for number in range(51)]
-    columns = {
-        "feature_region": regions,
-        "label": labels,
-        "split": sides,
-        "text_characters": [len(text) for text in texts],
-    }
+    text_characters = [len(text) for text in texts]
+    columns = {"feature_region": regions, "label": labels, "split": sides, "text_characters": text_characters}
     entities = [[("PERSON", 2)] if number < 15 else [] for number in range(51)]
     groups = [f"g{min(number, 48)}" for number in range(51)]
     return table(splits_schema(CASE), texts, **columns, entities=entities, group_id=groups).select(data_columns(CASE))
@@ -53,14 +46,10 @@ def given():
 def test_representation_labels_and_quality_are_counted_by_group() -> None:
     found = data_fairness(CASE, given())["region"]
     north, south = found["groups"]["north"], found["groups"]["south"]
-    assert (north["rows"], north["share"]["value"], north["sides"]["test"]["value"]) == (
-        30,
-        pytest.approx(30 / 51),
-        pytest.approx(6 / 11),
-    )
-    assert north["labels"]["loan"]["value"] == pytest.approx(1 / 3) and south["labels"]["loan"][
-        "value"
-    ] == pytest.approx(9 / 20)
+    seen = (north["rows"], north["share"]["value"], north["sides"]["test"]["value"])
+    assert seen == (30, pytest.approx(30 / 51), pytest.approx(6 / 11))
+    assert north["labels"]["loan"]["value"] == pytest.approx(1 / 3)
+    assert south["labels"]["loan"]["value"] == pytest.approx(9 / 20)
     assert (north["words"]["value"], south["words"]["value"], south["characters"]["value"]) == (8.0, 2.0, 9.0)
     assert (north["short"]["value"], south["short"]["value"]) == (0.0, 1.0)
     assert (north["answer_missing"]["value"], south["answer_missing"]["value"]) == (0.0, 0.5)
@@ -77,9 +66,8 @@ def test_the_largest_difference_of_a_label_equals_fairlearns() -> None:
     region = [row["feature_region"] for row in rows]
     loan = np.array([row["label"] == "loan" for row in rows])
     assert found["value"] == pytest.approx(demographic_parity_difference(loan, loan, sensitive_features=region))
-    assert (found["highest"], found["lowest"]) in (("south", "north"), ("north", "south")) and found["low"] <= found[
-        "value"
-    ] <= found["high"]
+    assert (found["highest"], found["lowest"]) in (("south", "north"), ("north", "south"))
+    assert found["low"] <= found["value"] <= found["high"]
 
 
 def test_a_small_group_has_its_size_and_nothing_else() -> None:
@@ -88,11 +76,8 @@ def test_a_small_group_has_its_size_and_nothing_else() -> None:
 
 
 def test_pooled_groups_take_the_place_of_their_parts_in_the_data_too() -> None:
-    pooled = {
-        "sensitive_features": ["region"],
-        "min_group_rows": 10,
-        "pooled_groups": {"region": {"elsewhere": ["south", "not stated"]}},
-    }
+    pooled_groups = {"region": {"elsewhere": ["south", "not stated"]}}
+    pooled = {"sensitive_features": ["region"], "min_group_rows": 10, "pooled_groups": pooled_groups}
     found = data_fairness(use_case(fairness=pooled, evaluation={"bootstrap_samples": 200}), given())["region"]
     assert {group: row["rows"] for group, row in found["groups"].items()} == {"elsewhere": 21, "north": 30}
     assert found["missing"]["value"] == pytest.approx(1 / 51)

@@ -103,15 +103,11 @@ def test_messages_say_what_the_prompt_says() -> None:
     # Shortened as the prompt is: rendering the shortened messages gives the shortened prompt, but for a letter cut in
     # the middle.
     for most in range(100, 106):
-        assert renderer.prompt_ids(renderer.chat(turns, most)[1:]) in (
-            renderer.prompt_ids(turns, most),
-            renderer.prompt_ids(turns, most - 1),
-        )
+        expected = renderer.prompt_ids(renderer.chat(turns, most)[1:])
+        assert expected in (renderer.prompt_ids(turns, most), renderer.prompt_ids(turns, most - 1))
     merged = Renderer(tiny_tokenizer(), Task(kind="classification", instruction="One of: {labels}"), ["loan", "card"])
-    assert merged.chat([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]) == [
-        {"role": "system", "content": "One of: card, loan"},
-        {"role": "user", "content": "a\n\nb"},
-    ]
+    expected = [{"role": "system", "content": "One of: card, loan"}, {"role": "user", "content": "a\n\nb"}]
+    assert merged.chat([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]) == expected
 
 
 def test_labels_are_read_counted_and_paid_for(
@@ -123,27 +119,17 @@ def test_labels_are_read_counted_and_paid_for(
     with caplog.at_level(logging.DEBUG):
         report = publish_base_evaluation(lake, environment, use_case, splits)
     figures = read_metrics(lake, report)
-    assert list(figures["systems"]) == [
-        "majority",
-        "nearest_neighbour",
-        "tfidf_logreg",
-        "endpoint_other",
-        "base_zero_shot",
-        "base_few_shot",
-    ]
+    expected = ["majority", "nearest_neighbour", "tfidf_logreg", "endpoint_other", "base_zero_shot", "base_few_shot"]
+    assert list(figures["systems"]) == expected
     predictions = rows_of(read_predictions(lake, report), "endpoint_other")
     truth = predictions["label"].to_pylist()
     assert predictions["predicted"].to_pylist() == [label if label != HOSTILE else UNREADABLE for label in truth]
     wrong = truth.count(HOSTILE)
-    assert 0 < wrong < len(truth) and figures["systems"]["endpoint_other"]["accuracy"]["value"] == pytest.approx(
-        1 - wrong / len(truth)
-    )
+    assert 0 < wrong < len(truth)
+    assert figures["systems"]["endpoint_other"]["accuracy"]["value"] == pytest.approx(1 - wrong / len(truth))
     told = figures["info"]["endpoint_other"]
-    assert (
-        told["unreadable"] == wrong
-        and told["prompt_tokens"] == 11 * len(truth)
-        and told["completion_tokens"] == 2 * len(truth)
-    )
+    assert told["unreadable"] == wrong and told["prompt_tokens"] == 11 * len(truth)
+    assert told["completion_tokens"] == 2 * len(truth)
     per = figures["per_1000_requests"]["endpoint_other"]
     assert per["currency"] == "USD" and per["money"] == pytest.approx(11 * 0.5 + 2 * 2.0) and per["seconds"] > 0
     assert figures["per_1000_requests"]["base_zero_shot"]["money"] is None
@@ -152,9 +138,8 @@ def test_labels_are_read_counted_and_paid_for(
     assert len(server.requests) == len(truth)
     for request in server.requests:
         assert request["temperature"] == 0 and request["model"] == "big-1" and request["max_tokens"] == 8
-        assert [message["role"] for message in request["messages"]] == ["system", "user"] and CANARY in request[
-            "messages"
-        ][1]["content"]
+        assert [message["role"] for message in request["messages"]] == ["system", "user"]
+        assert CANARY in request["messages"][1]["content"]
         assert request["headers"]["Authorization"] == f"Bearer {KEY}"
         assert not {"record_id", "subject_id", "region", "north", "r0008"} & set(
             json.dumps(request["messages"]).replace('"', " ").split()
@@ -187,17 +172,14 @@ def test_free_answers_have_no_losses_and_all_systems_are_compared_by_what_they_s
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
     assert len(server.requests) == asked, "the answers of the base evaluation are used"
     figures = read_metrics(lake, report)
-    assert (
-        "answer_loss" not in figures["systems"]["endpoint_other"] and "answer_loss" in figures["systems"]["fine_tuned"]
-    )
+    assert "answer_loss" not in figures["systems"]["endpoint_other"]
+    assert "answer_loss" in figures["systems"]["fine_tuned"]
     assert figures["main_metric"] == "rouge_l" and {test["metric"] for test in figures["tests"].values()} == {"rouge_l"}
     assert figures["systems"]["endpoint_other"]["rouge_l"]["value"] == 1.0
     assert figures["info"]["endpoint_other"]["unreadable"] is None
     page = lake.read_file(report, "report.html").decode()
-    assert (
-        "endpoint_other is model big-1 at 127.0.0.1" in page
-        and "Prompt: the fine-tuned model is worse than endpoint_other" in page
-    )
+    assert "endpoint_other is model big-1 at 127.0.0.1" in page
+    assert "Prompt: the fine-tuned model is worse than endpoint_other" in page
     assert "endpoint_other" in score_table_markdown(figures)
     card = publish_model_card(lake, use_case, checkpoint, report, publish_fairness(lake, use_case, report))
     assert r"| endpoint\_other | – | – |" in lake.read_file(card, "README.md").decode()
@@ -234,9 +216,8 @@ def slow(handler: Any) -> bool:
 def test_an_endpoint_that_fails_has_no_score_and_nothing_is_published(
     server: ChatServer, tmp_path: Path, broken: Any, error: type[Exception], tries: int
 ) -> None:
-    environment, lake, use_case, splits = installed(
-        tmp_path, "classification", endpoints=[settings(server, timeout_seconds=0.3)]
-    )
+    endpoints = [settings(server, timeout_seconds=0.3)]
+    environment, lake, use_case, splits = installed(tmp_path, "classification", endpoints=endpoints)
     server.broken = broken
     with pytest.raises(error) as failed:
         publish_base_evaluation(lake, environment, use_case, splits)

@@ -139,11 +139,8 @@ def outputs() -> TextOutputs:
         }
         references.append(json.dumps(truth))
         answers.append(json.dumps(said) if rng.random() < 0.9 else json.dumps(said)[:-1])
-    return TextOutputs(
-        references,
-        answers,
-        schema={"type": "object", "properties": {n: {"type": "string"} for n in "abc"}, "required": []},
-    )
+    schema = {"type": "object", "properties": {n: {"type": "string"} for n in "abc"}, "required": []}
+    return TextOutputs(references, answers, schema=schema)
 
 
 def test_field_figures_equal_scikit_learn() -> None:
@@ -166,11 +163,8 @@ def test_field_figures_equal_scikit_learn() -> None:
 
 
 def test_validity_is_a_share_of_answers() -> None:
-    given = TextOutputs(
-        ["{}"] * 4,
-        [GOOD, '{"product": "boat", "urgent": true}', "no", '{"product": "card"}'],
-        schema=TASK.schema_of_answers,
-    )
+    answers = [GOOD, '{"product": "boat", "urgent": true}', "no", '{"product": "card"}']
+    given = TextOutputs(["{}"] * 4, answers, schema=TASK.schema_of_answers)
     assert metric("json_validity").value(given) == 0.75 and metric("schema_validity").value(given) == 0.25
     broken = outputs()
     assert metric("json_validity").value(broken) == sum(read_object(a) is not None for a in broken.answers) / 80 < 1
@@ -245,11 +239,8 @@ def test_an_extraction_runs_from_splits_to_the_report(tmp_path: Path) -> None:
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
     figures, predictions = read_metrics(lake, report), read_predictions(lake, report)
-    assert figures["main_metric"] == "field_f1" and set(figures["systems"]) == {
-        "base_zero_shot",
-        "base_few_shot",
-        "fine_tuned",
-    }
+    assert figures["main_metric"] == "field_f1"
+    assert set(figures["systems"]) == {"base_zero_shot", "base_few_shot", "fine_tuned"}
     side = side_of(use_case, lake.read_table(splits), "test")
     for system, found in outputs_in(predictions, side, [], use_case.settings.task.schema_of_answers).items():
         rows_of_system = rows_of(predictions, system)
@@ -258,7 +249,6 @@ def test_an_extraction_runs_from_splits_to_the_report(tmp_path: Path) -> None:
         right, stated, expected = (
             sum(rows_of_system[name].to_pylist()) for name in ("fields_right", "fields_stated", "fields_expected")
         )
-        assert expected == 2 * len(side) and figures["systems"][system]["field_f1"]["value"] == pytest.approx(
-            2 * right / (stated + expected)
-        )
+        assert expected == 2 * len(side)
+        assert figures["systems"][system]["field_f1"]["value"] == pytest.approx(2 * right / (stated + expected))
     assert "Field F1" in lake.read_file(report, "report.html").decode()

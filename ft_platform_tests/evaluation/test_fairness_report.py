@@ -67,16 +67,8 @@ def test_swapped_answers_are_those_of_the_model_to_the_swapped_prompt(labels: Fa
 
     evaluation = labels.evaluation()
     rows = table(labels, evaluation, SWAPS)
-    assert rows.schema.names == [
-        "swap",
-        "record_id",
-        "label",
-        "predicted",
-        "swapped",
-        "changed",
-        "repeated_changed",
-        "chrf_distance",
-    ]
+    expected = ["swap", "record_id", "label", "predicted", "swapped", "changed", "repeated_changed", "chrf_distance"]
+    assert rows.schema.names == expected
     tuned = rows_of(read_predictions(labels.lake, evaluation), "fine_tuned")
     predicted = dict(zip(tuned["record_id"].to_pylist(), tuned["predicted"].to_pylist(), strict=True))
     splits, settings = labels.lake.read_table(labels.splits), labels.use_case().settings
@@ -93,9 +85,8 @@ def test_swapped_answers_are_those_of_the_model_to_the_swapped_prompt(labels: Fa
     from ft_platform.models.kernels.packed_attention import Segment
 
     for row in [row for row in rows.to_pylist() if row["swap"] == "words"][:6]:
-        assert row["predicted"] == predicted[row["record_id"]] and row["changed"] == (
-            row["swapped"] != row["predicted"]
-        )
+        assert row["predicted"] == predicted[row["record_id"]]
+        assert row["changed"] == (row["swapped"] != row["predicted"])
         text = texts[row["record_id"]]
         swapped = text.replace("swipe", "house") if "swipe" in text else text.replace("house", "swipe")
         prompt = renderer.prompt_ids([{"role": "user", "content": swapped}])
@@ -153,9 +144,8 @@ def test_group_label_figures_equal_scikit_learn_and_fairlearn(labels: FairCase, 
         frame = MetricFrame(metrics=metrics, y_true=truth, y_pred=given, sensitive_features=rows["feature_region"])
         for group, expected in frame.by_group.iterrows():
             found = region["groups"][group]["label_figures"][label]
-            assert {name: value for name, value in found.items() if value is not None} == {
-                name: pytest.approx(expected[name]) for name, value in found.items() if value is not None
-            }
+            seen = {name: value for name, value in found.items() if value is not None}
+            assert seen == {name: pytest.approx(expected[name]) for name, value in found.items() if value is not None}
             assert all(expected[name] == 0 for name, value in found.items() if value is None)
     odds = region["equalized_odds"]
     truth, given = rows["label"] == odds["label"], rows["predicted"] == odds["label"]
@@ -174,10 +164,8 @@ def test_intervals_of_rates_and_ratios_stand_on_the_page_and_in_the_summary(
         assert ends["low"] <= value <= ends["high"]
         assert f'{value:.3f}<br><span class="interval">{ends["low"]:.3f} to {ends["high"]:.3f}</span>' in page
     parity = shown["demographic_parity_difference"]
-    assert (
-        parity["ratio_low"] <= parity["ratio"]
-        and f'{parity["ratio"]:.3f}<br><span class="interval">{parity["ratio_low"]:.3f} to ' in page
-    )
+    assert parity["ratio_low"] <= parity["ratio"]
+    assert f'{parity["ratio"]:.3f}<br><span class="interval">{parity["ratio_low"]:.3f} to ' in page
 
 
 @pytest.mark.parametrize(
@@ -218,11 +206,8 @@ def test_a_mitigation_in_training_is_compared_with_the_evaluation_without_it(
     assert before == labels.evaluation()
     report = publish_fairness(labels.lake, use_case, evaluation)
     found = figures(labels, report)["mitigation"]
-    assert (
-        found["compared_with"] == before.artifact_id
-        and found["status"] == "measured"
-        and list(found["systems"]) == ["before", "mitigated"]
-    )
+    assert found["compared_with"] == before.artifact_id and found["status"] == "measured"
+    assert list(found["systems"]) == ["before", "mitigated"]
     accuracies = {
         name: rows_of(read_predictions(labels.lake, version), "fine_tuned")["correct"].to_pylist()
         for name, version in (("before", before), ("mitigated", evaluation))
@@ -237,12 +222,8 @@ def test_a_mitigation_in_training_is_compared_with_the_evaluation_without_it(
 def test_without_an_evaluation_to_compare_with_a_mitigation_has_no_figures(labels: FairCase) -> None:
     use_case, evaluation = labels.use_case(mitigation="reweighting"), labels.evaluation(mitigation="reweighting")
     found = mitigation_figures(labels.lake, use_case, evaluation, None)
-    assert (
-        found is not None
-        and found["status"] == NOTHING_BEFORE
-        and found["systems"] == {}
-        and found["compared_with"] is None
-    )
+    assert found is not None and found["status"] == NOTHING_BEFORE and found["systems"] == {}
+    assert found["compared_with"] is None
     section = mitigation_section(found)
     assert section is not None and not section["good"] and "has no before and after" in section["sentence"]
     other = labels.use_case(mitigation="reweighting", swaps=[])
@@ -273,9 +254,8 @@ def test_texts_are_compared_with_the_swapped_answer_and_with_the_same_prompt_ask
     report = case.fairness()
     found, rows = figures(case, report), table(case, case.evaluation(), SWAPS).to_pylist()
     assert found["swaps"]["gender"]["rows"] == 10 and 0 <= found["swaps"]["gender"]["chrf_distance"]["value"] <= 1
-    assert (
-        found["swaps"]["gender"]["flip_rate"]["value"] == sum(r["changed"] for r in rows if r["swap"] == "gender") / 10
-    )
+    expected = sum(r["changed"] for r in rows if r["swap"] == "gender") / 10
+    assert found["swaps"]["gender"]["flip_rate"]["value"] == expected
     assert found["swaps"]["gender"]["repeat_rate"]["value"] == 0.0, "float32 and the same batch size: the same answers"
     assert all(row["label"] is None and row["predicted"] is None for row in rows), "no text is stored"
     assert all((row["chrf_distance"] == 0.0) is not row["changed"] or row["changed"] for row in rows)

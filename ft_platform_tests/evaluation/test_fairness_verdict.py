@@ -146,9 +146,8 @@ def test_a_verdict_needs_the_whole_interval_of_every_group(
     found = fairness(case, answered(sizes, wrong))
     verdict = fairness_verdicts(found, case.settings)["region"]
     assert verdict.status == status and words in verdict.text, verdict
-    assert found["features"]["region"]["status"] == status and found["within_max_gap"] is verdict.passed is (
-        status == "within_max_gap"
-    )
+    assert found["features"]["region"]["status"] == status
+    assert found["within_max_gap"] is verdict.passed is (status == "within_max_gap")
     assert (verdict.text in why_not_fair(found, case.settings)) and all_fair(found, case.settings) is verdict.passed
 
 
@@ -173,16 +172,11 @@ def test_small_groups_of_two_features_count_as_well_and_can_be_pooled_or_accepte
     assert judged(accepted, answered(sizes))["region and age"].passed
     pooled = use_case(both, pooled_groups={"region and age": {"south": ["south and young", "south and old"]}})
     assert judged(pooled, answered(sizes))["region and age"].passed
-    assert set(fairness(pooled, answered(sizes))["intersections"]["region and age"]["groups"]) == {
-        "north and old",
-        "north and young",
-        "south",
-    }
+    seen = set(fairness(pooled, answered(sizes))["intersections"]["region and age"]["groups"])
+    assert seen == {"north and old", "north and young", "south"}
     by_feature = use_case(both, pooled_groups={"age": {"any age": ["old", "young"]}})
-    assert set(fairness(by_feature, answered(sizes))["intersections"]["region and age"]["groups"]) == {
-        "north and any age",
-        "south and any age",
-    }
+    seen = set(fairness(by_feature, answered(sizes))["intersections"]["region and age"]["groups"])
+    assert seen == {"north and any age", "south and any age"}
 
 
 def test_reports_say_what_a_pooled_group_holds() -> None:

@@ -17,9 +17,8 @@ TOKENIZER = tiny_tokenizer()
 def case(
     kind: str = "classification", rows: list[dict] | None = None, **evaluation
 ) -> tuple[NamedUseCase, pa.Table, Renderer]:
-    use_case = NamedUseCase(
-        name="complaints", settings=UseCase.model_validate(attributes_for("none", kind, **evaluation))
-    )
+    settings = UseCase.model_validate(attributes_for("none", kind, **evaluation))
+    use_case = NamedUseCase(name="complaints", settings=settings)
     table = pa.Table.from_pylist(rows_for(kind) if rows is None else rows, splits_schema(use_case))
     return (
         use_case,
@@ -29,12 +28,8 @@ def case(
 
 
 def side(texts: list[str], answers: list[str]) -> Side:
-    rows = pa.table(
-        {
-            "record_id": [f"r{n}" for n in range(len(texts))],
-            "messages": [[{"role": "user", "content": t}] for t in texts],
-        }
-    )
+    messages = [[{"role": "user", "content": t}] for t in texts]
+    rows = pa.table({"record_id": [f"r{n}" for n in range(len(texts))], "messages": messages})
     return Side(rows, texts, answers)
 
 
@@ -52,9 +47,8 @@ def test_examples_are_cut_and_the_question_keeps_its_room() -> None:
 def test_examples_come_from_train_only_and_the_test_label_is_not_in_the_prompt() -> None:
     use_case, table, renderer = case()
     records = evaluation_records(use_case, table, renderer)
-    prompts = few_shot_prompts(
-        renderer, TOKENIZER, side_of(use_case, table, "train"), records.side, use_case.settings.evaluation
-    )
+    train = side_of(use_case, table, "train")
+    prompts = few_shot_prompts(renderer, TOKENIZER, train, records.side, use_case.settings.evaluation)
     others = [text for name in ("validation", "test") for text in side_of(use_case, table, name).texts]
     for own, ids in zip(records.side.texts, prompts, strict=True):
         text = TOKENIZER.decode(ids)
@@ -66,9 +60,8 @@ def test_examples_come_from_train_only_and_the_test_label_is_not_in_the_prompt()
 def test_short_answers_are_preferred_over_cut_ones() -> None:
     _, _, renderer = case("generation")
     train = side(["same words", "same words"], ["long answer " * 100, "short"])
-    text = TOKENIZER.decode(
-        few_shot_prompts(renderer, TOKENIZER, train, side(["same words"], [""]), Evaluation(few_shot_examples=1))[0]
-    )
+    test = side(["same words"], [""])
+    text = TOKENIZER.decode(few_shot_prompts(renderer, TOKENIZER, train, test, Evaluation(few_shot_examples=1))[0])
     assert "short" in text and "long answer" not in text
 
 
@@ -77,15 +70,11 @@ def test_the_choice_of_test_records_is_seeded_and_does_not_depend_on_storage_ord
     chosen = evaluation_records(use_case, table, renderer)
     assert len(chosen.side) == 10 and chosen.left_out == {"not_sampled": 30}
     backwards = table.take(pa.array(range(table.num_rows - 1, -1, -1)))
-    assert (
-        evaluation_records(use_case, backwards, renderer).side.rows["record_id"].to_pylist()
-        == chosen.side.rows["record_id"].to_pylist()
-    )
+    found = evaluation_records(use_case, backwards, renderer).side.rows["record_id"].to_pylist()
+    assert found == chosen.side.rows["record_id"].to_pylist()
     other, _, _ = case(max_test_rows=10, seed=18)
-    assert (
-        evaluation_records(other, table, renderer).side.rows["record_id"].to_pylist()
-        != chosen.side.rows["record_id"].to_pylist()
-    )
+    found = evaluation_records(other, table, renderer).side.rows["record_id"].to_pylist()
+    assert found != chosen.side.rows["record_id"].to_pylist()
 
 
 def test_records_without_an_answer_are_left_out_and_counted() -> None:

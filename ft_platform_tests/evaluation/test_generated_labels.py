@@ -68,16 +68,13 @@ def evaluator_of(case: TinyCase, folder: Path) -> Evaluator:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_labels_are_read_from_what_is_written_and_unreadable_answers_are_counted(case: TinyCase, system: str) -> None:
-    figures, predictions = (
-        read_metrics(case.lake, case.report),
-        rows_of(read_predictions(case.lake, case.report), system),
-    )
+    figures = read_metrics(case.lake, case.report)
+    predictions = rows_of(read_predictions(case.lake, case.report), system)
     truth = predictions["label"].to_pylist()
     assert predictions["predicted"].to_pylist() == [label if label != HOSTILE else UNREADABLE for label in truth]
     wrong = truth.count(HOSTILE)
-    assert 0 < wrong < len(truth) and figures["systems"][system]["accuracy"]["value"] == pytest.approx(
-        1 - wrong / len(truth)
-    )
+    assert 0 < wrong < len(truth)
+    assert figures["systems"][system]["accuracy"]["value"] == pytest.approx(1 - wrong / len(truth))
     assert figures["info"][system] == {"label_answers": "generated", "unreadable": wrong}
     assert predictions["confidence"].null_count == len(truth)
 
@@ -87,11 +84,8 @@ def test_there_is_no_confidence_and_the_report_says_so(case: TinyCase) -> None:
     assert set(figures["calibration"]) == {"tfidf_logreg"}, "the baseline still has its probabilities"
     page, files = case.lake.read_file(case.report, "report.html").decode(), case.lake.manifest(case.report).files
     assert "calibration.png" not in files and "confusion_matrix.png" in files
-    assert (
-        "which has no confidence" in page
-        and "The model wrote its labels as free text." in page
-        and "Fine-tuned model 4." in page
-    )
+    assert "which has no confidence" in page and "The model wrote its labels as free text." in page
+    assert "Fine-tuned model 4." in page
     size = len(figures["labels"])
     assert figures["labels"][-1] == UNREADABLE
     assert all([len(row) for row in matrix] == [size] * size for matrix in figures["confusion"].values())
@@ -104,13 +98,8 @@ def test_all_evidence_is_published_and_usable(case: TinyCase) -> None:
 
 def test_evidence_of_the_other_setting_is_stale(case: TinyCase) -> None:
     settings = case.use_case.settings
-    scored = case.use_case.model_copy(
-        update={
-            "settings": settings.model_copy(
-                update={"evaluation": settings.evaluation.model_copy(update={"label_answers": "scored"})}
-            )
-        }
-    )
+    update = {"evaluation": settings.evaluation.model_copy(update={"label_answers": "scored"})}
+    scored = case.use_case.model_copy(update={"settings": settings.model_copy(update=update)})
     for version in (case.base, case.report):
         assert problems_with(case.lake, scored, version)
     assert evaluation_inputs(scored, "base", case.splits) != evaluation_inputs(case.use_case, "base", case.splits)
@@ -128,10 +117,8 @@ def test_swapped_prompts_are_answered_in_the_same_way(
     evaluator.tuned()
     swaps = OutputMitigation(swaps=[Swap(name="things", terms=[["swipe", "wire"]])])
     rows = swapped_answers(evaluator, swaps).to_pylist()
-    assert {(row["label"], row["predicted"], row["swapped"], row["changed"]) for row in rows} == {
-        ("card", "card", UNREADABLE, True),
-        (HOSTILE, UNREADABLE, "card", True),
-    }
+    found = {(row["label"], row["predicted"], row["swapped"], row["changed"]) for row in rows}
+    assert found == {("card", "card", UNREADABLE, True), (HOSTILE, UNREADABLE, "card", True)}
 
 
 def test_the_model_itself_writes(case: TinyCase, tmp_path: Path) -> None:

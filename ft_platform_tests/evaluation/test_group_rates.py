@@ -95,17 +95,12 @@ def test_the_interval_of_a_ratio_holds_1_where_groups_are_alike() -> None:
 
 
 def test_a_ratio_over_a_rate_that_is_often_nothing_has_no_upper_end() -> None:
-    few = {
-        "north": LabelOutputs(["card", "loan"], ["card"] * 30, ["loan"] * 2 + ["card"] * 28),
-        "south": LabelOutputs(["card", "loan"], ["card"] * 30, ["loan"] * 1 + ["card"] * 29),
-    }
+    north = LabelOutputs(["card", "loan"], ["card"] * 30, ["loan"] * 2 + ["card"] * 28)
+    few = {"north": north, "south": LabelOutputs(["card", "loan"], ["card"] * 30, ["loan"] * 1 + ["card"] * 29)}
     counts = counted(few, SETTINGS)
     found = compare_rates(["card", "loan"], counts, 0.95)
-    loan = compare_rates(
-        ["loan", "card"],
-        counted({g: LabelOutputs(["loan", "card"], o.truth, o.predicted) for g, o in few.items()}, SETTINGS),
-        0.95,
-    )
+    groups = counted({g: LabelOutputs(["loan", "card"], o.truth, o.predicted) for g, o in few.items()}, SETTINGS)
+    loan = compare_rates(["loan", "card"], groups, 0.95)
     parity = next(one["demographic_parity"] for one in (found, loan) if one["demographic_parity"]["label"] == "loan")
     assert parity["ratio"] == pytest.approx(0.5) and parity["ratio_low"] == 0 and parity["ratio_high"] is None
     json.dumps(parity, allow_nan=False)

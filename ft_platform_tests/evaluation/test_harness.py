@@ -21,11 +21,8 @@ def test_figures_are_taken_in_the_order_of_documents() -> None:
         {"doc_id": 1, "acc": 1.0, "acc_norm": 0.5},
     ]
     found = result_of("arc_easy", {"arc_easy": rows})
-    assert (
-        found.metric == "acc_norm"
-        and found.higher_is_better
-        and found.statistics.tolist() == [[0.0, 1.0], [0.5, 1.0], [1.0, 1.0]]
-    )
+    assert found.metric == "acc_norm" and found.higher_is_better
+    assert found.statistics.tolist() == [[0.0, 1.0], [0.5, 1.0], [1.0, 1.0]]
     group = result_of(
         "mmlu", {"b": [{"doc_id": 0, "acc": 0.0}], "a": [{"doc_id": 0, "acc": 1.0}, {"doc_id": 1, "acc": 1.0}]}
     )

@@ -111,14 +111,8 @@ def test_every_number_of_a_classification_follows_from_its_predictions(classifie
     assert problems(classified.metrics, expected, not_from_predictions) == []
     assert len(expected.numbers) > 400
     assert classified.metrics["win_rates"] == {}
-    assert {one["by"] for one in classified.metrics["slices"]} == {
-        "region",
-        "channel",
-        "label",
-        "language",
-        "time",
-        "text length",
-    }
+    wanted = {"region", "channel", "label", "language", "time", "text length"}
+    assert {one["by"] for one in classified.metrics["slices"]} == wanted
     assert {path[0] for path in expected.numbers} == set(classified.metrics) - MEASURED - {"win_rates"}
 
 
@@ -143,10 +137,8 @@ def test_every_number_of_the_fairness_report_follows_from_the_predictions_and_sp
         told["data"]["region"]["label_gap"],
     ):
         assert found, "a difference was not compared, so it was not tested either"
-    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {
-        True,
-        False,
-    }
+    seen = {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()}
+    assert seen == {True, False}
     for name in ("short", "personal_data", "repeated"):
         assert any(0 < group[name]["value"] < 1 for group in groups), name
     assert [told["swaps"][name]["status"] for name in ("words", "absent")] == ["measured", "not_enough_evidence"]

@@ -102,10 +102,9 @@ def test_small_groups_share_a_threshold() -> None:
     groups = ["a"] * 20 + ["b"] * 20 + ["c"] * 6 + ["d"] * 6
     given = np.array(([1, 0] * 10) + ([1, 0] * 10) + [1, 0] * 3 + [1, 0] * 3)
     assert groups_with_thresholds(groups, given) == ["a", "b", OTHERS]
-    assert groups_with_thresholds(groups[:46], given[:46]) == [
-        "a",
-        "b",
-    ], "too few together: they take the threshold of the largest group"
+    assert groups_with_thresholds(groups[:46], given[:46]) == ["a", "b"], (
+        "too few together: they take the threshold of the largest group"
+    )
     with pytest.raises(DataError, match="no group has 5 validation records"):
         groups_with_thresholds(["a"] * 8, np.array([1, 0] * 4))
 
@@ -113,9 +112,8 @@ def test_small_groups_share_a_threshold() -> None:
 def test_a_group_that_validation_does_not_hold_is_served_too() -> None:
     labels = ["no", "yes"]
     fit, test = applicants(labels, 1), applicants(labels, 2)
-    test = Scored(
-        test.truth, ["x" if place % 3 == 0 else group for place, group in enumerate(test.groups)], test.values
-    )
+    groups = ["x" if place % 3 == 0 else group for place, group in enumerate(test.groups)]
+    test = Scored(test.truth, groups, test.values)
     settings = OutputMitigation(mitigation="threshold_optimizer", feature="sex", constraint="demographic_parity")
     assert set(mitigated_labels(settings, labels, fit, test, 7)["mitigated"]) == {"no", "yes"}
 

@@ -98,10 +98,8 @@ def test_metrics_can_be_computed_again_from_the_predictions(case: TinyCase) -> N
 def test_confusion_matrix_and_label_table_belong_to_the_predictions(classified: TinyCase) -> None:
     from sklearn.metrics import confusion_matrix
 
-    figures, predictions = (
-        read_metrics(classified.lake, classified.report),
-        read_predictions(classified.lake, classified.report),
-    )
+    figures = read_metrics(classified.lake, classified.report)
+    predictions = read_predictions(classified.lake, classified.report)
     for system in SYSTEMS["classification"]:
         rows = rows_of(predictions, system)
         assert (
@@ -110,9 +108,8 @@ def test_confusion_matrix_and_label_table_belong_to_the_predictions(classified: 
                 rows["label"].to_pylist(), rows["predicted"].to_pylist(), labels=figures["labels"]
             ).tolist()
         )
-        assert rows["correct"].to_pylist() == [
-            t == p for t, p in zip(rows["label"].to_pylist(), rows["predicted"].to_pylist(), strict=True)
-        ]
+        found = rows["correct"].to_pylist()
+        assert found == [t == p for t, p in zip(rows["label"].to_pylist(), rows["predicted"].to_pylist(), strict=True)]
 
 
 def test_the_fine_tuned_system_runs_with_the_adapter(generated: TinyCase) -> None:
@@ -129,13 +126,8 @@ def test_equal_inputs_are_not_evaluated_again(classified: TinyCase, monkeypatch:
 
 def test_ids_follow_settings_and_content(classified: TinyCase) -> None:
     case, use_case = classified, classified.use_case
-    seeded = use_case.model_copy(
-        update={
-            "settings": use_case.settings.model_copy(
-                update={"evaluation": use_case.settings.evaluation.model_copy(update={"seed": 18})}
-            )
-        }
-    )
+    update = {"evaluation": use_case.settings.evaluation.model_copy(update={"seed": 18})}
+    seeded = use_case.model_copy(update={"settings": use_case.settings.model_copy(update=update)})
     other_rows = dataclasses.replace(case.splits, content_hash="0" * 64)
     other_checkpoint = dataclasses.replace(case.checkpoint, content_hash="0" * 64)
     ids = [
@@ -182,14 +174,11 @@ def test_a_checkpoint_of_another_renderer_or_base_model_is_refused(
     training = json.loads(classified.lake.read_file(classified.checkpoint, "training.json"))
     resolved = resolve(classified.use_case.settings.base_model, tmp_path)
     _, tokenizer = load(resolved)
-    renderer = Renderer(
-        tokenizer, classified.use_case.settings.task, labels_of(classified.lake.read_table(classified.splits))
-    )
+    splits = classified.lake.read_table(classified.splits)
+    renderer = Renderer(tokenizer, classified.use_case.settings.task, labels_of(splits))
     require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
-    training |= {
-        "renderer_hash": {"renderer_hash": "0" * 64},
-        "base_model": {"base_model": {**training["base_model"], "sha256": "0" * 64}},
-    }[field]
+    base_model = {"base_model": {**training["base_model"], "sha256": "0" * 64}}
+    training |= {"renderer_hash": {"renderer_hash": "0" * 64}, "base_model": base_model}[field]
     with pytest.raises(VersionRefused, match=field.split("_")[0]):
         require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
 
@@ -198,13 +187,8 @@ def test_nothing_is_published_for_a_checkpoint_of_another_renderer(
     classified: TinyCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Renderer, "_hash", lambda self: "0" * 64)
-    other = classified.use_case.model_copy(
-        update={
-            "settings": classified.use_case.settings.model_copy(
-                update={"evaluation": classified.use_case.settings.evaluation.model_copy(update={"seed": 99})}
-            )
-        }
-    )
+    update = {"evaluation": classified.use_case.settings.evaluation.model_copy(update={"seed": 99})}
+    other = classified.use_case.model_copy(update={"settings": classified.use_case.settings.model_copy(update=update)})
     before = classified.lake.artifacts(other.name, "evaluation_report")
     with pytest.raises(VersionRefused, match="renderer"):
         publish_evaluation_report(

@@ -48,8 +48,6 @@ def test_records_with_tools_are_asked_for_their_last_answer_and_others_are_count
     assert found.side.answers == ["21 degrees.", written] and found.left_out == {"no_answer": 1, "tool_call_broken": 2}
     assert found.references[0] == renderer.answer_ids("21 degrees.")
     trained = renderer.example([ASKED, ANSWERED, ASKED, CALL])
-    assert (
-        found.references[1] == trained.input_ids[trained.prompt_length :]
-        and found.prompts[1] == trained.input_ids[: trained.prompt_length]
-    )
+    assert found.references[1] == trained.input_ids[trained.prompt_length :]
+    assert found.prompts[1] == trained.input_ids[: trained.prompt_length]
     assert "<tool_response>\n21" in family_tokenizer(FAMILIES["qwen2.5"]).decode(found.prompts[0])

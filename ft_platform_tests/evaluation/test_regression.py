@@ -61,11 +61,8 @@ def test_figures_are_means_over_items_and_differences_are_paired() -> None:
         None,
     )["suites"]
     one = found["multiple_choice"]
-    assert (
-        one["base"]["value"] == 0.75
-        and one["tuned"]["value"] == 0.725
-        and one["difference"]["value"] == pytest.approx(-0.025)
-    )
+    assert one["base"]["value"] == 0.75 and one["tuned"]["value"] == 0.725
+    assert one["difference"]["value"] == pytest.approx(-0.025)
     # One of 40 items changed: paired, the interval is narrow, though that of each model is 0.27 wide.
     assert one["difference"]["low"] >= -0.1 and one["base"]["high"] - one["base"]["low"] > 0.2
     assert one["non_inferior"] and one["champion"] is None and one["non_inferior_to_champion"] is None
@@ -76,11 +73,8 @@ def test_token_losses_are_weighted_by_tokens() -> None:
     found = compare(Regression(suites=["general_text"]), {"general_text": heavy}, {"general_text": heavy}, None)[
         "suites"
     ]["general_text"]
-    assert found["base"]["value"] == pytest.approx(100 / 40) and found["difference"] == {
-        "value": 0.0,
-        "low": 0.0,
-        "high": 0.0,
-    }
+    assert found["base"]["value"] == pytest.approx(100 / 40)
+    assert found["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_a_figure_that_is_not_a_number_is_none_and_fails_its_suite_and_the_report() -> None:
@@ -92,12 +86,8 @@ def test_a_figure_that_is_not_a_number_is_none_and_fails_its_suite_and_the_repor
         for base, tuned in ((good, bad), (bad, good), (bad, bad)):
             found = compare(settings, base, tuned, None)
             one = found["suites"]["general_text"]
-            assert (
-                not found["passed"]
-                and not one["non_inferior"]
-                and one["status"] == "not_a_number"
-                and one["difference"] is None
-            )
+            assert not found["passed"] and not one["non_inferior"] and one["status"] == "not_a_number"
+            assert one["difference"] is None
             assert found["suites"]["multiple_choice"]["non_inferior"]
             json.dumps(found, allow_nan=False)
             assert "not a number" in why_forgotten(found)
@@ -108,11 +98,8 @@ def test_losing_against_the_champion_fails_the_report_too() -> None:
     base, tuned, best = ({"multiple_choice": accuracy([1.0] * n + [0.0] * (40 - n))} for n in (20, 20, 38))
     assert compare(settings, base, tuned, None)["passed"]
     found = compare(settings, base, tuned, best)
-    assert (
-        not found["passed"]
-        and found["suites"]["multiple_choice"]["non_inferior"]
-        and found["suites"]["multiple_choice"]["non_inferior_to_champion"] is False
-    )
+    assert not found["passed"] and found["suites"]["multiple_choice"]["non_inferior"]
+    assert found["suites"]["multiple_choice"]["non_inferior_to_champion"] is False
     assert "Against the champion" in why_forgotten(found)
     assert compare(settings, base, best, base)["passed"]
 
@@ -120,19 +107,15 @@ def test_losing_against_the_champion_fails_the_report_too() -> None:
 def test_the_shipped_items_are_whole_and_answer_themselves() -> None:
     questions, asked = choice_items(), instruction_items()
     assert len(questions) >= 100 and len(asked) >= 150 and len(passages(TEXT.read_bytes())) >= 40
-    assert len({item.question for item in questions}) == len(questions) and len(
-        {item.instruction for item in asked}
-    ) == len(asked)
+    assert len({item.question for item in questions}) == len(questions)
+    assert len({item.instruction for item in asked}) == len(asked)
     for item in questions:
         assert len(set(item.options)) == 4 and 0 <= item.right < 4
     # The right option stands in every place about as often, or "always the first" would score.
     assert np.bincount([item.right for item in questions], minlength=4).min() >= 20
     for item in asked:
-        assert (
-            item.accepted
-            and all(item.followed_by(f"It is {word}.") for word in item.accepted)
-            and not item.followed_by("I do not know")
-        )
+        assert item.accepted and all(item.followed_by(f"It is {word}.") for word in item.accepted)
+        assert not item.followed_by("I do not know")
 
 
 @pytest.mark.parametrize(
@@ -202,9 +185,8 @@ def test_suites_equal_plain_forward_passes() -> None:
     items = [ChoiceItem("What do bees make?", ["bread", "honey", "glass", "paper"], place) for place in range(4)]
     prompt = renderer.prompt_ids([{"role": "user", "content": items[0].question}])
     best = int(np.argmax([log_probability(prompt, renderer.text.content(option)) for option in items[0].options]))
-    assert multiple_choice(model, renderer, items).statistics[:, 0].tolist() == [
-        float(place == best) for place in range(4)
-    ]
+    found = multiple_choice(model, renderer, items).statistics[:, 0].tolist()
+    assert found == [float(place == best) for place in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -236,10 +218,8 @@ def test_the_report_is_published_once_passes_the_gate_and_recomputes_from_its_it
     report = publish_regression_report(case.lake, case.environment, use_case, case.checkpoint)
     assert problems_with(case.lake, use_case, report) == []
     found = figures(case.lake, report)
-    assert list(found["suites"]) == ["general_text", "multiple_choice", "instructions"] and found["champion"] == {
-        "checkpoint": None,
-        "status": "there is none yet",
-    }
+    assert list(found["suites"]) == ["general_text", "multiple_choice", "instructions"]
+    assert found["champion"] == {"checkpoint": None, "status": "there is none yet"}
     items = pd.read_parquet(io.BytesIO(case.lake.read_file(report, "items.parquet")))
     for (suite, system), rows in items.groupby(["suite", "system"]):
         assert len(rows) == 8
@@ -279,9 +259,8 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(
     text = tmp_path / "general.txt"
     text.write_text("\n\n".join(f"Passage {number} about the weather in the valley." for number in range(12)))
     settings = {"suites": ["general_text"], "text_file": str(text), "bootstrap_samples": 200}
-    wide = publish_regression_report(
-        case.lake, case.environment, other(case, **settings, margins={"general_text": 50.0}), case.checkpoint
-    )
+    use_case = other(case, **settings, margins={"general_text": 50.0})
+    wide = publish_regression_report(case.lake, case.environment, use_case, case.checkpoint)
     found = figures(case.lake, wide)
     assert found["passed"] and found["suites"]["general_text"]["items"] == 12
 
@@ -340,11 +319,8 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
     found = figures(lake, publish_regression_report(lake, case.environment, use_case, case.checkpoint))
     assert found["champion"] == {"checkpoint": "ckpt-old", "status": "compared"}
     for one in found["suites"].values():
-        assert (
-            one["champion"] == one["tuned"]
-            and one["difference_to_champion"]["value"] == 0
-            and one["non_inferior_to_champion"] is True
-        )
+        assert one["champion"] == one["tuned"] and one["difference_to_champion"]["value"] == 0
+        assert one["non_inferior_to_champion"] is True
     from ft_platform.publishing import regression as publish_regression
 
     real = publish_regression._trained_on

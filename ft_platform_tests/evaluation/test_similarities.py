@@ -41,9 +41,8 @@ def test_batched_similarities_equal_plain_forward_passes_and_equal_texts_have_on
     found = similarities(model, tokenizer, references, answers)
 
     def states(text: str) -> np.ndarray:
-        ids = torch.tensor(
-            [list(text.encode())]
-        )  # a byte-level tokenizer: but for control tokens an id is one byte's letter
+        start = [list(text.encode())]
+        ids = torch.tensor(start)  # a byte-level tokenizer: but for control tokens an id is one byte's letter
         ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"]]) if "<|" not in text else ids
         with torch.no_grad():
             last = model(ids, output_hidden_states=True).hidden_states[-1][0]
@@ -56,18 +55,15 @@ def test_batched_similarities_equal_plain_forward_passes_and_equal_texts_have_on
 
 def test_the_figure_stands_in_the_report_where_a_model_is_named(tmp_path: Path) -> None:
     model = save_tiny_model(tmp_path / "other")
-    environment, lake, use_case, splits = installed(
-        tmp_path, "generation", similarity_model={"uri": str(model), "dtype": "float32"}
-    )
+    similarity_model = {"uri": str(model), "dtype": "float32"}
+    environment, lake, use_case, splits = installed(tmp_path, "generation", similarity_model=similarity_model)
     assert isinstance(environment, Environment)
     report = publish_base_evaluation(lake, environment, use_case, splits)
     figures, predictions = read_metrics(lake, report), read_predictions(lake, report)
     for system, found in figures["systems"].items():
         values = rows_of(predictions, system)["similarity"].to_pylist()
-        assert (
-            found["similarity"]["value"] == pytest.approx(np.mean(values))
-            and found["similarity"]["low"] <= found["similarity"]["high"]
-        )
+        assert found["similarity"]["value"] == pytest.approx(np.mean(values))
+        assert found["similarity"]["low"] <= found["similarity"]["high"]
     before = evaluation_inputs(use_case, "base", splits)
     tiny_model(num_hidden_layers=1).save_pretrained(model)
     assert report.artifact_id == before[0] != evaluation_inputs(use_case, "base", splits)[0], (

@@ -62,11 +62,8 @@ def test_parts_with_few_records_have_no_figures_and_stand_last() -> None:
     table = predictions(["north"] * 60 + ["islands"] * 5 + [None] * 30, np.ones(95))
     found = slices(use_case(), table)
     assert found[-1] == {"by": "region", "part": "islands", "rows": 5, "enough_evidence": False}
-    assert {one["part"]: one["rows"] for one in found if one["by"] == "region"} == {
-        "north": 60,
-        "islands": 5,
-        "not stated": 30,
-    }
+    seen = {one["part"]: one["rows"] for one in found if one["by"] == "region"}
+    assert seen == {"north": 60, "islands": 5, "not stated": 30}
     assert slices(use_case(min_slice_rows=5), table)[-1]["enough_evidence"]
 
 
@@ -84,9 +81,8 @@ def test_texts_are_compared_by_rouge_and_a_single_part_has_no_rest() -> None:
     rouge = np.concatenate([rng.uniform(0.5, 0.9, 60), rng.uniform(0.1, 0.4, 40)])
     table = predictions(["north"] * 60 + ["south"] * 40, np.ones(100), rouge_l=rouge.tolist())
     found = slices(use_case("generation"), table)
-    assert found[0]["part"] in ("south", "85 to 109 characters") and next(o for o in found if o["part"] == "south")[
-        "value"
-    ] == pytest.approx(rouge[60:].mean())
+    assert found[0]["part"] in ("south", "85 to 109 characters")
+    assert next(o for o in found if o["part"] == "south")["value"] == pytest.approx(rouge[60:].mean())
     alone = slices(use_case("generation"), predictions(["north"] * 40, np.ones(40), rouge_l=[0.5] * 40))
     north = next(one for one in alone if one["by"] == "region")
     assert north["rest"] is None and "p_corrected" not in north and slice_sentences(alone, 0.95)

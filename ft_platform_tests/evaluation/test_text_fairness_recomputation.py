@@ -180,23 +180,16 @@ def test_every_number_of_the_fairness_report_of_a_generation_follows_from_what_w
 ) -> None:
     assert problems(told, expected, lambda path: False) == []
     assert {path[0] for path in expected.numbers} == set(told) and len(expected.numbers) > 500
-    assert [told["features"][name]["status"] for name in FAIRNESS["sensitive_features"]] == [
-        "above_max_gap",
-        "not_enough_evidence",
-        "not_enough_evidence",
-    ]
-    assert {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()} == {
-        True,
-        False,
-    }
+    found = [told["features"][name]["status"] for name in FAIRNESS["sensitive_features"]]
+    assert found == ["above_max_gap", "not_enough_evidence", "not_enough_evidence"]
+    found = {group["enough_evidence"] for group in told["intersections"]["region and channel"]["groups"].values()}
+    assert found == {True, False}
     region = told["features"]["region"]
     for name in ("answer_words", "sentiment", "toxicity"):
         assert region["traits"]["differences"][name]["value"] > 0, "no difference, so nothing was tested"
     assert region["differences"]["refusal_rate"]["value"] > 0 and region["amplification"]["value"] != 0
-    assert (
-        told["swaps"]["words"]["chrf_distance"]["value"] > 0
-        and told["swaps"]["absent"]["status"] == "not_enough_evidence"
-    )
+    assert told["swaps"]["words"]["chrf_distance"]["value"] > 0
+    assert told["swaps"]["absent"]["status"] == "not_enough_evidence"
     assert told["mitigation"]["change"]["gap"]["value"] != 0
 
 

@@ -26,12 +26,8 @@ def test_tone(text: str, tone: float) -> None:
 
 
 def test_insults_are_whole_words_in_any_case() -> None:
-    assert (
-        is_toxic("You IDIOT.")
-        and is_toxic("what a moron")
-        and not is_toxic("The pigment is stupendous.")
-        and not is_toxic("")
-    )
+    assert is_toxic("You IDIOT.") and is_toxic("what a moron") and not is_toxic("The pigment is stupendous.")
+    assert not is_toxic("")
 
 
 def test_the_word_lists_do_not_contradict_one_another() -> None:
@@ -51,15 +47,11 @@ def test_group_means_equal_fairlearn_and_a_ruder_group_shows() -> None:
     }
     for trait, numbers in own.items():
         frame = MetricFrame(metrics=mean_prediction, y_true=numbers, y_pred=numbers, sensitive_features=groups)
-        assert {g: found["groups"][g][trait]["value"] for g in ("north", "south")} == {
-            g: pytest.approx(v) for g, v in frame.by_group.items()
-        }
+        seen = {g: found["groups"][g][trait]["value"] for g in ("north", "south")}
+        assert seen == {g: pytest.approx(v) for g, v in frame.by_group.items()}
         difference = found["differences"][trait]
-        assert (
-            difference["value"] == pytest.approx(frame.difference())
-            and difference["low"] <= difference["value"] <= difference["high"]
-        )
+        assert difference["value"] == pytest.approx(frame.difference())
+        assert difference["low"] <= difference["value"] <= difference["high"]
     assert found["differences"]["toxicity"]["highest"] == "south" and found["differences"]["toxicity"]["low"] > 0
-    assert found["differences"]["toxicity"]["ratio"] is None and found["differences"]["answer_words"][
-        "ratio"
-    ] == pytest.approx(3 / (13 / 3))
+    assert found["differences"]["toxicity"]["ratio"] is None
+    assert found["differences"]["answer_words"]["ratio"] == pytest.approx(3 / (13 / 3))

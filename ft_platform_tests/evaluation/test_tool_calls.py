@@ -58,9 +58,8 @@ def test_words_that_describe_a_call_without_being_one_are_none() -> None:
 def outputs(calls: int, texts: int, right: int) -> TextOutputs:
     """Records whose reference calls a tool, of which the first ones are right, and records with texts."""
     answers = [WANTED] * right + ["no"] * (calls - right) + ["said"] * texts
-    return TextOutputs(
-        [WANTED] * calls + ["said"] * texts, answers, np.ones(calls + texts), np.ones(calls + texts, int)
-    )
+    references = [WANTED] * calls + ["said"] * texts
+    return TextOutputs(references, answers, np.ones(calls + texts), np.ones(calls + texts, int))
 
 
 def test_only_records_whose_reference_calls_count() -> None:
@@ -71,9 +70,8 @@ def test_the_figure_is_there_from_ten_such_records_on_and_reports_show_what_is_t
     settings = Evaluation(bootstrap_samples=100)
     task = Task(kind="generation", instruction="Help.")
     for calls in (0, LEAST_RECORDS - 1, LEAST_RECORDS):
-        found = scores(
-            {"base_zero_shot": outputs(calls, 5, min(calls, 1)), "fine_tuned": outputs(calls, 5, calls)}, task, settings
-        )
+        base_zero_shot = outputs(calls, 5, min(calls, 1))
+        found = scores({"base_zero_shot": base_zero_shot, "fine_tuned": outputs(calls, 5, calls)}, task, settings)
         there = calls >= LEAST_RECORDS
         head = [column["title"] for column in metric_table(found["systems"], metrics_of("generation"))["metrics"]]
         assert ("tool_calls" in found["systems"]["fine_tuned"]) == ("Tool calls" in head) == there

@@ -69,16 +69,8 @@ def tracked_case(home: Path, kind: str, trackers: Sequence[str] = ("mlflow",)) -
     base = publish_base_evaluation(lake, environment, use_case, splits)
     checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
-    return TrackedCase(
-        environment,
-        lake,
-        use_case,
-        splits,
-        base,
-        checkpoint,
-        report,
-        publish_fairness(lake, use_case, report, environment),
-    )
+    fairness = publish_fairness(lake, use_case, report, environment)
+    return TrackedCase(environment, lake, use_case, splits, base, checkpoint, report, fairness)
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +108,11 @@ def test_every_figure_of_every_system_is_a_metric_with_its_interval(case: Tracke
 def test_the_advantage_over_each_other_system_is_a_metric_of_the_report_only(case: TrackedCase) -> None:
     difference = json.loads(case.lake.read_file(case.report, METRICS))["differences"]["base_zero_shot"]["macro_f1"]
     found = case.run(case.report).data.metrics
-    assert {key: found[f"fine_tuned_minus_base_zero_shot/macro_f1{end}"] for key, end in ENDS} == pytest.approx(
-        {key: difference[key] for key, _ in ENDS}
-    )
+    seen = {key: found[f"fine_tuned_minus_base_zero_shot/macro_f1{end}"] for key, end in ENDS}
+    assert seen == pytest.approx({key: difference[key] for key, _ in ENDS})
     figures = json.loads(case.lake.read_file(case.report, METRICS))
-    assert found["fine_tuned_minus_base_zero_shot/macro_f1_p_corrected"] == pytest.approx(
-        figures["tests"]["base_zero_shot"]["p_corrected"]
-    )
+    seen = found["fine_tuned_minus_base_zero_shot/macro_f1_p_corrected"]
+    assert seen == pytest.approx(figures["tests"]["base_zero_shot"]["p_corrected"])
     assert found["fine_tuned/calibration_error"] == pytest.approx(figures["calibration"]["fine_tuned"]["ece"]["value"])
     assert not [name for name in case.run(case.base).data.metrics if "minus" in name]
 
@@ -133,12 +123,10 @@ def test_differences_between_groups_are_metrics_and_the_groups_are_not(case: Tra
     assert compared["differences"], "the case must have groups to compare"
     run = case.run(case.fairness)
     for name, difference in compared["differences"].items():
-        assert {key: run.data.metrics[f"region/{name}_difference{end}"] for key, end in ENDS} == pytest.approx(
-            {key: difference[key] for key, _ in ENDS}
-        )
-    assert run.data.metrics["region/demographic_parity_difference"] == pytest.approx(
-        compared["demographic_parity"]["value"]
-    )
+        seen = {key: run.data.metrics[f"region/{name}_difference{end}"] for key, end in ENDS}
+        assert seen == pytest.approx({key: difference[key] for key, _ in ENDS})
+    seen = run.data.metrics["region/demographic_parity_difference"]
+    assert seen == pytest.approx(compared["demographic_parity"]["value"])
     assert run.data.metrics["within_max_gap"] == float(found["within_max_gap"])
     assert run.data.params["max_gap"] == str(case.use_case.settings.fairness.max_gap)
     assert "north" not in str(run.to_dictionary())
@@ -162,11 +150,8 @@ def test_reports_are_nested_in_the_training_run_and_carry_the_checkpoint(case: T
 def test_one_filter_finds_a_checkpoint_with_everything_about_it(case: TrackedCase) -> None:
     experiment = case.client.get_experiment_by_name("complaints").experiment_id
     same = f"tags.checkpoint_content_hash = '{case.checkpoint.content_hash}'"
-    assert {run.data.tags["stage"] for run in case.client.search_runs([experiment], same)} == {
-        "adapter_checkpoint",
-        "evaluation_report",
-        "fairness_report",
-    }
+    found = {run.data.tags["stage"] for run in case.client.search_runs([experiment], same)}
+    assert found == {"adapter_checkpoint", "evaluation_report", "fairness_report"}
     nested = case.client.search_runs([experiment], f"tags.`{PARENT}` = '{case.run_id(case.checkpoint)}'")
     assert {run.info.run_name for run in nested} == {case.report.id, case.fairness.id}
 
@@ -233,11 +218,8 @@ def test_a_deleted_training_run_leaves_an_evaluation_that_stands_alone(
         report = case.evaluated_again(case.environment)
     case.client.restore_run(case.run_id(case.checkpoint))
     tags = case.run(report).data.tags
-    assert (
-        PARENT not in tags
-        and tags["checkpoint"] == case.checkpoint.id
-        and "deleted in this tracking store" in caplog.text
-    )
+    assert PARENT not in tags and tags["checkpoint"] == case.checkpoint.id
+    assert "deleted in this tracking store" in caplog.text
 
 
 def test_a_training_run_of_another_store_leaves_an_evaluation_that_stands_alone(
@@ -257,9 +239,8 @@ def test_a_tracker_that_is_down_costs_a_warning_and_no_report(
     case = without_report
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        down = case.environment.model_copy(
-            update={"tracking_uri": f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"}
-        )
+        tracking_uri = f"http://user:password@127.0.0.1:{unused.getsockname()[1]}"
+        down = case.environment.model_copy(update={"tracking_uri": tracking_uri})
         report = case.evaluated_again(down)
     assert case.lake.artifact("complaints", "evaluation_report", report.id) == report
     assert case.lake.manifest(report).info["tracking"].startswith("failed: start")

@@ -43,15 +43,11 @@ def test_the_preference_rate_is_the_share_of_pairs_with_the_lower_loss_for_the_c
 
 def test_the_win_rate_compares_implicit_rewards() -> None:
     base = outputs([5.0, 5.0, 5.0, 5.0, 5.0], [4.0, 4.0, 4.0, 4.0, np.nan])  # prefers the rejected answer by 1 nat
-    tuned = outputs(
-        [5.0, 5.5, 4.0, 5.0, 1.0], [4.5, 4.0, 2.0, 4.0, np.nan]
-    )  # margins -0.5, -1.5, -2, -1: better, worse, worse, equal
+    # Margins -0.5, -1.5, -2, -1: better, worse, worse, equal.
+    tuned = outputs([5.0, 5.5, 4.0, 5.0, 1.0], [4.5, 4.0, 2.0, 4.0, np.nan])
     found = win_rates({"base_zero_shot": base, "fine_tuned": tuned}, Evaluation())["fine_tuned"]
-    assert (
-        found["value"] == (1 + 0 + 0 + 0.5) / 4
-        and found["pairs"] == 4
-        and 0 <= found["low"] < found["value"] < found["high"] <= 1
-    )
+    assert found["value"] == (1 + 0 + 0 + 0.5) / 4 and found["pairs"] == 4
+    assert 0 <= found["low"] < found["value"] < found["high"] <= 1
     assert metric("preference_rate").value(tuned) == 0.0, (
         "it still prefers the rejected ones: the two figures say different things"
     )
@@ -84,9 +80,8 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
     rows = rows_for("generation", 60)
     for number, row in enumerate(rows):
         liked = row["messages"][1]["content"]
-        row["messages"].append(
-            {"role": "rejected", "content": liked if number == 8 else "Case closed, do not ask again."}
-        )
+        content = liked if number == 8 else "Case closed, do not ask again."
+        row["messages"].append({"role": "rejected", "content": content})
     environment = Environment(home=tmp_path, defs=tmp_path / "defs", tracking_uri="none")
     lake = open_lake(environment)
     splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
@@ -94,20 +89,16 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
     checkpoint = checkpoint_for(lake, environment, use_case, splits, logging.getLogger("test")).checkpoint
     report = publish_evaluation_report(lake, environment, use_case, splits, checkpoint, base)
     figures = read_metrics(lake, report)
-    assert figures["main_metric"] == "preference_rate" and set(figures["systems"]["fine_tuned"]) >= {
-        "preference_rate",
-        "answer_loss",
-        "rouge_l",
-    }
+    assert figures["main_metric"] == "preference_rate"
+    assert set(figures["systems"]["fine_tuned"]) >= {"preference_rate", "answer_loss", "rouge_l"}
     found = figures["win_rates"]["fine_tuned"]
     assert found["pairs"] == 11 and found["low"] > 0.5, "12 test records, one of them with two equal answers"
     assert "of 11 pairs of answers its training moved" in lake.read_file(report, "report.html").decode()
     side = side_of(use_case, lake.read_table(splits), "test")
     again = outputs_in(read_predictions(lake, report), side, [])
     for system, one in again.items():
-        assert metric("preference_rate").value(one) == pytest.approx(
-            figures["systems"][system]["preference_rate"]["value"]
-        )
+        seen = metric("preference_rate").value(one)
+        assert seen == pytest.approx(figures["systems"][system]["preference_rate"]["value"])
     assert win_rates(again, use_case.settings.evaluation)["fine_tuned"] == found
     # The first pair by a plain forward pass of the base model.
     model, tokenizer = load(resolve(use_case.settings.base_model, tmp_path), "float32")

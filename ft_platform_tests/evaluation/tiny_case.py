@@ -44,9 +44,8 @@ def rows_for(kind: str, count: int = 60) -> list[dict[str, Any]]:
         text = f"Case {number} {CANARY}: my {('swipe', 'house', 'wire')[number % 3]} was handled badly."
         messages = [{"role": "user", "content": text}]
         if kind == "generation":
-            messages.append(
-                {"role": "assistant", "content": f"Sorry about your {('swipe', 'house', 'wire')[number % 3]}."}
-            )
+            content = f"Sorry about your {('swipe', 'house', 'wire')[number % 3]}."
+            messages.append({"role": "assistant", "content": content})
         split = {7: "validation", 8: "test", 9: "test"}.get(number % 10, "train")
         made.append(
             {

@@ -104,13 +104,8 @@ def _audit_only(launch: Launch) -> dict[str, Any]:
     from ft_platform.lake.versions import from_dict
 
     assert launch.program == "audit"
-    return {
-        "artifact": (
-            stand_in_audit(
-                open_lake(launch.environment), launch.use_case, from_dict(launch.handles["splits"])
-            ).to_dict()
-        )
-    }
+    lake = open_lake(launch.environment)
+    return {"artifact": (stand_in_audit(lake, launch.use_case, from_dict(launch.handles["splits"])).to_dict())}
 
 
 def training() -> dict[str, Any]:

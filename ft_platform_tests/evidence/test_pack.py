@@ -15,6 +15,7 @@ from ft_platform.evidence.gather import find_known, gather
 from ft_platform.evidence.pack import Pack, write_pack
 from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.files import sha256_file
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting.documents import DOCUMENTS
 from ft_platform.stages import STAGES
 from ft_platform_tests.evidence.case import NAME, PERSON, Case, publish, small_case
@@ -42,6 +43,11 @@ def head(pack: Pack) -> dict:
     return json.loads((pack.folder / "manifest.json").read_text())
 
 
+def checkpoint_of(case: Case, word: str) -> ArtifactVersion:
+    files = {"training.json": {}, "x.txt": word}
+    return publish(case.lake, case.use_case, "adapter_checkpoint", [case.splits], files, artifact_id=f"ckpt-{word}")
+
+
 def test_every_report_and_every_version_behind_it_is_there(case: Case, pack: Pack) -> None:
     listed = {one["name"]: one for one in head(pack)["versions"]}
     tables = {"raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"}
@@ -60,24 +66,13 @@ def test_every_document_is_there_or_said_to_be_missing(case: Case, pack: Pack, t
     names = sorted(document.FILE for document in DOCUMENTS)
     assert head(pack)["documents"] == names and all((pack.folder / "documents" / name).is_file() for name in names)
     copied = case.copy(tmp_path / "home")
-    bare = publish(
-        copied.lake,
-        copied.use_case,
-        "adapter_checkpoint",
-        [copied.splits],
-        {"training.json": {}, "x.txt": "bare"},
-        artifact_id="ckpt-bare",
-    )
+    bare = checkpoint_of(copied, "bare")
     other = write_pack(copied.lake, copied.use_case, gather(copied.lake, bare), tmp_path / "pack")
     missing = {one["what"]: one["why"] for one in other.missing}
-    assert (
-        "did not note which packages were installed" in missing["environment_lock.txt"]
-        and "evaluation_report" in missing
-    )
-    assert (
-        "environment_lock.txt" not in head(other)["documents"]
-        and "environment_lock.txt" in (other.folder / "index.html").read_text()
-    )
+    assert "did not note which packages were installed" in missing["environment_lock.txt"]
+    assert "evaluation_report" in missing
+    assert "environment_lock.txt" not in head(other)["documents"]
+    assert "environment_lock.txt" in (other.folder / "index.html").read_text()
     assert problems_of(other.folder) == []
 
 
@@ -150,10 +145,7 @@ def test_a_report_that_was_not_made_is_said_to_be_missing(case: Case, tmp_path: 
         one["what"]
         for one in found.missing
         if one["what"] not in REPORTS or not copied.lake.artifacts(NAME, one["what"])
-    ] == [
-        *(name for name in REPORTS if name in gone),
-        "no_leakage of splits@0",
-    ]
+    ] == [*(name for name in REPORTS if name in gone), "no_leakage of splits@0"]
     pack = write_pack(copied.lake, copied.use_case, found, tmp_path / "pack")
     text = (pack.folder / "index.html").read_text()
     assert "<strong>fairness_report</strong>" in text and "<strong>no_leakage of splits@0</strong>" in text
@@ -166,14 +158,7 @@ def test_a_report_that_nobody_listed_is_found_by_its_parents_and_one_of_another_
     evaluation = copied.reports["evaluation_report"]
     publish(copied.lake, copied.use_case, "a_later_report", [evaluation], {"later.json": {}}, artifact_id="later-1")
     publish(copied.lake, copied.use_case, "human_review", [copied.splits], {"review.json": {}}, artifact_id="review-1")
-    other = publish(
-        copied.lake,
-        copied.use_case,
-        "adapter_checkpoint",
-        [copied.splits],
-        {"training.json": {}, "x.txt": "other"},
-        artifact_id="ckpt-other",
-    )
+    other = checkpoint_of(copied, "other")
     publish(
         copied.lake,
         copied.use_case,
@@ -198,14 +183,7 @@ def test_a_report_is_taken_with_its_files_even_if_a_later_one_was_read_first(cas
 
 def test_a_report_about_two_checkpoints_brings_the_manifest_of_the_other(case: Case, tmp_path: Path) -> None:
     copied = case.copy(tmp_path / "home")
-    other = publish(
-        copied.lake,
-        copied.use_case,
-        "adapter_checkpoint",
-        [copied.splits],
-        {"training.json": {}, "x.txt": "other"},
-        artifact_id="ckpt-other",
-    )
+    other = checkpoint_of(copied, "other")
     publish(copied.lake, copied.use_case, "comparison", [copied.checkpoint, other], {"c.json": {}}, artifact_id="cmp-1")
     pack = written(copied, tmp_path / "pack")
     listed = {one["id"]: one for one in head(pack)["versions"]}
@@ -298,9 +276,8 @@ def test_the_command_writes_and_verifies(
 
 def test_settings_that_changed_since_are_not_quoted(case: Case, tmp_path: Path) -> None:
     release = case.use_case.settings.release.model_copy(update={"intended_use": "Something else altogether."})
-    changed = case.use_case.model_copy(
-        update={"settings": case.use_case.settings.model_copy(update={"release": release})}
-    )
+    settings = case.use_case.settings.model_copy(update={"release": release})
+    changed = case.use_case.model_copy(update={"settings": settings})
     evidence = gather(case.lake, case.checkpoint)
     for use_case, quoted in ((case.use_case, True), (changed, False), (None, False)):
         pack = write_pack(case.lake, use_case, evidence, tmp_path / "pack")

@@ -104,9 +104,8 @@ def test_a_signed_pack_is_checked_offline_by_the_platform_and_by_openssl(
 
 def test_the_same_lake_and_key_give_the_same_bytes(signed: tuple[Path, str], keys: Keys, tmp_path: Path) -> None:
     case = small_case()
-    again = write_pack(
-        case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path / "again", Signer(keys.private)
-    )
+    evidence = gather(case.lake, case.checkpoint)
+    again = write_pack(case.lake, case.use_case, evidence, tmp_path / "again", Signer(keys.private))
     assert again.sha256 == signed[1] and {SIGNATURE, ENVELOPE} <= again.files.keys()
 
 
@@ -185,10 +184,8 @@ def test_a_link_in_place_of_the_signature_is_found_and_not_followed(pack: Path, 
 
 
 def test_the_envelope_is_one_as_dsse_defines_it(signed: tuple[Path, str], keys: Keys) -> None:
-    assert (
-        pre_authentication("http://example.com/HelloWorld", b"hello world")
-        == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
-    )
+    found = pre_authentication("http://example.com/HelloWorld", b"hello world")
+    assert found == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
     envelope = json.loads((signed[0] / ENVELOPE).read_text())
     assert envelope["payloadType"] == "application/vnd.in-toto+json" == PAYLOAD_TYPE
     payload = base64.b64decode(envelope["payload"])
@@ -235,9 +232,8 @@ def test_a_file_that_cannot_sign_is_refused_without_a_word_of_it(
     with pytest.raises(ConfigError, match=message) as caught:
         Signer(path)
     shown = str(caught.value)
-    assert (password or "correct") not in shown and (
-        content is None or content.splitlines()[min(1, len(content.splitlines()) - 1)].decode() not in shown
-    )
+    assert (password or "correct") not in shown
+    assert content is None or content.splitlines()[min(1, len(content.splitlines()) - 1)].decode() not in shown
 
 
 def test_an_encrypted_key_signs_and_a_private_key_is_no_public_one(

@@ -22,9 +22,8 @@ from ft_platform_tests.evidence.case import small_case
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A pack as it was written, and the sha256 of its zip file."""
     case = small_case()
-    pack = write_pack(
-        case.lake, case.use_case, gather(case.lake, case.checkpoint), tmp_path_factory.mktemp("packs") / "pack"
-    )
+    evidence = gather(case.lake, case.checkpoint)
+    pack = write_pack(case.lake, case.use_case, evidence, tmp_path_factory.mktemp("packs") / "pack")
     return pack.folder, pack.sha256
 
 
@@ -76,9 +75,8 @@ def test_a_link_in_place_of_a_file_or_folder_is_found_and_not_followed(pack: Pat
     index.unlink()
     index.symlink_to(tmp_path / "same.html")
     (pack / "elsewhere").symlink_to("/")
-    assert {"index.html is no file of its own", "elsewhere was added: manifest.json does not list it"} <= set(
-        problems_of(pack)
-    )
+    found = {"index.html is no file of its own", "elsewhere was added: manifest.json does not list it"}
+    assert found <= set(problems_of(pack))
 
 
 def resealed(pack: Path, change: Callable[[dict[str, Any]], None]) -> list[str]:

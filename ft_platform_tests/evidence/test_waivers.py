@@ -50,9 +50,8 @@ def decided(case: Case, *waivers: Waiver, number: int = 2) -> None:
         "valid_until": min((waiver.until for waiver in waivers), default=None),
     }
     parents: list[Version] = [case.checkpoint, case.reports["evaluation_report"], case.reports["model_card"]]
-    publish(
-        case.lake, case.use_case, "release_decision", parents, {"decision.json": said}, artifact_id=f"decision-{number}"
-    )
+    artifact_id = f"decision-{number}"
+    publish(case.lake, case.use_case, "release_decision", parents, {"decision.json": said}, artifact_id=artifact_id)
 
 
 def packed(case: Case, tmp_path: Path) -> Pack:
@@ -114,16 +113,12 @@ def test_a_waiver_that_was_revoked_or_that_no_decision_rests_on_says_so(case: Ca
     decided(case, used)
     revoke(case.lake, case.use_case, used.id, revoked_by=ANA, reason="The gap has grown.")
     pack = packed(case, tmp_path)
-    assert {one["id"]: (one["decision"], one["revoked"]) for one in head(pack)["waivers"]} == {
-        used.id: ("decision-2", True),
-        unused.id: (None, False),
-    }
+    found = {one["id"]: (one["decision"], one["revoked"]) for one in head(pack)["waivers"]}
+    assert found == {used.id: ("decision-2", True), unused.id: (None, False)}
     for name in ("documents/technical_documentation.html", "documents/model_card.md"):
         text = (pack.folder / name).read_text()
-        assert (
-            "It was revoked: a decision that rests on it does not hold." in text
-            and "The newest decision does not rest on it." in text
-        )
+        assert "It was revoked: a decision that rests on it does not hold." in text
+        assert "The newest decision does not rest on it." in text
 
 
 def test_the_newest_decision_counts(case: Case, tmp_path: Path) -> None:

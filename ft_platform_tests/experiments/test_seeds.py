@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ft_platform.assets import experiment, seed_variation
+from ft_platform.assets import report as report_asset
+from ft_platform.assets import seed_variation
 from ft_platform.errors import BudgetExceeded, ConfigError, TrainingFailed, VersionRefused
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.predictions import rows_of
@@ -231,7 +232,7 @@ def test_the_asset_starts_the_program_once_and_shows_what_came_out(
         started.append((program, list(extras)))
         return SimpleNamespace(artifact=case.publish(use_case))
 
-    monkeypatch.setattr(experiment, "run_program", run_program)
+    monkeypatch.setattr(report_asset, "run_program", run_program)
 
     def materialize(use_case: NamedUseCase) -> Any:
         (asset,) = seed_variation.build(use_case)

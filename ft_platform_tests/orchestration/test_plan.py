@@ -22,9 +22,8 @@ def planned(environment: Environment, **overrides: object) -> Plan:
 
 @pytest.fixture
 def graph(environment: Environment, tmp_path: Path, quick_stages: None, without_audit: None) -> Graph:
-    write_use_case(
-        environment.defs, "complaints", minimal_attributes(str(write_csv(tmp_path / "complaints.csv", records())))
-    )
+    source_uri = str(write_csv(tmp_path / "complaints.csv", records()))
+    write_use_case(environment.defs, "complaints", minimal_attributes(source_uri))
     return Graph(environment, "complaints", dg.DagsterInstance.ephemeral())
 
 
@@ -39,10 +38,8 @@ def test_the_plan_follows_what_was_made_and_what_was_changed(graph: Graph, envir
     assert "adapter_checkpoint (first time)" in again.lines()[0]
 
     changed = planned(environment, **{"cleaning.min_characters": 3})
-    assert [one.why for one in changed.stages] == [
-        *("", "", "settings changed", "after cleaned_records", "after anonymized_records"),
-        "first time",
-    ]
+    expected = [*("", "", "settings changed", "after cleaned_records", "after anonymized_records"), "first time"]
+    assert [one.why for one in changed.stages] == expected
     assert "minutes by the last run, 1 with no time known yet" in changed.lines()[1]
 
     lake = open_lake(environment)

@@ -56,11 +56,8 @@ class Started:
         self.processes = processes, sharded
         self.messages_file = folder / "messages"
         self.messages_file.write_text("")
-        extras = {
-            "use_case": use_case.name,
-            "settings": use_case.settings.model_dump(mode="json"),
-            "splits": splits.to_dict(),
-        }
+        settings = use_case.settings.model_dump(mode="json")
+        extras = {"use_case": use_case.name, "settings": settings, "splits": splits.to_dict()}
         (folder / "context").write_text(json.dumps({**CONTEXT, "extras": extras}))
         profile = ComputeProfile(backend="torchrun", processes=processes, sharded=sharded)
         (folder / "environment.yaml").write_text(yaml.safe_dump({"profiles": {"local": profile.model_dump()}}))
@@ -130,18 +127,15 @@ def test_the_program_reports_progress_log_lines_and_the_artifact(lake, model, st
     assert program.process.returncode == 0
     *progress, result = program.messages()
     steps = [m["progress"] for m in progress if m["progress"]["unit"] == "steps"]
-    assert (
-        steps[-1]["done"] == steps[-1]["total"] == 6
-        and {"loss", "learning_rate", "tokens_per_second", "memory_gib"} <= steps[-1]["fields"].keys()
-    )
+    assert steps[-1]["done"] == steps[-1]["total"] == 6
+    assert {"loss", "learning_rate", "tokens_per_second", "memory_gib"} <= steps[-1]["fields"].keys()
     assert result["trained"] and result["metrics"]["steps"] == 6 and result["tracking"] == "off: tracking_uri is none"
     checkpoint = lake.artifact("complaints", "adapter_checkpoint", result["artifact"]["artifact_id"])
     assert checkpoint and checkpoint.to_dict() == result["artifact"]
     require_usable(lake, use_case, checkpoint)
     lines = [m["message"] for m in program.messages("log")]
-    assert any("rows are packed" in line for line in lines) and any(
-        "6/6 steps" in line and "loss=" in line for line in lines
-    )
+    assert any("rows are packed" in line for line in lines)
+    assert any("6/6 steps" in line and "loss=" in line for line in lines)
     assert program.messages("closed") == [{}]
 
 
@@ -151,12 +145,8 @@ def test_a_failure_is_typed_names_the_next_step_and_quotes_no_record(lake, model
     program.wait()
     errors = capfd.readouterr().err
     failed = program.messages()[-1]["failed"]
-    assert (
-        program.process.returncode == 1
-        and failed["type"] == "ConfigError"
-        and "training.target_modules" in failed["message"]
-        and failed["next_step"]
-    )
+    assert program.process.returncode == 1 and failed["type"] == "ConfigError"
+    assert "training.target_modules" in failed["message"] and failed["next_step"]
     assert "handled badly" not in errors + program.messages_file.read_text() and "Traceback" not in errors
     assert lake.artifacts("complaints", "adapter_checkpoint") == []
 
@@ -168,9 +158,8 @@ def test_splits_without_their_verdicts_are_refused_before_anything_is_loaded(lak
     program = start(use_case, splits)
     program.wait()
     assert program.process.returncode == 1
-    assert [m["failed"]["type"] for m in program.messages()] == [
-        "VersionRefused"
-    ] and "no_leakage" in program.messages()[0]["failed"]["message"]
+    assert [m["failed"]["type"] for m in program.messages()] == ["VersionRefused"]
+    assert "no_leakage" in program.messages()[0]["failed"]["message"]
 
 
 def saving_each_step(use_case, **compute):
@@ -185,10 +174,8 @@ def finished(lake, program: Started) -> dict[str, Any]:
     manifest = lake.manifest(
         lake.artifact("complaints", "adapter_checkpoint", program.messages()[-1]["artifact"]["artifact_id"])
     )
-    return {
-        "weights": manifest.files["adapter_model.safetensors"],
-        "from_steps": [a["from_step"] for a in manifest.info["attempts"]],
-    }
+    from_steps = [a["from_step"] for a in manifest.info["attempts"]]
+    return {"weights": manifest.files["adapter_model.safetensors"], "from_steps": from_steps}
 
 
 @pytest.mark.parametrize(
@@ -246,9 +233,8 @@ def two_processes(lake, model, steps: int, **training: Any):
 
 @pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.slow)])
 def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, lake, model, start, method):
-    use_case, splits, published = two_processes(
-        lake, model, 12, method=method, batch_rows=7
-    )  # 4 rows and 3: with divided weights the second has a spare pass
+    # 4 rows and 3: with divided weights the second has a spare pass.
+    use_case, splits, published = two_processes(lake, model, 12, method=method, batch_rows=7)
     alone, _ = curve_of(lake, start(use_case, splits))
     os.rename(published, tmp_path / "alone")
     weights = load_file(next((tmp_path / "alone").rglob("*.safetensors")))
@@ -258,9 +244,8 @@ def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, la
         assert together == pytest.approx(alone, rel=1e-4)
         os.rename(published, tmp_path / f"together-{sharded}")
         found = load_file(next((tmp_path / f"together-{sharded}").rglob("*.safetensors")))
-        assert found.keys() == weights.keys() and all(
-            torch.allclose(found[name], value, atol=1e-4) for name, value in weights.items()
-        )
+        assert found.keys() == weights.keys()
+        assert all(torch.allclose(found[name], value, atol=1e-4) for name, value in weights.items())
 
 
 @pytest.mark.slow
@@ -291,10 +276,8 @@ def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, la
     killed.wait()
     other = start(use_case, splits, 2)
     other.wait()
-    assert (
-        other.messages()[-1]["failed"]["type"] == "StateRefused"
-        and "(`sharded`)" in other.messages()[-1]["failed"]["message"]
-    )
+    assert other.messages()[-1]["failed"]["type"] == "StateRefused"
+    assert "(`sharded`)" in other.messages()[-1]["failed"]["message"]
     assert curve_of(lake, start(use_case, splits, 2, sharded=True)) == undisturbed
 
 
@@ -328,11 +311,8 @@ def test_two_processes_go_on_bit_for_bit_but_only_as_two(tmp_path, lake, model, 
     other = start(use_case, splits, 1)
     other.wait()
     failed = other.messages()[-1]["failed"]
-    assert (
-        failed["type"] == "StateRefused"
-        and "of 2 processes, and this attempt has 1" in failed["message"]
-        and ".training" in failed["next_step"]
-    )
+    assert failed["type"] == "StateRefused" and "of 2 processes, and this attempt has 1" in failed["message"]
+    assert ".training" in failed["next_step"]
     assert curve_of(lake, start(use_case, splits, 2)) == undisturbed
 
 
@@ -345,11 +325,8 @@ def test_only_one_process_trains_a_checkpoint(lake, model, start):
     second = start(use_case, splits)
     second.wait()
     failed = second.messages()[-1]["failed"]
-    assert (
-        failed["type"] == "TrainerRunning"
-        and f"process {first.process.pid} on" in failed["message"]
-        and first.process.poll() is None
-    )
+    assert failed["type"] == "TrainerRunning" and f"process {first.process.pid} on" in failed["message"]
+    assert first.process.poll() is None
     first.process.kill()
     first.wait()
     third = start(use_case, splits)
@@ -416,11 +393,8 @@ def test_started_by_hand_it_takes_the_newest_splits_and_the_gate_holds(lake, env
     assert json.loads(done.stdout)["trained"]
     os.unlink(lake._manifest_path(splits))
     refused = run_by_hand(environment, "--use-case", "complaints")
-    assert (
-        refused.returncode == 1
-        and "complaints has no splits" in refused.stderr
-        and "ft run complaints" in refused.stderr
-    )
+    assert refused.returncode == 1 and "complaints has no splits" in refused.stderr
+    assert "ft run complaints" in refused.stderr
     unknown = run_by_hand(environment, "--use-case", "nobody")
     assert unknown.returncode == 1 and "nobody" in unknown.stderr and "Traceback" not in unknown.stderr
 

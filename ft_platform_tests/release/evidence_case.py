@@ -244,10 +244,8 @@ class EvidenceCase:
             folder.mkdir(parents=True)
             for name, content in files.items():
                 (folder / name).write_text(json.dumps(content))
-            hashes = {
-                "settings_hash": STAGES[stage].settings_hash(self.use_case),
-                "input_hash": input_hash(self.use_case, stage, parents),
-            }
+            settings_hash = STAGES[stage].settings_hash(self.use_case)
+            hashes = {"settings_hash": settings_hash, "input_hash": input_hash(self.use_case, stage, parents)}
             return self.lake.publish("complaints", stage, artifact_id, folder, parents=parents, **hashes)
 
     def decide(self, **kwargs: Any) -> Decision:

@@ -14,6 +14,7 @@ from ft_platform.assets import privacy_report as privacy_asset
 from ft_platform.assets import release_decision as decision_asset
 from ft_platform.evaluation.fairness import fairness
 from ft_platform.evaluation.fairness_summary import summary, summary_lines
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.newest import newest_attack
@@ -79,13 +80,10 @@ class Case(EvidenceCase):
 
 def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, settings: dict) -> Case:
     """Everything published; the rules that are not about groups or attacks hold."""
-    settings = {
-        "fairness": {"sensitive_features": ["region", "age"], **settings},
-        "evaluation": {"bootstrap_samples": 100},
-    }
-    made = Case(
-        home, settings, good_figures(), policy=Policy(name="tests", approvals=[])
-    )  # a reason counts without a name: what is compared are verdicts of groups
+    evaluation = {"bootstrap_samples": 100}
+    settings = {"fairness": {"sensitive_features": ["region", "age"], **settings}, "evaluation": evaluation}
+    # A reason counts without a name: what is compared are verdicts of groups.
+    made = Case(home, settings, good_figures(), policy=Policy(name="tests", approvals=[]))
     made._settle()
     found = fairness(made.use_case, answered(sizes, wrong))
     for one in found["features"].values():
@@ -102,14 +100,8 @@ def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, setti
 
 
 def attacked(value: float = 0.52, rows: int = 100) -> dict[str, Any]:
-    made, one = (
-        report_figures.privacy(),
-        {
-            "auc": figure(value, 0.08),
-            "control_auc": figure(0.5, 0.1),
-            "excess": figure(value - 0.5),
-        },
-    )
+    made = report_figures.privacy()
+    one = {"auc": figure(value, 0.08), "control_auc": figure(0.5, 0.1), "excess": figure(value - 0.5)}
     made["membership"] = {name: {**attack, **one} for name, attack in made["membership"].items()}
     rates = extraction(Copied(rows, 0, 0), Copied(rows, 0, 0), Copied(rows, 0, 0), "user texts", 0.95)
     passed = value < 0.56 and rows > 72
@@ -140,7 +132,8 @@ def test_all_that_speak_of_groups_say_what_the_gate_says(
     check = fairness_asset.build(made.use_case)[1](lake=made.lake, fairness_report=report)
     assert check.passed is fair and check.severity == dg.AssetCheckSeverity.ERROR
     assert all(text in check.description for name, text in sentences.items() if passed[name] is fair)
-    write_fairness_report(tmp_path, made.lake, made.use_case, "fair-1", made.versions["evaluation_report"], found)
+    evaluation = made.versions["evaluation_report"]
+    write_fairness_report(tmp_path, Draft(made.lake, made.use_case, report.name, "fair-1", "", [evaluation]), found)
     page = plain((tmp_path / "report.html").read_text())
     card = readme(
         card_values(
@@ -159,9 +152,8 @@ def test_all_that_speak_of_groups_say_what_the_gate_says(
             and text in brief
             and f"{'✓' if passed[name] else '✗'} {text}" in lines
         ), name
-    assert {one["name"]: one["passed"] for one in told["verdicts"]} == passed and told["within_max_gap"] is found[
-        "within_max_gap"
-    ] is fair
+    assert {one["name"]: one["passed"] for one in told["verdicts"]} == passed
+    assert told["within_max_gap"] is found["within_max_gap"] is fair
     the_end_is_told(made, decision, published, fair)
 
 
@@ -175,13 +167,10 @@ def test_all_that_speak_of_attacks_say_what_the_gate_says(tmp_path: Path, attack
 
     check = privacy_asset.build(made.use_case)[1](lake=made.lake, privacy_report=report)
     assert (check.passed, check.severity, check.description) == (ruling.passed, dg.AssetCheckSeverity.ERROR, ruling.why)
-    write_privacy_report(
-        tmp_path, made.lake, made.use_case, "attack-1", [report], found, report_figures.privacy_losses()
-    )
-    page, brief = (
-        plain((tmp_path / "report.html").read_text()),
-        plain(made.lake.read_file(published, "decision_brief.html")),
-    )
+    draft = Draft(made.lake, made.use_case, report.name, "attack-1", "", [report])
+    write_privacy_report(tmp_path, draft, found, report_figures.privacy_losses())
+    page = plain((tmp_path / "report.html").read_text())
+    brief = plain(made.lake.read_file(published, "decision_brief.html"))
     told = newest_attack(made.lake, made.use_case)
     assert (told["passed"], told["verdict"]) == (ruling.passed, ruling.why) and ruling.why in brief
     for reason in told["reasons"] or [ruling.why]:
@@ -208,9 +197,7 @@ def test_the_decision_counts_the_records_that_each_small_group_lacks(tmp_path: P
     made = case_of(tmp_path, {}, *GROUPS["a small group of two features"])
     _, published = made.decided()
     rules = {rule["rule"]: rule for rule in json.loads(made.lake.read_file(published, "decision.json"))["rules"]}
-    assert (
-        rules["fairness/pairs"]["missing"] == {"region and age": {"south and young": 17}}
-        and rules["fairness/region"]["missing"] == {}
-    )
+    assert rules["fairness/pairs"]["missing"] == {"region and age": {"south and young": 17}}
+    assert rules["fairness/region"]["missing"] == {}
     page = plain(made.lake.read_file(published, "decision_brief.html"))
     assert '<td>region and age</td><td>south and young</td><td class="number">17</td>' in page

@@ -144,11 +144,8 @@ def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(
         assert needed in problem and f"defs.yaml:{line})" in problem, problem
     assert main(["decide", "complaints"]) == 1
     shown = capsys.readouterr().out
-    assert (
-        "under policy default 1 (" in shown
-        and "✗ policy" in shown
-        and "regression.margins.general_text must be at most 0.3" in shown
-    )
+    assert "under policy default 1 (" in shown and "✗ policy" in shown
+    assert "regression.margins.general_text must be at most 0.3" in shown
     assert "✗ approval/gate.without_sensitive_features@" in shown
 
 
@@ -157,11 +154,8 @@ def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_
 ) -> None:
     records = environment.home / "records.csv"
     records.write_text("id,text,label,consent,region\n1,Why was I charged?,card,yes,north\n")
-    file = write_use_case(
-        environment.defs,
-        "complaints",
-        {**minimal_attributes("x"), "source": {"uri": str(records), "limits": {"rows": 6}}},
-    )
+    attributes = {**minimal_attributes("x"), "source": {"uri": str(records), "limits": {"rows": 6}}}
+    file = write_use_case(environment.defs, "complaints", attributes)
     settings = environment.home / "ft_environment.yaml"
     settings.write_text("policy: {name: bank, at_most: {source.limits.rows: 5, source.limits.files: null}}")
     for name, value in {"FT_ENVIRONMENT": settings, "FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
@@ -177,18 +171,16 @@ def test_a_source_that_may_cost_more_than_the_installation_allows_is_named_with_
 
 
 def test_files_without_limits_of_their_own_keep_the_ceilings() -> None:
-    assert capped(
-        Limits(), Policy(name="bank", at_most={"source.limits.rows": 5, "source.limits.files": None})
-    ) == Limits(rows=5)
+    found = capped(Limits(), Policy(name="bank", at_most={"source.limits.rows": 5, "source.limits.files": None}))
+    assert found == Limits(rows=5)
     assert capped(Limits(), Policy()) == Limits()
 
 
 def test_a_run_says_at_its_start_that_no_release_will_follow(
     environment: Environment, monkeypatch: Any, capsys: Any
 ) -> None:
-    write_use_case(
-        environment.defs, "complaints", {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}}
-    )
+    attributes = {**minimal_attributes("nothing.csv"), "attacks": {"max_membership_auc": 0.9}}
+    write_use_case(environment.defs, "complaints", attributes)
     for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(
@@ -223,22 +215,16 @@ def test_a_task_without_labels_has_no_majority_class_to_beat(tmp_path: Path) -> 
 def test_every_decision_names_its_policy_and_another_policy_is_another_decision(tmp_path: Path) -> None:
     case = EvidenceCase(tmp_path).publish()
     first = case.published_decision()
-    stricter = case.use_case = case.use_case.model_copy(
-        update={"policy": Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})}
-    )
+    policy = Policy(name="bank", version="2026-11", at_most={"fairness.max_gap": 0.1})
+    stricter = case.use_case = case.use_case.model_copy(update={"policy": policy})
     second = case.published_decision()
     one, other = (json.loads(case.lake.read_file(decision, "decision.json")) for decision in (first, second))
     assert first.id != second.id and (one["decision"], other["decision"]) == ("accepted", "refused")
     assert one["policy"] == Policy().to_dict() and other["policy"] == stricter.policy.to_dict()
-    assert (
-        other["policy"]["name"] == "bank"
-        and other["policy"]["version"] == "2026-11"
-        and other["policy"]["hash"] != one["policy"]["hash"]
-    )
-    assert (
-        f"under policy bank 2026-11 (<code>{other['policy']['hash']}</code>)"
-        in case.lake.read_file(second, "decision_brief.html").decode()
-    )
+    assert other["policy"]["name"] == "bank" and other["policy"]["version"] == "2026-11"
+    assert other["policy"]["hash"] != one["policy"]["hash"]
+    expected = f"under policy bank 2026-11 (<code>{other['policy']['hash']}</code>)"
+    assert expected in case.lake.read_file(second, "decision_brief.html").decode()
 
 
 def test_the_policy_cannot_be_waived(tmp_path: Path) -> None:
@@ -250,12 +236,8 @@ def test_the_policy_cannot_be_waived(tmp_path: Path) -> None:
 
 def words(by: str) -> dict[str, Any]:
     today = date(2026, 3, 1)
-    return {
-        "granted_by": by,
-        "reason": "Seen and approved for this checkpoint.",
-        "until": today + timedelta(days=30),
-        "today": today,
-    }
+    until = today + timedelta(days=30)
+    return {"granted_by": by, "reason": "Seen and approved for this checkpoint.", "until": until, "today": today}
 
 
 def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_words(tmp_path: Path) -> None:
@@ -266,9 +248,8 @@ def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_wor
         grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("maria.lind@example.org"))
     grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("ana.ruiz@example.org"))
     assert case.decide(today=date(2026, 3, 1)).accepted
-    other = case.use_case.settings.gate.model_copy(
-        update={"without_sensitive_features": "Another reason, that nobody has read."}
-    )
+    update = {"without_sensitive_features": "Another reason, that nobody has read."}
+    other = case.use_case.settings.gate.model_copy(update=update)
     case.use_case = case.use_case.model_copy(
         update={"settings": case.use_case.settings.model_copy(update={"gate": other})}
     )
@@ -286,14 +267,10 @@ def test_an_installation_asks_for_the_approval_of_whatever_differs_from_the_defa
         "licence": "CC0-1.0",
         "accepted_consent": ["yes"],
     }
-    attributes = {
-        "governance": governance,
-        "gate": {"metric": "macro_f1"},
-        "privacy": {"ner": "none", "entities": ["PERSON"]},
-    }
-    assert {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()} == {
-        f"approval/{path}" for path in own.approvals
-    }
+    privacy = {"ner": "none", "entities": ["PERSON"]}
+    attributes = {"governance": governance, "gate": {"metric": "macro_f1"}, "privacy": privacy}
+    found = {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()}
+    assert found == {f"approval/{path}" for path in own.approvals}
 
 
 OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -319,10 +296,8 @@ def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
         **{path: limit for path, limit in AT_MOST.items() if path != "fairness.max_gap"},
         "gate.max_epsilon": 8.0,
     }
-    assert (
-        undercuts(settings(fairness={"sensitive_features": ["region"], "max_gap": 1.0}, gate={"max_epsilon": 8.0}), own)
-        == []
-    )
+    fairness = {"sensitive_features": ["region"], "max_gap": 1.0}
+    assert undercuts(settings(fairness=fairness, gate={"max_epsilon": 8.0}), own) == []
 
 
 @pytest.mark.parametrize(
@@ -373,6 +348,5 @@ def test_the_policy_of_the_environment_file_reaches_the_graph_and_the_command(
     )
     assert main(["decide", "complaints", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["policy"] == own.policy.to_dict() and [
-        rule["rule"] for rule in found["rules"] if not rule["passed"]
-    ] == ["policy"]
+    assert found["policy"] == own.policy.to_dict()
+    assert [rule["rule"] for rule in found["rules"] if not rule["passed"]] == ["policy"]

@@ -56,9 +56,8 @@ def test_a_rule_of_a_new_file_is_applied_at_its_place_and_waived_by_its_owner(tm
 
 
 def test_all_kinds_give_rules_where_everything_is_asked_for_in_the_order_of_reports(tmp_path: Path) -> None:
-    case = EvidenceCase(
-        tmp_path, {**EVERY_RULE, "fairness": {**EVERY_RULE["fairness"], "sensitive_features": ["region"]}}
-    )
+    fairness = {**EVERY_RULE["fairness"], "sensitive_features": ["region"]}
+    case = EvidenceCase(tmp_path, {**EVERY_RULE, "fairness": fairness})
     case.refusing()
     told = list(dict.fromkeys(kind_name(rule.name) for rule in rules_of(case.use_case, "champion")))
     assert told == [name for name in all_kinds() if name != "approval"]

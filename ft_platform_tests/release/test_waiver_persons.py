@@ -15,9 +15,8 @@ ANA, MARIA, TOM = "ana.ruiz@example.org", "maria.lind@example.org", "tom.okafor@
 
 def with_owners(**owners: Any) -> NamedUseCase:
     made = use_case(kind="classification")
-    return made.model_copy(
-        update={"settings": made.settings.model_copy(update={"owners": Owners.model_validate(owners)})}
-    )
+    update = {"owners": Owners.model_validate(owners)}
+    return made.model_copy(update={"settings": made.settings.model_copy(update=update)})
 
 
 @pytest.mark.parametrize(

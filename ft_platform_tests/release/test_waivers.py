@@ -21,10 +21,8 @@ WORDS = {
 
 @pytest.fixture
 def case(tmp_path):
-    return EvidenceCase(
-        tmp_path,
-        figures=changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3)),
-    ).publish()
+    figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
+    return EvidenceCase(tmp_path, figures=figures).publish()
 
 
 @pytest.fixture
@@ -40,14 +38,8 @@ def ruling_of(case, rule):
 
 
 def granted(case, rule="fairness/region", **words):
-    return grant(
-        case.lake,
-        case.use_case,
-        case.versions["adapter_checkpoint"],
-        ruling_of(case, rule),
-        today=TODAY,
-        **{**WORDS, **words},
-    )
+    checkpoint = case.versions["adapter_checkpoint"]
+    return grant(case.lake, case.use_case, checkpoint, ruling_of(case, rule), today=TODAY, **{**WORDS, **words})
 
 
 def test_a_waiver_of_a_rule_that_cannot_be_waived_lifts_nothing(case):
@@ -114,18 +106,14 @@ def test_an_altered_waiver_stops_the_decision(case):
 def owned_by(case, **owners):
     """The same use case after its owners have changed."""
     settings = case.use_case.settings
-    return case.use_case.model_copy(
-        update={"settings": settings.model_copy(update={"owners": settings.owners.model_copy(update=owners)})}
-    )
+    update = {"owners": settings.owners.model_copy(update=owners)}
+    return case.use_case.model_copy(update={"settings": settings.model_copy(update=update)})
 
 
 def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_decision_says_so(tmp_path):
     figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
-    owners = {
-        "accountable": "team:complaints",
-        "compliance": "team:officers",
-        "teams": {"officers": ["ana.ruiz@example.org", "bo.lund@example.org"]},
-    }
+    teams = {"officers": ["ana.ruiz@example.org", "bo.lund@example.org"]}
+    owners = {"accountable": "team:complaints", "compliance": "team:officers", "teams": teams}
     case = EvidenceCase(tmp_path, {"owners": owners}, figures).publish()
     waiver = granted(case, until=date(2027, 2, 1))
     assert case.decide(today=TODAY).accepted

@@ -81,6 +81,22 @@ LINK = re.compile(r"(?![a-zA-Z][a-zA-Z0-9+.-]*:|//|/)[^\s<>\"]+|https?://[^\s<>\
 """To another file of the same folder, or a plain link that a person follows."""
 
 
+class Tags(HTMLParser):
+    """Tags with attributes, and the text between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
 class Page(HTMLParser):
     """Collects what is wrong with a page, and its words."""
 

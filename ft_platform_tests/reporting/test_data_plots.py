@@ -1,8 +1,5 @@
 """Pictures of data: readable, whole, and showing the figures they are given."""
 
-import struct
-import warnings
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +7,7 @@ import pytest
 
 from ft_platform.profiling.lengths import Lengths
 from ft_platform.reporting import data_plots
+from ft_platform_tests.reporting.picture_rules import require_readable, require_whole
 
 pytestmark = pytest.mark.pictures
 
@@ -58,41 +56,15 @@ PICTURES = {
 }
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The matplotlib figures of the pictures that a test draws."""
-    figures: list[Any] = []
-    drawing = data_plots.drawing
-
-    @contextmanager
-    def kept(width: float, height: float):
-        with drawing(width, height) as (figure, axes, buffer):
-            figures.append(figure)
-            yield figure, axes, buffer
-
-    monkeypatch.setattr(data_plots, "drawing", kept)
-    return figures
-
-
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_readable_small_and_the_same_every_time(name: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        png = PICTURES[name]()
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack(">II", png[16:24])
-    assert 300 <= width <= 1200 and 80 <= height <= 1100
-    assert len(png) < 80_000
-    assert PICTURES[name]() == png
+    require_readable(PICTURES[name])
 
 
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.filterwarnings("ignore:Glyph .* missing")
 def test_nothing_is_cut_off_at_the_edge_of_a_picture(name: str, drawn: list[Any]) -> None:
-    PICTURES[name]()
-    (figure,) = drawn
-    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, box.extents
+    require_whole(PICTURES[name], drawn)
 
 
 def texts(figure: Any) -> list[str]:
@@ -178,12 +150,8 @@ def test_k_anonymity_reads_the_counts_of_the_plan() -> None:
     from ft_platform_tests.tables import raw, use_case
 
     case = use_case()
-    table = raw(
-        case,
-        ["text"] * 6,
-        feature_region=["north"] * 5 + ["south"],
-        label=["a", "b"] * 3,
-        subject_id=[f"s{i}" for i in range(6)],
-    )
+    feature_region = ["north"] * 5 + ["south"]
+    subject_id = [f"s{i}" for i in range(6)]
+    table = raw(case, ["text"] * 6, feature_region=feature_region, label=["a", "b"] * 3, subject_id=subject_id)
     counts = plan(TableRows(table), {"feature_region": "category"}, 2, 50.0).counts
     assert data_plots.k_anonymity_plot(counts, 6).startswith(b"\x89PNG")

@@ -44,45 +44,29 @@ def test_the_figures_are_those_of_the_records(case: Case, report: ArtifactVersio
         "consent_not_accepted": {"rows": 2, "means": "the stated consent is not among accepted_consent"}
     }
     assert found["permission"]["basis"] == "consent" and found["permission"]["purpose"] == "complaint routing"
-    assert found["duplicates"] == {
-        "removed": {"exact_duplicate": 1, "near_duplicate": 0},
-        "pairs_on_two_sides": 0,
-        "status": "passed",
-    }
+    expected = {"removed": {"exact_duplicate": 1, "near_duplicate": 0}, "pairs_on_two_sides": 0, "status": "passed"}
+    assert found["duplicates"] == expected
     assert found["personal_data"]["replaced"] == {"EMAIL": 1} and found["personal_data"]["rows_with_any"] == 1
-    assert (
-        found["personal_data"]["left"]["rows_with_finding"] == 0 and found["personal_data"]["left_status"] == "passed"
-    )
+    assert found["personal_data"]["left"]["rows_with_finding"] == 0
+    assert found["personal_data"]["left_status"] == "passed"
     assert set(found["personal_data"]["recall"]["EMAIL"]) == {"value", "low", "high", "spans", "status"}
-    assert (found["personal_data"]["recall_status"], found["personal_data"]["recall_basis"]) == (
-        "not_measured_on_this_source",
-        "other_texts",
-    )
+    seen = (found["personal_data"]["recall_status"], found["personal_data"]["recall_basis"])
+    assert seen == ("not_measured_on_this_source", "other_texts")
     assert found["personal_data"]["left_out"] == {}
     regions = case.lake.read_table(case.splits)["feature_region"].to_pylist()
     assert found["k_anonymity"]["k"] == min(regions.count(region) for region in set(regions))
     sides = case.lake.read_table(case.splits)["split"].to_pylist()
     assert found["division"]["rows_per_split"] == {side: sides.count(side) for side in set(sides)}
-    assert [(row["rows_in"], row["kept"]) for row in found["funnel"]] == [
-        (37, 37),
-        (37, 35),
-        (35, 34),
-        (34, 34),
-        (34, 34),
-    ]
+    seen = [(row["rows_in"], row["kept"]) for row in found["funnel"]]
+    assert seen == [(37, 37), (37, 35), (35, 34), (34, 34), (34, 34)]
     other = {one["check"]: one["status"] for one in found["checks"] if one["status"] != "passed"}
     assert other == {"recall_above_floor": "not_measured_on_this_source"} and len(found["checks"]) >= 10
 
 
 def test_card_croissant_and_pictures_lie_beside_the_page(case: Case, report: ArtifactVersion) -> None:
     pictures = {"funnel.png", "personal_data.png", "k_anonymity.png", "split_balance.png"}
-    assert set(case.lake.manifest(report).files) == {
-        "data.json",
-        "README.md",
-        "croissant.json",
-        "report.html",
-        *pictures,
-    }
+    expected = {"data.json", "README.md", "croissant.json", "report.html", *pictures}
+    assert set(case.lake.manifest(report).files) == expected
     text = case.lake.read_file(report, "report.html").decode()
     assert text.count("<img ") == text.count("<img alt=") == len(pictures)
     assert "consent_not_accepted" in text and report.artifact_id in text and case.splits.content_hash[:12] in text
@@ -142,9 +126,8 @@ def test_equal_records_settings_and_verdicts_give_the_same_report_and_other_ones
         "source": {"encoding": "utf-8"},
     }.items():
         changed = case.use_case.section(section).model_copy(update=values)
-        other = case.use_case.model_copy(
-            update={"settings": case.use_case.settings.model_copy(update={section: changed})}
-        )
+        settings = case.use_case.settings.model_copy(update={section: changed})
+        other = case.use_case.model_copy(update={"settings": settings})
         assert existing_data_report(case.lake, other, case.splits) is None, section
     copied = case.copy(tmp_path / "home")
     hash_ = check_settings_hash(case.use_case, "splits", "no_leakage")
@@ -159,19 +142,11 @@ def test_what_was_not_checked_or_counted_is_null_and_says_so(case: Case) -> None
     facts = facts_behind(case.lake, case.use_case, case.splits)
     bare = {name: manifest.model_copy(update={"counts": {}}) for name, manifest in facts.manifests.items()}
     found = figures(dataclasses.replace(facts, manifests=bare, verdicts={}))
-    assert (
-        found["personal_data"]["replaced"],
-        found["personal_data"]["left"],
-        found["personal_data"]["left_status"],
-    ) == (None, None, "not_checked")
+    seen = (found["personal_data"]["replaced"], found["personal_data"]["left"], found["personal_data"]["left_status"])
+    assert seen == (None, None, "not_checked")
     assert (found["personal_data"]["recall"], found["personal_data"]["recall_status"]) == (None, "not_measured")
-    assert found["k_anonymity"] == {
-        "k": None,
-        "status": "not_checked",
-        "says": None,
-        "reason": None,
-        "not_looked_at": None,
-    }
+    expected = {"k": None, "status": "not_checked", "says": None, "reason": None, "not_looked_at": None}
+    assert found["k_anonymity"] == expected
     assert found["duplicates"] == {"removed": None, "pairs_on_two_sides": None, "status": "not_checked"}
     assert found["permission"]["refused"] is None
     assert {one["status"] for one in found["checks"]} == {"not_checked"} and len(found["checks"]) >= 9

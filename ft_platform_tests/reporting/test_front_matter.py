@@ -37,10 +37,8 @@ HOSTILE = [
 def test_a_text_stays_one_value_of_the_metadata(text):
     written = front_matter_text({"license_name": text, "tags": [text], text: 1, "last": "here"})
     for lines in (written.split("\n"), written.splitlines()):
-        assert [number for number, line in enumerate(lines) if line.strip() == "---"] == [
-            0,
-            len([one for one in lines if one]) - 1,
-        ]
+        seen = [number for number, line in enumerate(lines) if line.strip() == "---"]
+        assert seen == [0, len([one for one in lines if one]) - 1]
     head = HUB.match(written + "\n# body")
     assert head
     found = yaml.safe_load(head[2])

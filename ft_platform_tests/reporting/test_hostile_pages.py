@@ -4,6 +4,7 @@ Three ways: a small run whose labels, groups, description, purpose, licence and 
 reports, with an attack in the place of every text of their figures; and every template once more, with an attack in the
 place of every text that it was given."""
 
+import functools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ import yaml
 
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
+from ft_platform.lake.draft import Draft
+from ft_platform.lake.versions import Version
 from ft_platform.release.decide import Decision, decide, newest_evidence
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.canary_report import write_canary_report
@@ -135,32 +138,34 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
     from ft_platform.reporting.search_report import write_search_report
     from ft_platform.reporting.seed_report import write_seed_report
 
-    where = (case.lake, case.use_case, Attack("the report"))
-    searched = (case.lake, searching(case.use_case), Attack("the report"))
-    privacy = hostile(report_figures.privacy())
+    def draft(*parents: Version, use_case: NamedUseCase = case.use_case) -> Draft:
+        return Draft(case.lake, use_case, "stage", Attack("the report"), "inputs", parents)
+
+    figures = {
+        "regression": (write_regression_report, case.checkpoint, report_figures.regression()),
+        "judge": (write_judge_report, case.report, report_figures.judge()),
+        "human_review": (write_review_report, case.report, report_figures.human_review()),
+        "seeds": (write_seed_report, case.checkpoint, report_figures.seeds()),
+        "canaries": (write_canary_report, case.splits, report_figures.canaries()),
+        "learning_curve": (write_curve_report, case.splits, report_figures.learning_curve()),
+    }
     writers = {
-        "privacy": lambda to: write_privacy_report(
-            to, *where, [case.checkpoint], privacy, report_figures.privacy_losses()
-        ),
-        "regression": lambda to: write_regression_report(
-            to, *where, case.checkpoint, hostile(report_figures.regression())
-        ),
-        "roi": lambda to: write_roi_report(to, *where, case.report, hostile(worth(case, home))),
-        "judge": lambda to: write_judge_report(to, *where, case.report, hostile(report_figures.judge())),
-        "human_review": lambda to: write_review_report(to, *where, case.report, hostile(report_figures.human_review())),
-        "seeds": lambda to: write_seed_report(to, *where, [case.checkpoint], hostile(report_figures.seeds())),
-        "canaries": lambda to: write_canary_report(to / "new", *where, case.splits, hostile(report_figures.canaries())),
-        "search": lambda to: write_search_report(to / "new", *searched, case.splits, hostile(report_figures.search())),
-        "learning_curve": lambda to: write_curve_report(
-            to / "new", *where, case.splits, hostile(report_figures.learning_curve())
-        ),
-        "decision": lambda to: write_decision(to, *where, decision(case)),
+        name: functools.partial(write, draft=draft(parent), found=hostile(found))
+        for name, (write, parent, found) in figures.items()
+    }
+    privacy, losses = hostile(report_figures.privacy()), report_figures.privacy_losses()
+    searched = draft(case.splits, use_case=searching(case.use_case))
+    writers |= {
+        "privacy": lambda to: write_privacy_report(to, draft(case.checkpoint), privacy, losses),
+        "roi": lambda to: write_roi_report(to, draft(case.report), case.report, hostile(worth(case, home))),
+        "search": lambda to: write_search_report(to, searched, hostile(report_figures.search())),
+        "decision": lambda to: write_decision(to, draft(), decision(case)),
     }
     texts = {}
     for name, write in writers.items():
         (home / name).mkdir(parents=True)
         write(home / name)
-        (file,) = (home / name).rglob("*.html")
+        (file,) = (home / name).glob("*.html")
         texts[name] = file.read_text(encoding="utf-8")
     return {**texts, "index": index(), "data_docs": data_docs_of(FREE_TEXT), "audit_examples": audit_examples()}
 
@@ -173,9 +178,8 @@ def searching(use_case: NamedUseCase) -> NamedUseCase:
 def worth(case: tiny.TinyCase, home: Path) -> dict[str, Any]:
     """Figures of a return with every branch: savings, prices, measurements, and one that cannot be compared."""
     uri = write_rows(home / "measured.csv", satisfaction([3.0, 3.5] * 8, [4.0, 4.5] * 8))
-    figures = found(
-        case, priced(case.environment), **PLAN, api_price_per_1000=4, measurements=[{"uri": uri, "period": "period"}]
-    )
+    measurements = [{"uri": uri, "period": "period"}]
+    figures = found(case, priced(case.environment), **PLAN, api_price_per_1000=4, measurements=measurements)
     return {**figures, "not_compared": {"the measure": "why it is not compared"}, "introduced_on": "the day"}
 
 
@@ -219,12 +223,8 @@ def data_docs_of(markup: str) -> str:
     """Data docs where Great Expectations rendered `markup` as it stands."""
     from ft_platform.reporting import data_docs
 
-    failed = {
-        "expectation": Attack("the expectation"),
-        "passed": False,
-        "unexpected_count": 1,
-        "record_ids": [Attack("a record")],
-    }
+    expectation = Attack("the expectation")
+    failed = {"expectation": expectation, "passed": False, "unexpected_count": 1, "record_ids": [Attack("a record")]}
     result: Any = SimpleNamespace(expectations=[failed], rows=3)
     use_case: Any = SimpleNamespace(name=Attack("the use case"))
     version: Any = SimpleNamespace(id=Attack("the version"))
@@ -274,9 +274,8 @@ def test_every_kind_of_page_is_there(pages: dict[str, str]) -> None:
 
 @pytest.mark.integration
 def test_every_template_was_tried(made: Made) -> None:
-    assert {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES == {
-        name for name in made.values if name.endswith(".html")
-    }
+    seen = {path.name for path in TEMPLATES.glob("*.html")} - NO_PAGES
+    assert seen == {name for name in made.values if name.endswith(".html")}
 
 
 @pytest.mark.integration

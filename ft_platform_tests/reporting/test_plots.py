@@ -1,6 +1,3 @@
-import struct
-import warnings
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -9,6 +6,7 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting import plots
 from ft_platform.reporting.figure import short
+from ft_platform_tests.reporting.picture_rules import require_readable, require_whole
 
 pytestmark = pytest.mark.pictures
 
@@ -16,11 +14,6 @@ ACCURACY = metric("accuracy")
 LABELS = ["card", "$broken^{math$", "口座 <script>", "x" * 200]
 FIGURE = {"value": 0.5, "low": 0.4, "high": 0.7}
 ROWS = {label: {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 9} for label in LABELS}
-
-
-def size(png: bytes) -> tuple[int, int]:
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    return struct.unpack(">II", png[16:24])
 
 
 def step(stage: str, kept: int, **removed: int) -> dict[str, Any]:
@@ -85,38 +78,13 @@ PICTURES = {
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_readable_small_and_the_same_every_time(name: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        png = PICTURES[name]()
-    width, height = size(png)
-    assert 300 <= width <= 1200 and 80 <= height <= 1100
-    assert len(png) < 80_000
-    assert PICTURES[name]() == png
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The matplotlib figures of the pictures that a test draws."""
-    figures: list[Any] = []
-    drawing = plots.drawing
-
-    @contextmanager
-    def kept(width: float, height: float):
-        with drawing(width, height) as (figure, axes, buffer):
-            figures.append(figure)
-            yield figure, axes, buffer
-
-    monkeypatch.setattr(plots, "drawing", kept)
-    return figures
+    require_readable(PICTURES[name])
 
 
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.filterwarnings("ignore:Glyph .* missing")
 def test_nothing_is_cut_off_at_the_edge_of_a_picture(name: str, drawn: list[Any]) -> None:
-    PICTURES[name]()
-    (figure,) = drawn
-    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, box.extents
+    require_whole(PICTURES[name], drawn)
 
 
 @pytest.mark.parametrize("stages", [FUNNEL, FUNNEL[2:3]], ids=["all stages", "one stage"])

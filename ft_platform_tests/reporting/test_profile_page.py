@@ -1,7 +1,6 @@
 """The profile of a table version: what is published, what its page says, and what it never says."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -15,23 +14,10 @@ from ft_platform.reporting.report_urls import report_url
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, rows_for
+from ft_platform_tests.reporting.page_rules import Tags
 from ft_platform_tests.tables import use_case
 
 CASE = use_case()
-
-
-class Page(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 def written(lake: Lake, rows: list[dict], zone: str = "shared", name: str = "splits") -> TableVersion:
@@ -41,9 +27,9 @@ def written(lake: Lake, rows: list[dict], zone: str = "shared", name: str = "spl
     return lake.write_table(CASE.name, name, pa.Table.from_pylist(rows, schema).to_batches(), schema, zone=zone)
 
 
-def profiled(lake: Lake, version: TableVersion, case: NamedUseCase = CASE) -> Page:
+def profiled(lake: Lake, version: TableVersion, case: NamedUseCase = CASE) -> Tags:
     artifact = publish_profile(lake, case, version)
-    return Page(lake.read_file(artifact, "report.html").decode())
+    return Tags(lake.read_file(artifact, "report.html").decode())
 
 
 def test_the_page_is_one_file_that_loads_nothing(lake: Lake) -> None:
@@ -63,15 +49,12 @@ def test_the_figures_of_the_page_are_those_of_the_table(lake: Lake, kind: str) -
     rows = rows_for(kind)
     artifact = publish_profile(lake, CASE, written(lake, rows))
     found = read_profile(lake, artifact)
-    words = Page(lake.read_file(artifact, "report.html").decode()).words
+    words = Tags(lake.read_file(artifact, "report.html").decode()).words
     assert found.rows == 60 and "60 records of" in words
     assert found.lengths["user_words"].total == sum(len(row["messages"][0]["content"].split()) for row in rows)
     assert ("assistant_words" in found.lengths) == (kind == "generation")
-    assert {side: sum(s.get(side, 0) for s in found.sides.values()) for side in ("train", "validation", "test")} == {
-        "train": 42,
-        "validation": 6,
-        "test": 12,
-    }
+    seen = {side: sum(s.get(side, 0) for s in found.sides.values()) for side in ("train", "validation", "test")}
+    assert seen == {"train": 42, "validation": 6, "test": 12}
     assert ("3 labels: the largest is" in words) == (kind == "classification")
 
 
@@ -144,9 +127,8 @@ def test_tokens_are_those_of_the_tokenizer_that_the_settings_name(lake: Lake, tm
     case = use_case(cleaning={"tokenizer": str(tmp_path / "tokenizer")})
     rows = rows_for("classification")
     found = read_profile(lake, publish_profile(lake, case, written(lake, rows)))
-    assert found.lengths["user_tokens"].total == sum(
-        len(row["messages"][0]["content"].encode()) for row in rows
-    )  # one token a byte
+    expected = sum(len(row["messages"][0]["content"].encode()) for row in rows)
+    assert found.lengths["user_tokens"].total == expected  # one token a byte
 
 
 def test_a_tokenizer_that_is_none_is_one_clear_error(lake: Lake, tmp_path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 import yaml
@@ -11,6 +10,7 @@ from ft_platform.reporting import plots
 from ft_platform.reporting.evaluation_report import write_pictures
 from ft_platform.reporting.model_card import plain_markdown, publish_model_card
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, TinyCase, tiny_case
+from ft_platform_tests.reporting.page_rules import Tags
 
 pytestmark = pytest.mark.pictures
 
@@ -31,28 +31,9 @@ def case(request: pytest.FixtureRequest, classified: TinyCase, generated: TinyCa
 
 
 def pages(case: TinyCase) -> dict[str, str]:
-    files = {
-        "evaluation": (case.report, "report.html"),
-        "fairness": (case.fairness, "report.html"),
-        "card": (case.card, "model_card.html"),
-    }
+    card = (case.card, "model_card.html")
+    files = {"evaluation": (case.report, "report.html"), "fairness": (case.fairness, "report.html"), "card": card}
     return {name: case.lake.read_file(version, file).decode() for name, (version, file) in files.items()}
-
-
-class Tags(HTMLParser):
-    """Tags with attributes, and the text between them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 @pytest.mark.smoke  # seam: report
@@ -172,10 +153,8 @@ def test_the_model_card_shows_the_system_message_that_the_model_gets(case: TinyC
     system = Renderer(tokenizer, settings.task, labels_of(case.lake.read_table(case.splits))).system
     assert "{labels}" not in system
     assert f"System message of every prompt: {system}" in Tags(pages(case)["card"]).words
-    assert (
-        f"System message of every prompt: {plain_markdown(system)}"
-        in case.lake.read_file(case.card, "README.md").decode()
-    )
+    expected = f"System message of every prompt: {plain_markdown(system)}"
+    assert expected in case.lake.read_file(case.card, "README.md").decode()
 
 
 @pytest.mark.parametrize(
@@ -219,9 +198,8 @@ def test_the_same_card_is_not_written_again_and_another_use_is_another_card(clas
     case = classified
     assert publish_model_card(case.lake, case.use_case, case.checkpoint, case.report, case.fairness) == case.card
     release = case.use_case.settings.release.model_copy(update={"not_intended_for": "Decisions about persons."})
-    other = case.use_case.model_copy(
-        update={"settings": case.use_case.settings.model_copy(update={"release": release})}
-    )
+    settings = case.use_case.settings.model_copy(update={"release": release})
+    other = case.use_case.model_copy(update={"settings": settings})
     card = publish_model_card(case.lake, other, case.checkpoint, case.report, case.fairness)
     assert card.artifact_id != case.card.artifact_id
     assert "Decisions about persons." in case.lake.read_file(card, "README.md").decode()

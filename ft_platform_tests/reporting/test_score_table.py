@@ -33,12 +33,8 @@ def test_the_fine_tuned_model_comes_first_and_then_the_best() -> None:
     assert text.startswith("**TF-IDF + logistic regression has the best Macro F1: 0.500 (0.400 to 0.600).**\n\n|")
     head, _, *body = rows(text)
     assert head[:2] == ["system", "Macro F1"]
-    assert [row[0] for row in body] == [
-        "Fine-tuned model",
-        "TF-IDF + logistic regression",
-        "Base model, few-shot",
-        "Majority class",
-    ]
+    expected = ["Fine-tuned model", "TF-IDF + logistic regression", "Base model, few-shot", "Majority class"]
+    assert [row[0] for row in body] == expected
     assert [row[1] for row in body] == [
         "0.400 (0.300 to 0.500)",
         "**0.500** (0.400 to 0.600)",

@@ -104,10 +104,8 @@ def test_an_intact_model_verifies_here_and_with_the_command_of_openssf(keys, mod
     assert sign_model(model, signature, keys).key_id == keys.newest
     assert verify_model(model, signature, keys).key_id == keys.newest
     roots = exported(tmp_path / "home", tmp_path / "public")
-    assert by_openssf(model, signature, roots, *["--no-ignore-git-paths"] * inside, module=inside) == (
-        True,
-        "Verification succeeded\n",
-    )
+    found = by_openssf(model, signature, roots, *["--no-ignore-git-paths"] * inside, module=inside)
+    assert found == (True, "Verification succeeded\n")
     moved = shutil.copytree(model, tmp_path / "another name")
     assert verify_model(moved, moved / "model.sig" if inside else signature, keys)
 
@@ -128,9 +126,8 @@ def test_a_changed_model_is_refused_here_and_by_the_command_of_openssf(keys, mod
     if options:
         assert by_openssf(model, tmp_path / "model.sig", roots)[0], "without the option it is not noticed"
     if change == "an added file":
-        assert by_openssf(model, tmp_path / "model.sig", roots, "--ignore_unsigned_files")[0], (
-            "what the documentation warns of"
-        )
+        signature = tmp_path / "model.sig"
+        assert by_openssf(model, signature, roots, "--ignore_unsigned_files")[0], "what the documentation warns of"
 
 
 @pytest.mark.integration
@@ -192,11 +189,8 @@ def test_nothing_that_a_stolen_key_signed_counts_and_its_root_is_not_handed_out(
         with pytest.raises(CorruptVersion, match=f"signed by a key that was stolen .{stolen}.*Sign the model again"):
             verify_model(model, tmp_path / name, keys)
         assert not by_openssf(model, tmp_path / name, roots)[0]
-    assert (
-        earlier == roots
-        and verify_model(model, tmp_path / "2.sig", keys).version == 2
-        and by_openssf(model, tmp_path / "2.sig", roots)[0]
-    )
+    assert earlier == roots and verify_model(model, tmp_path / "2.sig", keys).version == 2
+    assert by_openssf(model, tmp_path / "2.sig", roots)[0]
 
 
 def test_public_keys_from_before_there_were_certificates_get_them(keys, model, tmp_path):
@@ -241,20 +235,15 @@ def test_the_certificates_hold_in_openssls_strict_mode_and_name_no_host_or_perso
     store.add_cert(crypto.X509.from_cryptography(root))
     crypto.X509StoreContext(store, crypto.X509.from_cryptography(leaf)).verify_certificate()
     assert root.subject.rfc4514_string() == "CN=signing key 0a1b2c3d4e5f6a7b\\, version 3,O=ft_platform installation"
-    assert (
-        leaf.subject.rfc4514_string() == "CN=models signed by 0a1b2c3d4e5f6a7b\\, version 3,O=ft_platform installation"
-    )
+    found = leaf.subject.rfc4514_string()
+    assert found == "CN=models signed by 0a1b2c3d4e5f6a7b\\, version 3,O=ft_platform installation"
     text = "".join(made) + root.subject.rfc4514_string() + leaf.subject.rfc4514_string()
     assert socket.gethostname() not in text and os.environ.get("USER", "root") not in text
     for one in (root, leaf):
-        assert (one.not_valid_before_utc.isoformat(), one.not_valid_after_utc.isoformat()) == (
-            "2026-01-01T00:00:00+00:00",
-            "9999-12-31T23:59:59+00:00",
-        )
-    assert (
-        root.serial_number != leaf.serial_number
-        and not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    )
+        found = (one.not_valid_before_utc.isoformat(), one.not_valid_after_utc.isoformat())
+        assert found == ("2026-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00")
+    assert root.serial_number != leaf.serial_number
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
 def test_the_private_key_lies_on_no_disk_while_a_model_is_signed(keys, model, tmp_path, monkeypatch):
@@ -272,10 +261,8 @@ def test_the_private_key_lies_on_no_disk_while_a_model_is_signed(keys, model, tm
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     monkeypatch.setattr(model_signing.signing.Config, "sign", look)
     sign_model(model, tmp_path / "model.sig", keys)
-    assert (
-        sorted(path.name for path in seen) == ["leaf.pem", "root.pem"]
-        and list((tmp_path / "temporary").iterdir()) == []
-    )
+    assert sorted(path.name for path in seen) == ["leaf.pem", "root.pem"]
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -124,25 +124,14 @@ def test_a_link_from_elsewhere_opens_the_page_but_nothing_embeds_it(app) -> None
     link = [OWN, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("referer", "https://wiki.example/")]
     answer = request(app, "GET", "/assets/complaints", [*link, ("sec-fetch-dest", "document")])
     assert answer.status == 200
-    assert (
-        "frame-ancestors 'self'" in answer.headers["content-security-policy"]
-        and "script-src 'nonce-" in answer.headers["content-security-policy"]
-    )
+    assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+    assert "script-src 'nonce-" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff" and answer.headers["x-frame-options"] == "SAMEORIGIN"
-    assert (
-        answer.headers["referrer-policy"] == "same-origin"
-        and answer.headers["cross-origin-resource-policy"] == "same-origin"
-    )
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert request(app, "GET", "/assets/complaints", [*link, ("sec-fetch-dest", "iframe")]).status == 403
-    assert (
-        request(
-            app,
-            "GET",
-            "/favicon.png",
-            [OWN, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
-        ).status
-        == 403
-    )
+    headers = [OWN, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")]
+    assert request(app, "GET", "/favicon.png", headers).status == 403
 
 
 def test_a_notebook_may_run_no_script_of_this_origin(app) -> None:
@@ -209,10 +198,8 @@ def test_too_much_in_one_request_is_refused_before_it_is_executed(app, instance:
 
 
 def test_a_body_that_is_too_large_is_not_read_to_its_end(app) -> None:
-    assert (
-        request(app, "POST", "/graphql", [OWN, JSON, ("content-length", str(guard.MAX_BODY_BYTES + 1))], b"").status
-        == 413
-    )
+    headers = [OWN, JSON, ("content-length", str(guard.MAX_BODY_BYTES + 1))]
+    assert request(app, "POST", "/graphql", headers, b"").status == 413
     assert request(app, "POST", "/graphql", [OWN, JSON, ("content-length", "-1")], b"").status == 413
     pieces = [b" " * 500_000] * (guard.MAX_BODY_BYTES // 500_000 + 1)
     assert request(app, "POST", "/graphql", [OWN, JSON], pieces).status == 413
@@ -246,10 +233,8 @@ SUBSCRIPTION = 'subscription {pipelineRunLogs(runId: "none") {__typename}}'
 
 
 def test_a_subscription_gets_through(app) -> None:
-    messages = [
-        {"type": "connection_init"},
-        {"type": "start", "id": "1", "payload": {"query": SUBSCRIPTION, "variables": {}, "operationName": None}},
-    ]
+    payload = {"query": SUBSCRIPTION, "variables": {}, "operationName": None}
+    messages = [{"type": "connection_init"}, {"type": "start", "id": "1", "payload": payload}]
     accepted, answers = websocket(app, [OWN], messages)
     assert accepted and answers[0] == {"type": "connection_ack"}
 
@@ -280,12 +265,8 @@ def test_a_message_that_asks_for_something_else_ends_the_websocket(app, message)
 def test_names_of_the_installation_get_through_from_another_machine(app) -> None:
     network = ("10.0.0.5", 3000)
     for name in ("ml.example.org", "10.0.0.5:3000"):
-        assert (
-            request(
-                app, "POST", "/graphql", [("host", name), JSON, ("origin", f"http://{name}")], QUERY, network
-            ).status
-            == 200
-        )
+        headers = [("host", name), JSON, ("origin", f"http://{name}")]
+        assert request(app, "POST", "/graphql", headers, QUERY, network).status == 200
     assert request(app, "GET", "/server_info", [OWN], server=network).status == 421
     assert request(app, "GET", "/server_info", [("host", "localhost:3000")], server=network).status == 421
 

@@ -101,9 +101,8 @@ def test_dagsters_pages_work_behind_the_guard(page: Page, port: int, run_id: str
     assert any("subscription" in text for text in subscribed)
     received, deadline = set(), time.monotonic() + WAIT_SECONDS
     while not {"connection_ack", "data"} <= received and time.monotonic() < deadline:
-        page.value(
-            "new Promise((done) => setTimeout(() => done(true), 200))"
-        )  # meanwhile the browser tells what it received
+        # Meanwhile the browser tells what it received.
+        page.value("new Promise((done) => setTimeout(() => done(true), 200))")
         received = {
             json.loads(one["response"]["payloadData"])["type"] for one in page.told("Network.webSocketFrameReceived")
         }

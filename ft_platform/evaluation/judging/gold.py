@@ -84,9 +84,8 @@ def read_gold(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, p
         for record, points in points_of(ratings).items()
     }
     judged = {pair.record_id: pair for pair in pairs if pair.record_id in preferred}
-    return Gold(
-        f"human review {review.id}", review.content_hash, judged, {record: preferred[record] for record in judged}
-    )
+    source = f"human review {review.id}"
+    return Gold(source, review.content_hash, judged, {record: preferred[record] for record in judged})
 
 
 def _review(lake: Lake, evaluation: ArtifactVersion, alternative: str) -> ArtifactVersion | None:

@@ -65,10 +65,8 @@ def read_answers(paths: Sequence[Path], key_of: Callable[[str], dict[str, Any] |
                 problems.append(f"{path.name}:{place}: {problem}")
     if problems:
         more = len(problems) - MOST_PROBLEMS
-        raise AnswersRefused(
-            problems[:MOST_PROBLEMS] + ([f"and {more} more problems"] if more > 0 else []),
-            "Nothing was imported. Correct the files",
-        )
+        remedy = "Nothing was imported. Correct the files"
+        raise AnswersRefused(problems[:MOST_PROBLEMS] + ([f"and {more} more problems"] if more > 0 else []), remedy)
     if not any(found.ratings.values()):
         raise AnswersRefused(
             [f"{', '.join(path.name for path in paths)}: no row has an answer in column better"], "Nothing was imported"
@@ -92,10 +90,8 @@ def _export_of(
                     ]
                 )
             if first and cells["sheet"] != first[1]:
-                raise AnswersRefused(
-                    [f"{where}: is of export {cells['sheet']}, but {first[0]} is of {first[1]}"],
-                    "Import the files of one export at a time",
-                )
+                problem = f"{where}: is of export {cells['sheet']}, but {first[0]} is of {first[1]}"
+                raise AnswersRefused([problem], "Import the files of one export at a time")
             first = first or (where, cells["sheet"])
     if first is None:
         raise AnswersRefused([f"{', '.join(path.name for path in tables)}: no rows"])
@@ -147,18 +143,14 @@ def _table(path: Path) -> list[tuple[int, dict[str, str]]]:
     if path.stat().st_size > MOST_BYTES:
         raise AnswersRefused([f"{path.name}: has more than {MOST_BYTES:,} bytes; a sheet is smaller"])
     if path.suffix.lower() not in READERS:
-        raise AnswersRefused(
-            [f"{path.name}: must be a .csv or .xlsx file, got {path.suffix or 'no ending'}"],
-            "A page saves its answers as a .csv file",
-        )
+        problem = f"{path.name}: must be a .csv or .xlsx file, got {path.suffix or 'no ending'}"
+        raise AnswersRefused([problem], "A page saves its answers as a .csv file")
     rows = READERS[path.suffix.lower()](path)
     header = [name.strip().lower() for name in rows[0]] if rows else []
     missing = [name for name in NEEDED if name not in header]
     if missing:
-        raise AnswersRefused(
-            [f"{path.name}:1: lacks the columns {', '.join(missing)}"],
-            "Keep the first row of the sheet as it was exported",
-        )
+        problem = f"{path.name}:1: lacks the columns {', '.join(missing)}"
+        raise AnswersRefused([problem], "Keep the first row of the sheet as it was exported")
     if len(rows) > MOST_ROWS:
         raise AnswersRefused([f"{path.name}: has more than {MOST_ROWS:,} rows; a sheet has fewer"])
     places = {name: header.index(name) for name in (*NEEDED, *TEXTS) if name in header}
@@ -182,10 +174,8 @@ def _csv(path: Path) -> list[list[str]]:
     try:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error:
-        raise AnswersRefused(
-            [f"{path.name}: is no CSV file: a quoted text does not end, or something follows one"],
-            "Save the sheet again",
-        ) from None
+        problem = f"{path.name}: is no CSV file: a quoted text does not end, or something follows one"
+        raise AnswersRefused([problem], "Save the sheet again") from None
 
 
 def _xlsx(path: Path) -> list[list[str]]:
@@ -208,9 +198,8 @@ def _xlsx(path: Path) -> list[list[str]]:
             workbook.close()
     except AnswersRefused:
         raise
-    except (
-        Exception
-    ) as error:  # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
+    # openpyxl lets whatever its XML reader meets pass: KeyError, ValueError, ParseError, ...
+    except Exception as error:
         raise AnswersRefused(
             [f"{path.name}: is no readable workbook ({type(error).__name__})"], "Save it again as .xlsx"
         ) from None

@@ -59,10 +59,8 @@ def passages(content: bytes) -> list[str]:
         SourceError: it is too large, no UTF-8, or has too few passages. The message holds nothing of the text.
     """
     if len(content) > MOST_BYTES:
-        raise SourceError(
-            f"regression.text_file has more than {MOST_BYTES:,} bytes",
-            "Name a smaller text: some hundred passages are plenty",
-        )
+        problem = f"regression.text_file has more than {MOST_BYTES:,} bytes"
+        raise SourceError(problem, "Name a smaller text: some hundred passages are plenty")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -71,8 +69,6 @@ def passages(content: bytes) -> list[str]:
         ) from None
     found = [" ".join(part.split()) for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if part.strip()]
     if len(found) < LEAST_PASSAGES:
-        raise SourceError(
-            f"regression.text_file has {len(found)} passages, expected {LEAST_PASSAGES} or more",
-            "Divide passages by blank lines",
-        )
+        problem = f"regression.text_file has {len(found)} passages, expected {LEAST_PASSAGES} or more"
+        raise SourceError(problem, "Divide passages by blank lines")
     return found

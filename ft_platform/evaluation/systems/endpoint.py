@@ -37,10 +37,8 @@ class Asked:
 def require_shared(splits: TableVersion) -> None:
     """Raises VersionRefused for a table of the zone that holds personal data: nothing of it may leave the platform."""
     if splits.zone != "shared":
-        raise VersionRefused(
-            f"{splits.id} lies in the zone {splits.zone}: its records are not sent to an endpoint",
-            "Evaluate splits, which are made of anonymized records",
-        )
+        problem = f"{splits.id} lies in the zone {splits.zone}: its records are not sent to an endpoint"
+        raise VersionRefused(problem, "Evaluate splits, which are made of anonymized records")
 
 
 def ask(

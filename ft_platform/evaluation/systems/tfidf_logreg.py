@@ -61,10 +61,7 @@ def _tuned_predictions(
             for model in fitted
         ]
     best = max(range(len(fitted)), key=lambda i: (scores[i], -i))
-    chosen = {
-        "C": candidates[best][0],
-        "class_weight": candidates[best][1] or "none",
-        "validation_macro_f1": scores[best],
-    }
+    class_weight = candidates[best][1] or "none"
+    chosen = {"C": candidates[best][0], "class_weight": class_weight, "validation_macro_f1": scores[best]}
     probabilities = fitted[best].predict_proba(vectorizer.transform(test_texts))
     return [str(fitted[best].classes_[i]) for i in probabilities.argmax(axis=1)], probabilities.max(axis=1), chosen

@@ -47,10 +47,8 @@ class KmsKeys:
     def write(self, text: str) -> None:
         plain = text.encode()
         if len(plain) > LARGEST:
-            raise KeyMissing(
-                f"a key ring of {len(plain)} bytes is larger than KMS encrypts ({LARGEST})",
-                "Retire old versions with: ft keys retire",
-            )
+            problem = f"a key ring of {len(plain)} bytes is larger than KMS encrypts ({LARGEST})"
+            raise KeyMissing(problem, "Retire old versions with: ft keys retire")
         try:
             sealed = self._client.encrypt(KeyId=self._key_id, Plaintext=plain, EncryptionContext=CONTEXT)[
                 "CiphertextBlob"

@@ -34,10 +34,8 @@ class FileKeys:
                 raise DiskFull(
                     f"no space left for the key file {self._path}", "Free some space and run the step again"
                 ) from None
-            raise KeyMissing(
-                f"the key file {self._path} cannot be written ({type(error).__name__})",
-                "Change the key where it is managed",
-            ) from None
+            problem = f"the key file {self._path} cannot be written ({type(error).__name__})"
+            raise KeyMissing(problem, "Change the key where it is managed") from None
 
 
 def write_private(path: Path, text: str) -> None:

@@ -46,9 +46,8 @@ def _nothing_compared(use_case: NamedUseCase) -> Finding:
 def _alike(evidence: Evidence, feature: str, use_case: NamedUseCase) -> Finding:
     report = evidence.of("fairness_report", FairnessEvidence)
     verdict = verdict_of(report, feature, named(report.features, feature, "features"), use_case)
-    return Finding(
-        verdict.passed, verdict.text, _figure(verdict), {feature: verdict.missing} if verdict.missing else {}
-    )
+    missing = {feature: verdict.missing} if verdict.missing else {}
+    return Finding(verdict.passed, verdict.text, _figure(verdict), missing)
 
 
 def _figure(verdict: FairnessVerdict) -> Figure | None:
@@ -65,12 +64,8 @@ def _pairs(evidence: Evidence, pairs: list[str], use_case: NamedUseCase) -> Find
     figures = {name: figure for name, verdict in verdicts.items() if (figure := _figure(verdict))}
     widest = max(figures, key=lambda name: upper_end(figures[name]), default=pairs[0])
     why = " ".join(verdict.text for verdict in broken) or verdicts[widest].text
-    return Finding(
-        not broken,
-        why,
-        figures.get(widest),
-        {name: verdict.missing for name, verdict in verdicts.items() if verdict.missing},
-    )
+    missing = {name: verdict.missing for name, verdict in verdicts.items() if verdict.missing}
+    return Finding(not broken, why, figures.get(widest), missing)
 
 
 KIND = Kind(names=("fairness",), owner="compliance", order=(71, 0), rules=_rules)

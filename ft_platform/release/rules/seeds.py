@@ -48,11 +48,8 @@ def _spread(evidence: Evidence, name: str | None, seeds: list[int]) -> Finding:
     report = _compared_seeds(evidence, seeds)
     main = known_metric(name or report.main_metric)
     found = named(report.metrics, main.name, "metrics")
-    return Finding(
-        True,
-        f"{main.title} is {shown(found)} on average of {len(seeds)} seeds, standard deviation {found.sd:.3f}.",
-        found,
-    )
+    why = f"{main.title} is {shown(found)} on average of {len(seeds)} seeds, standard deviation {found.sd:.3f}."
+    return Finding(True, why, found)
 
 
 def _holds(

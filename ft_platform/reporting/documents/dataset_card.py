@@ -34,11 +34,9 @@ def make(facts: Facts) -> str:
 def metadata(facts: Facts) -> dict[str, Any]:
     """Metadata of the hub. What nobody stated is left out."""
     manifest = facts.manifest("splits")
-    governance, cleaning, task = (
-        facts.section("permitted_records", "governance"),
-        facts.section("cleaned_records", "cleaning"),
-        facts.section("splits", "task"),
-    )
+    governance = facts.section("permitted_records", "governance")
+    cleaning = facts.section("cleaned_records", "cleaning")
+    task = facts.section("splits", "task")
     licence = governance.licence if governance else None
     known = bool(licence) and str(licence).lower() in HUB_LICENCES
     found: dict[str, Any] = {"pretty_name": facts.name}
@@ -104,9 +102,8 @@ def _body(facts: Facts) -> str:
             facts, [*statements.fairness(facts), facts.open("domain_expert", "whom the records do not represent")]
         ),
     ]
-    if (
-        "adapter_checkpoint" in facts.manifests
-    ):  # not in the card that is made with the records, before anything is trained on them
+    # Not in the card that is made with the records, before anything is trained on them.
+    if "adapter_checkpoint" in facts.manifests:
         parts += ["## Release decision and waivers", _paragraphs(facts, statements.decision(facts))]
     parts += ["## Contact", plain_markdown(facts.owner("accountable"))]
     return "\n\n".join(parts) + "\n"

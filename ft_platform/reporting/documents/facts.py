@@ -138,20 +138,11 @@ def facts_behind(lake: Lake, use_case: NamedUseCase, version: TableVersion) -> F
         if newest and newest.content_hash == named.content_hash:
             handle: Version = newest
         else:
-            handle = version_of_parent(
-                lake,
-                use_case.name,
-                Parent(name=name, id=named.id, version=named.version, content_hash=named.content_hash),
-            )
+            parent = Parent(name=name, id=named.id, version=named.version, content_hash=named.content_hash)
+            handle = version_of_parent(lake, use_case.name, parent)
         manifests[name], verdicts[name] = lake.manifest(handle), lake.verdicts(handle)
-    return Facts(
-        use_case.name,
-        use_case,
-        manifests,
-        verdicts,
-        lambda *_: None,
-        functools.cache(lambda: described_table(lake, version)),
-    )
+    table = functools.cache(lambda: described_table(lake, version))
+    return Facts(use_case.name, use_case, manifests, verdicts, lambda *_: None, table)
 
 
 def described_table(lake: Lake, version: TableVersion) -> dict[str, Any]:

@@ -68,9 +68,8 @@ def source(facts: Facts) -> Statement:
     hashed = (
         f", {number(len(files))} {'file' if len(files) == 1 else 'files'} (sha256 in the manifest)" if files else ""
     )
-    return Statement(
-        f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}.", ("raw_records",)
-    )
+    text = f"{place}{hashed}: {number(manifest.rows)} rows, version of {manifest.written_at}."
+    return Statement(text, ("raw_records",))
 
 
 def permission(facts: Facts) -> list[Statement]:
@@ -81,11 +80,8 @@ def permission(facts: Facts) -> list[Statement]:
     if governance:
         accepted = f" Accepted: {', '.join(governance.accepted_consent)}." if governance.accepted_consent else ""
         licence = governance.licence or "stated by each record"
-        said.append(
-            Statement(
-                f"Purpose: {governance.purpose}. Licence of the records: {licence}.{accepted}", ("permitted_records",)
-            )
-        )
+        text = f"Purpose: {governance.purpose}. Licence of the records: {licence}.{accepted}"
+        said.append(Statement(text, ("permitted_records",)))
     basis, origin = manifest.counts.get("basis"), manifest.counts.get("consent_from")
     if basis:
         until = manifest.counts.get("permitted_until")
@@ -111,12 +107,8 @@ def funnel_statements(facts: Facts) -> list[Statement]:
     said = []
     for row in funnel_of(facts.manifests):
         removed = f"; removed: {counted(row['removed'])}" if row["removed"] else ""
-        said.append(
-            Statement(
-                f"{row['stage']}: {number(row['kept'])} of {number(row['rows_in'])} records kept{removed}.",
-                (row["stage"],),
-            )
-        )
+        text = f"{row['stage']}: {number(row['kept'])} of {number(row['rows_in'])} records kept{removed}."
+        said.append(Statement(text, (row["stage"],)))
     return said
 
 
@@ -125,10 +117,8 @@ def personal_data(facts: Facts) -> list[Statement]:
     it rests on."""
     manifest = facts.manifest("anonymized_records")
     residual = facts.verdict("anonymized_records", "no_residual_pii")
-    recall, k = (
-        facts.verdict("anonymized_records", "recall_above_floor"),
-        facts.verdict("anonymized_records", "is_k_anonymous"),
-    )
+    recall = facts.verdict("anonymized_records", "recall_above_floor")
+    k = facts.verdict("anonymized_records", "is_k_anonymous")
     said = [_replaced(manifest.counts, manifest.rows)]
     if emptied := manifest.counts.get("emptied"):
         said.append(f"Values left out because they do not fit their column: {counted(emptied)}.")
@@ -239,9 +229,8 @@ def scores(facts: Facts) -> list[Statement]:
             for name, one in found.items()
             if one.get("value") is not None
         )
-        said.append(
-            Statement(f"{system}: {shown} on {number(figures['test_rows'])} test records.", ("evaluation_report",))
-        )
+        text = f"{system}: {shown} on {number(figures['test_rows'])} test records."
+        said.append(Statement(text, ("evaluation_report",)))
     return said
 
 
@@ -267,12 +256,8 @@ def decision(facts: Facts) -> list[Statement]:
         said = [Statement("Release: not yet decided for this checkpoint.", ("adapter_checkpoint",))]
     else:
         until = f", by waiver until {facts.decision['valid_until']}" if facts.decision["valid_until"] else ""
-        said = [
-            Statement(
-                f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']}).",
-                ("release_decision",),
-            )
-        ]
+        text = f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']})."
+        said = [Statement(text, ("release_decision",))]
     if not facts.waivers:
         return [*said, Statement("No rule of the release was waived.", said[0].by)]
     return [

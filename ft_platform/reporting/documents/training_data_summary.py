@@ -135,16 +135,13 @@ def _size(facts: Facts) -> Statement:
         if tokens <= 10_000 * BILLION
         else "more than 10 trillion tokens"
     )
-    return Statement(
-        f"Size of the text: {size} ({number(tokens)} in {number(side.get('rows'))} records).", ("adapter_checkpoint",)
-    )
+    text = f"Size of the text: {size} ({number(tokens)} in {number(side.get('rows'))} records)."
+    return Statement(text, ("adapter_checkpoint",))
 
 
 def _languages(facts: Facts) -> Statement:
     cleaning = facts.section("cleaned_records", "cleaning")
     if cleaning and cleaning.allowed_languages:
-        return Statement(
-            f"Records of other languages than {', '.join(cleaning.allowed_languages)} were removed.",
-            ("cleaned_records",),
-        )
+        text = f"Records of other languages than {', '.join(cleaning.allowed_languages)} were removed."
+        return Statement(text, ("cleaned_records",))
     return facts.open("domain_expert", "languages of the records, which are not restricted")

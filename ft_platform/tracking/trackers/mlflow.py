@@ -74,7 +74,6 @@ class MlflowTracker(GuardedTracker):
     Args:
         uri: tracking URI.
         run: what it is called and belongs to.
-        log: a logger.
     """
 
     def __init__(self, uri: str, run: RunDescription, log: Any) -> None:

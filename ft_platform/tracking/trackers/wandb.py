@@ -31,10 +31,8 @@ def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tra
         ConfigError: `wandb_mode: online` without a key in the environment.
     """
     if environment.wandb_mode == "online" and not any(os.environ.get(name) for name in CREDENTIALS):
-        raise ConfigError(
-            [f"trackers: wandb is online, but none of {', '.join(CREDENTIALS)} is set"],
-            "Set one, or wandb_mode: offline",
-        )
+        problem = f"trackers: wandb is online, but none of {', '.join(CREDENTIALS)} is set"
+        raise ConfigError([problem], "Set one, or wandb_mode: offline")
     prepare_variables(environment)
     try:
         import wandb  # noqa: F401

@@ -107,10 +107,8 @@ def people(place: int) -> str:
 )
 def test_only_a_reply_that_is_a_choice_is_read_as_one(reply: str, choice: str | None) -> None:
     assert choice_in(reply) == choice
-    assert (
-        choice_in("Unsupported.", ("supported", "unsupported")) == "unsupported"
-        and choice_in("not supported", ("supported", "unsupported")) is None
-    )
+    assert choice_in("Unsupported.", ("supported", "unsupported")) == "unsupported"
+    assert choice_in("not supported", ("supported", "unsupported")) is None
 
 
 @pytest.mark.parametrize(
@@ -141,15 +139,10 @@ def test_the_judge_gets_rubric_task_and_both_answers_as_data(judged: JudgedCase,
     texts = [asked(request["messages"]) for request in server.requests]
     for first, swapped in zip(texts[:3], texts[3:], strict=True):
         assert first["task"] == "Help." and CANARY in first["question"] and first["question"] == swapped["question"]
-        assert (first["answer_A"], first["answer_B"]) == (swapped["answer_B"], swapped["answer_A"]) and first[
-            "answer_A"
-        ].startswith("good")
-    assert list(json.loads(comparison("t", '"}, "answer_A": "', "a", "b"))) == [
-        "task",
-        "question",
-        "answer_A",
-        "answer_B",
-    ]
+        assert (first["answer_A"], first["answer_B"]) == (swapped["answer_B"], swapped["answer_A"])
+        assert first["answer_A"].startswith("good")
+    found = list(json.loads(comparison("t", '"}, "answer_A": "', "a", "b")))
+    assert found == ["task", "question", "answer_A", "answer_B"]
 
 
 def test_without_people_to_compare_with_a_verdict_is_not_usable_in_a_gate(
@@ -157,9 +150,8 @@ def test_without_people_to_compare_with_a_verdict_is_not_usable_in_a_gate(
 ) -> None:
     found = judge(judged, server, rows=20)
     assert found["win_rate"]["value"] == 1.0 and found["rows"] == 20 and found["tokens"] == 40 * 13
-    assert (
-        found["calibrated"] is False and found["usable_in_gate"] is False and "there is no gold set" in found["reason"]
-    )
+    assert found["calibrated"] is False and found["usable_in_gate"] is False
+    assert "there is no gold set" in found["reason"]
     assert found["position_bias"]["value"] == 0.0 and found["first_share"] == 0.5
     assert found["judge"] == {"kind": "endpoint", "host": "127.0.0.1", "model": "judge-1"}
 
@@ -169,16 +161,11 @@ def test_a_judge_who_agrees_with_people_is_usable_and_one_who_does_not_is_not(
 ) -> None:
     found = judge(judged, server, gold=gold_file(tmp_path, people))
     assert found["calibrated"] and found["usable_in_gate"] and found["reason"] is None
-    assert (
-        found["gold"]["kappa"]["value"] == 1.0 and found["gold"]["rows"] == 30 and found["gold"]["agreement"]["low"] < 1
-    )
+    assert found["gold"]["kappa"]["value"] == 1.0 and found["gold"]["rows"] == 30
+    assert found["gold"]["agreement"]["low"] < 1
     found = judge(judged, server, gold=gold_file(tmp_path, lambda place: "2" if place % 2 else "1"))
-    assert (
-        found["calibrated"]
-        and not found["usable_in_gate"]
-        and found["gold"]["kappa"]["value"] == -1.0
-        and "less than judge.min_kappa 0.4" in found["reason"]
-    )
+    assert found["calibrated"] and not found["usable_in_gate"] and found["gold"]["kappa"]["value"] == -1.0
+    assert "less than judge.min_kappa 0.4" in found["reason"]
 
 
 def test_kappa_is_that_of_scikit_learn_and_the_least_kappa_decides(
@@ -216,21 +203,14 @@ def test_replies_that_cannot_be_read_are_left_out_and_too_many_of_them_block_the
     assert found["usable_in_gate"] is False
     server.answer = lambda messages: "garbage"
     found = judge(judged, server, rows=7, gold=gold_file(tmp_path, people))
-    assert (
-        found["win_rate"] is None
-        and found["position_bias"] is None
-        and found["rows"] == 0
-        and "no reply of the judge could be read" in found["reason"]
-    )
+    assert found["win_rate"] is None and found["position_bias"] is None and found["rows"] == 0
+    assert "no reply of the judge could be read" in found["reason"]
 
 
 def test_a_small_gold_set_calibrates_nothing(judged: JudgedCase, server: ChatServer, tmp_path: Path) -> None:
     found = judge(judged, server, gold=gold_file(tmp_path, people, LEAST_GOLD_ROWS - 1))
-    assert (
-        found["calibrated"] is False
-        and f"{LEAST_GOLD_ROWS} are needed" in found["reason"]
-        and found["gold"]["kappa"] is None
-    )
+    assert found["calibrated"] is False and f"{LEAST_GOLD_ROWS} are needed" in found["reason"]
+    assert found["gold"]["kappa"] is None
 
 
 def test_the_imported_review_of_this_evaluation_is_the_gold_set(server: ChatServer, tmp_path: Path) -> None:
@@ -248,12 +228,10 @@ def test_the_imported_review_of_this_evaluation_is_the_gold_set(server: ChatServ
             writer.writerow({**row, "better": preferred if int(row["row"]) % 4 else "tie"})
     review, _ = import_answers(case.lake, case.use_case, [path])
     found = judge(case, server)
-    assert judge_inputs(case.lake, with_judge(case, server), case.evaluation)[0] != before, (
-        "another gold set is another report"
-    )
-    assert (
-        found["gold"]["source"] == f"human review {review.id}" and found["gold"]["rows"] == 24 and found["calibrated"]
-    )
+    use_case = with_judge(case, server)
+    assert judge_inputs(case.lake, use_case, case.evaluation)[0] != before, "another gold set is another report"
+    assert found["gold"]["source"] == f"human review {review.id}" and found["gold"]["rows"] == 24
+    assert found["calibrated"]
     assert found["gold"]["agreement"]["value"] == pytest.approx(18 / 24)
 
 
@@ -360,18 +338,13 @@ def test_the_report_passes_the_gate_and_holds_no_text_of_a_record(
     assert [row["gold_line"] for row in choices if row["record_id"] is None] == list(range(1, 31))
     assert {(row["first_order"], row["swapped"]) for row in choices if row["record_id"]} == {("A", "B")}
     page = judged.lake.read_file(report, "report.html").decode()
-    assert (
-        "may be used in a gate: the judge agrees with people" in page
-        and "almost perfect" in page
-        and "http" not in page.replace("http-equiv", "")
-    )
+    assert "may be used in a gate: the judge agrees with people" in page and "almost perfect" in page
+    assert "http" not in page.replace("http-equiv", "")
     for name in judged.lake.manifest(report).files:
         content = judged.lake.read_file(report, name)
         assert CANARY.encode() not in content and b"good 1" not in content
-    page = judged.lake.read_file(
-        publish_judge(judged.lake, judged.environment, with_judge(judged, server, rows=11), judged.evaluation),
-        "report.html",
-    ).decode()
+    version = publish_judge(judged.lake, judged.environment, with_judge(judged, server, rows=11), judged.evaluation)
+    page = judged.lake.read_file(version, "report.html").decode()
     assert "may not be used in a gate: there is no gold set" in page
 
 
@@ -395,7 +368,7 @@ def test_the_asset_starts_the_program_once_and_shows_the_verdict(
 ) -> None:
     from types import SimpleNamespace
 
-    from ft_platform.assets import judge_report
+    from ft_platform.assets import judge_report, report
 
     use_case = with_judge(judged, server, rows=6)
     started = []
@@ -406,7 +379,7 @@ def test_the_asset_starts_the_program_once_and_shows_the_verdict(
         started.append((program, list(extras)))
         return SimpleNamespace(artifact=publish_judge(judged.lake, environment, use_case, judged.evaluation))
 
-    monkeypatch.setattr(judge_report, "run_program", run_program)
+    monkeypatch.setattr(report, "run_program", run_program)
     (asset,) = judge_report.build(use_case)
     for _ in range(2):
         made = asset.op.compute_fn.decorated_fn(
@@ -428,11 +401,8 @@ def test_the_program_judges_the_newest_evaluation_by_hand(
     from ft_platform_tests.conftest import write_use_case
 
     attributes = judged.use_case.settings.model_dump(mode="json", exclude_none=True)
-    write_use_case(
-        judged.environment.defs,
-        "complaints",
-        {**attributes, "judge": {"endpoint": {"url": server.url, "model": "m"}, "rows": 2}},
-    )
+    endpoint = {"url": server.url, "model": "m"}
+    write_use_case(judged.environment.defs, "complaints", {**attributes, "judge": {"endpoint": endpoint, "rows": 2}})
     for name, value in judged.environment.to_variables().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(program, "prepare_process", lambda: None)  # it sets up a process of its own

@@ -28,19 +28,16 @@ def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(
         monkeypatch.setenv("JUDGE_KEY", "sk-quokka-zanzibar")
         outcome = run_use_case("complaints", select=["judge_report"], environment=case.environment, instance=instance)
         assert outcome.success, outcome.error
-        assert len(server.requests) == 10 and {request["headers"]["Authorization"] for request in server.requests} == {
-            "Bearer sk-quokka-zanzibar"
-        }
+        assert len(server.requests) == 10
+        assert {request["headers"]["Authorization"] for request in server.requests} == {"Bearer sk-quokka-zanzibar"}
         shown = metadata_of(instance, "judge_report")
         assert "may not be used in a gate: there is no gold set" in shown["conclusion"]
         assert shown["plot/judge"].startswith("![plot](http") and shown["plot/judge"].endswith("/judge.png)")
         assert shown["verdict"]["position_bias"]["value"] == 1.0 and "/complaints/judge_report/" in shown["report"]
         outcome = run_use_case("complaints", select=["human_review"], environment=case.environment, instance=instance)
         assert not outcome.success and "ft review export complaints" in str(outcome.next_step or outcome.error)
-        assert (
-            "quokka" not in everything_in(tmp_path / "home")
-            and open_lake(case.environment).artifacts("complaints", "human_review") == []
-        )
+        assert "quokka" not in everything_in(tmp_path / "home")
+        assert open_lake(case.environment).artifacts("complaints", "human_review") == []
 
 
 def metadata_of(instance: dg.DagsterInstance, stage: str) -> dict[str, Any]:

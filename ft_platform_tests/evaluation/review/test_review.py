@@ -77,11 +77,9 @@ def filled(
 def test_sheets_name_no_system_and_hold_anonymized_texts_and_both_answers(case: JudgedCase, tmp_path: Path) -> None:
     for file_format in ("csv", "xlsx", "html"):
         made = export_sheets(case.lake, case.use_case, tmp_path / file_format, file_format=file_format)
-        assert (made["rows"], made["differing_rows"], made["test_rows"]) == (
-            11,
-            11,
-            12,
-        ), "the record with equal answers is not shown"
+        assert (made["rows"], made["differing_rows"], made["test_rows"]) == (11, 11, 12), (
+            "the record with equal answers is not shown"
+        )
         for path in map(Path, made["files"]):
             assert path.stat().st_mode & 0o777 == 0o600, "its owner passes it on"
             text = xlsx_text(path) if file_format == "xlsx" else path.read_text("utf-8-sig")
@@ -126,10 +124,8 @@ def test_the_same_export_again_has_the_same_sheets_and_other_numbers_have_others
     first, second = (
         export_sheets(case.lake, case.use_case, tmp_path / name, rows=5, file_format="csv") for name in "ab"
     )
-    assert (
-        first["sheet"] == second["sheet"]
-        and Path(first["files"][0]).read_bytes() == Path(second["files"][0]).read_bytes()
-    )
+    assert first["sheet"] == second["sheet"]
+    assert Path(first["files"][0]).read_bytes() == Path(second["files"][0]).read_bytes()
     assert export_sheets(case.lake, case.use_case, tmp_path / "c", rows=6)["sheet"] != first["sheet"]
     assert export_sheets(case.lake, case.use_case, tmp_path / "d", rows=5, raters=3)["sheet"] != first["sheet"]
 
@@ -166,14 +162,12 @@ def test_no_cell_of_a_sheet_starts_a_formula(case: JudgedCase, tmp_path: Path) -
     made = export_sheets(case.lake, case.use_case, tmp_path, raters=1, file_format="xlsx")
     page = openpyxl.load_workbook(made["files"][0]).worksheets[0]
     cells = [one for row in page.iter_rows() for one in row if one.value is not None]
-    assert {one.data_type for one in cells} == {"s", "n"} and page.data_validations.dataValidation[
-        0
-    ].formula1 == '"1,2,tie"'
+    assert {one.data_type for one in cells} == {"s", "n"}
+    assert page.data_validations.dataValidation[0].formula1 == '"1,2,tie"'
     made = export_sheets(case.lake, case.use_case, tmp_path, raters=1, file_format="csv")
     texts = [value for row in read_csv(Path(made["files"][0])) for value in row.values()]
-    assert not [text for text in texts if re.match(r"\s*[=+\-@＝]", text)] and [
-        text for text in texts if text.startswith("'=")
-    ]
+    assert not [text for text in texts if re.match(r"\s*[=+\-@＝]", text)]
+    assert [text for text in texts if text.startswith("'=")]
     assert cell("a\x00b\x0bc\r\nd") == "abc\nd" and len(cell("x" * 50_000)) < MOST_CHARACTERS + 20
 
 
@@ -200,10 +194,8 @@ def test_the_form_holds_texts_as_data_only_and_loads_nothing(case: JudgedCase, t
         re.sub(r"^good answer \d+ | bad answer \d+$", "", answer) for row in found["rows"] for answer in row[2:]
     }
     assert "http" not in re.sub(re.escape(data[1]), "", text).replace("http-equiv", "")
-    script, policy = (
-        re.search(r"<script>(.*?)</script>", text, re.DOTALL),
-        re.search(r'Content-Security-Policy" content="([^"]+)"', text),
-    )
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
     import base64
     import hashlib
 
@@ -246,9 +238,8 @@ def test_the_form_saves_what_was_chosen_and_the_import_takes_it(case: JudgedCase
         timeout=60,
     )
     saved = json.loads(done.stdout)
-    assert (saved["done"], saved["inputs"]) == ("3 of 4 answered", 12) and saved[
-        "name"
-    ] == f"answers_{made['sheet']}_rater_1.csv"
+    assert (saved["done"], saved["inputs"]) == ("3 of 4 answered", 12)
+    assert saved["name"] == f"answers_{made['sheet']}_rater_1.csv"
     answers = tmp_path / saved["name"]
     answers.write_text(saved["blob"], newline="")
     _, found = import_answers(case.lake, case.use_case, [answers])
@@ -257,11 +248,8 @@ def test_the_form_saves_what_was_chosen_and_the_import_takes_it(case: JudgedCase
 
 def test_answers_come_back_to_the_right_system(case: JudgedCase, tmp_path: Path) -> None:
     review, found = import_answers(case.lake, case.use_case, filled(case, tmp_path))
-    assert (
-        found["answers"] == {"fine_tuned": 22, "tie": 0, "alternative": 0}
-        and found["win_rate"]["value"] == 1.0
-        and found["win_rate"]["low"] < 1
-    )
+    assert found["answers"] == {"fine_tuned": 22, "tie": 0, "alternative": 0} and found["win_rate"]["value"] == 1.0
+    assert found["win_rate"]["low"] < 1
     assert (found["evaluation"], found["alternative"], found["rows"]) == (case.evaluation.id, "base_few_shot", 11)
     assert found["agreement"]["kappa"] is None and found["agreement"]["observed"] == 1.0, (
         "with one kind of rating there is no agreement beyond chance"
@@ -272,9 +260,8 @@ def test_answers_come_back_to_the_right_system(case: JudgedCase, tmp_path: Path)
 
 
 def test_a_worse_model_loses_and_who_follows_a_side_agrees_with_nobody(case: JudgedCase, tmp_path: Path) -> None:
-    _, found = import_answers(
-        case.lake, case.use_case, filled(case, tmp_path / "a", lambda row: {"1": "2", "2": "1"}[judge(row)])
-    )
+    paths = filled(case, tmp_path / "a", lambda row: {"1": "2", "2": "1"}[judge(row)])
+    _, found = import_answers(case.lake, case.use_case, paths)
     assert found["win_rate"]["value"] == 0.0 and found["win_rate"]["high"] < 0.5
     _, found = import_answers(case.lake, case.use_case, filled(case, tmp_path / "b", lambda row: "1"))
     assert all(rater["first_share"] == 1.0 for rater in found["raters"]) and found["agreement"]["kappa"]["low"] < 0.2
@@ -310,9 +297,8 @@ def test_workbooks_and_semicolons_come_back_as_well(case: JudgedCase, tmp_path: 
     made = export_sheets(case.lake, case.use_case, tmp_path / "x", file_format="xlsx")
     book = openpyxl.load_workbook(made["files"][1])
     for row in rows[1]:
-        book.worksheets[0].cell(int(row["row"]) + 1, len(COLUMNS)).value = float(
-            row["better"]
-        )  # as Excel keeps numbers
+        # As Excel keeps numbers.
+        book.worksheets[0].cell(int(row["row"]) + 1, len(COLUMNS)).value = float(row["better"])
     book.save(made["files"][1])
     _, found = import_answers(case.lake, case.use_case, [first, Path(made["files"][1])])
     assert found == expected
@@ -402,11 +388,8 @@ def test_files_that_are_no_sheets_are_refused(case: JudgedCase, tmp_path: Path) 
 def test_the_report_has_figures_pictures_and_no_text_of_a_record(case: JudgedCase, tmp_path: Path) -> None:
     review, found = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     page = case.lake.read_file(review, "report.html").decode()
-    assert (
-        "in 100 % of the 11 judged records" in page
-        and "The two answers differ on 11 of 12 test records" in page
-        and "data:image/png;base64," in page
-    )
+    assert "in 100 % of the 11 judged records" in page and "The two answers differ on 11 of 12 test records" in page
+    assert "data:image/png;base64," in page
     for name in case.lake.manifest(review).files:
         content = case.lake.read_file(review, name)
         assert CANARY.encode() not in content and b"good answer" not in content
@@ -424,11 +407,8 @@ def test_the_asset_shows_the_newest_review_of_this_evaluation_or_fails(case: Jud
         made()
     review, _ = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     metadata = made().metadata or {}
-    assert (
-        metadata["version"] == review.id
-        and "plot/human_review" in metadata
-        and "judged records" in str(metadata["conclusion"])
-    )
+    assert metadata["version"] == review.id and "plot/human_review" in metadata
+    assert "judged records" in str(metadata["conclusion"])
 
 
 def test_both_commands_print_json(
@@ -461,9 +441,8 @@ def test_both_commands_print_json(
         write_csv(path, [{**row, "better": judge(row)} for row in read_csv(path)])
     assert main(["review", "import", "complaints", *made["files"], "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (
-        found["win_rate"]["value"] == 1.0 and found["of_newest_evaluation"] is True and Path(found["report"]).exists()
-    )
+    assert found["win_rate"]["value"] == 1.0 and found["of_newest_evaluation"] is True
+    assert Path(found["report"]).exists()
     evaluated(case.lake, case.use_case, case.splits, lambda place: f"new {place}", bad, "eval-2")
     import ft_platform.evaluation.pairs as pairs
 
@@ -480,11 +459,8 @@ def test_a_label_can_be_reviewed_too(tmp_path: Path) -> None:
     )
     pairs = pairs_of(case.lake, case.use_case, case.evaluation, "base_few_shot")
     assert (len(pairs.differing), pairs.test_rows, pairs.identical_rows) == (6, 12, 6)
-    assert {(pair.fine_tuned, pair.alternative) for pair in pairs.differing} == {("card", "loan")} and ANSWERS == (
-        "1",
-        "2",
-        "tie",
-    )
+    assert {(pair.fine_tuned, pair.alternative) for pair in pairs.differing} == {("card", "loan")}
+    assert ANSWERS == ("1", "2", "tie")
 
 
 def test_the_question_is_the_conversation_up_to_the_answer() -> None:

@@ -34,15 +34,13 @@ def with_use_case(**settings: Any) -> Facts:
     full = facts()
     assert full.use_case
     sections = {name: full.use_case.section(name).model_copy(update=values) for name, values in settings.items()}
-    return dataclasses.replace(
-        full, use_case=full.use_case.model_copy(update={"settings": full.use_case.settings.model_copy(update=sections)})
-    )
+    update = {"settings": full.use_case.settings.model_copy(update=sections)}
+    return dataclasses.replace(full, use_case=full.use_case.model_copy(update=update))
 
 
 def with_counts(stage: str, **counts: Any) -> Facts:
     """The same facts with other counts of one stage."""
     full = facts()
     manifest = full.manifests[stage]
-    return dataclasses.replace(
-        full, manifests={**full.manifests, stage: manifest.model_copy(update={"counts": {**manifest.counts, **counts}})}
-    )
+    update = {"counts": {**manifest.counts, **counts}}
+    return dataclasses.replace(full, manifests={**full.manifests, stage: manifest.model_copy(update=update)})

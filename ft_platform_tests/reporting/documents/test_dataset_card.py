@@ -17,17 +17,12 @@ def test_the_hub_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text(dataset_card.make(facts()))
     card = DatasetCard.load(path)
-    assert (card.data.license, card.data.to_dict()["license_name"], card.data.size_categories) == (
-        "other",
-        "proprietary",
-        ["n<1K"],
-    )
+    found = (card.data.license, card.data.to_dict()["license_name"], card.data.size_categories)
+    assert found == ("other", "proprietary", ["n<1K"])
     assert card.data.task_categories == ["text-classification"]
     counted = {side["name"]: side["num_examples"] for side in card.data.to_dict()["dataset_info"]["splits"]}
-    assert (
-        counted == facts().manifests["splits"].counts["rows_per_split"]
-        and sum(counted.values()) == facts().manifests["splits"].rows
-    )
+    assert counted == facts().manifests["splits"].counts["rows_per_split"]
+    assert sum(counted.values()) == facts().manifests["splits"].rows
 
 
 def test_every_figure_is_that_of_the_version_it_names() -> None:
@@ -79,9 +74,8 @@ def test_the_size_category_is_that_of_the_rows(rows: int, size: str) -> None:
 
     given = facts()
     manifest = given.manifests["splits"].model_copy(update={"rows": rows})
-    assert dataset_card.metadata(dataclasses.replace(given, manifests={**given.manifests, "splits": manifest}))[
-        "size_categories"
-    ] == [size]
+    manifests = {**given.manifests, "splits": manifest}
+    assert dataset_card.metadata(dataclasses.replace(given, manifests=manifests))["size_categories"] == [size]
 
 
 def test_a_second_look_that_was_not_made_is_not_said_to_have_found_nothing() -> None:

@@ -12,18 +12,11 @@ from ft_platform_tests.reporting.documents.made import facts, without
 def test_subjects_are_the_files_and_dependencies_every_version_behind_them() -> None:
     made = json.loads(provenance.make(facts()))
     checkpoint = facts().manifests["adapter_checkpoint"]
-    assert {one["name"]: one["digest"]["sha256"] for one in made["subject"]} == {
-        f"adapter_checkpoint-1/{name}": hash_ for name, hash_ in checkpoint.files.items()
-    }
+    expected = {f"adapter_checkpoint-1/{name}": hash_ for name, hash_ in checkpoint.files.items()}
+    assert {one["name"]: one["digest"]["sha256"] for one in made["subject"]} == expected
     dependencies = {one["name"]: one for one in made["predicate"]["buildDefinition"]["resolvedDependencies"]}
-    assert list(dependencies) == [
-        "base_model",
-        "raw_records",
-        "permitted_records",
-        "cleaned_records",
-        "anonymized_records",
-        "splits",
-    ]
+    expected = ["base_model", "raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits"]
+    assert list(dependencies) == expected
     assert dependencies["base_model"]["digest"] == {"sha256": "a" * 64}
     assert dependencies["splits"]["digest"] == {"ftContentHash": facts().manifests["splits"].content_hash}
     assert made["predicate"]["runDetails"]["metadata"]["finishedOn"] == f"{checkpoint.written_at[:19]}Z"

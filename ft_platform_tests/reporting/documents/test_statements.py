@@ -38,11 +38,8 @@ def test_counts_stand_with_the_largest_first() -> None:
 
 def test_what_was_not_counted_is_not_said_to_be_nothing() -> None:
     given = facts()
-    bare = dataclasses.replace(
-        given,
-        manifests={name: manifest.model_copy(update={"counts": {}}) for name, manifest in given.manifests.items()},
-        verdicts={},
-    )
+    manifests = {name: manifest.model_copy(update={"counts": {}}) for name, manifest in given.manifests.items()}
+    bare = dataclasses.replace(given, manifests=manifests, verdicts={})
     said = [
         one.text for one in [*statements.permission(bare), *statements.personal_data(bare), *statements.splits(bare)]
     ]
@@ -63,9 +60,8 @@ def test_without_reports_nothing_is_said_about_quality_or_groups() -> None:
 def test_a_check_that_failed_is_said_to_have_failed() -> None:
     given = facts()
     failed = given.verdicts["splits"]["no_leakage"].model_copy(update={"passed": False})
-    changed = dataclasses.replace(
-        given, verdicts={**given.verdicts, "splits": {**given.verdicts["splits"], "no_leakage": failed}}
-    )
+    splits = {**given.verdicts["splits"], "no_leakage": failed}
+    changed = dataclasses.replace(given, verdicts={**given.verdicts, "splits": splits})
     assert any(one.text.startswith("no_leakage: failed") for one in statements.checks(changed))
 
 
@@ -105,9 +101,8 @@ def test_generated_sentences_are_called_what_they_are() -> None:
     assert any(
         one.startswith("Recall was not measured on this source: privacy.gold names no annotated texts.") for one in said
     )
-    assert any("sentences that the platform generates" in one for one in said) and not any(
-        "annotated texts of this source" in one for one in said
-    )
+    assert any("sentences that the platform generates" in one for one in said)
+    assert not any("annotated texts of this source" in one for one in said)
 
 
 def test_a_verdict_that_rests_on_nothing_has_not_passed() -> None:
