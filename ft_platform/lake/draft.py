@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+
+if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Draft:
         started: `time.monotonic()`, from which its seconds count.
     """
 
-    lake: Lake
+    lake: "Lake"
     use_case: NamedUseCase
     stage: str
     id: str
