@@ -7,11 +7,13 @@ are committed later with a smaller value. Without the column the whole table is 
 read again if it did.
 """
 
+import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -33,13 +35,8 @@ ROWS_AT_ONCE = 1000
 DRIVERS = {"postgresql": "postgresql+psycopg"}
 CONNECT_SECONDS = 15
 QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
-MARKS: dict[str, Any] = {
-    "int": int,
-    "str": str,
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "Decimal": Decimal,
-}
+DAYS = {"datetime": datetime.fromisoformat, "date": date.fromisoformat}
+MARKS: dict[str, Any] = {"int": int, "str": str, **DAYS, "Decimal": Decimal}
 """Types that a high-water column may have, and how each is read from text."""
 
 
@@ -47,7 +44,7 @@ def find(source: Source, environment: Environment) -> "SqlTable | None":
     return SqlTable(source) if (source.table or source.query) and "+adbc://" not in source.uri else None
 
 
-class SqlTable:
+class DatabaseTable(ABC):
     """The rows of a table or query.
 
     Attributes:
@@ -58,25 +55,42 @@ class SqlTable:
         self._source = source
         self.uri = table_uri(source)
 
+    @abstractmethod
+    def _connected(self) -> AbstractContextManager[Any]:
+        """A connection or cursor that can only read.
+
+        Raises:
+            MissingExtra: a library or the driver is not installed.
+            SourceError: the table or query cannot be read.
+            TransientError: the database does not answer, or refuses the account.
+        """
+
+    @abstractmethod
+    def _count_and_highest(self, connection: Any) -> tuple[int, Any]:
+        """Rows, and the highest value of the high-water column."""
+
+    @abstractmethod
+    def _all_rows(self, connection: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """Every row, in parts."""
+
+    @abstractmethod
+    def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]: ...
+
     def sha256(self) -> str:
         """Changes with the rows; with a high-water column, with its highest value or the number of rows."""
         return answered(self.uri, self._source.limits.silent_seconds, self._hashed)
 
     def _hashed(self) -> Generator[str, None, None]:
         """The hash, after one empty text for each part of the rows."""
-        import hashlib
-
         with self._connected() as connection:
             if self._source.high_water_column:
-                row = connection.execute(self._select([], what="count(*), max({mark})")).one()
-                yield hashlib.sha256(json.dumps([row[0], written_mark(self.uri, row[1])]).encode()).hexdigest()
+                count, highest = self._count_and_highest(connection)
+                yield hashlib.sha256(json.dumps([count, written_mark(self.uri, highest)]).encode()).hexdigest()
                 return
             total = rows = 0
-            for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
+            for some in self._all_rows(connection):
                 for row in some:  # a sum does not depend on the order, which a database does not promise
-                    total += int.from_bytes(
-                        hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest(), "big"
-                    )
+                    total += int.from_bytes(hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest(), "big")
                 rows += len(some)
                 require_rows(self.uri, self._source, rows)
                 yield ""
@@ -99,25 +113,35 @@ class SqlTable:
         Raises:
             MissingExtra, SourceError, TransientError: as `_connected` says, or the database stops answering.
         """
-        return watched(
-            self.uri,
-            self._source.limits.silent_seconds,
-            lambda: self._batches(opened, mark, marks if marks is not None else []),
-        )
+        found = marks if marks is not None else []
+        return watched(self.uri, self._source.limits.silent_seconds, lambda: self._batches(opened, mark, found))
+
+    def _chosen(self, opened: Opened, names: list[str]) -> tuple[list[str], list[str]]:
+        """The mapped columns, and all columns to ask for: these and that of the high-water mark."""
+        columns = opened.require(names)
+        mark = self._source.high_water_column
+        if mark and mark not in names:
+            raise SourceError(f"{self.uri} has no column {mark!r}", "Correct source.high_water_column")
+        return columns, [*columns, mark] if mark and mark not in columns else columns
+
+
+class SqlTable(DatabaseTable):
+    """Read through SQLAlchemy."""
+
+    def _count_and_highest(self, connection: Any) -> tuple[int, Any]:
+        return tuple(connection.execute(self._select([], what="count(*), max({mark})")).one())
+
+    def _all_rows(self, connection: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
+        for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
+            yield [tuple(row) for row in some]
 
     def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]:
         with self._connected() as connection:
-            names = list(connection.execute(self._select(["*"], none=True)).keys())
-            columns = opened.require(names)
-            if (column := self._source.high_water_column) and column not in names:
-                raise SourceError(f"{self.uri} has no column {column!r}", "Correct source.high_water_column")
-            chosen = [*columns, column] if column and column not in columns else columns
-            result = connection.execute(
-                self._select(chosen, since=mark is not None), {"since": mark_value(mark)} if mark else {}
-            )
-            yield from opened.batches(
-                columns, self._rows(opened, result, len(columns), chosen.index(column) if column else None, marks)
-            )
+            columns, chosen = self._chosen(opened, list(connection.execute(self._select(["*"], none=True)).keys()))
+            since = {"since": mark_value(mark)} if mark else {}
+            result = connection.execute(self._select(chosen, since=mark is not None), since)
+            place = chosen.index(column) if (column := self._source.high_water_column) else None
+            yield from opened.batches(columns, self._rows(opened, result, len(columns), place, marks))
 
     def _rows(
         self, opened: Opened, result: Any, width: int, place: int | None, marks: list[str]
@@ -168,13 +192,6 @@ class SqlTable:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        """A connection to read from.
-
-        Raises:
-            MissingExtra: SQLAlchemy or the driver is not installed.
-            SourceError: the table or query cannot be read.
-            TransientError: the database does not answer, or refuses the account.
-        """
         import sqlalchemy as sa
 
         engine = self._engine()
@@ -187,10 +204,7 @@ class SqlTable:
         except sa.exc.OperationalError:
             if engine.dialect.name == "sqlite" and os.path.exists(self._source.uri.removeprefix("sqlite:///")):
                 raise unreadable(self.uri) from None
-            raise TransientError(
-                f"{self.uri}: the database cannot be reached, or refuses the account",
-                "Check host, account and source.password_variable, then run again",
-            ) from None
+            raise unreachable(self.uri) from None
         except sa.exc.SQLAlchemyError:
             raise unreadable(self.uri) from None
         finally:
@@ -212,18 +226,27 @@ class SqlTable:
             {"connect_args": libpq_options(self._source)} if url.drivername == "postgresql+psycopg" else {}
         )
         if url.drivername == "sqlite":
-            path = os.path.abspath(os.path.expanduser(url.database or ""))
-            if not os.path.exists(path):
-                raise SourceError(
-                    f"source.uri {self._source.uri}: there is no file {path}",
-                    "Correct source.uri, or put the file there",
-                )
-            require_regular(path)
+            path = sqlite_file(self._source, url.database or "")
             url = url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
         try:
             return sa.create_engine(url, poolclass=sa.NullPool, **options)
         except (ImportError, sa.exc.NoSuchModuleError):
             raise MissingExtra(f"the driver of {url.drivername}", extra="sql") from None
+
+
+def sqlite_file(source: Source, name: str) -> str:
+    """The whole path of a file.
+
+    Raises:
+        SourceError: there is no such file, or it is not a regular one.
+    """
+    path = os.path.abspath(os.path.expanduser(name))
+    if not os.path.exists(path):
+        raise SourceError(
+            f"source.uri {source.uri}: there is no file {path}", "Correct source.uri, or put the file there"
+        )
+    require_regular(path)
+    return path
 
 
 def libpq_options(source: Source) -> dict[str, int]:
@@ -300,14 +323,8 @@ def written_mark(uri: str, value: Any) -> str | None:
     """A value of the high-water column as text that says its type."""
     if value is None:
         return None
-    kind = next(
-        (
-            name
-            for name, of in (("int", int), ("str", str), ("datetime", datetime), ("date", date), ("Decimal", Decimal))
-            if isinstance(value, of)
-        ),
-        None,
-    )
+    types = {"int": int, "str": str, "datetime": datetime, "date": date, "Decimal": Decimal}
+    kind = next((name for name, of in types.items() if isinstance(value, of)), None)
     if kind is None or isinstance(value, bool):
         raise SourceError(
             f"{uri}: the high-water column is of type {type(value).__name__}",
@@ -318,6 +335,13 @@ def written_mark(uri: str, value: Any) -> str | None:
 
 def mark_value(mark: str | None) -> Any:
     return next(MARKS[kind](text) for kind, text in json.loads(mark).items()) if mark else None
+
+
+def unreachable(uri: str) -> TransientError:
+    return TransientError(
+        f"{uri}: the database cannot be reached, or refuses the account",
+        "Check host, account and source.password_variable, then run again",
+    )
 
 
 def unreadable(uri: str) -> SourceError:
