@@ -14,7 +14,8 @@ from ft_platform.process.progress import Update, listening
 from ft_platform.records.columns import newest_by_key, raw_schema
 from ft_platform.records.rows import TableRows
 from ft_platform.sources.digests import from_hex, places_in, text_digests
-from ft_platform.sources.ingest import Ingest, fingerprint, read_new_records
+from ft_platform.sources.discovery import fingerprint
+from ft_platform.sources.ingest import Ingest, read_new_records
 from ft_platform.sources.known_records import KnownRecords, distinct_ids
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import use_case

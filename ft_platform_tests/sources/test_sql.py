@@ -17,7 +17,7 @@ from ft_platform.assets.raw_records import ingest_source
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake import Lake, TableVersion
-from ft_platform.sources.ingest import fingerprint
+from ft_platform.sources.discovery import fingerprint
 from ft_platform.use_case import NamedUseCase
 from ft_platform_tests.tables import use_case
 
