@@ -119,11 +119,10 @@ class Attacker:
     def _own_texts(self) -> list[str]:
         """Answers to test records, where the model writes answers; otherwise messages of users that it makes up. Drawn
         by seed."""
-        prompts = (
-            [row.input_ids[: row.prompt_length] for row in self.samples["test"].rows]
-            if self.writes_answers
-            else [self.renderer.prefix_ids()]
-        )
+        if self.writes_answers:
+            prompts = [row.input_ids[: row.prompt_length] for row in self.samples["test"].rows]
+        else:
+            prompts = [self.renderer.prefix_ids()]
         if not prompts:
             return []
         asked = [prompts[place % len(prompts)] for place in range(self.settings.samples)]

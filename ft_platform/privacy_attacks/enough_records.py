@@ -36,11 +36,9 @@ def for_gain(verbatim: float, baseline: float, limit: float, confidence: float) 
     """
     from ft_platform.privacy_attacks.extraction import difference_of_shares
 
-    return (
-        _fewest(lambda rows: difference_of_shares(verbatim, rows, baseline, rows, confidence)["high"], limit)
-        if verbatim - baseline < limit
-        else None
-    )
+    if verbatim - baseline < limit:
+        return _fewest(lambda rows: difference_of_shares(verbatim, rows, baseline, rows, confidence)["high"], limit)
+    return None
 
 
 def _fewest(upper_end: Callable[[int], float], limit: float) -> int | None:

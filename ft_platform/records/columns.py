@@ -29,13 +29,12 @@ SIDES = ("train", "validation", "test")
 PROVENANCE = ("source_uri", "source_position", "source_hash", "ingested_at")
 """Where a row came from. Not part of the content hash: the same rows in another file are the same content."""
 
-REMOVED = pa.schema(
-    [
-        pa.field("record_id", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("duplicate_of", pa.string()),
-    ]
-)
+
+def _texts(names: str) -> list[pa.Field]:
+    return [pa.field(name, pa.string()) for name in names.split()]
+
+
+REMOVED = pa.schema(_texts("record_id reason duplicate_of"))
 """Removed rows of a stage: never their text, which stays readable in the parent version."""
 
 
@@ -45,38 +44,25 @@ def feature_columns(use_case: NamedUseCase) -> list[str]:
 
 def raw_schema(use_case: NamedUseCase) -> pa.Schema:
     """Columns of `raw_records` and `permitted_records` (restricted zone)."""
+    mapped = [*use_case.settings.record.permission_columns(), *feature_columns(use_case)]
     return pa.schema(
         [
-            pa.field("record_id", pa.string()),
-            pa.field("source_key", pa.string()),
-            pa.field("source_uri", pa.string()),
+            *_texts("record_id source_key source_uri"),
             pa.field("source_position", pa.int64()),
-            pa.field("source_hash", pa.string()),
+            *_texts("source_hash"),
             pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
-            pa.field("subject_id", pa.string()),
+            *_texts("subject_id"),
             pa.field("messages", MESSAGES),
-            pa.field("label", pa.string()),
-            pa.field("record_date", pa.string()),
-            pa.field("consent", pa.string()),
-            pa.field("purpose", pa.string()),
-            pa.field("expires", pa.string()),
-            *[pa.field(name, pa.string()) for name in use_case.settings.record.permission_columns()],
-            *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
+            *_texts("label record_date consent purpose expires"),
+            *[pa.field(name, pa.string()) for name in mapped],
         ]
     )
 
 
 def cleaned_schema(use_case: NamedUseCase) -> pa.Schema:
     """Columns of `cleaned_records` (restricted zone): raw columns, what was changed, and hashes before and after."""
-    return pa.schema(
-        [
-            *raw_schema(use_case),
-            pa.field("changes", pa.list_(pa.string())),
-            pa.field("sha256_before", pa.string()),
-            pa.field("sha256_after", pa.string()),
-            pa.field("text_characters", pa.int32()),
-        ]
-    )
+    changes, hashes = pa.field("changes", pa.list_(pa.string())), _texts("sha256_before sha256_after")
+    return pa.schema([*raw_schema(use_case), changes, *hashes, pa.field("text_characters", pa.int32())])
 
 
 def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
@@ -84,14 +70,12 @@ def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
     original."""
     return pa.schema(
         [
-            pa.field("record_id", pa.string()),
-            pa.field("subject_id", pa.string()),
+            *_texts("record_id subject_id"),
             pa.field("messages", MESSAGES),
-            pa.field("label", pa.string()),
-            pa.field("record_date", pa.string()),
+            *_texts("label record_date"),
             *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
             pa.field("entities", COUNTS),
-            pa.field("sha256_after", pa.string()),
+            *_texts("sha256_after"),
             pa.field("text_characters", pa.int32()),
         ]
     )
@@ -99,7 +83,7 @@ def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
 
 def splits_schema(use_case: NamedUseCase) -> pa.Schema:
     """Columns of `splits` (shared zone): anonymized columns, the group that stays together, and the side."""
-    return pa.schema([*anonymized_schema(use_case), pa.field("group_id", pa.string()), pa.field("split", pa.string())])
+    return pa.schema([*anonymized_schema(use_case), *_texts("group_id split")])
 
 
 def plain_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -115,12 +99,8 @@ def with_contents(messages: pa.Array | pa.ChunkedArray, new: pa.Array) -> pa.Arr
     """The `messages` column with its texts replaced, in the order of `contents`."""
     array = plain_array(messages)
     flat = array.flatten()
-    offsets = pa.concat_arrays(
-        [
-            pa.array([0], pa.int32()),
-            pc.cast(pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0)), pa.int32()),
-        ]
-    )
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cast(ends, pa.int32())])
     structs = pa.StructArray.from_arrays([flat.field("role"), new], fields=list(MESSAGES.value_type))
     return pa.ListArray.from_arrays(offsets, structs, type=MESSAGES)
 
@@ -154,18 +134,10 @@ def newest_by_key(records: pa.Table) -> np.ndarray:
     return np.flatnonzero(newest_rows(TableRows(records)))
 
 
-def removed_table(
-    record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None
-) -> pa.Table:
+def removed_table(record_ids: Iterable[str], reasons: Iterable[str]) -> pa.Table:
     ids = list(record_ids)
-    return pa.table(
-        {
-            "record_id": ids,
-            "reason": list(reasons),
-            "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids),
-        },
-        schema=REMOVED,
-    )
+    columns = {"record_id": ids, "reason": list(reasons), "duplicate_of": [None] * len(ids)}
+    return pa.table(columns, schema=REMOVED)
 
 
 def reason_counts(removed: pa.RecordBatch | pa.Table) -> dict[str, int]:

@@ -43,11 +43,10 @@ def quarantine(use_case: NamedUseCase, cleaned: StageStream, work: Work, batch_r
     spool = Spool(work.folder / f"{TABLE}.arrow", QUARANTINED)
     counts: dict[str, Any] = {"rows_judged": 0, "rows": 0, "expectations": {}}
     cleaned.counts["quarantine"] = counts
-    parts = (
-        _Quarantine(use_case, expectations, work.folder, spool, counts, batch_rows).parts(cleaned)
-        if expectations
-        else cleaned.parts
-    )
+    if expectations:
+        parts = _Quarantine(use_case, expectations, work.folder, spool, counts, batch_rows).parts(cleaned)
+    else:
+        parts = cleaned.parts
     return StageStream(parts, cleaned.counts, {**cleaned.beside, TABLE: spool})
 
 
@@ -101,11 +100,10 @@ class _Quarantine:
             here = bad[start : start + batch.num_rows]
             start += batch.num_rows
             refused = batch["record_id"].filter(pa.array(here))
-            removed = (
-                removed_table(refused.to_pylist(), [REASON] * len(refused)).combine_chunks().to_batches()
-                if len(refused)
-                else []
-            )
+            if len(refused):
+                removed = removed_table(refused.to_pylist(), [REASON] * len(refused)).combine_chunks().to_batches()
+            else:
+                removed = []
             yield batch.filter(pa.array(~here)) if len(refused) else batch, removed[0] if removed else None
         waiting.delete()
 

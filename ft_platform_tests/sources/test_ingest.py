@@ -320,12 +320,8 @@ def test_alpaca_columns_are_joined_and_absent_optional_ones_are_named(environmen
     }
     found = ingest(use_case("generation", source={"uri": str(path)}, record=record), environment)
     contents = [[m["content"] for m in messages] for messages in found.records["messages"].to_pylist()]
-    assert contents == [
-        ["Add.\n\n1 and 2", "3"],
-        ["Say hello.", "Hello."],
-        ["", "Nothing was asked."],
-        ["No answer.", ""],
-    ]
+    expected = [["Add.\n\n1 and 2", "3"], ["Say hello.", "Hello."], ["", "Nothing was asked."], ["No answer.", ""]]
+    assert contents == expected
     assert found.counts["columns_absent"] == ["consent", "customer", "region"]
     assert found.records["consent"].null_count == 4
 

@@ -235,11 +235,10 @@ class PersonRecognizer:
 
     def _speakers(self, text: str) -> list[Span]:
         """`Anna: ...` at the start of a line; a name that is not known counts in a dialogue with one that is."""
-        lines = (
-            [m for m in DIALOGUE.finditer(text) if all(looks_like_name(w) for w in m.group(1).split())]
-            if ":" in text
-            else []
-        )
+        if ":" in text:
+            lines = [m for m in DIALOGUE.finditer(text) if all(looks_like_name(w) for w in m.group(1).split())]
+        else:
+            lines = []
         is_dialogue = any(is_known_name(m.group(1)) for m in lines) and len(lines) > 1
         return [
             Span(*m.span(1), self.entity, 0.65, "person")
