@@ -12,12 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.records.newest_rows import newest_rows
-from ft_platform.records.rows import Rows, TableRows
+from ft_platform.records.rows import Rows
 from ft_platform.use_case import NamedUseCase
 
 MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
@@ -127,11 +125,6 @@ def contents_sha256(contents: Iterable[str | None]) -> str:
     """sha256 over the texts of one record's messages, in order: what `sha256_before` and `sha256_after` hold (64 hex
     digits)."""
     return hashlib.sha256(json.dumps(list(contents), ensure_ascii=False).encode()).hexdigest()
-
-
-def newest_by_key(records: pa.Table) -> np.ndarray:
-    """Row numbers of the newest row of each source key (`newest_rows.newest_rows`), of a table in memory. Ascending."""
-    return np.flatnonzero(newest_rows(TableRows(records)))
 
 
 def removed_table(record_ids: Iterable[str], reasons: Iterable[str]) -> pa.Table:

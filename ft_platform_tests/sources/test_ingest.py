@@ -11,7 +11,8 @@ import pytest
 from ft_platform.environment import Environment
 from ft_platform.errors import SourceError
 from ft_platform.process.progress import Update, listening
-from ft_platform.records.columns import newest_by_key, raw_schema
+from ft_platform.records.columns import raw_schema
+from ft_platform.records.newest_rows import newest_rows
 from ft_platform.records.rows import TableRows
 from ft_platform.sources.digests import from_hex, places_in, text_digests
 from ft_platform.sources.discovery import fingerprint
@@ -127,7 +128,7 @@ def test_a_row_that_changes_back_is_new_again(environment: Environment, file: Pa
         assert found.records.num_rows == (5 if i == 0 else 1), f"round {i}"
         table = pa.concat_tables([table, found.records])
         files = found.files
-        newest = table.take(newest_by_key(table))
+        newest = table.filter(pa.array(newest_rows(TableRows(table))))
         assert ("a new text" in str(newest["messages"].to_pylist())) == bool(i % 2)
     assert distinct_ids(TableRows(table)) == (9, 9)
 
@@ -145,7 +146,7 @@ def test_what_is_known_is_what_a_table_says(environment: Environment) -> None:
         }
     )
     known = KnownRecords.of(TableRows(table, batch_rows=37))
-    newest = table.take(newest_by_key(table)).to_pylist()
+    newest = table.filter(pa.array(newest_rows(TableRows(table)))).to_pylist()
     by_key = {row["source_key"]: row["record_id"] for row in newest if row["source_key"]}
     assert (
         len(known.ids) == rows
