@@ -147,11 +147,10 @@ def spans(before: str, after: str) -> list[tuple[Kind, str]]:
     tail = next((i for i in range(most) if old[-1 - i] != new[-1 - i]), most)
     old_middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
     whole = max(len(old_middle), len(new_middle)) > MAX_TOKENS
-    steps = (
-        [("replace", 0, len(old_middle), 0, len(new_middle))]
-        if whole
-        else SequenceMatcher(None, old_middle, new_middle, autojunk=False).get_opcodes()
-    )
+    if whole:
+        steps = [("replace", 0, len(old_middle), 0, len(new_middle))]
+    else:
+        steps = SequenceMatcher(None, old_middle, new_middle, autojunk=False).get_opcodes()
     found: list[tuple[Kind, list[str]]] = [("same", old[:head])]
     for tag, a, b, c, d in steps:
         found.append(("same" if tag == "equal" else "removed", old_middle[a:b]))

@@ -91,11 +91,10 @@ class ColumnJudge:
                 found[no_consent_needed & ~np.isin(found, COUNTS_ALWAYS)] = PERMITTED
             codes = np.where(codes == PERMITTED, found, codes)
         last_days = looked_up.last_days.copy() if looked_up else np.full(rows, NEVER, np.int32)
-        own_days = (
-            _coded(_column(columns, self._end, rows), _ordinal, np.int32)
-            if self._end in self._judges
-            else np.full(rows, NEVER, np.int32)
-        )
+        if self._end in self._judges:
+            own_days = _coded(_column(columns, self._end, rows), _ordinal, np.int32)
+        else:
+            own_days = np.full(rows, NEVER, np.int32)
         for days in (last_days, *([own_days] if self._end in CONSENT_COLUMNS else [])):
             days[no_consent_needed] = NEVER  # the end of a consent that the record does not rest on
         return Judged(codes, np.minimum(last_days, own_days))
@@ -147,11 +146,9 @@ def _rules(governance: Governance, today: date) -> dict[str, Callable[[str | Non
 
     def licence(value: str | None) -> str:
         denied = bool((value or "").strip()) and governance.denies(value or "")
-        return (
-            "licence_denied"
-            if denied
-            else reasons.accepted_reason(value, licences, "licence_missing", "licence_not_accepted")
-        )
+        if denied:
+            return "licence_denied"
+        return reasons.accepted_reason(value, licences, "licence_missing", "licence_not_accepted")
 
     return {
         "withdrawn": reasons.withdrawal_reason,

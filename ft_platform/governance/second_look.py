@@ -95,11 +95,10 @@ def _record_claims(
     """What must hold for every record: its name, and whether it does. Shape `(rows,)`."""
     governance, record = use_case.settings.governance, use_case.settings.record
     consent_from: ConsentFrom = counts["consent_from"]
-    exempt = (
-        _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent)
-        if record.lawful_basis
-        else _same(batch, False)
-    )
+    if record.lawful_basis:
+        exempt = _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent)
+    else:
+        exempt = _same(batch, False)
     if consent_from in ("column", "lawful_basis"):
         yield "accepted_consent", pc.or_(_among(batch.column("consent"), governance.accepted_consent), exempt)
     if record.consent:
@@ -135,11 +134,10 @@ def _ledger_claims(use_case: NamedUseCase, batch: pa.RecordBatch, today: date) -
     """What must hold for a person of the ledger."""
     governance = use_case.settings.governance
     there = set(governance.ledger_fields())
-    exempt = (
-        _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent)
-        if "lawful_basis" in there
-        else _same(batch, False)
-    )
+    if "lawful_basis" in there:
+        exempt = _among(batch.column("lawful_basis"), governance.lawful_bases_without_consent)
+    else:
+        exempt = _same(batch, False)
     yield "status", pc.or_(_among(batch.column("status"), governance.accepted_consent), exempt)
     yield "withdrawn", _not_withdrawn(use_case, batch)
     if "valid_from" in there:

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.near_duplicates.candidates import Candidates
-from ft_platform.near_duplicates.links import Clusters, Links, Originals, Pairs
+from ft_platform.near_duplicates.links import Clusters, Links, Originals
 from ft_platform.near_duplicates.shingle_sets import EPSILON, ShingleSets
 from ft_platform.process.memory import give_back
 
@@ -36,31 +36,13 @@ PAIRS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
-class NearDuplicates:
-    """Verified pairs and the clusters they form.
-
-    Attributes:
-        pairs: indices `(i, j)` with i < j, sorted. Shape `(pairs, 2)`. Texts with the same set of shingles are all
-            paired with the first of them only, and only that one with others: a set of k copies gives k - 1 pairs.
-        similarity: Jaccard similarity in [threshold, 1]. Shape `(pairs,)`.
-        cluster: smallest index of the texts linked to each text, directly or through others. Shape `(texts,)`.
-        capped: buckets of texts so full that not all of their pairs were looked at.
-    """
-
-    pairs: np.ndarray
-    similarity: np.ndarray
-    cluster: np.ndarray
-    capped: int
-
-
-@dataclass(frozen=True)
 class NearDuplicateRows:
     """What each row has to do with others. Shapes `(rows,)`, dtype int32.
 
     Attributes:
         original: row that a row goes for, because it is near that one and that one stays; -1: it stays itself.
         cluster: row of smallest rank among those linked to a row, directly or through others.
-        capped: as in `NearDuplicates`.
+        capped: buckets of texts so full that not all of their pairs were looked at.
     """
 
     original: np.ndarray
@@ -71,25 +53,6 @@ class NearDuplicateRows:
 def normalized_text(text: str) -> str:
     """The text without differences of case and white space: what "the same text" means for duplicates and leakage."""
     return " ".join(text.casefold().split())
-
-
-def find_near_duplicates(texts: Sequence[str], threshold: float, *, stage: str = "near_duplicates") -> NearDuplicates:
-    """All pairs of texts with a Jaccard similarity of at least `threshold`; see `NearDuplicates` for copies.
-
-    Args:
-        texts: any order; the pairs do not depend on it unless `capped` is above 0.
-        threshold: in (0, 1].
-        stage: name that progress is reported under.
-    """
-    pairs, groups = Pairs(), Clusters(len(texts))
-    with tempfile.TemporaryDirectory(prefix="near-duplicates-") as folder:
-        array = pa.array(texts, pa.large_string())
-        capped = link_near_duplicates(
-            lambda: iter([array]), len(texts), threshold, Path(folder), stage, lambda sets: [pairs, groups]
-        )
-    return NearDuplicates(
-        np.concatenate(pairs.pairs), np.concatenate(pairs.similarity), groups.smallest().astype(np.int64), capped
-    )
 
 
 def find_near_duplicates_stream(
@@ -110,8 +73,7 @@ def find_near_duplicates_stream(
         folder: private folder; intermediate files (8 to 20 bytes a word) are removed at the end.
         stage: name that progress is reported under.
         order: rank of each row, a permutation of `range(rows)` such as `rank_of` gives: of several near duplicates the
-            one
-            of smallest rank stays. Default: the order of the rows.
+            one of smallest rank stays. Default: the order of the rows.
         left_out: rows that take no part. Shape `(rows,)`, dtype bool.
 
     Raises:
@@ -139,7 +101,7 @@ def link_near_duplicates(
     order: np.ndarray | None = None,
     left_out: np.ndarray | None = None,
 ) -> int:
-    """Gives all near duplicates, as pairs of ranks, to `links`; returns `NearDuplicates.capped`.
+    """Gives all near duplicates, as pairs of ranks, to `links`; returns `NearDuplicateRows.capped`.
 
     Args:
         links: what takes them, made once the sets are known.

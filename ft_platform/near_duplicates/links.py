@@ -19,25 +19,6 @@ class Links(Protocol):
         ...
 
 
-class Pairs:
-    """All pairs, in memory.
-
-    Attributes:
-        pairs, similarity: blocks of them.
-    """
-
-    def __init__(self) -> None:
-        self.pairs: list[np.ndarray] = [np.empty((0, 2), np.int64)]
-        self.similarity: list[np.ndarray] = [np.empty(0)]
-
-    def wanted(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        return np.ones(len(i), bool)
-
-    def add(self, i: np.ndarray, j: np.ndarray, similarity: np.ndarray) -> None:
-        self.pairs.append(np.column_stack([i, j]))
-        self.similarity.append(similarity)
-
-
 class Originals:
     """The text that each one goes for: it is near an earlier one that stays.
 

@@ -165,9 +165,8 @@ def _bytes(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """UTF-8 bytes of all texts, and where each begins, with the end: shape `(texts + 1,)`."""
     offsets = _offsets(texts)
     buffer = texts.buffers()[2]
-    data = (
-        np.frombuffer(buffer, np.uint8)[offsets[0] : offsets[-1]]
-        if buffer is not None and buffer.size
-        else np.empty(0, np.uint8)
-    )
+    if buffer is not None and buffer.size:
+        data = np.frombuffer(buffer, np.uint8)[offsets[0] : offsets[-1]]
+    else:
+        data = np.empty(0, np.uint8)
     return data, offsets - offsets[0]

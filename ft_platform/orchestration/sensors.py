@@ -36,7 +36,7 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
     def sensor(
         context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
-        from ft_platform.sources.ingest import fingerprint
+        from ft_platform.sources.discovery import fingerprint
         from ft_platform.sources.source_file import being_written
 
         source = use_case.settings.source

@@ -90,11 +90,10 @@ class BatchAnonymizer:
         ends = np.cumsum(lengths)
         rows = [replaced[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
         pairs: list[dict[Pair, None]] = [dict.fromkeys(pair for text in row for pair in text.pairs) for row in rows]
-        new = (
-            with_contents(messages, pa.array([text.text for text in replaced], pa.string()))
-            if any(t.entities for t in replaced)
-            else plain_array(messages)
-        )
+        if any(t.entities for t in replaced):
+            new = with_contents(messages, pa.array([text.text for text in replaced], pa.string()))
+        else:
+            new = plain_array(messages)
         made = {
             "messages": new,
             "subject_id": self._pseudonymized(batch.column("subject_id"), self._pseudonyms.subject, pairs),

@@ -123,11 +123,9 @@ def rule_of(use_case: NamedUseCase, column: str) -> Rule:
     if column in feature_columns(use_case):
         kind, allowed = privacy.quasi_identifiers.get(name), privacy.allowed_values.get(name)
         if treatment := privacy.columns.get(name):
-            return (
-                Rule("a keyed pseudonym", rf"^{name}_[a-z2-7]{{16}}$")
-                if treatment == "pseudonym"
-                else Rule("emptied", allows=lambda value: False)
-            )
+            if treatment == "pseudonym":
+                return Rule("a keyed pseudonym", rf"^{name}_[a-z2-7]{{16}}$")
+            return Rule("emptied", allows=lambda value: False)
         if kind in KINDS or allowed is not None:
             return Rule(f"{kind or 'a list'}", allows=partial(_may_leave, kind, frozenset(allowed or ())))
         return Rule(SCANNED)

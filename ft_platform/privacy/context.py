@@ -10,6 +10,11 @@ def cue(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{words})(?!\w)")
 
 
+def alternatives(words: str) -> tuple[str, ...]:
+    """The words of an alternation: `plate|reg no`."""
+    return tuple(words.split("|"))
+
+
 def before(text: str, start: int, width: int) -> str:
     """The `width` characters in front of `start`, lower-cased."""
     return text[max(0, start - width) : start].lower()

@@ -6,22 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from ft_platform.privacy.context import alternatives
+
 ENGLISH = tuple(calendar.month_name)[1:]
 ENGLISH_SHORT = tuple(calendar.month_abbr)[1:]
-GERMAN = (
-    "Januar",
-    "Februar",
-    "März",
-    "April",
-    "Mai",
-    "Juni",
-    "Juli",
-    "August",
-    "September",
-    "Oktober",
-    "November",
-    "Dezember",
-)
+GERMAN = alternatives("Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember")
 MONTH_LISTS = (ENGLISH, ENGLISH_SHORT, GERMAN)
 MONTHS = {name.lower(): number for names in MONTH_LISTS for number, name in enumerate(names, start=1)} | {"sept": 9}
 

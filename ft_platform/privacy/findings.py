@@ -84,11 +84,9 @@ class RememberedFindings:
 
     def _opened(self, key: bytes, sealed: bytes) -> list[Span] | None:
         content = sealed[TAG_BYTES:]
-        return (
-            [Span(*values) for values in json.loads(content)]
-            if hmac.compare_digest(self._tag(key, content), sealed[:TAG_BYTES])
-            else None
-        )
+        if hmac.compare_digest(self._tag(key, content), sealed[:TAG_BYTES]):
+            return [Span(*values) for values in json.loads(content)]
+        return None
 
     def _tag(self, key: bytes, content: bytes) -> bytes:
         return hmac.digest(self._secret, b"findings\0" + key + content, "sha256")[:TAG_BYTES]

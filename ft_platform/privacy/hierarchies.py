@@ -8,30 +8,11 @@ import re
 from collections.abc import Callable
 
 from ft_platform.privacy.dates import read_date
+from ft_platform.privacy.names import word_set
 
 ANY = "*"
 
-SPARSE_ZIP_REGIONS = frozenset(
-    (
-        "036",
-        "059",
-        "063",
-        "102",
-        "203",
-        "556",
-        "692",
-        "790",
-        "821",
-        "823",
-        "830",
-        "831",
-        "878",
-        "879",
-        "884",
-        "890",
-        "893",
-    )
-)
+SPARSE_ZIP_REGIONS = word_set("036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893")
 """First three digits shared by at most 20,000 people: to be given as 000 (45 CFR 164.514(b)(2)(i)(B); list of HHS,
 "Guidance Regarding Methods for De-identification of Protected Health Information", 2012, by the census of 2000)."""
 

@@ -127,11 +127,9 @@ class Codes:
         """Codes of a string column. Shape `(rows,)`, dtype int32."""
         encoded = pc.dictionary_encode(array, null_encoding="encode")
         values = [self._code(value) for value in encoded.dictionary.to_pylist()]
-        return (
-            np.array(values, np.int32)[encoded.indices.to_numpy(zero_copy_only=False)]
-            if values
-            else np.empty(0, np.int32)
-        )
+        if values:
+            return np.array(values, np.int32)[encoded.indices.to_numpy(zero_copy_only=False)]
+        return np.empty(0, np.int32)
 
     def _code(self, value: str | None) -> int:
         code = self._known.setdefault(value, len(self._known))
@@ -323,10 +321,20 @@ def _unique_rows(classes: _Classes) -> int:
     return int(classes.rows[classes.persons == 1].sum())
 
 
-class Generalizer:
-    """Applies a plan to batches of the rows it was made from."""
+class KAnonymousRows:
+    """Rows with coarser quasi-identifiers, without those that are not k-anonymous (`rows.Rows`).
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        rows: those that the plan was made from.
+
+    Attributes:
+        num_rows: rows that stay.
+    """
+
+    def __init__(self, rows: Rows, plan: Plan) -> None:
+        self.schema = rows.schema
+        self.num_rows = rows.num_rows - plan.counts["rows_removed"]
+        self._rows = rows
         self._plan = plan
         self._codes = {
             column: {value: code for code, value in enumerate(values)} for column, values in plan.coarse.items()
@@ -334,7 +342,22 @@ class Generalizer:
         self._removed = {tuple(row) for row in plan.removed.tolist()}
         self._known: dict[str, dict[str | None, str | None]] = {column: {} for column in plan.kinds}
 
-    def apply(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray]:
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        chosen = list(columns) if columns is not None else self.schema.names
+        for batch in self._rows.batches(list(dict.fromkeys([*chosen, *self._plan.kinds]))):
+            coarse, stays = self._made_coarser(batch)
+            kept = coarse.filter(pa.array(stays)).select(chosen)
+            if kept.num_rows:
+                yield kept
+
+    def removed(self) -> Iterator[list[str]]:
+        """Ids of the rows that do not stay, batch by batch."""
+        for batch in self._rows.batches(["record_id", *self._plan.kinds]):
+            _, stays = self._made_coarser(batch)
+            if not stays.all():
+                yield batch.column("record_id").filter(pa.array(~stays)).to_pylist()
+
+    def _made_coarser(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, np.ndarray]:
         """The batch with coarser values, and which of its rows stay. Shape `(rows,)`, dtype bool."""
         columns, codes = dict(zip(batch.schema.names, batch.columns, strict=True)), []
         for column, kind in self._plan.kinds.items():
@@ -352,34 +375,3 @@ class Generalizer:
         if value not in known:
             known[value] = coarser(kind, self._plan.levels[column], value)
         return known[value]
-
-
-class KAnonymousRows:
-    """Rows with coarser quasi-identifiers, without those that are not k-anonymous (`rows.Rows`).
-
-    Attributes:
-        num_rows: rows that stay.
-    """
-
-    def __init__(self, rows: Rows, plan: Plan) -> None:
-        self.schema = rows.schema
-        self.num_rows = rows.num_rows - plan.counts["rows_removed"]
-        self._rows = rows
-        self._plan = plan
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        generalizer = Generalizer(self._plan)
-        chosen = list(columns) if columns is not None else self.schema.names
-        for batch in self._rows.batches(list(dict.fromkeys([*chosen, *self._plan.kinds]))):
-            coarse, stays = generalizer.apply(batch)
-            kept = coarse.filter(pa.array(stays)).select(chosen)
-            if kept.num_rows:
-                yield kept
-
-    def removed(self) -> Iterator[list[str]]:
-        """Ids of the rows that do not stay, batch by batch."""
-        generalizer = Generalizer(self._plan)
-        for batch in self._rows.batches(["record_id", *self._plan.kinds]):
-            _, stays = generalizer.apply(batch)
-            if not stays.all():
-                yield batch.column("record_id").filter(pa.array(~stays)).to_pylist()

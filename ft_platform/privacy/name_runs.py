@@ -58,13 +58,14 @@ class Run:
         for index in range(last + 1, min(len(self.words), first + 4)):
             if len(self.words[index][2]) > 1 and self.words[index][2][0].isupper():
                 last = index
-        return self.words[first][0], self.words[last][1] - _possessive(self.words[last][2])
+        return self.words[first][0], self.words[last][1] - possessive(self.words[last][2])
 
     def has_known_name(self) -> bool:
         return any(is_known_name(self.words[i][2]) for i in self.names)
 
 
-def _possessive(word: str) -> int:
+def possessive(word: str) -> int:
+    """Characters of an ending `'s`."""
     return 2 if word.endswith(("'s", "’s")) else 0
 
 

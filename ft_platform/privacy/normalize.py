@@ -166,11 +166,9 @@ def normalize(text: str) -> Normalized:
     if DIGIT_IN_WORD.search(work.text):
         work.substitute(WORD_OCR, lambda m: m.group().translate(AS_LETTER))
     as_digits = _as_digits(work.text) if LETTER_AT_DIGIT.search(work.text) else ""
-    return (
-        Normalized(work.text, as_digits, tuple(work.starts), tuple(work.ends))
-        if work.changed
-        else Normalized(text, as_digits)
-    )
+    if work.changed:
+        return Normalized(work.text, as_digits, tuple(work.starts), tuple(work.ends))
+    return Normalized(text, as_digits)
 
 
 def _as_digits(text: str) -> str:

@@ -80,12 +80,6 @@ def _wrapped(text: str, place: int, inside: bool, dice: random.Random) -> str:
     return "\n" if text[place] == " " and place // 60 > text.rfind(" ", 0, place) // 60 and place >= 60 else text[place]
 
 
-def _digits_as_letters(text: str, place: int, inside: bool, dice: random.Random) -> str:
-    """Scanned digits: one in ten zeros and ones of numbers becomes a letter."""
-    table = {"0": "O", "1": "l", "5": "S", "8": "B"}
-    return table[text[place]] if inside and text[place] in table and dice.random() < 0.25 else text[place]
-
-
 def _letters_as_digits(text: str, place: int, inside: bool, dice: random.Random) -> str:
     """Scanned letters inside words: `o`, `l` and `e` become digits."""
     table = {"o": "0", "l": "1", "e": "3"}
@@ -115,12 +109,9 @@ def _marked(mark: str) -> Callable[[GoldText], GoldText]:
     return change
 
 
-def _json_escape(char: str) -> str:
-    return json.dumps(char)[1:-1]
-
-
 LATIN_TO_CYRILLIC = dict(zip("aceopxyiAEKMHOPCTX", "асеорхуіАЕКМНОРСТХ", strict=True))
 LATIN_TO_GREEK = dict(zip("oviAEIKMNOPTXZ", "ονιΑΕΙΚΜΝΟΡΤΧΖ", strict=True))
+DIGITS_TO_LETTERS = {"0": "O", "1": "l", "5": "S", "8": "B"}
 QUOTES_AND_DASHES = {"-": "\u2013", "'": "\u2019", '"': "\u201d"}
 
 
@@ -154,14 +145,14 @@ PERTURBATIONS: dict[str, Callable[[GoldText], GoldText]] = {
     "decomposed accents": _edit(_each(lambda c: unicodedata.normalize("NFD", c))),
     "without accents": _edit(_each(_without_accents)),
     "typographic dashes and quotes": _edit(_swapped(QUOTES_AND_DASHES)),
-    "scanned digits": _edit(_digits_as_letters),
+    "scanned digits": _edit(_swapped(DIGITS_TO_LETTERS, 0.25)),
     "scanned letters": _edit(_letters_as_digits),
     "table row": _edit(_each(lambda c: " / " if c == "\n" else c), "| 17 | open | ", " | 2024 |"),
     "CSV field": _edit(_each(lambda c: '""' if c == '"' else c), '17,open,"', '",2024'),
     "bullet list": _lines("- "),
     "numbered list": _lines("1. "),
     "quoted reply": _lines("> "),
-    "JSON inside the text": _edit(_each(_json_escape), '{"id": 17, "note": "', '", "state": "open"}'),
+    "JSON inside the text": _edit(_each(lambda c: json.dumps(c)[1:-1]), '{"id": 17, "note": "', '", "state": "open"}'),
     "HTML": _edit(_each(lambda c: "<br>" if c == "\n" else escape(c).replace("@", "&#64;")), "<p>", "</p>"),
     "bold marks": _marked("**"),
 }

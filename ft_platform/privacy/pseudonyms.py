@@ -6,6 +6,7 @@ import hmac
 import unicodedata
 
 from ft_platform.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
+from ft_platform.privacy.names import word_set
 from ft_platform.settings.environment import Environment
 
 LENGTH = 8
@@ -18,18 +19,9 @@ SUBJECT_LENGTH = 16
 KNOWN = 100_000
 """Pseudonyms that a process remembers."""
 
-SAME_DIGITS = {
-    "PHONE",
-    "CREDIT_CARD",
-    "IBAN",
-    "US_SSN",
-    "BANK_ACCOUNT",
-    "DE_TAX_ID",
-    "UK_NINO",
-    "ES_DNI",
-    "MEDICAL_RECORD_NUMBER",
-    "MAC_ADDRESS",
-}
+SAME_DIGITS = word_set(
+    "PHONE CREDIT_CARD IBAN US_SSN BANK_ACCOUNT DE_TAX_ID UK_NINO ES_DNI MEDICAL_RECORD_NUMBER MAC_ADDRESS"
+)
 """Entities whose blanks and signs mean nothing: `415-555-0123` and `(415) 555 0123` are one number."""
 
 

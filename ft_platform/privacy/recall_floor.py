@@ -93,11 +93,9 @@ def _status(
         return BELOW
     if annotated.basis == "other_texts":
         return NOT_MEASURED
-    return (
-        ABOVE
-        if found == {ABOVE} and not annotated.gaps and not _unseen(annotated, entities) and not nothing
-        else NOT_PROVEN
-    )
+    if found == {ABOVE} and not annotated.gaps and not _unseen(annotated, entities) and not nothing:
+        return ABOVE
+    return NOT_PROVEN
 
 
 def _unseen(annotated: Annotated, entities: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -120,11 +118,10 @@ def _said(
         ]
         yield f"Too little is found in {annotated.about}: {_listed(low)}; at least {floor:g} of every entity must be."
     elif status == NOT_MEASURED:
-        easier = (
-            f" In {annotated.about}, which may be easier, {scores.recall:.3f} is found."
-            if scores.recall is not None
-            else ""
-        )
+        if scores.recall is not None:
+            easier = f" In {annotated.about}, which may be easier, {scores.recall:.3f} is found."
+        else:
+            easier = ""
         yield f"Recall was not measured on this source: {annotated.why_not}.{easier}"
     elif status == NOT_PROVEN:
         few = [

@@ -6,7 +6,7 @@ for other languages the kinds of street that official address registers list mos
 
 import re
 
-from ft_platform.privacy.context import cue
+from ft_platform.privacy.context import alternatives, cue
 
 SUFFIX = (
     "streets?|str?|avenue|ave|av|boulevard|blvd|roads?|rd|drive|dr|lane|ln|parkway|pkwy|highway|hwy|terrace|trail|trl|turnpike"
@@ -91,27 +91,9 @@ OTHER_STREET = re.compile(
 )
 """In front of an address: the first of two streets, `Mill Lane and Baker Street 5`."""
 
-LED_HINTS = (
-    "address",
-    "live",
-    "living",
-    "resid",
-    "located",
-    "meet",
-    "moved",
-    "taxi",
-    "arrived",
-    "return",
-    "sen",
-    "ship",
-    "deliver",
-    "corner",
-    " is at",
-    " is on",
-    "off at",
-    "off on",
-    "stop at",
-    "wohn",
+LED_HINTS = alternatives(
+    "address|live|living|resid|located|meet|moved|taxi|arrived|return|sen|ship|deliver|corner| is at| is on|off at"
+    "|off on|stop at|wohn"
 )
 LED_CUE = re.compile(
     r"(?<!\w)(?:address(?:es)?(?!\w)[^.!?\n]{0,35}?"

@@ -17,6 +17,7 @@ import pwd
 import secrets
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -232,23 +233,13 @@ class Vault:
         """
         if not reason.strip() or len(reason) > LONGEST_REASON:
             raise ConfigError([f"a reason of 1 to {LONGEST_REASON} characters is required; it goes into the audit log"])
-        manifests = list(self._manifests())
-        readable = [m for m in manifests if keys and keys.holds(m["sealed_for"])]
-        if not keys or (manifests and not readable):
-            self._note(pseudonym, reason, "refused: no fitting key", [])
-            why = f"none of {len(manifests)} was sealed for this vault key" if keys else "there is no vault key"
-            raise KeyMissing(
-                f"no vault of {self._use_case} can be opened here: {why}",
-                "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)",
-            )
-        try:
-            originals = {
-                original: None for manifest in readable for original in self._look_up(manifest, pseudonym, keys)
-            }
-        except CorruptVersion:
-            self._note(pseudonym, reason, "refused: damaged", [m["id"] for m in readable])
-            raise
-        self._note(pseudonym, reason, f"{len(originals)} found", [m["id"] for m in readable])
+        readable = self._readable(pseudonym, keys, reason)
+        originals: dict[str, None] = {}
+        with self._damage_noted(pseudonym, reason, readable):
+            for manifest in readable:
+                entries = self._entries(manifest, shard_of(pseudonym), keys) if keys else []
+                originals |= {one["original"]: None for one in entries if one["pseudonym"] == pseudonym}
+        self._note(pseudonym, reason, f"{len(originals)} found", readable)
         return list(originals)
 
     def originals_among(self, values: Iterable[str], keys: VaultKeys, reason: str) -> int:
@@ -264,29 +255,16 @@ class Vault:
             KeyMissing: no vault can be opened with this key.
         """
         asked = [_folded(value) for value in values]
-        readable = [manifest for manifest in self._manifests() if keys.holds(manifest["sealed_for"])]
-        if not readable:
-            self._note(EVERY, reason, "refused: no fitting key", [])
-            raise KeyMissing(
-                f"no vault of {self._use_case} can be opened with this key",
-                "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)",
-            )
+        readable = self._readable(EVERY, keys, reason, required=True)
         wanted, known = set(asked), set()
-        try:
+        with self._damage_noted(EVERY, reason, readable):
             for manifest in readable:
                 for shard in range(SHARDS):
-                    known |= {
-                        folded
-                        for entry in self._entries(manifest, shard, keys)
-                        if (folded := _folded(entry["original"])) in wanted
-                    }
-        except CorruptVersion:
-            self._note(EVERY, reason, "refused: damaged", [manifest["id"] for manifest in readable])
-            raise
+                    known |= wanted.intersection(
+                        _folded(one["original"]) for one in self._entries(manifest, shard, keys)
+                    )
         found = sum(value in known for value in asked)
-        self._note(
-            EVERY, reason, f"{found} of {len(asked)} values are originals", [manifest["id"] for manifest in readable]
-        )
+        self._note(EVERY, reason, f"{found} of {len(asked)} values are originals", readable)
         return found
 
     def notes(self) -> list[dict[str, Any]]:
@@ -296,12 +274,29 @@ class Vault:
             (json.loads(self._fs.cat_file(path)) for path in self._list("audit")), key=lambda note: note["at"]
         )
 
-    def _look_up(self, manifest: dict[str, Any], pseudonym: str, keys: VaultKeys) -> list[str]:
-        return [
-            entry["original"]
-            for entry in self._entries(manifest, shard_of(pseudonym), keys)
-            if entry["pseudonym"] == pseudonym
-        ]
+    def _readable(
+        self, pseudonym: str, keys: VaultKeys | None, reason: str, required: bool = False
+    ) -> list[dict[str, Any]]:
+        """Manifests of the vaults that a key opens. Without one the attempt is noted and refused; with `required` also
+        where there is no vault."""
+        manifests = list(self._manifests())
+        readable = [manifest for manifest in manifests if keys and keys.holds(manifest["sealed_for"])]
+        if readable or (keys and not manifests and not required):
+            return readable
+        self._note(pseudonym, reason, "refused: no fitting key", [])
+        why = f"none of {len(manifests)} was sealed for this vault key" if keys else "there is no vault key"
+        raise KeyMissing(
+            f"no vault of {self._use_case} can be opened here: {why}",
+            "Use the key of the role that may read (FT_VAULT_KEY_PROVIDER)",
+        )
+
+    @contextmanager
+    def _damage_noted(self, pseudonym: str, reason: str, vaults: list[dict[str, Any]]) -> Iterator[None]:
+        try:
+            yield
+        except CorruptVersion:
+            self._note(pseudonym, reason, "refused: damaged", vaults)
+            raise
 
     def _entries(self, manifest: dict[str, Any], shard: int, keys: VaultKeys) -> list[dict[str, str]]:
         """All pairs of a part of a vault."""
@@ -323,7 +318,7 @@ class Vault:
         self._fs.invalidate_cache()
         return sorted(self._fs.ls(folder, detail=False)) if self._fs.exists(folder) else []
 
-    def _note(self, pseudonym: str, reason: str, outcome: str, vaults: list[str]) -> None:
+    def _note(self, pseudonym: str, reason: str, outcome: str, vaults: list[dict[str, Any]]) -> None:
         """One file per look-up: written whole or not at all, and nobody else's note is touched."""
         note = {
             "at": _now(),
@@ -332,7 +327,7 @@ class Vault:
             "pseudonym": pseudonym,
             "reason": reason,
             "outcome": outcome,
-            "vaults": vaults,
+            "vaults": [manifest["id"] for manifest in vaults],
         }
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
         self._lake.close_zone("vault")

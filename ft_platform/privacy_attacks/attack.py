@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.models.rendering.renderer import Renderer, shared_prefix
-from ft_platform.privacy_attacks.extraction import Copied, Target, copied, extraction, not_extracted, targets
+from ft_platform.privacy_attacks.extraction import NOTHING, Copied, Target, copied, extraction, not_extracted, targets
 from ft_platform.privacy_attacks.inputs import STAGE
 from ft_platform.privacy_attacks.membership import SideLosses
 from ft_platform.privacy_attacks.records import Sample, sides
@@ -83,26 +83,15 @@ class Attacker:
         if not self.writes_text:
             return Attacked(losses, not_extracted(NO_TEXT), None)
         of = "answers" if self.writes_answers else "user texts"
-        rates = extraction(
-            self._copied(self.targets["train"]),
-            self._copied(self.targets["test"]),
-            untrained,
-            of,
-            self.settings.confidence,
-        )
+        train, test = (self._copied(self.targets[side]) for side in ("train", "test"))
+        rates = extraction(train, test, untrained, of, self.settings.confidence)
         return Attacked(losses, rates, self._own_texts())
 
     def _work(self) -> int:
         """Records and texts that go through a model."""
-        rows = sum(len(sample) for sample in self.samples.values()) + sum(
-            len(self.samples[side]) for side in ("train", "test")
-        )
-        texts = (
-            2 * len(self.targets["train"]) + len(self.targets["test"]) + self.settings.samples
-            if self.writes_text
-            else 0
-        )
-        return rows + texts
+        rows = sum(map(len, self.samples.values())) + sum(len(self.samples[side]) for side in ("train", "test"))
+        texts = 2 * len(self.targets["train"]) + len(self.targets["test"]) + self.settings.samples
+        return rows + (texts if self.writes_text else 0)
 
     def _tick(self, before: int, done: int) -> None:
         self._done = before + done
@@ -124,17 +113,16 @@ class Attacker:
 
     def _copied(self, found: list[Target]) -> Copied:
         if not found:
-            return Copied(0, 0, 0)
+            return NOTHING
         return copied(self._written([target.prompt for target in found], self.settings.continuation_tokens), found)
 
     def _own_texts(self) -> list[str]:
         """Answers to test records, where the model writes answers; otherwise messages of users that it makes up. Drawn
         by seed."""
-        prompts = (
-            [row.input_ids[: row.prompt_length] for row in self.samples["test"].rows]
-            if self.writes_answers
-            else [self.renderer.prefix_ids()]
-        )
+        if self.writes_answers:
+            prompts = [row.input_ids[: row.prompt_length] for row in self.samples["test"].rows]
+        else:
+            prompts = [self.renderer.prefix_ids()]
         if not prompts:
             return []
         asked = [prompts[place % len(prompts)] for place in range(self.settings.samples)]

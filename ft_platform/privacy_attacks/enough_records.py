@@ -36,11 +36,9 @@ def for_gain(verbatim: float, baseline: float, limit: float, confidence: float) 
         verbatim, baseline: shares of training and of test texts that were continued word for word; both 0 where nothing
             was measured yet.
     """
-    return (
-        _fewest(lambda rows: difference_of_shares(verbatim, rows, baseline, rows, confidence)["high"], limit)
-        if verbatim - baseline < limit
-        else None
-    )
+    if verbatim - baseline < limit:
+        return _fewest(lambda rows: difference_of_shares(verbatim, rows, baseline, rows, confidence)["high"], limit)
+    return None
 
 
 def _fewest(upper_end: Callable[[int], float], limit: float) -> int | None:

@@ -82,6 +82,9 @@ class Copied:
     near: int
 
 
+NOTHING = Copied(0, 0, 0)
+
+
 def copied(written: Sequence[Sequence[int]], expected: Sequence[Target]) -> Copied:
     pairs = [
         (list(mine[: len(target.expected)]), target.expected) for mine, target in zip(written, expected, strict=True)
@@ -119,13 +122,5 @@ def extraction(train: Copied, test: Copied, untrained: Copied, of: str, confiden
 
 def not_extracted(why: str) -> dict[str, Any]:
     """The same keys where there is nothing to extract."""
-    names = (
-        "verbatim",
-        "near_verbatim",
-        "baseline",
-        "baseline_near_verbatim",
-        "untrained",
-        "untrained_near_verbatim",
-        "gain",
-    )
-    return {**dict.fromkeys(names), "of": None, "rows": 0, "status": why}
+    figures = extraction(NOTHING, NOTHING, NOTHING, "", 0.0)
+    return {**figures, "of": None, "rows": 0, "status": why}

@@ -42,11 +42,10 @@ def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
 def _problems(lake: Lake, use_case: NamedUseCase, report: ArtifactVersion) -> list[str]:
     newest = next(iter(lake.artifacts(use_case.name, "adapter_checkpoint")), None)
     attacked = next(parent.id for parent in lake.manifest(report).parents if parent.name == "adapter_checkpoint")
-    other = (
-        [f"{report.id} is about checkpoint {attacked}; the newest is {newest.artifact_id}"]
-        if newest and newest.artifact_id != attacked
-        else []
-    )
+    if newest and newest.artifact_id != attacked:
+        other = [f"{report.id} is about checkpoint {attacked}; the newest is {newest.artifact_id}"]
+    else:
+        other = []
     return [*other, *problems_with(lake, use_case, report)]
 
 

@@ -103,11 +103,9 @@ def guess_answer(columns: Columns) -> Guess | None:
         one for one in columns if one.kind == "text" and one.words >= TEXT_WORDS and one.different > one.filled / 10
     ]
     found = _first_by_name(able, ANSWER_NAMES)
-    return (
-        Guess((found.name,), f"its name says so, and its texts have {found.words:g} words at the median")
-        if found
-        else None
-    )
+    if found:
+        return Guess((found.name,), f"its name says so, and its texts have {found.words:g} words at the median")
+    return None
 
 
 def guess_id(columns: Columns) -> Guess | None:

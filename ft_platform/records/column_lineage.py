@@ -7,9 +7,7 @@ import pyarrow as pa
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema
 from ft_platform.use_case.named import NamedUseCase
 
-QUARANTINED = pa.schema(
-    [pa.field("record_id", pa.string()), pa.field("expectation", pa.string()), pa.field("columns", pa.string())]
-)
+QUARANTINED = pa.schema([(name, pa.string()) for name in ("record_id", "expectation", "columns")])
 """Columns of `quarantined_records`: one row per record and expectation that it does not meet. Never a value: the record
 stays readable in the version before."""
 

@@ -22,13 +22,13 @@ SIDES = ("train", "validation", "test")
 PROVENANCE = ("source_uri", "source_position", "source_hash", "ingested_at")
 """Where a row came from. Not part of the content hash: the same rows in another file are the same content."""
 
-REMOVED = pa.schema(
-    [
-        pa.field("record_id", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("duplicate_of", pa.string()),
-    ]
-)
+
+def text_fields(names: str) -> list[pa.Field]:
+    """Columns of texts, from their names with blanks between."""
+    return [pa.field(name, pa.string()) for name in names.split()]
+
+
+REMOVED = pa.schema(text_fields("record_id reason duplicate_of"))
 """Removed rows of a stage: never their text, which stays readable in the parent version."""
 
 
@@ -45,12 +45,8 @@ def with_contents(messages: pa.Array | pa.ChunkedArray, new: pa.Array) -> pa.Arr
     """The `messages` column with its texts replaced, in the order of `contents`."""
     array = plain_array(messages)
     flat = array.flatten()
-    offsets = pa.concat_arrays(
-        [
-            pa.array([0], pa.int32()),
-            pc.cast(pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0)), pa.int32()),
-        ]
-    )
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cast(ends, pa.int32())])
     structs = pa.StructArray.from_arrays([flat.field("role"), new], fields=list(MESSAGES.value_type))
     return pa.ListArray.from_arrays(offsets, structs, type=MESSAGES)
 

@@ -19,52 +19,31 @@ SUPERSEDED = "superseded"
 DUPLICATES = ("exact_duplicate", "near_duplicate")
 SHOWN = 4
 CAUSES = {
-    (
-        "exact_duplicate",
-        "near_duplicate",
-    ): "the texts repeat each other, as those of a category do: name a column of free text in record.text",
-    (
-        "too_short",
-        "empty",
-        "too_few_tokens",
-        "few_letters",
-    ): "the texts are short: name the column of the text in record.text, or lower cleaning.min_characters",
-    ("too_long", "too_many_tokens"): "the texts are long: raise cleaning.max_characters or cleaning.max_tokens",
-    (
-        "language_not_allowed",
-        "language_undetermined",
-    ): "the texts are in other languages than cleaning.allowed_languages",
-    ("label_missing",): "the column in record.label is mostly empty: name another one",
-    ("answer_missing",): "the column in record.answer is mostly empty: name another one",
-    (
-        "consent_missing",
-        "consent_not_accepted",
-    ): "other values than governance.accepted_consent stand in the column of record.consent: compare them",
-    (
-        "not_in_ledger",
-        "subject_missing",
-    ): "record.subject and the ledger name persons differently: compare the ids of both",
-    (
-        "purpose_not_permitted",
-    ): "governance.purpose is not among the purposes of the records, letter by letter: compare them",
-    (
-        "lawful_basis_missing",
-        "lawful_basis_not_accepted",
-    ): "compare governance.lawful_bases with the values in the source",
-    (
-        "jurisdiction_missing",
-        "jurisdiction_not_permitted",
-    ): "compare governance.jurisdictions with the values in the source",
-    (
-        "licence_missing",
-        "licence_denied",
-        "licence_not_accepted",
-    ): "compare governance.accepted_licences with the values in the source",
-    (
-        "expired",
-        "consent_expired",
-        "consent_not_yet_valid",
-    ): "the days of the records have passed, or are read from the wrong column",
+    "exact_duplicate near_duplicate": (
+        "the texts repeat each other, as those of a category do: name a column of free text in record.text"
+    ),
+    "too_short empty too_few_tokens few_letters": (
+        "the texts are short: name the column of the text in record.text, or lower cleaning.min_characters"
+    ),
+    "too_long too_many_tokens": "the texts are long: raise cleaning.max_characters or cleaning.max_tokens",
+    "language_not_allowed language_undetermined": "the texts are in other languages than cleaning.allowed_languages",
+    "label_missing": "the column in record.label is mostly empty: name another one",
+    "answer_missing": "the column in record.answer is mostly empty: name another one",
+    "consent_missing consent_not_accepted": (
+        "other values than governance.accepted_consent stand in the column of record.consent: compare them"
+    ),
+    "not_in_ledger subject_missing": "record.subject and the ledger name persons differently: compare the ids of both",
+    "purpose_not_permitted": (
+        "governance.purpose is not among the purposes of the records, letter by letter: compare them"
+    ),
+    "lawful_basis_missing lawful_basis_not_accepted": "compare governance.lawful_bases with the values in the source",
+    "jurisdiction_missing jurisdiction_not_permitted": "compare governance.jurisdictions with the values in the source",
+    "licence_missing licence_denied licence_not_accepted": (
+        "compare governance.accepted_licences with the values in the source"
+    ),
+    "expired consent_expired consent_not_yet_valid": (
+        "the days of the records have passed, or are read from the wrong column"
+    ),
 }
 """Reasons -> what is likely to be wrong where most records are removed for them, and what to do."""
 
@@ -96,7 +75,7 @@ class Lost:
     def cause(self) -> str:
         """What is likely to be wrong and what to do; empty where nothing is known of the commonest reason."""
         commonest = next(iter(self.reasons), "")
-        return next((text for reasons, text in CAUSES.items() if commonest in reasons), "")
+        return next((text for reasons, text in CAUSES.items() if commonest in reasons.split()), "")
 
 
 def lost_rows(kept: int, removed: Mapping[str, int]) -> Lost:

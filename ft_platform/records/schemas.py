@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from ft_platform.records.columns import COUNTS, MESSAGES
+from ft_platform.records.columns import COUNTS, MESSAGES, text_fields
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -12,38 +12,25 @@ def feature_columns(use_case: NamedUseCase) -> list[str]:
 
 def raw_schema(use_case: NamedUseCase) -> pa.Schema:
     """Columns of `raw_records` and `permitted_records` (restricted zone)."""
+    mapped = [*use_case.settings.record.permission_columns(), *feature_columns(use_case)]
     return pa.schema(
         [
-            pa.field("record_id", pa.string()),
-            pa.field("source_key", pa.string()),
-            pa.field("source_uri", pa.string()),
+            *text_fields("record_id source_key source_uri"),
             pa.field("source_position", pa.int64()),
-            pa.field("source_hash", pa.string()),
+            *text_fields("source_hash"),
             pa.field("ingested_at", pa.timestamp("us", tz="UTC")),
-            pa.field("subject_id", pa.string()),
+            *text_fields("subject_id"),
             pa.field("messages", MESSAGES),
-            pa.field("label", pa.string()),
-            pa.field("record_date", pa.string()),
-            pa.field("consent", pa.string()),
-            pa.field("purpose", pa.string()),
-            pa.field("expires", pa.string()),
-            *[pa.field(name, pa.string()) for name in use_case.settings.record.permission_columns()],
-            *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
+            *text_fields("label record_date consent purpose expires"),
+            *[pa.field(name, pa.string()) for name in mapped],
         ]
     )
 
 
 def cleaned_schema(use_case: NamedUseCase) -> pa.Schema:
     """Columns of `cleaned_records` (restricted zone): raw columns, what was changed, and hashes before and after."""
-    return pa.schema(
-        [
-            *raw_schema(use_case),
-            pa.field("changes", pa.list_(pa.string())),
-            pa.field("sha256_before", pa.string()),
-            pa.field("sha256_after", pa.string()),
-            pa.field("text_characters", pa.int32()),
-        ]
-    )
+    changes, hashes = pa.field("changes", pa.list_(pa.string())), text_fields("sha256_before sha256_after")
+    return pa.schema([*raw_schema(use_case), changes, *hashes, pa.field("text_characters", pa.int32())])
 
 
 def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
@@ -51,14 +38,12 @@ def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
     original."""
     return pa.schema(
         [
-            pa.field("record_id", pa.string()),
-            pa.field("subject_id", pa.string()),
+            *text_fields("record_id subject_id"),
             pa.field("messages", MESSAGES),
-            pa.field("label", pa.string()),
-            pa.field("record_date", pa.string()),
+            *text_fields("label record_date"),
             *[pa.field(name, pa.string()) for name in feature_columns(use_case)],
             pa.field("entities", COUNTS),
-            pa.field("sha256_after", pa.string()),
+            *text_fields("sha256_after"),
             pa.field("text_characters", pa.int32()),
         ]
     )
@@ -66,4 +51,4 @@ def anonymized_schema(use_case: NamedUseCase) -> pa.Schema:
 
 def splits_schema(use_case: NamedUseCase) -> pa.Schema:
     """Columns of `splits` (shared zone): anonymized columns, the group that stays together, and the side."""
-    return pa.schema([*anonymized_schema(use_case), pa.field("group_id", pa.string()), pa.field("split", pa.string())])
+    return pa.schema([*anonymized_schema(use_case), *text_fields("group_id split")])

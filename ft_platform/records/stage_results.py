@@ -11,18 +11,10 @@ from ft_platform.records.columns import REMOVED
 from ft_platform.records.rows import Rows
 
 
-def removed_table(
-    record_ids: Iterable[str], reasons: Iterable[str], duplicate_of: Iterable[str | None] | None = None
-) -> pa.Table:
+def removed_table(record_ids: Iterable[str], reasons: Iterable[str]) -> pa.Table:
     ids = list(record_ids)
-    return pa.table(
-        {
-            "record_id": ids,
-            "reason": list(reasons),
-            "duplicate_of": list(duplicate_of) if duplicate_of is not None else [None] * len(ids),
-        },
-        schema=REMOVED,
-    )
+    columns = {"record_id": ids, "reason": list(reasons), "duplicate_of": [None] * len(ids)}
+    return pa.table(columns, schema=REMOVED)
 
 
 def reason_counts(removed: pa.RecordBatch | pa.Table) -> dict[str, int]:

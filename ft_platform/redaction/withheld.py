@@ -85,11 +85,9 @@ def open_private(path: Path, mode: str = "ab"):
 
 def harmless(name: str) -> str:
     """A file name out of a key of Dagster; what may lead elsewhere or is too long becomes a hash."""
-    return (
-        name
-        if re.fullmatch(r"[\w][\w.\-]{0,99}", name)
-        else hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:32]
-    )
+    if re.fullmatch(r"[\w][\w.\-]{0,99}", name):
+        return name
+    return hashlib.sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def _remove_old(folder: Path) -> None:

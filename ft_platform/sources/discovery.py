@@ -84,11 +84,10 @@ def find_parts(source: Source, environment: Environment) -> Found:
         fs.invalidate_cache()
         try:
             local = isinstance(fs, LocalFileSystem)
-            found = (
-                _resolve(source, fs, path)
-                if local
-                else answered(uri, source.limits.silent_seconds, lambda: once(lambda: _resolve(source, fs, path)))
-            )
+            if local:
+                found = _resolve(source, fs, path)
+            else:
+                found = answered(uri, source.limits.silent_seconds, lambda: once(lambda: _resolve(source, fs, path)))
         except FileNotFoundError:  # a bucket that does not exist
             found = Found([])
     except FtError:

@@ -18,7 +18,7 @@ from ft_platform.records.schemas import raw_schema
 from ft_platform.settings.environment import Environment
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.digests import text_digests, to_hex
-from ft_platform.sources.discovery import Found, find_parts, fingerprint, hashes
+from ft_platform.sources.discovery import Found, find_parts, hashes
 from ft_platform.sources.file_format import OpenFile
 from ft_platform.sources.known_records import KnownRecords
 from ft_platform.sources.mapping import MappedRows, map_batch
@@ -27,8 +27,6 @@ from ft_platform.sources.record_ids import RecordIds
 from ft_platform.sources.repeated_keys import Keys
 from ft_platform.sources.text_encoding import FoundEncoding
 from ft_platform.use_case.named import NamedUseCase
-
-__all__ = ["Ingest", "fingerprint", "read_new_records"]
 
 SHOWN_PROBLEMS = 4
 """Files whose problems a message tells, a line each."""
@@ -52,6 +50,7 @@ class _Reading:
     problems: list[SourceError] = field(default_factory=list)
 
 
+@dataclass
 class Ingest:
     """What is new in a source. Nothing is read before `batches` is.
 
@@ -67,25 +66,14 @@ class Ingest:
         marks: URI of a table -> highest value of its high-water column, once `batches` is used up.
     """
 
-    def __init__(
-        self,
-        files: dict[str, str],
-        unchanged: bool,
-        whole: bool,
-        batches: Iterator[pa.RecordBatch],
-        counts: dict[str, Any],
-        marks: dict[str, str],
-        ids: RecordIds,
-        schema: pa.Schema,
-    ) -> None:
-        self.files = files
-        self.unchanged = unchanged
-        self.whole = whole
-        self.batches = batches
-        self.counts = counts
-        self.marks = marks
-        self._ids = ids
-        self._schema = schema
+    files: dict[str, str]
+    unchanged: bool
+    whole: bool
+    batches: Iterator[pa.RecordBatch]
+    counts: dict[str, Any]
+    marks: dict[str, str]
+    _ids: RecordIds
+    _schema: pa.Schema
 
     @cached_property
     def records(self) -> pa.Table:

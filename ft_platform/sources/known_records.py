@@ -37,7 +37,7 @@ class KnownRecords:
 
     @classmethod
     def of(cls, rows: Rows) -> "KnownRecords":
-        """Of a `raw_records` table. Newest: as `records.newest_by_key` has it."""
+        """Of a `raw_records` table. Newest: as `records.newest_rows` has it."""
         parts: dict[str, list[np.ndarray]] = {
             name: [] for name in ("ids", "keys", "keyed_ids", "times", "positions", "without_key")
         }

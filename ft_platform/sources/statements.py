@@ -8,21 +8,32 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from ft_platform.errors import SourceError
+from ft_platform.errors import SourceError, TransientError
 from ft_platform.settings.source import Source
 from ft_platform.sources.budget import over
 from ft_platform.sources.digests import digest
+from ft_platform.sources.local_files import require_regular
 
 CONNECT_SECONDS = 15
 QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
-MARKS: dict[str, Any] = {
-    "int": int,
-    "str": str,
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "Decimal": Decimal,
-}
+DAYS = {"datetime": datetime.fromisoformat, "date": date.fromisoformat}
+MARKS: dict[str, Any] = {"int": int, "str": str, **DAYS, "Decimal": Decimal}
 """Types that a high-water column may have, and how each is read from text."""
+
+
+def sqlite_file(source: Source, name: str) -> str:
+    """The whole path of a file.
+
+    Raises:
+        SourceError: there is no such file, or it is not a regular one.
+    """
+    path = os.path.abspath(os.path.expanduser(name))
+    if not os.path.exists(path):
+        raise SourceError(
+            f"source.uri {source.uri}: there is no file {path}", "Correct source.uri, or put the file there"
+        )
+    require_regular(path)
+    return path
 
 
 def libpq_options(source: Source) -> dict[str, int]:
@@ -99,14 +110,8 @@ def written_mark(uri: str, value: Any) -> str | None:
     """A value of the high-water column as text that says its type."""
     if value is None:
         return None
-    kind = next(
-        (
-            name
-            for name, of in (("int", int), ("str", str), ("datetime", datetime), ("date", date), ("Decimal", Decimal))
-            if isinstance(value, of)
-        ),
-        None,
-    )
+    types = {"int": int, "str": str, "datetime": datetime, "date": date, "Decimal": Decimal}
+    kind = next((name for name, of in types.items() if isinstance(value, of)), None)
     if kind is None or isinstance(value, bool):
         raise SourceError(
             f"{uri}: the high-water column is of type {type(value).__name__}",
@@ -117,6 +122,13 @@ def written_mark(uri: str, value: Any) -> str | None:
 
 def mark_value(mark: str | None) -> Any:
     return next(MARKS[kind](text) for kind, text in json.loads(mark).items()) if mark else None
+
+
+def unreachable(uri: str) -> TransientError:
+    return TransientError(
+        f"{uri}: the database cannot be reached, or refuses the account",
+        "Check host, account and source.password_variable, then run again",
+    )
 
 
 def unreadable(uri: str) -> SourceError:

@@ -267,11 +267,10 @@ def _legacy_encoding(path: Path, name: str, offset: int) -> FoundEncoding:
 
 
 def _uncertain(problem: str, candidates: list[str]) -> SourceError:
-    listed = (
-        f"candidates are {', '.join(dict.fromkeys(candidates[:CANDIDATES]))}"
-        if candidates
-        else "it has too few words in a language that is known here"
-    )
+    if candidates:
+        listed = f"candidates are {', '.join(dict.fromkeys(candidates[:CANDIDATES]))}"
+    else:
+        listed = "it has too few words in a language that is known here"
     return SourceError(f"{problem}: {listed}", "Set source.encoding, or export the file again as UTF-8")
 
 

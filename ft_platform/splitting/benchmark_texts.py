@@ -99,11 +99,9 @@ def benchmark_texts(settings: Splits) -> BenchmarkTexts | None:
 
 def benchmark_fingerprint(settings: Splits) -> dict[str, str]:
     """What the division depends on beside the settings: the sha256 of each file."""
-    return (
-        {"benchmark_sha256": " ".join(sha256_file(_existing(file)) for file in settings.benchmark_files)}
-        if settings.benchmark_files
-        else {}
-    )
+    if settings.benchmark_files:
+        return {"benchmark_sha256": " ".join(sha256_file(_existing(file)) for file in settings.benchmark_files)}
+    return {}
 
 
 def _existing(file: str) -> Path:

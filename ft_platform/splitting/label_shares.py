@@ -25,9 +25,7 @@ def label_shares(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     if use_case.settings.task.kind != "classification":
         return {"shift": {}, "bound": bound, "rows": rows.num_rows, "passed": True}
     labels = read_labels(rows)
-    sides = np.concatenate(
-        [np.empty(0, np.int8), *(side_numbers(batch.column(0)) for batch in rows.batches(["split"]))]
-    )
+    sides = side_numbers(rows)
     known = labels.codes >= 0
     counts = np.zeros((len(SIDES), len(labels.names)), np.int64)
     np.add.at(counts, (sides[known], labels.codes[known]), 1)

@@ -49,7 +49,7 @@ def leakage(
         DataError: a row is on none of the three sides.
     """
     settings = use_case.settings.splits
-    numbers = np.concatenate([np.empty(0, np.int8), *(side_numbers(column) for column in _column(rows, "split"))])
+    numbers = side_numbers(rows)
     sides = np.left_shift(1, numbers).astype(np.uint8)
     found = {
         "subjects" if name == "subject_id" else name: _on_several_sides(_column(rows, name), sides)

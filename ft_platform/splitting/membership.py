@@ -40,37 +40,30 @@ class Membership:
     """
 
     def __init__(self, rows: Rows) -> None:
-        sides = np.concatenate(
-            [np.empty(0, np.int8), *(side_numbers(batch.column("split")) for batch in rows.batches(["split"]))]
-        )
-        self._index = KeyIndex(
-            collected((batch.column("record_id") for batch in rows.batches(["record_id"])), rows.num_rows)
-        )
-        self._sides = sides[self._index.order]
+        ids = (batch.column("record_id") for batch in rows.batches(["record_id"]))
+        self._index = KeyIndex(collected(ids, rows.num_rows))
+        self._sides = side_numbers(rows)[self._index.order]
 
     def sides(self, rows: Rows) -> np.ndarray:
         """Side of each record (a place in `SIDES`), or -1 where it is new. Shape `(rows,)`, dtype int8."""
+        if not len(self._sides):
+            return np.full(rows.num_rows, -1, np.int8)
         found = [np.empty(0, np.int8)]
         for batch in rows.batches(["record_id"]):
             places = self._index.find(key_hashes(batch.column("record_id")))
-            found.append(
-                np.where(places >= 0, self._sides[places], -1).astype(np.int8)
-                if len(self._sides)
-                else np.full(len(places), -1, np.int8)
-            )
+            found.append(np.where(places >= 0, self._sides[places], -1).astype(np.int8))
         return np.concatenate(found)
 
 
-def side_numbers(split: pa.Array) -> np.ndarray:
+def side_numbers(rows: Rows) -> np.ndarray:
     """Values of the column `split` as places in `SIDES`. Shape `(rows,)`, dtype int8.
 
     Raises:
         DataError: a row is on none of them.
     """
-    numbers = pc.index_in(split, pa.array(SIDES))
-    if numbers.null_count:
+    sides = [pc.index_in(batch.column("split"), pa.array(SIDES)) for batch in rows.batches(["split"])]
+    if missing := sum(side.null_count for side in sides):
         raise DataError(
-            f"{numbers.null_count} rows of `splits` are on none of the sides {', '.join(SIDES)}",
-            "Materialize `splits` again",
+            f"{missing} rows of `splits` are on none of the sides {', '.join(SIDES)}", "Materialize `splits` again"
         )
-    return numbers.to_numpy().astype(np.int8)
+    return np.concatenate([np.empty(0, np.int8), *(side.to_numpy().astype(np.int8) for side in sides)])

@@ -73,29 +73,22 @@ def split(
             sides, a record without a date where the division is temporal, or without a side where it is given.
     """
     counts: dict[str, Any] = {}
-    return StageStream(_parts(use_case, rows, work, benchmark, previous, counts), counts)
 
+    def parts() -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
+        if rows.num_rows < MIN_RECORDS:
+            raise DataError(
+                f"{use_case.name}: {rows.num_rows} records are too few to divide, at least {MIN_RECORDS} are needed",
+                "Add records",
+            )
+        division = _divide(use_case, rows, work, benchmark, previous, counts)
+        schema = splits_schema(use_case)
+        start = 0
+        for batch in rows.batches():
+            yield _divided(use_case, batch, schema, division, start)
+            start += batch.num_rows
+            report(STAGE, start, rows.num_rows)
 
-def _parts(
-    use_case: NamedUseCase,
-    rows: Rows,
-    work: Work,
-    benchmark: BenchmarkTexts | None,
-    previous: Rows | None,
-    counts: dict[str, Any],
-) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
-    if rows.num_rows < MIN_RECORDS:
-        raise DataError(
-            f"{use_case.name}: {rows.num_rows} records are too few to divide, at least {MIN_RECORDS} are needed",
-            "Add records",
-        )
-    division = _divide(use_case, rows, work, benchmark, previous, counts)
-    schema = splits_schema(use_case)
-    start = 0
-    for batch in rows.batches():
-        yield _divided(use_case, batch, schema, division, start)
-        start += batch.num_rows
-        report(STAGE, start, rows.num_rows)
+    return StageStream(parts(), counts)
 
 
 def _divide(

@@ -23,15 +23,8 @@ SOURCES = {"answer_characters": ["messages"], "label_splits": ["label", "split"]
 def columns_of(use_case: NamedUseCase, table_name: TableName) -> list[str]:
     """Names that an expectation on this table may use."""
     own = ["split", "label_splits"] if table_name == "splits" else []
-    return [
-        "record_id",
-        "text_characters",
-        "answer_characters",
-        "label",
-        "record_date",
-        *own,
-        *feature_columns(use_case),
-    ]
+    always = ["record_id", "text_characters", "answer_characters", "label", "record_date"]
+    return [*always, *own, *feature_columns(use_case)]
 
 
 class FlatColumns:
@@ -76,9 +69,7 @@ class FlatColumns:
     def _sides_of_labels(self) -> dict[str | None, int]:
         sides: dict[str | None, set[str]] = defaultdict(set)
         for batch in self._rows.batches(["label", "split"]):
-            pairs = (
-                pa.table({"label": batch["label"], "split": batch["split"]}).group_by(["label", "split"]).aggregate([])
-            )
+            pairs = pa.Table.from_batches([batch]).group_by(["label", "split"]).aggregate([])
             for label, side in zip(pairs["label"].to_pylist(), pairs["split"].to_pylist(), strict=True):
                 sides[label].add(side)
         return {label: len(found) for label, found in sides.items()}
@@ -90,15 +81,12 @@ def answer_characters(messages: pa.Array) -> pa.Array:
     flat = messages.flatten()
     lengths = pc.utf8_length(flat.field("content"))
     ends = np.cumsum(pc.fill_null(pc.list_value_length(messages), 0).to_numpy())
-    places = np.flatnonzero(
-        pc.fill_null(pc.equal(flat.field("role"), "assistant"), False).to_numpy(zero_copy_only=False)
-    )
+    answers = pc.fill_null(pc.equal(flat.field("role"), "assistant"), False)
+    places = np.flatnonzero(answers.to_numpy(zero_copy_only=False))
     last = np.searchsorted(places, ends, side="left") - 1  # the last assistant message before the end of the record
     starts = np.concatenate([[0], ends[:-1]])
-    found = (last >= 0) & (places[np.maximum(last, 0)] >= starts) if len(places) else np.zeros(len(ends), bool)
-    chosen = (
-        pa.array(places[np.maximum(last, 0)], pa.int64(), mask=~found)
-        if len(places)
-        else pa.nulls(len(ends), pa.int64())
-    )
+    if not len(places):
+        return pa.nulls(len(ends), pa.int64())
+    found = (last >= 0) & (places[np.maximum(last, 0)] >= starts)
+    chosen = pa.array(places[np.maximum(last, 0)], pa.int64(), mask=~found)
     return lengths.take(chosen).cast(pa.int64())

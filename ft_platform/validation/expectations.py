@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def validate(
         for place, (expectation, implementation) in enumerate(expectations)
         if is_about_single_rows(expectation.expectation, implementation)
     ]
-    found: dict[int, Counted] = run.by_row([(place, *expectations[place]) for place in by_row])
+    found = run.by_row([(place, *expectations[place]) for place in by_row])
     for place, (expectation, implementation) in enumerate(expectations):
         if place not in found:
             in_parts = expectation.expectation == UNIQUE and run.is_text(expectation)
@@ -189,37 +190,28 @@ def _require_computed(use_case: NamedUseCase, expectation: Expectation, found: A
         )
 
 
+@dataclass
 class _Run:
     """Great Expectations on the flat columns of one table."""
 
-    def __init__(self, use_case: NamedUseCase, table_name: TableName, flat: FlatColumns, batch_rows: int) -> None:
-        self.use_case = use_case
-        self.table_name: TableName = table_name
-        self.flat = flat
-        self.batch_rows = batch_rows
+    use_case: NamedUseCase
+    table_name: TableName
+    flat: FlatColumns
+    batch_rows: int
 
     def by_row(self, expectations: Sequence[tuple[int, Expectation, Any]]) -> dict[int, Counted]:
         """Counts of each expectation, added over all batches."""
         found = {place: Counted() for place, _, _ in expectations}
-        names = list(
-            dict.fromkeys(
-                name
-                for _, expectation, _ in expectations
-                for name in named_columns(self.use_case, self.table_name, expectation)
-            )
-        )
+        named = (named_columns(self.use_case, self.table_name, expectation) for _, expectation, _ in expectations)
+        names = list(dict.fromkeys(chain.from_iterable(named)))
         if not names:
             return found
         done = 0
         for table in self.flat.batches(names, self.batch_rows):
             with _frame(table, done) as batch:
                 for place, expectation, implementation in expectations:
-                    self._add(
-                        found[place],
-                        expectation,
-                        batch.validate(implementation, result_format=RESULT_FORMAT),
-                        table.schema,
-                    )
+                    validated = batch.validate(implementation, result_format=RESULT_FORMAT)
+                    self._add(found[place], expectation, validated, table.schema)
             done += table.num_rows
             report(self.table_name, done, self.flat.num_rows, "rows validated")
         for place, _, implementation in expectations:

@@ -4,56 +4,22 @@
 Not among them: what runs in SQL alone, `like` patterns included, and JSON schemas (a `$ref` is fetched from the
 network)."""
 
-OFFERED = (
-    "expect_column_distinct_values_to_be_in_set",
-    "expect_column_distinct_values_to_contain_set",
-    "expect_column_distinct_values_to_equal_set",
-    "expect_column_kl_divergence_to_be_less_than",
-    "expect_column_max_to_be_between",
-    "expect_column_mean_to_be_between",
-    "expect_column_median_to_be_between",
-    "expect_column_min_to_be_between",
-    "expect_column_most_common_value_to_be_in_set",
-    "expect_column_pair_values_a_to_be_greater_than_b",
-    "expect_column_pair_values_to_be_equal",
-    "expect_column_pair_values_to_be_in_set",
-    "expect_column_proportion_of_non_null_values_to_be_between",
-    "expect_column_proportion_of_unique_values_to_be_between",
-    "expect_column_quantile_values_to_be_between",
-    "expect_column_stdev_to_be_between",
-    "expect_column_sum_to_be_between",
-    "expect_column_to_exist",
-    "expect_column_type_to_be",
-    "expect_column_unique_value_count_to_be_between",
-    "expect_column_value_lengths_to_be_between",
-    "expect_column_value_lengths_to_equal",
-    "expect_column_value_z_scores_to_be_less_than",
-    "expect_column_values_to_be_between",
-    "expect_column_values_to_be_dateutil_parseable",
-    "expect_column_values_to_be_decreasing",
-    "expect_column_values_to_be_in_set",
-    "expect_column_values_to_be_in_type_list",
-    "expect_column_values_to_be_increasing",
-    "expect_column_values_to_be_json_parseable",
-    "expect_column_values_to_be_null",
-    "expect_column_values_to_be_of_type",
-    "expect_column_values_to_be_unique",
-    "expect_column_values_to_match_regex",
-    "expect_column_values_to_match_regex_list",
-    "expect_column_values_to_match_strftime_format",
-    "expect_column_values_to_not_be_in_set",
-    "expect_column_values_to_not_be_null",
-    "expect_column_values_to_not_be_outliers",
-    "expect_column_values_to_not_match_regex",
-    "expect_column_values_to_not_match_regex_list",
-    "expect_compound_columns_to_be_unique",
-    "expect_multicolumn_sum_to_equal",
-    "expect_multicolumn_values_to_be_equal",
-    "expect_select_column_values_to_be_unique_within_record",
-    "expect_table_column_count_to_be_between",
-    "expect_table_column_count_to_equal",
-    "expect_table_columns_to_match_ordered_list",
-    "expect_table_columns_to_match_set",
-    "expect_table_row_count_to_be_between",
-    "expect_table_row_count_to_equal",
-)
+_NAMES = """
+column_distinct_values_to_be_in_set column_distinct_values_to_contain_set column_distinct_values_to_equal_set
+column_kl_divergence_to_be_less_than column_max_to_be_between column_mean_to_be_between column_median_to_be_between
+column_min_to_be_between column_most_common_value_to_be_in_set column_pair_values_a_to_be_greater_than_b
+column_pair_values_to_be_equal column_pair_values_to_be_in_set column_proportion_of_non_null_values_to_be_between
+column_proportion_of_unique_values_to_be_between column_quantile_values_to_be_between column_stdev_to_be_between
+column_sum_to_be_between column_to_exist column_type_to_be column_unique_value_count_to_be_between
+column_value_lengths_to_be_between column_value_lengths_to_equal column_value_z_scores_to_be_less_than
+column_values_to_be_between column_values_to_be_dateutil_parseable column_values_to_be_decreasing
+column_values_to_be_in_set column_values_to_be_in_type_list column_values_to_be_increasing
+column_values_to_be_json_parseable column_values_to_be_null column_values_to_be_of_type column_values_to_be_unique
+column_values_to_match_regex column_values_to_match_regex_list column_values_to_match_strftime_format
+column_values_to_not_be_in_set column_values_to_not_be_null column_values_to_not_be_outliers
+column_values_to_not_match_regex column_values_to_not_match_regex_list compound_columns_to_be_unique
+multicolumn_sum_to_equal multicolumn_values_to_be_equal select_column_values_to_be_unique_within_record
+table_column_count_to_be_between table_column_count_to_equal table_columns_to_match_ordered_list
+table_columns_to_match_set table_row_count_to_be_between table_row_count_to_equal
+"""
+OFFERED = tuple(f"expect_{name}" for name in _NAMES.split())

@@ -8,6 +8,7 @@ stay, and the check `meets_expectations` judges their share.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,10 @@ def quarantine(use_case: NamedUseCase, cleaned: StageStream, work: Work, batch_r
     spool = Spool(work.folder / f"{TABLE}.arrow", QUARANTINED)
     counts: dict[str, Any] = {"rows_judged": 0, "rows": 0, "expectations": {}}
     cleaned.counts["quarantine"] = counts
-    parts = (
-        _Quarantine(use_case, expectations, work.folder, spool, counts, batch_rows).parts(cleaned)
-        if expectations
-        else cleaned.parts
-    )
+    if expectations:
+        parts = _Quarantine(use_case, expectations, work.folder, spool, counts, batch_rows).parts(cleaned)
+    else:
+        parts = cleaned.parts
     return StageStream(parts, cleaned.counts, {**cleaned.beside, TABLE: spool})
 
 
@@ -57,23 +57,15 @@ def _about_records(use_case: NamedUseCase) -> list[tuple[Expectation, Any]]:
     return [(e, i) for e, i in found if is_about_single_rows(e.expectation, i) and float(i.mostly) == 1]
 
 
+@dataclass
 class _Quarantine:
-    def __init__(
-        self,
-        use_case: NamedUseCase,
-        expectations: list[tuple[Expectation, Any]],
-        folder: Path,
-        spool: Spool,
-        counts: dict[str, Any],
-        batch_rows: int,
-    ) -> None:
-        self.use_case = use_case
-        self.expectations = expectations
-        self.folder = folder
-        self.spool = spool
-        self.counts = counts
-        self.batch_rows = batch_rows
-        self.by_expectation: Counter[str] = Counter()
+    use_case: NamedUseCase
+    expectations: list[tuple[Expectation, Any]]
+    folder: Path
+    spool: Spool
+    counts: dict[str, Any]
+    batch_rows: int
+    by_expectation: Counter[str] = field(default_factory=Counter)
 
     def parts(self, cleaned: StageStream) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
         waiting: Spool | None = None
@@ -110,11 +102,10 @@ class _Quarantine:
             here = bad[start : start + batch.num_rows]
             start += batch.num_rows
             refused = batch["record_id"].filter(pa.array(here))
-            removed = (
-                removed_table(refused.to_pylist(), [REASON] * len(refused)).combine_chunks().to_batches()
-                if len(refused)
-                else []
-            )
+            if len(refused):
+                removed = removed_table(refused.to_pylist(), [REASON] * len(refused)).combine_chunks().to_batches()
+            else:
+                removed = []
             yield batch.filter(pa.array(~here)) if len(refused) else batch, removed[0] if removed else None
         waiting.delete()
 
@@ -135,12 +126,5 @@ def quarantined_percent(found: dict[str, Any]) -> float:
 
 def expectations_hash(use_case: NamedUseCase) -> str:
     """Changes with the expectations that may put records aside."""
-    return settings_hash(
-        {
-            "expectations": [
-                e.model_dump(mode="json")
-                for e in use_case.settings.validation.expectations
-                if e.table == "cleaned_records"
-            ]
-        }
-    )
+    found = [e for e in use_case.settings.validation.expectations if e.table == "cleaned_records"]
+    return settings_hash({"expectations": [e.model_dump(mode="json") for e in found]})

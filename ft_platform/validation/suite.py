@@ -135,16 +135,11 @@ def _problems(use_case: NamedUseCase, expectation: Expectation) -> list[str]:
 
 def implementation(name: str) -> Any:
     """The class of Great Expectations behind the name of an expectation."""
-    _import_quietly()
+    # Great Expectations reads this once, at import: without it, each validation run is reported to its makers.
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     from great_expectations.expectations.registry import get_expectation_impl
 
     return get_expectation_impl(name)
-
-
-def _import_quietly() -> None:
-    """Great Expectations reads this once, at import: without it, each validation run is reported to its makers."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations  # noqa: F401
 
 
 def _closest(name: str, names: Sequence[str], alike: float = 0.6) -> str:

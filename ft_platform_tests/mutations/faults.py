@@ -38,8 +38,8 @@ FAULTS = [
     Fault(
         "side_given_up",
         "splitting/membership.py",
-        "self._sides = sides[self._index.order]",
-        "self._sides = sides",
+        "side_numbers(rows)[self._index.order]",
+        "side_numbers(rows)",
         "records change sides when more data comes",
         ("ft_platform_tests/splitting/test_sticky.py",),
     ),
@@ -205,9 +205,9 @@ FAULTS = [
     ),
     Fault(
         "copies_of_near_duplicates_stay",
-        "cleaning/duplicates.py",
-        "return np.where(repeated >= 0, found.original[repeated], found.original), found.capped",
-        "return found.original, found.capped",
+        "cleaning/clean.py",
+        "originals = np.where(copies, near.original[exact], near.original)",
+        "originals = near.original",
         "exact copies of a near duplicate survive cleaning",
         ("ft_platform_tests/cleaning",),
     ),

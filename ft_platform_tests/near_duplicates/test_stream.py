@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,26 +9,10 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from ft_platform.near_duplicates import Texts, find_near_duplicates_stream, rank_of
+from ft_platform.near_duplicates import find_near_duplicates_stream, rank_of
+from ft_platform_tests.near_duplicates.all_pairs import in_batches, jaccard
 
 WORDS = [f"word{i}" for i in range(3000)]
-
-
-def in_batches(texts: list[str], size: int = 8192) -> Texts:
-    def batches() -> Iterator[pa.Array]:
-        for start in range(0, len(texts), size):
-            yield pa.array(texts[start : start + size], pa.string())
-
-    return batches
-
-
-def shingles(text: str) -> set[tuple[str, ...]]:
-    words = text.lower().split()
-    return {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
-
-
-def jaccard(a: str, b: str) -> float:
-    return len(shingles(a) & shingles(b)) / len(shingles(a) | shingles(b))
 
 
 def planted(count: int, seed: int) -> list[str]:

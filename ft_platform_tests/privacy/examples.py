@@ -1,10 +1,39 @@
-"""What a recognizer finds in an example, as the tests state it."""
+"""Tests of a recognizer: what it finds in the examples of a table, and what it leaves alone."""
+
+from collections.abc import Callable
+
+import pytest
 
 from ft_platform.privacy.entities import Recognizer
 from ft_platform.privacy.spans import resolve
+
+ORDINARY = [
+    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
+    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
+    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
+]
+"""Nothing personal, for all recognizers but that of dates."""
 
 
 def found(recognizer: Recognizer, text: str, min_score: float = 0.5) -> list[str]:
     """The pieces of text found with at least the default score of `privacy.min_score`, in order, without overlaps."""
     spans = resolve(text, [s for s in recognizer.find(text) if s.score >= min_score])
     return [text[s.start : s.end] for s in spans]
+
+
+def checks_of(
+    recognizer: Recognizer, texts: list[tuple[str, str, str]], ordinary: list[tuple[str, str]]
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Two tests: `texts` are (text, the piece that is found, reason); in `ordinary`, (text, reason), and in `ORDINARY`
+    nothing is found."""
+    ordinary = ordinary + (ORDINARY[:2] if recognizer.entity == "DATE" else ORDINARY)
+
+    @pytest.mark.parametrize(("text", "expected", "why"), texts, ids=[why for *_, why in texts])
+    def finds(text: str, expected: str, why: str) -> None:
+        assert found(recognizer, text) == [expected]
+
+    @pytest.mark.parametrize(("text", "why"), ordinary, ids=[why for _, why in ordinary])
+    def leaves_alone(text: str, why: str) -> None:
+        assert found(recognizer, text) == []
+
+    return finds, leaves_alone

@@ -27,10 +27,6 @@ def test_words_become_texts_with_spans_at_their_place() -> None:
     spec.loader.exec_module(module)
     first, second = (module.annotated(words) for words in module.sentences(LINES))
     assert first["full_text"] == "Zorblax Quillon's bank (Narthex)."
-    assert [
-        (first["full_text"][s["start_position"] : s["end_position"]], s["entity_type"]) for s in first["spans"]
-    ] == [
-        ("Zorblax Quillon", "PERSON"),
-        ("Narthex", "LOCATION"),
-    ]
+    found = [(first["full_text"][s["start_position"] : s["end_position"]], s["entity_type"]) for s in first["spans"]]
+    assert found == [("Zorblax Quillon", "PERSON"), ("Narthex", "LOCATION")]
     assert [second["full_text"][s["start_position"] : s["end_position"]] for s in second["spans"]] == ["Ann", "Lee"]

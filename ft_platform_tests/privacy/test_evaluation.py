@@ -27,13 +27,8 @@ def test_recall_and_precision_count_characters() -> None:
     assert scores.precision == pytest.approx(16 / 20, abs=1e-4)
     assert scores.f2 == pytest.approx(5 * 0.8 * (16 / 21) / (4 * 0.8 + 16 / 21), abs=1e-3)
     assert scores.entities["PERSON"]["recall"] == pytest.approx(4 / 9, abs=1e-4)
-    assert scores.entities["PHONE_NUMBER"] == {
-        "recall": 1.0,
-        "low": pytest.approx(0.2065, abs=1e-3),
-        "high": 1.0,
-        "spans": 1,
-        "texts": 1,
-    }
+    found = scores.entities["PHONE_NUMBER"]
+    assert found == {"recall": 1.0, "low": pytest.approx(0.2065, abs=1e-3), "high": 1.0, "spans": 1, "texts": 1}
 
 
 def test_the_worst_entity_comes_first() -> None:
@@ -72,10 +67,8 @@ def test_a_text_counts_as_often_as_the_texts_that_it_stands_for() -> None:
     assert scores.recall == 0.25 and scores.entities["PERSON"]["recall"] == 0.25
     # (4 + 12)^2 / (4^2 + 12^2) = 1.6 observations instead of 2: the interval is wider.
     low, high = wilson(0.25, 1.6)
-    assert (scores.entities["PERSON"]["low"], scores.entities["PERSON"]["high"]) == (
-        pytest.approx(low, abs=1e-4),
-        pytest.approx(high, abs=1e-4),
-    )
+    expected = (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert (scores.entities["PERSON"]["low"], scores.entities["PERSON"]["high"]) == expected
 
 
 def test_a_span_may_say_its_words_in_place_of_its_positions(tmp_path) -> None:
@@ -126,10 +119,8 @@ def test_a_json_list_and_json_lines_are_the_same(tmp_path: Path, as_lines: bool)
     rows = [row("Anna called", (0, 4, "PERSON"), masked="{{name}} called"), row("Nobody called", template_id=3)]
     file = tmp_path / "gold.json"
     file.write_text("\n".join(map(json.dumps, rows)) if as_lines else json.dumps(rows, indent=1))
-    assert read_gold(file) == [
-        GoldText("Anna called", ((0, 4, "PERSON"),), "{{name}} called"),
-        GoldText("Nobody called", (), "3"),
-    ]
+    expected = [GoldText("Anna called", ((0, 4, "PERSON"),), "{{name}} called"), GoldText("Nobody called", (), "3")]
+    assert read_gold(file) == expected
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,8 @@ class Recorder:
 
 def test_an_organization_of_the_model_needs_no_legal_form() -> None:
     text = "He sued Siemens and Volkswagen last year."
-    assert pieces(scanner(entities=["ORGANIZATION"]), text) == [
-        ("ORGANIZATION", "Siemens"),
-        ("ORGANIZATION", "Volkswagen"),
-    ]
+    found = pieces(scanner(entities=["ORGANIZATION"]), text)
+    assert found == [("ORGANIZATION", "Siemens"), ("ORGANIZATION", "Volkswagen")]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_values_are_compared_with_every_original_and_only_their_number_is_told_a
 
 
 def test_comparing_needs_a_fitting_key_and_whole_parts_and_the_attempt_is_noted(vault: Vault, lake: Lake) -> None:
-    with pytest.raises(KeyMissing, match="can be opened with this key"):
+    with pytest.raises(KeyMissing, match="can be opened here"):
         vault.originals_among(["Mirela Okonjo"], VaultKeys(new_vault_ring()), "attack")
     part = next(path for path in files_of(lake) if path.suffix == ".sealed")
     part.write_bytes(part.read_bytes()[:-1] + b"x")

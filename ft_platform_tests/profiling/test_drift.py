@@ -62,10 +62,8 @@ def test_levels(value: float, by_chance: float, expected: str) -> None:
 
 
 def test_the_same_table_has_not_moved() -> None:
-    assert levels(of_labels(card=500, loan=500), of_labels(card=500, loan=500)) == {
-        "label": "stable",
-        "missing label": "stable",
-    }
+    found = levels(of_labels(card=500, loan=500), of_labels(card=500, loan=500))
+    assert found == {"label": "stable", "missing label": "stable"}
 
 
 def test_a_planted_shift_of_the_labels_is_seen_and_new_ones_are_named() -> None:
@@ -96,7 +94,5 @@ def test_values_that_went_missing_are_seen() -> None:
 
 
 def test_a_table_without_rows_gives_no_shift() -> None:
-    assert levels(of_labels(card=100), Profile(values={"label": {}}, missing={"label": 0})) == {
-        "label": "stable",
-        "missing label": "stable",
-    }
+    found = levels(of_labels(card=100), Profile(values={"label": {}}, missing={"label": 0}))
+    assert found == {"label": "stable", "missing label": "stable"}

@@ -58,13 +58,8 @@ def test_what_was_vouched_for_longest_ago_is_forgotten_first(monkeypatch: pytest
     monkeypatch.setattr("ft_platform.process.vouched._vouched", {})
     for text in ("first", "second", "first", "third", "fourth", "fifth"):
         vouch(text)
-    assert [is_vouched(text) for text in ("first", "second", "third", "fourth", "fifth")] == [
-        True,
-        False,
-        True,
-        True,
-        True,
-    ]
+    found = [is_vouched(text) for text in ("first", "second", "third", "fourth", "fifth")]
+    assert found == [True, False, True, True, True]
 
 
 @pytest.mark.parametrize("value", ["a name", None, 123_456_789, -1e9, [1]])

@@ -69,12 +69,8 @@ def case(model: Path, **sections: dict[str, Any]) -> NamedUseCase:
 def test_rows_that_come_through_are_counted_stage_by_stage(environment: Environment, model: Path) -> None:
     found = rehearse(case(model), looked(consent=["no"] * 10 + ["yes"] * 50), environment)
     assert found.problems == []
-    assert (found.rows, found.kept["raw_records"], found.kept["permitted_records"], found.kept["splits"]) == (
-        60,
-        60,
-        50,
-        50,
-    )
+    expected = (60, 60, 50, 50)
+    assert (found.rows, found.kept["raw_records"], found.kept["permitted_records"], found.kept["splits"]) == expected
     assert found.removed["permitted_records"] == {"consent_not_accepted": 10}
 
 

@@ -18,7 +18,7 @@ from ft_platform.settings.ceilings import capped
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
 from ft_platform.settings.source import Limits
-from ft_platform.sources.ingest import fingerprint
+from ft_platform.sources.discovery import fingerprint
 from ft_platform.use_case.fields import fields
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.schema import UseCase

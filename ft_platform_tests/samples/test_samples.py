@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import SourceError
-from ft_platform.near_duplicates import find_near_duplicates
 from ft_platform.privacy.entities import all_recognizers
 from ft_platform.samples import complaints, feedback, personal_data, sample_file, support, truth_file
 from ft_platform.samples.generator import sentences_around
 from ft_platform.samples.gold import gold_texts
+from ft_platform_tests.near_duplicates.all_pairs import find_near_duplicates
 
 
 def complaint_rows(text: str) -> dict[str, dict[str, str]]:
@@ -153,7 +153,7 @@ def test_planted_duplicates_and_no_others_are_near_duplicates() -> None:
     text, truth = complaints.generate(1600, 7)
     rows = [r for r in complaint_rows(text).values() if 20 <= len(r["Consumer complaint narrative"]) < 20_000]
     found = find_near_duplicates([r["Consumer complaint narrative"] for r in rows], 0.85)
-    pairs = {(rows[i]["Complaint ID"], rows[j]["Complaint ID"]) for i, j in found.pairs.tolist()}
+    pairs = {(rows[i]["Complaint ID"], rows[j]["Complaint ID"]) for i, j in found.pairs}
     expected = {
         (thing["of"], key)
         for kind in ("exact_duplicate", "near_duplicate")

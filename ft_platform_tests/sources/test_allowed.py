@@ -11,7 +11,7 @@ from ft_platform.errors import ConfigError, SourceError
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import DATABASES
-from ft_platform.sources.ingest import fingerprint
+from ft_platform.sources.discovery import fingerprint
 from ft_platform_tests.tables import use_case
 
 

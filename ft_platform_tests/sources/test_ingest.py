@@ -10,12 +10,13 @@ import pytest
 
 from ft_platform.errors import SourceError
 from ft_platform.process.progress import Update, listening
-from ft_platform.records.newest_rows import newest_by_key
+from ft_platform.records.newest_rows import newest_rows
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import raw_schema
 from ft_platform.settings.environment import Environment
 from ft_platform.sources.digests import from_hex, places_in, text_digests
-from ft_platform.sources.ingest import Ingest, fingerprint, read_new_records
+from ft_platform.sources.discovery import fingerprint
+from ft_platform.sources.ingest import Ingest, read_new_records
 from ft_platform.sources.known_records import KnownRecords, distinct_ids
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case
@@ -127,7 +128,7 @@ def test_a_row_that_changes_back_is_new_again(environment: Environment, file: Pa
         assert found.records.num_rows == (5 if i == 0 else 1), f"round {i}"
         table = pa.concat_tables([table, found.records])
         files = found.files
-        newest = table.take(newest_by_key(table))
+        newest = table.filter(pa.array(newest_rows(TableRows(table))))
         assert ("a new text" in str(newest["messages"].to_pylist())) == bool(i % 2)
     assert distinct_ids(TableRows(table)) == (9, 9)
 
@@ -145,7 +146,7 @@ def test_what_is_known_is_what_a_table_says(environment: Environment) -> None:
         }
     )
     known = KnownRecords.of(TableRows(table, batch_rows=37))
-    newest = table.take(newest_by_key(table)).to_pylist()
+    newest = table.filter(pa.array(newest_rows(TableRows(table)))).to_pylist()
     by_key = {row["source_key"]: row["record_id"] for row in newest if row["source_key"]}
     assert (
         len(known.ids) == rows
@@ -320,12 +321,8 @@ def test_alpaca_columns_are_joined_and_absent_optional_ones_are_named(environmen
     }
     found = ingest(use_case("generation", source={"uri": str(path)}, record=record), environment)
     contents = [[m["content"] for m in messages] for messages in found.records["messages"].to_pylist()]
-    assert contents == [
-        ["Add.\n\n1 and 2", "3"],
-        ["Say hello.", "Hello."],
-        ["", "Nothing was asked."],
-        ["No answer.", ""],
-    ]
+    expected = [["Add.\n\n1 and 2", "3"], ["Say hello.", "Hello."], ["", "Nothing was asked."], ["No answer.", ""]]
+    assert contents == expected
     assert found.counts["columns_absent"] == ["consent", "customer", "region"]
     assert found.records["consent"].null_count == 4
 

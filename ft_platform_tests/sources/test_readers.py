@@ -329,10 +329,8 @@ def test_a_folder_of_messages_is_a_row_each(environment: Environment, tmp_path: 
     for number, one in enumerate((first, second)):
         (tmp_path / f"{number}.eml").write_bytes(one.as_bytes())
     rows = read(use_case(source={"uri": f"{tmp_path}/*.eml"}, record=MAIL), environment).records.to_pylist()
-    assert [row["messages"][0]["content"].strip() for row in rows] == [
-        "Fée\n\nWhy was I charged twice?",
-        "Fée\n\nStill no answer.",
-    ]
+    found = [row["messages"][0]["content"].strip() for row in rows]
+    assert found == ["Fée\n\nWhy was I charged twice?", "Fée\n\nStill no answer."]
     assert [row["feature_region"] for row in rows] == ["<1@example.org>", "<1@example.org>"]
     assert (
         rows[0]["subject_id"] == "Ada Example <ada@example.org>"

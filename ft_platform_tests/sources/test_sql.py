@@ -18,7 +18,7 @@ from ft_platform.errors import SourceError, TransientError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.settings.environment import Environment
-from ft_platform.sources.ingest import fingerprint
+from ft_platform.sources.discovery import fingerprint
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.tables import use_case
 

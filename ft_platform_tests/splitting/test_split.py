@@ -48,11 +48,8 @@ def test_shares_are_close_to_the_fractions_overall_and_for_each_label() -> None:
 
 def test_the_fractions_of_the_yaml_are_used() -> None:
     case = use_case(splits={"test_fraction": 0.1, "validation_fraction": 0.3})
-    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {
-        "train": 120,
-        "validation": 60,
-        "test": 20,
-    }
+    found = split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"]
+    assert found == {"train": 120, "validation": 60, "test": 20}
 
 
 def test_the_division_does_not_depend_on_the_order_of_the_rows() -> None:
@@ -219,17 +216,11 @@ def test_without_labels_every_side_gets_records() -> None:
 
 def test_sizes_can_be_given_as_counts() -> None:
     case = use_case(splits={"test_rows": 30, "validation_rows": 10})
-    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {
-        "train": 160,
-        "validation": 10,
-        "test": 30,
-    }
+    found = split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"]
+    assert found == {"train": 160, "validation": 10, "test": 30}
     case = use_case(splits={"test_rows": 30})
-    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == {
-        "train": 140,
-        "validation": 30,
-        "test": 30,
-    }
+    expected = {"train": 140, "validation": 30, "test": 30}
+    assert split(case, records(case, distinct(200), label=LABELS)).counts["rows_per_split"] == expected
 
 
 def test_counts_that_leave_too_little_for_training_are_an_error() -> None:

@@ -140,12 +140,8 @@ def test_an_expectation_of_the_yaml_runs_on_its_table_only() -> None:
         "cleaned_records", "expect_column_values_to_be_in_set", column="feature_region", value_set=["south"]
     )
     *_, last = validate(case, "cleaned_records", cleaned(case)).expectations
-    assert (last["passed"], last["unexpected_count"], last["unexpected_percent"], len(last["record_ids"])) == (
-        False,
-        30,
-        100.0,
-        20,
-    )
+    found = (last["passed"], last["unexpected_count"], last["unexpected_percent"], len(last["record_ids"]))
+    assert found == (False, 30, 100.0, 20)
     assert validate(case, "splits", divided(case)).passed
 
 

@@ -54,12 +54,8 @@ def test_records_that_do_not_fit_are_put_aside_with_the_expectation(tmp_path: Pa
     stream = cleaned(a_case, [10, 21, 12, 30, 14, 15, 16], ["a", "b", "?", "?", "a", None, "b"])
     kept, removed, beside, counts = judged(a_case, stream, tmp_path, batch_rows=batch_rows)
     assert kept == ["r000", "r004", "r005", "r006"]
-    assert sorted(removed) == [
-        ("gone", "empty"),
-        ("r001", "quarantined"),
-        ("r002", "quarantined"),
-        ("r003", "quarantined"),
-    ]
+    found = sorted(removed)
+    assert found == [("gone", "empty"), ("r001", "quarantined"), ("r002", "quarantined"), ("r003", "quarantined")]
     between, in_set = BETWEEN["expectation"], KNOWN_LABEL["expectation"]
     assert sorted((row["record_id"], row["expectation"], row["columns"]) for row in beside) == [
         ("r001", between, "text_characters"),
@@ -67,11 +63,8 @@ def test_records_that_do_not_fit_are_put_aside_with_the_expectation(tmp_path: Pa
         ("r003", between, "text_characters"),
         ("r003", in_set, "label"),
     ]
-    assert counts["quarantine"] == {
-        "rows_judged": 7,
-        "rows": 3,
-        "expectations": {f"{between}(text_characters)": 2, f"{in_set}(label)": 2},
-    }
+    expected = {"rows_judged": 7, "rows": 3, "expectations": {f"{between}(text_characters)": 2, f"{in_set}(label)": 2}}
+    assert counts["quarantine"] == expected
     assert quarantined_percent(counts["quarantine"]) == pytest.approx(300 / 7)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ft_platform.privacy.casing import is_in_capitals, truecase
+from ft_platform.privacy.name_runs import possessive
 from ft_platform.privacy.names import MASK, ORGANIZATION, is_known_name, name_words
 from ft_platform.privacy.spans import Span
 
@@ -56,13 +57,9 @@ def _has_unknown_name(sentence: str, start: int, places: bool, covered: Sequence
     words = list(WORD.finditer(sentence))
     names = name_words([w.group() for w in words], places)
     return any(
-        not _is_inside(start + words[i].start(), start + words[i].end() - _possessive(words[i].group()), covered)
+        not _is_inside(start + words[i].start(), start + words[i].end() - possessive(words[i].group()), covered)
         for i in names
     )
-
-
-def _possessive(word: str) -> int:
-    return 2 if word.endswith(("'s", "’s")) else 0
 
 
 def _merged(spans: Sequence[Span]) -> list[tuple[int, int]]:
@@ -112,7 +109,7 @@ def name_in(piece: Piece, start: int, end: int, places: bool) -> tuple[int, int]
         first -= 1
     if last + 1 < len(words) and _belongs(words[last + 1].group()):
         last += 1
-    return start + words[first].start(), start + words[last].end() - _possessive(texts[last])
+    return start + words[first].start(), start + words[last].end() - possessive(texts[last])
 
 
 def _belongs(word: str) -> bool:

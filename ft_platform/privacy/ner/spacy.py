@@ -56,5 +56,4 @@ class SpacyNer:
         ]
 
 
-def engine(model: str | None) -> SpacyNer:
-    return SpacyNer(model)
+engine = SpacyNer

@@ -69,11 +69,9 @@ class AddressRecognizer:
             return None
         in_front = streets.IN_FRONT.search(text, max(0, match.start() - 60), match.start())
         if word in streets.SEPARATE:
-            return (
-                in_front.start()
-                if in_front and in_front.group()[-2:].strip() and not in_front.group().strip().isdigit()
-                else None
-            )
+            if in_front and in_front.group()[-2:].strip() and not in_front.group().strip().isdigit():
+                return in_front.start()
+            return None
         # `during 2019` and `Investigate 30` end like streets too.
         if not word.endswith(streets.GLUED) or word in common_words() or len(word) < 6:
             return None
@@ -135,11 +133,10 @@ class AddressRecognizer:
     def _other_streets(self, text: str, spans: list[Span]) -> Iterator[Span]:
         """The first of two streets, and the word between them."""
         for span in spans:
-            match = (
-                streets.OTHER_STREET.search(text[max(0, span.start - 60) : span.start])
-                if text[span.start - 5 : span.start] == " and "
-                else None
-            )
+            if text[span.start - 5 : span.start] == " and ":
+                match = streets.OTHER_STREET.search(text[max(0, span.start - 60) : span.start])
+            else:
+                match = None
             if match and any(looks_like_name(w, places=True) for w in match.group("street").split()):
                 yield Span(
                     max(0, span.start - 60) + match.start("street"), span.end, self.entity, span.score, "address"

@@ -2,24 +2,10 @@
 
 import re
 
-from ft_platform.privacy.context import before, cue, holds_any
+from ft_platform.privacy.context import alternatives, before, cue, holds_any
 from ft_platform.privacy.spans import Span
 
-WORDS = (
-    "acc",
-    "a/c",
-    "routing",
-    "aba",
-    "rtn",
-    "transit",
-    "sort code",
-    "sort-code",
-    "iban",
-    "konto",
-    "cuenta",
-    "compte",
-    "loan",
-)
+WORDS = alternatives("acc|a/c|routing|aba|rtn|transit|sort code|sort-code|iban|konto|cuenta|compte|loan")
 # A word that names an account, at most a few filler words, then 6 to 20 digits with at most single separators.
 NAMED = re.compile(
     r"\b(?:accounts?|acct|acc|a/c|bank account|checking|savings|routing|aba|rtn|sort"

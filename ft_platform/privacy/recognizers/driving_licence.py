@@ -2,19 +2,11 @@
 
 import re
 
-from ft_platform.privacy.context import before, cue, holds_any
+from ft_platform.privacy.context import alternatives, before, cue, holds_any
 from ft_platform.privacy.spans import Span
 
-WORDS = (
-    "licen",
-    "driver",
-    "dl#",
-    "dl #",
-    "dl no",
-    "führerschein",
-    "permis de conduire",
-    "carnet de conducir",
-    "permiso de conducir",
+WORDS = alternatives(
+    "licen|driver|dl#|dl #|dl no|führerschein|permis de conduire|carnet de conducir|permiso de conducir"
 )
 # Each US state has its own form (AAMVA, "DL/ID Card Design Standard", annex on numbers: 1 to 25 characters): the words
 # decide.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ft_platform.privacy.name_runs import Run, runs
+from ft_platform.privacy.name_runs import Run, possessive, runs
 from ft_platform.privacy.names import ORGANIZATION, is_given_name, is_known_name, word_set
 from ft_platform.privacy.places import COUNTRY, EVERYDAY_CITIES, LONG, STATE, countries, names_by_first_word
 from ft_platform.privacy.spans import Span
@@ -88,8 +88,7 @@ class LocationRecognizer:
     @staticmethod
     def _longest(run: Run, index: int) -> tuple[int, bool]:
         words = [w.lower() for _, _, w in run.words[index:]]
-        if words and words[-1].endswith(("'s", "’s")):
-            words[-1] = words[-1][:-2]
+        words[-1] = words[-1][: len(words[-1]) - possessive(words[-1])]
         for name, is_country in names_by_first_word().get(words[0], ()):
             if tuple(words[: len(name)]) == name:
                 return len(name), is_country
@@ -154,7 +153,5 @@ class LocationRecognizer:
         return []
 
     def _span(self, run: Run, first: int, after: int, score: float) -> Span:
-        last = run.words[after - 1]
-        return Span(
-            run.words[first][0], last[1] - (2 if last[2].endswith(("'s", "’s")) else 0), self.entity, score, "location"
-        )
+        _, end, word = run.words[after - 1]
+        return Span(run.words[first][0], end - possessive(word), self.entity, score, "location")

@@ -3,7 +3,7 @@
 import re
 
 from ft_platform.privacy.context import before
-from ft_platform.privacy.name_runs import Run, runs
+from ft_platform.privacy.name_runs import UPPER, WORD, Run, runs
 from ft_platform.privacy.names import (
     MASK,
     ORGANIZATION,
@@ -15,8 +15,6 @@ from ft_platform.privacy.names import (
 )
 from ft_platform.privacy.spans import Span
 
-UPPER = r"[^\W\d_a-zß-öø-ÿ]"
-WORD = rf"{UPPER}(?:[^\W\d_]+(?:['’-][^\W\d_]+)*|['’][^\W\d_]+(?:-[^\W\d_]+)*)"
 PARTICLE = r"(?:de|da|do|dos|das|del|della|di|du|la|le|van|von|der|den|bin|ibn|ben|al|el|zu|ter|ten|te|af|av)"
 # One to four capitalized words, with initials and particles between: `J. R. van der Berg`. `[ ]` only: a name stays on
 # its line.
@@ -131,26 +129,20 @@ DIALOGUE = re.compile(rf"(?:^|\n)[ \t>]*({WORD}(?:[ ]+{WORD})?)[ ]?:[ ]+(?=\S)")
 LETTERS = re.compile(r"[^\W\d_]+")
 LISTED = re.compile(r"[ ]*(?:,|,?[ ]+(?:and|or|&|und|y|et))[ ]+")
 
+ROLE_TITLES = """
+prof professor judge officer attorney atty detective sergeant sgt captain capt lieutenant lt reverend rev nurse senator
+sheriff uncle aunt sir
+"""
+INTRODUCTIONS = """
+name names customer accountholder holder patient client contact borrower representative agent supervisor manager signed
+attn attention o submitted llamo heiße heisse appelle
+"""
 HINTED = (
     (TITLE, 0.9, "mr mrs ms miss mx dr herr frau fräulein sr sra señor señora mme monsieur madame mister missus"),
     (TITLE_LOWER, 0.8, "mr mrs ms"),
-    (
-        ROLE,
-        0.7,
-        (
-            "prof professor judge officer attorney atty detective sergeant sgt captain capt lieutenant lt reverend rev"
-            " nurse senator sheriff uncle aunt sir"
-        ),
-    ),
+    (ROLE, 0.7, ROLE_TITLES),
     (GREETING, 0.7, "dear hi hello hey hallo liebe lieber hola"),
-    (
-        INTRODUCED,
-        0.8,
-        (
-            "name names customer accountholder holder patient client contact borrower representative agent supervisor"
-            " manager signed attn attention o submitted llamo heiße heisse appelle"
-        ),
-    ),
+    (INTRODUCED, 0.8, INTRODUCTIONS),
     (INTRODUCED_LOWER, 0.8, "name"),
     (SPOKE, 0.8, "named name this am m spoke speaking talked bin"),
 )
@@ -243,11 +235,10 @@ class PersonRecognizer:
 
     def _speakers(self, text: str) -> list[Span]:
         """`Anna: ...` at the start of a line; a name that is not known counts in a dialogue with one that is."""
-        lines = (
-            [m for m in DIALOGUE.finditer(text) if all(looks_like_name(w) for w in m.group(1).split())]
-            if ":" in text
-            else []
-        )
+        if ":" in text:
+            lines = [m for m in DIALOGUE.finditer(text) if all(looks_like_name(w) for w in m.group(1).split())]
+        else:
+            lines = []
         is_dialogue = any(is_known_name(m.group(1)) for m in lines) and len(lines) > 1
         return [
             Span(*m.span(1), self.entity, 0.65, "person")

@@ -6,10 +6,7 @@ that nothing can be written, and with `source.high_water_column` only from the h
 the driver does not translate (an error: select them as text), and other databases than these two.
 """
 
-import hashlib
-import json
-import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -18,22 +15,20 @@ from urllib.parse import quote as percent_encoded
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.errors import MissingExtra, SourceError, TransientError
+from ft_platform.errors import MissingExtra, SourceError
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import checked_parts
-from ft_platform.sources.deadline import answered, watched
+from ft_platform.sources.databases.sql import DatabaseTable
 from ft_platform.sources.file_format import Opened
-from ft_platform.sources.local_files import require_regular
-from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.statements import (
     libpq_options,
     mark_value,
     password_of,
-    require_rows,
     select_query,
+    sqlite_file,
     statement,
-    table_uri,
+    unreachable,
     unreadable,
     written_mark,
 )
@@ -46,66 +41,24 @@ def find(source: Source, environment: Environment) -> "AdbcTable | None":
     return AdbcTable(source) if (source.table or source.query) and SIGN in source.uri else None
 
 
-class AdbcTable:
-    """The rows of a table or query.
+class AdbcTable(DatabaseTable):
+    """Read through ADBC."""
 
-    Attributes:
-        uri: URL of the database with the table's name, or a hash of the query.
-    """
+    def _count_and_highest(self, connection: Any) -> tuple[int, Any]:
+        connection.execute(self._statement([], what="count(*), max({mark})"))
+        return connection.fetchone()
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.uri = table_uri(source)
-
-    def sha256(self) -> str:
-        """Changes with the rows; with a high-water column, with its highest value or the number of rows."""
-        return answered(self.uri, self._source.limits.silent_seconds, self._hashed)
-
-    def _hashed(self) -> Generator[str, None, None]:
-        """The hash, after one empty text for each part of the rows."""
-        with self._connected() as cursor:
-            if self._source.high_water_column:
-                cursor.execute(self._statement([], what="count(*), max({mark})"))
-                count, highest = cursor.fetchone()
-                yield hashlib.sha256(json.dumps([count, written_mark(self.uri, highest)]).encode()).hexdigest()
-                return
-            cursor.execute(self._statement(["*"]))
-            total = rows = 0
-            for batch in cursor.fetch_record_batch():
-                for row in zip(
-                    *[column.to_pylist() for column in batch.columns], strict=True
-                ):  # a sum does not depend on the order
-                    total += int.from_bytes(hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest(), "big")
-                rows += batch.num_rows
-                require_rows(self.uri, self._source, rows)
-                yield ""
-            yield hashlib.sha256(f"{rows}:{total % (1 << 256):x}".encode()).hexdigest()
-
-    def pieces(self, sha256: str | None, order: Order) -> Iterator[Piece]:
-        opened = order.opened(self.uri)
-        marks: list[str] = []
-        yield Piece(opened, self.batches(opened, order.mark, marks), marks=marks)
-
-    def batches(
-        self, opened: Opened, mark: str | None = None, marks: list[str] | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """The mapped columns of `opened`, as strings: see `sql.SqlTable.batches`."""
-        return watched(
-            self.uri,
-            self._source.limits.silent_seconds,
-            lambda: self._batches(opened, mark, marks if marks is not None else []),
-        )
+    def _all_rows(self, connection: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
+        connection.execute(self._statement(["*"]))
+        for batch in connection.fetch_record_batch():
+            yield list(zip(*[column.to_pylist() for column in batch.columns], strict=True))
 
     def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]:
         with self._connected() as cursor:
             cursor.execute(self._statement(["*"], none=True))
-            names = cursor.fetch_record_batch().schema.names
-            columns = opened.require(names)
-            if (column := self._source.high_water_column) and column not in names:
-                raise SourceError(f"{self.uri} has no column {column!r}", "Correct source.high_water_column")
-            chosen = [*columns, column] if column and column not in columns else columns
+            columns, chosen = self._chosen(opened, cursor.fetch_record_batch().schema.names)
             cursor.execute(self._statement(chosen, since=_literal(mark_value(mark)) if mark else ""))
-            row, highest = 1, None
+            row, highest, column = 1, None, self._source.high_water_column
             for batch in cursor.fetch_record_batch():
                 if column and (found := pc.max(batch.column(column)).as_py()) is not None:
                     highest = found if highest is None else max(highest, found)
@@ -136,13 +89,6 @@ class AdbcTable:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        """A cursor that can only read.
-
-        Raises:
-            MissingExtra: the driver is not installed.
-            SourceError: the table or query cannot be read.
-            TransientError: the database does not answer, or refuses the account.
-        """
         try:
             import adbc_driver_manager  # pyright: ignore[reportMissingImports]
 
@@ -156,10 +102,7 @@ class AdbcTable:
         try:
             connection = driver.connect(address)
         except adbc_driver_manager.Error:  # its words hold the address
-            raise TransientError(
-                f"{self.uri}: the database cannot be reached, or refuses the account",
-                "Check host, account and source.password_variable, then run again",
-            ) from None
+            raise unreachable(self.uri) from None
         try:
             with connection, connection.cursor() as cursor:
                 if not self._source.uri.startswith("sqlite"):
@@ -182,13 +125,7 @@ class AdbcTable:
                 f"Remove {SIGN[:-3]}",
             )
         if scheme == "sqlite":
-            path = os.path.abspath(os.path.expanduser(rest.removeprefix("/")))
-            if not os.path.exists(path):
-                raise SourceError(
-                    f"source.uri {self._source.uri}: there is no file {path}",
-                    "Correct source.uri, or put the file there",
-                )
-            require_regular(path)
+            path = sqlite_file(self._source, rest.removeprefix("/"))
             return f"file:{percent_encoded(path)}?mode=ro"
         parts = urlsplit(f"postgresql://{rest}")
         user, at, host = parts.netloc.rpartition("@")

@@ -7,22 +7,23 @@ are committed later with a smaller value. Without the column the whole table is 
 read again if it did.
 """
 
+import hashlib
 import json
 import os
 import re
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.errors import MissingExtra, SourceError, TransientError
+from ft_platform.errors import MissingExtra, SourceError
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.sources.arrow_strings import text_of
 from ft_platform.sources.deadline import answered, watched
 from ft_platform.sources.file_format import Opened
-from ft_platform.sources.local_files import require_regular
 from ft_platform.sources.parts import Order, Piece
 from ft_platform.sources.statements import (
     libpq_options,
@@ -30,8 +31,10 @@ from ft_platform.sources.statements import (
     password_of,
     require_rows,
     select_query,
+    sqlite_file,
     statement,
     table_uri,
+    unreachable,
     unreadable,
     written_mark,
 )
@@ -44,7 +47,7 @@ def find(source: Source, environment: Environment) -> "SqlTable | None":
     return SqlTable(source) if (source.table or source.query) and "+adbc://" not in source.uri else None
 
 
-class SqlTable:
+class DatabaseTable(ABC):
     """The rows of a table or query.
 
     Attributes:
@@ -55,25 +58,42 @@ class SqlTable:
         self._source = source
         self.uri = table_uri(source)
 
+    @abstractmethod
+    def _connected(self) -> AbstractContextManager[Any]:
+        """A connection or cursor that can only read.
+
+        Raises:
+            MissingExtra: a library or the driver is not installed.
+            SourceError: the table or query cannot be read.
+            TransientError: the database does not answer, or refuses the account.
+        """
+
+    @abstractmethod
+    def _count_and_highest(self, connection: Any) -> tuple[int, Any]:
+        """Rows, and the highest value of the high-water column."""
+
+    @abstractmethod
+    def _all_rows(self, connection: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
+        """Every row, in parts."""
+
+    @abstractmethod
+    def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]: ...
+
     def sha256(self) -> str:
         """Changes with the rows; with a high-water column, with its highest value or the number of rows."""
         return answered(self.uri, self._source.limits.silent_seconds, self._hashed)
 
     def _hashed(self) -> Generator[str, None, None]:
         """The hash, after one empty text for each part of the rows."""
-        import hashlib
-
         with self._connected() as connection:
             if self._source.high_water_column:
-                row = connection.execute(self._select([], what="count(*), max({mark})")).one()
-                yield hashlib.sha256(json.dumps([row[0], written_mark(self.uri, row[1])]).encode()).hexdigest()
+                count, highest = self._count_and_highest(connection)
+                yield hashlib.sha256(json.dumps([count, written_mark(self.uri, highest)]).encode()).hexdigest()
                 return
             total = rows = 0
-            for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
+            for some in self._all_rows(connection):
                 for row in some:  # a sum does not depend on the order, which a database does not promise
-                    total += int.from_bytes(
-                        hashlib.sha256(repr(tuple(row)).encode("utf-8", "surrogatepass")).digest(), "big"
-                    )
+                    total += int.from_bytes(hashlib.sha256(repr(row).encode("utf-8", "surrogatepass")).digest(), "big")
                 rows += len(some)
                 require_rows(self.uri, self._source, rows)
                 yield ""
@@ -96,25 +116,35 @@ class SqlTable:
         Raises:
             MissingExtra, SourceError, TransientError: as `_connected` says, or the database stops answering.
         """
-        return watched(
-            self.uri,
-            self._source.limits.silent_seconds,
-            lambda: self._batches(opened, mark, marks if marks is not None else []),
-        )
+        found = marks if marks is not None else []
+        return watched(self.uri, self._source.limits.silent_seconds, lambda: self._batches(opened, mark, found))
+
+    def _chosen(self, opened: Opened, names: list[str]) -> tuple[list[str], list[str]]:
+        """The mapped columns, and all columns to ask for: these and that of the high-water mark."""
+        columns = opened.require(names)
+        mark = self._source.high_water_column
+        if mark and mark not in names:
+            raise SourceError(f"{self.uri} has no column {mark!r}", "Correct source.high_water_column")
+        return columns, [*columns, mark] if mark and mark not in columns else columns
+
+
+class SqlTable(DatabaseTable):
+    """Read through SQLAlchemy."""
+
+    def _count_and_highest(self, connection: Any) -> tuple[int, Any]:
+        return tuple(connection.execute(self._select([], what="count(*), max({mark})")).one())
+
+    def _all_rows(self, connection: Any) -> Iterator[Sequence[tuple[Any, ...]]]:
+        for some in connection.execute(self._select(["*"])).partitions(ROWS_AT_ONCE):
+            yield [tuple(row) for row in some]
 
     def _batches(self, opened: Opened, mark: str | None, marks: list[str]) -> Generator[pa.RecordBatch, None, None]:
         with self._connected() as connection:
-            names = list(connection.execute(self._select(["*"], none=True)).keys())
-            columns = opened.require(names)
-            if (column := self._source.high_water_column) and column not in names:
-                raise SourceError(f"{self.uri} has no column {column!r}", "Correct source.high_water_column")
-            chosen = [*columns, column] if column and column not in columns else columns
-            result = connection.execute(
-                self._select(chosen, since=mark is not None), {"since": mark_value(mark)} if mark else {}
-            )
-            yield from opened.batches(
-                columns, self._rows(opened, result, len(columns), chosen.index(column) if column else None, marks)
-            )
+            columns, chosen = self._chosen(opened, list(connection.execute(self._select(["*"], none=True)).keys()))
+            since = {"since": mark_value(mark)} if mark else {}
+            result = connection.execute(self._select(chosen, since=mark is not None), since)
+            place = chosen.index(column) if (column := self._source.high_water_column) else None
+            yield from opened.batches(columns, self._rows(opened, result, len(columns), place, marks))
 
     def _rows(
         self, opened: Opened, result: Any, width: int, place: int | None, marks: list[str]
@@ -165,13 +195,6 @@ class SqlTable:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        """A connection to read from.
-
-        Raises:
-            MissingExtra: SQLAlchemy or the driver is not installed.
-            SourceError: the table or query cannot be read.
-            TransientError: the database does not answer, or refuses the account.
-        """
         import sqlalchemy as sa
 
         engine = self._engine()
@@ -184,10 +207,7 @@ class SqlTable:
         except sa.exc.OperationalError:
             if engine.dialect.name == "sqlite" and os.path.exists(self._source.uri.removeprefix("sqlite:///")):
                 raise unreadable(self.uri) from None
-            raise TransientError(
-                f"{self.uri}: the database cannot be reached, or refuses the account",
-                "Check host, account and source.password_variable, then run again",
-            ) from None
+            raise unreachable(self.uri) from None
         except sa.exc.SQLAlchemyError:
             raise unreadable(self.uri) from None
         finally:
@@ -209,13 +229,7 @@ class SqlTable:
             {"connect_args": libpq_options(self._source)} if url.drivername == "postgresql+psycopg" else {}
         )
         if url.drivername == "sqlite":
-            path = os.path.abspath(os.path.expanduser(url.database or ""))
-            if not os.path.exists(path):
-                raise SourceError(
-                    f"source.uri {self._source.uri}: there is no file {path}",
-                    "Correct source.uri, or put the file there",
-                )
-            require_regular(path)
+            path = sqlite_file(self._source, url.database or "")
             url = url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
         try:
             return sa.create_engine(url, poolclass=sa.NullPool, **options)

@@ -68,11 +68,10 @@ def _csv_error(file: OpenFile, place: str, error: csv.Error) -> SourceError:
             "field_characters",
         )
     cut = "unexpected end of data" in str(error)
-    problem = (
-        "has a quote that is never closed: the file is cut, or a quote in a text is not doubled"
-        if cut
-        else "has text after a closing quote: a quote in it is not doubled"
-    )
+    if cut:
+        problem = "has a quote that is never closed: the file is cut, or a quote in a text is not doubled"
+    else:
+        problem = "has text after a closing quote: a quote in it is not doubled"
     return SourceError(f"{file.name}: {place} {problem}", "Export the file again")
 
 

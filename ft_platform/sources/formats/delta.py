@@ -28,11 +28,9 @@ LOG = "_delta_log"
 def find(source: Source, environment: Environment) -> "DeltaSource | None":
     local = os.path.join(source.uri.removeprefix("file://"), LOG)
     named = source.format == "delta" or source.uri.startswith(SCHEME)
-    return (
-        DeltaSource(source.uri, environment.storage_options(), source.limits.silent_seconds)
-        if named or (source.format == "auto" and os.path.isdir(local))
-        else None
-    )
+    if named or (source.format == "auto" and os.path.isdir(local)):
+        return DeltaSource(source.uri, environment.storage_options(), source.limits.silent_seconds)
+    return None
 
 
 class DeltaSource:

@@ -92,11 +92,10 @@ def _rows(file: OpenFile, sheet: Any) -> Iterator[tuple[int, dict[int, Any]]]:
     try:
         for number, cells in _numbered_rows(sheet):
             if not last < number <= MAX_ROWS:
-                behind = (
-                    f"a row with the number {number} behind row {last}"
-                    if number <= MAX_ROWS
-                    else f"a row beyond {MAX_ROWS:,}, the last that Excel has"
-                )
+                if number <= MAX_ROWS:
+                    behind = f"a row with the number {number} behind row {last}"
+                else:
+                    behind = f"a row beyond {MAX_ROWS:,}, the last that Excel has"
                 raise SourceError(f"{file.name} has {behind}", REPAIR)
             last = number
             columns = [cell["column"] for cell in cells]

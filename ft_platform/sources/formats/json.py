@@ -111,11 +111,10 @@ def _objects(file: OpenFile, text: _Text) -> Iterator[dict[str, Any]]:
                 yield item
     except json.JSONDecodeError as error:
         line, column = text.where(error.pos)
-        hint = (
-            "Set source.format: jsonl if each line is an object"
-            if error.msg == "Extra data"
-            else "Repair the file, or export it again if it is cut"
-        )
+        if error.msg == "Extra data":
+            hint = "Set source.format: jsonl if each line is an object"
+        else:
+            hint = "Repair the file, or export it again if it is cut"
         raise SourceError(f"{file.name}: line {line} is not JSON at character {column}: {error.msg}", hint) from None
     except NotStrict as problem:
         raise SourceError(

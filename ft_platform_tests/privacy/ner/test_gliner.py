@@ -54,10 +54,8 @@ def gliner(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_persons_and_places_have_our_names_and_right_offsets() -> None:
     text = "Yesterday Zorblax refused in Narthex."
     spans, nothing = GlinerNer("org/name@abc").find([text, ""])
-    assert [(s.entity, text[s.start : s.end], s.score) for s in spans] == [
-        ("PERSON", "Zorblax", 0.91),
-        ("LOCATION", "Narthex", 0.91),
-    ]
+    found = [(s.entity, text[s.start : s.end], s.score) for s in spans]
+    assert found == [("PERSON", "Zorblax", 0.91), ("LOCATION", "Narthex", 0.91)]
     assert nothing == [] and StandIn.asked == ("org/name", "abc")
 
 

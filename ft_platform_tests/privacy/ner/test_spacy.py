@@ -17,11 +17,8 @@ def test_it_is_loaded_once() -> None:
 def test_persons_and_places_have_our_names_and_right_offsets() -> None:
     text = "Harold Whitcombe moved from Chicago to Boston."
     spans = load_ner("spacy").find([text])[0]  # type: ignore[union-attr]
-    assert {(s.entity, text[s.start : s.end]) for s in spans} == {
-        ("PERSON", "Harold Whitcombe"),
-        ("LOCATION", "Chicago"),
-        ("LOCATION", "Boston"),
-    }
+    found = {(s.entity, text[s.start : s.end]) for s in spans}
+    assert found == {("PERSON", "Harold Whitcombe"), ("LOCATION", "Chicago"), ("LOCATION", "Boston")}
 
 
 def test_a_batch_gives_what_single_texts_give() -> None:

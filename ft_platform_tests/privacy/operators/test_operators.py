@@ -76,12 +76,10 @@ def test_generalize_makes_a_value_coarser_or_redacts_it(entity: str, original: s
 
 def test_the_settings_of_generalize_are_read() -> None:
     assert operator("AGE", "generalize", age_band_years=5).replace("AGE", "34", "r1") == "30-34"
-    assert (
-        operator("DATE_OF_BIRTH", "generalize", generalize_dates_to="month").replace(
-            "DATE_OF_BIRTH", "March 4, 1980", "r1"
-        )
-        == "March 1980"
+    found = operator("DATE_OF_BIRTH", "generalize", generalize_dates_to="month").replace(
+        "DATE_OF_BIRTH", "March 4, 1980", "r1"
     )
+    assert found == "March 1980"
 
 
 @pytest.mark.parametrize(

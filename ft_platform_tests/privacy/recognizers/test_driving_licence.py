@@ -1,9 +1,7 @@
 """Driving licences (AAMVA: forms differ by state; DVLA driver numbers). Persons and numbers are fictitious."""
 
-import pytest
-
 from ft_platform.privacy.recognizers.driving_licence import DrivingLicenceRecognizer
-from ft_platform_tests.privacy.examples import found
+from ft_platform_tests.privacy.examples import checks_of
 
 FOUND = [
     ("wrote down my driving licence, H7945358.", "H7945358", "comma"),
@@ -20,17 +18,6 @@ NOT_FOUND = [
     ("my driver's license expired in 2019", "no number"),
     ("driver license number XXXX-XXXX", "masked"),
     ("driver license issued 2019-03-15", "date"),
-    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
-    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
-    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
 ]
 
-
-@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
-def test_it_is_found(text: str, expected: str, why: str) -> None:
-    assert found(DrivingLicenceRecognizer(), text) == [expected]
-
-
-@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
-def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
-    assert found(DrivingLicenceRecognizer(), text) == []
+test_it_is_found, test_ordinary_text_is_left_alone = checks_of(DrivingLicenceRecognizer(), FOUND, NOT_FOUND)

@@ -1,9 +1,7 @@
 """Places (GeoNames; ISO 3166). Persons and numbers are fictitious."""
 
-import pytest
-
 from ft_platform.privacy.recognizers.location import LocationRecognizer
-from ft_platform_tests.privacy.examples import found
+from ft_platform_tests.privacy.examples import checks_of, found
 
 FOUND = [
     ("the village north of Whitebirk", "Whitebirk", "unknown name behind `north of`"),
@@ -30,20 +28,9 @@ NOT_FOUND = [
     ("I live in fear", "everyday word"),
     ("Reading is fun", "everyday word that is a city"),
     ("Anna Jackson called", "city that is a surname here"),
-    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
-    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
-    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
 ]
 
-
-@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
-def test_it_is_found(text: str, expected: str, why: str) -> None:
-    assert found(LocationRecognizer(), text) == [expected]
-
-
-@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
-def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
-    assert found(LocationRecognizer(), text) == []
+test_it_is_found, test_ordinary_text_is_left_alone = checks_of(LocationRecognizer(), FOUND, NOT_FOUND)
 
 
 def test_a_line_above_a_country_is_a_city() -> None:

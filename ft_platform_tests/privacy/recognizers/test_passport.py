@@ -1,9 +1,7 @@
 """Passport numbers and machine-readable lines (ICAO Doc 9303). Persons and numbers are fictitious."""
 
-import pytest
-
 from ft_platform.privacy.recognizers.passport import PassportRecognizer, check_digit
-from ft_platform_tests.privacy.examples import found
+from ft_platform_tests.privacy.examples import checks_of
 
 FOUND = [
     ("They copied my passport, number C03005988.", "C03005988", "comma in front of `number`"),
@@ -23,20 +21,9 @@ NOT_FOUND = [
     ("L898902C37UTO7408122F1204159ZE184226B<<<<<10", "wrong check digit"),
     ("passport renewal took 12 weeks", "duration"),
     ("passport number XXXXXXXXX", "masked"),
-    ("I paid {$1,234.56} on XX/XX/2019.", "masked amounts and dates of the source"),
-    ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
-    ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
 ]
 
-
-@pytest.mark.parametrize(("text", "expected", "why"), FOUND, ids=[why for _, _, why in FOUND])
-def test_it_is_found(text: str, expected: str, why: str) -> None:
-    assert found(PassportRecognizer(), text) == [expected]
-
-
-@pytest.mark.parametrize(("text", "why"), NOT_FOUND, ids=[why for _, why in NOT_FOUND])
-def test_ordinary_text_is_left_alone(text: str, why: str) -> None:
-    assert found(PassportRecognizer(), text) == []
+test_it_is_found, test_ordinary_text_is_left_alone = checks_of(PassportRecognizer(), FOUND, NOT_FOUND)
 
 
 def test_check_digits_are_those_of_the_specimen() -> None:
