@@ -121,4 +121,4 @@ def _said(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return "it is not JSON"
     faults: list[Any] = error.errors(include_url=False, include_input=False)
-    return "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:5])
+    return "; ".join(": ".join(filter(None, [".".join(map(str, f["loc"])), f["msg"]])) for f in faults[:5])

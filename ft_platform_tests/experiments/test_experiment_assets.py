@@ -100,7 +100,7 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
     )
     canaries = metadata_of(instance, "canary_audit")
     assert (
-        "nobody planted" in canaries["conclusion"]
+        "never planted" in canaries["conclusion"]
         and set(canaries["exposure_bits"]) == {"2"}
         and "plot/exposure" in canaries
     )

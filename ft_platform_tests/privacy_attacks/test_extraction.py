@@ -58,4 +58,4 @@ def test_at_most_half_of_a_text_is_given_and_short_ones_are_left_out(length: int
 
 def test_too_few_texts_have_no_figure() -> None:
     found = extraction(Copied(19, 5, 5), Copied(40, 0, 0), Copied(19, 0, 0), "answers", 0.95)
-    assert found["verbatim"] is None and found["gain"] is None and "19 a side" in found["status"]
+    assert found["verbatim"] is None and found["gain"] is None and "19 per side" in found["status"]

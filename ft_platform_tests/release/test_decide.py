@@ -290,13 +290,13 @@ def test_a_report_about_another_evaluation_of_the_same_checkpoint_refuses(tmp_pa
 def test_evidence_made_with_another_prompt_template_refuses(tmp_path):
     figures = changed(good_figures(), "evaluation_report", ("renderer_hash",), "other")
     case = EvidenceCase(tmp_path, figures=figures).publish()
-    assert "another prompt template" in broken(case.decide())["lineage/evaluation_report"]
+    assert "a different prompt template" in broken(case.decide())["lineage/evaluation_report"]
 
 
 def test_evidence_made_with_another_version_of_a_metric_refuses(tmp_path):
     figures = changed(good_figures(), "evaluation_report", ("metric_versions", "macro_f1"), "0" * 12)
     case = EvidenceCase(tmp_path, figures=figures).publish()
-    assert "another version of the metrics macro_f1" in broken(case.decide())["lineage/evaluation_report"]
+    assert "a different version of the metrics macro_f1" in broken(case.decide())["lineage/evaluation_report"]
 
 
 def test_changed_settings_of_a_report_refuse(tmp_path):
@@ -342,7 +342,7 @@ BREAKS = {
         ("features.region.differences.accuracy", gap(0.19), "fairness/region", "reaches above the limit"),
         ("features.region.differences.accuracy", {**gap(0.1), "value": 0.3}, "fairness/region", "0.300"),
         ("features.region.status", "not_enough_evidence", "fairness/region", "its figures say within_max_gap"),
-        ("features.region.status", "fair", "fairness/region", "is no evidence"),
+        ("features.region.status", "fair", "fairness/region", "is not valid evidence"),
         (
             "features.region.groups",
             ONE_SMALL,
@@ -353,8 +353,8 @@ BREAKS = {
         ("features.region.groups", ONE_SMALL, "amplification/region", "island needs 17 more"),
         ("features.region.groups", ONE_LARGE, "fairness/region", "Fewer than two groups have 20 test records"),
         ("features.region.groups", ONE_LARGE, "amplification/region", "not enough evidence"),
-        ("features.region.groups", {}, "fairness/region", "is no evidence"),
-        ("features.region.groups.north.rows", 20, "fairness/region", "hold 20020 of 40000 test records"),
+        ("features.region.groups", {}, "fairness/region", "is not valid evidence"),
+        ("features.region.groups.north.rows", 20, "fairness/region", "contain 20020 of 40000 test records"),
         ("features.region.groups.north.accuracy", None, "fairness/region", "Figures of groups are missing"),
         ("features.region.groups.north.accuracy", figure(0.3), "fairness/region", "differs by 0.600"),
         ("features.region.differences.accuracy.best", "west", "fairness/region", "Figures of groups are missing"),
@@ -419,10 +419,20 @@ BREAKS = {
             "on average of 3 seeds, better for 1 of them: a tie",
         ),
         ("", seeds_evidence((-0.2, -0.1, -0.1)), "seeds/base_few_shot", "it is worse"),
-        ("", seeds_evidence((0.2, float("nan"), 0.2)), "seeds/base_few_shot", "is no evidence"),
-        ("differences.base_few_shot", ..., "seeds/base_few_shot", "not of the same systems"),
-        ("differences.base_few_shot.macro_f1.values", [0.2, 0.2], "seeds/base_few_shot", "not one value per seed"),
-        ("seeds", [{"seed": 17 + n, "adapter_sha256": str(n)} for n in range(2)], "seeds", "not one value per seed"),
+        ("", seeds_evidence((0.2, float("nan"), 0.2)), "seeds/base_few_shot", "is not valid evidence"),
+        ("differences.base_few_shot", ..., "seeds/base_few_shot", "cover different systems"),
+        (
+            "differences.base_few_shot.macro_f1.values",
+            [0.2, 0.2],
+            "seeds/base_few_shot",
+            "does not have one value per seed",
+        ),
+        (
+            "seeds",
+            [{"seed": 17 + n, "adapter_sha256": str(n)} for n in range(2)],
+            "seeds",
+            "does not have one value per seed",
+        ),
         (
             "seeds",
             [{"seed": n, "adapter_sha256": str(n)} for n in range(3)],
@@ -789,7 +799,7 @@ def test_a_decision_that_rested_on_content_erased_since_was_valid_and_permits_no
     shutil.rmtree(splits.uri)
     found = broken(case.decide())
     seen = found["lineage/adapter_checkpoint"]
-    assert "splits@0 was valid when it was made; its content was erased since (erasure request 7" in seen
+    assert "splits@0 was valid when it was made, but its content has been erased since (erasure request 7" in seen
     assert "lineage/signatures" not in found
 
 
