@@ -162,7 +162,7 @@ def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
     report = lake.artifact(name, EVALUATION, report_id)
     if report is None:
         raise DataError(
-            f"the evaluation report of the last run of {name} is not in the lake any more", f"Run: ft run {name}"
+            f"the evaluation report of the last run of {name} is no longer in the lake", f"Run: ft run {name}"
         )
     metrics = json.loads(lake.read_file(report, "metrics.json"))
     compared = {

@@ -99,7 +99,7 @@ def find_parts(source: Source, environment: Environment) -> Found:
         ) from None
     except ValueError:
         raise SourceError(
-            f"source.uri {source.uri} is not a URI that can be read",
+            f"source.uri {source.uri} is not a readable URI",
             "Use a local path or an fsspec URI such as s3://bucket/key",
         ) from None
     except OSError as error:

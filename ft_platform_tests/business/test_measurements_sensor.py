@@ -79,7 +79,7 @@ def test_a_changed_file_asks_for_one_new_report_and_an_unchanged_one_for_none(
         file.write_bytes(content)
         assert watched.look() == 0 and watched.asked() == 0, "written again with the same content"
         write_rows(file, satisfaction([3.0] * 8, [4.5] * 8))
-        assert watched.look(settled=False) == 0 and "the file is complete" in watched.skipped
+        assert watched.look(settled=False) == 0 and "written completely" in watched.skipped
         assert watched.look() == 1 and [watched.asked() for _ in range(3)] == [1, 0, 0]
         file.unlink()
         assert watched.look() == 0 and "business.measurements[0]" in watched.skipped

@@ -88,7 +88,7 @@ def test_a_file_that_is_being_written_is_reported_once_and_complete(
     for i in range(2, 5):
         with open(file, "a") as growing:
             growing.write(f"{i},a text,card,yes,north\n")
-        assert sensor.tick(settled=False) == [] and "the file is complete" in sensor.skipped
+        assert sensor.tick(settled=False) == [] and "written completely" in sensor.skipped
     second = sensor.tick()
     assert len(second) == 1 and second != first and sensor.tick() == []
 
