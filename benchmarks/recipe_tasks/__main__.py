@@ -44,7 +44,7 @@ def main() -> None:
             except SourceMissing as error:
                 missing += 1
                 print(f"{name}: {error}")
-        if arguments.commit and not missing:
+        if arguments.commit and len(made) == len(TASKS):
             COMMITTED.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
     wrong = [name for name in differing(arguments.folder) if name in arguments.task]
     print("\n".join(f"{name}: differs from tasks.json" for name in wrong) or "all as in tasks.json")

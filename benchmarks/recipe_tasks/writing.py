@@ -1,4 +1,4 @@
-"""A task as files: `data/<task>.jsonl`, and `defs/<task>/defs.yaml` as `ft new` writes it, with no field of `training`."""
+"""A task as files: `data/<task>.jsonl`, and `defs/<task>/defs.yaml` in the style of `ft new`, without `training`."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.recipe_tasks.selection import chosen
-from benchmarks.recipe_tasks.store import Source, Store
+from benchmarks.recipe_tasks.store import Store
 from benchmarks.recipe_tasks.tasks import Shape, Task
 from ft_platform.use_case.scaffold import BASE_MODEL, scaffold_yaml
 
@@ -21,16 +21,14 @@ RECORD: dict[Shape, dict[str, Any]] = {
 }
 
 
-def source_of(task: Task) -> Source:
-    return import_module(f"benchmarks.recipe_tasks.sources.{task.source}").SOURCE
+def reader(task: Task) -> Any:
+    """The module of its source."""
+    return import_module(f"benchmarks.recipe_tasks.sources.{task.source}")
 
 
 def records_of(task: Task, store: Store) -> list[dict[str, Any]]:
-    """Raises:
-    SourceMissing: the source is not on this machine.
-    """
-    source = import_module(f"benchmarks.recipe_tasks.sources.{task.source}")
-    return chosen(task, source.records(store, **task.options))
+    """Records with `part`. Raises `SourceMissing` if the source is not on this machine."""
+    return chosen(task, reader(task).records(store, **task.options))
 
 
 def write_task(task: Task, records: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
@@ -43,8 +41,9 @@ def write_task(task: Task, records: list[dict[str, Any]], folder: Path) -> dict[
     case.parent.mkdir(parents=True, exist_ok=True)
     kind = "classification" if task.shape == "label" else "generation"
     grouped = "group" in records[0]
+    fields = {name: {"required": not place} for place, name in enumerate(task.fields.split())}
     values = {
-        "description": f"Benchmark of recipes: {task.name.replace('_', ' ')}, {task.shape}s from {source_of(task).name}.",
+        "description": f"Benchmark of recipes: {task.name}, from {reader(task).SOURCE.name}.",
         "owners.accountable": "team:benchmarks",
         "task.kind": kind,
         "task.instruction": task.instruction,
@@ -52,7 +51,7 @@ def write_task(task: Task, records: list[dict[str, Any]], folder: Path) -> dict[
         "record.features": {"part": "part"} | ({"group": "group"} if grouped else {}),
         "governance.purpose": "comparison of recipes",
         "governance.without_consent_column": "licence",
-        "governance.licence": source_of(task).licence,
+        "governance.licence": reader(task).SOURCE.licence,
         "cleaning.min_characters": 2,
         "cleaning.near_duplicates": "keep",
         "privacy.ner": "none",
@@ -61,7 +60,7 @@ def write_task(task: Task, records: list[dict[str, Any]], folder: Path) -> dict[
         "splits.given_by": "part",
         "release.intended_use": "Comparison of recipes on public data.",
         **RECORD[task.shape],
-        **({"task.fields": task.fields} if task.fields else {}),
+        **({"task.fields": fields} if fields else {}),
         **({"splits.group_by_features": ["group"]} if grouped else {}),
         **BASE_MODEL,
     }
@@ -70,8 +69,8 @@ def write_task(task: Task, records: list[dict[str, Any]], folder: Path) -> dict[
     return {
         "name": task.name,
         "held_out": task.held_out,
-        "source": source_of(task).name,
-        "licence": source_of(task).licence,
+        "source": reader(task).SOURCE.name,
+        "licence": reader(task).SOURCE.licence,
         "kind": task.shape,
         "metric": task.metric,
         "records": len(records),

