@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -47,7 +48,7 @@ class Store:
 
     def shared_rows(self, source: Source, file: str) -> Iterator[dict[str, str]]:
         """Rows of a CSV file."""
-        return csv.DictReader(self.shared(source, file).splitlines(keepends=True))
+        return csv.DictReader(io.StringIO(self.shared(source, file)))
 
     def member(self, source: Source, name: str) -> bytes:
         """A file in the wheel or source archive of a package."""
