@@ -1,0 +1,1 @@
+"""Measurements. Each program says how to run it."""
