@@ -2,7 +2,8 @@
 afterwards.
 
 Covered: what the stages remove and refuse, and every fault of `training.audit_faults`. Not covered: what depends on how
-many rows there are (rare labels, k-anonymity, shares of labels), checks by Great Expectations, and recall.
+many rows there are (rare labels, labels that a given side lacks, k-anonymity, shares of labels), checks by Great
+Expectations, and recall.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from ft_platform.records.stage_results import StageStream, reason_counts
 from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import records_in
 from ft_platform.sources.looking import Looked, sampled
+from ft_platform.splitting.given import given_sides
 from ft_platform.use_case.named import NamedUseCase
 
 ROWS = 500
@@ -69,6 +71,8 @@ def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, r
                 table = _made(found, stage, make(TableRows(table)), schema)
                 if stage == "anonymized_records":
                     _look_again(part, table, found)
+                    if use_case.settings.splits.given_by:  # some rows are divided at random
+                        given_sides(use_case, TableRows(table))
             stage = "the training audit"
             _audit(part, table, environment, found)
     except FtError as error:
@@ -93,9 +97,9 @@ def _private_folder(use_case: NamedUseCase, environment: Environment) -> Iterato
 def _for_some_rows(use_case: NamedUseCase) -> NamedUseCase:
     """The use case without what asks for many rows."""
     settings = use_case.settings
-    splits = settings.splits.model_copy(
-        update={"min_rows_per_label": 3, "rare_labels": "drop" if settings.splits.rare_labels == "error" else "other"}
-    )
+    rare = {"min_rows_per_label": 3, "rare_labels": "drop" if settings.splits.rare_labels == "error" else "other"}
+    given = {"strategy": "random", "given_by": None} if settings.splits.given_by else {}
+    splits = settings.splits.model_copy(update=rare | given)
     privacy = settings.privacy.model_copy(update={"k": 1})
     return use_case.model_copy(update={"settings": settings.model_copy(update={"splits": splits, "privacy": privacy})})
 

@@ -128,6 +128,16 @@ def test_some_rows_are_not_asked_for_what_only_all_rows_can_have(environment: En
     assert rehearse(case(model, privacy=attributes), Looked(rows.rows, True, 1), environment).problems
 
 
+def test_some_rows_may_lack_a_label_on_a_given_side_but_each_names_one(environment: Environment, model: Path) -> None:
+    labels, sides = ["loan", "card", "late"] * 20, ["train", "train", "test"] * 20
+    given = case(model, splits={"strategy": "given", "given_by": "region"})
+    assert rehearse(given, looked(complete=False, label=labels, region=sides), environment).problems == []
+    (missing,) = rehearse(given, looked(label=labels, region=sides), environment).problems
+    assert "no training record has the label(s)" in missing
+    (wrong,) = rehearse(given, looked(complete=False, label=labels, region=["later", *sides[1:]]), environment).problems
+    assert "1 of 60 records name none of train, validation, test" in wrong
+
+
 def test_a_base_model_that_is_not_here_is_not_fetched(environment: Environment) -> None:
     found = rehearse(case(Path("example/none")), looked(), environment)
     assert found.problems == [] and "the training audit was not tried" in found.hints[0]
