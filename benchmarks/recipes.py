@@ -1,0 +1,221 @@
+"""Which recipe of training wins on tasks that it was not made for, with nothing set by hand: ours, beside the systems
+of every evaluation and the recipes that other toolkits publish.
+
+    python benchmarks/recipes.py --folder F --json          # hours; goes on where it stopped
+    python benchmarks/recipes.py --folder F --quick --json  # four development tasks, one seed, no peers
+    python benchmarks/recipes.py --folder F --tasks slots complaints --seeds 1 --peers trl
+
+The tasks are those of `benchmarks/recipe_tasks`: half of them are `held_out`, from sources on which no recipe was
+developed. Every measurement is a run of the platform up to `evaluation_report`, with the same splits for all. It is
+kept in `F/results`, by the hash of records, settings and recipe, so what was measured once is not measured again, and
+what earlier recipes came to stays there. Peers are the settings that their examples publish, trained by our loop, with
+the weights of the lowest loss among validations after each epoch: TRL (the LoRA command of `trl/scripts/sft.py`),
+LLaMA-Factory (`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/llama-3/lora-1b.yml`).
+
+Prints `{"recipe", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf", "few_shot",
+"zero_shot", "nearest", "majority", "peers": {name: value}, "seconds"}], "share_at_least_tfidf",
+"share_better_than_few_shot", "mean_rank": {recipe: rank}, "seed_spread"}`. Shares and ranks are of the held-out tasks
+that were measured, or of all where none was. `ours` is the mean over seeds, `low` and `high` the test records' interval
+of the first seed, `seconds` the training's.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import mean, pstdev
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+from benchmarks.recipe_tasks.__main__ import COMMITTED, differing  # noqa: E402
+
+QUICK = ["two_intents", "complaints", "film_sentences", "noisy_intents"]
+SEEDS = [17, 18, 19]
+TO_THE_END = {"patience": 1000, "validations_per_epoch": 1}
+PEERS: dict[str, dict[str, Any]] = {
+    "trl": {
+        "rank": 32,
+        "alpha": 16,
+        "dropout": 0.05,
+        "target_modules": ["q_proj", "v_proj"],
+        "learning_rate": 2e-4,
+        "epochs": 1,
+        "batch_rows": 16,
+        "schedule": "linear",
+        "warmup_fraction": 0.0,
+    },
+    "llama_factory": {
+        "rank": 8,
+        "alpha": 16,
+        "dropout": 0.0,
+        "target_modules": "all-linear",
+        "learning_rate": 1e-4,
+        "epochs": 3,
+        "batch_rows": 8,
+        "schedule": "cosine",
+        "warmup_fraction": 0.1,
+    },
+    "axolotl": {
+        "rank": 16,
+        "alpha": 32,
+        "dropout": 0.05,
+        "target_modules": "all-linear",
+        "learning_rate": 2e-4,
+        "epochs": 1,
+        "batch_rows": 4,
+        "schedule": "cosine",
+        "warmup_fraction": 0.05,
+    },
+}
+SYSTEMS = {
+    "tfidf": "tfidf_logreg",
+    "few_shot": "base_few_shot",
+    "zero_shot": "base_zero_shot",
+    "nearest": "nearest_neighbour",
+    "majority": "majority",
+}
+
+
+def recipe_hash() -> str:
+    """Changes when a default of training changes."""
+    from ft_platform.settings.training import Training
+
+    return hashlib.sha256(json.dumps(Training().model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+
+
+class Measurements:
+    """Runs of tasks in a folder, and their results.
+
+    Attributes:
+        recipe: of `recipe_hash`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.recipe = folder, recipe_hash()
+        (folder / "results").mkdir(parents=True, exist_ok=True)
+
+    def result(self, task: dict[str, Any], training: dict[str, Any], seed: int) -> dict[str, Any]:
+        """What a training of a task came to: as measured before, or measured now."""
+        about = {"task": task["name"], "records": task["sha256"], "recipe": self.recipe, "seed": seed, **training}
+        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+        kept = self.folder / "results" / f"{task['name']}-{key}.json"
+        if not kept.exists():
+            found = {"about": about, **self._measure(task, {**training, "seed": seed})}
+            new = kept.with_suffix(".new")
+            new.write_text(json.dumps(found, indent=1), encoding="utf-8")
+            new.rename(kept)
+        return json.loads(kept.read_text(encoding="utf-8"))
+
+    def _measure(self, task: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+        command = [
+            sys.executable,
+            "-m",
+            "ft_platform.cli",
+            "run",
+            task["name"],
+            "--until",
+            "evaluation_report",
+            "--json",
+        ]
+        for name, value in training.items():
+            command += ["--set", f"training.{name}={json.dumps(value)}"]
+        where = {"FT_HOME": str(self.folder / "home"), "FT_DEFS": str(self.folder / "defs"), "FT_TRACKERS": "none"}
+        begun = time.monotonic()
+        run = subprocess.run(
+            command, env={**os.environ, **where, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True
+        )
+        if run.returncode:
+            raise SystemExit(f"{task['name']} {training}: ft run ended with {run.returncode}\n{run.stderr[-2000:]}")
+        found = json.loads(run.stdout)
+        metrics = {system: figures.get(task["metric"]) for system, figures in found["systems"].items()}
+        seconds = {
+            "run": round(time.monotonic() - begun, 1),
+            "training": found["stage_seconds"].get("adapter_checkpoint"),
+        }
+        return {"metrics": metrics, "seconds": seconds, "test_rows": found["test_rows"]}
+
+
+def row(measured: Measurements, task: dict[str, Any], seeds: list[int], peers: list[str]) -> dict[str, Any]:
+    """A task's line of the table."""
+    runs = [measured.result(task, {}, seed) for seed in seeds]
+    first = runs[0]["metrics"]
+    values = [one["metrics"]["fine_tuned"]["value"] for one in runs]
+    trained = {
+        name: measured.result(task, {**PEERS[name], **TO_THE_END}, seeds[0])["metrics"]["fine_tuned"]["value"]
+        for name in (peers if task["kind"] != "pair" else [])
+    }
+    return {
+        "name": task["name"],
+        "held_out": task["held_out"],
+        "metric": task["metric"],
+        "ours": round(mean(values), 4),
+        "low": first["fine_tuned"]["low"],
+        "high": first["fine_tuned"]["high"],
+        "seeds": values,
+        **{name: (first.get(system) or {}).get("value") for name, system in SYSTEMS.items()},
+        "peers": trained,
+        "seconds": runs[0]["seconds"]["training"],
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Shares and mean ranks; None where nothing was compared."""
+    counted = [one for one in rows if one["held_out"]] or rows
+
+    def share(beside: str, good: Any) -> float | None:
+        compared = [good(one["ours"], one[beside]) for one in counted if one[beside] is not None]
+        return round(mean(compared), 3) if compared else None
+
+    ranks: dict[str, list[int]] = {}
+    for one in counted:
+        recipes = {"ours": one["ours"], **one["peers"]}
+        for name, value in recipes.items():
+            ranks.setdefault(name, []).append(1 + sum(other > value for other in recipes.values()))
+    spreads = [pstdev(one["seeds"]) for one in counted if len(one["seeds"]) > 1]
+    return {
+        "share_at_least_tfidf": share("tfidf", lambda ours, other: ours >= other),
+        "share_better_than_few_shot": share("few_shot", lambda ours, other: ours > other),
+        "mean_rank": {name: round(mean(places), 2) for name, places in ranks.items()},
+        "seed_spread": round(mean(spreads), 4) if spreads else None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="tasks, lake and results; kept from start to start")
+    parser.add_argument("--tasks", nargs="+", metavar="NAME", help="default: all")
+    parser.add_argument("--seeds", type=int, default=3, choices=[1, 2, 3])
+    parser.add_argument("--peers", nargs="*", choices=[*PEERS], default=[*PEERS])
+    parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}; one seed, no peers")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.tasks, arguments.seeds, arguments.peers = QUICK, 1, []
+    tasks = json.loads(COMMITTED.read_text(encoding="utf-8"))
+    chosen = [task for task in tasks if task["name"] in (arguments.tasks or [one["name"] for one in tasks])]
+    if missing := sorted({task["name"] for task in chosen} & set(differing(arguments.folder))):
+        raise SystemExit(
+            f"{', '.join(missing)}: not in {arguments.folder} as committed\n"
+            f"Run: python -m benchmarks.recipe_tasks --folder {arguments.folder}"
+        )
+    measured, rows = Measurements(arguments.folder), []
+    for task in chosen:
+        rows.append(row(measured, task, SEEDS[: arguments.seeds], arguments.peers))
+        print(line(rows[-1]), file=sys.stderr, flush=True)
+    found = {"recipe": measured.recipe, "tasks": rows, **summary(rows)}
+    print(json.dumps(found, indent=1) if arguments.json else "\n".join([*map(line, rows), json.dumps(summary(rows))]))
+
+
+def line(one: dict[str, Any]) -> str:
+    beside = {"few-shot": one["few_shot"], "TF-IDF": one["tfidf"], **one["peers"]}
+    others = "  ".join(f"{name} {value:.3f}" for name, value in beside.items() if value is not None)
+    return f"{one['name']:16s} {one['metric']:16s} ours {one['ours']:.3f}  {others}"
+
+
+if __name__ == "__main__":
+    main()

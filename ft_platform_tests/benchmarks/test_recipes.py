@@ -1,0 +1,54 @@
+"""The comparison of recipes (`benchmarks/recipes.py`): what is kept, and what shares and ranks say."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.recipes import Measurements, row, summary
+
+TASK = {"name": "lamps", "sha256": "ab", "held_out": True, "metric": "macro_f1", "kind": "label"}
+
+
+def line(name: str, ours: float, tfidf: float | None, held_out: bool = True, **peers: float) -> dict[str, Any]:
+    beside = {"few_shot": 0.5, "tfidf": tfidf, "peers": peers}
+    return {"name": name, "held_out": held_out, "ours": ours, "seeds": [ours - 0.1, ours + 0.1], **beside}
+
+
+class Counted(Measurements):
+    """Measures nothing: a value of the seed."""
+
+    measured = 0
+
+    def _measure(self, task: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
+        self.measured += 1
+        value = training["seed"] / 100 + ("rank" in training)
+        figures = {"fine_tuned": {"value": value, "low": 0.1, "high": 0.9}, "majority": {"value": 0.2}, "tfidf": None}
+        return {"metrics": figures, "seconds": {"training": 12.0}, "test_rows": 100}
+
+
+def test_what_was_measured_is_not_measured_again_unless_records_settings_or_the_recipe_change(tmp_path: Path) -> None:
+    first, again = Counted(tmp_path), Counted(tmp_path)
+    found = row(first, TASK, [17, 19], ["trl"])
+    assert first.measured == 3 and row(again, TASK, [17, 19], ["trl"]) == found and again.measured == 0
+    assert found["ours"] == 0.18 and found["peers"] == {"trl": 1.17} and found["majority"] == 0.2
+    assert found["tfidf"] is None and found["seconds"] == 12.0
+    row(again, {**TASK, "sha256": "cd"}, [17], [])
+    again.recipe = "another"
+    row(again, TASK, [17], [])
+    assert again.measured == 2 and len(list((tmp_path / "results").iterdir())) == 5
+
+
+def test_shares_and_ranks_are_of_held_out_tasks_and_of_what_was_compared() -> None:
+    rows = [
+        line("easy", 0.9, 0.8, trl=0.95),
+        line("hard", 0.4, 0.6, trl=0.3),
+        line("open", 0.5, None, trl=0.5),
+        line("known", 0.1, 0.9, held_out=False, trl=0.9),
+    ]
+    assert summary(rows) == {
+        "share_at_least_tfidf": 0.5,
+        "share_better_than_few_shot": round(1 / 3, 3),
+        "mean_rank": {"ours": 1.33, "trl": 1.33},
+        "seed_spread": 0.1,
+    }
+    assert summary(rows[-1:])["share_at_least_tfidf"] == 0.0
+    assert summary([line("open", 0.5, None)])["share_at_least_tfidf"] is None
