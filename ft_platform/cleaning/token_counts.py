@@ -20,11 +20,15 @@ def token_counts(records: CleanedRecords, settings: Cleaning) -> np.ndarray:
         ConfigError: there is no such tokenizer.
     """
     if "tokens" not in records.memo:
-        encoded = _tokenizer(str(tokenizer_file(settings))).encode_batch_fast(
-            records.texts.to_pylist(), add_special_tokens=False
-        )
-        records.memo["tokens"] = np.fromiter((len(text.ids) for text in encoded), np.int64, len(encoded))
+        records.memo["tokens"] = counted(records.texts.to_pylist(), settings)
     return records.memo["tokens"]
+
+
+def counted(texts: list[str], settings: Cleaning) -> np.ndarray:
+    """Tokens of each text by the tokenizer that `cleaning.tokenizer` names. Shape `(texts,)`; raises as
+    `token_counts`."""
+    encoded = _tokenizer(str(tokenizer_file(settings))).encode_batch_fast(texts, add_special_tokens=False)
+    return np.fromiter((len(text.ids) for text in encoded), np.int64, len(encoded))
 
 
 def tokenizer_file(settings: Cleaning) -> Path:

@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ft_platform.errors import ConfigError, MissingExtra
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -215,25 +212,9 @@ def _profile_before(lake: Lake, version: TableVersion) -> ArtifactVersion | None
 
 def _token_counter(use_case: NamedUseCase) -> tuple[Tokens | None, str]:
     """Counts tokens with the tokenizer of `cleaning.tokenizer`, and its sha256; None and "" where none is named."""
-    from ft_platform.cleaning.token_counts import tokenizer_file, tokenizer_fingerprint
+    from ft_platform.cleaning.token_counts import counted, tokenizer_fingerprint
 
     cleaning = use_case.settings.cleaning
     if not cleaning.tokenizer:
         return None, ""
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtra("tokenizers", "train") from error
-    file = tokenizer_file(cleaning)
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises plain Exception for a file that is no tokenizer
-        raise ConfigError(
-            [f"cleaning.tokenizer {file} is not a tokenizer of the `tokenizers` library: {type(error).__name__}"]
-        ) from error
-
-    def tokens(texts: list[str]) -> np.ndarray:
-        encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return np.fromiter((len(text.ids) for text in encoded), np.int64, len(encoded))
-
-    return tokens, tokenizer_fingerprint(cleaning)["tokenizer_sha256"]
+    return lambda texts: counted(texts, cleaning), tokenizer_fingerprint(cleaning)["tokenizer_sha256"]
