@@ -1,5 +1,6 @@
 """One request ends in time, follows nothing, unpacks nothing and is told to nobody."""
 
+import asyncio
 import gzip
 import logging
 import socket
@@ -53,6 +54,13 @@ def raw_server(answer: bytes = b"", reset: bool = False, tls: ssl.SSLContext | N
 
 def asked(url: str, **headers: str) -> bounded_http.Answer:
     return ask("POST", url, headers, QUESTION, 10, 1_000_000)
+
+
+def test_it_asks_from_within_an_event_loop_too(server: ChatServer) -> None:
+    async def cell_of_a_notebook() -> int:
+        return asked(server.url).status
+
+    assert asyncio.run(cell_of_a_notebook()) == asked(server.url).status and len(server.requests) == 2
 
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"

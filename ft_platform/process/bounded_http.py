@@ -10,9 +10,10 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx2
 
@@ -55,10 +56,20 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: bytes, seconds:
     """
     try:
         request = httpx2.Request(method, url, headers={"Accept-Encoding": "identity", **headers}, content=body)
-        return asyncio.run(_answer(request, seconds, most_bytes))
+        return _run(_answer(request, seconds, most_bytes))
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
         reason = next(words for kind, words in WORDS.items() if any(isinstance(one, kind) for one in _causes(error)))
     raise NoAnswer(reason)
+
+
+def _run(answering: Coroutine[Any, Any, Answer]) -> Answer:
+    """In this thread, or in one of its own where an event loop runs in this one, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(answering)
+    with ThreadPoolExecutor(1) as beside:
+        return beside.submit(asyncio.run, answering).result()
 
 
 async def _answer(request: httpx2.Request, seconds: float, most_bytes: int) -> Answer:
