@@ -36,7 +36,7 @@ from benchmarks.recipe_tasks.__main__ import COMMITTED, differing  # noqa: E402
 
 QUICK = ["two_intents", "complaints", "film_sentences", "noisy_intents"]
 SEEDS = [17, 18, 19]
-TO_THE_END = {"patience": 1000, "validations_per_epoch": 1}
+TO_THE_END = {"recipe": "manual", "patience": 1000, "validations_per_epoch": 1}
 PEERS: dict[str, dict[str, Any]] = {
     "trl": {
         "rank": 32,
@@ -72,6 +72,21 @@ PEERS: dict[str, dict[str, Any]] = {
         "warmup_fraction": 0.05,
     },
 }
+BEFORE = "before"
+SOME_CASE = {
+    "description": "Any use case of its kind.",
+    "owners": {"accountable": "team:benchmarks"},
+    "source": {"uri": "records.jsonl"},
+    "governance": {"purpose": "benchmark", "without_consent_column": "licence", "licence": "MIT"},
+    "base_model": {"uri": "org/name"},
+    "release": {"intended_use": "Comparison of recipes."},
+}
+KINDS: list[dict[str, Any]] = [
+    {"task": {"kind": "classification"}, "record": {"text": "text", "label": "label"}},
+    {"task": {"kind": "generation"}, "record": {"text": "text", "answer": "answer"}},
+    {"task": {"kind": "generation"}, "record": {"chat_format": "preference"}},
+]
+WEIGHTS = (135_000_000, 7_000_000_000)
 SYSTEMS = {
     "tfidf": "tfidf_logreg",
     "few_shot": "base_few_shot",
@@ -82,10 +97,18 @@ SYSTEMS = {
 
 
 def recipe_hash() -> str:
-    """Changes when a default of training changes."""
-    from ft_platform.settings.training import Training
+    """Changes when `training.recipe: auto` chooses something else, a default changes, or the code of training does."""
+    from ft_platform.stages import STAGES
+    from ft_platform.training.recipe import Facts, recipe_for
+    from ft_platform.use_case.schema import UseCase
 
-    return hashlib.sha256(json.dumps(Training().model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+    def chosen(kind: dict[str, Any]) -> list[dict[str, Any]]:
+        settings = UseCase.model_validate({**SOME_CASE, **kind})
+        facts = [Facts(rows, rows // 10, 5, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
+        return [recipe_for(settings, one).training.model_dump(mode="json") for one in facts]
+
+    found = {"version": STAGES["adapter_checkpoint"].version, "recipes": [chosen(kind) for kind in KINDS]}
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class Measurements:
@@ -140,13 +163,18 @@ class Measurements:
         return {"metrics": metrics, "seconds": seconds, "test_rows": found["test_rows"]}
 
 
+def recipe(peer: str) -> dict[str, Any]:
+    """The settings of a peer; `before` is what a training without any setting was when there was no recipe."""
+    return {"recipe": "manual"} if peer == BEFORE else {**PEERS[peer], **TO_THE_END}
+
+
 def row(measured: Measurements, task: dict[str, Any], seeds: list[int], peers: list[str]) -> dict[str, Any]:
     """A task's line of the table."""
     runs = [measured.result(task, {}, seed) for seed in seeds]
     first = runs[0]["metrics"]
     values = [one["metrics"]["fine_tuned"]["value"] for one in runs]
     trained = {
-        name: measured.result(task, {**PEERS[name], **TO_THE_END}, seeds[0])["metrics"]["fine_tuned"]["value"]
+        name: measured.result(task, recipe(name), seeds[0])["metrics"]["fine_tuned"]["value"]
         for name in (peers if task["kind"] != "pair" else [])
     }
     return {
@@ -190,7 +218,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="tasks, lake and results; kept from start to start")
     parser.add_argument("--tasks", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--seeds", type=int, default=3, choices=[1, 2, 3])
-    parser.add_argument("--peers", nargs="*", choices=[*PEERS], default=[*PEERS])
+    parser.add_argument("--peers", nargs="*", choices=[*PEERS, BEFORE], default=[*PEERS])
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}; one seed, no peers")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

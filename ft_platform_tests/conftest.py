@@ -162,6 +162,7 @@ def minimal_attributes(source_uri: str) -> dict:
         "privacy": {"ner": "none", "without_quasi_identifiers": WITHOUT},
         "splits": {"min_rows_per_label": 3},
         "base_model": {"uri": "example/none"},
+        "training": {"recipe": "manual"},
         "fairness": {"sensitive_features": ["region"]},
         "release": {"intended_use": "Tests of the platform."},
     }

@@ -52,7 +52,7 @@ class Runs:
         attributes = {
             **minimal_attributes(str(write_csv(folder / "complaints.csv", records()))),
             "base_model": {"uri": str(save_tiny_model(folder / "model")), "dtype": "float32"},
-            "training": {"max_steps": 2, "batch_rows": 8, "rank": 4},
+            "training": {"recipe": "manual", "max_steps": 2, "batch_rows": 8, "rank": 4},
             "evaluation": {"bootstrap_samples": 100},
             "regression": {"rows": 5},
             "attacks": {"rows": 20, "extraction_rows": 20, "samples": 5, "bootstrap_samples": 100},

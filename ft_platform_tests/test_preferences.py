@@ -43,7 +43,7 @@ def preference_case(tmp_path: Path, environment: Environment) -> Any:
         "task": {"kind": "generation", "instruction": "Answer the customer."},
         "record": {"chat_format": "preference", "id": "id", "consent": "consent"},
         "base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"},
-        "training": {"objective": "dpo", "max_steps": 3, "batch_rows": 8, "rank": 4},
+        "training": {"recipe": "manual", "objective": "dpo", "max_steps": 3, "batch_rows": 8, "rank": 4},
         "evaluation": {"bootstrap_samples": 100, "max_new_tokens": 8, "max_test_rows": 10},
     }
     write_use_case(environment.defs, "complaints", attributes)

@@ -86,7 +86,7 @@ def use_case_for(model: str | Path, **training: Any) -> NamedUseCase:
     attributes = {
         **minimal_attributes("unused.csv"),
         "base_model": {"uri": str(model), "dtype": "float32"},
-        "training": training,
+        "training": {"recipe": "manual", **training},
     }
     return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
 

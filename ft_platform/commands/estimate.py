@@ -118,6 +118,9 @@ def print_estimate(found: dict[str, Any]) -> None:
         lines["note"] = found["note"]
     for name, text in lines.items():
         print(f"{name:<10} {text}")
+    for name, one in found.get("recipe", {}).items():
+        if one["chosen"]:
+            print(f"{'recipe':<10} {name} {one['value']}: {one['why']}")
 
 
 def _time(seconds: float) -> str:

@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = not arguments.settings and "training" in chosen
     plan, why_not = _plan(environment, use_case) if wanted else (None, "")
     if arguments.json:
-        found = {"use_case": use_case.name, "plan": plan, "no_plan": why_not}
+        recipe = plan.pop("recipe", None) if plan else None
+        found = {"use_case": use_case.name, "recipe": recipe, "plan": plan, "no_plan": why_not}
         told = {"settings": settings[arguments.section]} if arguments.section else {"sections": settings}
         print(json.dumps({**found, **told}, indent=1, ensure_ascii=False, default=str))
         return 0
@@ -83,7 +84,10 @@ def settings_of(section: Any, name_of_section: str = "training") -> list[dict[st
     from ft_platform.redaction.settings import shown_settings
 
     found = []
-    values = shown_settings({name_of_section: section.model_dump(mode="json")})[name_of_section]
+    # Of a training with `recipe: auto` the dump has only what is set.
+    plain = {name: _plain(getattr(section, name)) for name in type(section).model_fields}
+    plain |= section.model_dump(mode="json")
+    values = shown_settings({name_of_section: plain})[name_of_section]
     for name, field in type(section).model_fields.items():
         default = None if field.is_required() else field.get_default(call_default_factory=True)
         value, default = values[name], _plain(default)

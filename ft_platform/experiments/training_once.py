@@ -12,6 +12,7 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 
 OnStep = Callable[[int, dict[str, float]], None]
 
@@ -22,13 +23,15 @@ def with_training(use_case: NamedUseCase, **changes: Any) -> NamedUseCase:
     Raises:
         ConfigError: the values do not go together.
     """
+    settings = use_case.settings
     try:
-        training = Training.model_validate({**use_case.settings.training.model_dump(), **changes})
+        training = Training.model_validate({**settings.training.model_dump(), **changes})
+        settings = UseCase.model_validate(settings.model_copy(update={"training": training}).model_dump())
     except ValidationError as error:
         raise ConfigError(
             [f"training: {problem['msg']}" for problem in error.errors()], "Change search.space"
         ) from error
-    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"training": training})})
+    return use_case.model_copy(update={"settings": settings})
 
 
 def train_once(
@@ -55,7 +58,7 @@ def train_once(
     from ft_platform.training.fit_check import fitting_parts
     from ft_platform.training.prepare import fit, prepare
 
-    training, profile = use_case.settings.training, environment.profile(use_case.settings.compute.profile)
+    profile = environment.profile(use_case.settings.compute.profile)
     if gone := used_up(lake, environment, use_case, profile):
         raise BudgetExceeded(
             f"the next training of {use_case.name} was not started: {gone}; the earlier ones are kept",
@@ -67,5 +70,5 @@ def train_once(
         prepared.rows = [prepared.rows[place] for place in choose(prepared.sides["train"].record_ids)]
     if change is not None:
         change(prepared)
-    fitting_parts(prepared, training, profile)
-    return fit(prepared, training, on_step=on_step), prepared
+    fitting_parts(prepared, prepared.training, profile)
+    return fit(prepared, prepared.training, on_step=on_step), prepared

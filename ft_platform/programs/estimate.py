@@ -51,7 +51,7 @@ def _estimate(orders: dict, began: float) -> dict:
     prepared = prepare(lake, environment, use_case, splits)
     profile = environment.profile(use_case.settings.compute.profile)
     setup = (time.monotonic() - began, cpu_seconds())
-    return estimate(prepared, use_case.settings.training, profile, orders["seconds"], setup)
+    return estimate(prepared, prepared.training, profile, orders["seconds"], setup)
 
 
 if __name__ == "__main__":

@@ -168,7 +168,6 @@ def _chat_format(made: Proposal, looked: Looked) -> None:
         made.set("record.chat_format", "preference")
         made.set("record.answer", "chosen", "its name says that people like it more than `rejected`")
         made.set("record.rejected", "rejected", "its name says that people like it less")
-        made.set("training.objective", "dpo", "learns to prefer one answer to the other")
     if "record.messages" in made.values and "tools" in names:
         made.set("record.tools", "tools", "its name says so")
         made.set("record.optional_columns", ["tools"])
@@ -185,8 +184,6 @@ def _task(made: Proposal) -> None:
         f"Name the {words_of(str(label)) if label else 'label'} of the text.",
         "the labels stay out of it: a label head scores them",
     )
-    made.set("training.objective", "label_head", "scores the labels instead of writing them")
-    made.set("training.learning_rate", 0.001, "of both measured recipes: docs/how_to/train_a_classifier.md")
 
 
 def _governance(made: Proposal, name: str, guessed: dict[str, Guess], stated: dict[str, Any]) -> None:

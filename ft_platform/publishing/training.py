@@ -161,17 +161,20 @@ def _fit_in_memory(
     from ft_platform.models.kernels.recomputation import recomputes
     from ft_platform.training import processes, sharding
 
-    compute, training = use_case.settings.compute, use_case.settings.training
+    compute, smaller = use_case.settings.compute, {}
     profile = environment.profile(compute.profile)
     divides = profile.sharded and processes.count() > 1
-    if divides and training.differential_privacy.on:
+    if divides and use_case.settings.training.differential_privacy.on:
         raise ConfigError(
             ["training.differential_privacy does not work with a `sharded` compute profile"],
             "Name another compute.profile",
         )
     while True:
         prepared = prepare(lake, environment, use_case, splits, fused=not divides)
+        training = prepared.training.model_copy(update=smaller)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
+        for name, (value, why) in prepared.recipe.chosen.items():
+            log.info(f"training.{name}: {value} ({why})")
         log.info(
             f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching};"
             f" fused: {prepared.layers}"
@@ -197,11 +200,11 @@ def _fit_in_memory(
             return prepared, training, fit(prepared, training, on_step=tracker.metrics, states=states, limit=stopping)
         except (OutOfMemory, DoesNotFit):
             halves = compute.on_out_of_memory == "halve" and _can_halve(use_case)
-            smaller = _halved(prepared, training) if halves else None
-            if smaller is None:
+            half = _halved(prepared, training) if halves else None
+            if half is None:
                 raise
-        training = smaller
-        log.warning(f"out of memory: training goes on with training.micro_batch_tokens={training.micro_batch_tokens}")
+        smaller = {"micro_batch_tokens": half}
+        log.warning(f"out of memory: training goes on with training.micro_batch_tokens={half}")
 
 
 def _can_halve(use_case: NamedUseCase) -> bool:
@@ -219,12 +222,12 @@ def _promised(prepared: Prepared, training: Training) -> str:
     return budget_of(prepared.rows, planned_steps(len(prepared.rows), training)[0], training).in_words()
 
 
-def _halved(prepared: Prepared, training: Training) -> Training | None:
-    """The same with half as many tokens at once, or None where already a single row fills them."""
+def _halved(prepared: Prepared, training: Training) -> int | None:
+    """Half as many tokens at once, or None where already a single row fills them."""
     make = [*prepared.rows, *prepared.validation]
     longest = prepared.objective.shared_tokens + max(map(prepared.objective.length, make))
     half = training.micro_batch_tokens // 2
-    return training.model_copy(update={"micro_batch_tokens": half}) if half >= max(longest, 64) else None
+    return half if half >= max(longest, 64) else None
 
 
 def described(use_case: NamedUseCase, prepared: Prepared) -> dict[str, Any]:

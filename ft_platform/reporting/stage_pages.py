@@ -14,6 +14,12 @@ from ft_platform.reporting.report_page import write_report_page
 FIGURES = {
     "validation_loss_before": "validation loss per answer token before training",
     "validation_loss": "validation loss per answer token of the adapter that was kept",
+    "validation_macro_f1_before": "macro-F1 on the validation records before training",
+    "validation_macro_f1": "macro-F1 on them of the adapter that was kept",
+    "validation_macro_precision": "mean precision over the labels, of the same",
+    "validation_macro_recall": "mean recall over the labels, of the same",
+    "validation_preferred_before": "share of validation pairs in the right order before training",
+    "validation_preferred": "share of them in the right order with the adapter that was kept",
     "train_loss": "training loss per answer token at the last step",
     "best_step": "optimizer step of the adapter that was kept",
     "steps": "optimizer steps",
@@ -58,7 +64,8 @@ def write_training_report(folder: Path, draft: Draft) -> None:
         training=training_sentence(training),
         sides=training["counts"],
         figures=[(FIGURES.get(name, name.replace("_", " ")), value) for name, value in training["metrics"].items()],
-        settings=training["training"],
+        settings={name: value for name, value in training["training"].items() if name != "recipe"},
+        recipe={name: one["why"] for name, one in training["recipe"].items() if one["chosen"]},
         base_model=training["base_model"],
         machine={
             "device": training["device"],

@@ -6,11 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ft_platform.settings.section import FOR_HASH
+
 
 def settings_hash(parts: dict[str, Any]) -> str:
     """16 hex digits that change when, and only when, one of the given settings changes."""
     text = json.dumps(
-        {k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()},
+        {k: v.model_dump(mode="json", context=FOR_HASH) if isinstance(v, BaseModel) else v for k, v in parts.items()},
         sort_keys=True,
         ensure_ascii=False,
     )

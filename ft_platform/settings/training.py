@@ -2,9 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
-from ft_platform.settings.section import Section
+from ft_platform.settings.section import FOR_HASH, Section
 
 ModuleName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
@@ -39,6 +46,10 @@ class BaseModelSettings(Section):
 PREFERENCE_LEARNING_RATE = 5e-5
 """Default where answers are compared: a tenth of that of learning answers, as higher ones drive both answers down (TRL:
 1e-6 for all weights)."""
+
+
+NEWER = {"recipe": "manual", "label_head_start": "random", "label_smoothing": 0.0, "keep": "lowest_loss"}
+"""Fields that earlier versions did not have, with the value that stands for what they did."""
 
 
 class DifferentialPrivacy(Section):
@@ -102,12 +113,35 @@ class DifferentialPrivacy(Section):
 class Training(Section):
     """What is learned, by which weights, and how."""
 
+    recipe: Literal["auto", "manual"] = Field(
+        default="auto",
+        description=(
+            "`auto`: what is not set here is chosen from task, records and base model; `ft explain` and the training"
+            " report say what was chosen, and why. `manual`: it has the default."
+        ),
+    )
     objective: Literal["sft", "dpo", "orpo", "label_head"] = Field(
         default="sft",
         description=(
             "`sft`: learn the answers. `dpo` (arXiv:2305.18290) and `orpo` (arXiv:2403.07691): prefer an answer to"
             " `record.rejected`. `label_head`: score the labels with a linear layer on the last token of the prompt"
             " instead of writing them (classification)."
+        ),
+    )
+    label_head_start: Literal["random", "linear_probe"] = Field(
+        default="random",
+        description=(
+            "Weights that a label head starts with. `linear_probe`: a ridge regression on the base model's states of"
+            " the training records, which already tells the labels apart before the first step (arXiv:2202.10054)."
+        ),
+    )
+    label_smoothing: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.9,
+        description=(
+            "Share of the target of a label head that is spread over all labels (arXiv:1512.00567): wrong labels in the"
+            " records do less harm, and probabilities stay honest."
         ),
     )
     beta: float = Field(
@@ -255,8 +289,16 @@ class Training(Section):
         ge=1,
         le=1000,
         description=(
-            "How often the validation loss is measured in an epoch. 2 as in the recipe measured on real complaints"
+            "How often validation is measured in an epoch. 2 as in the recipe measured on real complaints"
             " (docs/benchmarks.md)."
+        ),
+    )
+    keep: Literal["lowest_loss", "best_metric"] = Field(
+        default="lowest_loss",
+        description=(
+            "Which weights of those measured on validation records to keep, and what `patience` counts. `best_metric`:"
+            " macro-F1 of a label head, pairs in the right order of dpo and orpo, chrF or field F1 of written answers;"
+            " the lowest loss decides between those within one standard error of the best."
         ),
     )
     patience: int = Field(
@@ -283,6 +325,16 @@ class Training(Section):
         ),
     )
 
+    @model_serializer(mode="wrap")
+    def as_set(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """With `recipe: auto` only what is set, so that what a file leaves open stays open. For a hash, newer fields
+        count only once they differ from what was done before there were any."""
+        values = handler(self)
+        if self.recipe == "auto":
+            return {name: value for name, value in values.items() if name in self.model_fields_set | {"recipe"}}
+        before = NEWER if info.context == FOR_HASH else {}
+        return {name: value for name, value in values.items() if name not in before or value != before[name]}
+
     @property
     def compares_answers(self) -> bool:
         """Whether it learns from pairs of answers, one of them liked more."""
@@ -302,6 +354,15 @@ class Training(Section):
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
             raise ValueError(f"`training.{named[0]}` needs `training.method: lora`")
+        of_a_head = {"label_smoothing": self.label_smoothing > 0, "label_head_start": self.label_head_start != "random"}
+        if self.recipe == "manual" and self.objective != "label_head" and any(of_a_head.values()):
+            name = next(name for name, set_ in of_a_head.items() if set_)
+            raise ValueError(f"`training.{name}` needs `training.objective: label_head`, got {self.objective}")
+        if self.differential_privacy.on and self.label_head_start != "random":
+            raise ValueError(
+                "`training.label_head_start: linear_probe` computes weights from training records without any noise, so"
+                " that `training.differential_privacy` could not hold; use `random`"
+            )
         if self.differential_privacy.on and (self.method != "lora" or self.compares_answers):
             raise ValueError(
                 "`training.differential_privacy` needs `training.method: lora` and `training.objective: sft` or"

@@ -13,6 +13,10 @@ from ft_platform.training.run import TrainingRun
 from ft_platform.use_case.named import NamedUseCase
 
 ENVIRONMENT = "environment.json"
+METRICS = {
+    "validation_macro_f1": "macro-F1 on validation records",
+    "validation_preferred": "validation pairs in the right order",
+}
 PACKAGES = ("torch", "transformers", "peft", "safetensors", "tokenizers", "numpy", "ft-platform")
 
 
@@ -53,7 +57,8 @@ def write_checkpoint(
     description = {
         "use_case": use_case.name,
         "task": use_case.settings.task.model_dump(mode="json"),
-        "training": use_case.settings.training.model_dump(mode="json"),
+        "training": prepared.training.model_dump(mode="json"),
+        "recipe": prepared.recipe.to_dict(),
         "mitigation": use_case.settings.fairness.in_training.model_dump(mode="json"),
         "labels": renderer.labels,
         "renderer_hash": renderer.hash,
@@ -126,5 +131,12 @@ def draw_loss_curve(run: TrainingRun, path: Path) -> None:
     axes.plot([p["step"] for p in validated], [p["validation_loss"] for p in validated], marker="o", label="validation")
     axes.axvline(run.best_step, linestyle=":", color="grey", label=f"kept: step {run.best_step}")
     axes.set(xlabel="optimizer step", ylabel="loss per answer token", ylim=(0, None))
+    for name, label in METRICS.items():
+        if measured := [p for p in validated if name in p]:
+            scale = axes.twinx()
+            steps, values = zip(*((p["step"], p[name]) for p in measured), strict=True)
+            axes.plot([], [], color="tab:green", marker="s", label=label)  # for the legend
+            scale.plot(steps, values, color="tab:green", marker="s")
+            scale.set(ylabel=label, ylim=(0, 1))
     axes.legend()
     figure.savefig(path, dpi=80, metadata={"Software": None})

@@ -157,6 +157,7 @@ def described(prepared: Prepared, training: Training, plan: Plan) -> dict[str, A
         "validation_tokens": plan.validation_tokens,
         "trainable_parameters": sum(p.numel() for p in trainable(prepared.model).values()),
         "batching": prepared.batching,
+        "recipe": prepared.recipe.to_dict(),
         "differential_privacy": (
             budget_of(prepared.rows, plan.steps, training).to_dict() if training.differential_privacy.on else None
         ),

@@ -1,6 +1,6 @@
-"""The training loop: AdamW on the trainable weights, early stop on the validation loss, the best weights kept. With
-differential privacy all steps are made and the last weights kept: a choice by validation loss would depend on
-validation records without any noise.
+"""The training loop: AdamW on the trainable weights, early stop on what validation records say (their loss, or the
+task's metric: `training.keep`), the best weights kept. With differential privacy all steps are made and the last
+weights kept: a choice by validation would depend on validation records without any noise.
 
 It can be killed at any moment: with `states` it saves all that the next step depends on, and a later call goes on from
 the last saved state to the same weights, bit for bit on a CPU with the same number of threads.
@@ -195,20 +195,53 @@ class _Loop:
         run.step = int(point["step"])
         if validates:
             begun = time.monotonic()
-            point["validation_loss"] = validation_loss(self.model, self.objective, self.validation, self.training)
+            point |= validation_figures(self.model, self.objective, self.validation, self.training)
             self.validation_seconds = time.monotonic() - begun
             self._require_finite("validation loss", point["validation_loss"], run.step)
             if run.step and self.private:
                 if run.step == self.steps:
-                    _keep(run, point["validation_loss"], self.weights)
+                    self._keep(point)
+            elif self._counts(run.step) and self._is_best(point):
+                self._keep(point)
+                run.misses = 0
             elif run.step:
-                run.misses = 0 if _keep_if_best(run, point["validation_loss"], self.weights) else run.misses + 1
+                run.misses += 1
         run.seconds = time.monotonic() - self.began
         run.stopped_early = run.misses >= self.training.patience and run.step < self.steps
         run.curve.append(point)
         self.on_step(run.step, point)
         if run.step:
             _report(run, point, 0.0 if run.stopped_early else self.seconds_left())
+
+    def _counts(self, step: int) -> bool:
+        """Whether weights may be kept: those before the first step only where they were made from training records."""
+        return step > 0 or self.training.label_head_start == "linear_probe"
+
+    def _is_best(self, point: dict[str, float]) -> bool:
+        """Whether no weights before were better. A metric decides where it differs by more than its standard error on
+        so many validation records; otherwise the loss does, which is less a matter of luck."""
+        run, metric = self.run, self._metric
+        better = point["validation_loss"] < run.best_loss
+        if not metric or not run.best:
+            return better
+        top = max(one[metric] for one in run.curve if self._counts(int(one["step"])) and metric in one)
+        error = math.sqrt(top * (1 - top) / len(self.validation))
+        if point[metric] > top:
+            return better or point[metric] > (run.best_metric or 0.0) + error
+        return better and point[metric] >= top - error
+
+    def _keep(self, point: dict[str, float]) -> None:
+        run = self.run
+        run.best_loss, run.best_step = point["validation_loss"], run.step
+        run.best_metric = point.get(self.objective.metric)
+        best = ((name, sharding.whole(p.detach())) for name, p in self.weights.items())
+        whole_here = processes.is_first() or not sharding.is_divided(self.weights)
+        run.best = {name: p.to("cpu", copy=True) for name, p in best if whole_here}
+
+    @property
+    def _metric(self) -> str:
+        """What decides about the weights to keep, beside the loss."""
+        return self.objective.metric if self.training.keep == "best_metric" else ""
 
     def seconds_left(self) -> float:
         """By the last steps of this attempt, but not its first, which also compiles and fills caches; and by the last
@@ -279,13 +312,18 @@ def _accumulate(model: Any, objective: Objective, rows: Sequence[Any], training:
     return loss, int(all_tokens)
 
 
-def validation_loss(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> float:
-    """Mean loss per supervised token, pair or record, without dropout."""
+def validation_figures(model: Any, objective: Objective, rows: Sequence[Any], training: Training) -> dict[str, float]:
+    """`validation_loss`, the mean per supervised token, pair or record without dropout, and the objective's metrics."""
     model.eval()
+    own, measured = 0.0, []
     with torch.no_grad():
-        micros = _own_micro_batches(rows, objective, training, sharding.is_divided(trainable(model)))
-        own = sum(float(objective.loss(model, micro)) * counts for micro, counts in micros)
-    return processes.summed(own)[0] / objective.weight(rows)
+        for micro, counts in _own_micro_batches(rows, objective, training, sharding.is_divided(trainable(model))):
+            loss, found = objective.measure(model, micro)
+            own += loss * counts
+            measured += found * counts
+    loss = processes.summed(own)[0] / objective.weight(rows)
+    everywhere = [one for part in processes.gathered(measured) for one in part]
+    return {"validation_loss": loss, **objective.metrics(everywhere), **objective.ask(model)}
 
 
 def _own_micro_batches(
@@ -315,21 +353,6 @@ def micro_batches(rows: Sequence[Any], objective: Objective, training: Training)
     room = max(training.micro_batch_tokens - objective.shared_tokens, 1)
     for numbers in batches_of([objective.length(row) for row in rows], room):
         yield [rows[number] for number in numbers]
-
-
-def _keep_if_best(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter]) -> bool:
-    if not loss < run.best_loss:
-        return False
-    _keep(run, loss, weights)
-    return True
-
-
-def _keep(run: TrainingRun, loss: float, weights: dict[str, torch.nn.Parameter]) -> None:
-    run.best_loss, run.best_step = loss, run.step
-    best = ((name, sharding.whole(p.detach())) for name, p in weights.items())
-    run.best = {
-        name: p.to("cpu", copy=True) for name, p in best if processes.is_first() or not sharding.is_divided(weights)
-    }
 
 
 def _report(run: TrainingRun, point: dict[str, float], left: float) -> None:

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 import torch
 
+from ft_platform.evaluation.label_counts import label_statistics, mean_over_present, precision_recall_f1
+from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.models.kernels.answer_loss import answer_loss
 from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.training.batches import Forward, Row
@@ -15,12 +17,26 @@ class Objective(Protocol):
 
     Attributes:
         shared_tokens: tokens that every micro-batch computes once, beside its rows.
+        metric: which of `metrics` and `ask` says how good the model is, higher is better; empty: only the loss does.
     """
 
     shared_tokens: int
+    metric: str
 
     def loss(self, model: Any, rows: Sequence[Any]) -> torch.Tensor:
         """Sum of the losses of `rows`, float32, with gradients where they are enabled."""
+        ...
+
+    def measure(self, model: Any, rows: Sequence[Any]) -> tuple[float, list[Any]]:
+        """Sum of the losses of `rows` without gradients, and what `metrics` needs of each."""
+        ...
+
+    def metrics(self, measured: Sequence[Any]) -> dict[str, float]:
+        """How good answers are, from what `measure` found of every validation record; in [0, 1]."""
+        ...
+
+    def ask(self, model: Any) -> dict[str, float]:
+        """Further metrics, for which the model has to write."""
         ...
 
     def weight(self, rows: Sequence[Any]) -> float:
@@ -45,12 +61,23 @@ class AnswerLoss:
         prefix: token ids all rows start with.
     """
 
+    metric = ""
+
     def __init__(self, forward: Forward, prefix: list[int]) -> None:
         self.forward, self.prefix = forward, prefix
         self.shared_tokens = len(prefix)
 
     def loss(self, model: Any, rows: Sequence[Row]) -> torch.Tensor:
         return summed_loss(model, self.forward, self.prefix, rows)
+
+    def measure(self, model: Any, rows: Sequence[Row]) -> tuple[float, list[Any]]:
+        return float(self.loss(model, rows)), []
+
+    def metrics(self, measured: Sequence[Any]) -> dict[str, float]:
+        return {}
+
+    def ask(self, model: Any) -> dict[str, float]:
+        return {}
 
     def weight(self, rows: Sequence[Row]) -> float:
         return sum(len(row.targets) * row.weight for row in rows)
@@ -60,6 +87,52 @@ class AnswerLoss:
 
     def length(self, row: Row) -> int:
         return len(row.ids)
+
+
+class LabelLoss(AnswerLoss):
+    """Cross entropy of a label head on the last token of each prompt.
+
+    Args:
+        forward, prefix: as of `AnswerLoss`.
+        smoothing: share of the target that is spread over all labels (Szegedy et al., arXiv:1512.00567); `measure`
+            leaves it out.
+    """
+
+    metric = "validation_macro_f1"
+
+    def __init__(self, forward: Forward, prefix: list[int], smoothing: float = 0.0) -> None:
+        super().__init__(forward, prefix)
+        self.smoothing = smoothing
+
+    def loss(self, model: Any, rows: Sequence[Row]) -> torch.Tensor:
+        if not self.smoothing:
+            return super().loss(model, rows)
+        scores = self.scores(model, rows)
+        truth = torch.tensor([row.targets[0] for row in rows], device=scores.device)
+        weights = torch.tensor([row.weight for row in rows], device=scores.device)
+        losses = torch.nn.functional.cross_entropy(scores, truth, reduction="none", label_smoothing=self.smoothing)
+        return (losses * weights).sum()
+
+    def measure(self, model: Any, rows: Sequence[Row]) -> tuple[float, list[tuple[int, int]]]:
+        """Also the number of the label, and of the likeliest one, of each row."""
+        scores = torch.log_softmax(self.scores(model, rows), dim=1)
+        truth = torch.tensor([row.targets[0] for row in rows], device=scores.device)
+        losses = -scores.gather(1, truth[:, None])[:, 0] * torch.tensor([r.weight for r in rows], device=scores.device)
+        return float(losses.sum()), list(zip(truth.tolist(), scores.argmax(1).tolist(), strict=True))
+
+    def metrics(self, measured: Sequence[tuple[int, int]]) -> dict[str, float]:
+        names = [str(number) for number in range(1 + max(map(max, measured)))]
+        outputs = LabelOutputs(names, [names[truth] for truth, _ in measured], [names[said] for _, said in measured])
+        precision, recall, f1, support = precision_recall_f1(label_statistics(outputs).sum(axis=0))
+        return {
+            f"validation_macro_{name}": float(mean_over_present(of_labels, support))
+            for name, of_labels in (("precision", precision), ("recall", recall), ("f1", f1))
+        }
+
+    def scores(self, model: Any, rows: Sequence[Row]) -> torch.Tensor:
+        """What the head says of each row. Shape `(rows, labels)`, float32."""
+        keep = [(number, row.places[0]) for number, row in enumerate(rows)]
+        return self.forward(model, [Segment(row.ids) for row in rows], self.prefix, keep).float()
 
 
 def summed_loss(model: Any, forward: Forward, prefix: list[int], rows: Sequence[Row]) -> torch.Tensor:

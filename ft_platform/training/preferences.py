@@ -41,20 +41,40 @@ class PreferenceLoss:
         forward, prefix: as of `AnswerLoss`.
     """
 
+    metric = "validation_preferred"
+
     def __init__(self, kind: Literal["dpo", "orpo"], beta: float, forward: Forward, prefix: list[int]) -> None:
         self.kind, self.beta, self.forward, self.prefix = kind, beta, forward, prefix
         self.shared_tokens = len(prefix)
 
     def loss(self, model: Any, rows: Sequence[Pair]) -> torch.Tensor:
+        return self._losses(self._logs(model, rows), rows).sum()
+
+    def measure(self, model: Any, rows: Sequence[Pair]) -> tuple[float, list[bool]]:
+        """Also whether the answer that people like is the more probable one, as `preference_rate` asks."""
+        logs = self._logs(model, rows)
+        return float(self._losses(logs, rows).sum()), (logs[:, 0] > logs[:, 1]).tolist()
+
+    def metrics(self, measured: Sequence[bool]) -> dict[str, float]:
+        return {self.metric: sum(measured) / len(measured)}
+
+    def ask(self, model: Any) -> dict[str, float]:
+        return {}
+
+    def _logs(self, model: Any, rows: Sequence[Pair]) -> torch.Tensor:
+        """Log-probability of the chosen and of the rejected answer. Shape `(pairs, 2)`."""
         answers = [answer for pair in rows for answer in (pair.chosen, pair.rejected)]
-        logs = summed_log_probabilities(model, self.forward, self.prefix, answers).view(-1, 2)
+        return summed_log_probabilities(model, self.forward, self.prefix, answers).view(-1, 2)
+
+    def _losses(self, logs: torch.Tensor, rows: Sequence[Pair]) -> torch.Tensor:
+        answers = [answer for pair in rows for answer in (pair.chosen, pair.rejected)]
         if self.kind == "dpo":
             reference = torch.tensor([pair.reference for pair in rows], device=logs.device)
-            return -torch.nn.functional.logsigmoid(self.beta * (logs[:, 0] - logs[:, 1] - reference)).sum()
+            return -torch.nn.functional.logsigmoid(self.beta * (logs[:, 0] - logs[:, 1] - reference))
         lengths = torch.tensor([len(answer.targets) for answer in answers], device=logs.device).view(-1, 2)
         means = logs / lengths
         odds = means - torch.log1p(-torch.exp(means.clamp(max=-1e-6)))
-        return (-means[:, 0] - self.beta * torch.nn.functional.logsigmoid(odds[:, 0] - odds[:, 1])).sum()
+        return -means[:, 0] - self.beta * torch.nn.functional.logsigmoid(odds[:, 0] - odds[:, 1])
 
     def weight(self, rows: Sequence[Pair]) -> int:
         return len(rows)

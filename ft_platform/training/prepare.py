@@ -15,6 +15,7 @@ from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.mitigation import columns_for, mitigated, weighted, with_swapped_copies
 from ft_platform.training.prepared import Prepared
 from ft_platform.training.privacy_budget import require_opacus
+from ft_platform.training.recipe import facts_of, recipe_for
 from ft_platform.training.rendered import RenderedSplit
 from ft_platform.use_case.named import NamedUseCase
 
@@ -54,12 +55,12 @@ def prepare(
     require_audited_renderer(lake, splits, renderer.hash)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
+    recipe = recipe_for(settings, facts_of(sides, model))
+    training = recipe.training
     computed_in = model.dtype
-    model = with_trainable_weights(model, settings.training, len(renderer.labels), fused)
+    model = with_trainable_weights(model, training, len(renderer.labels), fused)
     forward, batching = accelerated(model, settings.compute)
-    untried = (
-        "all weights are trained" if settings.training.method == "full" else "" if fused else "weights are divided"
-    )
+    untried = "all weights are trained" if training.method == "full" else "" if fused else "weights are divided"
     prefix = shared_prefix(
         [row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids()
     )
@@ -67,32 +68,46 @@ def prepare(
         model.dtype != computed_in
     ):  # all weights are trained, in float32; products are still made in the precision of the settings
         forward = in_bfloat16(forward)
-    objective, rows, validation = _learning(settings.training, model, forward, prefix, sides, renderer.labels)
+    objective, rows, validation = _learning(
+        training, model, forward, prefix, sides, renderer, settings.evaluation.max_new_tokens
+    )
     rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows
     if persons:
         whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))
         rows = with_persons(rows, [whose[record_id] for record_id in sides["train"].record_ids])
     batching += ", each record alone (differential privacy)" if private else ""
     layers, dtype = layers_in_words(model, untried), str(computed_in).removeprefix("torch.")
-    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching, layers, dtype)
-    if settings.training.gradient_checkpointing == "always":
+    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching, layers, dtype, recipe)
+    if training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared
 
 
 def _learning(
-    training: Training, model: Any, forward: Any, prefix: list[int], sides: dict[str, RenderedSplit], labels: list[str]
+    training: Training,
+    model: Any,
+    forward: Any,
+    prefix: list[int],
+    sides: dict[str, RenderedSplit],
+    renderer: Renderer,
+    new_tokens: int,
 ) -> tuple[Any, Sequence[Any], Sequence[Any]]:
     """The objective, and what it takes of both sides."""
-    from ft_platform.training.objectives import AnswerLoss
+    from ft_platform.training.asking import AskedAnswers
+    from ft_platform.training.objectives import AnswerLoss, LabelLoss
     from ft_platform.training.preferences import Pair, PreferenceLoss, with_reference
 
     if training.objective == "sft":
         rows, validation = (split_off_prefix(side.rows, prefix) for side in sides.values())
+        if training.keep == "best_metric" and not renderer.labels:
+            asked = AskedAnswers(forward, prefix, renderer, sides["validation"].rows, new_tokens)
+            return asked, rows, validation
         return AnswerLoss(forward, prefix), rows, validation
     if training.objective == "label_head":
-        rows, validation = (labelled_prompts(side.rows, side.answers, labels, prefix) for side in sides.values())
-        return AnswerLoss(forward, prefix), rows, validation
+        rows, validation = (
+            labelled_prompts(side.rows, side.answers, renderer.labels, prefix) for side in sides.values()
+        )
+        return LabelLoss(forward, prefix, training.label_smoothing), rows, validation
     pairs = []
     for side in sides.values():
         answers = zip(split_off_prefix(side.rows, prefix), split_off_prefix(side.rejected, prefix), strict=True)
@@ -104,6 +119,9 @@ def _learning(
 
 def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
     """`training.loop.train` on what was prepared; `options` are its `on_step`, `states` and `limit`."""
+    from ft_platform.training.head_start import start_label_head
     from ft_platform.training.loop import train
 
+    if training.objective == "label_head" and training.label_head_start == "linear_probe":
+        start_label_head(prepared.model, prepared.objective, prepared.rows, training)
     return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)

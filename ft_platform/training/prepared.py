@@ -7,6 +7,8 @@ from typing import Any
 from ft_platform.errors import ConfigError
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.settings.training import Training
+from ft_platform.training.recipe import Recipe
 from ft_platform.training.rendered import RenderedSplit
 
 
@@ -21,6 +23,7 @@ class Prepared:
         sides: the rendered splits, `train` and `validation`.
         batching: `packed`, or `padded` with the reason; and whether layers are computed again.
         layers: how many layers compute by our own code, and why the others do not.
+        recipe: how it is trained, with nothing left open, and why.
         dtype: precision in which the base model was loaded and computes, e.g. `bfloat16`; where all weights are
             trained, they are kept in float32.
     """
@@ -35,6 +38,11 @@ class Prepared:
     batching: str
     layers: str
     dtype: str
+    recipe: Recipe
+
+    @property
+    def training(self) -> Training:
+        return self.recipe.training
 
     def recompute_layers(self) -> None:
         """Lets the layers keep their inputs only (`models.recomputation`).

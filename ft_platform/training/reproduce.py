@@ -64,7 +64,7 @@ def reproduce(
         raise VersionRefused(f"{checkpoint.id} names no splits", "It cannot be trained again")
     torch.set_num_threads(manifest.info["threads"])
     prepared = prepare(lake, environment, then, splits)
-    training = then.settings.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]})
+    training = prepared.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]})
     fitting_parts(prepared, training, environment.profile(use_case.settings.compute.profile))
     fit(prepared, training)
     with lake.scratch(use_case.name, "reproduced") as folder:

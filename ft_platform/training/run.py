@@ -19,8 +19,10 @@ class TrainingRun:
         steps: optimizer steps that are planned.
         step: optimizer steps that are done.
         curve: per optimizer step loss, learning rate and tokens per second; the validation loss where it was measured.
-        best: trained weights with the lowest validation loss (with differential privacy: the last ones), on the CPU;
+        best: trained weights that validation records found best (with differential privacy: the last ones), on the CPU;
             where weights are divided between processes, in the first one only.
+        best_loss, best_metric: validation loss and metric of `best`; no metric where the loss alone says how good they
+            are.
         best_step: optimizer step after which they were taken.
         misses: validations in a row without improvement.
         stopped_early: whether `patience` ran out before all steps were done.
@@ -37,6 +39,7 @@ class TrainingRun:
     curve: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     best_loss: float = math.inf
+    best_metric: float | None = None
     best_step: int = 0
     misses: int = 0
     stopped_early: bool = False
@@ -55,10 +58,15 @@ class TrainingRun:
         """Figures for the manifest and the tracker."""
         # A step of differential privacy may be without records.
         trained = [p["loss"] for p in self.curve if "loss" in p]
-        validation = [p["validation_loss"] for p in self.curve if "validation_loss" in p]
+        validated = {int(p["step"]): p for p in self.curve if "validation_loss" in p}
+        kept, first = validated.get(self.best_step, {}), min(validated)
         return {
-            "validation_loss": self.best_loss,
-            "validation_loss_before": validation[0],
+            **{name: value for name, value in kept.items() if name.startswith("validation_")},
+            **{
+                f"{name}_before": value
+                for name, value in validated[first].items()
+                if name in ("validation_loss", "validation_macro_f1", "validation_preferred")
+            },
             **({"train_loss": trained[-1]} if trained else {}),
             "best_step": self.best_step,
             "steps": self.step,

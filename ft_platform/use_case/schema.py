@@ -236,6 +236,27 @@ class Compute(Section):
     )
 
 
+def chosen_from_the_file(use_case: "UseCase") -> dict[str, tuple[Any, str]]:
+    """Fields of `training` that are not set and that `recipe: auto` chooses before a record is read: name -> (value,
+    why)."""
+    training, evaluation = use_case.training, use_case.evaluation
+    chosen: dict[str, tuple[Any, str]] = {}
+    if use_case.task.kind == "classification" and training.method == "lora" and evaluation.label_answers == "scored":
+        chosen["objective"] = ("label_head", "labels are scored, which needs fewer records than learning to write them")
+    elif use_case.task.kind == "generation" and use_case.record.rejected:
+        chosen["objective"] = ("dpo", "every record has an answer that is liked less")
+    else:
+        chosen["objective"] = ("sft", "the answers are learned as they are")
+    objective = training.objective if "objective" in training.model_fields_set else chosen["objective"][0]
+    asked = evaluation.max_prompt_tokens
+    if objective == "label_head":
+        chosen["max_length"] = (asked, "as evaluation.max_prompt_tokens: it learns from what it will be asked")
+    else:
+        longest = max(asked + evaluation.max_new_tokens, training.micro_batch_tokens)
+        chosen["max_length"] = (longest, "what is computed at once holds it, so that no answer is cut")
+    return {name: one for name, one in chosen.items() if name not in training.model_fields_set}
+
+
 class UseCase(Section):
     """One fine-tuning use case of a department."""
 
@@ -280,6 +301,15 @@ class UseCase(Section):
     release: Release = Field(description="What the model card says about use.")
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")
+
+    @model_validator(mode="after")
+    def training_follows_the_task(self) -> "UseCase":
+        """What `training.recipe: auto` chooses from the file alone; the rest needs the records (`training.recipe`)."""
+        if self.training.recipe == "auto":
+            training = self.training.model_copy()
+            vars(training).update({name: value for name, (value, _) in chosen_from_the_file(self).items()})
+            vars(self)["training"] = training  # frozen for everybody else
+        return self
 
     @model_validator(mode="after")
     def sections_fit_together(self) -> "UseCase":

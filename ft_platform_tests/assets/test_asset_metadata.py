@@ -62,7 +62,7 @@ class Made:
         attributes = {
             **minimal_attributes(str(write_csv(folder / "complaints.csv", records()))),
             "base_model": {"uri": str(save_tiny_model(folder / "model")), "dtype": "float32"},
-            "training": {"max_steps": 2, "batch_rows": 8, "rank": 4},
+            "training": {"recipe": "manual", "max_steps": 2, "batch_rows": 8, "rank": 4},
             "evaluation": {"bootstrap_samples": 100},
             "privacy": {"ner": "none", "quasi_identifiers": {"region": "category"}, "k": 2},
         }

@@ -113,6 +113,7 @@ def training() -> dict[str, Any]:
     return {
         "use_case": NAME,
         "training": {
+            "recipe": "manual",
             "method": "lora",
             "objective": "sft",
             "rank": 4,

@@ -43,7 +43,7 @@ def started(environment: Environment, tmp_path: Path, monkeypatch: pytest.Monkey
     attributes = minimal_attributes(str(write_csv(tmp_path / "records.csv", records(12))))
     attributes |= {
         "base_model": {"uri": str(save_tiny_model(tmp_path / "model")), "dtype": "float32"},
-        "training": {"epochs": 1, "batch_rows": 8, "rank": 4, "learning_rate": 1e-3},
+        "training": {"recipe": "manual", "epochs": 1, "batch_rows": 8, "rank": 4, "learning_rate": 1e-3},
         "search": {"space": {"rank": {"choices": [2, 4]}}, "trials": 2},
         "learning_curve": {"shares": [0.3, 0.6, 1.0], "bootstrap_samples": 100},
         "attacks": {"canaries": {"repetitions": [2], "per_repetition": 2, "controls": 2, "digits": 2}},

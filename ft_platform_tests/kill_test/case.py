@@ -26,6 +26,7 @@ SETTINGS: dict[str, Any] = {
     # Dropout, so that the random number generator counts; two validations per epoch, so that the best weights and the
     # misses count.
     "training": {
+        "recipe": "manual",
         "learning_rate": 5e-3,
         "batch_rows": 8,
         "rank": 4,

@@ -36,7 +36,7 @@ TRAINING = {
     "labels": ["card", "loan"],
     "base_model": {"uri": "base", "sha256": "0" * 64},
     "metrics": {"steps": 1, "best_step": 1, "validation_loss_before": 1.0, "validation_loss": 0.5},
-    "training": {"rank": 8},
+    "training": {"recipe": "manual", "rank": 8},
     "stopped_early": False,
 }
 GROUPS: dict[str, tuple[dict, dict, dict]] = {

@@ -53,7 +53,7 @@ class House:
     def __init__(self, folder: Path, lake: Lake, environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.lake, self.environment, self.monkeypatch = folder, lake, environment, monkeypatch
         self.rows = rows_of()
-        self.sections: dict[str, dict[str, Any]] = {"training": {"max_length": 300}}
+        self.sections: dict[str, dict[str, Any]] = {"training": {"recipe": "manual", "max_length": 300}}
         self.write_model()
 
     def write_model(self, tokenizer: Any = None, **model: Any) -> None:

@@ -13,11 +13,12 @@ from ft_platform.process import progress
 from ft_platform.settings.training import Training
 from ft_platform.training import loop
 from ft_platform.training.batches import Row, split_off_prefix, training_order
-from ft_platform.training.loop import planned_steps, train, validation_loss
+from ft_platform.training.loop import planned_steps, train
 from ft_platform.training.lora import add_adapter, learning_rate_factor, trainable
 from ft_platform.training.objectives import AnswerLoss, summed_loss
 from ft_platform.use_case.schema import Task
 from ft_platform_tests.tiny_models import split_rows, tiny_model, tiny_tokenizer
+from ft_platform_tests.training.losses import validation_loss
 
 FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "epochs": 2}
 

@@ -15,7 +15,7 @@ from ft_platform.models.label_head import HEAD, head_scores, with_label_head
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.settings.training import Training
 from ft_platform.training.batches import Row
-from ft_platform.training.loop import micro_batches, validation_loss
+from ft_platform.training.loop import micro_batches
 from ft_platform.training.lora import add_adapter, trainable
 from ft_platform.training.memory_parts import memory_parts
 from ft_platform.training.preferences import Pair, PreferenceLoss, summed_log_probabilities, with_reference
@@ -23,7 +23,8 @@ from ft_platform.training.prepare import fit, prepare
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
-from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, usable_splits, use_case_for
+from ft_platform_tests.tiny_models import save_tiny_model, split_rows, tiny_model, usable_splits, use_case_for
+from ft_platform_tests.training.losses import validation_loss
 
 LOG = logging.getLogger("test")
 FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 6}
@@ -243,7 +244,7 @@ def preference_case(model, **training) -> NamedUseCase:
         "task": {"kind": "generation", "instruction": "Answer."},
         "record": {"chat_format": "preference", "consent": "consent"},
         "base_model": {"uri": str(model), "dtype": "float32"},
-        "training": {**FAST, **training},
+        "training": {"recipe": "manual", **FAST, **training},
     }
     return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
 
@@ -376,6 +377,9 @@ def test_a_label_head_of_another_width_or_with_infinite_values_is_refused(tmp_pa
 
 OTHER_VALUES: dict[str, dict] = {
     "objective": {"objective": "orpo"},
+    "recipe": {"recipe": "auto"},
+    "label_head_start": {"objective": "label_head", "label_head_start": "linear_probe"},
+    "label_smoothing": {"objective": "label_head", "label_smoothing": 0.3},
     "beta": {"objective": "dpo", "beta": 0.9},
     "method": {"method": "full"},
     "rank": {"rank": 8},
@@ -397,11 +401,14 @@ OTHER_VALUES: dict[str, dict] = {
     "max_length": {"max_length": 200},
     "train_on": {"train_on": "last_turn"},
     "validations_per_epoch": {"validations_per_epoch": 4},
+    "keep": {"keep": "best_metric"},
     "patience": {"patience": 1, "learning_rate": 0.1, "epochs": 8, "max_steps": 16, "validations_per_epoch": 4},
     "seed": {"seed": 5},
     "differential_privacy": {"differential_privacy": {"target_epsilon": 8.0}},
 }
 COMPARED_WITH = {
+    "label_head_start": {"objective": "label_head"},
+    "label_smoothing": {"objective": "label_head"},
     "beta": {"objective": "dpo"},
     "patience": {"learning_rate": 0.1, "epochs": 8, "max_steps": 16, "validations_per_epoch": 4, "patience": 40},
 }
@@ -409,11 +416,13 @@ COMPARED_WITH = {
 
 
 def course(lake, environment, model, **training):
-    """Weights, losses, micro-batches and whether layers are computed again, of a training on pairs of answers in
-    conversations of two turns."""
-    use_case = preference_case(model, **{"learning_rate": 5e-3, "max_steps": 4, **training})
-    rows = preference_rows()
-    for row in rows:
+    """Weights, figures, micro-batches and whether layers are computed again, of a training on pairs of answers in
+    conversations of two turns; of a label head on labels."""
+    labels = training.get("objective") == "label_head"
+    case = use_case_for if labels else preference_case
+    use_case = case(model, **{**FAST, "learning_rate": 5e-3, "max_steps": 4, **training})
+    rows = split_rows() if labels else preference_rows()
+    for row in () if labels else rows:
         row["messages"] = [
             {"role": "user", "content": "Hello, how are you today? " * 6},
             {"role": "assistant", "content": "Good day."},
@@ -422,7 +431,8 @@ def course(lake, environment, model, **training):
     prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case, rows))
     found = fit(prepared, use_case.settings.training)
     micros = micro_batches(prepared.rows[:16], prepared.objective, use_case.settings.training)
-    losses = [(point["step"], point.get("loss"), point.get("validation_loss")) for point in found.curve]
+    timed = ("tokens_per_second", "learning_rate")
+    losses = [{name: value for name, value in point.items() if name not in timed} for point in found.curve]
     return found.best, losses, [len(micro) for micro in micros], recomputes(prepared.model)
 
 

@@ -16,7 +16,6 @@ from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.columns import MESSAGES
 from ft_platform.settings.fairness import Swap, TrainingMitigation
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.training.loop import validation_loss
 from ft_platform.training.mitigation import resampling, reweighing, with_swapped_copies
 from ft_platform.training.prepare import prepare
 from ft_platform.training.reproduce import as_trained, reproduce
@@ -24,6 +23,7 @@ from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import SCHEMA, save_tiny_model, split_rows, usable_splits
+from ft_platform_tests.training.losses import validation_loss
 
 LOG = logging.getLogger("test")
 SWAPS = [{"name": "gender", "terms": [["he", "she"]]}]
@@ -33,7 +33,7 @@ def case_for(model: Any, **fairness: Any) -> NamedUseCase:
     attributes = minimal_attributes("unused.csv")
     attributes |= {
         "base_model": {"uri": str(model), "dtype": "float32"},
-        "training": {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 4},
+        "training": {"recipe": "manual", "learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 4},
     }
     attributes["fairness"] = {"sensitive_features": ["region"], **fairness}
     return NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))

@@ -24,9 +24,9 @@ from ft_platform.settings.environment import Environment
 from ft_platform.training.batches import split_off_prefix
 from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.inputs import checkpoint_inputs
-from ft_platform.training.loop import validation_loss
 from ft_platform.training.objectives import AnswerLoss
 from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
+from ft_platform_tests.training.losses import validation_loss
 
 LOG = logging.getLogger("test")
 FAST = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 6}
