@@ -22,6 +22,7 @@ FIGURES = {
     "validation_preferred": "share of them in the right order with the adapter that was kept",
     "train_loss": "training loss per answer token at the last step",
     "best_step": "optimizer step of the adapter that was kept",
+    "share_of_what_was_learned": "share of what was learned in it; the rest are the weights before the first step",
     "steps": "optimizer steps",
     "tokens": "tokens computed",
     "tokens_per_second": "tokens per second",

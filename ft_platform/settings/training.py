@@ -48,7 +48,13 @@ PREFERENCE_LEARNING_RATE = 5e-5
 1e-6 for all weights)."""
 
 
-NEWER = {"recipe": "manual", "label_head_start": "random", "label_smoothing": 0.0, "keep": "lowest_loss"}
+NEWER = {
+    "recipe": "manual",
+    "label_head_start": "random",
+    "label_smoothing": 0.0,
+    "keep": "lowest_loss",
+    "mix_with_start": False,
+}
 """Fields that earlier versions did not have, with the value that stands for what they did."""
 
 
@@ -298,7 +304,14 @@ class Training(Section):
         description=(
             "Which weights of those measured on validation records to keep, and what `patience` counts. `best_metric`:"
             " macro-F1 of a label head, pairs in the right order of dpo and orpo, chrF or field F1 of written answers;"
-            " the lowest loss decides between those within one standard error of the best."
+            " of weights whose metric and loss are within the error of so many records, the latest."
+        ),
+    )
+    mix_with_start: bool = Field(
+        default=False,
+        description=(
+            "Mix the weights that are kept with those before the first step, in the share that validation records find"
+            " best (WiSE-FT, arXiv:2109.01903): what was learned from wrong labels or by heart counts less."
         ),
     )
     patience: int = Field(
@@ -354,6 +367,11 @@ class Training(Section):
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
             raise ValueError(f"`training.{named[0]}` needs `training.method: lora`")
+        if self.mix_with_start and self.differential_privacy.on:
+            raise ValueError(
+                "`training.mix_with_start` asks validation records without any noise, so that"
+                " `training.differential_privacy` could not hold"
+            )
         of_a_head = {"label_smoothing": self.label_smoothing > 0, "label_head_start": self.label_head_start != "random"}
         if self.recipe == "manual" and self.objective != "label_head" and any(of_a_head.values()):
             name = next(name for name, set_ in of_a_head.items() if set_)

@@ -32,6 +32,8 @@ from ft_platform.training.secret_draws import new_secret
 from ft_platform.training.state import States, hardware
 
 STAGE = "adapter_checkpoint"
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Of what was learned, that `training.mix_with_start` tries."""
 OnStep = Callable[[int, dict[str, float]], None]
 Limit = Callable[[TrainingRun], TrainingFailed | None]
 
@@ -81,6 +83,7 @@ def train(
             loop.record(point, validates=loop.validates_after(step))
             loop.save_or_end()
     loop.leave_best_weights()
+    loop.mix_with_start()
     model.eval()
     return loop.run
 
@@ -113,6 +116,7 @@ class _Loop:
             self.weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay
         )
         self.steps, self.interval = planned_steps(len(rows), training)
+        self.start = {n: p.detach().clone() for n, p in self.weights.items()} if training.mix_with_start else {}
         processes.draw_apart(training.seed)
         self.run = (states.restore(self.weights, self.optimizer) if states else None) or self._new_run()
         self.private = PrivateGradients(rows, self.run.privacy, self.run.secret) if self.run.privacy else None
@@ -218,17 +222,23 @@ class _Loop:
         return step > 0 or self.training.label_head_start == "linear_probe"
 
     def _is_best(self, point: dict[str, float]) -> bool:
-        """Whether no weights before were better. A metric decides where it differs by more than its standard error on
-        so many validation records; otherwise the loss does, which is less a matter of luck."""
+        """By loss: whether none before was lower. By metric: whether this is not worse than the best so far by more
+        than luck with these validation records; of such weights the latest have learned most. What clearly raises the
+        metric is kept whatever its loss."""
         run, metric = self.run, self._metric
-        better = point["validation_loss"] < run.best_loss
         if not metric or not run.best:
-            return better
-        top = max(one[metric] for one in run.curve if self._counts(int(one["step"])) and metric in one)
-        error = math.sqrt(top * (1 - top) / len(self.validation))
-        if point[metric] > top:
-            return better or point[metric] > (run.best_metric or 0.0) + error
-        return better and point[metric] >= top - error
+            return point["validation_loss"] < run.best_loss
+        before = [one for one in run.curve if self._counts(int(one["step"])) and metric in one]
+        top, lowest = (pick(one[name] for one in before) for pick, name in ((max, metric), (min, "validation_loss")))
+        if point[metric] > top + self._error(top):
+            return True
+        # Losses are spread about as widely as they are high, so that their mean has this relative error.
+        bearable = lowest * (1 + 1 / math.sqrt(len(self.validation)))
+        return point[metric] >= top - self._error(top) and point["validation_loss"] <= bearable
+
+    def _error(self, share: float) -> float:
+        """Standard error of a share of the validation records."""
+        return math.sqrt(share * (1 - share) / len(self.validation))
 
     def _keep(self, point: dict[str, float]) -> None:
         run = self.run
@@ -275,8 +285,36 @@ class _Loop:
         """In the model, unless they are divided between processes."""
         if sharding.is_divided(self.weights):
             return
+        self._set(self.run.best)
+
+    def mix_with_start(self) -> None:
+        """Leaves `start + share * (kept - start)` in the model, with the share that validation records find best, where
+        `training.mix_with_start` asks for it."""
+        run = self.run
+        if not self.start or not run.best_step or sharding.is_divided(self.weights):
+            return
+        mixed: dict[float, dict[str, float]] = {}
+        for share in SHARES:
+            self._set(
+                {
+                    name: self.start[name] + share * (value.to(self.start[name]) - self.start[name])
+                    for name, value in run.best.items()
+                }
+            )
+            mixed[share] = validation_figures(self.model, self.objective, self.validation, self.training)
+        top = max(one.get(self._metric, 0.0) for one in mixed.values())
+        good = [share for share, one in mixed.items() if one.get(self._metric, 0.0) >= top - self._error(top)]
+        run.share = min(good, key=lambda share: mixed[share]["validation_loss"])
+        run.best = {
+            name: self.start[name] + run.share * (value.to(self.start[name]) - self.start[name])
+            for name, value in run.best.items()
+        }
+        run.mixed, run.best_loss = mixed[run.share], mixed[run.share]["validation_loss"]
+        self._set(run.best)
+
+    def _set(self, weights: dict[str, torch.Tensor]) -> None:
         with torch.no_grad():
-            for name, value in self.run.best.items():
+            for name, value in weights.items():
                 self.weights[name].copy_(value)
 
     def _require_finite(self, what: str, value: float, step: int) -> None:

@@ -105,5 +105,6 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
             "starts from what the base model's states tell apart, not at chance",
         )
     if head:
+        chosen["mix_with_start"] = (not private, "what was learned by heart counts less")
         chosen["label_smoothing"] = (0.1, "wrong labels among the records do less harm")
     return chosen

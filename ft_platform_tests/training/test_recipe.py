@@ -14,6 +14,7 @@ from ft_platform.settings.training import NEWER, Training
 from ft_platform.training.batches import Row
 from ft_platform.training.head_start import _best_ridge, _Sums
 from ft_platform.training.loop import _Loop
+from ft_platform.training.lora import trainable
 from ft_platform.training.prepare import fit, prepare
 from ft_platform.training.recipe import Facts, recipe_for
 from ft_platform.training.run import TrainingRun
@@ -188,13 +189,15 @@ def loop_with(losses: list[float], metrics: list[float], records: int, keep: str
     return loop.run.best_step
 
 
-def test_the_metric_decides_where_it_can_and_the_loss_where_it_cannot():
+def test_the_latest_weights_are_kept_that_records_cannot_tell_from_the_best():
     rising = [0.5, 0.7, 0.9]
     assert loop_with([0.5, 0.6, 0.7], rising, 400) == 3
     assert loop_with([0.5, 0.6, 0.7], rising, 400, "lowest_loss") == 1
-    # 20 records cannot tell 0.80 from 0.85, so the loss does.
-    assert loop_with([0.5, 0.4, 0.6], [0.7, 0.80, 0.85], 20) == 2
-    assert loop_with([0.5, 0.4, 0.6], [0.7, 0.80, 0.85], 2000) == 3
+    # 20 records cannot tell these apart: the latest have learned most.
+    assert loop_with([0.5, 0.4, 0.45], [0.7, 0.85, 0.80], 20) == 3
+    assert loop_with([0.5, 0.4, 0.45], [0.7, 0.85, 0.80], 2000) == 2
+    # A loss that has clearly risen, without better answers, is learning by heart.
+    assert loop_with([0.5, 0.4, 0.9], [0.7, 0.85, 0.85], 20) == 2
     # A lower loss with clearly worse answers is not kept.
     assert loop_with([0.5, 0.1], [0.9, 0.5], 200) == 1
 
@@ -208,6 +211,21 @@ def test_a_head_that_starts_at_the_records_is_ahead_before_the_first_step(lake, 
         found[start] = fit(prepared, prepared.training).metrics()
     assert found["linear_probe"]["validation_loss_before"] < 0.8 * found["random"]["validation_loss_before"]
     assert found["linear_probe"]["validation_macro_f1_before"] > 0.9
+
+
+@pytest.mark.integration
+def test_what_was_learned_counts_less_where_validation_records_say_so(lake, environment, model):
+    found, weights = {}, {}
+    for mixed in (False, True):
+        use_case = use_case_for(model, learning_rate=0.05, max_steps=6, schedule="constant", mix_with_start=mixed)
+        prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case))
+        found[mixed] = fit(prepared, prepared.training)
+        weights[mixed] = {name: p.detach().clone() for name, p in trainable(prepared.model).items()}
+    assert found[False].best_step == found[True].best_step and found[True].share < 1
+    assert found[True].metrics()["validation_loss"] < found[False].metrics()["validation_loss"]
+    assert found[True].metrics()["share_of_what_was_learned"] == found[True].share
+    scale = next(name for name in weights[True] if "lora_B" in name)
+    assert torch.allclose(weights[True][scale], found[True].share * weights[False][scale])
 
 
 @pytest.mark.integration
