@@ -44,9 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     settings = {name: settings_of(use_case.section(name), name) for name in chosen}
     wanted = not arguments.settings and "training" in chosen
     plan, why_not = _plan(environment, use_case) if wanted else (None, "")
+    recipe = plan.pop("recipe", {}) if plan else {}
+    for row in settings.get("training", []):
+        of_recipe = recipe.get(row["setting"])
+        if of_recipe and of_recipe["chosen"]:
+            row |= {"value": of_recipe["value"], "changed": of_recipe["value"] != row["default"]}
     if arguments.json:
-        recipe = plan.pop("recipe", None) if plan else None
-        found = {"use_case": use_case.name, "recipe": recipe, "plan": plan, "no_plan": why_not}
+        found = {"use_case": use_case.name, "recipe": recipe or None, "plan": plan, "no_plan": why_not}
         told = {"settings": settings[arguments.section]} if arguments.section else {"sections": settings}
         print(json.dumps({**found, **told}, indent=1, ensure_ascii=False, default=str))
         return 0
@@ -55,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if plan is not None:
         from ft_platform.commands.estimate import print_estimate
 
-        print_estimate(plan)
+        print_estimate(plan | {"recipe": recipe})
         print()
     elif why_not:
         print(f"{why_not}\n")

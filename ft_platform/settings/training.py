@@ -310,8 +310,8 @@ class Training(Section):
     mix_with_start: bool = Field(
         default=False,
         description=(
-            "Mix the weights that are kept with those before the first step, in the share that validation records find"
-            " best (WiSE-FT, arXiv:2109.01903): what was learned from wrong labels or by heart counts less."
+            "Mix the weights that are kept with those before the first step (WiSE-FT, arXiv:2109.01903): of what was"
+            " learned as little as validation records cannot tell from the best, so that wrong labels count less."
         ),
     )
     patience: int = Field(

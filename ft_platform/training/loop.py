@@ -32,7 +32,7 @@ from ft_platform.training.secret_draws import new_secret
 from ft_platform.training.state import States, hardware
 
 STAGE = "adapter_checkpoint"
-SHARES = (0.25, 0.5, 0.75, 1.0)
+SHARES = (0.5, 0.75, 1.0)
 """Of what was learned, that `training.mix_with_start` tries."""
 OnStep = Callable[[int, dict[str, float]], None]
 Limit = Callable[[TrainingRun], TrainingFailed | None]
@@ -232,9 +232,7 @@ class _Loop:
         top, lowest = (pick(one[name] for one in before) for pick, name in ((max, metric), (min, "validation_loss")))
         if point[metric] > top + self._error(top):
             return True
-        # Losses are spread about as widely as they are high, so that their mean has this relative error.
-        bearable = lowest * (1 + 1 / math.sqrt(len(self.validation)))
-        return point[metric] >= top - self._error(top) and point["validation_loss"] <= bearable
+        return self._as_good(point, top, lowest)
 
     def _error(self, share: float) -> float:
         """Standard error of a share of the validation records."""
@@ -288,29 +286,30 @@ class _Loop:
         self._set(self.run.best)
 
     def mix_with_start(self) -> None:
-        """Leaves `start + share * (kept - start)` in the model, with the share that validation records find best, where
-        `training.mix_with_start` asks for it."""
-        run = self.run
+        """Leaves `start + share * (kept - start)` in the model where `training.mix_with_start` asks for it, with the
+        smallest share that validation records cannot tell from the best."""
+        run, kept = self.run, self.run.best
         if not self.start or not run.best_step or sharding.is_divided(self.weights):
             return
-        mixed: dict[float, dict[str, float]] = {}
+        figures: dict[float, dict[str, float]] = {}
         for share in SHARES:
-            self._set(
-                {
-                    name: self.start[name] + share * (value.to(self.start[name]) - self.start[name])
-                    for name, value in run.best.items()
-                }
-            )
-            mixed[share] = validation_figures(self.model, self.objective, self.validation, self.training)
-        top = max(one.get(self._metric, 0.0) for one in mixed.values())
-        good = [share for share, one in mixed.items() if one.get(self._metric, 0.0) >= top - self._error(top)]
-        run.share = min(good, key=lambda share: mixed[share]["validation_loss"])
-        run.best = {
-            name: self.start[name] + run.share * (value.to(self.start[name]) - self.start[name])
-            for name, value in run.best.items()
-        }
-        run.mixed, run.best_loss = mixed[run.share], mixed[run.share]["validation_loss"]
+            self._set(self._mixed(kept, share))
+            figures[share] = validation_figures(self.model, self.objective, self.validation, self.training)
+        top = max(one.get(self._metric, 0.0) for one in figures.values())
+        lowest = min(one["validation_loss"] for one in figures.values())
+        run.share = min(share for share, one in figures.items() if self._as_good(one, top, lowest))
+        run.mixed, run.best_loss = figures[run.share], figures[run.share]["validation_loss"]
+        run.best = self._mixed(kept, run.share)
         self._set(run.best)
+
+    def _mixed(self, kept: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+        return {name: start + share * (kept[name].to(start) - start) for name, start in self.start.items()}
+
+    def _as_good(self, point: dict[str, float], top: float, lowest: float) -> bool:
+        """Whether these records cannot tell it from the best. Losses are spread about as widely as they are high, so
+        that their mean has the relative error `1 / sqrt(records)`."""
+        bearable = lowest * (1 + 1 / math.sqrt(len(self.validation)))
+        return point.get(self._metric, 0.0) >= top - self._error(top) and point["validation_loss"] <= bearable
 
     def _set(self, weights: dict[str, torch.Tensor]) -> None:
         with torch.no_grad():

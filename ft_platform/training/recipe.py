@@ -11,13 +11,13 @@ from ft_platform.training.rendered import RenderedSplit
 from ft_platform.use_case.schema import UseCase, chosen_from_the_file
 
 RATE_AT, WEIGHTS_AT = 5e-4, 135e6
-HEAD_RATE_AT = 2e-4
+HEAD_RATE_AT = 3e-4
 RATE_FALLS = 0.23
 """The rate falls with this power of the number of weights: from 5e-4 (LoRA, RoBERTa base) through QLoRA's 2e-4 at 7
 billion to its 1e-4 at 33 and 65 billion."""
 BATCHES = ((1_000, 8), (4_000, 16), (math.inf, 32))
 """(Most records, records of a step)."""
-EPOCHS = {True: ((1_000, 4), (4_000, 3), (math.inf, 2)), False: ((1_000, 4), (4_000, 3), (math.inf, 2))}
+EPOCHS = {True: ((200, 6), (1_000, 4), (4_000, 3), (math.inf, 2)), False: ((1_000, 4), (4_000, 3), (math.inf, 2))}
 """Whether a label head learns -> (most records, passes over them)."""
 
 
