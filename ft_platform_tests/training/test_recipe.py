@@ -1,6 +1,7 @@
 """`training.recipe: auto`: what is not set is chosen, what is set stays, and every choice has a reason."""
 
 import json
+import logging
 import math
 from pathlib import Path
 
@@ -8,21 +9,27 @@ import numpy as np
 import pytest
 import torch
 
+from ft_platform.errors import Preempted
 from ft_platform.experiments.training_once import with_training
+from ft_platform.publishing.training import checkpoint_for
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.training import NEWER, Training
+from ft_platform.training import loop
 from ft_platform.training.batches import Row
 from ft_platform.training.head_start import _best_ridge, _Sums
 from ft_platform.training.loop import _Loop
 from ft_platform.training.lora import trainable
 from ft_platform.training.prepare import fit, prepare
 from ft_platform.training.recipe import Facts, recipe_for
+from ft_platform.training.reproduce import reproduce
 from ft_platform.training.run import TrainingRun
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
+from ft_platform_tests.training.losses import validation_loss
 from ft_platform_tests.training.test_methods import preference_case, preference_rows
+from ft_platform_tests.training.test_state import StopAfter
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +37,7 @@ def model(tmp_path_factory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
+LOG = logging.getLogger("test")
 FACTS = Facts(rows=300, validation=40, labels=5, weights=135_000_000)
 
 
@@ -222,7 +230,9 @@ def test_what_was_learned_counts_less_where_validation_records_say_so(lake, envi
         found[mixed] = fit(prepared, prepared.training)
         weights[mixed] = {name: p.detach().clone() for name, p in trainable(prepared.model).items()}
     assert found[False].best_step == found[True].best_step and found[True].share < 1
-    assert found[True].metrics()["validation_loss"] < found[False].metrics()["validation_loss"]
+    measured = validation_loss(prepared.model, prepared.objective, prepared.validation, prepared.training)
+    assert found[True].metrics()["validation_loss"] == measured
+    assert measured < found[False].metrics()["validation_loss"] * (1 + len(prepared.validation) ** -0.5)
     assert found[True].metrics()["share_of_what_was_learned"] == found[True].share
     scale = next(name for name in weights[True] if "lora_B" in name)
     assert torch.allclose(weights[True][scale], found[True].share * weights[False][scale])
@@ -236,3 +246,21 @@ def test_written_answers_are_measured_while_the_model_learns(lake, environment, 
     found = fit(prepared, prepared.training)
     assert all(0 <= point["validation_chrf"] <= 1 for point in found.curve if "validation_loss" in point)
     assert "validation_chrf" in found.metrics()
+
+
+@pytest.mark.integration
+def test_a_chosen_recipe_goes_on_after_a_stop_and_is_reproduced_bit_for_bit(lake, environment, model, monkeypatch):
+    use_case = use_case_for(model, recipe="auto", rank=4, max_steps=6)
+    splits = usable_splits(lake, use_case)
+    train = loop.train
+    for step in (2, 4):
+        stopping = StopAfter(step)
+        monkeypatch.setattr(loop, "train", lambda *a, limit, **k: train(*a, limit=stopping, **k))  # noqa: B023
+        with pytest.raises(Preempted):
+            checkpoint_for(lake, environment, use_case, splits, LOG)
+    monkeypatch.setattr(loop, "train", train)
+    checkpoint = checkpoint_for(lake, environment, use_case, splits, LOG).checkpoint
+    told = json.loads(lake.read_file(checkpoint, "training.json"))
+    assert [one["from_step"] for one in told["attempts"]] == [0, 2, 4] and told["recipe"]["keep"]["chosen"]
+    assert told["training"]["recipe"] == "manual" and told["training"]["objective"] == "label_head"
+    assert reproduce(lake, environment, use_case, checkpoint)["identical"]
