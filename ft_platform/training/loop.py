@@ -306,9 +306,8 @@ class _Loop:
         return {name: start + share * (kept[name].to(start) - start) for name, start in self.start.items()}
 
     def _as_good(self, point: dict[str, float], top: float, lowest: float) -> bool:
-        """Whether these records cannot tell it from the best. Losses are spread about as widely as they are high, so
-        that their mean has the relative error `1 / sqrt(records)`."""
-        bearable = lowest * (1 + 1 / math.sqrt(len(self.validation)))
+        """Whether these records cannot tell it from the best."""
+        bearable = lowest * (1 + self.objective.spread / math.sqrt(len(self.validation)))
         return point.get(self._metric, 0.0) >= top - self._error(top) and point["validation_loss"] <= bearable
 
     def _set(self, weights: dict[str, torch.Tensor]) -> None:

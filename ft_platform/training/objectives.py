@@ -18,10 +18,13 @@ class Objective(Protocol):
     Attributes:
         shared_tokens: tokens that every micro-batch computes once, beside its rows.
         metric: which of `metrics` and `ask` says how good the model is, higher is better; empty: only the loss does.
+        spread: standard deviation of a record's loss, in units of the mean: how far that can be luck; 0 where already
+            a record's loss is a mean over many tokens.
     """
 
     shared_tokens: int
     metric: str
+    spread: float
 
     def loss(self, model: Any, rows: Sequence[Any]) -> torch.Tensor:
         """Sum of the losses of `rows`, float32, with gradients where they are enabled."""
@@ -61,7 +64,7 @@ class AnswerLoss:
         prefix: token ids all rows start with.
     """
 
-    metric = ""
+    metric, spread = "", 0.0
 
     def __init__(self, forward: Forward, prefix: list[int]) -> None:
         self.forward, self.prefix = forward, prefix
@@ -98,7 +101,7 @@ class LabelLoss(AnswerLoss):
             leaves it out.
     """
 
-    metric = "validation_macro_f1"
+    metric, spread = "validation_macro_f1", 1.0
 
     def __init__(self, forward: Forward, prefix: list[int], smoothing: float = 0.0) -> None:
         super().__init__(forward, prefix)

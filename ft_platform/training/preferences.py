@@ -41,7 +41,7 @@ class PreferenceLoss:
         forward, prefix: as of `AnswerLoss`.
     """
 
-    metric = "validation_preferred"
+    metric, spread = "validation_preferred", 0.0
 
     def __init__(self, kind: Literal["dpo", "orpo"], beta: float, forward: Forward, prefix: list[int]) -> None:
         self.kind, self.beta, self.forward, self.prefix = kind, beta, forward, prefix

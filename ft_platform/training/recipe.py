@@ -17,7 +17,10 @@ RATE_FALLS = 0.23
 billion to its 1e-4 at 33 and 65 billion."""
 BATCHES = ((1_000, 8), (4_000, 16), (math.inf, 32))
 """(Most records, records of a step)."""
-EPOCHS = {True: ((200, 6), (1_000, 4), (4_000, 3), (math.inf, 2)), False: ((1_000, 4), (4_000, 3), (math.inf, 2))}
+EPOCHS = {
+    True: ((200, 6), (1_000, 4), (4_000, 3), (math.inf, 2)),
+    False: ((100, 8), (300, 4), (4_000, 3), (math.inf, 2)),
+}
 """Whether a label head learns -> (most records, passes over them)."""
 
 

@@ -185,7 +185,7 @@ def loop_with(losses: list[float], metrics: list[float], records: int, keep: str
     """The step whose weights are kept, of a course that is planted."""
     loop = object.__new__(_Loop)
     loop.training = Training(recipe="manual", keep=keep)
-    loop.objective = type("Planted", (), {"metric": "validation_macro_f1"})()
+    loop.objective = type("Planted", (), {"metric": "validation_macro_f1", "spread": 1.0})()
     loop.validation, loop.run, loop.weights = [None] * records, TrainingRun(len(losses)), {}
     for step, (loss, value) in enumerate(zip(losses, metrics, strict=True), 1):
         loop.run.step = step
