@@ -5,6 +5,7 @@ fine-tuning: Kumar et al., arXiv:2202.10054)."""
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,13 +27,15 @@ STAGE = "adapter_checkpoint"
 
 
 def start_label_head(model: Any, objective: LabelLoss, rows: Sequence[Row], training: Training) -> None:
-    """Gives the head the weights of the regression, the same in all processes.
+    """Gives the head the weights of the regression, the same in all processes. All labels count as much as another,
+    however many records they have.
 
     Penalty and scale are those with the lowest loss in cross-validation among (at most `COMPARED`) training records, so
     that validation records stay unseen and can tell whether the steps after this one help. Memory: the states of those
     records, and the square of a state's width."""
     head = head_of(model)
     assert head is not None
+    rows = balanced(rows)
     total = _Sums(head.in_features, head.out_features)
     compared: list[tuple[torch.Tensor, list[Row]]] = []
     held = 0
@@ -49,6 +52,15 @@ def start_label_head(model: Any, objective: LabelLoss, rows: Sequence[Row], trai
     best = _best_ridge(total, torch.cat([states for states, _ in compared]), [row for _, m in compared for row in m])
     with torch.no_grad():
         head.weight.copy_(processes.gathered(best.float())[0])
+
+
+def balanced(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose labels have the same weight in all, and a mean weight as before."""
+    sums: dict[int, float] = {}
+    for row in rows:
+        sums[row.targets[0]] = sums.get(row.targets[0], 0.0) + row.weight
+    mean = sum(sums.values()) / len(sums)
+    return [replace(row, weight=row.weight * mean / sums[row.targets[0]]) for row in rows]
 
 
 def _best_ridge(total: "_Sums", states: torch.Tensor, rows: list[Row]) -> torch.Tensor:

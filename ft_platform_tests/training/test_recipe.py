@@ -16,7 +16,7 @@ from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.training import NEWER, Training
 from ft_platform.training import loop
 from ft_platform.training.batches import Row
-from ft_platform.training.head_start import _best_ridge, _Sums
+from ft_platform.training.head_start import _best_ridge, _Sums, balanced
 from ft_platform.training.loop import _Loop
 from ft_platform.training.lora import trainable
 from ft_platform.training.prepare import fit, prepare
@@ -164,6 +164,13 @@ def test_the_start_is_a_ridge_regression_on_the_records():
     others, few = total.without(states[::3], rows[::3]), _Sums(24, 3)
     few.add(states[[n for n in range(90) if n % 3]], [row for n, row in enumerate(rows) if n % 3])
     torch.testing.assert_close(others.ridge(1.0), few.ridge(1.0))
+
+
+def test_a_rare_label_counts_as_much_as_a_frequent_one():
+    rows = [Row([1], [label], [0], weight) for label, weight in [(0, 1.0)] * 8 + [(1, 1.0), (1, 3.0)]]
+    weights = [row.weight for row in balanced(rows)]
+    assert sum(weights[:8]) == pytest.approx(sum(weights[8:])) and sum(weights) == pytest.approx(12)
+    assert weights[9] == pytest.approx(3 * weights[8])
 
 
 def test_the_start_tells_new_records_apart_and_claims_nothing_of_labels_drawn_at_random():
