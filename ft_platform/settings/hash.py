@@ -6,12 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ft_platform.settings.section import Section
+
 
 def settings_hash(parts: dict[str, Any]) -> str:
-    """16 hex digits that change when, and only when, one of the given settings changes."""
-    text = json.dumps(
-        {k: v.model_dump(mode="json") if isinstance(v, BaseModel) else v for k, v in parts.items()},
-        sort_keys=True,
-        ensure_ascii=False,
-    )
+    """16 hex digits that change when, and only when, one of the given settings changes, `Section.NOT_HASHED` aside."""
+    text = json.dumps({name: _plain(value) for name, value in parts.items()}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.model_dump(mode="json", exclude=set(value.NOT_HASHED))
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

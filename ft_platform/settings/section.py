@@ -1,6 +1,6 @@
 """What every section of the YAML shares."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -15,5 +15,8 @@ UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,60}$"
 
 class Section(BaseModel):
     """A part of the YAML. Unknown fields are errors, so a typing mistake cannot be ignored silently."""
+
+    NOT_HASHED: ClassVar[frozenset[str]] = frozenset()
+    """Fields that do not change the hash of the settings, because what they name is in the lineage."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

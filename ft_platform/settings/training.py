@@ -1,12 +1,14 @@
 """The base model and how it is fine-tuned."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from ft_platform.settings.section import Section
 
 ModuleName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+CheckpointId = Annotated[str, StringConstraints(pattern=r"^ckpt-[0-9a-f]{12}$")]
+NEWEST = "newest"
 
 
 class BaseModelSettings(Section):
@@ -101,6 +103,8 @@ class DifferentialPrivacy(Section):
 
 class Training(Section):
     """What is learned, by which weights, and how."""
+
+    NOT_HASHED: ClassVar[frozenset[str]] = frozenset({"continue_from"})
 
     objective: Literal["sft", "dpo", "orpo", "label_head"] = Field(
         default="sft",
@@ -283,6 +287,14 @@ class Training(Section):
         ),
     )
 
+    continue_from: Literal["newest"] | CheckpointId | None = Field(
+        default=None,
+        description=(
+            "Train further from the weights of a checkpoint of this use case instead of from the base model's:"
+            " `newest`, or its id. `ft run --continue` sets `newest` for one run."
+        ),
+    )
+
     @property
     def compares_answers(self) -> bool:
         """Whether it learns from pairs of answers, one of them liked more."""
@@ -306,5 +318,10 @@ class Training(Section):
             raise ValueError(
                 "`training.differential_privacy` needs `training.method: lora` and `training.objective: sft` or"
                 f" `label_head`, got {self.method} and {self.objective}"
+            )
+        if self.differential_privacy.on and self.continue_from:
+            raise ValueError(
+                "`training.continue_from` does not work with `training.differential_privacy`: the epsilons of both"
+                " trainings would add up. Train from the start: remove `continue_from`, or run without `--continue`"
             )
         return self
