@@ -66,6 +66,7 @@ def require_start(lake: Lake, use_case: NamedUseCase) -> ArtifactVersion | None:
             start = find_checkpoint(lake, use_case.name, training.continue_from)
         except DataError as error:
             raise VersionRefused(f"training.continue_from: {error.message}", error.next_step) from None
+    lake.verify_artifact(start)
     told = json.loads(lake.read_file(start, "training.json"))
     if told.get("differential_privacy"):
         raise _refused(start, "it was trained with differential privacy, whose promise a further training would break")

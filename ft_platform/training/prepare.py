@@ -63,6 +63,7 @@ def prepare(
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     require_audited_renderer(lake, splits, renderer.hash)
     if start:
+        lake.verify_artifact(start)
         require_same_rendering(use_case, start, json.loads(lake.read_file(start, "training.json")), renderer, base)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
