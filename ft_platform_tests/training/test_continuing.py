@@ -22,7 +22,7 @@ from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.training import NEWEST, Training
 from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.training import loop
-from ft_platform.training.continuing import start_of
+from ft_platform.training.continuing import continued_from, start_of
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -405,9 +405,12 @@ def test_the_command_continues_over_the_whole_graph_and_is_repeated_without_trai
     write_csv(source, records(24))
     second = run("--continue", "--set", "training.epochs=1")
     third = run("--continue", "--set", "training.epochs=1")
-    ids = [found["artifacts"]["adapter_checkpoint"] for found in (first, second, third)]
+    assert first["code"] == second["code"] == third["code"] == 0, (first, second, third)
     assert (first["trained"], second["trained"], third["trained"]) == (True, True, False)
-    assert ids[0] != ids[1] == ids[2]
-    assert trace_checkpoint(lake, "complaints", ids[1])["continued_from"]["checkpoint"] == ids[0]
-    assert cli.main(["trace", "checkpoint", ids[1]]) == 0
-    assert f"continued from checkpoint {ids[0]}" in capsys.readouterr().out
+    made = {one.id: continued_from(lake, one) for one in lake.artifacts("complaints", "adapter_checkpoint")}
+    (start,) = [before for before in made.values() if before]
+    (further,) = [one for one, before in made.items() if before]
+    assert set(made) == {start.id, further}
+    assert trace_checkpoint(lake, "complaints", further)["continued_from"]["checkpoint"] == start.id
+    assert cli.main(["trace", "checkpoint", further]) == 0
+    assert f"continued from checkpoint {start.id}" in capsys.readouterr().out
