@@ -69,7 +69,11 @@ def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: S
             why = "not readable" if unreadable else "first time"
         elif manifest.settings_hash != STAGES[name].settings_hash(use_case):
             why = "settings changed"
-        elif name == "adapter_checkpoint" and use_case.settings.training.continue_from:
+        elif (
+            name == "adapter_checkpoint"
+            and use_case.settings.training.continue_from
+            and "continued_from" not in manifest.info
+        ):
             why = "trained further"
         else:
             why = f"after {before[0]}" if before else ""
