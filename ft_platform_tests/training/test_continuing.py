@@ -17,6 +17,7 @@ from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.publishing.training import Trained, checkpoint_for
+from ft_platform.reporting.lineage import manifests_behind
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.training import NEWEST, Training
@@ -96,6 +97,8 @@ def test_training_continues_from_the_newest_checkpoint_and_says_so(case: Case) -
     lake, manifest = case.lake, case.lake.manifest(second.checkpoint)
     assert not second.reused and case.hashes(second.checkpoint) != case.hashes(first.checkpoint)
     assert second.metrics["validation_loss_before"] < 1.2 * first.metrics["validation_loss"]
+    behind = manifests_behind(lake, [splits, first.checkpoint])
+    assert behind["splits"].id == splits.id, "the nearest, not those of the checkpoint before"
     assert first_loss(lake, second) < first_loss(lake, case.train(splits))
     assert [parent.content_hash for parent in manifest.parents] == [splits.content_hash, first.checkpoint.content_hash]
     expected = {
