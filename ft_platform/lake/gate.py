@@ -71,9 +71,9 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
         expected = set(stage.parents)
         # A checkpoint may have been continued from an earlier one.
         before = [p for p in manifest.parents if p.name == current.name and stage.kind == "checkpoint"]
-        named = {p.name for p in manifest.parents if p not in before}
-        if named != expected:
-            problems.append(f"{current.id} has parents {sorted(named)}, expected {sorted(expected)}")
+        kinds = {p.name for p in manifest.parents if p not in before}
+        if kinds != expected:
+            problems.append(f"{current.id} has parents {sorted(kinds)}, expected {sorted(expected)}")
         for parent in manifest.parents:
             behind = version_of_parent(lake, current.use_case, parent)
             if parent in before:
