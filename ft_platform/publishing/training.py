@@ -125,12 +125,11 @@ def _train(
     lake, use_case = draft.lake, draft.use_case
     compute = use_case.settings.compute
     profile = environment.profile(compute.profile)
-    stopping = Stopping(
-        use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile)
-    )
+    name = continuing.name_to_type(use_case)
+    stopping = Stopping(name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile))
     states = States(folders, compute.save_minutes * 60, log)
     may_halve = compute.on_out_of_memory == "stop" and _can_halve(use_case)
-    with stopping.on_signals(), telling_what_was_saved(use_case.name, folders.steps, may_halve):
+    with stopping.on_signals(), telling_what_was_saved(name, folders.steps, may_halve):
         prepared, training, run = _fit_in_memory(
             lake, environment, use_case, splits, start, states, stopping, tracker, log
         )

@@ -82,6 +82,13 @@ def require_start(lake: Lake, use_case: NamedUseCase) -> ArtifactVersion | None:
     return start
 
 
+def name_to_type(use_case: NamedUseCase) -> str:
+    """The use case as `ft run` takes it to train from the same start: `complaints --continue`."""
+    wanted = use_case.settings.training.continue_from
+    more = "" if wanted is None else " --continue" if wanted == NEWEST else f" --set training.continue_from={wanted}"
+    return f"{use_case.name}{more}"
+
+
 def _newest(lake: Lake, use_case: str) -> ArtifactVersion:
     made = lake.artifacts(use_case, STAGE)
     if not made:

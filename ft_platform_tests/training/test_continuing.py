@@ -3,12 +3,13 @@ where the checkpoint knows what it may not know."""
 
 import json
 import logging
+import signal
 from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
-from ft_platform.errors import VersionRefused
+from ft_platform.errors import Preempted, VersionRefused
 from ft_platform.lake import provenance
 from ft_platform.lake.gate import problems_with, require_usable
 from ft_platform.lake.provenance import trace_checkpoint, training_record_ids
@@ -22,7 +23,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.training import NEWEST, Training
 from ft_platform.stages import STAGES, check_settings_hash
-from ft_platform.training import loop
+from ft_platform.training import loop, stopping
 from ft_platform.training.continuing import continued_from, start_of
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
@@ -366,6 +367,28 @@ def test_where_training_starts_is_in_the_lineage_and_not_in_the_settings_hash() 
 def test_only_a_checkpoint_can_be_named(written: str) -> None:
     with pytest.raises(ValueError, match="continue_from"):
         Training(continue_from=written)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("named", "typed"), [(False, "--continue"), (True, "--set training.continue_from=")])
+def test_one_that_was_stopped_says_how_to_go_on_from_the_same_start(
+    case: Case, monkeypatch: pytest.MonkeyPatch, named: bool, typed: str
+) -> None:
+    splits = case.splits(FEW)
+    start = case.train(splits).checkpoint.id if named else NEWEST
+    case.train(splits)
+    monkeypatch.setattr(stopping.Stopping, "__init__", stopped_at_once(stopping.Stopping.__init__))
+    with pytest.raises(Preempted) as caught:
+        case.further(splits, start=start)
+    more = f"{typed}{start}" if named else typed
+    assert f"ft run complaints {more} --select adapter_checkpoint" in caught.value.next_step
+
+
+def stopped_at_once(real: Any) -> Any:
+    def made(self: Any, *arguments: Any) -> None:
+        real(self, *arguments)
+        self.signal = signal.SIGTERM
+
+    return made
 
 
 def test_worse_weights_than_before_are_told(case: Case, caplog: pytest.LogCaptureFixture) -> None:
