@@ -96,8 +96,7 @@ def _newest(lake: Lake, use_case: str) -> ArtifactVersion:
             f"{use_case} has no checkpoint that training could continue from",
             f"Train one first: ft run {use_case}, without --continue and training.continue_from",
         )
-    # Times are whole seconds: of two checkpoints of the same second the continued one is newer.
-    return max(made, key=lambda one: (lake.manifest(one).written_at, _steps(lake, one)))
+    return made[0]
 
 
 def continued_from(lake: Lake, checkpoint: ArtifactVersion) -> ArtifactVersion | None:
