@@ -29,11 +29,13 @@ def build(use_case: NamedUseCase) -> list:
         Equal inputs give the same checkpoint: if it exists, it is reused and nothing is trained. Splits whose checks
         are missing, stale or failed are refused, whoever started the run."""
         from ft_platform.evaluation.output_mitigation import require_target
+        from ft_platform.training.continuing import start_of
         from ft_platform.training.inputs import checkpoint_inputs
 
         require_usable(lake, use_case, splits)
         require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
-        checkpoint_id, _ = checkpoint_inputs(use_case, splits)
+        start = start_of(lake, use_case, splits)
+        checkpoint_id, _ = checkpoint_inputs(use_case, splits, start)
         checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
         trained = checkpoint is None
         cost: dict[str, Any] = {}
@@ -55,6 +57,7 @@ def build(use_case: NamedUseCase) -> list:
             reused=not trained,
             rows=train_rows(lake, checkpoint),
             trained=trained,
+            **({"continued_from": start.id} if start else {}),
             **cost,
             **metrics,
         )

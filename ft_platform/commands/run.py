@@ -16,6 +16,7 @@ HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
     "ft run complaint_routing",
     "ft run complaint_routing --set source.uri=complaints.csv --set training.epochs=1",
+    "ft run complaint_routing --continue --set training.epochs=1",
     "ft run complaint_routing --until data_report",
     "ft run complaint_routing --select raw_records permitted_records cleaned_records",
 ]
@@ -32,6 +33,15 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--select", action="extend", nargs="+", default=[], metavar="STAGE", help="run only these stages"
     )
     parser.add_argument("--until", metavar="STAGE", help="run this stage and all that lead to it")
+    parser.add_argument(
+        "--continue",
+        dest="further",
+        action="store_true",
+        help=(
+            "train further from the weights of the newest checkpoint (training.continue_from: newest); to go on with a"
+            " run that was stopped, just repeat it"
+        ),
+    )
     parser.add_argument(
         "--json", action="store_true", help="print the results as JSON; progress goes to standard error"
     )
@@ -73,9 +83,12 @@ def run_and_collect(
     from ft_platform.process.progress import listening
     from ft_platform.redaction.output import terminal
     from ft_platform.release.policy import undercuts
+    from ft_platform.settings.training import NEWEST
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     overrides = parse_overrides(arguments.overrides)
+    if arguments.further:
+        overrides.setdefault("training.continue_from", NEWEST)
     use_case = load_use_case(use_case_folder(environment.defs, name), overrides, environment)
     if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
         print(
@@ -105,9 +118,13 @@ def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str
     from ft_platform.orchestration.execution import prepare_home
     from ft_platform.orchestration.plan import plan
     from ft_platform.stages import DEFAULT_STAGES
+    from ft_platform.training.continuing import require_start
 
     prepare_home(environment)  # the keys that the lake is opened with
-    return plan(open_lake(environment), environment, use_case, stages or DEFAULT_STAGES).lines()
+    lake = open_lake(environment)
+    if "adapter_checkpoint" in (stages or DEFAULT_STAGES):
+        require_start(lake, use_case)  # before stages are made that lead nowhere
+    return plan(lake, environment, use_case, stages or DEFAULT_STAGES).lines()
 
 
 def leading_to(stage: str) -> list[str]:

@@ -275,6 +275,8 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
     console = Terminal(soft_wrap=True)
     console.print(f"checkpoint {found['checkpoint']}, written {found['written_at']}, content {found['content_hash']}")
     console.print(f"base model {_told(found['base_model'])}")
+    if "continued_from" in found:
+        console.print(f"continued from {_told(found['continued_from'])}")
     for version in found["versions"]:
         console.print(
             f"{version['version']:<26} {version['rows']:>9,} rows  {version['content_hash']}  {version['written_at']}"

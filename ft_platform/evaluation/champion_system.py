@@ -7,13 +7,12 @@ from deltalake.exceptions import DeltaError
 
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.evaluation.evaluate import Evaluator
-from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.provenance import learned_record_ids
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
 
 CHAMPION = "champion"
-LEARNED_FROM = ("train", "validation")
 
 
 def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, weights_sha256: str) -> str:
@@ -31,22 +30,13 @@ def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluat
     if evaluator.settings.label_answers == "generated" and training["training"]["objective"] == "label_head":
         return f"{champion.id} has a label head, which scores labels, and evaluation.label_answers is generated"
     try:
-        seen = _learned_from(lake, champion) & set(evaluator.test.rows["record_id"].to_pylist())
+        seen = learned_record_ids(lake, champion) & set(evaluator.test.rows["record_id"].to_pylist())
     except (FtError, OSError, DeltaError) as error:
         return (
             f"the records that {champion.id} learned from cannot be read any more ({type(error).__name__}), so test"
             " records may be among them"
         )
     return f"{champion.id} learned from {len(seen)} of these test records" if seen else ""
-
-
-def _learned_from(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
-    """Ids of the records on the training and validation sides of a checkpoint's splits."""
-    parent = next(parent for parent in lake.manifest(checkpoint).parents if parent.name == "splits")
-    version = version_of_parent(lake, checkpoint.use_case, parent)
-    assert isinstance(version, TableVersion)
-    sides = lake.read_table(version, ["record_id", "split"]).to_pydict()
-    return {record for record, side in zip(sides["record_id"], sides["split"], strict=True) if side in LEARNED_FROM}
 
 
 def require_same_rendering(

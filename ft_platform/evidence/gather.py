@@ -92,7 +92,7 @@ def gather(lake: Lake, checkpoint: ArtifactVersion) -> Evidence:
         raise CorruptVersion("; ".join(altered), f"See: ft seals verify {checkpoint.use_case}")
     versions: dict[str, Found] = {}
     _add(lake, versions, checkpoint, "checkpoint")
-    for report in _reports(lake, checkpoint, {_key(found.version) for found in versions.values()}):
+    for report in _reports(lake, checkpoint, _behind(lake, checkpoint)):
         versions.pop(report.id, None)  # where a report before it has brought it as an ancestor only
         _add(lake, versions, report, "report")
     ordered = _ordered(versions.values())
@@ -104,6 +104,16 @@ def gather(lake: Lake, checkpoint: ArtifactVersion) -> Evidence:
         _missing(ordered),
         [stage.name for stage in reports if stage.on_demand and stage.name not in made],
     )
+
+
+def _behind(lake: Lake, version: Version) -> set[Key]:
+    """A version and all it was made from; not a checkpoint that it was continued from, for reports about that one say
+    nothing about it."""
+    found = {_key(version)}
+    for parent in lake.manifest(version).parents:
+        if parent.name != version.name:
+            found |= _behind(lake, version_of_parent(lake, version.use_case, parent))
+    return found
 
 
 def _reports(lake: Lake, checkpoint: ArtifactVersion, behind: set[Key]) -> list[ArtifactVersion]:

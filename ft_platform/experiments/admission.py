@@ -12,6 +12,7 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training import estimates
+from ft_platform.training.continuing import start_of
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
 
@@ -64,6 +65,8 @@ def _is_made(lake: Lake, use_case: NamedUseCase, program: str, splits: TableVers
         return False  # which evaluation it is about is not known here; where it is made, no training is left
     stage = EXPERIMENTS.get(program, "adapter_checkpoint")
     made, _ = (
-        experiment_inputs(use_case, stage, splits) if program in EXPERIMENTS else checkpoint_inputs(use_case, splits)
+        experiment_inputs(use_case, stage, splits)
+        if program in EXPERIMENTS
+        else checkpoint_inputs(use_case, splits, start_of(lake, use_case, splits))
     )
     return lake.intact_artifact(use_case.name, stage, made) is not None

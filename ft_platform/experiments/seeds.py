@@ -50,6 +50,12 @@ def measured(
     """What `seeds.json` holds, and the answers of the further seeds."""
     checkpoint = _checkpoint_of(lake, evaluation)
     training = json.loads(lake.read_file(checkpoint, "training.json"))
+    if before := training.get("continued_from"):
+        raise TrainingFailed(
+            f"{checkpoint.id} was continued from {before['checkpoint']}, and other seeds train from the start: their"
+            " spread says nothing about it",
+            f"Train from the start: ft run {use_case.name}, without --continue",
+        )
     evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, STAGE)
     evaluator.model = None  # the trainings come first, and load one of their own
     require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)

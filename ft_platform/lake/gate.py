@@ -69,15 +69,36 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
             if newest and newest.content_hash != current.content_hash:
                 problems.append(f"{current.id} is stale: {newest.id} has replaced it")
         expected = set(stage.parents)
-        if {p.name for p in manifest.parents} != expected:
-            problems.append(
-                f"{current.id} has parents {sorted(p.name for p in manifest.parents)}, expected {sorted(expected)}"
-            )
+        # A checkpoint may have been continued from an earlier one.
+        before = [p for p in manifest.parents if p.name == current.name and stage.kind == "checkpoint"]
+        kinds = {p.name for p in manifest.parents if p not in before}
+        if kinds != expected:
+            problems.append(f"{current.id} has parents {sorted(kinds)}, expected {sorted(expected)}")
         for parent in manifest.parents:
-            visit(version_of_parent(lake, current.use_case, parent))
+            behind = version_of_parent(lake, current.use_case, parent)
+            if parent in before:
+                problems.extend(_problems_with_earlier(lake, behind))
+            else:
+                visit(behind)
 
     visit(version)
     return problems
+
+
+def _problems_with_earlier(lake: Snapshot, checkpoint: Version) -> list[str]:
+    """Why a checkpoint may not be used because of one that it was continued from. That one may have other settings, and
+    older splits, whose records were compared with the present ones before training."""
+    try:
+        manifest = lake.manifest(checkpoint)
+        if erased := lake.erased(checkpoint):
+            return [f"{checkpoint.id}, from which training continued, has been erased since ({erased})"]
+        _verify_bytes(lake, checkpoint, is_root=False)
+        taint = taint_of(lake, checkpoint)
+    except VersionRefused as refusal:
+        return [refusal.message]
+    before = [version_of_parent(lake, checkpoint.use_case, p) for p in manifest.parents if p.name == checkpoint.name]
+    found = [taint_text(checkpoint.id, taint)] if taint else []
+    return found + [problem for version in before for problem in _problems_with_earlier(lake, version)]
 
 
 def newest_of_same_content(lake: Lake, version: Version) -> Version:

@@ -80,6 +80,7 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
     ancestors = list(_ancestors(lake, checkpoint))
     trained = training_record_ids(lake, checkpoint)
     raw = next((version for version in ancestors if version.name == "raw_records"), None)
+    before = manifest.info.get("continued_from")
     return {
         "use_case": use_case,
         "checkpoint": checkpoint.artifact_id,
@@ -87,6 +88,7 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
         "content_hash": checkpoint.content_hash,
         "settings_hash": manifest.settings_hash,
         "base_model": manifest.info.get("base_model"),
+        **({"continued_from": before} if before else {}),
         "versions": [_described(lake, version) for version in ancestors],
         "training_records": len(trained),
         "source_files": _source_files(lake, raw, trained) if isinstance(raw, TableVersion) else [],
@@ -115,6 +117,20 @@ def training_record_ids(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
     return {
         record_id for batch in training_records(lake, checkpoint) for record_id in batch.column("record_id").to_pylist()
     }
+
+
+def learned_record_ids(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
+    """Ids of the records on the training and validation sides of the splits of a checkpoint, and of those that it was
+    continued from."""
+    found: set[str] = set()
+    for parent in lake.manifest(checkpoint).parents:
+        version = version_of_parent(lake, checkpoint.use_case, parent)
+        if isinstance(version, ArtifactVersion):
+            found |= learned_record_ids(lake, version)
+        elif parent.name == "splits":
+            sides = lake.read_table(version, ["record_id", "split"])
+            found |= set(sides.filter(pc.field("split") != "test")["record_id"].to_pylist())
+    return found
 
 
 def training_records(lake: Lake, checkpoint: ArtifactVersion) -> Iterator[pa.RecordBatch]:

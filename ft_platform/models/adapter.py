@@ -13,7 +13,7 @@ from ft_platform.models.guards.adapter_files import (
 )
 from ft_platform.models.guards.tensor_files import read_header
 
-__all__ = ["ALL_WEIGHTS", "WEIGHTS", "weights_file", "with_adapter"]
+__all__ = ["ALL_WEIGHTS", "WEIGHTS", "put_weights", "weights_file", "with_adapter"]
 
 ALL_WEIGHTS = "model.safetensors"
 """Where `training.method: full` keeps the weights."""
@@ -57,6 +57,38 @@ def with_adapter(model: Any, folder: Path) -> Any:
         ) from error
     fuse(adapted)
     return adapted.eval()
+
+
+def put_weights(model: Any, folder: Path) -> None:
+    """Puts the weights of a checkpoint into a model that is to be trained further.
+
+    Args:
+        model: of `training.lora.with_trainable_weights`, of the same shape.
+        folder: checkpoint (`Lake.local_copy`).
+
+    Raises:
+        BaseModelError: they do not fit, or are refused (`models/guards`).
+    """
+    if (folder / ALL_WEIGHTS).is_file():
+        _with_all_weights(model, folder)
+        return
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    from ft_platform.models.label_head import put_head
+
+    try:
+        require_safe_adapter(folder)
+        require_finite_weights(folder / WEIGHTS)
+        weights = load_file(folder / WEIGHTS)
+        found = set_peft_model_state_dict(model, weights)
+        adapters = sum(name.rpartition(".lora_")[1] != "" for name, p in model.named_parameters() if p.requires_grad)
+        if found.unexpected_keys or len(weights) != adapters:
+            raise BaseModelError(f"its {len(weights)} tensors are not the {adapters} that are trained")
+        put_head(model, folder)
+    except (BaseModelError, RuntimeError) as error:
+        told = error.message if isinstance(error, BaseModelError) else "its weights have other shapes"
+        raise BaseModelError(f"checkpoint {folder.name}: {told}", "Train from the start") from error
 
 
 def _with_all_weights(model: Any, folder: Path) -> Any:

@@ -52,6 +52,25 @@ def with_label_head(model: Any, folder: Path) -> Any:
     """
     if not (folder / HEAD).is_file():
         return model
+    weight = _saved_weight(model, folder)
+    head = add_label_head(model, len(weight))
+    with torch.no_grad():
+        head.weight.copy_(weight)
+    return model
+
+
+def put_head(model: Any, folder: Path) -> None:
+    """Puts the head of a checkpoint into the head of a model with as many labels, if it has one.
+
+    Raises:
+        BaseModelError: as `with_label_head`.
+    """
+    if head := head_of(model):
+        with torch.no_grad():
+            head.weight.copy_(_saved_weight(model, folder))
+
+
+def _saved_weight(model: Any, folder: Path) -> torch.Tensor:
     from safetensors.torch import load_file
 
     from ft_platform.models.guards.tensor_files import read_header
@@ -70,10 +89,7 @@ def with_label_head(model: Any, folder: Path) -> Any:
         raise BaseModelError(
             f"{HEAD} of checkpoint {folder.name} does not fit the base model", "Use the base model it was trained on"
         )
-    head = add_label_head(model, len(weight))
-    with torch.no_grad():
-        head.weight.copy_(weight)
-    return model
+    return weight
 
 
 def head_scores(

@@ -17,8 +17,8 @@ class Planned:
     """One stage of a run.
 
     Attributes:
-        why: it will be made: `first time`, `settings changed`, `not readable`, `after <stage>`. Empty: used again,
-            unless what it is made from has changed.
+        why: it will be made: `first time`, `settings changed`, `trained further`, `not readable`, `after <stage>`.
+            Empty: used again, unless what it is made from has changed.
         seconds: it took when it was made last; None: never, or that cannot be read.
     """
 
@@ -69,6 +69,12 @@ def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: S
             why = "not readable" if unreadable else "first time"
         elif manifest.settings_hash != STAGES[name].settings_hash(use_case):
             why = "settings changed"
+        elif (
+            name == "adapter_checkpoint"
+            and use_case.settings.training.continue_from
+            and "continued_from" not in manifest.info
+        ):
+            why = "trained further"
         else:
             why = f"after {before[0]}" if before else ""
         found[name] = Planned(name, why, manifest.seconds if manifest else None)

@@ -48,7 +48,7 @@ def _section(prefix: str, name: str) -> type[dg.Config] | None:
 
 
 def _type_of(field: UseCaseField) -> type | None:
-    if field.kind.startswith("one of "):
+    if field.kind.startswith(("one of ", "`")) and field.kind not in TYPES:
         choices: Any = Enum(_camel(field.path), {choice: choice for choice in re.findall(r"`([^`]+)`", field.kind)})
         return choices
     return TYPES.get(field.kind)

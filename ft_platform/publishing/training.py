@@ -7,12 +7,15 @@ from typing import Any
 from ft_platform.costs.budgets import used_up
 from ft_platform.errors import ConfigError, DoesNotFit, OutOfMemory
 from ft_platform.lake.draft import Draft
+from ft_platform.lake.provenance import training_record_ids
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.tracking import Tracker, tracker_for
+from ft_platform.training import continuing
+from ft_platform.training.continuing import require_no_leak, start_of
 from ft_platform.training.fit_check import require_fit
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.training.lease import lease
@@ -52,21 +55,26 @@ def checkpoint_for(
     """
     from ft_platform.training import processes
 
-    draft = Draft(lake, use_case, STAGE, *checkpoint_inputs(use_case, splits), [splits])
+    start = start_of(lake, use_case, splits)
+    parents = [splits, *([start] if start else [])]
+    draft = Draft(lake, use_case, STAGE, *checkpoint_inputs(use_case, splits, start), parents)
     folders = TrainingStates(lake, splits, draft.id, use_case.settings.compute.states_kept)
     existing = _existing(draft, log)
     if existing and not folders.steps():
-        processes.gathered(False)
+        processes.gathered((False, None))
         return existing
+    if start:
+        require_no_leak(lake, use_case, splits, start)
     with lease(lake, use_case.name, draft.id) as held:
         if existing := _existing(draft, log):
             folders.remove()  # of a process that was killed between publishing and this
-            processes.gathered(False)
+            processes.gathered((False, None))
             return existing
-        processes.gathered(True)
+        processes.gathered((True, start))
         origin = {"splits": splits.id, "content_hash": splits.content_hash}
+        origin |= {"continued_from": start.id} if start else {}
         with tracker_for(environment, use_case, STAGE, draft.id, origin, log) as tracker:
-            return _train(draft, environment, splits, folders, tracker, log, held)
+            return _train(draft, environment, splits, start, folders, tracker, log, held)
 
 
 def help_with_training(
@@ -78,15 +86,16 @@ def help_with_training(
     from ft_platform.training.state import States
     from ft_platform.training.stopping import Stopping
 
-    trains, *_ = processes.gathered(None)
+    (trains, start), *_ = processes.gathered(None)
     if not trains:
         return
     compute = use_case.settings.compute
-    checkpoint_id, _ = checkpoint_inputs(use_case, splits)
+    checkpoint_id, _ = checkpoint_inputs(use_case, splits, start)
     states = States(TrainingStates(lake, splits, checkpoint_id, compute.states_kept), compute.save_minutes * 60, log)
     stopping = Stopping(use_case.name)
     with stopping.on_signals():
-        _fit_in_memory(lake, environment, use_case, splits, states, stopping, Tracker("the first process tracks"), log)
+        tracker = Tracker("the first process tracks")
+        _fit_in_memory(lake, environment, use_case, splits, start, states, stopping, tracker, log)
 
 
 def _existing(draft: Draft, log: Any) -> Trained | None:
@@ -102,6 +111,7 @@ def _train(
     draft: Draft,
     environment: Environment,
     splits: TableVersion,
+    start: ArtifactVersion | None,
     folders: TrainingStates,
     tracker: Tracker,
     log: Any,
@@ -115,18 +125,26 @@ def _train(
     lake, use_case = draft.lake, draft.use_case
     compute = use_case.settings.compute
     profile = environment.profile(compute.profile)
-    stopping = Stopping(
-        use_case.name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile)
-    )
+    name = continuing.name_to_type(use_case)
+    stopping = Stopping(name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile))
     states = States(folders, compute.save_minutes * 60, log)
     may_halve = compute.on_out_of_memory == "stop" and _can_halve(use_case)
-    with stopping.on_signals(), telling_what_was_saved(use_case.name, folders.steps, may_halve):
-        prepared, training, run = _fit_in_memory(lake, environment, use_case, splits, states, stopping, tracker, log)
+    with stopping.on_signals(), telling_what_was_saved(name, folders.steps, may_halve):
+        prepared, training, run = _fit_in_memory(
+            lake, environment, use_case, splits, start, states, stopping, tracker, log
+        )
     if run.gpu.problem:
         log.warning(run.gpu.problem)
     metrics = run.metrics()  # once: peak memory grows while the checkpoint is written
+    before = metrics["validation_loss_before"]
+    if start and run.best_loss > before:
+        log.warning(
+            f"continuing made the validation loss worse: {before:.4g} with {start.id}, {run.best_loss:.4g} now. A lower"
+            " training.learning_rate may help"
+        )
     info = {
         **described(use_case, prepared),
+        **({"continued_from": continuing.described(lake, start)} if start else {}),
         "attempts": run.attempts,
         "damaged_states": len(states.damaged),
         "differential_privacy": run.privacy and run.privacy.to_dict(),
@@ -136,7 +154,8 @@ def _train(
     }
     counts = {side: rendered.counts() for side, rendered in prepared.sides.items()}
     with draft.folder() as folder:
-        write_checkpoint(folder, prepared, run, use_case, {**info, "counts": counts})
+        earlier = training_record_ids(lake, start) if start else ()
+        write_checkpoint(folder, prepared, run, use_case, {**info, "counts": counts}, earlier)
         write_training_report(folder, draft)
         checkpoint = draft.publish(folder, counts, info)
     states.remove()
@@ -151,6 +170,7 @@ def _fit_in_memory(
     environment: Environment,
     use_case: NamedUseCase,
     splits: TableVersion,
+    start: ArtifactVersion | None,
     states: Any,
     stopping: Any,
     tracker: Tracker,
@@ -170,14 +190,14 @@ def _fit_in_memory(
             "Name another compute.profile",
         )
     while True:
-        prepared = prepare(lake, environment, use_case, splits, fused=not divides)
+        prepared = prepare(lake, environment, use_case, splits, not divides, start)
         training = prepared.training.model_copy(update=smaller)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
         for name, (value, why) in prepared.recipe.chosen.items():
             log.info(f"training.{name}: {value} ({why})")
         log.info(
             f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching};"
-            f" fused: {prepared.layers}"
+            f" fused: {prepared.layers}{f'; continues from {start.id}' if start else ''}"
         )
         base = {
             "base_model": prepared.base.uri,

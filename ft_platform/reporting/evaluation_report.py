@@ -25,6 +25,7 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.report_page import write_report_page
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
+from ft_platform.training import continuing
 from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case.named import NamedUseCase
 
@@ -175,10 +176,10 @@ def loss_of(training: Mapping[str, Any]) -> dict[str, float]:
 def training_sentence(training: Mapping[str, Any]) -> str:
     """What was trained, from a checkpoint's `training.json`."""
     metrics, settings, base = training["metrics"], training["training"], training["base_model"]
-    stopped = "stopped early by validation loss" if training["stopped_early"] else "all planned steps"
+    stopped = "stopped early by validation" if training["stopped_early"] else "all planned steps"
     trained = (
         f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']}"
         f" optimizer steps ({stopped}), adapter of step {metrics['best_step']} kept. Validation loss"
         f" {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
     )
-    return f"{trained} {promise(training)}".strip()
+    return " ".join(filter(None, [trained, continuing.in_words(training), promise(training)]))

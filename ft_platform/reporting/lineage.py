@@ -11,7 +11,8 @@ from ft_platform.stages import STAGES
 
 
 def manifests_behind(lake: Manifests, versions: Iterable[Version]) -> dict[str, Manifest]:
-    """Stage -> manifest of `versions` and all they were made from, in the order the data flows.
+    """Stage -> manifest of `versions` and all they were made from, in the order the data flows; of several versions of
+    a stage the nearest, as behind a checkpoint that was continued from another.
 
     Raises:
         VersionRefused: one of them has no manifest any more.
@@ -19,7 +20,7 @@ def manifests_behind(lake: Manifests, versions: Iterable[Version]) -> dict[str, 
     found: dict[str, Manifest] = {}
     open_versions = list(versions)
     while open_versions:
-        version = open_versions.pop()
+        version = open_versions.pop(0)
         if version.name not in found:
             found[version.name] = lake.manifest(version)
             open_versions += [

@@ -14,6 +14,8 @@ from pydantic import (
 from ft_platform.settings.section import FOR_HASH, Section
 
 ModuleName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+CheckpointId = Annotated[str, StringConstraints(pattern=r"^ckpt-[0-9a-f]{12}$")]
+NEWEST = "newest"
 
 
 class BaseModelSettings(Section):
@@ -338,15 +340,24 @@ class Training(Section):
         ),
     )
 
+    continue_from: Literal["newest"] | CheckpointId | None = Field(
+        default=None,
+        description=(
+            "Train further from the weights of a checkpoint of this use case instead of from the base model's:"
+            " `newest`, or its id. `ft run --continue` sets `newest` for one run."
+        ),
+    )
+
     @model_serializer(mode="wrap")
     def as_set(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         """With `recipe: auto` only what is set, so that what a file leaves open stays open. For a hash, newer fields
-        count only once they differ from what was done before there were any."""
+        count only once they differ from what was done before there were any, and what lineage names does not."""
         values = handler(self)
         if self.recipe == "auto":
-            return {name: value for name, value in values.items() if name in self.model_fields_set | {"recipe"}}
-        before = NEWER if info.context == FOR_HASH else {}
-        return {name: value for name, value in values.items() if name not in before or value != before[name]}
+            values = {name: value for name, value in values.items() if name in self.model_fields_set | {"recipe"}}
+        if info.context != FOR_HASH:
+            return values
+        return {n: v for n, v in values.items() if n != "continue_from" and (n not in NEWER or v != NEWER[n])}
 
     @property
     def compares_answers(self) -> bool:
@@ -385,5 +396,10 @@ class Training(Section):
             raise ValueError(
                 "`training.differential_privacy` needs `training.method: lora` and `training.objective: sft` or"
                 f" `label_head`, got {self.method} and {self.objective}"
+            )
+        if self.differential_privacy.on and self.continue_from:
+            raise ValueError(
+                "`training.continue_from` does not work with `training.differential_privacy`: the epsilons of both"
+                " trainings would add up. Train from the start: remove `continue_from`, or run without `--continue`"
             )
         return self

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import platform
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,19 @@ def installed_packages() -> dict[str, str]:
 
 
 def write_checkpoint(
-    folder: Path, prepared: Prepared, run: TrainingRun, use_case: NamedUseCase, info: dict[str, Any]
+    folder: Path,
+    prepared: Prepared,
+    run: TrainingRun,
+    use_case: NamedUseCase,
+    info: dict[str, Any],
+    earlier: Collection[str] = (),
 ) -> None:
     """Fills `folder`; nothing of it counts before `Lake.publish`.
 
     Args:
         prepared: its model holds the best weights, or `run` where they are divided between processes.
         info: figures that also go into the manifest.
+        earlier: ids of the records that the checkpoint was trained on which this one was continued from.
     """
     from ft_platform.training.lora import trainable
     from ft_platform.training.sharding import is_divided
@@ -72,7 +79,8 @@ def write_checkpoint(
     (folder / ENVIRONMENT).write_text(
         json.dumps({**environment_versions(), "packages": installed_packages()}, indent=1)
     )
-    _write_records(folder / TRAINING_RECORDS, prepared.sides["train"].record_ids)
+    own = prepared.sides["train"].record_ids
+    _write_records(folder / TRAINING_RECORDS, [*own, *sorted(set(earlier) - set(own))])
     draw_loss_curve(run, folder / "loss_curve.png")
 
 

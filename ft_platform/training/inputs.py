@@ -3,13 +3,18 @@
 from pathlib import Path
 
 from ft_platform.lake.input_hash import input_hash
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
 from ft_platform.use_case.named import NamedUseCase
 
 
-def checkpoint_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str, str]:
+def checkpoint_inputs(
+    use_case: NamedUseCase, splits: TableVersion, start: ArtifactVersion | None = None
+) -> tuple[str, str]:
     """Id of the checkpoint that these inputs give, and their hash: content of `splits`, settings, code, base model.
+
+    Args:
+        start: the checkpoint that training continues from (`training.continuing.start_of`).
 
     Raises:
         BaseModelError: the base model is a folder without safetensors weights.
@@ -19,5 +24,5 @@ def checkpoint_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str
     weights = {"base_model": weights_sha256(base)} if base.exists() else {}
     # Earlier versions left room for an answer that a label head does not write: long prompts were a few tokens shorter.
     room = {"room": "prompt"} if use_case.settings.training.objective == "label_head" else {}
-    inputs = input_hash(use_case, "adapter_checkpoint", [splits], **weights, **room)
+    inputs = input_hash(use_case, "adapter_checkpoint", [splits, *([start] if start else [])], **weights, **room)
     return f"ckpt-{inputs[:12]}", inputs

@@ -1,16 +1,19 @@
 """What the loop needs: a model with trainable weights, a loss, and both sides of the split as tokens."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
+from ft_platform.models.adapter import put_weights
 from ft_platform.models.rendering.renderer import Renderer, labels_of, shared_prefix
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.training.audit_verdict import require_audited_renderer
 from ft_platform.training.batches import labelled_prompts, split_off_prefix, with_persons
+from ft_platform.training.continuing import require_same_rendering
 from ft_platform.training.dataset import read_splits, render_split
 from ft_platform.training.mitigation import columns_for, mitigated, weighted, with_swapped_copies
 from ft_platform.training.prepared import Prepared
@@ -24,12 +27,18 @@ PERSON = "subject_id"
 
 
 def prepare(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, fused: bool = True
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    fused: bool = True,
+    start: ArtifactVersion | None = None,
 ) -> Prepared:
     """Loads the base model, renders the splits and adds the weights that are trained.
 
     Args:
         fused: replace layers by faster ones with the same result up to rounding.
+        start: the checkpoint that training continues from, or None: from the base model.
 
     Raises:
         BaseModelError: the base model cannot be loaded.
@@ -37,6 +46,7 @@ def prepare(
         ConfigError: `training.target_modules` names no module of this model, or `training.gradient_checkpointing` is
             not for it.
         MissingExtra: `training.differential_privacy` needs Opacus.
+        VersionRefused: `start` was trained on another base model, other labels or other prompts, or is damaged.
     """
     from ft_platform.models.kernels.acceleration import accelerated
     from ft_platform.models.kernels.fused_lora import layers_in_words
@@ -53,6 +63,9 @@ def prepare(
     model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     require_audited_renderer(lake, splits, renderer.hash)
+    if start:
+        lake.verify_artifact(start)
+        require_same_rendering(use_case, start, json.loads(lake.read_file(start, "training.json")), renderer, base)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
     recipe = recipe_for(settings, facts_of(sides, model))
@@ -71,6 +84,9 @@ def prepare(
     objective, rows, validation = _learning(
         training, model, forward, prefix, sides, renderer, settings.evaluation.max_new_tokens
     )
+    if start:  # after the objective: the reference of dpo is the base model
+        with lake.local_copy(start) as folder:
+            put_weights(model, folder)
     rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows
     if persons:
         whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))
@@ -122,6 +138,7 @@ def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
     from ft_platform.training.head_start import start_label_head
     from ft_platform.training.loop import train
 
-    if training.objective == "label_head" and training.label_head_start == "linear_probe":
+    fresh = training.continue_from is None
+    if fresh and training.objective == "label_head" and training.label_head_start == "linear_probe":
         start_label_head(prepared.model, prepared.objective, prepared.rows, training)
     return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)

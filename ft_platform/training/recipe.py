@@ -102,7 +102,7 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
         ),
         "keep": ("best_metric", "what the task is judged by decides, and the loss where it cannot tell"),
     }
-    if head and not private:
+    if head and not private and training.continue_from is None:
         chosen["label_head_start"] = (
             "linear_probe",
             "starts from what the base model's states tell apart, not at chance",

@@ -1,13 +1,14 @@
 """Trains a published checkpoint again from what its manifest says, and compares the weights. Publishes nothing.
 
-Covered: what decides the weights: splits, task, training, mitigation, base model with precision and quantization, how
-rows are computed (`compute.attention`, `liger`, `compile`), threads.
+Covered: what decides the weights: the checkpoint it was continued from, splits, task, training, mitigation, base model
+with precision and quantization, how rows are computed (`compute.attention`, `liger`, `compile`), threads.
 Not covered: several processes. A checkpoint that `torchrun` trained, with whole or divided weights, is trained again in
 one process, which sums in another order: the weights are those up to rounding, and `other` says so. Checkpoints of
 versions that did not note quantization and computing: the present settings are taken.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.fairness import Fairness, TrainingMitigation
 from ft_platform.settings.training import BaseModelSettings, Training
 from ft_platform.training.checkpoint import environment_versions, write_weights
+from ft_platform.training.continuing import continued_from
 from ft_platform.training.fit_check import fitting_parts
 from ft_platform.training.prepare import fit, prepare
 from ft_platform.training.prepared import Prepared
@@ -45,7 +47,8 @@ def reproduce(
         versions, device, batching, processes, divided weights.
 
     Raises:
-        VersionRefused: the splits it was trained on do not exist any more, or it was trained with differential privacy.
+        VersionRefused: the splits it was trained on, or the checkpoint it was continued from, do not exist any more or
+            are damaged, or it was trained with differential privacy.
     """
     import torch
 
@@ -63,7 +66,7 @@ def reproduce(
     if not isinstance(splits, TableVersion):
         raise VersionRefused(f"{checkpoint.id} names no splits", "It cannot be trained again")
     torch.set_num_threads(manifest.info["threads"])
-    prepared = prepare(lake, environment, then, splits)
+    prepared = prepare(lake, environment, then, splits, start=continued_from(lake, checkpoint))
     training = prepared.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]})
     fitting_parts(prepared, training, environment.profile(use_case.settings.compute.profile))
     fit(prepared, training)
@@ -98,7 +101,7 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
     base = {"quantization": use_case.settings.base_model.quantization, **info["base_model"]}
     sections = {
         "task": Task.model_validate(told["task"]),
-        "training": Training.model_validate(told["training"]),
+        "training": trained_with(told),
         "fairness": _fairness(TrainingMitigation.model_validate(told.get("mitigation", {}))),
         "base_model": BaseModelSettings(
             **{name: base[name] for name in ("uri", "sha256", "revision", "dtype", "quantization")}
@@ -106,6 +109,11 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
         "compute": compute.model_copy(update=info.get("computing", {})),
     }
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=sections)})
+
+
+def trained_with(told: Mapping[str, Any]) -> Training:
+    """The settings in a checkpoint's `training.json`; before there were recipes, nothing was chosen."""
+    return Training.model_validate({"recipe": "manual", **told["training"]})
 
 
 def _fairness(mitigation: TrainingMitigation) -> Fairness:

@@ -17,6 +17,7 @@ FIELDS = ("type", "attributes")
 """Of a use-case file."""
 
 PATTERNS = {
+    r"^ckpt-[0-9a-f]{12}$": "the id of a checkpoint",
     r"^(team:[A-Za-z0-9_\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$": "an e-mail address or `team:<name>`",
     r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an e-mail address",
     r"^[A-Za-z0-9_\-]+$": "a name in letters, digits, `_` and `-`",

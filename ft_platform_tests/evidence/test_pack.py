@@ -173,6 +173,16 @@ def test_a_report_that_nobody_listed_is_found_by_its_parents_and_one_of_another_
     assert not {"ckpt-other", "eval-other", "orphan-1"} & set(ids)
 
 
+def test_reports_about_the_checkpoint_that_it_was_continued_from_are_left_out(case: Case, tmp_path: Path) -> None:
+    copied = case.copy(tmp_path / "home")
+    parents = [copied.splits, copied.checkpoint]
+    made = publish(copied.lake, copied.use_case, "adapter_checkpoint", parents, {"m.json": {}}, artifact_id="ckpt-b")
+    publish(copied.lake, copied.use_case, "model_card", [made], {"card.json": {}}, artifact_id="card-b")
+    ids = {found.version.id: found.role for found in gather(copied.lake, made).versions}
+    assert (ids[copied.checkpoint.id], ids["card-b"]) == ("ancestor", "report")
+    assert not {report.id for stage, report in copied.reports.items() if stage == "evaluation_report"} & set(ids)
+
+
 def test_a_report_is_taken_with_its_files_even_if_a_later_one_was_read_first(case: Case, tmp_path: Path) -> None:
     copied = case.copy(tmp_path / "home")
     last = publish(copied.lake, copied.use_case, "z_first", [copied.checkpoint], {"z.json": {}}, artifact_id="z-1")

@@ -293,3 +293,17 @@ def test_seeds_are_those_after_that_of_the_checkpoint() -> None:
 def test_one_seed_is_no_comparison(case: Case) -> None:
     with pytest.raises(ConfigError, match=r"seed_variation\.seeds is 1"):
         case.publish(case.asking(1))
+
+
+def test_other_seeds_of_a_continued_checkpoint_are_refused(made_once: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would be trained from the start."""
+    real = Lake.read_file
+
+    def continued(self: Lake, version: ArtifactVersion, name: str) -> bytes:
+        found = real(self, version, name)
+        more = {"continued_from": {"checkpoint": "ckpt-before"}}
+        return json.dumps({**json.loads(found), **more}).encode() if name == "training.json" else found
+
+    monkeypatch.setattr(Lake, "read_file", continued)
+    with pytest.raises(TrainingFailed, match="was continued from ckpt-before, and other seeds train from the start"):
+        made_once.publish(made_once.asking(2))

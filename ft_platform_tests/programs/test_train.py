@@ -421,3 +421,25 @@ def test_a_cancelled_program_says_so(lake, model, start):
 
 def test_rows_of_the_fixture_hold_the_text_the_tests_look_for():
     assert all("handled badly" in r["messages"][0]["content"] for r in split_rows())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_training_that_continues_from_a_checkpoint_goes_on_bit_for_bit(
+    tmp_path, lake, model, start, processes
+):
+    use_case, splits, published = two_processes(lake, model, 24)
+    curve_of(lake, start(use_case, splits, processes))
+    (first,) = lake.artifacts("complaints", "adapter_checkpoint")
+    training = use_case.settings.training.model_copy(update={"continue_from": "newest"})
+    further = use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"training": training})})
+    killed = start(further, splits, processes)
+    killed.wait_for_state(lake, 2)
+    killed.process.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert lake.artifacts("complaints", "adapter_checkpoint") == [first]
+    _, weights = curve_of(lake, start(further, splits, processes))
+    (made,) = (one for one in lake.artifacts("complaints", "adapter_checkpoint") if one != first)
+    assert len(lake.manifest(made).info["attempts"]) == 2
+    os.rename(published / made.id, tmp_path / "aside")
+    assert curve_of(lake, start(further, splits, processes))[1] == weights

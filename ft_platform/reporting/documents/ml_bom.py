@@ -25,7 +25,8 @@ def make(facts: Facts) -> str:
     """
     checkpoint = facts.manifest("adapter_checkpoint")
     packages = _packages(facts)
-    parts = ["base_model", "dataset", *(one["bom-ref"] for one in packages)]
+    earlier = _earlier(facts)
+    parts = ["base_model", *(one["bom-ref"] for one in earlier), "dataset", *(one["bom-ref"] for one in packages)]
     bill = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -37,7 +38,7 @@ def make(facts: Facts) -> str:
             "tools": {"components": [{"type": "application", "name": "ft-platform", "version": checkpoint.code}]},
             "component": _adapter(facts),
         },
-        "components": [_base_model(facts), _dataset(facts), *packages],
+        "components": [_base_model(facts), *earlier, _dataset(facts), *packages],
         "dependencies": [{"ref": "adapter", "dependsOn": parts}, *({"ref": part} for part in parts)],
     }
     return json.dumps(bill, indent=1, ensure_ascii=False)
@@ -105,6 +106,22 @@ def _base_model(facts: Facts) -> dict[str, Any]:
             {"name": "ft:hash_of", "value": "the weights file; of several files, the list of their names and hashes"}
         ],
     }
+
+
+def _earlier(facts: Facts) -> list[dict[str, Any]]:
+    """The checkpoint that this one was continued from, if there is one."""
+    before = facts.manifest("adapter_checkpoint").info.get("continued_from")
+    if not before:
+        return []
+    return [
+        {
+            "type": "machine-learning-model",
+            "bom-ref": "continued_from",
+            "name": before["checkpoint"],
+            "hashes": [{"alg": "SHA-256", "content": before["content_hash"]}],
+            "properties": [{"name": "ft:hash_of", "value": "the list of its files and their hashes"}],
+        }
+    ]
 
 
 def _dataset(facts: Facts) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from ft_platform.reporting.documents.statements import place_of
 
 FILE = "provenance.intoto.json"
 BUILD_TYPE = "https://ft-platform.example/build/adapter_checkpoint/v1"
-ROWS_HASH = "ftContentHash"
-"""Digest of a table: over its rows, whatever files they lie in. Not a sha256 of bytes, so it has a name of its own,
-which `DigestSet` allows."""
+ROWS_HASH, FILES_HASH = "ftContentHash", "ftFilesHash"
+"""Digest of a table: over its rows, whatever files they lie in. Of a checkpoint: over the names and hashes of its
+files. Neither is a sha256 of bytes, so each has a name of its own, which `DigestSet` allows."""
 
 
 def make(facts: Facts) -> str:
@@ -73,6 +73,10 @@ def _dependencies(facts: Facts, checkpoint: Manifest) -> list[dict[str, Any]]:
     if base:
         digest = {"digest": {"sha256": base["sha256"]}} if base.get("sha256") else {}
         found.append({"name": "base_model", "uri": place_of(str(base.get("uri"))), **digest})
+    if before := checkpoint.info.get("continued_from"):
+        found.append(
+            {"name": "continued_from", "uri": before["checkpoint"], "digest": {FILES_HASH: before["content_hash"]}}
+        )
     # Tables in the order the data flows, from the source to what was trained on.
     tables = [manifest for manifest in facts.manifests.values() if manifest.version is not None]
     return [*found, *({"name": one.name, "uri": one.id, "digest": {ROWS_HASH: one.content_hash}} for one in tables)]

@@ -8,6 +8,7 @@ from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, Statement, outcome
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
+from ft_platform.training import continuing
 from ft_platform.training.privacy_budget import promise
 
 
@@ -290,6 +291,8 @@ def training(facts: Facts) -> list[Statement]:
         or (f"sha256 {base['sha256']}" if base.get("sha256") else "not pinned")
     )
     said = [Statement(f"Base model: {place_of(str(base.get('uri', 'not stated')))} ({pinned}).", by)]
+    if before := continuing.in_words(told):
+        said.append(Statement(before, by))
     if settings := told.get("training"):
         shown = ", ".join(
             f"{name.replace('_', ' ')} {value}"
