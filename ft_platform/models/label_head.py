@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from ft_platform.errors import BaseModelError
-
-HEAD = "label_head.safetensors"
+from ft_platform.models.guards.adapter_files import LABEL_HEAD
 
 
 class LabelHead(torch.nn.Linear):
@@ -41,7 +40,7 @@ def head_of(model: Any) -> LabelHead | None:
 def save_head(head: LabelHead, folder: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file({"weight": head.weight.detach().cpu().contiguous()}, folder / HEAD)
+    save_file({"weight": head.weight.detach().cpu().contiguous()}, folder / LABEL_HEAD)
 
 
 def with_label_head(model: Any, folder: Path) -> Any:
@@ -50,14 +49,14 @@ def with_label_head(model: Any, folder: Path) -> Any:
     Raises:
         BaseModelError: the head is for hidden states of another width, or holds values that are not finite.
     """
-    if not (folder / HEAD).is_file():
+    if not (folder / LABEL_HEAD).is_file():
         return model
     from safetensors.torch import load_file
 
     from ft_platform.models.guards.tensor_files import read_header
 
-    read_header(folder / HEAD)
-    tensors = load_file(folder / HEAD)
+    read_header(folder / LABEL_HEAD)
+    tensors = load_file(folder / LABEL_HEAD)
     weight = tensors.get("weight")
     width = model.get_output_embeddings().weight.shape[1]
     if (
@@ -68,7 +67,8 @@ def with_label_head(model: Any, folder: Path) -> Any:
         or not bool(torch.isfinite(weight).all())
     ):
         raise BaseModelError(
-            f"{HEAD} of checkpoint {folder.name} does not fit the base model", "Use the base model it was trained on"
+            f"{LABEL_HEAD} of checkpoint {folder.name} does not fit the base model",
+            "Use the base model it was trained on",
         )
     head = add_label_head(model, len(weight))
     with torch.no_grad():
