@@ -750,6 +750,7 @@ def test_what_a_label_scorer_can_lose_is_labels_that_the_champion_has_right(tmp_
     rule = next(rule for rule in rules_of(case.use_case, case.champion) if rule.name == "forgetting")
     items = {stage: case._item(stage) for stage in ("regression_report", "evaluation_report")}
     version = items["regression_report"].version
+    assert version is not None
     found = rule.judge(Evidence(version, (), {}, {}, items, (), 0, False))
     assert found.passed is passed and said in found.why and NOTHING_TO_ASK["not_applicable"] in found.why
 
