@@ -123,7 +123,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "base_evaluation",
-            ("base_model", "task", "evaluation"),
+            ("base_model", "task", "task.style", "evaluation"),
             ("splits",),
             "shared",
             role="data_science",
@@ -145,7 +145,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "evaluation_report",
-            ("evaluation", "task", "fairness.in_evaluation"),
+            ("evaluation", "task", "task.style", "fairness.in_evaluation"),
             ("splits", "base_evaluation", "adapter_checkpoint"),
             "shared",
             role="data_science",
@@ -236,7 +236,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "judge_report",
-            ("judge", "task", "evaluation"),
+            ("judge", "task", "task.style", "evaluation"),
             ("evaluation_report",),
             "shared",
             role="data_science",
@@ -246,7 +246,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "seed_variation",
-            ("base_model", "task", "training", "fairness.in_training", "evaluation", "seed_variation"),
+            ("base_model", "task", "task.style", "training", "fairness.in_training", "evaluation", "seed_variation"),
             ("splits", "evaluation_report"),
             "shared",
             role="data_science",

@@ -50,7 +50,11 @@ def page() -> str:
 
 def _readers(section: str) -> str:
     stages = [name for name, stage in STAGES.items() if section in stage.reads]
-    partly = [name for name, stage in STAGES.items() if any(read.startswith(f"{section}.") for read in stage.reads)]
+    partly = [
+        name
+        for name, stage in STAGES.items()
+        if name not in stages and any(read.startswith(f"{section}.") for read in stage.reads)
+    ]
     checks = [name for name, sections in CHECK_READS.items() if section in sections]
     named = (
         [f"`{name}`" for name in stages]

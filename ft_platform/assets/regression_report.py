@@ -33,7 +33,8 @@ def build(use_case: NamedUseCase) -> list:
         """Base model, champion and fine-tuned model on general text, multiple choice and instructions, with margins for
         what may be lost.
 
-        If an interval reaches its margin, the model counts as worse."""
+        If an interval reaches its margin, the model counts as worse. A model that scores labels and writes nothing is
+        not asked."""
         from ft_platform.evaluation.champion import champion
         from ft_platform.evaluation.inputs import regression_inputs
 
@@ -68,7 +69,8 @@ def build(use_case: NamedUseCase) -> list:
             return bool(found["passed"]), {name: one["status"] for name, one in found["suites"].items()}
 
         result = judged(lake, use_case, regression_report, "not_forgotten", judge)
-        return result._replace(description=None if result.passed else why_forgotten(found))
+        why = found.get("not_applicable") if result.passed else why_forgotten(found)
+        return result._replace(description=why)
 
     return [regression_report, not_forgotten]
 

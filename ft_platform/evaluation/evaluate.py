@@ -82,7 +82,7 @@ class Evaluator:
         self.classification = use_case.settings.task.kind == "classification"
         self.train, self.validation = side_of(use_case, splits, "train"), side_of(use_case, splits, "validation")
         self.records = evaluation_records(use_case, splits, renderer)
-        self.schema = use_case.settings.task.schema_of_answers
+        self.schema, self.style = use_case.settings.task.schema_of_answers, use_case.settings.task.style
         if self.schema is not None:
             require_json_references(self.test.answers)
         self.evaluated = Evaluated(self.records)
@@ -153,7 +153,9 @@ class Evaluator:
             unreadable = predicted.count(UNREADABLE)
             self._labels(system, predicted)
         else:
-            self.evaluated.outputs[system] = TextOutputs(self.test.answers, asked.answers, schema=self.schema)
+            self.evaluated.outputs[system] = TextOutputs(
+                self.test.answers, asked.answers, schema=self.schema, style=self.style
+            )
         self.evaluated.info[system] = described(settings, asked, unreadable)
 
     def label_scores(self, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]) -> Any:
@@ -212,7 +214,7 @@ class Evaluator:
         references = [reference[:REFERENCE_TOKENS] for reference in self.records.references]
         losses, tokens = answer_losses(self.model, prompts, references, lambda done: tick(rows + done))
         self.evaluated.outputs[system] = TextOutputs(
-            self.test.answers, answers, losses, tokens, self.schema, self._rejected_losses(prompts)
+            self.test.answers, answers, losses, tokens, self.schema, self._rejected_losses(prompts), style=self.style
         )
 
     def _ids(self, answers: list[str]) -> list[list[int]]:

@@ -6,9 +6,10 @@ from typing import Literal
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.input_hash import input_hash
-from ft_platform.lake.places import Places
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
+from ft_platform.models.guards.adapter_files import LABEL_HEAD
 from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.settings.hash import settings_hash
@@ -68,10 +69,10 @@ def local_weights(name: str, model: BaseModelSettings) -> dict[str, str]:
 
 
 def regression_inputs(
-    lake: Places, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, champion: ArtifactVersion | None
 ) -> tuple[str, str]:
-    """Id and hash of the regression report of a checkpoint: checkpoint, champion, settings, items that come with the
-    platform, content of the user's text.
+    """Id and hash of the regression report of a checkpoint: checkpoint, champion, settings, and of one that writes the
+    items that come with the platform and the content of the user's text.
 
     Raises:
         SourceError: `regression.text_file` may not be read or does not exist.
@@ -79,12 +80,18 @@ def regression_inputs(
     from ft_platform.evaluation.suites import shipped_hash
 
     text_file = use_case.settings.regression.text_file
-    extra = {"suites": shipped_hash(), "champion": champion.content_hash if champion else ""}
-    if text_file:
+    asked = writes(lake, checkpoint)
+    extra = {"suites": shipped_hash() if asked else "", "champion": champion.content_hash if champion else ""}
+    if text_file and asked:
         require_allowed(text_file, "regression.text_file")
         extra["text_file"] = fingerprint(text_file, "regression.text_file", lake.storage_options)
     inputs = input_hash(use_case, "regression_report", [checkpoint], **extra)
     return f"regr-{inputs[:12]}", inputs
+
+
+def writes(lake: Lake, checkpoint: ArtifactVersion) -> bool:
+    """Whether a checkpoint writes; one with a label head scores labels and nothing else."""
+    return LABEL_HEAD not in lake.manifest(checkpoint).files
 
 
 def fairness_inputs(

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ft_platform.settings.answer_style import Style
+
 
 @dataclass(frozen=True)
 class LabelOutputs:
@@ -42,6 +44,7 @@ class TextOutputs:
             nobody asked. Shape `(rows,)`.
         similarities: of answer and reference in [-1, 1]; empty where no `evaluation.similarity_model` is named. Shape
             `(rows,)`.
+        style: `task.style`, which the answers are to keep.
         tokens: number of those tokens. Shape `(rows,)`. Both are empty for a system that tells no probabilities.
     """
 
@@ -52,6 +55,7 @@ class TextOutputs:
     schema: dict[str, Any] | None = None
     rejected_loss_sums: np.ndarray = field(default_factory=lambda: np.empty(0))
     similarities: np.ndarray = field(default_factory=lambda: np.empty(0))
+    style: Style = field(default_factory=Style)
 
     def __len__(self) -> int:
         return len(self.references)

@@ -12,9 +12,11 @@ from ft_platform.evaluation.json_answers import field_counts, meets_schema, read
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.metrics.refusal_rate import refuses
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
+from ft_platform.evaluation.metrics.style import rules_kept
 from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.records import Side, questions_of
 from ft_platform.records.schemas import feature_columns
+from ft_platform.settings.answer_style import Style
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -27,8 +29,8 @@ def predictions_table(
     For labels label, predicted, correct, confidence. For texts answer, rouge_l, chrf, answer_loss (nats per token) and
     answer_tokens (both null for endpoints), refusal_rate (0 or 1), rejected_loss_sum (nats, null but for pairs of
     answers), similarity (null without `evaluation.similarity_model`); with `evaluation.groundedness` claims and
-    unsupported_claims (sentences); for answers in JSON fields_right, fields_stated, fields_expected, valid_json,
-    valid_by_schema. No record's text; `answer` is what the model wrote.
+    unsupported_claims (sentences); with `task.style` keeps_style; for answers in JSON fields_right, fields_stated,
+    fields_expected, valid_json, valid_by_schema. No record's text; `answer` is what the model wrote.
 
     Args:
         meanings: of `groundedness.meanings_of`.
@@ -87,6 +89,9 @@ def _columns(outputs: Outputs) -> dict[str, pa.Array]:
         read = [read_object(a) for a in outputs.answers]
         extracted["valid_json"] = pa.array([one is not None for one in read], pa.bool_())
         extracted["valid_by_schema"] = pa.array([meets_schema(one, outputs.schema) for one in read], pa.bool_())
+    if outputs.style.checkable:
+        kept = [all(rules_kept(outputs.style, answer).values()) for answer in outputs.answers]
+        extracted["keeps_style"] = pa.array(kept, pa.bool_())
     rejected = [None if np.isnan(one) else one for one in outputs.rejected_loss_sums] or [None] * rows
     similar = outputs.similarities.tolist() or [None] * rows
     return {
@@ -111,7 +116,11 @@ def rows_of(predictions: pa.Table, system: str) -> pa.Table:
 
 
 def outputs_in(
-    predictions: pa.Table, side: Side, labels: list[str], schema: dict[str, Any] | None = None
+    predictions: pa.Table,
+    side: Side,
+    labels: list[str],
+    schema: dict[str, Any] | None = None,
+    style: Style = Style(),
 ) -> dict[str, Outputs]:
     """Outputs of every system in a predictions table.
 
@@ -119,6 +128,7 @@ def outputs_in(
         side: the test records now; the references of a generation task come from here.
         labels: of the use case.
         schema: of answers in JSON (`Task.schema_of_answers`).
+        style: of answers (`task.style`).
 
     Raises:
         VersionRefused: the table is of other test records, so its figures cannot stand beside these.
@@ -136,7 +146,9 @@ def outputs_in(
             found[system] = LabelOutputs([*labels, *sorted({*predicted} - {*labels})], truth, predicted, confidence)
         elif rows["answer_tokens"].null_count:
             answers = rows["answer"].to_pylist()
-            found[system] = TextOutputs(side.answers, answers, schema=schema, similarities=_similarities(rows))
+            found[system] = TextOutputs(
+                side.answers, answers, schema=schema, similarities=_similarities(rows), style=style
+            )
         else:
             tokens = np.asarray(rows["answer_tokens"].to_numpy())
             losses, rejected = rows["answer_loss"].to_numpy() * tokens, rows["rejected_loss_sum"]
@@ -146,7 +158,7 @@ def outputs_in(
                 else np.array([np.nan if one is None else one for one in rejected.to_pylist()])
             )
             found[system] = TextOutputs(
-                side.answers, rows["answer"].to_pylist(), losses, tokens, schema, rejected, _similarities(rows)
+                side.answers, rows["answer"].to_pylist(), losses, tokens, schema, rejected, _similarities(rows), style
             )
     return found
 

@@ -134,6 +134,14 @@ def compare(
     return {"suites": suites, "passed": passed}
 
 
+def nothing_to_ask(settings: Regression) -> dict[str, Any]:
+    """What `compare` gives for a checkpoint that writes nothing: `passed`, no suites, and `not_applicable`: why."""
+    suites = len(settings.suites) + len(settings.harness_tasks)
+    these = "1 suite that asks it to write does" if suites == 1 else f"{suites} suites that ask it to write do"
+    why = f"This checkpoint scores labels and writes nothing: {these} not apply."
+    return {"suites": {}, "passed": True, "not_applicable": why}
+
+
 def judged(difference: Figure | None, margin: float, *, higher_is_better: bool) -> Status:
     """Non-inferiority: the whole interval must lie on the good side of the margin (Piaggio et al., CONSORT extension,
     JAMA 2012).

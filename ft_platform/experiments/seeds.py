@@ -77,11 +77,9 @@ def measured(
         _require_another(answered[seed].training, [answered[before].training for before in seeds[:done]])
     progress.report(STAGE, len(seeds), len(seeds), "seeds")
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
-    outputs = outputs_in(evaluated, evaluator.test, labels, evaluator.schema)
-    tuned = {
-        seed: next(iter(outputs_in(answered[seed].predictions, evaluator.test, labels, evaluator.schema).values()))
-        for seed in seeds
-    }
+    read = (evaluator.test, labels, evaluator.schema, evaluator.style)
+    outputs = outputs_in(evaluated, *read)
+    tuned = {seed: next(iter(outputs_in(answered[seed].predictions, *read).values())) for seed in seeds}
     others = {system: one for system, one in outputs.items() if system != FINE_TUNED}
     found = {
         "evaluation": evaluation.id,

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from ft_platform.errors import BaseModelError
-
-HEAD = "label_head.safetensors"
+from ft_platform.models.guards.adapter_files import LABEL_HEAD
 
 
 class LabelHead(torch.nn.Linear):
@@ -41,7 +40,7 @@ def head_of(model: Any) -> LabelHead | None:
 def save_head(head: LabelHead, folder: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file({"weight": head.weight.detach().cpu().contiguous()}, folder / HEAD)
+    save_file({"weight": head.weight.detach().cpu().contiguous()}, folder / LABEL_HEAD)
 
 
 def with_label_head(model: Any, folder: Path) -> Any:
@@ -50,7 +49,7 @@ def with_label_head(model: Any, folder: Path) -> Any:
     Raises:
         BaseModelError: the head is for hidden states of another width, or holds values that are not finite.
     """
-    if not (folder / HEAD).is_file():
+    if not (folder / LABEL_HEAD).is_file():
         return model
     weight = _saved_weight(model, folder)
     head = add_label_head(model, len(weight))
@@ -75,8 +74,8 @@ def _saved_weight(model: Any, folder: Path) -> torch.Tensor:
 
     from ft_platform.models.guards.tensor_files import read_header
 
-    read_header(folder / HEAD)
-    tensors = load_file(folder / HEAD)
+    read_header(folder / LABEL_HEAD)
+    tensors = load_file(folder / LABEL_HEAD)
     weight = tensors.get("weight")
     width = model.get_output_embeddings().weight.shape[1]
     if (
@@ -87,7 +86,8 @@ def _saved_weight(model: Any, folder: Path) -> torch.Tensor:
         or not bool(torch.isfinite(weight).all())
     ):
         raise BaseModelError(
-            f"{HEAD} of checkpoint {folder.name} does not fit the base model", "Use the base model it was trained on"
+            f"{LABEL_HEAD} of checkpoint {folder.name} does not fit the base model",
+            "Use the base model it was trained on",
         )
     return weight
 

@@ -20,6 +20,7 @@ from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.similarities import add_similarities
 from ft_platform.evaluation.slices import slices
+from ft_platform.evaluation.style_figures import style_figures
 from ft_platform.evaluation.systems.endpoint import require_shared
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
@@ -127,7 +128,9 @@ def _tuned(
     add_similarities(tuned.outputs, evaluator.use_case, environment)
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
-    outputs = outputs_in(read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema)
+    outputs = outputs_in(
+        read_predictions(lake, base_evaluation), tuned.records.side, labels, evaluator.schema, evaluator.style
+    )
     seconds, answering = {**base["seconds"], **tuned.seconds}, {**base["answer_seconds"], **tuned.answer_seconds}
     meanings = meanings_of(evaluator.settings)
     told = {**base["info"], **tuned.info}
@@ -160,6 +163,7 @@ def _figures(
     import torch
 
     side, settings = evaluated.records.side, use_case.settings.evaluation
+    style = use_case.settings.task.style
     asked = settings.groundedness == "prompt"
     grounded = (
         groundedness(evaluated.outputs, side.answers, questions_of(use_case, side), settings, evaluated.meanings)
@@ -169,6 +173,7 @@ def _figures(
     return {
         **scores(evaluated.outputs, use_case.settings.task, settings),
         **({"groundedness": grounded} if grounded else {}),
+        **({"style": style_figures(evaluated.outputs, side.answers, style, settings)} if style.on else {}),
         "left_out": evaluated.records.left_out,
         "seconds": evaluated.seconds,
         "answer_seconds": evaluated.answer_seconds,

@@ -17,6 +17,7 @@ from ft_platform.evaluation.judging.question import (
     SUPPORT_INSTRUCTION,
     comparison,
     instruction,
+    rubric_of,
     support_question,
 )
 from ft_platform.evaluation.pairs import Pair, pairs_of
@@ -78,7 +79,7 @@ def publish_judge(
         "evaluation": evaluation.id,
         "alternative": settings.alternative,
         "judge": judge.described,
-        "rubric": settings.rubric,
+        "rubric": rubric_of(settings, use_case.settings.task.style),
         "test_rows": pairs.test_rows,
         "identical_rows": pairs.identical_rows,
         **judge_figures(choices, [pair.record_id for pair in sampled], gold, settings, use_case.settings.evaluation),
@@ -102,9 +103,10 @@ def ask(
     judge: AsksOneModel, use_case: NamedUseCase, pairs: dict[str, Pair]
 ) -> dict[str, tuple[str | None, str | None]]:
     """Each pair in both orders: choice with the fine-tuned model's answer first, and with it second."""
-    task, total = use_case.settings.task.instruction, 2 * len(pairs)
+    settings, total = use_case.settings, 2 * len(pairs)
+    task = settings.task.system_message(["{labels}"])
     progress.report(STAGE, 0, total, "answers")
-    said = instruction(use_case.settings.judge.rubric)
+    said = instruction(rubric_of(settings.judge, settings.task.style))
     orders = []
     for before, swapped in ((0, False), (len(pairs), True)):
         answers = [

@@ -12,8 +12,15 @@ import pyarrow.parquet as pq
 
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
-from ft_platform.evaluation.inputs import regression_inputs
-from ft_platform.evaluation.regression import SuiteResult, compare, general_text, instructions, multiple_choice
+from ft_platform.evaluation.inputs import regression_inputs, writes
+from ft_platform.evaluation.regression import (
+    SuiteResult,
+    compare,
+    general_text,
+    instructions,
+    multiple_choice,
+    nothing_to_ask,
+)
 from ft_platform.evaluation.suites import TEXT, choice_items, instruction_items, passages
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.file_systems import filesystem, fsspec_options
@@ -61,14 +68,19 @@ def publish_regression_report(
         return existing
     with report_tracker(environment, draft, log, checkpoint) as tracker:
         tracker.parameters(use_case.settings.regression.model_dump(mode="json"))
-        results, about_champion, base_inputs = measured(lake, environment, use_case, checkpoint, best)
         settings = use_case.settings.regression
-        found = {
-            **compare(settings, results["base"], results["tuned"], results.get("champion")),
-            "champion": about_champion,
-            "confidence": settings.confidence,
-        }
+        if writes(lake, checkpoint):
+            results, about_champion, base_inputs = measured(lake, environment, use_case, checkpoint, best)
+            found = compare(settings, results["base"], results["tuned"], results.get("champion"))
+        else:
+            results, about_champion, base_inputs = {}, _about(best), ""
+            found = nothing_to_ask(settings)
+        found |= {"champion": about_champion, "confidence": settings.confidence}
         return _publish(draft, results, found, base_inputs, tracker)
+
+
+def _about(best: ArtifactVersion | None) -> dict[str, Any]:
+    return {"checkpoint": best.id if best else None, "status": "compared" if best else "there is none yet"}
 
 
 def measured(
@@ -94,10 +106,9 @@ def measured(
         resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
     )
     suites = suites_of(lake, use_case, tokenizer)
-    about: dict[str, Any] = {
-        "checkpoint": best.id if best else None,
-        "status": "compared" if best else "there is none yet",
-    }
+    about = _about(best)
+    if best and not writes(lake, best):
+        best, about["status"] = None, "not compared: it scores labels and writes nothing"
     if best and _trained_on(lake, best) != resolved.weights_sha256:
         best, about["status"] = None, "not compared: it has another base model"
     systems = {"base": None, "tuned": checkpoint, **({"champion": best} if best else {})}
@@ -113,7 +124,8 @@ def measured(
                 model, _ = base_model.load(
                     resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
                 )
-            model = _adapted(lake, model, version)
+            with lake.local_copy(version) as folder:
+                model = with_adapter(model, folder)
         results[system] = _run(model, suites, system, number, len(systems))
     return results, about, inputs
 
@@ -159,19 +171,6 @@ def _statistics(items: Any, suite: str) -> np.ndarray:
 
 def _trained_on(lake: Lake, checkpoint: ArtifactVersion) -> str:
     return json.loads(lake.read_file(checkpoint, "training.json"))["base_model"]["sha256"]
-
-
-def _adapted(lake: Lake, model: Any, checkpoint: ArtifactVersion) -> Any:
-    """The model with an adapter. One trained with a label head gets the output layer for words back: what it forgot is
-    in its body."""
-    from ft_platform.models.label_head import head_of
-
-    words = model.get_output_embeddings()
-    with lake.local_copy(checkpoint) as folder:
-        adapted = with_adapter(model, folder)
-    if head_of(adapted):
-        adapted.set_output_embeddings(words)
-    return adapted
 
 
 def suites_of(lake: Lake, use_case: NamedUseCase, tokenizer: Any) -> dict[str, Suite]:
@@ -252,7 +251,8 @@ def _publish(
         (folder / FIGURES).write_text(
             json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8"
         )
-        pq.write_table(items_table(results), folder / ITEMS)
+        if results:
+            pq.write_table(items_table(results), folder / ITEMS)
         write_regression_report(folder, draft, found)
         report = draft.publish(
             folder,

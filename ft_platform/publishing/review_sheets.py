@@ -89,7 +89,8 @@ def export_sheets(
             for rater in names
         },
     }
-    made = {rater: FORMATS[file_format](Sheet(sheet, rater, _rows(chosen, sides[rater]))) for rater in names}
+    voice = use_case.settings.task.style.rubric.strip()
+    made = {rater: FORMATS[file_format](Sheet(sheet, rater, _rows(chosen, sides[rater]), voice)) for rater in names}
     files = {folder / f"{sheet}_{rater}.{file_format}": content for rater, content in made.items()}
     _require_free(files)
     settings = STAGES["human_review"].settings_hash(use_case)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 
 from ft_platform.errors import VersionRefused
+from ft_platform.evaluation.inputs import writes
 from ft_platform.evaluation.metric import metric_versions
 from ft_platform.lake.gate import newest_of_same_content, problems_with
 from ft_platform.lake.manifest import Verdict
@@ -66,6 +67,7 @@ def collect(
         items,
         signatures,
         adopted,
+        writes(lake, checkpoint),
     )
 
 

@@ -76,6 +76,7 @@ class Evidence:
         problems: what is wrong with the checkpoint itself.
         signatures: what is wrong with any manifest, verdict, waiver or decision of the use case.
         adopted: how many of them were signed after they were written.
+        writes: whether the checkpoint writes; otherwise it scores labels and nothing else.
     """
 
     checkpoint: ArtifactVersion
@@ -85,6 +86,7 @@ class Evidence:
     items: Mapping[str, Item]
     signatures: tuple[str, ...]
     adopted: int = 0
+    writes: bool = True
 
     def of(self, stage: str, kind: type[EVIDENCE]) -> EVIDENCE:
         """What a report says.

@@ -210,10 +210,17 @@ class Suite(Typed):
 
 
 class RegressionEvidence(Typed):
-    """`regression.json` of `regression_report`."""
+    """`regression.json` of `regression_report`. `not_applicable`: why there are no suites."""
 
-    suites: Annotated[dict[str, Suite], Field(min_length=1)]
+    suites: dict[str, Suite]
+    not_applicable: str = ""
     champion: ComparedChampion
+
+    @model_validator(mode="after")
+    def has_suites_or_says_why_not(self) -> "RegressionEvidence":
+        if bool(self.suites) == bool(self.not_applicable):
+            raise ValueError("there are neither suites nor a reason why not, or both")
+        return self
 
 
 class CanaryEvidence(Typed):

@@ -33,6 +33,14 @@ REPORT = "report.html"
 MOST_PAIRS = 30
 """Pairs of labels that are mixed up, in the report; `ft errors` has all. No ids: the page goes to trackers and into
 evidence packs."""
+RULES = {
+    "forbidden": "no forbidden phrase",
+    "openings": "begins as it should",
+    "closings": "ends as it should",
+    "min_words": "enough words",
+    "max_words": "not too many words",
+    "max_sentences": "not too many sentences",
+}
 NO_FIGURE = {"value": None, "low": None, "high": None, "best": False}
 
 
@@ -92,6 +100,7 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         systems=metric_table(figures["systems"], metrics),
         differences=metric_table(figures["differences"], metrics),
         groundedness=groundedness_table(figures.get("groundedness")),
+        style=style_table(figures.get("style")),
         calibration=figures["calibration"].get("fine_tuned"),
         slices=figures["slices"],
         slice_metric=metric(slice_metric(draft.use_case)).title,
@@ -149,6 +158,24 @@ def groundedness_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None
         for system, figures in found["systems"].items()
     ]
     return {"head": [one.title for one in FIGURES.values()], "rows": rows, "meanings": found["meanings"]}
+
+
+def style_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Systems by rule and by forbidden phrase; None where no style is asked for."""
+    if found is None:
+        return None
+    from ft_platform.evaluation.groundedness import REFERENCE
+
+    titles = {**TITLES, REFERENCE: "Reference answers"}
+    systems = found["systems"]
+    return {
+        "systems": [titles.get(system, system) for system in systems],
+        "rules": [
+            (RULES.get(rule, rule), [one[rule] for one in systems.values()]) for rule in next(iter(systems.values()))
+        ],
+        "phrases": [(phrase, [counts[system] for system in systems]) for phrase, counts in found["phrases"].items()],
+        "rubric": found["rubric"],
+    }
 
 
 def picture_alts(figures: Mapping[str, Any], system: str) -> dict[str, str]:

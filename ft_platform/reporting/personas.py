@@ -143,11 +143,13 @@ def _ml_engineer(known: Known) -> list[str]:
         taken = known.evaluation["per_1000_requests"][FINE_TUNED]
         said.append(f"1,000 requests take {taken['seconds']:,.0f} seconds in full batches.")
     if known.regression:
-        lost = [name for name, one in known.regression["suites"].items() if not one["non_inferior"]]
+        suites = known.regression["suites"]
+        lost = [name for name, one in suites.items() if not one["non_inferior"]]
         said.append(
             f"It forgot too much in: {', '.join(lost)}."
             if lost
-            else f"It has kept what the base model could do, in all {len(known.regression['suites'])} suites."
+            else known.regression.get("not_applicable")
+            or f"It has kept what the base model could do, in all {len(suites)} suites."
         )
     return said
 

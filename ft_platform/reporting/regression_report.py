@@ -14,18 +14,20 @@ METRICS = {"log_perplexity": "nats per token", "accuracy": "share right", "follo
 
 
 def write_regression_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
-    """`margins.png` and `report.html`."""
+    """`report.html`, and `margins.png` where there are suites."""
+    suites = found["suites"]
     write_report_page(
         folder,
         draft,
         "regression_report.html",
         title=f"What {draft.use_case.name} forgot",
-        sentences=[sentence(name, one) for name, one in found["suites"].items()],
-        suites=[suite_row(name, one) for name, one in found["suites"].items()],
+        not_applicable=found.get("not_applicable"),
+        sentences=[sentence(name, one) for name, one in suites.items()],
+        suites=[suite_row(name, one) for name, one in suites.items()],
         champion=found["champion"],
         confidence=found["confidence"],
         settings=draft.use_case.settings.regression,
-        pictures=saved(folder, {"margins": margins_plot(found["suites"])}),
+        pictures=saved(folder, {"margins": margins_plot(suites)} if suites else {}),
     )
 
 

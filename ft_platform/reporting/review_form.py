@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from ft_platform.evaluation.review.sheets import Sheet
+from ft_platform.evaluation.review.sheets import VOICE, Sheet
 from ft_platform.reporting.html import TEMPLATES
 
 
@@ -19,6 +19,7 @@ def as_html(sheet: Sheet) -> bytes:
     page = (TEMPLATES / "review_form.html").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     data = {"sheet": sheet.sheet, "rater": sheet.rater, "rows": [[row.row, *row.texts()] for row in sheet.rows]}
+    data["voice"] = f"{VOICE} {sheet.voice}" if sheet.voice else ""
     values = {"SCRIPT_HASH": f"sha256-{digest}", "SCRIPT": script, "DATA": json_in_html(data)}
     return re.sub(r"\{\{ ([A-Z_]+) \}\}", lambda found: values[found[1]], page).encode()
 

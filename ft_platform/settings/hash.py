@@ -2,18 +2,27 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-from ft_platform.settings.section import FOR_HASH
+
+@runtime_checkable
+class Hashed(Protocol):
+    """A section of which not everything counts everywhere."""
+
+    def hashed(self) -> dict[str, Any]: ...
 
 
 def settings_hash(parts: dict[str, Any]) -> str:
-    """16 hex digits that change when, and only when, one of the given settings changes."""
-    text = json.dumps({name: _plain(value) for name, value in parts.items()}, sort_keys=True, ensure_ascii=False)
+    """16 hex digits that change when, and only when, one of the given settings changes.
+
+    A section with a method `hashed` says itself what of it counts."""
+    text = json.dumps({k: _plain(v) for k, v in parts.items()}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json", context=FOR_HASH) if isinstance(value, BaseModel) else value
+    if not isinstance(value, BaseModel):
+        return value
+    return value.hashed() if isinstance(value, Hashed) else value.model_dump(mode="json")

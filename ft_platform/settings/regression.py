@@ -15,6 +15,8 @@ MARGINS: dict[str, float] = {"general_text": 0.2, "multiple_choice": 0.15, "inst
 suite can show."""
 
 HARNESS_MARGIN = 0.05
+LABELS_MARGIN = 0.15
+"""How much accuracy a checkpoint that only scores labels may lose against the champion."""
 
 
 class Regression(Section):

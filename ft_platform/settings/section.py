@@ -12,9 +12,6 @@ LabelName = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 FeatureName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 UseCaseName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,60}$")]
 
-FOR_HASH = "for a hash"
-"""Context of a dump whose text decides whether settings are the same as before."""
-
 
 class Section(BaseModel):
     """A part of the YAML. Unknown fields are errors, so a typing mistake cannot be ignored silently."""

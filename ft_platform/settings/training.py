@@ -2,16 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    StringConstraints,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer, model_validator
 
-from ft_platform.settings.section import FOR_HASH, Section
+from ft_platform.settings.section import Section
 
 ModuleName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 CheckpointId = Annotated[str, StringConstraints(pattern=r"^ckpt-[0-9a-f]{12}$")]
@@ -349,15 +342,18 @@ class Training(Section):
     )
 
     @model_serializer(mode="wrap")
-    def as_set(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        """With `recipe: auto` only what is set, so that what a file leaves open stays open. For a hash, newer fields
-        count only once they differ from what was done before there were any, and what lineage names does not."""
+    def as_set(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """With `recipe: auto` only what is set, so that what a file leaves open stays open."""
         values = handler(self)
-        if self.recipe == "auto":
-            values = {name: value for name, value in values.items() if name in self.model_fields_set | {"recipe"}}
-        if info.context != FOR_HASH:
+        if self.recipe == "manual":
             return values
-        return {n: v for n, v in values.items() if n != "continue_from" and (n not in NEWER or v != NEWER[n])}
+        return {name: value for name, value in values.items() if name in self.model_fields_set | {"recipe"}}
+
+    def hashed(self) -> dict[str, Any]:
+        """Newer fields count only once they differ from what was done before there were any. What training continues
+        from is in the lineage."""
+        values = self.model_dump(mode="json", exclude={"continue_from"})
+        return {name: value for name, value in values.items() if name not in NEWER or value != NEWER[name]}
 
     @property
     def compares_answers(self) -> bool:

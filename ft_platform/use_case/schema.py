@@ -4,12 +4,14 @@ Every field has a description, a unit where there is one, a bound and a default,
 says which). The JSON Schema of this model is what `ft schema` prints and what editors complete from.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_schema, in_words
+from ft_platform.settings.answer_style import Style
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.audit import Audit
 from ft_platform.settings.business import Business
@@ -85,7 +87,7 @@ class Task(Section):
         max_length=4000,
         description=(
             "System message of every prompt, the same in training, evaluation and serving. `{labels}` is replaced by"
-            " the list of labels, `{fields}` by `fields` in words."
+            " the list of labels, `{fields}` and `{style}` by `fields` and `style` in words."
         ),
     )
     answer_format: Literal["text", "json"] = Field(
@@ -99,6 +101,18 @@ class Task(Section):
         default_factory=dict, max_length=100, description="Field of the answer -> what it contains, for `json`."
     )
 
+    style: Style = Field(
+        default_factory=Style, description="How answers in text should sound (`generation`), measured as `style`."
+    )
+
+    @model_validator(mode="after")
+    def style_goes_with_text(self) -> "Task":
+        if self.style.on and (self.kind != "generation" or self.answer_format != "text"):
+            raise ValueError("`task.style` needs `task.kind: generation` and `task.answer_format: text`")
+        if "{style}" in self.instruction and not self.style.on:
+            raise ValueError("`{style}` in `task.instruction` needs `task.style`")
+        return self
+
     @model_validator(mode="after")
     def fields_go_with_json(self) -> "Task":
         if self.answer_format == "json" and (self.kind != "generation" or not self.fields):
@@ -108,10 +122,15 @@ class Task(Section):
         return self
 
     def system_message(self, labels: Iterable[str] = ()) -> str:
-        """The instruction with labels and fields in it."""
-        return (
-            self.instruction.replace("{fields}", in_words(self.fields)).replace("{labels}", ", ".join(labels)).strip()
-        )
+        """The instruction with labels, fields and style in it."""
+        words = {"fields": in_words(self.fields), "labels": ", ".join(labels)}
+        words["style"] = self.style.in_words()
+        return re.sub(r"\{(fields|labels|style)\}", lambda found: words[found[1]], self.instruction).strip()
+
+    def hashed(self) -> dict[str, Any]:
+        """What prompts and answers depend on: style only where the instruction says it. Who changes it otherwise
+        measures again and trains nothing."""
+        return self.model_dump(mode="json", exclude=None if "{style}" in self.instruction else {"style"})
 
     @property
     def schema_of_answers(self) -> dict[str, Any] | None:
@@ -321,6 +340,8 @@ class UseCase(Section):
             raise ValueError(f"`evaluation.groundedness: {self.evaluation.groundedness}` needs `task.kind: generation`")
         if self.evaluation.groundedness_model and self.evaluation.groundedness == "none":
             raise ValueError("`evaluation.groundedness_model` needs `evaluation.groundedness: prompt`")
+        if not self.task.style.checkable and "style" in (self.gate.metric, *self.gate.floors):
+            raise ValueError("`style` in `gate.metric` or `gate.floors` needs a rule in `task.style`")
         if self.training.objective == "label_head" and self.task.kind != "classification":
             raise ValueError("`training.objective: label_head` needs `task.kind: classification`")
         if self.evaluation.label_answers == "generated" and (problems := self._problems_with_generated_labels()):

@@ -13,6 +13,7 @@ from ft_platform.evaluation.metric import all_metrics, metric, metrics_of
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.evaluation.metrics.rouge_l import rouge_l
 from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
+from ft_platform.settings.answer_style import Style
 
 LABELS = ["card", "loan", "mortgage", "never in test", "transfer"]
 
@@ -186,7 +187,14 @@ def test_a_perfect_system_reaches_the_good_end_of_the_range(name: str) -> None:
             right = '{"name": "find", "arguments": {}}'
         schema = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}
         outputs = TextOutputs(
-            [right] * 10, [right] * 10, np.zeros(10), np.full(10, 3), schema, np.full(10, 9.0), np.ones(10)
+            [right] * 10,
+            [right] * 10,
+            np.zeros(10),
+            np.full(10, 3),
+            schema,
+            np.full(10, 9.0),
+            np.ones(10),
+            Style(max_words=9),
         )
         assert found.applies(outputs)
     assert found.value(outputs) == pytest.approx(found.high if found.higher_is_better else found.low)

@@ -34,6 +34,7 @@ SYSTEMS = {
 
 
 NOT_OF_PLAIN_TEXTS = {
+    "style",
     "similarity",
     "preference_rate",
     "json_validity",
@@ -43,7 +44,7 @@ NOT_OF_PLAIN_TEXTS = {
     "field_recall",
     "tool_calls",
 }
-"""Metrics that need pairs of answers, answers in JSON, calls of tools, or a model for similarity."""
+"""Metrics that need pairs of answers, answers in JSON, calls of tools, a style, or a model for similarity."""
 
 
 @pytest.fixture(scope="module")

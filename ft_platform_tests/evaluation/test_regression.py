@@ -264,7 +264,7 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(
     found = figures(case.lake, wide)
     assert found["passed"] and found["suites"]["general_text"]["items"] == 12
 
-    def spoilt(lake: Lake, model: Any, checkpoint: Any) -> Any:
+    def spoilt(model: Any, folder: Path) -> Any:
         import torch
 
         with torch.no_grad():
@@ -272,7 +272,7 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(
                 parameter.mul_(3.0)
         return model
 
-    monkeypatch.setattr("ft_platform.publishing.regression._adapted", spoilt)
+    monkeypatch.setattr("ft_platform.publishing.regression.with_adapter", spoilt)
     bad = figures(
         case.lake, publish_regression_report(case.lake, case.environment, other(case, **settings), case.checkpoint)
     )
@@ -354,23 +354,44 @@ def test_rows_are_the_same_seeded_choice_for_every_model(case: TinyCase) -> None
     assert run(rows=6, seed=18) != run(rows=6)
 
 
-def test_a_model_with_a_label_head_is_measured_with_the_words_of_its_base(case: TinyCase, tmp_path: Path) -> None:
-    from ft_platform.models.label_head import add_label_head, head_of, save_head
-    from ft_platform.publishing.regression import _adapted
+def with_a_label_head(case: TinyCase) -> Any:
+    """The checkpoint again, with a head in the place of the layer that predicts words."""
+    import shutil
+
+    from ft_platform.models.label_head import add_label_head, save_head
     from ft_platform_tests.tiny_models import tiny_model
 
-    headed = tmp_path / "headed"
+    manifest = case.lake.manifest(case.checkpoint)
+    hashes = {"settings_hash": manifest.settings_hash, "input_hash": "head"}
     with case.lake.local_copy(case.checkpoint) as folder, case.lake.scratch("complaints", "adapter_checkpoint") as copy:
-        import shutil
-
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("manifest.json"))
-        headed.mkdir()
         save_head(add_label_head(tiny_model(), 3), copy)
-        version = case.lake.publish(
-            "complaints", "adapter_checkpoint", "ckpt-head", copy, parents=[], settings_hash="s", input_hash="head"
-        )
-    model = tiny_model()
-    words = model.get_output_embeddings()
-    adapted = _adapted(case.lake, model, version)
-    assert head_of(adapted) is None and adapted.get_output_embeddings() is words
-    case.lake.fs.rm(version.uri, recursive=True)
+        return case.lake.publish("complaints", "adapter_checkpoint", "ckpt-head", copy, parents=[case.splits], **hashes)
+
+
+def test_a_checkpoint_that_scores_labels_is_not_asked_to_write(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ft_platform.models.base_model.load", lambda *_: pytest.fail("a model was loaded"))
+    scorer = with_a_label_head(case)
+    # The settings do not count: they say `sft`. What is not read need not be readable either.
+    use_case = other(case, rows=11, suites=["general_text", "instructions"], text_file="/nowhere/own.txt")
+    report = publish_regression_report(case.lake, case.environment, use_case, scorer)
+    found = figures(case.lake, report)
+    why = "This checkpoint scores labels and writes nothing: 2 suites that ask it to write do not apply."
+    assert found == {
+        "suites": {},
+        "passed": True,
+        "not_applicable": why,
+        "champion": {"checkpoint": None, "status": "there is none yet"},
+        "confidence": 0.95,
+    }
+    page = case.lake.read_file(report, "report.html").decode()
+    assert why in page and "<table" in page and "Suites" not in page and "<img" not in page
+    case.lake.fs.rm(scorer.uri, recursive=True)
+
+
+def test_a_champion_that_scores_labels_is_not_asked_to_write_beside_one_that_writes(case: TinyCase) -> None:
+    scorer = with_a_label_head(case)
+    use_case = other(case, **SMALL, suites=["multiple_choice"])
+    results, about, _ = regression.measured(case.lake, case.environment, use_case, case.checkpoint, scorer)
+    assert "champion" not in results and about["status"] == "not compared: it scores labels and writes nothing"
+    case.lake.fs.rm(scorer.uri, recursive=True)

@@ -183,6 +183,7 @@ class EvidenceCase:
     recall: dict[str, Any] = field(default_factory=lambda: dict(RECALL))
     features: tuple[str, ...] = ("region", "age")
     policy: Policy = field(default_factory=Policy)
+    writes: bool = True
 
     def publish(self) -> "EvidenceCase":
         self._settle()
@@ -207,7 +208,9 @@ class EvidenceCase:
         passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
         verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
         verdicts["anonymized_records"]["recall_above_floor"] = passed.model_copy(update={"numbers": self.recall})
-        rulings = apply(rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items, ()))
+        rulings = apply(
+            rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items, (), 0, self.writes)
+        )
         return {ruling.rule: ruling.why for ruling in rulings if not ruling.passed}
 
     def _item(self, stage: str) -> Item:
@@ -230,7 +233,11 @@ class EvidenceCase:
     def checkpoint(self, content: str = "weights") -> ArtifactVersion:
         return self._publish(
             "adapter_checkpoint",
-            {"training.json": {"renderer_hash": RENDERER}, "weights.json": content},
+            {
+                "training.json": {"renderer_hash": RENDERER},
+                "weights.json": content,
+                **({} if self.writes else {"label_head.safetensors": ""}),
+            },
             f"ckpt-{content}",
         )
 

@@ -16,7 +16,8 @@ from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.decide import decide, newest_evidence, require_accepted
-from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED
+from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence
+from ft_platform.release.rule import rules_of
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.environment import Environment
@@ -695,6 +696,63 @@ def test_reports_that_compare_with_a_former_champion_refuse(tmp_path):
     case.figures["evaluation_report"]["info"] = {"champion": newest}
     case.figures["regression_report"]["champion"] = newest
     assert case.refusing() == {}
+
+
+NOTHING_TO_ASK = {
+    "suites": {},
+    "not_applicable": "This checkpoint scores labels and writes nothing: 3 suites that ask it to write do not apply.",
+    "champion": {"checkpoint": None},
+}
+
+
+def test_a_checkpoint_that_scores_labels_keeps_the_rule_for_the_reason_that_is_told(tmp_path):
+    case = EvidenceCase(tmp_path, writes=False)
+    case.figures["regression_report"] = NOTHING_TO_ASK
+    decision = case.publish().decide()
+    ruling = next(one for one in decision.rulings if one.rule == "forgetting")
+    assert ruling.passed and ruling.value is None
+    assert ruling.why == f"{NOTHING_TO_ASK['not_applicable']} Its labels are judged by the rules of the evaluation."
+    brief = case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
+    assert NOTHING_TO_ASK["not_applicable"] in brief
+
+
+def test_a_checkpoint_that_writes_cannot_be_passed_by_a_report_without_suites(tmp_path):
+    case = EvidenceCase(tmp_path)
+    case.figures["regression_report"] = NOTHING_TO_ASK
+    found = broken(case.publish().decide())
+    assert set(found) == {"forgetting"} and "the checkpoint writes nothing, and it does" in found["forgetting"]
+    case.figures["regression_report"] = good_figures()["regression_report"] | {"not_applicable": "so it is"}
+    assert "or both" in case.refusing()["forgetting"]
+
+
+def test_a_checkpoint_that_writes_needs_every_suite_of_the_policy(tmp_path):
+    policy = Policy(name="bank", suites=["general_text", "instructions"])
+    found = EvidenceCase(tmp_path, policy=policy).refusing()
+    assert "lacks instructions, which policy bank 1 asks for" in found["forgetting"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "passed", "said"),
+    [
+        ({"accuracy": difference(0.0)}, True, "+0.000 (-0.020 to +0.020) against the champion, margin 0.15"),
+        ({"accuracy": difference(-0.14)}, False, "-0.140 (-0.160 to -0.120) against the champion, margin 0.15"),
+        ({}, True, "cannot be compared with the champion's"),
+    ],
+    ids=["as right", "less right", "not compared"],
+)
+def test_what_a_label_scorer_can_lose_is_labels_that_the_champion_has_right(tmp_path, gain, passed, said):
+    champion = {"checkpoint": "ckpt-now", "status": "compared"}
+    case = EvidenceCase(tmp_path, champion="ckpt-now", writes=False)
+    case.figures["evaluation_report"]["info"] = {"champion": champion}
+    case.figures["evaluation_report"]["differences"]["champion"] |= gain
+    case.figures["regression_report"] = NOTHING_TO_ASK | {"champion": champion}
+    case._settle()
+    rule = next(rule for rule in rules_of(case.use_case, case.champion) if rule.name == "forgetting")
+    items = {stage: case._item(stage) for stage in ("regression_report", "evaluation_report")}
+    version = items["regression_report"].version
+    assert version is not None
+    found = rule.judge(Evidence(version, (), {}, {}, items, (), 0, False))
+    assert found.passed is passed and said in found.why and NOTHING_TO_ASK["not_applicable"] in found.why
 
 
 def test_a_gate_that_asks_nothing_of_the_quality_is_no_gate(tmp_path):

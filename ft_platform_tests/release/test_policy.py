@@ -290,6 +290,12 @@ def test_each_field_of_a_policy_changes_what_is_refused(policy: dict[str, Any], 
     assert Policy(name="bank", **policy).to_dict()["hash"] != Policy(name="bank").to_dict()["hash"]
 
 
+def test_no_suite_is_asked_of_a_label_head(tmp_path: Path) -> None:
+    policy = Policy(name="bank", beats=[], suites=["general_text", "arc_easy"])
+    assert undercuts(settings(), policy)
+    assert undercuts(settings(training={"objective": "label_head"}), policy) == []
+
+
 def test_limits_are_added_to_the_default_ones_and_null_lifts_one() -> None:
     own = Policy(name="bank", at_most={"fairness.max_gap": None, "gate.max_epsilon": 8.0})
     assert own.at_most == {

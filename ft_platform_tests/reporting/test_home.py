@@ -9,7 +9,7 @@ import pytest
 
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.home import headline, home_page
-from ft_platform.reporting.personas import READS
+from ft_platform.reporting.personas import READS, Known, cards
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.reporting.page_rules import Page, problems_of
@@ -165,3 +165,13 @@ def test_the_index_says_how_each_use_case_stands(published: Lake) -> None:
 def test_the_last_figure_is_that_of_the_newest_evaluation(published: Lake, environment: Environment) -> None:
     assert headline(published, "letters") == {"metric": "macro_f1", "value": 0.87}
     assert headline(published, "nobody") == {"metric": None, "value": None}
+
+
+def test_what_a_model_that_scores_labels_forgot_is_told_as_the_report_tells_it() -> None:
+    why = "This checkpoint scores labels and writes nothing: 3 suites that ask it to write do not apply."
+    card = next(
+        one
+        for one in cards(Known("x", regression={"suites": {}, "not_applicable": why}), {}, {})
+        if one["reader"] == "ML engineer"
+    )
+    assert card["sentences"] == [why]

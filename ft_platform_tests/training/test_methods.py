@@ -9,9 +9,10 @@ import torch
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
+from ft_platform.models.guards.adapter_files import LABEL_HEAD
 from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
 from ft_platform.models.kernels.recomputation import recomputes
-from ft_platform.models.label_head import HEAD, head_scores, with_label_head
+from ft_platform.models.label_head import head_scores, with_label_head
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.settings.training import Training
 from ft_platform.training.batches import Row
@@ -368,7 +369,7 @@ def test_a_label_head_of_another_width_or_with_infinite_values_is_refused(tmp_pa
     from safetensors.torch import save_file
 
     for weight in (torch.zeros(3, 7), torch.full((3, 48), math.inf), torch.zeros(3)):
-        save_file({"weight": weight}, tmp_path / HEAD)
+        save_file({"weight": weight}, tmp_path / LABEL_HEAD)
         with pytest.raises(BaseModelError, match=r"label_head.safetensors of checkpoint .* does not fit"):
             with_label_head(tiny_model(), tmp_path)
 

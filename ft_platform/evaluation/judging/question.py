@@ -4,6 +4,9 @@ import json
 import re
 from collections.abc import Sequence
 
+from ft_platform.settings.answer_style import Style
+from ft_platform.settings.judge import Judge
+
 CHOICES = ("A", "B", "tie")
 """What a judge may answer to a comparison."""
 SUPPORT = ("supported", "unsupported")
@@ -21,8 +24,18 @@ The user message is a JSON object with the fields context and answer. They are d
 Reply with one word: supported if every claim of the answer follows from the context, unsupported if any claim does not, even if it is true."""  # noqa: E501
 
 
+def rubric_of(judge: Judge, style: Style) -> str:
+    """What makes an answer better: `judge.rubric`, and the voice where `task.style` describes one."""
+    if not style.rubric.strip():
+        return judge.rubric.strip()
+    return (
+        f"{judge.rubric.strip()}\nIn addition, whatever is said above about tone, an answer is better if it keeps to"
+        f" this voice:\n{style.rubric.strip()}"
+    )
+
+
 def instruction(rubric: str) -> str:
-    return INSTRUCTION.replace("{rubric}", rubric.strip())
+    return INSTRUCTION.replace("{rubric}", rubric)
 
 
 def comparison(task: str, question: str, first: str, second: str) -> str:

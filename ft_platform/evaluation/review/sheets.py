@@ -22,6 +22,9 @@ HOW_TO = (
 )
 
 
+VOICE = "An answer is better if it also sounds like this:"
+
+
 @dataclass(frozen=True)
 class SheetRow:
     """One row of a sheet. `first` and `second` are the answers as this rater sees them."""
@@ -37,11 +40,12 @@ class SheetRow:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What one rater gets."""
+    """What one rater gets. `voice`: what answers should sound like; a CSV file has no place for it."""
 
     sheet: str
     rater: str
     rows: list[SheetRow]
+    voice: str = ""
 
 
 def text_hash(texts: Sequence[str]) -> str:
@@ -88,7 +92,9 @@ def as_xlsx(sheet: Sheet) -> bytes:
     allowed = DataValidation(type="list", formula1=f'"{",".join(ANSWERS)}"', allow_blank=True, showErrorMessage=True)
     allowed.add(f"G2:G{len(sheet.rows) + 1}")
     page.add_data_validation(allowed)
-    workbook.create_sheet("how to").append([HOW_TO])
+    how_to = workbook.create_sheet("how to")
+    for text in (HOW_TO, *([cell(f"{VOICE} {sheet.voice}")] if sheet.voice else [])):
+        how_to.append([text])
     buffer = io.BytesIO()
     workbook.save(buffer)
     return buffer.getvalue()

@@ -10,6 +10,8 @@ from ft_platform.models.guards.regexes import why_explosive
 from ft_platform.models.guards.tensor_files import TensorInfo, read_header
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+LABEL_HEAD = "label_head.safetensors"
+"""Only in a checkpoint that scores labels and writes nothing (`models.label_head`)."""
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", *PICKLES)
 HEADS = ("score", "classifier")
 """Modules beside the adapters that may be saved with them: heads of sequence classification."""

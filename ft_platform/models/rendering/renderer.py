@@ -110,11 +110,11 @@ def shared_prefix(rows: Iterable[Rendered], prefix: list[int]) -> list[int]:
 class Renderer:
     """Turns messages into token ids with the model's own chat template.
 
-    System message: `task.instruction`, in which `{labels}` becomes the sorted labels and `{fields}` the fields of
-    answers in JSON. Classification: the user's words are one user message and the label is the answer. Generation: the
-    messages of the record; the last one of the model is the answer; system messages of a record go before the next user
-    message, so that the prefix is the same for all rows. Records with tools are written as the template writes tools
-    (`tool_template`).
+    System message: `task.instruction`, in which `{labels}` becomes the sorted labels, `{fields}` the fields of answers
+    in JSON and `{style}` the style of answers. Classification: the user's words are one user message and the label is
+    the answer. Generation: the messages of the record; the last one of the model is the answer; system messages of a
+    record go before the next user message, so that the prefix is the same for all rows. Records with tools are written
+    as the template writes tools (`tool_template`).
 
     Args:
         tokenizer: of transformers.

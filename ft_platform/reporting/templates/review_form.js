@@ -38,6 +38,8 @@
     return box;
   }
 
+  if (data.voice) { document.getElementById("rows").append(element("p", data.voice, "text")); }
+
   data.rows.forEach(function (row) {
     var section = element("section");
     var both = element("div", undefined, "answers");
