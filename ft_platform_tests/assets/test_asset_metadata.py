@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 
 LONGEST_SHOWN_AT_ONCE = 1000
 """Characters of Markdown from which on Dagster's UI (1.13.27) shows a button in place of the text."""
-ALTERNATIVES = ("majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot")
+ALTERNATIVES = ("majority", "nearest_neighbour", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot")
 PICTURES = {
     "permitted_records": {"funnel"},
     "cleaned_records": {"funnel", "changes", "lengths"},

@@ -16,7 +16,7 @@ from ft_platform.settings.environment import SHIPPED, Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
-SYSTEMS = ("nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned")
+SYSTEMS = ("nearest_neighbour", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot", "fine_tuned")
 
 
 def found(decision: str, broken: dict[str, str] | None = None, gain: float = 0.2) -> dict[str, Any]:

@@ -25,6 +25,7 @@ SYSTEMS = {
         "majority",
         "nearest_neighbour",
         "tfidf_logreg",
+        "linear_probe",
         "base_zero_shot",
         "base_few_shot",
         "fine_tuned",
