@@ -29,12 +29,12 @@ def simpler_systems(evidence: Evidence, gate: Gate) -> str | None:
     if not found:
         return None
 
-    def cost(system: str) -> str:
+    def told(system: str) -> str:
         one = report.per_1000_requests.get(system)
-        return f"{taken(one.model_dump())} for 1,000 requests" if one else "cost not measured"
+        return f"{values[system]:.3f}" + (f" and takes {taken(one.model_dump())} for 1,000 requests" if one else "")
 
-    others = ", ".join(
-        f"{TITLES[name]} reaches {main.title} {values[name]:.3f} ({cost(name)})"
+    others = "; ".join(
+        f"{TITLES[name]} reaches {main.title} {told(name)}"
         for name in sorted(found, key=lambda name: -sign * values[name])
     )
-    return f"You may not need this model: {others}, the fine-tuned model {own:.3f} ({cost(FINE_TUNED)})."
+    return f"You may not need this model: {others}; the fine-tuned model reaches {told(FINE_TUNED)}."
