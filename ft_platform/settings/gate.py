@@ -169,9 +169,8 @@ class Gate(Section):
 
     def must_beat(self, kind: str) -> list[str]:
         """Systems that the model must beat, also those that `beats` leaves out without a reason."""
-        return [
-            name for name in dict.fromkeys([*alternatives(kind), *(self.beats or [])]) if name not in self.may_lose_to
-        ]
+        named: list[str] = [*alternatives(kind), *(self.beats or [])]
+        return [name for name in dict.fromkeys(named) if name not in self.may_lose_to]
 
     def problems_with(self, fairness: "Fairness", kind: str) -> list[str]:
         """Limits that would hold nothing back, and exceptions from what nothing asks for, in sentences.
