@@ -108,15 +108,15 @@ class Evaluator:
         # endpoints.
         self._total = len(self.test) * ((6 if self.classification else 4) + len(self.settings.endpoints))
         if self.classification:
+            known, held_out = (self._labelled_prompts(side) for side in (self.train, self.validation))
+            read = len(known[0]) + len(held_out[0])
+            self._total += read
             with self._timed("majority") as tick:
                 self._labels("majority", majority(self.train.answers, len(self.test)))
                 tick(len(self.test))
             train, validation = (LabelledTexts(side.texts, side.answers) for side in (self.train, self.validation))
             self._baseline("nearest_neighbour", lambda _: nearest_neighbour(train, validation, self.test.texts))
             self._baseline("tfidf_logreg", lambda _: tfidf_logreg(train, validation, self.test.texts))
-            known, held_out = (self._labelled_prompts(side) for side in (self.train, self.validation))
-            read = len(known[0]) + len(held_out[0])
-            self._total += read
             self._baseline(
                 "linear_probe",
                 lambda tick: linear_probe(self.model, known, held_out, self.records.prompts, tick),
