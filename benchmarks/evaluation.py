@@ -42,7 +42,7 @@ SENTENCES = [
     "Since last month the statement of my {} shows an amount that is not mine.",
     "On the phone they told me that my {} would be settled within two weeks.",
 ]
-SYSTEMS = ["majority", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned"]
+SYSTEMS = ["majority", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot", "fine_tuned"]
 NEW_TOKENS = 32
 
 

@@ -103,7 +103,7 @@ def measured(arguments: argparse.Namespace, home: Path, objective: str, log: log
         log.info("%s, seed %d: trained for %.0f s", objective, seed, training["metrics"]["seconds"])
     started = time.monotonic()
     train, validation = (LabelledTexts(side.texts, side.answers) for side in (evaluator.train, evaluator.validation))
-    predicted, confidence, _ = tfidf_logreg(train, validation, evaluator.test.texts)
+    (predicted, confidence, _), _ = tfidf_logreg(train, validation, evaluator.test.texts)
     tfidf_seconds = time.monotonic() - started
     beside = Evaluator(
         evaluator.use_case, lake.read_table(splits), None, evaluator.tokenizer, evaluator.renderer, "evaluation_report"

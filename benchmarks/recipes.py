@@ -91,6 +91,7 @@ SYSTEMS = {
     "tfidf": "tfidf_logreg",
     "few_shot": "base_few_shot",
     "zero_shot": "base_zero_shot",
+    "linear_probe": "linear_probe",
     "nearest": "nearest_neighbour",
     "majority": "majority",
 }

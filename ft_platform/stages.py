@@ -128,7 +128,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="data_science",
             kind="report",
-            version=4,
+            version=5,
             program="evaluate",
             starts="as_retraining",
         ),
@@ -174,7 +174,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "roi_report",
-            ("business", "gate.beats"),
+            ("business", "gate.beats", "gate.may_lose_to"),
             ("evaluation_report",),
             "shared",
             role="domain_expert",
@@ -280,7 +280,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="accountable",
             kind="report",
-            version=2,
+            version=3,
         ),
     ]
 }

@@ -85,6 +85,7 @@ def test_results_have_every_system_with_intervals(first, installed):
         "majority",
         "nearest_neighbour",
         "tfidf_logreg",
+        "linear_probe",
         "base_zero_shot",
         "base_few_shot",
         "fine_tuned",

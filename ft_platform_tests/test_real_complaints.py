@@ -91,7 +91,7 @@ def test_over_three_seeds_the_tuned_model_is_above_every_alternative(
             {"seeds": found["seeds"], "metrics": found["metrics"], "differences": found["differences"]}, indent=1
         )
     )
-    for system in ("majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot"):
+    for system in ("majority", "nearest_neighbour", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot"):
         gain = found["differences"][system]["macro_f1"]
         assert gain["value"] > 0 and gain["better_for"] == 3, (system, gain)
 

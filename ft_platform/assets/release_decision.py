@@ -56,6 +56,7 @@ def build(use_case: NamedUseCase) -> list:
             decision,
             reused=decision.id in before,
             rows=train_rows(lake, adapter_checkpoint),
+            **({"simpler_systems": found["simpler"]} if found["simpler"] else {}),
             decision=found["decision"],
             broken_rules=sum(not rule["passed"] and not rule["waiver"] for rule in found["rules"]),
             rules=dg.MetadataValue.md(_rules_table(found)),
@@ -71,11 +72,12 @@ def build(use_case: NamedUseCase) -> list:
     def accepted(lake: dg.ResourceParam[Lake], release_decision: ArtifactVersion) -> dg.AssetCheckResult:
         found = json.loads(lake.read_file(release_decision, "decision.json"))
         refusing = [ruling for ruling in found["rules"] if not ruling["passed"] and not ruling["waiver"]]
+        broken = "; ".join(f"{ruling['rule']}: {ruling['why']}" for ruling in refusing)
         return dg.AssetCheckResult(
             passed=found["decision"] == "accepted",
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={"broken_rules": len(refusing), "waivers": len(found["waivers"])},
-            description=vouch("; ".join(f"{ruling['rule']}: {ruling['why']}" for ruling in refusing)) or None,
+            description=vouch(" ".join(filter(None, [found["simpler"], broken]))) or None,
         )
 
     return [release_decision, accepted]

@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(found: dict[str, Any]) -> None:
+    if found["simpler"]:
+        print(found["simpler"])
     policy = found["policy"]
     print(
         f"{found['checkpoint']} of {found['use_case']}: {found['decision']}, under policy {policy['name']}"

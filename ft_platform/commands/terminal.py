@@ -28,6 +28,7 @@ SYSTEMS = {
     "majority": "majority class",
     "nearest_neighbour": "nearest train. record",
     "tfidf_logreg": "TF-IDF + log. regr.",
+    "linear_probe": "linear probe",
     "base_zero_shot": "base model, zero-shot",
     "base_few_shot": "base model, few-shot",
     "champion": "champion",
@@ -192,6 +193,8 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
 
 
 def _print_decision(decision: dict[str, Any], console: Console) -> None:
+    if decision["simpler"]:
+        console.print(decision["simpler"], soft_wrap=True)
     waived = f", waived: {', '.join(decision['waived'])}" if decision["waived"] else ""
     console.print(f"{decision['checkpoint']}: {decision['words']}{waived}", soft_wrap=True, markup=False)
     for rule, why in decision["broken"].items():

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,8 @@ from ft_platform.evaluation.systems.endpoint import PREFIX, UNREADABLE, ask, des
 from ft_platform.evaluation.systems.few_shot import few_shot_prompts
 from ft_platform.evaluation.systems.generation import answer_losses, generate
 from ft_platform.evaluation.systems.label_scoring import label_scores
+from ft_platform.evaluation.systems.linear_probe import linear_probe
+from ft_platform.evaluation.systems.logistic_regression import Answers
 from ft_platform.evaluation.systems.majority import majority
 from ft_platform.evaluation.systems.nearest_neighbour import nearest_neighbour
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
@@ -25,7 +27,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.rendering.renderer import Renderer, labels_of
+from ft_platform.models.rendering.renderer import AnswerTooLong, NotRendered, Renderer, labels_of
 from ft_platform.process import progress
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.evaluation import PromptedEndpoint
@@ -43,8 +45,8 @@ class Evaluated:
         records: the test records.
         outputs: by system, in the order of tables.
         seconds: by system.
-        answer_seconds: of these, what answering took; what a baseline needs to learn is in it, scoring of reference
-            answers is not.
+        answer_seconds: of these, what answering took; what a baseline needs to learn and scoring of reference answers
+            are not in it.
         info: what a reader wants to know about a system, e.g. the tuned settings of a baseline.
         beside: further tables of the artifact by file name.
         meanings: what sentences are compared by where groundedness is measured with an encoder.
@@ -100,25 +102,26 @@ class Evaluator:
         return settings.dtype, settings.quantization
 
     def base(self) -> Evaluated:
-        """Majority class, nearest neighbour and TF-IDF + logistic regression (classification), endpoints, and the base
-        model zero-shot and few-shot."""
-        # Five systems, or two that answer and are scored; and the endpoints.
-        self._total = len(self.test) * ((5 if self.classification else 4) + len(self.settings.endpoints))
+        """Majority class, nearest neighbour, TF-IDF + logistic regression and linear probe (classification), endpoints,
+        and the base model zero-shot and few-shot."""
+        # Six systems, of which the probe also reads what it learns from; or two that answer and are scored; and the
+        # endpoints.
+        self._total = len(self.test) * ((6 if self.classification else 4) + len(self.settings.endpoints))
         if self.classification:
+            known, held_out = (self._labelled_prompts(side) for side in (self.train, self.validation))
+            read = len(known[0]) + len(held_out[0])
+            self._total += read
             with self._timed("majority") as tick:
                 self._labels("majority", majority(self.train.answers, len(self.test)))
                 tick(len(self.test))
             train, validation = (LabelledTexts(side.texts, side.answers) for side in (self.train, self.validation))
-            with self._timed("nearest_neighbour") as tick:
-                predicted, chosen = nearest_neighbour(train, validation, self.test.texts)
-                self._labels("nearest_neighbour", predicted)
-                self.evaluated.info["nearest_neighbour"] = chosen
-                tick(len(self.test))
-            with self._timed("tfidf_logreg") as tick:
-                predicted, confidence, chosen = tfidf_logreg(train, validation, self.test.texts)
-                self._labels("tfidf_logreg", predicted, confidence)
-                self.evaluated.info["tfidf_logreg"] = chosen
-                tick(len(self.test))
+            self._baseline("nearest_neighbour", lambda _: nearest_neighbour(train, validation, self.test.texts))
+            self._baseline("tfidf_logreg", lambda _: tfidf_logreg(train, validation, self.test.texts))
+            self._baseline(
+                "linear_probe",
+                lambda tick: linear_probe(self.model, known, held_out, self.records.prompts, tick),
+                read + len(self.test),
+            )
         for endpoint in self.settings.endpoints:
             self._endpoint(endpoint)
         with self._timed("base_zero_shot") as tick:
@@ -138,6 +141,32 @@ class Evaluator:
         with self._timed(system) as tick:
             self._prompted(system, self.records.prompts, tick)
         return self.evaluated
+
+    def _baseline(
+        self,
+        system: str,
+        answers: Callable[[Callable[[int], None]], tuple[Answers, dict[str, Any]]],
+        rows: int | None = None,
+    ) -> None:
+        """A system that learns from the training records, and what was chosen on the validation split.
+
+        Args:
+            rows: how many records it has read in the end. Default: the test records.
+        """
+        with self._timed(system) as tick:
+            (predicted, confidence, seconds), self.evaluated.info[system] = answers(tick)
+            tick(rows or len(self.test))
+        self.evaluated.answer_seconds[system] = round(seconds, 3)
+        self._labels(system, predicted, confidence)
+
+    def _labelled_prompts(self, side: Side) -> tuple[list[list[int]], list[str]]:
+        """Prompts and labels of a side's records, without those that cannot be rendered."""
+        prompts, labels = [], []
+        for messages, label in zip(side.messages(), side.answers, strict=True):
+            with suppress(AnswerTooLong, NotRendered):
+                prompts.append(self.renderer.prompt_ids(messages, self.settings.max_prompt_tokens))
+                labels.append(label)
+        return prompts, labels
 
     def _endpoint(self, settings: PromptedEndpoint) -> None:
         """The model behind an endpoint, with the messages of `base_zero_shot`."""

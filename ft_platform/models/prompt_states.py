@@ -24,6 +24,32 @@ def prompt_states(
         return last_outputs(model, prompts, on_rows).numpy()
 
 
+def pooled_states(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    prefix: Sequence[int],
+    on_rows: Callable[[int], None] = lambda done: None,
+) -> dict[str, np.ndarray]:
+    """`{"mean", "last"}`: last hidden states of every prompt after the prefix, their mean and the one at the last
+    token. Shape `(prompts, width)` each, float32; one forward pass for each prompt.
+
+    Args:
+        model, on_rows: as of `prompt_states`.
+        prompts: one or more.
+        prefix: token ids that all prompts start with and none ends with.
+    """
+    from ft_platform.models.kernels.packed_forward import outputs_of
+
+    found: dict[int, tuple[Any, Any]] = {}
+    with _without_output_layer(model):
+        for row, states in outputs_of(model, prompts, prefix, on_rows, range):
+            found[row] = states.mean(dim=0).numpy(), states[-1].numpy()
+    return {
+        name: np.stack([found[row][place] for row in range(len(prompts))])
+        for place, name in enumerate(("mean", "last"))
+    }
+
+
 @contextmanager
 def _without_output_layer(model: Any) -> Iterator[None]:
     """Inside the block the output layer returns what it is given."""

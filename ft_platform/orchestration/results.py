@@ -37,8 +37,8 @@ def collect_results(
     are those of the evaluation report that the run made or used again, or that its fairness report or model card is
     about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
-    "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft list` does:
-    `succeeded, release refused`.
+    "simpler", "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft
+    list` does: `succeeded, release refused`.
     `unfinished_run` is the id of a newer run that has not ended, or None.
 
     Args:
@@ -155,6 +155,8 @@ def _decided(lake: Lake, name: str, decision_id: str | None) -> dict[str, Any] |
     waived = [waiver["rule"] for waiver in found["waivers"]]
     words = f"succeeded, {standing_of(lake, decision).words}"
     told = {"decision": found["decision"], "checkpoint": found["checkpoint"], "words": words}
+    # Decisions from before it was said have no such key.
+    told["simpler"] = found.get("simpler")
     return {**told, "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 

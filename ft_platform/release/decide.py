@@ -20,6 +20,7 @@ from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
+from ft_platform.release.simpler import simpler_systems
 from ft_platform.release.waivers import Waiver, in_force, without_effect
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
@@ -40,6 +41,7 @@ class Decision:
         evidence: what the rules were applied to.
         policy: of the installation, that the use case was judged under.
         without_effect: id of a waiver that has not ended and does not count -> why.
+        simpler: that systems which are no language model are at least as good (`simpler_systems`), which is said first.
     """
 
     use_case: str
@@ -48,6 +50,7 @@ class Decision:
     waivers: Mapping[str, Waiver]
     policy: Policy
     without_effect: Mapping[str, str]
+    simpler: str | None
 
     @property
     def accepted(self) -> bool:
@@ -69,6 +72,7 @@ class Decision:
         return {
             "use_case": self.use_case,
             "checkpoint": self.evidence.checkpoint.artifact_id,
+            "simpler": self.simpler,
             "decision": ACCEPTED if self.accepted else REFUSED,
             "policy": self.policy.to_dict(),
             "rules": [
@@ -107,7 +111,8 @@ def decide(
     before = champion(lake, use_case.name, beside=checkpoint)
     rulings = apply(rules_of(use_case, before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
-    return Decision(use_case.name, evidence, rulings, in_force(*of), use_case.policy, without_effect(*of))
+    simpler = simpler_systems(evidence, use_case.settings.gate)
+    return Decision(use_case.name, evidence, rulings, in_force(*of), use_case.policy, without_effect(*of), simpler)
 
 
 def newest_evidence(

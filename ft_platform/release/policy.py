@@ -7,14 +7,11 @@ from collections.abc import Iterator
 
 from ft_platform.governance.licences import licence_problems
 from ft_platform.settings.ceilings import Undercut, beyond
-from ft_platform.settings.gate import Gate
+from ft_platform.settings.gate import CLASSIFIERS
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
-
-MAJORITY = "majority"
-"""The system that answers with the commonest label; only classification has it."""
 
 
 def undercuts(settings: UseCase, policy: Policy) -> list[Undercut]:
@@ -24,7 +21,9 @@ def undercuts(settings: UseCase, policy: Policy) -> list[Undercut]:
 
 def beaten_systems(use_case: NamedUseCase) -> list[str]:
     """Systems that the model must beat: those of the use case, then those of the policy that it leaves out."""
-    return list(dict.fromkeys([*use_case.settings.gate.beats, *_asked(use_case.settings, use_case.policy)]))
+    settings = use_case.settings
+    own = settings.gate.must_beat(settings.task.kind)
+    return list(dict.fromkeys([*own, *_asked(settings, use_case.policy)]))
 
 
 def unapproved(use_case: NamedUseCase) -> dict[str, str]:
@@ -37,15 +36,30 @@ def unapproved(use_case: NamedUseCase) -> dict[str, str]:
 
 
 def _asked(settings: UseCase, policy: Policy) -> list[str]:
-    return [name for name in policy.beats if name != MAJORITY or settings.task.kind == "classification"]
+    return [name for name in policy.beats if name not in CLASSIFIERS or settings.task.kind == "classification"]
 
 
 def _beats(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
     gate, by = settings.gate, f"under policy {policy.title} of this installation"
-    missing = [name for name in _asked(settings, policy) if name not in gate.beats]
-    # The default, which `ft new` writes out, says nothing against the systems that the policy adds.
-    if missing and gate.beats != Gate().beats:
-        yield Undercut(("gate", "beats"), f"gate.beats must have {', '.join(missing)} {by}")
+    asked = _asked(settings, policy)
+    if forbidden := [name for name in asked if name in gate.may_lose_to]:
+        yield Undercut(
+            ("gate", "may_lose_to", forbidden[0]), f"gate.may_lose_to must not name {', '.join(forbidden)} {by}"
+        )
+    # Without a list of its own the use case has what the policy adds as well.
+    if gate.beats is not None and (
+        missing := [
+            name
+            for name in dict.fromkeys([*gate.must_beat(settings.task.kind), *asked])
+            if name not in (*gate.beats, *gate.may_lose_to)
+        ]
+    ):
+        unneeded = [name for name in missing if name not in asked]
+        reasons = f", or give a reason for {', '.join(unneeded)} in gate.may_lose_to" if unneeded else ""
+        yield Undercut(
+            ("gate", "beats"),
+            f"gate.beats must have {', '.join(missing)} {by}: leave gate.beats out, which asks for them{reasons}",
+        )
     if gate.metric and gate.metric not in policy.metrics:
         yield Undercut(
             ("gate", "metric"), f"gate.metric must be one of {', '.join(policy.metrics)} {by}, got {gate.metric}"

@@ -101,7 +101,7 @@ def _short(
         if not broken
         else f"It may not be released: {broken} of {len(found['rules'])} rules are broken."
     )
-    rows = [("Verdict", [verdict])]
+    rows = [("Verdict", [*([found["simpler"]] if found["simpler"] else []), verdict])]
     if evaluation:
         confidence = use_case.settings.evaluation.confidence
         counts = slice_metric(use_case) in plain_words.COUNTED

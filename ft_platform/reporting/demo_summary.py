@@ -8,7 +8,7 @@ from ft_platform.evaluation.systems import TITLES
 from ft_platform.lake.opening import open_lake
 from ft_platform.settings.environment import Environment
 
-SHOWN = ("base_zero_shot", "base_few_shot", "tfidf_logreg", "nearest_neighbour")
+SHOWN = ("base_zero_shot", "base_few_shot", "linear_probe", "tfidf_logreg", "nearest_neighbour")
 NEXT = {
     "ft ui": "lineage, checks, plots and the page of the decision",
     "ft demo --control": "the same with shuffled answers: the same rules must refuse it",
@@ -84,9 +84,11 @@ def _verdict(found: dict[str, Any], control: bool) -> list[str]:
         bad = "ACCEPTED, although the answers were shuffled: these rules cannot be relied on."
         return [bad if accepted else good]
     release, waived = f"Release of {found['decision']['checkpoint']}:", ", ".join(found["decision"]["waived"])
+    simpler = [found["decision"]["simpler"]] if found["decision"]["simpler"] else []
     if not accepted:
-        return [f"{release} refused by {broken}."]
+        return [*simpler, f"{release} refused by {broken}."]
     return [
+        *simpler,
         f"{release} accepted",
         f"Waived: {waived}." if waived else "Every rule of the policy holds, without a waiver.",
     ]

@@ -54,7 +54,9 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
         last = systems[-1]
         matrix = figures["confusion"][last]
         (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], matrix, last))
-        shown = [system for system in ("tfidf_logreg", "base_few_shot", "fine_tuned") if system in systems]
+        shown = [
+            system for system in ("tfidf_logreg", "linear_probe", "base_few_shot", "fine_tuned") if system in systems
+        ]
         (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
         if last in figures["calibration"]:
             (folder / "calibration.png").write_bytes(calibration_plot(figures["calibration"][last]))

@@ -6,13 +6,16 @@ from typing import Any
 
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.html import number
 from ft_platform.reporting.verdict import best_prompt, compared
 
 COUNTED = ("accuracy", "exact_match")
 """Metrics that are the share of records that are right."""
-BASELINE = "tfidf_logreg"
+BASELINES = {
+    "tfidf_logreg": ("a plain word-count model (TF-IDF)", "needs no language model"),
+    "linear_probe": ("a linear probe of the base model", "needs no fine-tuning"),
+}
+"""System -> what it is, and what it does without."""
 
 ADVICE = {
     "lineage": "Create the missing or outdated evidence: ft run {name}",
@@ -67,7 +70,7 @@ def quality(figures: Mapping[str, Any], people: float | None = None) -> str:
 
 
 def gain(figures: Mapping[str, Any], confidence: float) -> dict[str, Any]:
-    """`{"good", "text"}`: what fine-tuning gains over the best prompt, and over a plain word-count model."""
+    """`{"good", "text"}`: what fine-tuning gains over the best prompt, and over the baselines that learn."""
     main = metric(figures["main_metric"])
     prompt = best_prompt(figures["systems"], main)
     judged = _judged(figures, prompt, main, confidence)
@@ -80,7 +83,16 @@ def gain(figures: Mapping[str, Any], confidence: float) -> dict[str, Any]:
         text = f"Fine-tuning pays off: {_more(figures, prompt, main)} than the best prompt."
     else:
         text = f"Fine-tuning does not pay off: the best prompt gets {_more(figures, prompt, main, swapped=True)}."
-    return {"good": judged == "better", "text": f"{text}{_beside_baseline(figures, main, confidence)}"}
+    beside = [
+        {
+            "better": f"It also beats {name}, which {spares}.",
+            "worse": f"But {name} is better still, and {spares}.",
+            "not_distinguishable": f"But {name}, which {spares}, may be as good.",
+        }[_judged(figures, system, main, confidence)]
+        for system, (name, spares) in BASELINES.items()
+        if system in figures["differences"]
+    ]
+    return {"good": judged == "better", "text": " ".join([text, *beside])}
 
 
 def _judged(figures: Mapping[str, Any], system: str, main: Metric, confidence: float) -> str:
@@ -102,16 +114,6 @@ def _more(figures: Mapping[str, Any], system: str, main: Metric, swapped: bool =
     values = [number(figures["systems"][one][main.name]["value"]) for one in (FINE_TUNED, system)]
     first, second = reversed(values) if swapped else values
     return f"{'' if swapped else 'it has '}a better {main.title} ({first} instead of {second})"
-
-
-def _beside_baseline(figures: Mapping[str, Any], main: Metric, confidence: float) -> str:
-    if BASELINE not in figures["differences"]:
-        return ""
-    return {
-        "better": " It also beats a plain word-count model (TF-IDF), which needs no language model.",
-        "worse": " But a plain word-count model (TF-IDF) is better still, and needs no language model.",
-        "not_distinguishable": " But a plain word-count model (TF-IDF), which needs no language model, may be as good.",
-    }[_judged(figures, BASELINE, main, confidence)]
 
 
 def worse_for(slices: Sequence[Mapping[str, Any]], confidence: float, counts: bool) -> list[str]:
@@ -145,8 +147,9 @@ def next_after_evaluation(figures: Mapping[str, Any], confidence: float, name: s
         return ["Do not release it: use the prompt, or look for better training records.", read]
     if judged == "not_distinguishable":
         return ["Do not decide on this yet: add test records, or improve the training records and train again.", read]
-    if BASELINE in figures["differences"] and _judged(figures, BASELINE, main, confidence) != "better":
-        return [f"Ask whether {TITLES[BASELINE]} is enough for the task: it is cheaper to run.", read]
+    for system, (baseline, spares) in BASELINES.items():
+        if system in figures["differences"] and _judged(figures, system, main, confidence) != "better":
+            return [f"Ask whether {baseline} is enough for the task: it {spares}.", read]
     return [read, f"Then open the release decision: ft decide {name}"]
 
 

@@ -112,7 +112,8 @@ def per_label_plot(per_class: Mapping[str, Mapping[str, Mapping[str, float]]], s
         axes.set_yticks([place + 0.4 - height / 2 for place in range(len(labels))], names, fontsize=8)
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel="F1 (in brackets: test records)")
-        figure.legend(loc="outside lower center", ncols=len(systems), frameon=False)
+        # More than three names beside one another are cut off.
+        figure.legend(loc="outside lower center", ncols=len(systems) if len(systems) < 4 else 2, frameon=False)
     return buffer.getvalue()
 
 

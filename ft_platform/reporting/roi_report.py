@@ -32,7 +32,7 @@ def write_roi_report(folder: Path, draft: Draft, evaluation: ArtifactVersion, fo
         pictures["tornado"] = tornado_plot(found["sensitivity"], found["savings_per_month"]["value"], found["currency"])
         if found["investment"]:
             pictures["payback"] = payback_plot(found["savings_per_month"], found["investment"], found["currency"])
-    figures = read_metrics(draft.lake, evaluation)
+    figures, settings = read_metrics(draft.lake, evaluation), draft.use_case.settings
     write_report_page(
         folder,
         draft,
@@ -42,8 +42,8 @@ def write_roi_report(folder: Path, draft: Draft, evaluation: ArtifactVersion, fo
         quality=worth_paying_for(
             figures,
             metric(figures["main_metric"]),
-            draft.use_case.settings.gate.beats,
-            draft.use_case.settings.evaluation.confidence,
+            settings.gate.must_beat(settings.task.kind),
+            settings.evaluation.confidence,
         ),
         not_released=NOT_RELEASED,
         conclusion=conclusion(found),

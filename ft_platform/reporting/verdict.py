@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ft_platform.evaluation.metric import Metric, metric
+from ft_platform.evaluation.requests import taken
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.figure import short
@@ -144,6 +145,8 @@ def probability(p: float) -> str:
     return f"p = {p:.2g}" if p >= 0.001 else "p < 0.001"
 
 
+LEARNED = ("tfidf_logreg", "linear_probe")
+"""Baselines that learn from the training records and need no fine-tuning."""
 PROMPTED = ("base_zero_shot", "base_few_shot")
 ENDPOINT = "endpoint_"
 
@@ -169,7 +172,7 @@ def gain_over_prompting(figures: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: float) -> str:
-    """Whether fine-tuning is worth it on this evidence, against the best prompt and the cheapest alternative, with the
+    """Whether fine-tuning is worth it on this evidence, against the best prompt and the baselines that learn, with the
     reasons."""
     systems, differences, tests = figures["systems"], figures["differences"], figures["tests"]
     prompt = best_prompt(systems, main)
@@ -184,21 +187,17 @@ def fine_tune_or_prompt(figures: Mapping[str, Any], main: Metric, confidence: fl
             f" and only differences of {found['detectable']:.3f} and more would show."
         ),
     }[judged]
-    taken = figures["per_1000_requests"]
-    costs = f" 1,000 requests take {_taken(taken['fine_tuned'])} fine-tuned and {_taken(taken[prompt])} prompted."
-    cheap = "tfidf_logreg"
-    if cheap not in differences:
-        return answer + costs
-    against = differences[cheap][main.name]
-    told = compared(against, main, tests[cheap]["p_corrected"], confidence)
+    requests = figures["per_1000_requests"]
+    costs = f"1,000 requests take {taken(requests['fine_tuned'])} fine-tuned and {taken(requests[prompt])} prompted."
     unsure = f"has a {main.title} so close that {figures['test_rows']:,} test records do not show which is better"
-    words = {"better": "is worse", "worse": "is better still", "not_distinguishable": unsure}[told]
-    return f"{answer}{costs} {TITLES[cheap]}, in {_taken(taken[cheap])}, {words}."
-
-
-def _taken(one: Mapping[str, Any]) -> str:
-    money = "" if one["money"] is None else f" ({one['money']:.2f} {one['currency']})"
-    return f"{one['seconds']:,.1f} seconds{money}"
+    words = {"better": "is worse", "worse": "is better still", "not_distinguishable": unsure}
+    beside = [
+        f"{TITLES[cheap]}, in {taken(requests[cheap])},"
+        f" {words[compared(differences[cheap][main.name], main, tests[cheap]['p_corrected'], confidence)]}."
+        for cheap in LEARNED
+        if cheap in differences
+    ]
+    return " ".join([answer, costs, *beside])
 
 
 def slice_sentences(slices: Sequence[Mapping[str, Any]], confidence: float) -> list[str]:

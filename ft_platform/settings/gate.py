@@ -11,17 +11,44 @@ if TYPE_CHECKING:
 
 SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
 """Name of a system or of a metric."""
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=20, max_length=1000)]
+
+CHEAPER = ("majority", "nearest_neighbour", "tfidf_logreg")
+"""Systems that are far cheaper to run than a language model; only classification has them."""
+CLASSIFIERS = (*CHEAPER, "linear_probe")
+"""Systems that are no language model. A linear probe spares the training, but a request takes the same forward pass as
+with the fine-tuned model, so it is not among those that must be beaten unless somebody asks for it."""
+OF_EVERY_TASK = ("base_few_shot", "champion")
+
+
+def alternatives(kind: str) -> tuple[str, ...]:
+    """Systems that every model must beat unless a reason says otherwise.
+
+    Args:
+        kind: of the task.
+    """
+    return (*(CHEAPER if kind == "classification" else ()), *OF_EVERY_TASK)
 
 
 class Gate(Section):
     """Rules of `release_decision`. Missing, stale, broken or insufficient evidence refuses, whatever stands here."""
 
-    beats: list[SystemName] = Field(
-        default=["base_few_shot", "champion"],
+    beats: list[SystemName] | None = Field(
+        default=None,
         max_length=20,
         description=(
             "Systems that the fine-tuned model must beat on the test split, and over the seeds if"
-            " `seed_variation.seeds` is above 1. `champion`: the last accepted checkpoint, if there is one."
+            " `seed_variation.seeds` is above 1. Default: `base_few_shot`, `champion` (the last accepted checkpoint, if"
+            " there is one), and for classification those that are far cheaper to run: `majority`, `nearest_neighbour`"
+            " and `tfidf_logreg`. A list of your own must have them too, apart from those in `may_lose_to`."
+        ),
+    )
+    may_lose_to: dict[SystemName, Reason] = Field(
+        default_factory=dict,
+        max_length=20,
+        description=(
+            "System of the default of `beats` that the model need not beat -> the reason, in 20 characters or more."
+            " Under the default policy a person must approve it."
         ),
     )
     metric: SystemName | None = Field(
@@ -135,13 +162,18 @@ class Gate(Section):
     )
 
     @model_validator(mode="after")
-    def asks_for_quality(self) -> "Gate":
-        if not self.beats and not self.floors:
-            raise ValueError("`gate.beats` and `gate.floors` are both empty: any model would be good enough")
+    def reasons_contradict_nothing(self) -> "Gate":
+        if both := sorted({*(self.beats or [])} & {*self.may_lose_to}):
+            raise ValueError(f"`gate.may_lose_to` names {', '.join(both)}, and so does `gate.beats`: remove one")
         return self
 
+    def must_beat(self, kind: str) -> list[str]:
+        """Systems that the model must beat, also those that `beats` leaves out without a reason."""
+        named: list[str] = [*alternatives(kind), *(self.beats or [])]
+        return [name for name in dict.fromkeys(named) if name not in self.may_lose_to]
+
     def problems_with(self, fairness: "Fairness", kind: str) -> list[str]:
-        """Limits that nothing could be compared with, in sentences: they would hold nothing back.
+        """Limits that would hold nothing back, and exceptions from what nothing asks for, in sentences.
 
         Args:
             kind: of the task.
@@ -153,6 +185,13 @@ class Gate(Section):
         ]
         of_groups = [*of_labels, *(["max_amplification"] if self.max_amplification is not None else [])]
         found = [f"`gate.{name}` needs `task.kind: classification`" for name in of_labels if kind != "classification"]
+        if unknown := [name for name in self.may_lose_to if name not in alternatives(kind)]:
+            found.append(
+                f"`gate.may_lose_to` names {', '.join(unknown)}; of this kind of task it can name"
+                f" {', '.join(alternatives(kind))}"
+            )
+        if not self.must_beat(kind) and not self.floors:
+            found.append("`gate.may_lose_to` has every system and `gate.floors` none: any model would be good enough")
         if not fairness.sensitive_features:
             found += [f"`gate.{name}` needs `fairness.sensitive_features`" for name in of_groups]
         if self.max_flip_rate is not None and not fairness.swaps:

@@ -62,6 +62,7 @@ METRICS += ["answer_loss", "perplexity"]
 perfect for answers that are wrong."""
 APPROVALS = [
     "gate.without_sensitive_features",
+    "gate.may_lose_to",
     "fairness.small_groups",
     "privacy.without_quasi_identifiers",
     "privacy.left_out",
@@ -102,8 +103,8 @@ class Policy(Section):
         default=BEATS,
         max_length=20,
         description=(
-            "Systems that every model must beat, in addition to `gate.beats` of the use case (`majority` only for"
-            " classification)."
+            "Systems that every model must beat, in addition to `gate.beats` of the use case; `gate.may_lose_to` cannot"
+            " name them. Those that are no language model only for classification."
         ),
     )
     metrics: list[Name] = Field(

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 
 LONGEST_SHOWN_AT_ONCE = 1000
 """Characters of Markdown from which on Dagster's UI (1.13.27) shows a button in place of the text."""
-ALTERNATIVES = ("majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot")
+ALTERNATIVES = ("majority", "nearest_neighbour", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot")
 PICTURES = {
     "permitted_records": {"funnel"},
     "cleaned_records": {"funnel", "changes", "lengths"},
@@ -306,6 +306,8 @@ def test_the_real_reports_are_evidence_as_the_gate_reads_it(made: Made) -> None:
     are too few to attack."""
     found = json.loads(made.lake.read_file(made.version("release_decision"), "decision.json"))
     assert found["decision"] == "refused" and len(found["evidence"]) == 7
+    assert found["simpler"].startswith("You may not need this model: "), "words tell these records apart"
+    assert made.shown["release_decision"]["simpler_systems"].value == found["simpler"]
     broken = {rule["rule"]: rule["why"] for rule in found["rules"] if not rule["passed"]}
     assert not [why for why in broken.values() if "not valid evidence" in why]
     assert not [rule for rule in broken if rule.startswith("lineage/")]

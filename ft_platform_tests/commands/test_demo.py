@@ -16,10 +16,12 @@ from ft_platform.settings.environment import SHIPPED, Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
-SYSTEMS = ("nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot", "fine_tuned")
+SYSTEMS = ("nearest_neighbour", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot", "fine_tuned")
 
 
-def found(decision: str, broken: dict[str, str] | None = None, gain: float = 0.2) -> dict[str, Any]:
+def found(
+    decision: str, broken: dict[str, str] | None = None, gain: float = 0.2, simpler: str | None = None
+) -> dict[str, Any]:
     """What a run found, in the shape of `results.collect_results`."""
     figure = {"value": gain, "low": gain - 0.05, "high": gain + 0.05}
     return {
@@ -29,7 +31,13 @@ def found(decision: str, broken: dict[str, str] | None = None, gain: float = 0.2
         "systems": {system: {"macro_f1": {"value": 0.65, "low": 0.6, "high": 0.7}} for system in SYSTEMS},
         "differences": {system: {"macro_f1": figure} for system in SYSTEMS[:-1]},
         "per_1000_requests": {system: {"seconds": 39.4, "money": None, "currency": "EUR"} for system in SYSTEMS},
-        "decision": {"decision": decision, "checkpoint": "ckpt-1", "broken": broken or {}, "waived": []},
+        "decision": {
+            "decision": decision,
+            "checkpoint": "ckpt-1",
+            "broken": broken or {},
+            "waived": [],
+            "simpler": simpler,
+        },
     }
 
 
@@ -63,21 +71,21 @@ def test_it_runs_the_shipped_use_case_also_where_there_are_use_cases_of_ones_own
 def test_it_says_what_was_gained_what_it_cost_and_what_comes_next(ran: Callable[..., tuple[int, str, str]]) -> None:
     code, text, name = ran(found("accepted"))
     assert code == 0 and name == USE_CASE
-    for title in ("zero-shot", "few-shot", "TF-IDF", "Nearest training record"):
+    for title in ("zero-shot", "few-shot", "Linear probe", "TF-IDF", "Nearest training record"):
         assert title in text
-    assert text.count("+0.200 (+0.150 to +0.250)  better") == 4
+    assert text.count("+0.200 (+0.150 to +0.250)  better") == 5
     assert "1,000 answers take 39 s" in text
     assert "Release of ckpt-1: accepted\nEvery rule of the policy holds, without a waiver." in text
     assert len(text.split("Next:")[1].strip().splitlines()) == 3
 
 
 def test_a_gain_that_may_be_chance_is_not_called_better(ran: Callable[..., tuple[int, str, str]]) -> None:
-    assert ran(found("refused", {"beats/base_few_shot": "a tie"}, gain=0.02))[1].count("cannot be told apart") == 4
+    assert ran(found("refused", {"beats/base_few_shot": "a tie"}, gain=0.02))[1].count("cannot be told apart") == 5
 
 
 def test_it_fails_where_the_release_is_refused(ran: Callable[..., tuple[int, str, str]]) -> None:
-    code, text, _ = ran(found("refused", {"forgetting": "x"}))
-    assert code == 1 and "Release of ckpt-1: refused by forgetting." in text
+    code, text, _ = ran(found("refused", {"forgetting": "x"}, simpler="You may not need it."))
+    assert code == 1 and "You may not need it.\nRelease of ckpt-1: refused by forgetting." in text
 
 
 def test_the_control_succeeds_where_it_is_refused_and_fails_where_it_is_accepted(

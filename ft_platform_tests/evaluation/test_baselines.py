@@ -29,22 +29,24 @@ def test_majority_is_the_most_frequent_label_and_the_first_by_name_of_equals() -
 
 def test_tfidf_learns_what_words_tell_and_gives_the_same_answers_again() -> None:
     train, validation, test = labelled(200, 1), labelled(50, 2), labelled(60, 3)
-    predicted, confidence, chosen = tfidf_logreg(train, validation, test.texts)
-    assert predicted == test.labels
+    (predicted, confidence, seconds), chosen = tfidf_logreg(train, validation, test.texts)
+    assert predicted == test.labels and seconds > 0 and confidence is not None
     assert chosen["validation_macro_f1"] == 1.0 and len(confidence) == 60 and all(0.5 < c <= 1 for c in confidence)
-    assert tfidf_logreg(train, validation, test.texts)[0] == predicted
+    assert tfidf_logreg(train, validation, test.texts)[0][0] == predicted
 
 
 def test_tfidf_works_without_a_validation_split() -> None:
-    predicted, *_ = tfidf_logreg(labelled(100, 1), LabelledTexts([], []), ["swipe and pin"])
+    (predicted, *_), _ = tfidf_logreg(labelled(100, 1), LabelledTexts([], []), ["swipe and pin"])
     assert predicted == ["card"]
 
 
 def test_the_nearest_neighbour_knows_what_it_has_seen_by_heart_and_nothing_else() -> None:
     train = LabelledTexts(["red apple", "green pear", "old car", "new bus"], ["fruit", "fruit", "vehicle", "vehicle"])
-    predicted, chosen = nearest_neighbour(train, LabelledTexts([], []), ["a green pear please", "the old car again"])
+    (predicted, *_), chosen = nearest_neighbour(
+        train, LabelledTexts([], []), ["a green pear please", "the old car again"]
+    )
     assert predicted == ["fruit", "vehicle"] and chosen["neighbours"] == 1
-    assert nearest_neighbour(train, LabelledTexts([], []), ["what about plums"])[0] == ["fruit"], (
+    assert nearest_neighbour(train, LabelledTexts([], []), ["what about plums"])[0][0] == ["fruit"], (
         "no word in common: the first record, no error"
     )
 
@@ -52,8 +54,10 @@ def test_the_nearest_neighbour_knows_what_it_has_seen_by_heart_and_nothing_else(
 def test_neighbours_vote_where_the_validation_split_says_so() -> None:
     texts = ["pay bill", *["pay bill now"] * 9, *["my rate"] * 9]
     train = LabelledTexts(texts, ["wrong", *["bill"] * 9, *["rate"] * 9])
-    assert nearest_neighbour(train, LabelledTexts([], []), ["pay bill"])[0] == ["wrong"]
-    predicted, chosen = nearest_neighbour(train, LabelledTexts(["pay bill", "my rate"], ["bill", "rate"]), ["pay bill"])
+    assert nearest_neighbour(train, LabelledTexts([], []), ["pay bill"])[0][0] == ["wrong"]
+    (predicted, *_), chosen = nearest_neighbour(
+        train, LabelledTexts(["pay bill", "my rate"], ["bill", "rate"]), ["pay bill"]
+    )
     assert predicted == ["bill"] and chosen["neighbours"] == 5 and chosen["validation_macro_f1"] == 1.0
 
 

@@ -119,7 +119,15 @@ def test_labels_are_read_counted_and_paid_for(
     with caplog.at_level(logging.DEBUG):
         report = publish_base_evaluation(lake, environment, use_case, splits)
     figures = read_metrics(lake, report)
-    expected = ["majority", "nearest_neighbour", "tfidf_logreg", "endpoint_other", "base_zero_shot", "base_few_shot"]
+    expected = [
+        "majority",
+        "nearest_neighbour",
+        "tfidf_logreg",
+        "linear_probe",
+        "endpoint_other",
+        "base_zero_shot",
+        "base_few_shot",
+    ]
     assert list(figures["systems"]) == expected
     predictions = rows_of(read_predictions(lake, report), "endpoint_other")
     truth = predictions["label"].to_pylist()

@@ -81,7 +81,7 @@ def test_labels_are_read_from_what_is_written_and_unreadable_answers_are_counted
 
 def test_there_is_no_confidence_and_the_report_says_so(case: TinyCase) -> None:
     figures = read_metrics(case.lake, case.report)
-    assert set(figures["calibration"]) == {"tfidf_logreg"}, "the baseline still has its probabilities"
+    assert set(figures["calibration"]) == {"tfidf_logreg", "linear_probe"}, "baselines still have probabilities"
     page, files = case.lake.read_file(case.report, "report.html").decode(), case.lake.manifest(case.report).files
     assert "calibration.png" not in files and "confusion_matrix.png" in files
     assert "which has no confidence" in page and "The model wrote its labels as free text." in page

@@ -25,6 +25,7 @@ SYSTEMS = {
         "majority",
         "nearest_neighbour",
         "tfidf_logreg",
+        "linear_probe",
         "base_zero_shot",
         "base_few_shot",
         "fine_tuned",
@@ -163,7 +164,8 @@ def test_progress_counts_to_the_end_and_names_the_system(classified: TinyCase, t
             "base_evaluation",
         ).base()
     assert [u.done for u in updates] == sorted(u.done for u in updates)
-    assert updates[-1].done == updates[-1].total == 5 * 12
+    # Six systems, and 48 records that the linear probe learns from.
+    assert updates[-1].done == 6 * 12 + 48 and {u.total for u in updates} == {6 * 12 + 48}
     assert {u.fields["system"] for u in updates} == set(SYSTEMS["classification"][:-1])
     assert {(u.stage, u.unit) for u in updates} == {("base_evaluation", "examples")}
 

@@ -45,7 +45,7 @@ def test_started_by_hand_it_publishes_the_base_evaluation(tmp_path: Path) -> Non
     artifact = json.loads(done.stdout[done.stdout.index("{") :])["artifact"]
     published = lake.artifact("complaints", "base_evaluation", artifact["artifact_id"])
     assert published is not None and published.content_hash == artifact["content_hash"]
-    expected = ["majority", "nearest_neighbour", "tfidf_logreg", "base_zero_shot", "base_few_shot"]
+    expected = ["majority", "nearest_neighbour", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_few_shot"]
     assert list(read_metrics(lake, published)["systems"]) == expected
     assert CANARY not in done.stdout + done.stderr
 

@@ -21,6 +21,7 @@ from ft_platform.release.rule import rules_of
 from ft_platform.release.schema import Shown
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.gate import CHEAPER, alternatives
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform_tests.release.evidence_case import (
@@ -517,16 +518,18 @@ def test_of_three_features_every_pair_needs_evidence_and_the_widest_gap_is_told(
 
 
 SEEDS = {"seed_variation": {"seeds": 3}}
-ASKS_FOR_NO_SYSTEM = Policy(name="tests", beats=[])
+SEED_RULES = {"seeds", *(f"seeds/{system}" for system in (*CHEAPER, "base_few_shot"))}
+ASKS_FOR_NO_SYSTEM = Policy(name="tests", beats=[], approvals=[])
+MAY_LOSE = dict.fromkeys(alternatives("classification"), "It is a test of the gate, not of a model.")
 
 
 def test_seeds_that_were_asked_for_and_not_trained_refuse_whatever_the_gate_asks_for(tmp_path):
-    for gate in ({}, {"beats": [], "floors": {"macro_f1": 0.5}}):
+    for gate, rules in (({}, SEED_RULES), ({"may_lose_to": MAY_LOSE, "floors": {"macro_f1": 0.5}}, {"seeds"})):
         case = EvidenceCase(
             tmp_path / str(len(gate)), {**SEEDS, "gate": gate}, left_out={"seed_variation"}, policy=ASKS_FOR_NO_SYSTEM
         ).publish()
         found = broken(case.decide())
-        assert set(found) == {"seeds", *(f"seeds/{system}" for system in gate.get("beats", ["base_few_shot"]))}
+        assert set(found) == rules
         assert "there is no seed_variation of this checkpoint" in found["seeds"]
 
 
@@ -560,12 +563,12 @@ def test_stale_evidence_about_seeds_refuses(tmp_path, fault):
         "more seeds": "settings or code of seed_variation changed",
     }
     found = broken(case.decide())
-    assert set(found) == {"seeds", "seeds/base_few_shot"} and words[fault] in found["seeds"]
+    assert set(found) == SEED_RULES and words[fault] in found["seeds"]
 
 
 def test_over_seeds_the_margin_and_the_direction_of_the_metric_count_too(tmp_path):
     assert set(EvidenceCase(tmp_path, {**SEEDS, "gate": {"margin": 0.14}}).refusing()) == set()
-    assert set(EvidenceCase(tmp_path, {**SEEDS, "gate": {"margin": 0.16}}).refusing()) == {"seeds/base_few_shot"}
+    assert set(EvidenceCase(tmp_path, {**SEEDS, "gate": {"margin": 0.16}}).refusing()) == SEED_RULES - {"seeds"}
 
 
 def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
@@ -756,9 +759,9 @@ def test_what_a_label_scorer_can_lose_is_labels_that_the_champion_has_right(tmp_
 
 
 def test_a_gate_that_asks_nothing_of_the_quality_is_no_gate(tmp_path):
-    with pytest.raises(ValueError, match=r"gate.beats. and .gate.floors. are both empty"):
-        EvidenceCase(tmp_path, {"gate": {"beats": []}}).refusing()
-    attributes = {"gate": {"beats": [], "floors": {"macro_f1": 0.5}}}
+    with pytest.raises(ValueError, match="any model would be good enough"):
+        EvidenceCase(tmp_path, {"gate": {"may_lose_to": MAY_LOSE}}).refusing()
+    attributes = {"gate": {"may_lose_to": MAY_LOSE, "floors": {"macro_f1": 0.5}}}
     assert EvidenceCase(tmp_path, attributes, policy=ASKS_FOR_NO_SYSTEM).refusing() == {}
 
 

@@ -12,30 +12,47 @@ from ft_platform.cli import main
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.rehearsal.file_problems import look_closer
-from ft_platform.release.policy import undercuts
+from ft_platform.release.policy import beaten_systems, undercuts
 from ft_platform.release.waivers import grant
 from ft_platform.settings.ceilings import capped
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.gate import CHEAPER, alternatives
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
 from ft_platform.settings.source import Limits
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.use_case.fields import fields
 from ft_platform.use_case.file import find_use_cases, load_use_case
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, good_figures
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures
 
 DEFS = Path(__file__).parent.parent.parent / "ft_platform" / "defs"
 REASON = {
     "fairness": {"sensitive_features": []},
     "gate": {"without_sensitive_features": "The records hold parts of machines, no persons."},
 }
+WHY = "Its answers cannot be served by the department's servers."
 UNDERCUTS: list[tuple[dict[str, Any], str]] = [
     (
         {"gate": {"beats": [], "floors": {"accuracy": 0.0}}},
-        "gate.beats must have majority, base_few_shot, champion under policy default 1",
+        "gate.beats must have majority, nearest_neighbour, tfidf_logreg, base_few_shot, champion under policy"
+        " default 1 of this installation: leave gate.beats out, which asks for them, or give a reason for"
+        " nearest_neighbour, tfidf_logreg in gate.may_lose_to",
     ),
-    ({"gate": {"beats": ["majority"]}}, "gate.beats must have base_few_shot, champion"),
+    (
+        {"gate": {"beats": [*CHEAPER]}},
+        "gate.beats must have base_few_shot, champion under policy default 1 of this installation: leave gate.beats"
+        " out, which asks for them",
+    ),
+    (
+        {"gate": {"beats": ["base_few_shot", "champion"], "may_lose_to": {"tfidf_logreg": WHY}}},
+        "gate.beats must have majority, nearest_neighbour under policy default 1",
+    ),
+    (
+        {"gate": {"may_lose_to": {"champion": WHY}}},
+        "gate.may_lose_to must not name champion under policy default 1",
+    ),
     ({"gate": {"metric": "refusal_rate"}}, "gate.metric must be one of"),
     (
         {"attacks": {"max_membership_auc": 1.0}},
@@ -94,7 +111,8 @@ def settings(**changes: Any) -> UseCase:
 
 
 def test_the_defaults_of_the_file_keep_the_default_policy() -> None:
-    for written_out in ({}, {"gate": {"beats": ["base_few_shot", "champion"]}}):
+    every = [*alternatives("classification"), "endpoint_other"]
+    for written_out in ({}, {"gate": {"beats": every}}, {"gate": {"may_lose_to": {"tfidf_logreg": WHY}}}):
         assert undercuts(settings(**written_out), Policy()) == []
     for path in {**AT_MOST, **AT_LEAST}:
         assert path in fields(), path
@@ -199,6 +217,7 @@ def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_
         {},
         {"gate": {"beats": ["base_few_shot", "champion"]}},
         {"gate": {"beats": [], "floors": {"macro_f1": 0.0}}},
+        {"gate": {"may_lose_to": {"majority": WHY}}},
     ):
         tie = changed(
             good_figures(), "evaluation_report", ("differences", "majority", "macro_f1"), difference(0.0, 0.0)
@@ -206,10 +225,101 @@ def test_a_model_that_equals_the_majority_class_is_refused_whatever_it_need_not_
         assert "a tie" in EvidenceCase(tmp_path, attributes, tie).refusing()["beats/majority"]
 
 
-def test_a_task_without_labels_has_no_majority_class_to_beat(tmp_path: Path) -> None:
-    record = {"id": "id", "text": "text", "answer": "label", "consent": "consent"}
-    attributes = {"task": {"kind": "generation", "instruction": "Help."}, "record": record}
-    assert "beats/majority" not in EvidenceCase(tmp_path, attributes).refusing()
+GENERATION = {
+    "task": {"kind": "generation", "instruction": "Help."},
+    "record": {"id": "id", "text": "text", "answer": "label", "consent": "consent", "features": {"region": "region"}},
+}
+
+
+def named(**attributes: Any) -> NamedUseCase:
+    return NamedUseCase(name="complaints", settings=settings(**attributes))
+
+
+def test_what_must_be_beaten_follows_from_the_kind_of_the_task() -> None:
+    everywhere = ["base_few_shot", "champion"]
+    assert beaten_systems(named()) == [*CHEAPER, *everywhere]
+    assert beaten_systems(named(**GENERATION)) == everywhere, "there is no label to count or to learn"
+    assert undercuts(settings(**GENERATION, gate={"beats": everywhere}), Policy()) == []
+    own = ["linear_probe", "endpoint_other"]
+    assert beaten_systems(named(gate={"beats": own})) == [*CHEAPER, *everywhere, *own]
+    asked = NamedUseCase(name="complaints", settings=settings(), policy=Policy(name="bank", beats=["linear_probe"]))
+    assert beaten_systems(asked) == [*CHEAPER, *everywhere, "linear_probe"]
+    without_labels = asked.model_copy(update={"settings": settings(**GENERATION)})
+    assert beaten_systems(without_labels) == everywhere
+
+
+@pytest.mark.parametrize("system", CHEAPER)
+def test_a_model_that_a_cheaper_system_equals_is_refused_also_where_the_file_only_leaves_it_out(
+    system: str, tmp_path: Path
+) -> None:
+    tie = changed(good_figures(), "evaluation_report", ("differences", system, "macro_f1"), difference(0.0, 0.1))
+    for gate in ({}, {"beats": ["base_few_shot", "champion"]}):
+        refusing = EvidenceCase(tmp_path, {"gate": gate}, tie).refusing()
+        assert "a tie" in refusing[f"beats/{system}"] and ("policy" in refusing) == bool(gate)
+    unmeasured = changed(good_figures(), "evaluation_report", ("differences", system), ...)
+    assert "Not proven" in EvidenceCase(tmp_path, {}, unmeasured).refusing()[f"beats/{system}"]
+
+
+def test_a_system_that_the_model_may_lose_to_refuses_nothing_and_its_reason_needs_a_person(tmp_path: Path) -> None:
+    lost = changed(good_figures(), "evaluation_report", ("differences", "tfidf_logreg", "macro_f1"), difference(-0.1))
+    lost = changed(lost, "evaluation_report", ("systems", "tfidf_logreg", "macro_f1"), figure(0.95))
+    case = EvidenceCase(tmp_path, {"gate": {"may_lose_to": {"tfidf_logreg": WHY}}}, lost).publish()
+    day = {"today": date(2026, 3, 1)}
+    (ruling,) = case.decide(**day).refusing
+    assert ruling.rule.startswith("approval/gate.may_lose_to@")
+    assert not [one for one in case.decide(**day).rulings if one.rule == "beats/tfidf_logreg"]
+    grant(case.lake, case.use_case, case.versions["adapter_checkpoint"], ruling, **words("ana.ruiz@example.org"))
+    decision = case.decide(**day)
+    assert decision.accepted
+    assert "TF-IDF + logistic regression reaches Macro F1 0.950" in (decision.simpler or ""), "it is said all the same"
+
+
+def test_what_the_policy_asks_to_be_beaten_stays_whatever_the_reason(tmp_path: Path) -> None:
+    attributes = {"gate": {"may_lose_to": {"tfidf_logreg": WHY}}}
+    own = Policy(name="bank", beats=["tfidf_logreg"], approvals=[])
+    tie = changed(good_figures(), "evaluation_report", ("differences", "tfidf_logreg", "macro_f1"), difference(0.0))
+    refusing = EvidenceCase(tmp_path, attributes, tie, policy=own).refusing()
+    assert refusing.keys() == {"policy", "beats/tfidf_logreg"}
+    assert "gate.may_lose_to must not name tfidf_logreg under policy bank 1" in refusing["policy"]
+    free = Policy(name="bank", beats=[], approvals=[])
+    assert EvidenceCase(tmp_path, attributes, tie, policy=free).refusing() == {}, (
+        "an installation that trusts its files"
+    )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ({"gate": {"may_lose_to": {"tfidf_logreg": WHY}}, **GENERATION}, "can name base_few_shot, champion"),
+        ({"gate": {"may_lose_to": {"endpoint_other": WHY}}}, "names endpoint_other; of this kind of task"),
+        ({"gate": {"may_lose_to": {"majority": WHY}, "beats": ["majority"]}}, "and so does `gate.beats`"),
+        ({"gate": {"may_lose_to": {"majority": "why not"}}}, "at least 20 characters"),
+    ],
+)
+def test_an_exception_from_nothing_or_without_a_reason_is_no_setting(attributes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        settings(**attributes)
+
+
+def test_check_names_what_a_list_leaves_out_with_its_line_and_the_next_step(
+    environment: Environment, monkeypatch: Any, capsys: Any
+) -> None:
+    gate: dict[str, Any] = {"beats": ["majority", "nearest_neighbour", "base_few_shot", "champion"]}
+    attributes = {**EvidenceCase(environment.home).publish().attributes_used, "gate": gate}
+    file = write_use_case(environment.defs, "complaints", attributes)
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "beats:" in text)
+    for name, value in {"FT_HOME": environment.home, "FT_DEFS": environment.defs}.items():
+        monkeypatch.setenv(name, str(value))
+    assert main(["check", "--files"]) == 1
+    told = capsys.readouterr().err
+    assert (
+        "gate.beats must have tfidf_logreg under policy default 1 of this installation: leave gate.beats out, which"
+        f" asks for them, or give a reason for tfidf_logreg in gate.may_lose_to ({file}:{line})"
+    ) in told
+    write_use_case(
+        environment.defs, "complaints", {**attributes, "gate": {**gate, "may_lose_to": {"tfidf_logreg": WHY}}}
+    )
+    assert main(["check", "--files"]) == 0
 
 
 def test_every_decision_names_its_policy_and_another_policy_is_another_decision(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""The systems that are compared: baselines without a model, the base model by prompting, the champion, the fine-tuned
-model."""
+"""The systems that are compared: baselines, the base model by prompting, the champion, the fine-tuned model."""
 
 TITLES = {
     "majority": "Majority class",
     "nearest_neighbour": "Nearest training record",
     "tfidf_logreg": "TF-IDF + logistic regression",
+    "linear_probe": "Linear probe of the base model",
     "base_zero_shot": "Base model, zero-shot",
     "base_few_shot": "Base model, few-shot",
     "champion": "Champion",

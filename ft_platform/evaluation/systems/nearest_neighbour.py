@@ -1,6 +1,7 @@
 """The label of the most similar training record: what a model would be worth that had only learned its training records
 by heart."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.outputs import LabelOutputs
+from ft_platform.evaluation.systems.logistic_regression import Answers
 from ft_platform.evaluation.systems.tfidf import tfidf_vectorizer
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
 
@@ -18,8 +20,8 @@ QUESTIONS_AT_ONCE = 256
 
 def nearest_neighbour(
     train: LabelledTexts, validation: LabelledTexts, test_texts: list[str]
-) -> tuple[list[str], dict[str, Any]]:
-    """One label per test record, and the number of neighbours with the best macro-F1 on the validation split.
+) -> tuple[Answers, dict[str, Any]]:
+    """The answers to the test records, and the number of neighbours with the best macro-F1 on the validation split.
 
     Similarity is the cosine of TF-IDF vectors, as for the examples of few-shot prompts. Of labels with equal votes that
     of the more similar record wins."""
@@ -36,8 +38,10 @@ def nearest_neighbour(
             for count in counts
         ]
     best = max(range(len(counts)), key=lambda place: (scores[place], -place))
-    nearest = _nearest(vectorizer.transform(test_texts), known, counts[best])
-    return _voted(labels[nearest]), {"neighbours": counts[best], "validation_macro_f1": scores[best]}
+    started = time.monotonic()
+    predicted = _voted(labels[_nearest(vectorizer.transform(test_texts), known, counts[best])])
+    answers = (predicted, None, time.monotonic() - started)
+    return answers, {"neighbours": counts[best], "validation_macro_f1": scores[best]}
 
 
 def _nearest(questions: Any, known: Any, count: int) -> np.ndarray:

@@ -124,19 +124,38 @@ def last_outputs(
     """
     if not prompts:
         return torch.empty(0, 0)
+    found = dict(outputs_of(model, prompts, shared_start(prompts), on_rows, lambda length: [length - 1]))
+    return torch.stack([found[row][0] for row in range(len(prompts))])
+
+
+def outputs_of(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    prefix: Sequence[int],
+    on_rows: Callable[[int], None],
+    places: Callable[[int], Sequence[int]],
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """What the output layer makes of some tokens of every prompt: row and `(places, outputs)`, float32, on the CPU, the
+    shortest prompts first.
+
+    Args:
+        prefix: token ids that all prompts start with and none ends with; computed once for each pass.
+        on_rows: called with the number of prompts done.
+        places: from how many tokens a prompt has after the prefix to which of them are wanted.
+    """
     forward = padded_forward if packing_problem(model) else packed_forward
-    prefix = shared_start(prompts)
     rests = [prompt[len(prefix) :] for prompt in prompts]
     order = sorted(range(len(rests)), key=lambda row: (len(rests[row]), row))
-    found: dict[int, torch.Tensor] = {}
+    done = 0
     for batch in batches_of([len(rests[row]) for row in order], PASS_TOKENS):
         rows = [order[place] for place in batch]
-        keep = [(number, len(rests[row]) - 1) for number, row in enumerate(rows)]
+        wanted = [places(len(rests[row])) for row in rows]
+        keep = [(number, place) for number, one in enumerate(wanted) for place in one]
         with torch.inference_mode():
             outputs = forward(model, [Segment(rests[row]) for row in rows], prefix, keep).float().cpu()
-        found |= zip(rows, outputs, strict=True)
-        on_rows(len(found))
-    return torch.stack([found[row] for row in range(len(prompts))])
+        yield from zip(rows, outputs.split([len(one) for one in wanted]), strict=True)
+        done += len(rows)
+        on_rows(done)
 
 
 def continuation_log_probabilities(

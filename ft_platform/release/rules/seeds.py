@@ -10,6 +10,7 @@ from ft_platform.experiments.inputs import seeds_of
 from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.figures import named, shown
 from ft_platform.release.gains import CHAMPION, gained, known_metric, none_to_beat, require_champion
+from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence, SeedEvidence
 from ft_platform.use_case.named import NamedUseCase
@@ -24,7 +25,7 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
         f"trained with {len(seeds)} seeds, each evaluated on the test split",
         lambda found: _spread(found, gate.metric, seeds),
     )
-    for system in gate.beats:
+    for system in beaten_systems(use_case):
         better = f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}"
         needed = f"{better} on average of {len(seeds)} seeds, with the whole interval over seeds and test records"
         if system == CHAMPION and champion is None:

@@ -98,9 +98,12 @@ def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
     """Attributes of a file with one setting below the default policy, and the name of its field."""
     attributes: dict[str, Any] = {**minimal_attributes("x.csv")}
     limits = random.choice([AT_MOST, AT_LEAST])
-    choice = random.choice(["beats", "metric", "suites", *limits])
+    choice = random.choice(["beats", "may_lose_to", "metric", "suites", *limits])
     if choice == "beats":
         attributes["gate"] = {"beats": random.choice([[], ["tfidf_logreg"], ["majority"]]), "floors": {"accuracy": 0.0}}
+    elif choice == "may_lose_to":
+        lost = random.choice(["majority", "base_few_shot", "champion"])
+        attributes["gate"] = {"may_lose_to": {lost: "It was faster to leave it out."}}
     elif choice == "metric":
         attributes["gate"] = {
             "metric": random.choice(["refusal_rate", "json_validity", "length_error", "macro_precision"])
@@ -320,7 +323,7 @@ AREA = Area(
     defences={
         "policy_check": _off("release.policy.undercuts", "rehearsal.file_problems.undercuts", by=lambda *_: []),
         "policy_rule": _off("release.rules.policy.undercuts", by=lambda *_: []),
-        "policy_beats": _off("release.rules.beats.beaten_systems", by=lambda case: case.settings.gate.beats),
+        "policy_beats": _off("release.rules.beats.beaten_systems", by=lambda case: case.settings.gate.beats or []),
         "policy_approvals": _off("release.rules.approval.unapproved", by=lambda *_: {}),
         "accepted_licences": _off("governance.licences.licence_problems", by=lambda *_: []),
         "waiver_persons": _off("release.waivers.who_may_waive", by=lambda _case, _rule, name: name),

@@ -1,0 +1,97 @@
+"""A decision says first which simpler system is at least as good, with both values and what each costs to run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ft_platform.cli import main
+from ft_platform.commands.terminal import print_summary
+from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures
+
+
+def figures(**values: float) -> dict[str, Any]:
+    """Evidence in which systems have these macro-F1; the fine-tuned model has 0.9."""
+    found = good_figures()
+    for system, value in values.items():
+        found = changed(found, "evaluation_report", ("systems", system, "macro_f1"), figure(value))
+        found = changed(found, "evaluation_report", ("differences", system, "macro_f1"), difference(0.9 - value))
+    taken = {"seconds": 0.04, "money": None, "currency": "EUR"}
+    return changed(found, "evaluation_report", ("per_1000_requests", "tfidf_logreg"), taken)
+
+
+WINS = (
+    "You may not need this model: TF-IDF + logistic regression reaches Macro F1 0.950 and takes 0.04 seconds for 1,000"
+    " requests; the fine-tuned model reaches 0.900 and takes 40.0 seconds (0.50 EUR) for 1,000 requests."
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, None),
+        ({"tfidf_logreg": 0.899}, None),
+        ({"base_few_shot": 0.95, "champion": 0.95}, None),  # language models
+        ({"tfidf_logreg": 0.95}, WINS),
+        (
+            {"linear_probe": 0.9},
+            "Linear probe of the base model reaches Macro F1 0.900 and takes 40.0 seconds (0.50 EUR) for 1,000",
+        ),
+        (
+            {"tfidf_logreg": 0.91, "linear_probe": 0.93, "majority": 0.9},
+            "Linear probe of the base model reaches Macro F1 0.930 and takes 40.0 seconds (0.50 EUR) for 1,000"
+            " requests; TF-IDF + logistic regression reaches Macro F1 0.910 and takes 0.04 seconds",
+        ),
+    ],
+)
+def test_values_and_costs_are_named_the_best_system_first(
+    values: dict[str, float], words: str | None, tmp_path: Path
+) -> None:
+    said = EvidenceCase(tmp_path, figures=figures(**values)).publish().decide().simpler
+    assert said is None if words is None else words in (said or "")
+
+
+def test_the_metric_of_the_gate_counts(tmp_path: Path) -> None:
+    found = changed(
+        figures(tfidf_logreg=0.95), "evaluation_report", ("systems", "tfidf_logreg", "accuracy"), figure(0.5)
+    )
+    case = EvidenceCase(tmp_path, {"gate": {"metric": "accuracy"}}, found).publish()
+    assert case.decide().simpler is None
+
+
+def test_evidence_that_may_not_be_relied_on_says_nothing(tmp_path: Path) -> None:
+    case = EvidenceCase(tmp_path, figures=figures(tfidf_logreg=0.95)).publish()
+    file = Path(case.lake.path_of("shared", "complaints", "evaluation_report", "evaluation_report", "metrics.json"))
+    file.write_text(file.read_text() + " ")
+    assert case.decide().simpler is None
+
+
+def test_the_command_the_decision_and_its_page_say_it_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = EvidenceCase(tmp_path, figures=figures(tfidf_logreg=0.95)).publish()
+    write_use_case(tmp_path / "defs", "complaints", case.attributes_used)
+    for name, value in {"FT_HOME": tmp_path, "FT_DEFS": tmp_path / "defs"}.items():
+        monkeypatch.setenv(name, str(value))
+    assert main(["decide", "complaints"]) == 1
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == WINS and "refused" in second
+    decision = case.published_decision()
+    found = json.loads(case.lake.read_file(decision, "decision.json"))
+    assert found["simpler"] == WINS
+    broken = [rule["rule"] for rule in found["rules"] if not rule["passed"]]
+    assert broken == ["beats/tfidf_logreg"]
+    page = case.lake.read_file(decision, "decision_brief.html").decode()
+    assert page.index(WINS) < page.index("It may not be released")
+
+
+def test_a_run_says_it_before_how_the_release_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    decision = {"checkpoint": "ckpt-1", "words": "succeeded, release refused", "waived": [], "broken": {}, "brief": "b"}
+    shown = {"funnel": [], "systems": {}, "reused": [], "trained": True, "seconds": {}, "report": None}
+    print_summary({**shown, "decision": {**decision, "simpler": WINS}})
+    said = capsys.readouterr().out
+    assert said.index("You may not need this model") < said.index("release refused")
+    print_summary({**shown, "decision": {**decision, "simpler": None}})
+    assert "None" not in capsys.readouterr().out
