@@ -98,8 +98,8 @@ SYSTEMS = {
 
 
 def recipe_hash() -> str:
-    """Changes when `training.recipe: auto` chooses something else, a default changes, or the code of training does."""
-    from ft_platform.stages import STAGES
+    """Changes when `training.recipe: auto` chooses something else, or its version is raised."""
+    from ft_platform.settings.training import RECIPE
     from ft_platform.training.recipe import Facts, recipe_for
     from ft_platform.use_case.schema import UseCase
 
@@ -108,7 +108,7 @@ def recipe_hash() -> str:
         facts = [Facts(rows, rows // 10, 5, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
         return [recipe_for(settings, one).training.model_dump(mode="json") for one in facts]
 
-    found = {"version": STAGES["adapter_checkpoint"].version, "recipes": [chosen(kind) for kind in KINDS]}
+    found = {"version": RECIPE, "recipes": [chosen(kind) for kind in KINDS]}
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 

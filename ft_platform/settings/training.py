@@ -43,6 +43,8 @@ PREFERENCE_LEARNING_RATE = 5e-5
 1e-6 for all weights)."""
 
 
+RECIPE = 1
+"""Version of what `recipe: auto` chooses and how that is trained: raised when either gives other weights."""
 NEWER = {
     "recipe": "manual",
     "label_head_start": "random",
@@ -305,8 +307,8 @@ class Training(Section):
     mix_with_start: bool = Field(
         default=False,
         description=(
-            "Mix the weights that are kept with those before the first step (WiSE-FT, arXiv:2109.01903): of what was"
-            " learned as little as validation records cannot tell from the best, so that wrong labels count less."
+            "Mix the weights that are kept with those before the first step, in the share of the lowest validation loss"
+            " (WiSE-FT, arXiv:2109.01903): what was learned from wrong labels or by heart counts less."
         ),
     )
     patience: int = Field(
@@ -351,9 +353,10 @@ class Training(Section):
 
     def hashed(self) -> dict[str, Any]:
         """Newer fields count only once they differ from what was done before there were any. What training continues
-        from is in the lineage."""
+        from is in the lineage. `recipe: auto` counts with its version."""
         values = self.model_dump(mode="json", exclude={"continue_from"})
-        return {name: value for name, value in values.items() if name not in NEWER or value != NEWER[name]}
+        values = {name: value for name, value in values.items() if name not in NEWER or value != NEWER[name]}
+        return values | ({"recipe": f"auto {RECIPE}"} if self.recipe == "auto" else {})
 
     @property
     def compares_answers(self) -> bool:

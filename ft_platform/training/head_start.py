@@ -49,7 +49,8 @@ def start_label_head(model: Any, objective: LabelLoss, rows: Sequence[Row], trai
                 compared.append((states, micro))
             held += len(micro)
             progress.report(STAGE, held, len(rows), "records seen by the base model")
-    best = _best_ridge(total, torch.cat([states for states, _ in compared]), [row for _, m in compared for row in m])
+    states, known = torch.cat([states for states, _ in compared]), [row for _, micro in compared for row in micro]
+    best = _best_ridge(total, states, known, training.label_smoothing)
     with torch.no_grad():
         head.weight.copy_(processes.gathered(best.float())[0])
 
@@ -63,7 +64,7 @@ def balanced(rows: Sequence[Row]) -> list[Row]:
     return [replace(row, weight=row.weight * mean / sums[row.targets[0]]) for row in rows]
 
 
-def _best_ridge(total: "_Sums", states: torch.Tensor, rows: list[Row]) -> torch.Tensor:
+def _best_ridge(total: "_Sums", states: torch.Tensor, rows: list[Row], smoothing: float) -> torch.Tensor:
     truth = torch.tensor([row.targets[0] for row in rows])
     losses = dict.fromkeys(itertools.product(STRENGTHS, SCALES), 0.0)
     for fold in range(min(FOLDS, len(rows))):
@@ -72,8 +73,11 @@ def _best_ridge(total: "_Sums", states: torch.Tensor, rows: list[Row]) -> torch.
         for strength in STRENGTHS:
             scores = states[left_out] @ others.ridge(strength).T
             for scale in SCALES:
-                loss = torch.nn.functional.cross_entropy(scores * scale, truth[left_out], reduction="sum")
-                losses[strength, scale] += float(loss)
+                losses[strength, scale] += float(
+                    torch.nn.functional.cross_entropy(
+                        scores * scale, truth[left_out], reduction="sum", label_smoothing=smoothing
+                    )
+                )
     strength, scale = min(losses, key=losses.__getitem__)
     return total.ridge(strength) * scale
 

@@ -287,7 +287,7 @@ class _Loop:
 
     def mix_with_start(self) -> None:
         """Leaves `start + share * (kept - start)` in the model where `training.mix_with_start` asks for it, with the
-        smallest share that validation records cannot tell from the best."""
+        share of the lowest validation loss among those whose metric is as good."""
         run, kept = self.run, self.run.best
         if not self.start or not run.best_step or sharding.is_divided(self.weights):
             return
@@ -296,8 +296,8 @@ class _Loop:
             self._set(self._mixed(kept, share))
             figures[share] = validation_figures(self.model, self.objective, self.validation, self.training)
         top = max(one.get(self._metric, 0.0) for one in figures.values())
-        lowest = min(one["validation_loss"] for one in figures.values())
-        run.share = min(share for share, one in figures.items() if self._as_good(one, top, lowest))
+        good = [share for share, one in figures.items() if self._as_good(one, top, math.inf)]
+        run.share = min(good, key=lambda share: figures[share]["validation_loss"])
         run.mixed, run.best_loss = figures[run.share], figures[run.share]["validation_loss"]
         run.best = self._mixed(kept, run.share)
         self._set(run.best)

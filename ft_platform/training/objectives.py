@@ -97,8 +97,7 @@ class LabelLoss(AnswerLoss):
 
     Args:
         forward, prefix: as of `AnswerLoss`.
-        smoothing: share of the target that is spread over all labels (Szegedy et al., arXiv:1512.00567); `measure`
-            leaves it out.
+        smoothing: share of the target that is spread over all labels (Szegedy et al., arXiv:1512.00567).
     """
 
     metric, spread = "validation_macro_f1", 1.0
@@ -110,7 +109,9 @@ class LabelLoss(AnswerLoss):
     def loss(self, model: Any, rows: Sequence[Row]) -> torch.Tensor:
         if not self.smoothing:
             return super().loss(model, rows)
-        scores = self.scores(model, rows)
+        return self._losses(self.scores(model, rows), rows)
+
+    def _losses(self, scores: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
         truth = torch.tensor([row.targets[0] for row in rows], device=scores.device)
         weights = torch.tensor([row.weight for row in rows], device=scores.device)
         losses = torch.nn.functional.cross_entropy(scores, truth, reduction="none", label_smoothing=self.smoothing)
@@ -118,10 +119,9 @@ class LabelLoss(AnswerLoss):
 
     def measure(self, model: Any, rows: Sequence[Row]) -> tuple[float, list[tuple[int, int]]]:
         """Also the number of the label, and of the likeliest one, of each row."""
-        scores = torch.log_softmax(self.scores(model, rows), dim=1)
-        truth = torch.tensor([row.targets[0] for row in rows], device=scores.device)
-        losses = -scores.gather(1, truth[:, None])[:, 0] * torch.tensor([r.weight for r in rows], device=scores.device)
-        return float(losses.sum()), list(zip(truth.tolist(), scores.argmax(1).tolist(), strict=True))
+        scores = self.scores(model, rows)
+        truth = [row.targets[0] for row in rows]
+        return float(self._losses(scores, rows)), list(zip(truth, scores.argmax(1).tolist(), strict=True))
 
     def metrics(self, measured: Sequence[tuple[int, int]]) -> dict[str, float]:
         names = [str(number) for number in range(1 + max(map(max, measured)))]

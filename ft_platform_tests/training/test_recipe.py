@@ -13,7 +13,7 @@ from ft_platform.errors import Preempted
 from ft_platform.experiments.training_once import with_training
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.training import NEWER, Training
+from ft_platform.settings.training import Training
 from ft_platform.training import loop
 from ft_platform.training.batches import Row
 from ft_platform.training.head_start import _best_ridge, _Sums, balanced
@@ -79,9 +79,8 @@ def test_what_is_set_wins_and_everything_chosen_has_a_reason():
 
 
 def test_a_manual_recipe_is_what_it_was():
+    assert settings_hash({"t": Training(recipe="manual")}) == "cf1f89f7278c2a0b"  # of 0.2.0
     manual = Training(recipe="manual", epochs=3.0)
-    before = {name: value for name, value in manual.model_dump(mode="json").items() if name not in NEWER}
-    assert settings_hash({"training": manual}) == settings_hash({"training": before})
     assert recipe_for(case(training={"recipe": "manual"}), FACTS).chosen == {}
     assert settings_hash({"training": manual}) != settings_hash({"training": Training(epochs=3.0)})
     further = manual.model_copy(update={"keep": "best_metric"})
@@ -177,13 +176,13 @@ def test_the_start_tells_new_records_apart_and_claims_nothing_of_labels_drawn_at
     states, rows = states_of(200, 4, 0.8)
     total = _Sums(24, 4)
     total.add(states[:120], rows[:120])
-    scores = states[120:] @ _best_ridge(total, states[:120], rows[:120]).T
+    scores = states[120:] @ _best_ridge(total, states[:120], rows[:120], 0.0).T
     truth = torch.tensor([row.targets[0] for row in rows[120:]])
     assert (scores.argmax(1) == truth).double().mean() > 0.9
     shuffled = [rows[place] for place in torch.randperm(120, generator=torch.Generator().manual_seed(1))]
     total = _Sums(24, 4)
     total.add(states[:120], shuffled)
-    weights = _best_ridge(total, states[:120], shuffled)
+    weights = _best_ridge(total, states[:120], shuffled, 0.0)
     loss = torch.nn.functional.cross_entropy(states[120:] @ weights.T, truth)
     assert float(loss) == pytest.approx(math.log(4), abs=0.15)
 
@@ -239,7 +238,7 @@ def test_what_was_learned_counts_less_where_validation_records_say_so(lake, envi
     assert found[False].best_step == found[True].best_step and found[True].share < 1
     measured = validation_loss(prepared.model, prepared.objective, prepared.validation, prepared.training)
     assert found[True].metrics()["validation_loss"] == measured
-    assert measured < found[False].metrics()["validation_loss"] * (1 + len(prepared.validation) ** -0.5)
+    assert measured < found[False].metrics()["validation_loss"]
     assert found[True].metrics()["share_of_what_was_learned"] == found[True].share
     scale = next(name for name in weights[True] if "lora_B" in name)
     assert torch.allclose(weights[True][scale], found[True].share * weights[False][scale])
