@@ -88,6 +88,7 @@ def fair_case(home: Path, kind: str, count: int = 100, epochs: int = 6) -> FairC
     attributes["task"]["instruction"] = "Name the product."
     attributes["evaluation"]["few_shot_examples"] = 1
     attributes["training"] = {
+        "recipe": "manual",
         "epochs": epochs,
         "batch_rows": 8,
         "rank": 8,

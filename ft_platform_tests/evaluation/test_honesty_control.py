@@ -43,7 +43,7 @@ def evaluated(home: Path, labels: list[str]) -> dict[str, Any]:
         few_shot_examples=1,
         bootstrap_samples=2000,
     )
-    attributes["training"] = {"epochs": 8, "batch_rows": 8, "rank": 16, "learning_rate": 0.01}
+    attributes["training"] = {"recipe": "manual", "epochs": 8, "batch_rows": 8, "rank": 16, "learning_rate": 0.01}
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
     lake = open_lake(environment)
     rows = rows_for("classification", ROWS)

@@ -69,6 +69,7 @@ def test_training_on_pairs_is_measured_on_the_pairs_of_the_test_split(tmp_path: 
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "generation")
     attributes["record"] |= {"rejected": "rejected"}
     attributes["training"] = {
+        "recipe": "manual",
         "objective": "dpo",
         "epochs": 3,
         "batch_rows": 8,

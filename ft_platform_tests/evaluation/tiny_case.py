@@ -28,7 +28,7 @@ HOSTILE = "<script>alert(1)</script> $x^2$ | `a`"
 def attributes_for(model: Path, kind: str, **evaluation: Any) -> dict[str, Any]:
     attributes = minimal_attributes("unused.csv")
     attributes["base_model"] = {"uri": str(model), "dtype": "float32"}
-    attributes["training"] = {"epochs": 1, "batch_rows": 16, "rank": 4}
+    attributes["training"] = {"recipe": "manual", "epochs": 1, "batch_rows": 16, "rank": 4}
     attributes["evaluation"] = {"bootstrap_samples": 400, "max_new_tokens": 8, "min_slice_rows": 4, **evaluation}
     attributes["fairness"] = {"sensitive_features": ["region"], "min_group_rows": 5}
     if kind == "generation":

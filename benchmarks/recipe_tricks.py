@@ -1,0 +1,189 @@
+"""What each part of the recipe for labels brings: one thing changed at a time, on development tasks.
+
+    python benchmarks/recipe_tricks.py --folder F --tasks film_sentences complaints --seeds 17 --json
+
+The tasks are those of `benchmarks/recipe_tasks`; their splits are made by `benchmarks/recipes.py --folder F`, or by
+`ft run <task> --until splits` with `FT_HOME=F/home FT_DEFS=F/defs`. Every training is the platform's own loop with
+other settings; two tricks that the platform does not have are made here (`pooled`: the mean over a prompt's tokens in
+place of its last one; `balanced`: every label counts alike in the loss). What was measured is kept in `F/tricks`, and
+not measured again.
+
+Prints `{"tasks": {task: {variant: {"macro_f1": [one per seed], "start": [...], "last": [...], "seconds": [...]}}}}`:
+macro-F1 on (at most 300) test records of the weights that are kept, of those before the first step, and of the last
+ones.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+TEST_RECORDS = 300
+HEAD = {"recipe": "manual", "objective": "label_head", "validations_per_epoch": 1, "patience": 1000}
+PROBE = {**HEAD, "epochs": 4, "batch_rows": 8, "learning_rate": 3e-4, "label_head_start": "linear_probe"}
+SMOOTH = {**PROBE, "label_smoothing": 0.1}
+KEPT = {**SMOOTH, "keep": "best_metric"}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "before (written label)": {"recipe": "manual"},
+    "label head, defaults": {"recipe": "manual", "objective": "label_head"},
+    "more steps": {**PROBE, "label_head_start": "random"},
+    "start at a probe": PROBE,
+    "and label smoothing": SMOOTH,
+    "and weights by the metric": KEPT,
+    "and mixed with the start": {**KEPT, "mix_with_start": True},
+    "recipe": {},
+    "probe, rate 2e-4": {**PROBE, "learning_rate": 2e-4},
+    "probe, rate 5e-4": {**PROBE, "learning_rate": 5e-4},
+    "probe, balanced loss": PROBE,
+    "probe, pooled": PROBE,
+}
+
+
+def measured(folder: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
+    """One training, or what it came to before."""
+    from ft_platform.settings.training import RECIPE
+
+    settings = {**VARIANTS[variant], "seed": seed}
+    key = hashlib.sha256(json.dumps([task, variant, settings, RECIPE], sort_keys=True).encode()).hexdigest()[:16]
+    kept = folder / "tricks" / f"{task}-{key}.json"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        found = {"task": task, "variant": variant, "settings": settings, **_train(task, variant, settings)}
+        new = kept.with_suffix(".new")
+        new.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        new.rename(kept)
+    return json.loads(kept.read_text(encoding="utf-8"))
+
+
+def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
+    from ft_platform.environment import load_environment
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.training.loop import trainable
+    from ft_platform.training.prepare import fit, prepare
+    from ft_platform.use_case.file import load_use_case, use_case_folder
+
+    environment = load_environment()
+    lake = open_lake(environment)
+    overrides = {f"training.{name}": value for name, value in settings.items()}
+    use_case = load_use_case(use_case_folder(environment.defs, task), overrides, environment)
+    splits = lake.latest(task, "splits")
+    assert splits is not None and not isinstance(splits, str)
+    began = time.monotonic()
+    prepared = prepare(lake, environment, use_case, splits)
+    if variant.endswith(("pooled", "balanced loss")):
+        prepared.objective = _changed(variant, prepared)
+    weights: dict[str, dict[str, Any]] = {}
+
+    def on_step(step: int, values: dict[str, float]) -> None:
+        name = "start" if step == 0 else "last"
+        weights[name] = {n: p.detach().clone() for n, p in trainable(prepared.model).items()}
+
+    run = fit(prepared, prepared.training, on_step=on_step)
+    seconds = round(time.monotonic() - began, 1)
+    score = _test(lake, use_case, splits, prepared)
+    found = {"macro_f1": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step, "share": run.share}
+    for name, values in weights.items():
+        with torch.no_grad():
+            for n, p in trainable(prepared.model).items():
+                p.copy_(values[n])
+        found[name] = score()
+    return found
+
+
+def _test(lake: Any, use_case: Any, splits: Any, prepared: Any) -> Any:
+    """Macro-F1 of the weights in the model on the test records."""
+    import torch
+
+    from ft_platform.evaluation.metric import metric
+    from ft_platform.evaluation.outputs import LabelOutputs
+    from ft_platform.evaluation.systems.label_scoring import label_scores
+    from ft_platform.models.label_head import head_of
+    from ft_platform.training.batches import labelled_prompts
+    from ft_platform.training.dataset import read_splits, render_split
+    from ft_platform.training.loop import micro_batches
+
+    side = render_split(read_splits(lake, splits), "test", prepared.renderer, use_case)
+    chosen = range(len(side.rows))[:TEST_RECORDS]
+    rendered, answers = [side.rows[n] for n in chosen], [side.answers[n] for n in chosen]
+    labels = prepared.renderer.labels
+
+    def score() -> float:
+        prepared.model.eval()
+        if head_of(prepared.model) is None:
+            prompts = [row.input_ids[: row.prompt_length] for row in rendered]
+            ids = [prepared.renderer.answer_ids(label) for label in labels]
+            said = label_scores(prepared.model, prompts, ids, lambda done: None).argmax(1).tolist()
+        else:
+            rows = labelled_prompts(rendered, answers, labels, prepared.objective.prefix)
+            with torch.no_grad():
+                said = [
+                    number
+                    for micro in micro_batches(rows, prepared.objective, prepared.training)
+                    for number in prepared.objective.scores(prepared.model, micro).argmax(1).tolist()
+                ]
+        return round(metric("macro_f1").value(LabelOutputs(labels, answers, [labels[n] for n in said])), 4)
+
+    return score
+
+
+def _changed(variant: str, prepared: Any) -> Any:
+    """The objective with a trick that the platform does not have."""
+    import torch
+
+    from ft_platform.models.kernels.packed_attention import Segment
+    from ft_platform.training.head_start import balanced
+    from ft_platform.training.objectives import LabelLoss
+
+    class Pooled(LabelLoss):
+        def scores(self, model: Any, rows: Any) -> Any:
+            keep = [(number, place) for number, row in enumerate(rows) for place in range(len(row.ids))]
+            of_tokens = self.forward(model, [Segment(row.ids) for row in rows], self.prefix, keep).float()
+            return torch.stack([part.mean(0) for part in of_tokens.split([len(row.ids) for row in rows])])
+
+        def loss(self, model: Any, rows: Any) -> Any:
+            return self._losses(self.scores(model, rows), rows)
+
+    old = prepared.objective
+    if variant.endswith("pooled"):
+        return Pooled(old.forward, old.prefix, old.smoothing)
+    prepared.rows = balanced(prepared.rows)
+    return old
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="of benchmarks/recipes.py")
+    parser.add_argument("--tasks", nargs="+", required=True)
+    parser.add_argument("--variants", nargs="+", choices=[*VARIANTS], default=[*VARIANTS], metavar="VARIANT")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[17])
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    folder = arguments.folder.absolute()
+    os.environ |= {"FT_HOME": str(folder / "home"), "FT_DEFS": str(folder / "defs"), "FT_TRACKERS": "none"}
+    from ft_platform.programs.reporting import prepare_process
+    from ft_platform.training.threads import pin_threads
+
+    prepare_process()
+    pin_threads()
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for task in arguments.tasks:
+        for variant in arguments.variants:
+            runs = [measured(folder, task, variant, seed) for seed in arguments.seeds]
+            row = {name: [run[name] for run in runs] for name in ("macro_f1", "start", "last", "seconds")}
+            found.setdefault(task, {})[variant] = row
+            print(f"{task:16s} {variant:28s} {row['macro_f1']} start {row['start']}", file=sys.stderr, flush=True)
+    if arguments.json:
+        print(json.dumps({"tasks": found}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
