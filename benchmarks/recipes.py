@@ -34,6 +34,19 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 from benchmarks.recipe_tasks.__main__ import COMMITTED, differing  # noqa: E402
 
+DOCS = REPOSITORY / "docs" / "benchmarks"
+PAGE = """# Recipes
+
+`python benchmarks/recipes.py --folder F --write`: what `training.recipe: auto` reaches with nothing set by hand, beside
+the other systems of an evaluation on the same test records. The recipe was developed on tasks that are not held out;
+held-out ones come from other sources, and each is measured once for a version of the recipe (`{recipe}`). Earlier
+versions stay in the table. The base model is SmolLM2-135M-Instruct. Intervals are those of the first seed, over test
+records; the best value of a line is bold.
+
+Of the held-out tasks: {share_at_least_tfidf} have at least the value of TF-IDF + logistic regression where there are
+labels, {share_better_than_few_shot} a better one than few-shot prompting. Clearly worse than TF-IDF:
+{significantly_worse_than_tfidf}.
+"""
 QUICK = ["two_intents", "complaints", "film_sentences", "noisy_intents"]
 SEEDS = [17, 18, 19]
 TO_THE_END = {"recipe": "manual", "patience": 1000, "validations_per_epoch": 1}
@@ -206,8 +219,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         for name, value in recipes.items():
             ranks.setdefault(name, []).append(1 + sum(other > value for other in recipes.values()))
     spreads = [pstdev(one["seeds"]) for one in counted if len(one["seeds"]) > 1]
+    worse = [one["name"] for one in counted if one["tfidf"] is not None and one["high"] < one["tfidf"]]
     return {
         "share_at_least_tfidf": share("tfidf", lambda ours, other: ours >= other),
+        "significantly_worse_than_tfidf": worse,
         "share_better_than_few_shot": share("few_shot", lambda ours, other: ours > other),
         "mean_rank": {name: round(mean(places), 2) for name, places in ranks.items()},
         "seed_spread": round(mean(spreads), 4) if spreads else None,
@@ -221,6 +236,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, choices=[1, 2, 3])
     parser.add_argument("--peers", nargs="*", choices=[*PEERS, BEFORE], default=[*PEERS])
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}; one seed, no peers")
+    parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipes.json and .md")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -237,7 +253,41 @@ def main() -> None:
         rows.append(row(measured, task, SEEDS[: arguments.seeds], arguments.peers))
         print(line(rows[-1]), file=sys.stderr, flush=True)
     found = {"recipe": measured.recipe, "tasks": rows, **summary(rows)}
+    if arguments.write:
+        write(found)
     print(json.dumps(found, indent=1) if arguments.json else "\n".join([*map(line, rows), json.dumps(summary(rows))]))
+
+
+def write(found: dict[str, Any]) -> None:
+    """The newest table and, below it, what earlier recipes reached."""
+    DOCS.mkdir(exist_ok=True)
+    place = DOCS / "recipes.json"
+    before = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"recipe": None, "earlier": {}}
+    earlier = dict(before["earlier"])
+    if before["recipe"] not in (None, found["recipe"]):
+        earlier[before["recipe"]] = {one["name"]: one["ours"] for one in before["tasks"]}
+    found = {**found, "earlier": earlier}
+    place.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (DOCS / "recipes.md").write_text(page(found), encoding="utf-8")
+
+
+def page(found: dict[str, Any]) -> str:
+    """The table in Markdown."""
+    peers = sorted({name for one in found["tasks"] for name in one["peers"]})
+    systems = [name for name in SYSTEMS if any(one[name] is not None for one in found["tasks"])]
+    head = ["task", "held out", "metric", "recipe", "interval", *systems, *peers, *sorted(found["earlier"])]
+    lines = [PAGE.format(**found), "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for one in found["tasks"]:
+        others = [one[name] for name in systems] + [one["peers"].get(name) for name in peers]
+        others += [found["earlier"][recipe].get(one["name"]) for recipe in sorted(found["earlier"])]
+        best = max(value for value in (one["ours"], *others) if value is not None)
+        shown = ["" if v is None else f"**{v:.3f}**" if v == best else f"{v:.3f}" for v in (one["ours"], *others)]
+        held = "yes" if one["held_out"] else ""
+        interval = f"{one['low']:.3f} to {one['high']:.3f}"
+        lines.append(
+            f"| {one['name']} | {held} | {one['metric']} | {shown[0]} | {interval} | {' | '.join(shown[1:])} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def line(one: dict[str, Any]) -> str:

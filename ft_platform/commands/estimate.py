@@ -107,6 +107,10 @@ def print_estimate(found: dict[str, Any]) -> None:
         from ft_platform.training.privacy_budget import PrivacyBudget
 
         lines["privacy"] = PrivacyBudget(**found["differential_privacy"]).in_words()
+    if found.get("expected"):
+        from ft_platform.training.expected import Expected
+
+        lines["expected"] = Expected(**found["expected"]).in_words()
     if further := found.get("further_seeds"):
         seconds, cost = further["seconds_band"], further["cost_band"]
         lines["seeds"] = (

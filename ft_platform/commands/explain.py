@@ -50,7 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
         if of_recipe and of_recipe["chosen"]:
             row |= {"value": of_recipe["value"], "changed": of_recipe["value"] != row["default"]}
     if arguments.json:
-        found = {"use_case": use_case.name, "recipe": recipe or None, "plan": plan, "no_plan": why_not}
+        expected = plan.pop("expected", None) if plan else None
+        found = {
+            "use_case": use_case.name,
+            "recipe": recipe or None,
+            "expected": expected,
+            "plan": plan,
+            "no_plan": why_not,
+        }
         told = {"settings": settings[arguments.section]} if arguments.section else {"sections": settings}
         print(json.dumps({**found, **told}, indent=1, ensure_ascii=False, default=str))
         return 0

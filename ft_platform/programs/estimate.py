@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from ft_platform.lake.opening import open_lake
@@ -45,13 +46,21 @@ def _estimate(orders: dict, began: float) -> dict:
     pin_threads()
     if "mlflow" in environment.trackers and environment.mlflow_uri != "none":
         import mlflow.tracking  # noqa: F401  # the training program has it in memory as well
+    from ft_platform.evaluation.records import side_of
+    from ft_platform.training.dataset import read_splits
     from ft_platform.training.estimate import cpu_seconds, estimate
+    from ft_platform.training.expected import expected
     from ft_platform.training.prepare import prepare
 
     prepared = prepare(lake, environment, use_case, splits)
     profile = environment.profile(use_case.settings.compute.profile)
     setup = (time.monotonic() - began, cpu_seconds())
-    return estimate(prepared, prepared.training, profile, orders["seconds"], setup)
+    found = estimate(prepared, prepared.training, profile, orders["seconds"], setup)
+    if use_case.settings.task.kind == "classification":
+        table = read_splits(lake, splits)
+        said = expected(side_of(use_case, table, "train"), side_of(use_case, table, "validation"))
+        found["expected"] = said and asdict(said)
+    return found
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmarks import recipes
 from benchmarks.recipes import Measurements, row, summary
 
 TASK = {"name": "lamps", "sha256": "ab", "held_out": True, "metric": "macro_f1", "kind": "label"}
@@ -10,7 +13,16 @@ TASK = {"name": "lamps", "sha256": "ab", "held_out": True, "metric": "macro_f1",
 
 def line(name: str, ours: float, tfidf: float | None, held_out: bool = True, **peers: float) -> dict[str, Any]:
     beside = {"few_shot": 0.5, "tfidf": tfidf, "peers": peers}
-    return {"name": name, "held_out": held_out, "ours": ours, "seeds": [ours - 0.1, ours + 0.1], **beside}
+    return {
+        "name": name,
+        "held_out": held_out,
+        "ours": ours,
+        "low": ours - 0.05,
+        "high": ours + 0.05,
+        "metric": "macro_f1",
+        "seeds": [ours - 0.1, ours + 0.1],
+        **beside,
+    }
 
 
 class Counted(Measurements):
@@ -46,9 +58,20 @@ def test_shares_and_ranks_are_of_held_out_tasks_and_of_what_was_compared() -> No
     ]
     assert summary(rows) == {
         "share_at_least_tfidf": 0.5,
+        "significantly_worse_than_tfidf": ["hard"],
         "share_better_than_few_shot": round(1 / 3, 3),
         "mean_rank": {"ours": 1.33, "trl": 1.33},
         "seed_spread": 0.1,
     }
     assert summary(rows[-1:])["share_at_least_tfidf"] == 0.0
     assert summary([line("open", 0.5, None)])["share_at_least_tfidf"] is None
+
+
+def test_the_page_keeps_what_earlier_recipes_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipes, "DOCS", tmp_path / "benchmarks")
+    for recipe, ours in (("first", 0.7), ("second", 0.9), ("second", 0.8)):
+        rows = [{**line("lamps", ours, 0.75, trl=0.6), **dict.fromkeys(recipes.SYSTEMS), "tfidf": 0.75}]
+        recipes.write({"recipe": recipe, "tasks": rows, **summary(rows)})
+    page = (tmp_path / "benchmarks" / "recipes.md").read_text(encoding="utf-8")
+    assert "| lamps | yes | macro_f1 | **0.800** | 0.750 to 0.850 | 0.750 | 0.600 | 0.700 |" in page
+    assert "`second`" in page and "| first |" in page.replace("| trl | first |", "| first |")

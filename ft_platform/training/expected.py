@@ -1,0 +1,115 @@
+"""What a training may be expected to reach, before it is made: from what it reached on the tasks of
+`benchmarks/recipes.py`.
+
+A linear regression, over those tasks, of the logit of the fine-tuned model's macro-F1 on two figures that any splits
+have: the logit of the macro-F1 that TF-IDF + logistic regression reaches on the validation split, and the logarithm of
+the training records for each label. Its interval is that of a new task (Student's t), with the residuals of tasks that
+were left out of the regression: `left_out` of `expected.json` says how many of them the interval held.
+
+Covered: one label for each record. Not covered: other base models than those of the tasks (a larger one reaches more),
+and answers that are written: too few tasks.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ft_platform.evaluation.records import Side
+from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
+
+FILE = Path(__file__).parent / "expected.json"
+CONFIDENCE = 0.8
+"""Four of five trainings should end within the interval; a wider one would say little."""
+EDGE = 0.01
+"""Figures nearer to 0 or 1 count as this far away."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Macro-F1 on the test split.
+
+    Attributes:
+        low, high: four of five tasks like this one ended between them.
+        tfidf: what TF-IDF + logistic regression reaches on the validation split.
+        records, labels, smallest: of the train split.
+        tasks: how many tasks this rests on.
+    """
+
+    low: float
+    high: float
+    tfidf: float
+    records: int
+    labels: int
+    smallest: int
+    tasks: int
+
+    def in_words(self) -> str:
+        return (
+            f"macro-F1 {self.low:.2f} to {self.high:.2f}, as four of five sets of this kind ({self.records:,} records,"
+            f" {self.labels} labels, smallest {self.smallest}) of {self.tasks} measured ones; TF-IDF + logistic"
+            f" regression reaches {self.tfidf:.2f} on the validation split"
+        )
+
+
+def expected(train: Side, validation: Side) -> Expected | None:
+    """Of a classification's splits; None where nothing can be said."""
+    counts = Counter(train.answers)
+    if len(counts) < 2 or not validation.answers:
+        return None
+    said = json.loads(FILE.read_text(encoding="utf-8"))
+    tfidf = validated(train, validation)
+    rows = np.array([[one["tfidf"], one["records"], one["labels"], one["reached"]] for one in said["tasks"]], float)
+    low, high = interval(rows, np.array([tfidf, len(train.answers), len(counts)], float))
+    return Expected(low, high, tfidf, len(train.answers), len(counts), min(counts.values()), len(rows))
+
+
+def validated(train: Side, validation: Side) -> float:
+    """Macro-F1 of TF-IDF + logistic regression on the validation split, of its best setting."""
+    known, asked = (LabelledTexts(side.texts, side.answers) for side in (train, validation))
+    chosen = tfidf_logreg(known, asked, asked.texts)[-1]
+    return float(chosen["validation_macro_f1"])
+
+
+def interval(tasks: np.ndarray, new: np.ndarray) -> tuple[float, float]:
+    """Of a new task.
+
+    Args:
+        tasks: TF-IDF's figure, records, labels, and what was reached. Shape `(tasks, 4)`.
+        new: the first three of the new task.
+    """
+    from scipy.stats import t
+
+    features, target = _features(tasks[:, :3]), logit(tasks[:, 3])
+    solution, inverse = np.linalg.lstsq(features, target, rcond=None)[0], np.linalg.pinv(features.T @ features)
+    freedom = len(features) - features.shape[1]
+    # Residuals of tasks left out, from the hat matrix: Cook and Weisberg, Residuals and Influence, 1982, 2.2.
+    leverage = np.einsum("ij,jk,ik->i", features, inverse, features)
+    spread = np.sqrt(np.mean(((target - features @ solution) / (1 - leverage)) ** 2))
+    point = _features(new[None])[0]
+    middle = float(point @ solution)
+    half = float(t.ppf((1 + CONFIDENCE) / 2, freedom) * spread * np.sqrt(1 + point @ inverse @ point))
+    low, high = (float(1 / (1 + np.exp(-edge))) for edge in (middle - half, middle + half))
+    return low, high
+
+
+def left_out(tasks: np.ndarray) -> list[bool]:
+    """Of each task, whether the interval from the others holds what it reached."""
+    held = []
+    for place, task in enumerate(tasks):
+        low, high = interval(np.delete(tasks, place, axis=0), task[:3])
+        held.append(bool(low <= task[3] <= high))
+    return held
+
+
+def logit(share: Any) -> np.ndarray:
+    inside = np.clip(np.asarray(share, float), EDGE, 1 - EDGE)
+    return np.log(inside / (1 - inside))
+
+
+def _features(figures: np.ndarray) -> np.ndarray:
+    """Shape `(tasks, 3)`."""
+    return np.stack([np.ones(len(figures)), logit(figures[:, 0]), np.log(figures[:, 1] / figures[:, 2])], axis=1)
