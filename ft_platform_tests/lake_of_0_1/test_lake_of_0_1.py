@@ -35,16 +35,17 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def lake(installation: Path, capsys: pytest.CaptureFixture[str]) -> Lake:
-    """Its lake, after what the section `Moving from 0.1` of the changelog asks for."""
+    """Its lake, after what the sections `Moving from ...` of the changelog ask for."""
     move(installation, capsys)
     return open_lake(load_environment())
 
 
 def move(installation: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The steps of `Moving from 0.1` that this installation needs."""
+    """The steps of `Moving from 0.1` and `Moving from 0.2` that this installation needs."""
     file = installation / "defs" / "complaints" / "defs.yaml"
     reason = "without_quasi_identifiers: These persons are fictitious."
-    file.write_text(file.read_text().replace("    ner: none\n", f"    ner: none\n    {reason}\n"))
+    changed = file.read_text().replace("    ner: none\n", f"    ner: none\n    {reason}\n")
+    file.write_text(changed.replace("  training:\n", "  training:\n    recipe: manual\n"))
     ft(capsys, "init")
     ft(capsys, "lake", "harden")
     assert "10 tables and 9 folders were compared with their hashes" in ft(capsys, "seals", "adopt", "complaints")
