@@ -120,8 +120,9 @@ def next_trial(study: Any, folder: Path, use_case: NamedUseCase) -> Any | None:
             if search.prune
             else optuna.pruners.NopPruner()
         )
-        present = {name: getattr(use_case.settings.training, name) for name in search.dimensions}
-        if place == 0 and _is_within(search, present):
+        training = use_case.settings.training
+        present = {name: getattr(training, name) for name in search.dimensions}
+        if place == 0 and not training.leaves_open(present) and _is_within(search, present):
             study.enqueue_trial(present)
         trial = study.ask()
         _draw(trial, search)

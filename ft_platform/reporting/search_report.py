@@ -25,8 +25,10 @@ def summary(trials: Sequence[Any], use_case: NamedUseCase) -> dict[str, Any]:
     found = [_described(trial) for trial in trials]
     complete = [trial for trial in found if trial["state"] == "complete"]
     best = min(complete, key=lambda trial: (trial["validation_loss"], trial["number"]), default=None)
-    present_values = {name: getattr(use_case.settings.training, name) for name in search.dimensions}
-    present = next((trial for trial in complete if trial["params"] == present_values), None)
+    training = use_case.settings.training
+    present_values = {name: getattr(training, name) for name in search.dimensions}
+    known = [] if training.leaves_open(present_values) else complete
+    present = next((trial for trial in known if trial["params"] == present_values), None)
     figures: dict[str, float | int] = {
         "trials": len(found),
         **{state: sum(t["state"] == state for t in found) for state in STATES.values()},

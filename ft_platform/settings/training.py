@@ -1,5 +1,6 @@
 """The base model and how it is fine-tuned."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer, model_validator
@@ -357,6 +358,10 @@ class Training(Section):
         values = self.model_dump(mode="json", exclude={"continue_from"})
         values = {name: value for name, value in values.items() if name not in NEWER or value != NEWER[name]}
         return values | ({"recipe": f"auto {RECIPE}"} if self.recipe == "auto" else {})
+
+    def leaves_open(self, names: Iterable[str]) -> bool:
+        """Whether the recipe may choose one of these fields."""
+        return self.recipe == "auto" and not set(names) <= self.model_fields_set
 
     @property
     def compares_answers(self) -> bool:

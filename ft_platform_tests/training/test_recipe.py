@@ -270,3 +270,8 @@ def test_a_chosen_recipe_goes_on_after_a_stop_and_is_reproduced_bit_for_bit(lake
     assert [one["from_step"] for one in told["attempts"]] == [0, 2, 4] and told["recipe"]["keep"]["chosen"]
     assert told["training"]["recipe"] == "manual" and told["training"]["objective"] == "label_head"
     assert reproduce(lake, environment, use_case, checkpoint)["identical"]
+
+
+def test_what_the_recipe_may_choose_is_no_present_value_of_a_search():
+    assert Training(epochs=2.0).leaves_open(["epochs", "rank"]) and not Training(epochs=2.0).leaves_open(["epochs"])
+    assert not Training(recipe="manual").leaves_open(["epochs", "rank"])
