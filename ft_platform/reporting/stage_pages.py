@@ -12,15 +12,15 @@ from ft_platform.reporting.evaluation_report import loss_of, metric_table, pictu
 from ft_platform.reporting.report_page import write_report_page
 
 FIGURES = {
-    "validation_loss_before": "validation loss per answer token before training",
-    "validation_loss": "validation loss per answer token of the adapter that was kept",
+    "validation_loss_before": "validation loss before training, per answer token or label",
+    "validation_loss": "validation loss of the adapter that was kept",
     "validation_macro_f1_before": "macro-F1 on the validation records before training",
     "validation_macro_f1": "macro-F1 on them of the adapter that was kept",
     "validation_macro_precision": "mean precision over the labels, of the same",
     "validation_macro_recall": "mean recall over the labels, of the same",
     "validation_preferred_before": "share of validation pairs in the right order before training",
     "validation_preferred": "share of them in the right order with the adapter that was kept",
-    "train_loss": "training loss per answer token at the last step",
+    "train_loss": "training loss at the last step",
     "best_step": "optimizer step of the adapter that was kept",
     "share_of_what_was_learned": "share of what was learned in it; the rest are the weights before the first step",
     "steps": "optimizer steps",

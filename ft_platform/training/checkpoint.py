@@ -138,7 +138,7 @@ def draw_loss_curve(run: TrainingRun, path: Path) -> None:
     axes.plot([p["step"] for p in trained], [p["loss"] for p in trained], linewidth=1, alpha=0.6, label="training")
     axes.plot([p["step"] for p in validated], [p["validation_loss"] for p in validated], marker="o", label="validation")
     axes.axvline(run.best_step, linestyle=":", color="grey", label=f"kept: step {run.best_step}")
-    axes.set(xlabel="optimizer step", ylabel="loss per answer token", ylim=(0, None))
+    axes.set(xlabel="optimizer step", ylabel="loss per answer token or label", ylim=(0, None))
     for name, label in METRICS.items():
         if measured := [p for p in validated if name in p]:
             scale = axes.twinx()

@@ -100,14 +100,15 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
             1 if epochs > 2 else 2,
             f"{facts.validation:,} validation records are asked each time",
         ),
-        "keep": ("best_metric", "what the task is judged by decides, and the loss where it cannot tell"),
+        "keep": ("best_metric", "the latest weights that these records cannot tell from the best"),
     }
     if head and not private and training.continue_from is None:
         chosen["label_head_start"] = (
             "linear_probe",
             "starts from what the base model's states tell apart, not at chance",
         )
+    if head and not private:
+        chosen["mix_with_start"] = (True, "wrong labels and what was learned by heart count less")
     if head:
-        chosen["mix_with_start"] = (not private, "what was learned by heart counts less")
         chosen["label_smoothing"] = (0.1, "wrong labels among the records do less harm")
     return chosen
