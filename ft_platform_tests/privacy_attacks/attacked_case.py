@@ -97,7 +97,7 @@ def installed(
     attributes = minimal_attributes("unused.csv")
     attributes |= {
         "base_model": {"uri": str(save_tiny_model(home / "model")), "dtype": "float32"},
-        "training": training,
+        "training": {"recipe": "manual", **training},
         "attacks": ATTACKS,
     }
     attributes["task"] = {"kind": kind, "instruction": "Help."}
