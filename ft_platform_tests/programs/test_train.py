@@ -381,11 +381,8 @@ def run_by_hand(environment, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def test_started_by_hand_it_takes_the_newest_splits_and_the_gate_holds(lake, environment, model):
-    write_use_case(
-        environment.defs,
-        "complaints",
-        {**minimal_attributes("unused.csv"), "base_model": {"uri": str(model), "dtype": "float32"}, "training": FAST},
-    )
+    sections = {"base_model": {"uri": str(model), "dtype": "float32"}, "training": {"recipe": "manual", **FAST}}
+    write_use_case(environment.defs, "complaints", {**minimal_attributes("unused.csv"), **sections})
     use_case = use_case_for(model, **FAST)
     splits = usable_splits(lake, use_case)
     done = run_by_hand(environment, "--use-case", "complaints")
