@@ -226,7 +226,7 @@ class _Loop:
         than luck with these validation records; of such weights the latest have learned most. What clearly raises the
         metric is kept whatever its loss."""
         run, metric = self.run, self._metric
-        if not metric or not run.best:
+        if not metric or math.isinf(run.best_loss):  # not by `best`, which only one of several processes may hold
             return point["validation_loss"] < run.best_loss
         before = [one for one in run.curve if self._counts(int(one["step"])) and metric in one]
         top, lowest = (pick(one[name] for one in before) for pick, name in ((max, metric), (min, "validation_loss")))
