@@ -90,7 +90,6 @@ def first_loss(lake: Lake, trained: Trained) -> float:
     )
 
 
-@pytest.mark.smoke  # seam: continued training
 def test_training_continues_from_the_newest_checkpoint_and_says_so(case: Case) -> None:
     first = case.train(case.splits(FEW))
     splits = case.splits(MORE)

@@ -314,7 +314,7 @@ def test_a_stopped_training_goes_on_with_the_secret_of_its_state_to_the_same_wei
 
 def test_all_steps_are_made_and_the_last_weights_kept_whatever_the_validation_records_say(data, monkeypatch):
     rising = iter(range(1, 100))
-    monkeypatch.setattr(loop, "validation_loss", lambda *_: float(next(rising)))
+    monkeypatch.setattr(loop, "validation_figures", lambda *_: {"validation_loss": float(next(rising))})
     worse_and_worse = {"patience": 1, "validations_per_epoch": 2}
     run = fit(data, PRIVATE.model_copy(update=worse_and_worse))
     assert (
@@ -452,4 +452,4 @@ def test_divided_weights_are_refused(lake, environment, model, monkeypatch):
     monkeypatch.setattr(type(environment), "profile", lambda self, name: profile)
     monkeypatch.setattr("ft_platform.training.processes.count", lambda: 2)
     with pytest.raises(ConfigError, match="does not work with a `sharded` compute profile"):
-        trainer._fit_in_memory(lake, environment, use_case, usable_splits(lake, use_case), None, None, None, LOG)  # type: ignore[arg-type]
+        trainer._fit_in_memory(lake, environment, use_case, usable_splits(lake, use_case), None, None, None, None, LOG)  # type: ignore[arg-type]
