@@ -41,6 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "recipe": {},
     "probe, rate 2e-4": {**PROBE, "learning_rate": 2e-4},
     "probe, rate 5e-4": {**PROBE, "learning_rate": 5e-4},
+    "probe, rate 1e-3": {**PROBE, "learning_rate": 1e-3},
     "probe, balanced loss": PROBE,
     "probe, pooled": PROBE,
 }
