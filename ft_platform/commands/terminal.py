@@ -173,7 +173,7 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
     if found.get("diagnosis"):
         from ft_platform.reporting.plain_words import diagnosed
 
-        console.print("\n".join(["What would make it better", *diagnosed(found)]), soft_wrap=True)
+        console.print("\n  ".join(["What would make it better", *diagnosed(found)]), soft_wrap=True, markup=False)
     if planted := found.get("planted"):
         console.print(_planted_table(planted))
     if found["reused"]:

@@ -7,6 +7,7 @@ from ft_platform.evaluation.diagnosis import of_labels, of_records, of_training
 from ft_platform.evaluation.diagnosis.facts import Facts, Finding
 
 RULES: tuple[Callable[[Facts], Finding | None], ...] = (
+    of_records.nothing_left,
     of_labels.nothing_to_learn,
     of_labels.wrong_labels,
     of_training.rate_too_high,

@@ -14,6 +14,18 @@ STEP = 64
 """Lengths in tokens are rounded up to a multiple of this."""
 
 
+def nothing_left(facts: Facts) -> Finding | None:
+    """Every test record is answered as its reference has it: these records cannot show what would be better."""
+    if not len(facts.scores) or facts.scores.min() < 1:
+        return None
+    return Finding(
+        "nothing_left",
+        f"The model gets all {len(facts.scores):,} test records right.",
+        "Nothing more can be learned from these; see what a release still needs.",
+        f"ft decide {facts.name}",
+    )
+
+
 def texts_cut(facts: Facts) -> Finding | None:
     """Test records whose text was shortened are answered worse than whole ones, by more than chance."""
     cut = facts.shortened

@@ -57,6 +57,7 @@ def written(**changed: Any) -> Facts:
 
 
 PLANTED: dict[str, tuple[Facts, list[str], str]] = {
+    "nothing_left": (facts(scores=np.ones(400)), ["all 400 test records right"], "ft decide letters"),
     "nothing_to_learn": (
         facts(tuned=shuffled(seed=1), baseline=shuffled(seed=2), training=training(curve((1.1, 1.1, 1.1, 1.1, 1.1)))),
         ["400 test records", "no better than chance"],
@@ -124,6 +125,7 @@ def test_one_fault_is_found_alone(case: str) -> None:
 
 
 SOUND: dict[str, tuple[str, Facts]] = {
+    "one answer is wrong": ("nothing_left", facts(scores=np.arange(400) > 0)),
     "eight test records of shuffled labels show nothing": (
         "nothing_to_learn",
         facts(tuned=shuffled(8, 1), baseline=shuffled(8, 2), scores=np.zeros(8), shortened=np.zeros(8, bool)),
