@@ -84,7 +84,8 @@ def wrong_labels(facts: Facts) -> Finding | None:
     same = f" {twice:,} records have the same text as another one with another label." if twice else ""
     return Finding(
         "wrong_labels",
-        f"About {found['value']:.0%} of the training labels seem to be wrong ({low} to {high}). A word-count model that"
+        f"About {found['value']:.0%} of the training labels seem to be wrong ({low} to {high}; fewer where"
+        f" labels are hard to tell apart). A word-count model that"
         f" did not see them disagrees with {wrong['value']:.0%} of the {facts.opinion.surest:,} labels of which it is"
         f" surest, and on test records the fine-tuned model takes its side {agree:,} times and that of the label"
         f" {against:,} times.{same}",

@@ -110,7 +110,7 @@ def _out_of_sample(train: LabelledTexts, groups: Sequence[str], chosen: dict[str
             model = LogisticRegression(
                 C=chosen.get("C", 1.0), class_weight=None if weight == "none" else weight, max_iter=1000, tol=1e-3
             ).fit(vectorizer.fit_transform([train.texts[i] for i in fitted]), list(given[fitted]))
-            columns = [labels.index(label) for label in model.classes_]
+            columns = np.array([labels.index(label) for label in model.classes_])
             found[np.ix_(asked, columns)] = model.predict_proba(vectorizer.transform([train.texts[i] for i in asked]))
     return labels, found
 

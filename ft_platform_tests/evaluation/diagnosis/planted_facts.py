@@ -9,7 +9,7 @@ from ft_platform.evaluation.diagnosis.wrong_labels import LabelOpinion
 from ft_platform.evaluation.label_counts import confusion_matrix, per_label_table
 from ft_platform.evaluation.outputs import LabelOutputs
 
-LABELS = ("card", "loan", "rare")
+LABELS: tuple[str, ...] = ("card", "loan", "rare")
 ROWS = 400
 LOSSES = (1.10, 0.60, 0.52, 0.51, 0.51)
 """Validation losses before training and after each epoch of a training that has learned what it can."""
@@ -50,7 +50,7 @@ def predicted(right: float | dict[str, float], rows: int = ROWS, seed: int = 0) 
     """Labels of test records, of which a system gets a share right, for each label."""
     rng = np.random.default_rng(seed)
     truth = [LABELS[2] if number % 10 == 0 else LABELS[number % 2] for number in range(rows)]
-    shares = right if isinstance(right, dict) else dict.fromkeys(LABELS, right)
+    shares: dict[str, float] = right if isinstance(right, dict) else dict.fromkeys(LABELS, right)
     said = [
         label if rng.random() < shares[label] else LABELS[(LABELS.index(label) + 1 + rng.integers(2)) % 3]
         for label in truth
