@@ -73,20 +73,18 @@ def wrong_labels(facts: Facts) -> Finding | None:
     agree, against = facts.sides
     if facts.opinion is None or not agree:
         return None
-    wrong = facts.opinion.wrong
+    wrong, found = facts.opinion.wrong, wrong_share(facts)
     errors = 1 - facts.figures["systems"][FINE_TUNED]["accuracy"]["value"]
     by_chance = binomtest(agree, agree + against, alternative="greater").pvalue
-    if by_chance > 1 - facts.confidence or 2 * wrong["low"] < errors:
+    if by_chance > 1 - facts.confidence or 2 * found["value"] < errors:
         return None
-    found = wrong_share(facts)
     low, high = f"{found['low']:.0%}", f"{found['high']:.0%}"
     twice = facts.opinion.contradictions
     same = f" {twice:,} records have the same text as another one with another label." if twice else ""
     return Finding(
         "wrong_labels",
-        f"About {found['value']:.0%} of the training labels seem to be wrong ({low} to {high}; fewer where"
-        f" labels are hard to tell apart). A word-count model that"
-        f" did not see them disagrees with {wrong['value']:.0%} of the {facts.opinion.surest:,} labels of which it is"
+        f"About {found['value']:.0%} of the training labels seem to be wrong ({low} to {high}; fewer where labels"
+        f" are hard to tell apart). A word-count model that did not see them disagrees with {wrong['value']:.0%} of the {facts.opinion.surest:,} labels of which it is"
         f" surest, and on test records the fine-tuned model takes its side {agree:,} times and that of the label"
         f" {against:,} times.{same}",
         f"Check the {suspects(facts):,} training records that are listed, correct their labels in the source, and run"
