@@ -83,10 +83,10 @@ def wrong_labels(facts: Facts) -> Finding | None:
     same = f" {twice:,} records have the same text as another one with another label." if twice else ""
     return Finding(
         "wrong_labels",
-        f"About {found['value']:.0%} of the training labels seem to be wrong ({low} to {high}; fewer where labels"
-        f" are hard to tell apart). A word-count model that did not see them disagrees with {wrong['value']:.0%} of the {facts.opinion.surest:,} labels of which it is"
-        f" surest, and on test records the fine-tuned model takes its side {agree:,} times and that of the label"
-        f" {against:,} times.{same}",
+        f"About {found['value']:.0%} of the training labels seem to be wrong ({low} to {high}; fewer where labels are"
+        f" hard to tell apart). A word-count model that did not see them disagrees with {wrong['value']:.0%} of the"
+        f" {facts.opinion.surest:,} labels of which it is surest, and on test records the fine-tuned model takes its"
+        f" side {agree:,} times and that of the label {against:,} times.{same}",
         f"Check the {suspects(facts):,} training records that are listed, correct their labels in the source, and run"
         " again.",
         f"ft errors {facts.name} --wrong-labels --text",
