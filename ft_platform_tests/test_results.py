@@ -436,6 +436,7 @@ def test_results_for_programs_name_decision_seconds_and_gain(environment, use_ca
     }
     over = {"base_zero_shot": {"macro_f1": {"value": 0.2, "low": 0.1, "high": 0.3}}}
     metrics = {"systems": scores, "differences": over, "main_metric": "macro_f1", "per_1000_requests": {}}
+    metrics["diagnosis"] = {"case": "still_learning", "text": "a", "remedy": "b", "command": "c", "further": []}
     publish(lake, "evaluation_report", "one", {"metrics.json": json.dumps({**metrics, "test_rows": 12})})
     decided(lake, "d", "accepted")
     stages = {"adapter_checkpoint": {"version": "c", "trained": True}, "evaluation_report": {"version": "one"}}
@@ -445,4 +446,5 @@ def test_results_for_programs_name_decision_seconds_and_gain(environment, use_ca
     assert (found["decision"], found["trained"], found["systems"]) == ("accepted", True, scores)
     assert found["seconds"] > 0 and set(found["stage_seconds"]) == {*stages, "release_decision"}
     gain = {"value": 0.2, "low": 0.1, "high": 0.3, "metric": "macro_f1", "over": "base_zero_shot"}
+    assert found["diagnosis"] == metrics["diagnosis"]
     assert found["gain_over_prompting"] == gain and found["release"]["checkpoint"] == "ckpt-1"

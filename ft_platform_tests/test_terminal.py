@@ -10,6 +10,7 @@ from ft_platform.commands import terminal
 from ft_platform.commands.terminal import (
     ProgressView,
     StageLine,
+    Terminal,
     print_checkpoint_trace,
     print_record_trace,
     print_summary,
@@ -170,6 +171,16 @@ def test_metrics_of_generation_have_their_own_columns_and_a_missing_one_is_a_das
     text = shown({**CLASSIFICATION, "systems": systems})
     assert "ROUGE-L" in text and "Answer loss" in text
     assert next(line for line in text.splitlines() if "zero-shot" in line).rstrip().endswith("-")
+
+
+def test_the_diagnosis_is_shown_with_its_command_and_steers_no_terminal():
+    found = {"text": "Labels of [bold]x[/] \x1b[2J are wrong.", "remedy": "Mend them.", "command": "ft errors letters"}
+    console = Terminal(file=io.StringIO(), width=80)
+    print_summary({**CLASSIFICATION, "diagnosis": {**found, "case": "wrong_labels", "further": []}}, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "What would make it better\n  Labels of [bold]x[/] " in text and "\x1b" not in text
+    assert "  Mend them. Type: ft errors letters\n" in text
+    assert "What would make it better" not in shown({**CLASSIFICATION, "diagnosis": None})
 
 
 def test_what_was_planted_is_shown_with_what_was_missed_by_entity():

@@ -19,6 +19,7 @@ HELP = (
 )
 EXAMPLES = [
     "ft errors complaint_routing",
+    "ft errors complaint_routing --wrong-labels --text",
     'ft errors complaint_routing --label mortgage --predicted "debt collection" --text',
     "ft errors complaint_routing --system base_few_shot --json",
 ]
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--label", help="only records with this label")
     parser.add_argument("--predicted", help="only records that were given this label")
+    parser.add_argument(
+        "--wrong-labels", action="store_true", help="instead: training records whose own label is probably wrong"
+    )
     parser.add_argument("--show", type=count, default=5, metavar="N", help="records to show in each group (default 5)")
     parser.add_argument(
         "--text", action="store_true", help="show the anonymized texts, if you may read the restricted zone"
@@ -55,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise FtError(problem, "Remove --text to get ids, or add --force")
     _, use_case, lake = opened(arguments.use_case)
     evaluation = newest_evaluation(lake, use_case)
+    if arguments.wrong_labels:
+        return _wrong_labels(lake, evaluation, arguments)
     predictions = read_predictions(lake, evaluation)
     if arguments.system not in (systems := systems_in(predictions)):
         raise ConfigError(
@@ -78,17 +84,40 @@ def run(arguments: argparse.Namespace) -> int:
         }
         print(json.dumps(shown, indent=1, ensure_ascii=False))
         return 0
-    texts = (
-        _texts(lake, evaluation, chosen, [record["record_id"] for group in found for record in group["records"]])
-        if arguments.text
-        else {}
+    wrong = sum(group["count"] for group in found)
+    print(
+        f"{arguments.system}: {wrong:,} of {rows.num_rows:,} test records have a different answer from their reference"
     )
-    _show(arguments.system, rows.num_rows, found, texts)
+    _show(found, _texts(lake, evaluation, chosen, found) if arguments.text else {}, "taken for")
+    return 0
+
+
+def _wrong_labels(lake: "Lake", evaluation: "ArtifactVersion", arguments: argparse.Namespace) -> int:
+    """Shows the training records that the evaluation's diagnosis doubts, by label and suggested label."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from ft_platform.evaluation.files import DOUBTED
+    from ft_platform.evaluation.mistakes import grouped
+
+    if DOUBTED not in lake.manifest(evaluation).files:
+        found, records = [], None
+    else:
+        records = pq.read_table(lake.open_file(evaluation, DOUBTED)).rename_columns({"suggested": "predicted"})
+        for column in ("label", "predicted"):
+            if (wanted := getattr(arguments, column)) is not None:
+                records = records.filter(pc.field(column) == wanted)
+        found = grouped(records, arguments.show)
+    if arguments.json:
+        print(json.dumps({"evaluation": evaluation.id, "wrong_labels": found}, indent=1, ensure_ascii=False))
+        return 0
+    print(f"{sum(group['count'] for group in found):,} training records whose label is probably wrong")
+    _show(found, _texts(lake, evaluation, records, found) if arguments.text and records is not None else {}, "perhaps")
     return 0
 
 
 def _texts(
-    lake: "Lake", evaluation: "ArtifactVersion", predictions: "pa.Table", record_ids: list[str]
+    lake: "Lake", evaluation: "ArtifactVersion", predictions: "pa.Table", groups: list[dict[str, Any]]
 ) -> dict[str, list[tuple[str, str]]]:
     """Record id -> role and text of its turns, and what the model wrote where it writes."""
     import pyarrow.compute as pc
@@ -97,6 +126,7 @@ def _texts(
     from ft_platform.lake.parents import version_of_parent
     from ft_platform.lake.versions import TableVersion
 
+    record_ids = [record["record_id"] for group in groups for record in group["records"]]
     with refused_without_access(lake, evaluation.use_case):
         parent = next(one for one in lake.manifest(evaluation).parents if one.name == "splits")
         splits = version_of_parent(lake, evaluation.use_case, parent)
@@ -112,15 +142,13 @@ def _texts(
     return found
 
 
-def _show(system: str, test_rows: int, groups: list[dict[str, Any]], texts: dict[str, list[tuple[str, str]]]) -> None:
+def _show(groups: list[dict[str, Any]], texts: dict[str, list[tuple[str, str]]], but: str) -> None:
     from ft_platform.commands.fairness import printable
 
-    wrong = sum(group["count"] for group in groups)
-    print(f"{system}: {wrong:,} of {test_rows:,} test records have a different answer from their reference")
     for group in groups:
         if group["label"] is not None:
             print()
-            print(printable(f"{group['count']:,} × {group['label']} taken for {group['predicted']}"))
+            print(printable(f"{group['count']:,} × {group['label']} {but} {group['predicted']}"))
         for record in group["records"]:
             score = "" if record["score"] is None else f"  {record['score']:.3f}"
             print(f"  {record['record_id']}{score}")

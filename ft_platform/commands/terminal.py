@@ -171,6 +171,10 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
         from ft_platform.reporting.review_report import preference_sentence
 
         console.print(preference_sentence("Experts", review)["text"], soft_wrap=True)
+    if found.get("diagnosis"):
+        from ft_platform.reporting.plain_words import diagnosed
+
+        console.print("\n  ".join(["What would make it better", *diagnosed(found)]), soft_wrap=True, markup=False)
     if planted := found.get("planted"):
         console.print(_planted_table(planted))
     if found["reused"]:

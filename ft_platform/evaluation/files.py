@@ -11,6 +11,8 @@ from ft_platform.lake.versions import ArtifactVersion
 
 PREDICTIONS = "predictions.parquet"
 METRICS = "metrics.json"
+DOUBTED = "doubted_labels.parquet"
+"""Training records whose label is probably wrong (`diagnosis.gather.doubted`); only where there are."""
 
 
 def read_predictions(lake: Artifacts, evaluation: ArtifactVersion) -> pa.Table:

@@ -5,6 +5,7 @@ Ids and figures, no text of a record.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -25,20 +26,30 @@ def mistakes(use_case: NamedUseCase, predictions: pa.Table, records: int) -> lis
         whose label and predicted are None, of all records whose answer is not the reference in words and order (ROUGE-L
         below 1); `score` is ROUGE-L, the lowest first.
     """
-    found: dict[tuple[str | None, str | None], list[dict[str, Any]]] = defaultdict(list)
     if use_case.settings.task.kind == "classification":
-        columns = [predictions[name].to_pylist() for name in ("record_id", "label", "predicted", "confidence")]
-        for record_id, label, predicted, confidence in zip(*columns, strict=True):
-            if label != predicted:
-                found[label, predicted].append({"record_id": record_id, "score": confidence})
-        descending = True
-    else:
-        for record_id, score in zip(
-            predictions["record_id"].to_pylist(), predictions["rouge_l"].to_pylist(), strict=True
-        ):
-            if score < 1:
-                found[None, None].append({"record_id": record_id, "score": score})
-        descending = False
+        return grouped(predictions, records)
+    scores = zip(predictions["record_id"].to_pylist(), predictions["rouge_l"].to_pylist(), strict=True)
+    wrong = [{"record_id": record_id, "score": score} for record_id, score in scores if score < 1]
+    return _largest_first({(None, None): wrong} if wrong else {}, records, descending=False)
+
+
+def grouped(predictions: pa.Table, records: int) -> list[dict[str, Any]]:
+    """Records whose label and predicted label differ, as `mistakes` gives them.
+
+    Args:
+        predictions: columns record_id, label, predicted, confidence.
+    """
+    found: dict[tuple[str | None, str | None], list[dict[str, Any]]] = defaultdict(list)
+    columns = [predictions[name].to_pylist() for name in ("record_id", "label", "predicted", "confidence")]
+    for record_id, label, predicted, confidence in zip(*columns, strict=True):
+        if label != predicted:
+            found[label, predicted].append({"record_id": record_id, "score": confidence})
+    return _largest_first(found, records, descending=True)
+
+
+def _largest_first(
+    found: Mapping[tuple[str | None, str | None], list[dict[str, Any]]], records: int, descending: bool
+) -> list[dict[str, Any]]:
     groups = sorted(found.items(), key=lambda item: (-len(item[1]), str(item[0])))
     return [
         {"label": label, "predicted": predicted, "count": len(rows), "records": _ordered(rows, descending)[:records]}

@@ -44,7 +44,7 @@ def slices(use_case: NamedUseCase, predictions: pa.Table) -> list[dict[str, Any]
         than `evaluation.min_slice_rows` records have no figures.
     """
     settings = use_case.settings.evaluation
-    scores = _scores(use_case, predictions)
+    scores, hits = record_scores(use_case, predictions), slice_metric(use_case) == "accuracy"
     found = []
     for by, part, member in _parts(use_case, predictions):
         rows = int(member.sum())
@@ -53,7 +53,7 @@ def slices(use_case: NamedUseCase, predictions: pa.Table) -> list[dict[str, Any]
             own, rest = scores[member], scores[~member]
             means = resampled_sums(own[:, None], settings.bootstrap_samples, settings.seed)[:, 0] / rows
             one |= interval(float(own.mean()), means, settings.confidence)
-            one |= {"rest": float(rest.mean()) if len(rest) else None, "p": _difference_by_chance(use_case, own, rest)}
+            one |= {"rest": float(rest.mean()) if len(rest) else None, "p": difference_by_chance(own, rest, hits)}
         found.append(one)
     compared = {str(place): one["p"] for place, one in enumerate(found) if one.get("p") is not None}
     for place, p in holm(compared).items():
@@ -61,7 +61,8 @@ def slices(use_case: NamedUseCase, predictions: pa.Table) -> list[dict[str, Any]
     return sorted(found, key=lambda one: (not one["enough_evidence"], one.get("value", 0.0), one["by"], one["part"]))
 
 
-def _scores(use_case: NamedUseCase, predictions: pa.Table) -> np.ndarray:
+def record_scores(use_case: NamedUseCase, predictions: pa.Table) -> np.ndarray:
+    """`slice_metric` of each record, higher is better. Shape `(rows,)`."""
     column = predictions["correct" if slice_metric(use_case) == "accuracy" else "rouge_l"]
     return np.array(column.to_pylist(), dtype=float)
 
@@ -116,13 +117,17 @@ def _values(by: str, values: list[str]) -> Iterator[tuple[str, str, np.ndarray]]
         yield by, OTHERS, rare
 
 
-def _difference_by_chance(use_case: NamedUseCase, own: np.ndarray, rest: np.ndarray) -> float | None:
-    """Probability of a difference like this one where part and rest are alike; None where there is no rest."""
+def difference_by_chance(own: np.ndarray, rest: np.ndarray, hits: bool) -> float | None:
+    """Probability of a difference like this one where part and rest are alike; None where there is no rest.
+
+    Args:
+        hits: scores are 0 or 1.
+    """
     from scipy.stats import fisher_exact, mannwhitneyu
 
     if not len(rest):
         return None
-    if slice_metric(use_case) == "accuracy":
+    if hits:
         table = [[int(part.sum()), int(len(part) - part.sum())] for part in (own, rest)]
         return float(fisher_exact(table).pvalue)  # type: ignore[attr-defined]
     return float(mannwhitneyu(own, rest).pvalue)

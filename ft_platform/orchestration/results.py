@@ -32,10 +32,10 @@ def collect_results(
     `funnel` and `planted` are of the versions that the run made or used again, and of those behind them. `{"use_case",
     "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same
     shape), "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
-    "seconds", "report", "data_report", "decision", "unfinished_run", "warnings"}`, `planted` where the records are a
-    sample, and `human_review` (`evaluation.review.figures.review_figures`) where experts judged the answers. The scores
-    are those of the evaluation report that the run made or used again, or that its fairness report or model card is
-    about;
+    "seconds", "report", "diagnosis" (`evaluation.diagnosis`), "data_report", "decision", "unfinished_run",
+    "warnings"}`, `planted` where the records are a sample, and `human_review` (`evaluation.review.figures`) where
+    experts judged the answers. The scores are those of the evaluation report that the run made or used again, or that
+    its fairness report or model card is about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
     "simpler", "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft
     list` does: `succeeded, release refused`.
@@ -77,6 +77,7 @@ def collect_results(
         "reused": run.reused,
         "seconds": run.seconds,
         "report": None,
+        "diagnosis": None,
         "data_report": _data_report(lake, name, run.artifacts.get("data_report")),
         "decision": _decided(lake, name, run.artifacts.get(DECISION)),
         "unfinished_run": unfinished,
@@ -170,7 +171,7 @@ def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
     compared = {
         name: metrics[name] for name in ("systems", "differences", "main_metric", "per_1000_requests", "test_rows")
     }
-    found = {**compared, "report": f"{report.uri}/{REPORT}"}
+    found = {**compared, "report": f"{report.uri}/{REPORT}", "diagnosis": metrics.get("diagnosis")}
     from ft_platform.evaluation.review.figures import read_review, reviews_of
 
     if review := next(iter(reviews_of(lake, report)), None):

@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
+from ft_platform.evaluation.diagnosis.diagnose import diagnose
+from ft_platform.evaluation.diagnosis.gather import doubted, facts_of
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator, ready_evaluator
 from ft_platform.evaluation.fairness_outputs import fairness_tables
-from ft_platform.evaluation.files import METRICS, PREDICTIONS, read_metrics, read_predictions
+from ft_platform.evaluation.files import DOUBTED, METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.groundedness import groundedness, meanings_of
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric_versions
@@ -19,7 +21,7 @@ from ft_platform.evaluation.records import questions_of
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import FINE_TUNED, scores
 from ft_platform.evaluation.similarities import add_similarities
-from ft_platform.evaluation.slices import slices
+from ft_platform.evaluation.slices import record_scores, slices
 from ft_platform.evaluation.style_figures import style_figures
 from ft_platform.evaluation.systems.endpoint import require_shared
 from ft_platform.lake.draft import Draft
@@ -98,7 +100,13 @@ def publish_evaluation_report(
         evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best)
         figures = _figures(environment, use_case, evaluated, evaluator)
         outputs = {FINE_TUNED: evaluated.outputs[FINE_TUNED]}
-        figures["slices"] = slices(use_case, predictions_table(use_case, evaluated.records.side, outputs))
+        predictions = predictions_table(use_case, evaluated.records.side, outputs)
+        figures["slices"] = slices(use_case, predictions)
+        training = json.loads(lake.read_file(checkpoint, "training.json"))
+        facts = facts_of(lake, evaluator, evaluated, figures, training, record_scores(use_case, predictions))
+        figures["diagnosis"] = diagnose(facts)
+        if (records := doubted(facts, evaluator)) is not None:
+            evaluated.beside[DOUBTED] = records
         return _publish(draft, evaluated, figures, tracker)
 
 

@@ -109,6 +109,8 @@ def _short(
         rows.append(("What it gains", [plain_words.gain(evaluation, confidence)["text"]]))
         worse = plain_words.worse_for(evaluation["slices"], confidence, counts)
         rows.append(("For whom it is worse", [*plain_words.fair_to_groups(found), *worse]))
+        if better := plain_words.diagnosed(evaluation):
+            rows.append(("What would make it better", better))
     return [*rows, ("What to do next", plain_words.next_after_decision(found))]
 
 

@@ -153,6 +153,14 @@ def next_after_evaluation(figures: Mapping[str, Any], confidence: float, name: s
     return [read, f"Then open the release decision: ft decide {name}"]
 
 
+def diagnosed(figures: Mapping[str, Any]) -> list[str]:
+    """What holds the model back, and the command that helps; nothing where the evaluation has no diagnosis."""
+    found = figures.get("diagnosis")
+    if not found:
+        return []
+    return [found["text"], f"{found['remedy']} Type: {found['command']}"]
+
+
 def next_after_decision(found: Mapping[str, Any]) -> list[str]:
     """What to do with a decision.
 

@@ -114,6 +114,13 @@ def test_on_shuffled_labels_the_fine_tuned_model_is_better_than_none_and_nobody_
 
 
 @pytest.mark.integration
+def test_shuffled_labels_are_diagnosed_and_true_ones_are_not(made) -> None:
+    found = made("shuffled")["diagnosis"]
+    assert found["case"] == "nothing_to_learn" and found["command"] == "ft errors complaints --text"
+    assert made("true")["diagnosis"]["case"] not in ("nothing_to_learn", "wrong_labels")
+
+
+@pytest.mark.integration
 def test_on_the_true_labels_the_same_judgement_finds_what_there_is_to_learn(made) -> None:
     figures = made("true")
     assert above_chance(figures, "tfidf_logreg") and not above_chance(made("shuffled"), "tfidf_logreg")

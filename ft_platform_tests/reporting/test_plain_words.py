@@ -3,6 +3,10 @@
 import pytest
 
 from ft_platform.reporting import alt_texts, plain_words
+from ft_platform.reporting.decision_brief import _short
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
+from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.reporting.test_home import metrics
 
 CONFIDENCE = 0.95
@@ -29,6 +33,17 @@ def test_the_gain_is_what_the_test_split_shows(tuned, low, high, good, words, ad
     gain = plain_words.gain(found, CONFIDENCE)
     assert gain["good"] is good and words in gain["text"]
     assert advice in " ".join(plain_words.next_after_evaluation(found, CONFIDENCE, "letters"))
+
+
+def test_the_diagnosis_stands_in_the_brief_and_an_evaluation_without_one_adds_nothing() -> None:
+    decision = {"use_case": "letters", "rules": [], "valid_until": None, "checkpoint": "ckpt-1"}
+    settings = UseCase.model_validate(minimal_attributes("unused.csv"))
+    evaluation = metrics() | {"slices": []}
+    title = "What would make it better"
+    assert title not in dict(_short(decision, evaluation, NamedUseCase(name="letters", settings=settings), None))
+    evaluation["diagnosis"] = {"text": "It was cut.", "remedy": "Let it in.", "command": "ft run letters"}
+    told = dict(_short(decision, evaluation, NamedUseCase(name="letters", settings=settings), None))
+    assert told[title] == ["It was cut.", "Let it in. Type: ft run letters"]
 
 
 def test_a_word_count_model_that_is_better_is_said_to_be() -> None:
