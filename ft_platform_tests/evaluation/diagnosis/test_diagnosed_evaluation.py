@@ -36,7 +36,7 @@ def evaluated(home: Path, records: list[tuple[str, str]], **training: Any) -> tu
     """The evaluation of a model that is trained on these pairs of text and label."""
     environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
     attributes = attributes_for(save_tiny_model(home / "model"), "classification", few_shot_examples=1)
-    attributes["training"] = {"epochs": 1, "rank": 4, **training}
+    attributes["training"] = {"recipe": "auto", "epochs": 1, "rank": 4, **training}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
     lake, rows = open_lake(environment), rows_for("classification", len(records))
@@ -139,6 +139,6 @@ def test_a_rare_label_that_is_not_learned_is_the_diagnosis(tmp_path: Path) -> No
         "rare" if number % 20 in (8, 12) and number % 3 == 0 else list(WORDS)[number % 3] for number in range(ROWS)
     ]
     texts = [f"My {WORDS[list(WORDS)[number % 3]]} was handled badly." for number in range(ROWS)]
-    lake, report = evaluated(tmp_path, list(zip(texts, labels, strict=True)))
+    lake, report = evaluated(tmp_path, list(zip(texts, labels, strict=True)), epochs=4)
     found = read_metrics(lake, report)["diagnosis"]
     assert found["case"] == "label_too_rare" and "rare: " in found["text"], found
