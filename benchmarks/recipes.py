@@ -43,7 +43,7 @@ held-out ones come from other sources, and each is measured once for a version o
 versions stay in the table. The base model is SmolLM2-135M-Instruct. Intervals are those of the first seed, over test
 records; the best value of a line is bold.
 
-Of the held-out tasks: {share_at_least_tfidf} have at least the value of TF-IDF + logistic regression where there are
+Tasks that are not in the table were not measured with this version. Of the held-out ones: {share_at_least_tfidf} have at least the value of TF-IDF + logistic regression where there are
 labels, {share_better_than_few_shot} a better one than few-shot prompting. Clearly worse than TF-IDF:
 {significantly_worse_than_tfidf}.
 """

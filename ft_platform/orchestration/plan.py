@@ -8,7 +8,8 @@ from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
-from ft_platform.training.estimates import kept
+from ft_platform.training.estimates import Estimate, kept
+from ft_platform.training.expected import Expected
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -29,10 +30,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages of a run in their order, and what the training needs where it was measured (`ft estimate`)."""
+    """The stages of a run in their order, and of the training what it needs and what it may be expected to reach, where
+    that was measured (`ft estimate`, `ft explain`)."""
 
     stages: list[Planned]
     memory_gib: float | None = None
+    expected: str = ""
 
     @property
     def made(self) -> list[Planned]:
@@ -53,7 +56,9 @@ class Plan:
         for one in self.made:
             reasons.setdefault("follow from these" if one.why.startswith("after ") else one.why, []).append(one.stage)
         told = "; ".join(f"{', '.join(stages)} ({why})" for why, stages in reasons.items())
-        return [f"To be made: {told}", f"  {', '.join([*time, *memory])}", *found]
+        trains = any(one.stage == "adapter_checkpoint" for one in self.made)
+        reach = [f"  Expected: {self.expected}"] if self.expected and trains else []
+        return [f"To be made: {told}", f"  {', '.join([*time, *memory])}", *reach, *found]
 
 
 def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: Sequence[str]) -> Plan:
@@ -78,7 +83,12 @@ def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: S
         else:
             why = f"after {before[0]}" if before else ""
         found[name] = Planned(name, why, manifest.seconds if manifest else None)
-    return Plan(list(found.values()), _memory(lake, environment, use_case))
+    estimate = _estimate(lake, environment, use_case)
+    if estimate is None:
+        return Plan(list(found.values()))
+    said = estimate.figures.get("expected")
+    reach = Expected(**said).in_words() if said else ""
+    return Plan(list(found.values()), float(estimate.figures["memory_gib"]), reach)
 
 
 def _newest(lake: Lake, use_case: str, name: str) -> Manifest | None:
@@ -89,11 +99,10 @@ def _newest(lake: Lake, use_case: str, name: str) -> Manifest | None:
     return lake.manifest(made[0]) if made else None
 
 
-def _memory(lake: Lake, environment: Environment, use_case: NamedUseCase) -> float | None:
+def _estimate(lake: Lake, environment: Environment, use_case: NamedUseCase) -> Estimate | None:
     try:
         splits = lake.latest(use_case.name, "splits")
         profile = environment.profile(use_case.settings.compute.profile)
-        estimate = kept(environment, use_case, splits, profile) if splits else None
+        return kept(environment, use_case, splits, profile) if splits else None
     except FtError:
         return None
-    return float(estimate.figures["memory_gib"]) if estimate else None

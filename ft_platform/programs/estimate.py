@@ -56,7 +56,7 @@ def _estimate(orders: dict, began: float) -> dict:
     profile = environment.profile(use_case.settings.compute.profile)
     setup = (time.monotonic() - began, cpu_seconds())
     found = estimate(prepared, prepared.training, profile, orders["seconds"], setup)
-    if use_case.settings.task.kind == "classification":
+    if use_case.settings.task.kind == "classification" and use_case.settings.training.recipe == "auto":
         table = read_splits(lake, splits)
         said = expected(side_of(use_case, table, "train"), side_of(use_case, table, "validation"))
         found["expected"] = said and asdict(said)

@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 import yaml
 
 from ft_platform.cli import main
+from ft_platform.commands.estimate import print_estimate
 from ft_platform.commands.explain import settings_of
 from ft_platform.lake.opening import open_lake
 from ft_platform.settings.environment import ComputeProfile, Environment
 from ft_platform.settings.training import Training
 from ft_platform.training import estimates
+from ft_platform.training.expected import Expected
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
 
@@ -86,10 +89,21 @@ def test_explain_says_what_will_happen_and_uses_the_estimate_that_is_there(estim
     assert found["plan"]["cost"] == 0.0, "the profile of the use case costs nothing"
     rank = next(row for row in found["settings"] if row["setting"] == "rank")
     assert (rank["value"], rank["default"], rank["changed"], rank["from_yaml"]) == (4, 16, True, True)
+    assert found["recipe"]["rank"] == {"value": 4, "why": "set, or the default", "chosen": False}
+    assert found["expected"] is None, "of a manual recipe nothing is known"
     assert main(["explain", "complaints", "training"]) == 0
     shown = capsys.readouterr().out
     assert "36 to train on, 12 to validate with" in shown and "18 optimizer steps" in shown
     assert [line for line in shown.splitlines() if line.startswith("* rank") and "(default 16)" in line]
+
+
+def test_what_the_recipe_chose_and_may_reach_is_told(estimated, capsys):
+    reach = Expected(0.31, 0.45, 0.38, records=540, labels=9, smallest=21, tasks=10)
+    chosen = {"epochs": {"value": 4.0, "why": "272 steps", "chosen": True}, "rank": {"value": 4, "chosen": False}}
+    print_estimate(estimated | {"profile": "local", "expected": asdict(reach), "recipe": chosen})
+    shown = capsys.readouterr().out
+    assert "recipe     epochs 4.0: 272 steps\n" in shown and "rank" not in shown
+    assert "expected   macro-F1 0.31 to 0.45" in shown and "reaches 0.38 on the validation split" in shown
 
 
 def test_further_seeds_are_told_beside_the_training_they_repeat(estimated, capsys, monkeypatch):

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from ft_platform.lake.opening import open_lake
-from ft_platform.orchestration.plan import Plan, plan
+from ft_platform.orchestration.plan import Plan, Planned, plan
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -25,6 +25,12 @@ def graph(environment: Environment, tmp_path: Path, quick_stages: None, without_
     source_uri = str(write_csv(tmp_path / "complaints.csv", records()))
     write_use_case(environment.defs, "complaints", minimal_attributes(source_uri))
     return Graph(environment, "complaints", dg.DagsterInstance.ephemeral())
+
+
+def test_the_plan_says_what_a_training_may_be_expected_to_reach() -> None:
+    training, splits = Planned("adapter_checkpoint", "first time", None), Planned("splits", "first time", None)
+    assert "  Expected: macro-F1 0.31 to 0.45" in Plan([training], 1.0, "macro-F1 0.31 to 0.45").lines()
+    assert not any("Expected" in line for line in Plan([splits], 1.0, "macro-F1 0.31 to 0.45").lines())
 
 
 def test_the_plan_follows_what_was_made_and_what_was_changed(graph: Graph, environment: Environment) -> None:
