@@ -14,6 +14,7 @@ from ft_platform_tests.evaluation.recompute_fairness import Saved, fairness_figu
 
 MEASURED = {
     "seconds",
+    "diagnosis",  # rests on the course of the training and on its records too: diagnosis/test_rules.py
     "answer_seconds",
     "left_out",
     "info",
