@@ -20,7 +20,6 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="of benchmarks/recipes.py")
     folder = parser.parse_args().folder.absolute()
     os.environ |= {"FT_HOME": str(folder / "home"), "FT_DEFS": str(folder / "defs")}
-    import numpy as np
 
     from benchmarks.recipe_tasks.__main__ import COMMITTED
     from benchmarks.recipes import recipe_hash
@@ -28,7 +27,7 @@ def main() -> None:
     from ft_platform.evaluation.records import side_of
     from ft_platform.lake.opening import open_lake
     from ft_platform.training.dataset import read_splits
-    from ft_platform.training.expected import FILE, left_out, validated
+    from ft_platform.training.expected import FILE, figures, left_out, validated
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
@@ -45,11 +44,10 @@ def main() -> None:
         use_case = load_use_case(use_case_folder(environment.defs, task["name"]), environment=environment)
         table = read_splits(lake, splits)
         train, validation = (side_of(use_case, table, side) for side in ("train", "validation"))
-        figures = {"tfidf": round(validated(train, validation), 4), "records": len(train.answers)}
-        figures |= {"labels": len(Counter(train.answers)), "reached": round(mean(reached), 4)}
-        tasks.append({"task": task["name"], **figures})
-    rows = np.array([[one["tfidf"], one["records"], one["labels"], one["reached"]] for one in tasks], float)
-    held = left_out(rows)
+        sizes = {"records": len(train.answers), "labels": len(Counter(train.answers))}
+        tfidf = round(validated(train, validation), 4)
+        tasks.append({"task": task["name"], **sizes, "tfidf": tfidf, "reached": round(mean(reached), 4)})
+    held = left_out(figures(tasks))
     found = {"recipe": recipe, "tasks": tasks, "left_out": {"held": sum(held), "of": len(held)}}
     FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"{FILE.relative_to(REPOSITORY)}: {len(tasks)} tasks, the interval held {sum(held)} that were left out")
