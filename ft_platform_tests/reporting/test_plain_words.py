@@ -36,7 +36,7 @@ def test_the_gain_is_what_the_test_split_shows(tuned, low, high, good, words, ad
 
 
 def test_the_diagnosis_stands_in_the_brief_and_an_evaluation_without_one_adds_nothing() -> None:
-    decision = {"use_case": "letters", "rules": [], "valid_until": None, "checkpoint": "ckpt-1"}
+    decision = {"use_case": "letters", "rules": [], "valid_until": None, "checkpoint": "ckpt-1", "simpler": None}
     settings = UseCase.model_validate(minimal_attributes("unused.csv"))
     evaluation = metrics() | {"slices": []}
     title = "What would make it better"
