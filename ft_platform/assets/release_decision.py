@@ -56,7 +56,7 @@ def build(use_case: NamedUseCase) -> list:
             decision,
             reused=decision.id in before,
             rows=train_rows(lake, adapter_checkpoint),
-            **({"simpler_systems": found["simpler"]} if found["simpler"] else {}),
+            **({"simpler_systems": found["simpler"]} if found.get("simpler") else {}),
             decision=found["decision"],
             broken_rules=sum(not rule["passed"] and not rule["waiver"] for rule in found["rules"]),
             rules=dg.MetadataValue.md(_rules_table(found)),
@@ -77,7 +77,7 @@ def build(use_case: NamedUseCase) -> list:
             passed=found["decision"] == "accepted",
             severity=dg.AssetCheckSeverity.ERROR,
             metadata={"broken_rules": len(refusing), "waivers": len(found["waivers"])},
-            description=vouch(" ".join(filter(None, [found["simpler"], broken]))) or None,
+            description=vouch(" ".join(filter(None, [found.get("simpler"), broken]))) or None,
         )
 
     return [release_decision, accepted]
