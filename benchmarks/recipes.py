@@ -119,7 +119,7 @@ def recipe_hash() -> str:
 
     def chosen(kind: dict[str, Any]) -> list[dict[str, Any]]:
         settings = UseCase.model_validate({**SOME_CASE, **kind})
-        facts = [Facts(rows, rows // 10, 5, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
+        facts = [Facts(rows, rows // 10, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
         return [recipe_for(settings, one).training.model_dump(mode="json") for one in facts]
 
     found = {"version": RECIPE, "recipes": [chosen(kind) for kind in KINDS]}

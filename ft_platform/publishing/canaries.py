@@ -35,7 +35,8 @@ def publish_canary_audit(
             [
                 "canary_audit plants secrets in what `training.objective: sft` learns, got"
                 f" {use_case.settings.training.objective}"
-            ]
+            ],
+            "Set training.objective: sft",
         )
     with report_tracker(environment, draft, log) as tracker:
         tracker.parameters(use_case.settings.attacks.canaries.model_dump(mode="json"))

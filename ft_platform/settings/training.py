@@ -1,6 +1,6 @@
 """The base model and how it is fine-tuned."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer, model_validator
@@ -358,6 +358,11 @@ class Training(Section):
         values = self.model_dump(mode="json", exclude={"continue_from"})
         values = {name: value for name, value in values.items() if name not in NEWER or value != NEWER[name]}
         return values | ({"recipe": f"auto {RECIPE}"} if self.recipe == "auto" else {})
+
+    @classmethod
+    def of_checkpoint(cls, told: Mapping[str, Any]) -> "Training":
+        """The settings in a checkpoint's `training.json`; before there were recipes, nothing was chosen."""
+        return cls.model_validate({"recipe": "manual", **told["training"]})
 
     def leaves_open(self, names: Iterable[str]) -> bool:
         """Whether the recipe may choose one of these fields."""

@@ -70,7 +70,7 @@ def require_start(lake: Lake, use_case: NamedUseCase) -> ArtifactVersion | None:
     told = json.loads(lake.read_file(start, "training.json"))
     if told.get("differential_privacy"):
         raise _refused(start, "it was trained with differential privacy, whose promise a further training would break")
-    then, now = Training.model_validate({"recipe": "manual", **told["training"]}), training
+    then, now = Training.of_checkpoint(told), training
     names = [name for name in SHAPE if training.method == "lora" or name not in OF_ADAPTERS]
     other = [(f"training.{name}", getattr(then, name), getattr(now, name)) for name in names]
     base = lake.manifest(start).info.get("base_model", {})

@@ -43,7 +43,7 @@ def start_label_head(model: Any, objective: LabelLoss, rows: Sequence[Row], trai
         model.eval()
         for micro in micro_batches(rows, objective, training):
             with torch.no_grad():
-                states = objective.scores(model, micro).double().cpu()
+                states = objective.scores(model, micro).cpu().double()
             total.add(states, micro)
             if held < COMPARED:
                 compared.append((states, micro))
@@ -65,9 +65,11 @@ def balanced(rows: Sequence[Row]) -> list[Row]:
 
 
 def _best_ridge(total: "_Sums", states: torch.Tensor, rows: list[Row], smoothing: float) -> torch.Tensor:
+    if len(rows) < FOLDS:  # too few to compare anything on
+        return total.ridge(1.0)
     truth = torch.tensor([row.targets[0] for row in rows])
     losses = dict.fromkeys(itertools.product(STRENGTHS, SCALES), 0.0)
-    for fold in range(min(FOLDS, len(rows))):
+    for fold in range(FOLDS):
         left_out = slice(fold, None, FOLDS)
         others = total.without(states[left_out], rows[left_out])
         for strength in STRENGTHS:
@@ -113,6 +115,8 @@ class _Sums:
         none: what states have in common stands for it."""
         moments = self.squares / self.weight
         variance = moments.diagonal().mean() - (self.states / self.weight).square().mean()
+        # Prompts that are all alike have no variance; the system must have a solution still.
+        variance = variance.clamp(min=1e-6 * float(moments.diagonal().mean()))
         penalty = strength * variance * torch.eye(len(moments)).double()
         return torch.linalg.solve(moments + penalty, self.products / self.weight).T
 

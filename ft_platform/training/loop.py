@@ -241,7 +241,6 @@ class _Loop:
     def _keep(self, point: dict[str, float]) -> None:
         run = self.run
         run.best_loss, run.best_step = point["validation_loss"], run.step
-        run.best_metric = point.get(self.objective.metric)
         best = ((name, sharding.whole(p.detach())) for name, p in self.weights.items())
         whole_here = processes.is_first() or not sharding.is_divided(self.weights)
         run.best = {name: p.to("cpu", copy=True) for name, p in best if whole_here}

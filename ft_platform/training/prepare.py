@@ -68,7 +68,7 @@ def prepare(
         require_same_rendering(use_case, start, json.loads(lake.read_file(start, "training.json")), renderer, base)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
-    recipe = recipe_for(settings, facts_of(sides, model))
+    recipe = recipe_for(settings, facts_of(sides, model, start is not None))
     training = recipe.training
     computed_in = model.dtype
     model = with_trainable_weights(model, training, len(renderer.labels), fused)
@@ -138,7 +138,6 @@ def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
     from ft_platform.training.head_start import start_label_head
     from ft_platform.training.loop import train
 
-    fresh = training.continue_from is None
-    if fresh and training.objective == "label_head" and training.label_head_start == "linear_probe":
+    if training.objective == "label_head" and training.label_head_start == "linear_probe":
         start_label_head(prepared.model, prepared.objective, prepared.rows, training)
     return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)

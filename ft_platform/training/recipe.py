@@ -30,14 +30,14 @@ class Facts:
 
     Attributes:
         rows, validation: records of the train and of the validation side.
-        labels: of a classification, how many.
         weights: parameters of the base model.
+        continues: whether training starts from a checkpoint.
     """
 
     rows: int
     validation: int
-    labels: int
     weights: int
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,10 @@ class Recipe:
 
 
 def recipe_for(settings: UseCase, facts: Facts) -> Recipe:
-    """The training of a use case on such records."""
+    """The training of a use case on such records, from the base model or from a checkpoint."""
     training = settings.training
+    if facts.continues:  # a head goes on where it ended
+        training = training.model_copy(update={"label_head_start": "random"})
     if training.recipe == "manual":
         return Recipe(training, {})
     chosen = chosen_from_the_file(settings)
@@ -77,11 +79,10 @@ def _is_set(training: Training, name: str) -> bool:
     return name in training.model_fields_set
 
 
-def facts_of(sides: Mapping[str, RenderedSplit], model: Any) -> Facts:
+def facts_of(sides: Mapping[str, RenderedSplit], model: Any, continues: bool) -> Facts:
     """Of rendered records and a loaded base model."""
-    train, validation = sides["train"], sides["validation"]
-    labels = len(set(train.answers) - {""})
-    return Facts(len(train.rows), len(validation.rows), labels, sum(one.numel() for one in model.parameters()))
+    rows, validation = (len(sides[side].rows) for side in ("train", "validation"))
+    return Facts(rows, validation, sum(one.numel() for one in model.parameters()), continues)
 
 
 def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, str]]:
@@ -100,9 +101,10 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
             1 if epochs > 2 else 2,
             f"{facts.validation:,} validation records are asked each time",
         ),
-        "keep": ("best_metric", "the latest weights that these records cannot tell from the best"),
     }
-    if head and not private and training.continue_from is None:
+    if not private:
+        chosen["keep"] = ("best_metric", "the latest weights that these records cannot tell from the best")
+    if head and not private and not facts.continues:
         chosen["label_head_start"] = (
             "linear_probe",
             "starts from what the base model's states tell apart, not at chance",

@@ -8,7 +8,6 @@ versions that did not note quantization and computing: the present settings are 
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
     base = {"quantization": use_case.settings.base_model.quantization, **info["base_model"]}
     sections = {
         "task": Task.model_validate(told["task"]),
-        "training": trained_with(told),
+        "training": Training.of_checkpoint(told),
         "fairness": _fairness(TrainingMitigation.model_validate(told.get("mitigation", {}))),
         "base_model": BaseModelSettings(
             **{name: base[name] for name in ("uri", "sha256", "revision", "dtype", "quantization")}
@@ -109,11 +108,6 @@ def as_trained(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) 
         "compute": compute.model_copy(update=info.get("computing", {})),
     }
     return use_case.model_copy(update={"settings": use_case.settings.model_copy(update=sections)})
-
-
-def trained_with(told: Mapping[str, Any]) -> Training:
-    """The settings in a checkpoint's `training.json`; before there were recipes, nothing was chosen."""
-    return Training.model_validate({"recipe": "manual", **told["training"]})
 
 
 def _fairness(mitigation: TrainingMitigation) -> Fairness:

@@ -21,8 +21,7 @@ class TrainingRun:
         curve: per optimizer step loss, learning rate and tokens per second; the validation loss where it was measured.
         best: trained weights that validation records found best (with differential privacy: the last ones), on the CPU;
             where weights are divided between processes, in the first one only.
-        best_loss, best_metric: validation loss and metric of `best`; no metric where the loss alone says how good they
-            are.
+        best_loss: validation loss of `best`.
         best_step: optimizer step after which they were taken.
         share: of what was learned in the weights that were kept, 1 unless they were mixed with those at the start.
         mixed: validation figures of mixed weights.
@@ -41,7 +40,6 @@ class TrainingRun:
     curve: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     best_loss: float = math.inf
-    best_metric: float | None = None
     best_step: int = 0
     share: float = 1.0
     mixed: dict[str, float] = field(default_factory=dict)

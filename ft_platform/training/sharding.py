@@ -28,7 +28,7 @@ def divide(model: Any) -> None:
     if head_of(model) is not None:
         raise ConfigError(
             ["training.objective: label_head cannot be trained with a `sharded` compute profile"],
-            "Name another compute.profile",
+            "Name another compute.profile, or set training.objective: sft (training.recipe: auto scores labels)",
         )
     base = model.get_base_model() if hasattr(model, "peft_config") else model
     if not all(p.is_floating_point() for p in model.parameters()):

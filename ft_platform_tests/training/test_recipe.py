@@ -38,7 +38,7 @@ def model(tmp_path_factory) -> Path:
 
 
 LOG = logging.getLogger("test")
-FACTS = Facts(rows=300, validation=40, labels=5, weights=135_000_000)
+FACTS = Facts(rows=300, validation=40, weights=135_000_000)
 
 
 def case(**sections) -> UseCase:
@@ -111,7 +111,7 @@ def test_another_value_in_an_experiment_leaves_the_rest_to_the_recipe():
 
 def test_larger_models_learn_at_a_lower_rate_and_pairs_at_a_tenth():
     rates = [
-        recipe_for(case(), Facts(300, 40, 5, weights)).training.learning_rate
+        recipe_for(case(), Facts(300, 40, weights)).training.learning_rate
         for weights in (135_000_000, 7_000_000_000, 70_000_000_000)
     ]
     assert rates[0] > rates[1] > rates[2]
@@ -121,7 +121,7 @@ def test_larger_models_learn_at_a_lower_rate_and_pairs_at_a_tenth():
 
 @pytest.mark.parametrize("rows", [30, 300, 3_000, 300_000])
 def test_a_small_set_has_steps_enough_and_a_large_one_not_too_many(rows):
-    found = recipe_for(case(), Facts(rows, 40, 5, 135_000_000)).training
+    found = recipe_for(case(), Facts(rows, 40, 135_000_000)).training
     per_epoch = math.ceil(rows / found.batch_rows)
     assert found.epochs >= 2 and per_epoch * found.epochs >= min(16, rows)
     assert per_epoch * found.epochs <= max(600, rows * 2 / 16)
