@@ -275,3 +275,30 @@ def test_a_chosen_recipe_goes_on_after_a_stop_and_is_reproduced_bit_for_bit(lake
 def test_what_the_recipe_may_choose_is_no_present_value_of_a_search():
     assert Training(epochs=2.0).leaves_open(["epochs", "rank"]) and not Training(epochs=2.0).leaves_open(["epochs"])
     assert not Training(recipe="manual").leaves_open(["epochs", "rank"])
+
+
+def test_a_head_that_continues_starts_where_it_ended_and_only_then():
+    continued = Facts(300, 40, 135_000_000, continues=True)
+    for settings in (case(), case(training={"recipe": "manual", **HEAD_AT_A_PROBE})):
+        assert recipe_for(settings, continued).training.label_head_start == "random"
+    # An experiment starts from the base model, whatever the checkpoint continued from.
+    named = case(training={"continue_from": "newest"})
+    assert recipe_for(named, FACTS).training.label_head_start == "linear_probe"
+
+
+HEAD_AT_A_PROBE = {"objective": "label_head", "label_head_start": "linear_probe"}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4, 30])
+@pytest.mark.parametrize("alike", [False, True])
+def test_a_few_records_or_prompts_that_are_all_alike_have_a_start_too(rows, alike):
+    states, known = states_of(rows, 2, 0.1)
+    states = torch.ones(rows, 24).double() if alike else states
+    total = _Sums(24, 2)
+    total.add(states, known)
+    assert torch.isfinite(_best_ridge(total, states, known, 0.1)).all()
+
+
+def test_of_a_private_training_nothing_is_chosen_by_validation_records():
+    found = recipe_for(case(training={"differential_privacy": {"target_epsilon": 8.0}}), FACTS)
+    assert not {"keep", "mix_with_start", "label_head_start"} & found.chosen.keys()
