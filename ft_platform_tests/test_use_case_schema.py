@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 
 import ft_platform
 from ft_platform.errors import ConfigError
+from ft_platform.settings.source import CHAT_FORMATS, RecordMapping
 from ft_platform.use_case.fields import fields, file_schema
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.scaffold import scaffold_yaml
@@ -208,3 +209,11 @@ def test_a_list_that_is_too_long_says_how_long_it_may_be(tmp_path):
         "training.target_modules must be at most 1000 entries long, got a list of 1001",
         "validation.expectations[0].kwargs must be at most 50 entries long, got a mapping",
     ]
+
+
+@pytest.mark.parametrize("chat_format", CHAT_FORMATS)
+def test_a_format_of_chat_data_reads_back_as_it_was_dumped(chat_format):
+    """A run with a setting of its own, and every program, reads the dump: with other hashes nothing would be usable."""
+    mapping = RecordMapping(chat_format=chat_format)
+    again = RecordMapping.model_validate(mapping.model_dump(mode="json"))
+    assert again == mapping and RecordMapping.model_validate(again.model_dump(mode="json")) == mapping

@@ -353,7 +353,7 @@ class RecordMapping(Section):
             return values
         named = {name for name in ("text", "messages") if values.get(name)}
         filled = {name: column for name, column in preset.items() if name not in ("text", "messages") or not named}
-        optional = [*(values.get("optional_columns") or []), *preset.get("optional_columns", [])]
+        optional = list(dict.fromkeys([*(values.get("optional_columns") or []), *preset.get("optional_columns", [])]))
         return {
             **filled,
             **{k: v for k, v in values.items() if v is not None},
