@@ -249,6 +249,24 @@ def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, la
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("objective", ["label_head", "sft"])
+def test_two_processes_choose_alike_what_the_recipe_leaves_to_records(tmp_path, lake, model, start, objective):
+    """The start of the head, the metrics and the weights to keep: of two processes as of one."""
+    open_to_the_recipe = {"recipe": "auto", "objective": objective, "keep": "best_metric"}
+    use_case, splits, published = two_processes(lake, model, 8, **open_to_the_recipe)
+    found = {}
+    for processes in (1, 2):
+        program = start(use_case, splits, processes)
+        curve = curve_of(lake, program)[0]
+        told = json.loads(next(published.glob("*/training.json")).read_text())
+        found[processes] = curve, told["metrics"]
+        os.rename(published, tmp_path / f"of-{processes}")
+    assert found[2][0] == pytest.approx(found[1][0], rel=1e-4)
+    for name in ("best_step", "validation_loss", "validation_loss_before"):
+        assert found[2][1][name] == pytest.approx(found[1][1][name], rel=1e-4)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_layers_that_are_computed_again_change_nothing_where_weights_are_divided(tmp_path, lake, model, start, method):
     kept = two_processes(lake, model, 6, method=method, gradient_checkpointing="never")
