@@ -66,6 +66,18 @@ def test_what_is_expected_rests_on_the_measured_tasks(monkeypatch, tmp_path):
     assert expected(side(0, 30), side(30, 40)) == found
 
 
+def test_of_a_large_split_a_sample_is_asked(monkeypatch):
+    seen = []
+
+    def asked(known, held_out, texts):
+        seen.append((len(known.texts), len(known.labels), len(texts)))
+        return None, {"validation_macro_f1": 0.5}
+
+    monkeypatch.setattr(module, "tfidf_logreg", asked)
+    found = expected(side(0, 12_000), side(0, 6_000))
+    assert found is not None and found.records == 12_000 and seen == [(5_000, 5_000, 5_000)]
+
+
 def test_nothing_is_said_of_a_single_label():
     assert expected(side(0, 30, labels=1), side(30, 40)) is None
 
