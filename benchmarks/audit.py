@@ -25,7 +25,7 @@ from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.records.columns import MESSAGES
-from ft_platform.settings.training import BaseModelSettings
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.training.audit_rows import RowAudit, decoder
 from ft_platform.training.dataset import render_split
 from ft_platform.use_case.named import NamedUseCase

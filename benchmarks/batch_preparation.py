@@ -68,7 +68,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.models import base_model
     from ft_platform.models.kernels import packed_forward
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.settings.training import BaseModelSettings, Training
+    from ft_platform.settings.base_model import BaseModelSettings
+    from ft_platform.settings.training import Training
     from ft_platform.training import loop
     from ft_platform.training.batches import split_off_prefix
     from ft_platform.training.dataset import render_split

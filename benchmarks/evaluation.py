@@ -143,7 +143,7 @@ def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str
     from ft_platform.evaluation.systems.label_scoring import label_scores
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.settings.training import BaseModelSettings
+    from ft_platform.settings.base_model import BaseModelSettings
     from ft_platform.use_case.schema import Task
 
     model, tokenizer = base_model.load(base_model.resolve(BaseModelSettings(uri=uri), cache), "float32")

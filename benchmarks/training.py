@@ -106,7 +106,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
-    from ft_platform.settings.training import BaseModelSettings
+    from ft_platform.settings.base_model import BaseModelSettings
     from ft_platform.use_case.schema import Task
 
     base = base_model.resolve(BaseModelSettings(uri=URI), arguments.cache)

@@ -12,8 +12,8 @@ from ft_platform.models.base_model import weights_sha256
 from ft_platform.models.guards.adapter_files import LABEL_HEAD
 from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.settings.allowed_sources import require_allowed
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.training import BaseModelSettings
 from ft_platform.use_case.named import NamedUseCase
 
 Which = Literal["base", "tuned"]

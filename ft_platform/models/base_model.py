@@ -19,7 +19,7 @@ from ft_platform.models import model_sources
 from ft_platform.models.gguf import converted_folder
 from ft_platform.models.guards.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.models.quiet import quiet_transformers
-from ft_platform.settings.training import BaseModelSettings
+from ft_platform.settings.base_model import BaseModelSettings
 
 LOG = logging.getLogger(__name__)
 Unpinned = Literal["warn", "refuse"]

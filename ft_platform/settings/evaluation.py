@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.section import Section
-from ft_platform.settings.training import BaseModelSettings
 
 Price = Annotated[float, Field(ge=0.0, le=1_000_000.0)]
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field, model_validator
 
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.section import Section
-from ft_platform.settings.training import BaseModelSettings
 
 DEFAULT_RUBRIC = (
     "The better answer is the one that is correct, does what was asked, and leaves out nothing that matters. Length,"

@@ -26,8 +26,7 @@ FILE = Path(__file__).parent / "expected.json"
 CONFIDENCE = 0.8
 """Four of five trainings should end within the interval; a wider one would say little."""
 SEEN = 5_000
-"""Most records of a side that TF-IDF + logistic regression is asked about, the first by their id, which is a hash: 300,000
-texts would take it minutes."""
+"""Most records of a side that TF-IDF + logistic regression is asked about, the first by their id, which is a hash."""
 EDGE = 0.01
 """Figures nearer to 0 or 1 count as this far away."""
 

@@ -14,6 +14,7 @@ from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_sch
 from ft_platform.settings.answer_style import Style
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.audit import Audit
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.business import Business
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation
@@ -27,7 +28,7 @@ from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Person, Section, TeamName
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
-from ft_platform.settings.training import BaseModelSettings, Training
+from ft_platform.settings.training import Training
 from ft_platform.settings.validation import Validation
 
 ROLES = ("accountable", "data_engineering", "data_science", "domain_expert", "compliance")
