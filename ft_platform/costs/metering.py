@@ -47,7 +47,7 @@ class ProgramRun:
     def note(self, values: dict[str, Any]) -> None:
         """Takes over what the program reported about its own work at its end."""
         metrics = values.get("metrics") or {}
-        self.artifact = values["artifact"]["artifact_id"]
+        self.artifact = (values.get("artifact") or {}).get("artifact_id")  # one that only compares publishes none
         if values.get("trained", True):  # the figures of a checkpoint that was used again are those of another run
             self.tokens, self.gpu_watts = metrics.get("tokens"), metrics.get("gpu_power_watts")
 

@@ -386,10 +386,10 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def run_by_hand(environment, *arguments: str) -> subprocess.CompletedProcess:
+def run_by_hand(environment, *arguments: str, program: str = "train") -> subprocess.CompletedProcess:
     variables = {**os.environ, **environment.to_variables(), "FT_THREADS": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "ft_platform.programs.train", *arguments],
+        [sys.executable, "-m", f"ft_platform.programs.{program}", *arguments],
         env=variables,
         capture_output=True,
         text=True,
@@ -406,6 +406,10 @@ def test_started_by_hand_it_takes_the_newest_splits_and_the_gate_holds(lake, env
     done = run_by_hand(environment, "--use-case", "complaints")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trained"]
+    checkpoint = json.loads(done.stdout)["artifact"]["artifact_id"]
+    again = run_by_hand(environment, "--use-case", "complaints", "--checkpoint", checkpoint, program="reproduce")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["identical"]
     os.unlink(lake._manifest_path(splits))
     refused = run_by_hand(environment, "--use-case", "complaints")
     assert refused.returncode == 1 and "complaints has no splits" in refused.stderr
