@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from statistics import mean
 
@@ -24,10 +23,8 @@ def main() -> None:
     from benchmarks.recipe_tasks.__main__ import COMMITTED
     from benchmarks.recipes import recipe_hash
     from ft_platform.environment import load_environment
-    from ft_platform.evaluation.records import side_of
     from ft_platform.lake.opening import open_lake
-    from ft_platform.training.dataset import read_splits
-    from ft_platform.training.expected import FILE, figures, left_out, validated
+    from ft_platform.training.expected import FILE, expected, figures, left_out
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
@@ -42,11 +39,10 @@ def main() -> None:
         if task["kind"] != "label" or not reached or splits is None:
             continue
         use_case = load_use_case(use_case_folder(environment.defs, task["name"]), environment=environment)
-        table = read_splits(lake, splits)
-        train, validation = (side_of(use_case, table, side) for side in ("train", "validation"))
-        sizes = {"records": len(train.answers), "labels": len(Counter(train.answers))}
-        tfidf = round(validated(train, validation), 4)
-        tasks.append({"task": task["name"], **sizes, "tfidf": tfidf, "reached": round(mean(reached), 4)})
+        said = expected(use_case, lambda columns, splits=splits: lake.read(splits, columns))
+        assert said is not None
+        sizes = {"records": said.records, "labels": said.labels, "tfidf": round(said.tfidf, 4)}
+        tasks.append({"task": task["name"], **sizes, "reached": round(mean(reached), 4)})
     held = left_out(figures(tasks))
     found = {"recipe": recipe, "tasks": tasks, "left_out": {"held": sum(held), "of": len(held)}}
     FILE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -111,6 +111,8 @@ def _show(figures: dict[str, Any], examples: list[Any], version: str) -> None:
     console.print(
         f"{version}: {figures['rows']:,} records, {share}, {figures['rows_per_second']:,} records/s", markup=False
     )
+    if figures["expected"]:
+        console.print(f"Expected with training.recipe: auto: {figures['expected']}", markup=False)
     if figures["special_tokens_neutralized"]:
         console.print(
             f"{figures['special_tokens_neutralized']:,} records spell out a control token of the model; it stays text",

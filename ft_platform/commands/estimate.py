@@ -118,6 +118,8 @@ def print_estimate(found: dict[str, Any]) -> None:
             f" ({_time(seconds[0])} to {_time(seconds[1])}), {further['cost']:.2f} {further['currency']}"
             f" ({cost[0]:.2f} to {cost[1]:.2f}), without their evaluations"
         )
+    if found.get("few_steps"):
+        lines["steps"] = found["few_steps"]
     if found.get("note"):
         lines["note"] = found["note"]
     for name, text in lines.items():

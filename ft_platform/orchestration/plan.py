@@ -87,7 +87,7 @@ def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: S
     if estimate is None:
         return Plan(list(found.values()))
     said = estimate.figures.get("expected")
-    reach = Expected(**said).in_words() if said else ""
+    reach = "; ".join(filter(None, [Expected(**said).in_words() if said else "", estimate.figures.get("few_steps")]))
     return Plan(list(found.values()), float(estimate.figures["memory_gib"]), reach)
 
 

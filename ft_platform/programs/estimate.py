@@ -46,8 +46,6 @@ def _estimate(orders: dict, began: float) -> dict:
     pin_threads()
     if "mlflow" in environment.trackers and environment.mlflow_uri != "none":
         import mlflow.tracking  # noqa: F401  # the training program has it in memory as well
-    from ft_platform.evaluation.records import side_of
-    from ft_platform.training.dataset import read_splits
     from ft_platform.training.estimate import cpu_seconds, estimate
     from ft_platform.training.expected import expected
     from ft_platform.training.prepare import prepare
@@ -56,9 +54,8 @@ def _estimate(orders: dict, began: float) -> dict:
     profile = environment.profile(use_case.settings.compute.profile)
     setup = (time.monotonic() - began, cpu_seconds())
     found = estimate(prepared, prepared.training, profile, orders["seconds"], setup)
-    if use_case.settings.task.kind == "classification" and use_case.settings.training.recipe == "auto":
-        table = read_splits(lake, splits)
-        said = expected(side_of(use_case, table, "train"), side_of(use_case, table, "validation"))
+    if use_case.settings.training.recipe == "auto":
+        said = expected(use_case, lambda columns: lake.read(splits, columns))
         found["expected"] = said and asdict(said)
     return found
 

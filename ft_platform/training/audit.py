@@ -15,6 +15,7 @@ from ft_platform.models.rendering.renderer import Renderer, labels_in
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.settings.environment import Environment
 from ft_platform.training.audit_rows import RowAudit, decoder
+from ft_platform.training.expected import expected
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Task
 
@@ -22,7 +23,8 @@ REPORT = "report.html"
 
 
 def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> dict[str, Any]:
-    """`Found.numbers`, the hash of each renderer, and rows per second (tokenizer loaded, rows read)."""
+    """`Found.numbers`, the hash of each renderer, rows per second (tokenizer loaded, rows read), and what a training
+    may be expected to reach."""
     lake.verify_table(splits)
 
     def read(columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -42,11 +44,13 @@ def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
     began = time.monotonic()
     found = audit.run(read, splits.rows)
     seconds = max(time.monotonic() - began, 1e-6)
+    reach = expected(use_case, read)
     return {
         **found.numbers(),
         "renderer_hash": hashes["training"],
         "renderer_hashes": hashes,
         "rows_per_second": round(found.rows / seconds),
+        "expected": reach.in_words() if reach else "",
     }
 
 

@@ -14,7 +14,7 @@ from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
-CODE_VERSION = 4
+CODE_VERSION = 5
 """Raise when the audit finds other things in the same rows."""
 FIGURES = "audit.json"
 TOKENIZER_FILES = (
@@ -35,6 +35,7 @@ SHOWN = (
     "special_tokens_neutralized",
     "rows_per_second",
     "renderer_hash",
+    "expected",
 )
 """Numbers of an audit that the verdict and the UI show as they are."""
 

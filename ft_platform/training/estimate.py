@@ -25,6 +25,7 @@ from ft_platform.training.memory import peak_gib
 from ft_platform.training.plan import Plan, plan_of, tokens_of
 from ft_platform.training.prepared import Prepared
 from ft_platform.training.private_gradients import budget_of
+from ft_platform.training.recipe import few_steps
 
 MOST_STEPS = 24
 WARM_UP_STEPS = 2
@@ -158,6 +159,7 @@ def described(prepared: Prepared, training: Training, plan: Plan) -> dict[str, A
         "trainable_parameters": sum(p.numel() for p in trainable(prepared.model).values()),
         "batching": prepared.batching,
         "recipe": prepared.recipe.to_dict(),
+        "few_steps": few_steps(plan.steps, len(prepared.rows), training),
         "differential_privacy": (
             budget_of(prepared.rows, plan.steps, training).to_dict() if training.differential_privacy.on else None
         ),

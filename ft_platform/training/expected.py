@@ -12,16 +12,20 @@ and answers that are written: too few tasks.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from ft_platform.evaluation.records import Side
+from ft_platform.evaluation.records import Side, side_of
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, tfidf_logreg
+from ft_platform.use_case.named import NamedUseCase
 
+COLUMNS = ["record_id", "split", "label", "messages"]
 FILE = Path(__file__).parent / "expected.json"
 CONFIDENCE = 0.8
 """Four of five trainings should end within the interval; a wider one would say little."""
@@ -58,24 +62,34 @@ class Expected:
         )
 
 
-def expected(train: Side, validation: Side) -> Expected | None:
-    """Of a classification's splits; None where nothing can be said."""
-    counts = Counter(train.answers)
-    if len(counts) < 2 or not validation.answers:
+def expected(use_case: NamedUseCase, read: Callable[[list[str]], Iterable[pa.RecordBatch]]) -> Expected | None:
+    """Of a classification's splits; None where nothing can be said.
+
+    Args:
+        read: batches of the splits with these columns.
+    """
+    counts: Counter[str] = Counter()
+    sides = dict.fromkeys(("train", "validation"), pa.table({}))
+    for batch in read(COLUMNS) if use_case.settings.task.kind == "classification" else ():
+        rows = pa.Table.from_batches([batch])
+        counts.update(rows.filter(pc.field("split") == "train")["label"].drop_null().to_pylist())
+        for name, kept in sides.items():
+            both = [one for one in (kept, rows.filter(pc.field("split") == name)) if one.num_rows]
+            sides[name] = pa.concat_tables(both).sort_by("record_id").slice(0, SEEN) if both else kept
+    if len(counts) < 2 or not sides["validation"].num_rows:
         return None
+    train, validation = (side_of(use_case, rows, name) for name, rows in sides.items())
     said = json.loads(FILE.read_text(encoding="utf-8"))
     tfidf = validated(train, validation)
     rows = figures(said["tasks"])
     low, high = interval(rows, tfidf)
-    return Expected(low, high, tfidf, len(train.answers), len(counts), min(counts.values()), len(rows))
+    return Expected(low, high, tfidf, sum(counts.values()), len(counts), min(counts.values()), len(rows))
 
 
 def validated(train: Side, validation: Side) -> float:
-    """Macro-F1 of TF-IDF + logistic regression on the validation split, of its best setting; of large splits, on a
-    sample."""
-    known, asked = (LabelledTexts(side.texts[:SEEN], side.answers[:SEEN]) for side in (train, validation))
-    chosen = tfidf_logreg(known, asked, asked.texts)[-1]
-    return float(chosen["validation_macro_f1"])
+    """Macro-F1 of TF-IDF + logistic regression on the validation split, of its best setting."""
+    known, asked = (LabelledTexts(side.texts, side.answers) for side in (train, validation))
+    return float(tfidf_logreg(known, asked, asked.texts)[-1]["validation_macro_f1"])
 
 
 def figures(tasks: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -75,6 +75,21 @@ def recipe_for(settings: UseCase, facts: Facts) -> Recipe:
     return Recipe(Training.model_validate(values | {name: value for name, (value, _) in chosen.items()}), chosen)
 
 
+def few_steps(steps: int, rows: int, training: Training) -> str:
+    """In words, where a training makes less than half of the steps that the recipe would; of a private one, whose noise
+    grows with them, nothing."""
+    epochs, batch = _epochs_and_batch(rows, training.objective == "label_head")
+    wanted = epochs * math.ceil(rows / batch)
+    if training.differential_privacy.on or 2 * steps >= wanted:
+        return ""
+    return f"{steps:,} steps are few for {rows:,} records: `training.recipe: auto` makes {wanted:,}"
+
+
+def _epochs_and_batch(rows: int, head: bool) -> tuple[int, int]:
+    batch = next(batch for most, batch in BATCHES if rows <= most)
+    return next(epochs for most, epochs in EPOCHS[head] if rows <= most), batch
+
+
 def _is_set(training: Training, name: str) -> bool:
     return name in training.model_fields_set
 
@@ -88,8 +103,7 @@ def facts_of(sides: Mapping[str, RenderedSplit], model: Any, continues: bool) ->
 def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, str]]:
     """Name -> (value, why)."""
     head, private = training.objective == "label_head", training.differential_privacy.on
-    batch = next(rows for most, rows in BATCHES if facts.rows <= most)
-    epochs = next(epochs for most, epochs in EPOCHS[head] if facts.rows <= most)
+    epochs, batch = _epochs_and_batch(facts.rows, head)
     rate = (HEAD_RATE_AT if head else RATE_AT) * (WEIGHTS_AT / facts.weights) ** RATE_FALLS
     rate *= PREFERENCE_LEARNING_RATE / RATE_AT if training.compares_answers else 1.0
     size = f"{facts.weights / 1e6:,.0f} million weights"

@@ -103,6 +103,7 @@ def test_what_the_recipe_chose_and_may_reach_is_told(estimated, capsys):
     print_estimate(estimated | {"profile": "local", "expected": asdict(reach), "recipe": chosen})
     shown = capsys.readouterr().out
     assert "recipe     epochs 4.0: 272 steps\n" in shown and "rank" not in shown
+    assert "steps      18 steps are few for 36 records: `training.recipe: auto` makes 40\n" in shown
     assert "expected   macro-F1 0.31 to 0.45" in shown and "reaches 0.38 on the validation split" in shown
 
 

@@ -289,6 +289,9 @@ def test_splits_without_a_fault_pass_and_spelled_out_control_tokens_are_no_fault
     figures = house.audited()
     assert figures["passed"] and not any(figures["faults"].values()) and figures["special_tokens_neutralized"] == 1
     assert figures["rows"] == 48 and 0 < figures["supervised_share"] < 1
+    assert figures["expected"][:8] == ("macro-F1" if kind == "classification" else "")
+    page = (Path(house.lake.artifacts(house.case.name, "training_audit")[0].uri) / "report.html").read_text()
+    assert ("TF-IDF + logistic regression reaches" in page) == (kind == "classification")
     require_usable(house.lake, house.case, house.splits)
     verdict = house.lake.verdicts(house.splits)[TRAINING_AUDIT]
     assert (

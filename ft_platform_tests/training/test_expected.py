@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ft_platform.evaluation.records import Side
 from ft_platform.training import expected as module
 from ft_platform.training.expected import FILE, Expected, expected, figures, interval, left_out, logit
+from ft_platform_tests.tables import use_case
 
 
 def tasks(count: int, noise: float, seed: int = 0) -> np.ndarray:
@@ -49,21 +49,33 @@ def test_residuals_are_those_of_tasks_left_out():
     assert half / np.sqrt(1 + leverage) / spread == pytest.approx(1.372, abs=0.01)  # t of 10 degrees of freedom, 80 %
 
 
-def side(start: int, stop: int, labels: int = 2) -> Side:
-    numbers = range(start, stop)
+def splits(train: int, validation: int, labels: int = 2) -> pa.Table:
+    """The validation rows first: sides may be stored in any order."""
+    numbers = [*range(validation), *range(train)]
     texts = [f"my {('house', 'card')[number % 2]} number {number}" for number in numbers]
-    return Side(pa.table({}), texts, [("loan", "card")[number % labels] for number in numbers])
+    return pa.table(
+        {
+            "record_id": [f"r{place:06d}" for place in range(len(numbers))],
+            "split": ["validation"] * validation + ["train"] * train,
+            "label": [("loan", "card")[number % labels] for number in numbers],
+            "messages": [[{"role": "user", "content": text}] for text in texts],
+        }
+    )
+
+
+def said_of(table: pa.Table) -> Expected | None:
+    return expected(use_case(), lambda columns: table.select(columns).to_batches(max_chunksize=1_000))
 
 
 def test_what_is_expected_rests_on_the_measured_tasks(monkeypatch, tmp_path):
     said = [dict(zip(("tfidf", "reached"), row, strict=True)) for row in tasks(12, 0.2).tolist()]
     monkeypatch.setattr(module, "FILE", tmp_path / "expected.json")
     module.FILE.write_text(json.dumps({"tasks": said}))
-    found = expected(side(0, 30), side(30, 40))
+    found = said_of(splits(30, 10))
     assert isinstance(found, Expected) and found.tfidf == 1.0
     assert (found.records, found.labels, found.smallest, found.tasks) == (30, 2, 15, 12)
     assert 0 < found.low < found.high < 1 and f"{found.low:.2f} to {found.high:.2f}" in found.in_words()
-    assert expected(side(0, 30), side(30, 40)) == found
+    assert said_of(splits(30, 10)) == found
 
 
 def test_of_a_large_split_a_sample_is_asked(monkeypatch):
@@ -74,12 +86,12 @@ def test_of_a_large_split_a_sample_is_asked(monkeypatch):
         return None, {"validation_macro_f1": 0.5}
 
     monkeypatch.setattr(module, "tfidf_logreg", asked)
-    found = expected(side(0, 12_000), side(0, 6_000))
+    found = said_of(splits(12_000, 6_000))
     assert found is not None and found.records == 12_000 and seen == [(5_000, 5_000, 5_000)]
 
 
 def test_nothing_is_said_of_a_single_label():
-    assert expected(side(0, 30, labels=1), side(30, 40)) is None
+    assert said_of(splits(30, 10, labels=1)) is None
 
 
 def test_the_shipped_tasks_hold_when_they_are_left_out():

@@ -17,10 +17,10 @@ from ft_platform.settings.training import Training
 from ft_platform.training import loop
 from ft_platform.training.batches import Row
 from ft_platform.training.head_start import _best_ridge, _Sums, balanced
-from ft_platform.training.loop import _Loop
+from ft_platform.training.loop import _Loop, planned_steps
 from ft_platform.training.lora import trainable
 from ft_platform.training.prepare import fit, prepare
-from ft_platform.training.recipe import Facts, recipe_for
+from ft_platform.training.recipe import Facts, few_steps, recipe_for
 from ft_platform.training.reproduce import reproduce
 from ft_platform.training.run import TrainingRun
 from ft_platform.use_case.named import NamedUseCase
@@ -85,6 +85,15 @@ def test_a_manual_recipe_is_what_it_was():
     assert settings_hash({"training": manual}) != settings_hash({"training": Training(epochs=3.0)})
     further = manual.model_copy(update={"keep": "best_metric"})
     assert settings_hash({"training": manual}) != settings_hash({"training": further})
+
+
+def test_a_training_with_less_than_half_of_the_recipe_s_steps_is_told():
+    manual = Training(recipe="manual", objective="label_head")
+    assert few_steps(96, 540, manual) == "96 steps are few for 540 records: `training.recipe: auto` makes 272"
+    assert few_steps(136, 540, manual) == "" != few_steps(135, 540, manual)
+    assert few_steps(1, 540, Training(differential_privacy={"target_epsilon": 8})) == ""
+    chosen = recipe_for(case(), FACTS).training
+    assert not few_steps(planned_steps(FACTS.rows, chosen)[0], FACTS.rows, chosen)
 
 
 def test_a_dump_says_what_is_set_and_reads_back_the_same():
