@@ -4,9 +4,8 @@
 
 The tasks are those of `benchmarks/recipe_tasks`; their splits are made by `benchmarks/recipes.py --folder F`, or by
 `ft run <task> --until splits` with `FT_HOME=F/home FT_DEFS=F/defs`. Every training is the platform's own loop with
-other settings; two tricks that the platform does not have are made here (`pooled`: the mean over a prompt's tokens in
-place of its last one; `balanced`: every label counts alike in the loss). What was measured is kept in `F/tricks`, and
-not measured again.
+other settings, or with a trick of `benchmarks/tricks.py`. What was measured is kept in `F/tricks`, and not measured
+again.
 
 Prints `{"tasks": {task: {variant: {"macro_f1": [one per seed], "start": [...], "last": [...], "seconds": [...]}}}}`:
 macro-F1 on (at most 300) test records of the weights that are kept, of those before the first step, and of the last
@@ -25,33 +24,51 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks import tricks  # noqa: E402
+
 TEST_RECORDS = 300
 HEAD = {"recipe": "manual", "objective": "label_head", "validations_per_epoch": 1, "patience": 1000}
-PROBE = {**HEAD, "epochs": 4, "batch_rows": 8, "learning_rate": 3e-4, "label_head_start": "linear_probe"}
-SMOOTH = {**PROBE, "label_smoothing": 0.1}
-KEPT = {**SMOOTH, "keep": "best_metric"}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "before (written label)": {"recipe": "manual"},
-    "label head, defaults": {"recipe": "manual", "objective": "label_head"},
-    "more steps": {**PROBE, "label_head_start": "random"},
-    "start at a probe": PROBE,
-    "and label smoothing": SMOOTH,
-    "and weights by the metric": KEPT,
-    "and mixed with the start": {**KEPT, "mix_with_start": True},
-    "recipe": {},
-    "probe, rate 2e-4": {**PROBE, "learning_rate": 2e-4},
-    "probe, rate 5e-4": {**PROBE, "learning_rate": 5e-4},
-    "probe, rate 1e-3": {**PROBE, "learning_rate": 1e-3},
-    "probe, balanced loss": PROBE,
-    "probe, pooled": PROBE,
+STEPS = {**HEAD, "epochs": 4, "batch_rows": 8, "learning_rate": 3e-4}
+TOKENS = {**STEPS, "label_head_start": "label_tokens"}
+SMOOTH = {**TOKENS, "label_smoothing": 0.1}
+VARIANTS: dict[str, tuple[dict[str, Any], Any]] = {
+    "before: labels are written": ({"recipe": "manual"}, tricks.as_it_is),
+    "label head": ({"recipe": "manual", "objective": "label_head"}, tricks.as_it_is),
+    "+ more steps": (STEPS, tricks.as_it_is),
+    "+ head at the labels' tokens": (TOKENS, tricks.as_it_is),
+    "+ label smoothing": (SMOOTH, tricks.as_it_is),
+    "+ weights by the metric = recipe": ({}, tricks.as_it_is),
+    "head at a linear probe": ({"label_head_start": "random"}, tricks.at_a_probe),
+    "mixed with the start": ({}, tricks.mixed_with_start),
+    "rate 1e-4": ({"learning_rate": 1e-4}, tricks.as_it_is),
+    "rate 5e-4": ({"learning_rate": 5e-4}, tricks.as_it_is),
+    "rate 1e-3": ({"learning_rate": 1e-3}, tricks.as_it_is),
+    "twice the epochs": ({"epochs": 8}, tricks.as_it_is),
+    "cosine": ({"schedule": "cosine"}, tricks.as_it_is),
+    "rank 4": ({"rank": 4, "alpha": 8}, tricks.as_it_is),
+    "rank 64, rsLoRA": ({"rank": 64, "alpha": 16, "rslora": True}, tricks.as_it_is),
+    "q_proj and v_proj": ({"target_modules": ["q_proj", "v_proj"]}, tricks.as_it_is),
+    "dropout 0.1": ({"dropout": 0.1}, tricks.as_it_is),
+    "weight decay 0.1": ({"weight_decay": 0.1}, tricks.as_it_is),
+    "balanced loss": ({}, tricks.balanced_loss),
+    "mean of all tokens": ({}, tricks.pooled),
+    "attention both ways": ({}, tricks.both_ways),
+    "attention both ways, mean of all tokens": ({}, tricks.both_ways_pooled),
+    "NEFTune": ({}, tricks.noisy_embeddings),
+    "last 4 layers full": ({}, tricks.last_layers),
+    "20 of 30 layers": ({}, tricks.fewer_layers(2 / 3)),
+    "texts first": ({}, tricks.texts_first),
+    "examples in prompts": ({}, tricks.examples_in_prompts),
+    "mean of three orders": ({}, tricks.three_orders),
 }
+UNFUSED = ("last 4 layers full",)
 
 
 def measured(folder: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
     """One training, or what it came to before."""
     from ft_platform.settings.training import RECIPE
 
-    settings = {**VARIANTS[variant], "seed": seed}
+    settings = {**VARIANTS[variant][0], "seed": seed}
     key = hashlib.sha256(json.dumps([task, variant, settings, RECIPE], sort_keys=True).encode()).hexdigest()[:16]
     kept = folder / "tricks" / f"{task}-{key}.json"
     if not kept.exists():
@@ -68,8 +85,8 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
 
     from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
-    from ft_platform.training.loop import trainable
-    from ft_platform.training.prepare import fit, prepare
+    from ft_platform.training.loop import planned_steps, trainable
+    from ft_platform.training.prepare import prepare
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
@@ -79,19 +96,26 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
     splits = lake.latest(task, "splits")
     assert splits is not None and not isinstance(splits, str)
     began = time.monotonic()
-    prepared = prepare(lake, environment, use_case, splits)
-    if variant.endswith(("pooled", "balanced loss")):
-        prepared.objective = _changed(variant, prepared)
+    prepared = prepare(lake, environment, use_case, splits, fused=variant not in UNFUSED)
+    if variant in UNFUSED:
+        prepared.model.float()
     weights: dict[str, dict[str, Any]] = {}
+    half = planned_steps(len(prepared.rows), prepared.training)[0] // 2
 
     def on_step(step: int, values: dict[str, float]) -> None:
         name = "start" if step == 0 else "last"
         weights[name] = {n: p.detach().clone() for n, p in trainable(prepared.model).items()}
+        if step > half:
+            before, count = weights.get("mean", {}), step - half
+            weights["mean"] = {n: p + (before.get(n, p) - p) * (count - 1) / count for n, p in weights[name].items()}
 
-    run = fit(prepared, prepared.training, on_step=on_step)
+    run = VARIANTS[variant][1](prepared, on_step)
     seconds = round(time.monotonic() - began, 1)
     score = _test(lake, use_case, splits, prepared)
     found = {"macro_f1": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step, "share": run.share}
+    found["validation"] = [
+        round(point.get("validation_macro_f1", 0.0), 3) for point in run.curve if "validation_loss" in point
+    ]
     for name, values in weights.items():
         with torch.no_grad():
             for n, p in trainable(prepared.model).items():
@@ -136,30 +160,6 @@ def _test(lake: Any, use_case: Any, splits: Any, prepared: Any) -> Any:
     return score
 
 
-def _changed(variant: str, prepared: Any) -> Any:
-    """The objective with a trick that the platform does not have."""
-    import torch
-
-    from ft_platform.models.kernels.packed_attention import Segment
-    from ft_platform.training.head_start import balanced
-    from ft_platform.training.objectives import LabelLoss
-
-    class Pooled(LabelLoss):
-        def scores(self, model: Any, rows: Any) -> Any:
-            keep = [(number, place) for number, row in enumerate(rows) for place in range(len(row.ids))]
-            of_tokens = self.forward(model, [Segment(row.ids) for row in rows], self.prefix, keep).float()
-            return torch.stack([part.mean(0) for part in of_tokens.split([len(row.ids) for row in rows])])
-
-        def loss(self, model: Any, rows: Any) -> Any:
-            return self._losses(self.scores(model, rows), rows)
-
-    old = prepared.objective
-    if variant.endswith("pooled"):
-        return Pooled(old.forward, old.prefix, old.smoothing)
-    prepared.rows = balanced(prepared.rows)
-    return old
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="of benchmarks/recipes.py")
@@ -179,9 +179,9 @@ def main() -> None:
     for task in arguments.tasks:
         for variant in arguments.variants:
             runs = [measured(folder, task, variant, seed) for seed in arguments.seeds]
-            row = {name: [run[name] for run in runs] for name in ("macro_f1", "start", "last", "seconds")}
+            row = {name: [run.get(name) for run in runs] for name in ("macro_f1", "start", "last", "mean", "seconds")}
             found.setdefault(task, {})[variant] = row
-            print(f"{task:16s} {variant:28s} {row['macro_f1']} start {row['start']}", file=sys.stderr, flush=True)
+            print(f"{task:16s} {variant:28s} {row['macro_f1']} {row}", file=sys.stderr, flush=True)
     if arguments.json:
         print(json.dumps({"tasks": found}, indent=1))
 

@@ -139,7 +139,8 @@ class Measurements:
 
     def result(self, task: dict[str, Any], training: dict[str, Any], seed: int) -> dict[str, Any]:
         """What a training of a task came to: as measured before, or measured now."""
-        about = {"task": task["name"], "records": task["sha256"], "recipe": self.recipe, "seed": seed, **training}
+        recipe = "" if training else self.recipe  # that of a peer does not depend on ours
+        about = {"task": task["name"], "records": task["sha256"], "recipe": recipe, "seed": seed, **training}
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
         kept = self.folder / "results" / f"{task['name']}-{key}.json"
         if not kept.exists():

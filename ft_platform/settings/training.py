@@ -17,14 +17,13 @@ PREFERENCE_LEARNING_RATE = 5e-5
 1e-6 for all weights)."""
 
 
-RECIPE = 1
+RECIPE = 2
 """Version of what `recipe: auto` chooses and how that is trained: raised when either gives other weights."""
 NEWER = {
     "recipe": "manual",
     "label_head_start": "random",
     "label_smoothing": 0.0,
     "keep": "lowest_loss",
-    "mix_with_start": False,
 }
 """Fields that earlier versions did not have, with the value that stands for what they did."""
 
@@ -105,11 +104,11 @@ class Training(Section):
             " instead of writing them (classification)."
         ),
     )
-    label_head_start: Literal["random", "linear_probe"] = Field(
+    label_head_start: Literal["random", "label_tokens"] = Field(
         default="random",
         description=(
-            "Weights that a label head starts with. `linear_probe`: a ridge regression on the base model's states of"
-            " the training records, which already tells the labels apart before the first step (arXiv:2202.10054)."
+            "Weights that a label head starts with. `label_tokens`: what the base model's output layer has for the"
+            " words of each label, so that learning starts at its zero-shot answers and not at chance."
         ),
     )
     label_smoothing: float = Field(
@@ -278,13 +277,6 @@ class Training(Section):
             " of weights whose metric and loss are within the error of so many records, the latest."
         ),
     )
-    mix_with_start: bool = Field(
-        default=False,
-        description=(
-            "Mix the weights that are kept with those before the first step, in the share of the lowest validation loss"
-            " (WiSE-FT, arXiv:2109.01903): what was learned from wrong labels or by heart counts less."
-        ),
-    )
     patience: int = Field(
         default=3,
         ge=1,
@@ -360,20 +352,10 @@ class Training(Section):
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
             raise ValueError(f"`training.{named[0]}` needs `training.method: lora`")
-        if self.mix_with_start and self.differential_privacy.on:
-            raise ValueError(
-                "`training.mix_with_start` asks validation records without any noise, so that"
-                " `training.differential_privacy` could not hold"
-            )
         of_a_head = {"label_smoothing": self.label_smoothing > 0, "label_head_start": self.label_head_start != "random"}
         if self.recipe == "manual" and self.objective != "label_head" and any(of_a_head.values()):
             name = next(name for name, set_ in of_a_head.items() if set_)
             raise ValueError(f"`training.{name}` needs `training.objective: label_head`, got {self.objective}")
-        if self.differential_privacy.on and self.label_head_start != "random":
-            raise ValueError(
-                "`training.label_head_start: linear_probe` computes weights from training records without any noise, so"
-                " that `training.differential_privacy` could not hold; use `random`"
-            )
         if self.differential_privacy.on and (self.method != "lora" or self.compares_answers):
             raise ValueError(
                 "`training.differential_privacy` needs `training.method: lora` and `training.objective: sft` or"

@@ -32,8 +32,6 @@ from ft_platform.training.secret_draws import new_secret
 from ft_platform.training.state import States, hardware
 
 STAGE = "adapter_checkpoint"
-SHARES = (0.5, 0.75, 1.0)
-"""Of what was learned, that `training.mix_with_start` tries."""
 OnStep = Callable[[int, dict[str, float]], None]
 Limit = Callable[[TrainingRun], TrainingFailed | None]
 
@@ -83,7 +81,6 @@ def train(
             loop.record(point, validates=loop.validates_after(step))
             loop.save_or_end()
     loop.leave_best_weights()
-    loop.mix_with_start()
     model.eval()
     return loop.run
 
@@ -116,7 +113,6 @@ class _Loop:
             self.weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay
         )
         self.steps, self.interval = planned_steps(len(rows), training)
-        self.start = {n: p.detach().clone() for n, p in self.weights.items()} if training.mix_with_start else {}
         processes.draw_apart(training.seed)
         self.run = (states.restore(self.weights, self.optimizer) if states else None) or self._new_run()
         self.private = PrivateGradients(rows, self.run.privacy, self.run.secret) if self.run.privacy else None
@@ -205,7 +201,7 @@ class _Loop:
             if run.step and self.private:
                 if run.step == self.steps:
                     self._keep(point)
-            elif self._counts(run.step) and self._is_best(point):
+            elif run.step and self._is_best(point):
                 self._keep(point)
                 run.misses = 0
             elif run.step:
@@ -217,10 +213,6 @@ class _Loop:
         if run.step:
             _report(run, point, 0.0 if run.stopped_early else self.seconds_left())
 
-    def _counts(self, step: int) -> bool:
-        """Whether weights may be kept: those before the first step only where they were made from training records."""
-        return step > 0 or self.training.label_head_start == "linear_probe"
-
     def _is_best(self, point: dict[str, float]) -> bool:
         """By loss: whether none before was lower. By metric: whether this is not worse than the best so far by more
         than luck with these validation records; of such weights the latest have learned most. What clearly raises the
@@ -228,7 +220,7 @@ class _Loop:
         run, metric = self.run, self._metric
         if not metric or math.isinf(run.best_loss):  # not by `best`, which only one of several processes may hold
             return point["validation_loss"] < run.best_loss
-        before = [one for one in run.curve if self._counts(int(one["step"])) and metric in one]
+        before = [one for one in run.curve if one["step"] and metric in one]
         top, lowest = (pick(one[name] for one in before) for pick, name in ((max, metric), (min, "validation_loss")))
         if point[metric] > top + self._error(top):
             return True
@@ -283,26 +275,6 @@ class _Loop:
         if sharding.is_divided(self.weights):
             return
         self._set(self.run.best)
-
-    def mix_with_start(self) -> None:
-        """Leaves `start + share * (kept - start)` in the model where `training.mix_with_start` asks for it, with the
-        share of the lowest validation loss among those whose metric is as good."""
-        run, kept = self.run, self.run.best
-        if not self.start or not run.best_step or sharding.is_divided(self.weights):
-            return
-        figures: dict[float, dict[str, float]] = {}
-        for share in SHARES:
-            self._set(self._mixed(kept, share))
-            figures[share] = validation_figures(self.model, self.objective, self.validation, self.training)
-        top = max(one.get(self._metric, 0.0) for one in figures.values())
-        good = [share for share, one in figures.items() if self._as_good(one, top, math.inf)]
-        run.share = min(good, key=lambda share: figures[share]["validation_loss"])
-        run.mixed, run.best_loss = figures[run.share], figures[run.share]["validation_loss"]
-        run.best = self._mixed(kept, run.share)
-        self._set(run.best)
-
-    def _mixed(self, kept: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-        return {name: start + share * (kept[name].to(start) - start) for name, start in self.start.items()}
 
     def _as_good(self, point: dict[str, float], top: float, lowest: float) -> bool:
         """Whether these records cannot tell it from the best."""

@@ -1,6 +1,7 @@
 """The weights that are trained: a fresh LoRA adapter on frozen weights, or all weights of the model."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,12 +12,14 @@ from ft_platform.models.label_head import add_label_head
 from ft_platform.settings.training import Training
 
 
-def with_trainable_weights(model: Any, training: Training, labels: int = 0, fused: bool = True) -> Any:
+def with_trainable_weights(
+    model: Any, training: Training, labels: Sequence[Sequence[int]] = (), fused: bool = True
+) -> Any:
     """The model whose trainable weights are what `training.method` says, in float32, seeded.
 
     Args:
         model: base model; it is changed.
-        labels: of the task, for `training.objective: label_head`.
+        labels: token ids of each label, for `training.objective: label_head`.
         fused: as for `add_adapter`.
 
     Raises:
@@ -24,7 +27,7 @@ def with_trainable_weights(model: Any, training: Training, labels: int = 0, fuse
     """
     if training.objective == "label_head":
         torch.manual_seed(training.seed)
-        head = add_label_head(model, labels)
+        head = add_label_head(model, len(labels), labels if training.label_head_start == "label_tokens" else ())
         adapted = add_adapter(model, training, fused)
         head.requires_grad_(True)
         return adapted

@@ -68,10 +68,11 @@ def prepare(
         require_same_rendering(use_case, start, json.loads(lake.read_file(start, "training.json")), renderer, base)
     sides = {side: render_split(table, side, renderer, use_case) for side in ("train", "validation")}
     sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
-    recipe = recipe_for(settings, facts_of(sides, model, start is not None))
+    recipe = recipe_for(settings, facts_of(sides, model))
     training = recipe.training
     computed_in = model.dtype
-    model = with_trainable_weights(model, training, len(renderer.labels), fused)
+    labels = [renderer.text.content(label) for label in renderer.labels]
+    model = with_trainable_weights(model, training, labels, fused)
     forward, batching = accelerated(model, settings.compute)
     untried = "all weights are trained" if training.method == "full" else "" if fused else "weights are divided"
     prefix = shared_prefix(
@@ -135,9 +136,6 @@ def _learning(
 
 def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
     """`training.loop.train` on what was prepared; `options` are its `on_step`, `states` and `limit`."""
-    from ft_platform.training.head_start import start_label_head
     from ft_platform.training.loop import train
 
-    if training.objective == "label_head" and training.label_head_start == "linear_probe":
-        start_label_head(prepared.model, prepared.objective, prepared.rows, training)
     return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)

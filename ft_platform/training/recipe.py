@@ -31,13 +31,11 @@ class Facts:
     Attributes:
         rows, validation: records of the train and of the validation side.
         weights: parameters of the base model.
-        continues: whether training starts from a checkpoint.
     """
 
     rows: int
     validation: int
     weights: int
-    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,8 @@ class Recipe:
 
 
 def recipe_for(settings: UseCase, facts: Facts) -> Recipe:
-    """The training of a use case on such records, from the base model or from a checkpoint."""
+    """The training of a use case on such records."""
     training = settings.training
-    if facts.continues:  # a head goes on where it ended
-        training = training.model_copy(update={"label_head_start": "random"})
     if training.recipe == "manual":
         return Recipe(training, {})
     chosen = chosen_from_the_file(settings)
@@ -94,10 +90,10 @@ def _is_set(training: Training, name: str) -> bool:
     return name in training.model_fields_set
 
 
-def facts_of(sides: Mapping[str, RenderedSplit], model: Any, continues: bool) -> Facts:
+def facts_of(sides: Mapping[str, RenderedSplit], model: Any) -> Facts:
     """Of rendered records and a loaded base model."""
     rows, validation = (len(sides[side].rows) for side in ("train", "validation"))
-    return Facts(rows, validation, sum(one.numel() for one in model.parameters()), continues)
+    return Facts(rows, validation, sum(one.numel() for one in model.parameters()))
 
 
 def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, str]]:
@@ -118,13 +114,7 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
     }
     if not private:
         chosen["keep"] = ("best_metric", "the latest weights that these records cannot tell from the best")
-    if head and not private and not facts.continues:
-        chosen["label_head_start"] = (
-            "linear_probe",
-            "starts from what the base model's states tell apart, not at chance",
-        )
-    if head and not private:
-        chosen["mix_with_start"] = (True, "wrong labels and what was learned by heart count less")
     if head:
+        chosen["label_head_start"] = ("label_tokens", "starts where the base model would write the labels")
         chosen["label_smoothing"] = (0.1, "wrong labels among the records do less harm")
     return chosen

@@ -23,8 +23,6 @@ class TrainingRun:
             where weights are divided between processes, in the first one only.
         best_loss: validation loss of `best`.
         best_step: optimizer step after which they were taken.
-        share: of what was learned in the weights that were kept, 1 unless they were mixed with those at the start.
-        mixed: validation figures of mixed weights.
         misses: validations in a row without improvement.
         stopped_early: whether `patience` ran out before all steps were done.
         seconds: computed so far, in all attempts; what a killed attempt did after its last saved state is not in it.
@@ -41,8 +39,6 @@ class TrainingRun:
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     best_loss: float = math.inf
     best_step: int = 0
-    share: float = 1.0
-    mixed: dict[str, float] = field(default_factory=dict)
     misses: int = 0
     stopped_early: bool = False
     seconds: float = 0.0
@@ -61,7 +57,7 @@ class TrainingRun:
         # A step of differential privacy may be without records.
         trained = [p["loss"] for p in self.curve if "loss" in p]
         validated = {int(p["step"]): p for p in self.curve if "validation_loss" in p}
-        kept, first = self.mixed or validated.get(self.best_step, {}), min(validated)
+        kept, first = validated.get(self.best_step, {}), min(validated)
         return {
             **{name: value for name, value in kept.items() if name.startswith("validation_")},
             **{
@@ -71,7 +67,6 @@ class TrainingRun:
             },
             **({"train_loss": trained[-1]} if trained else {}),
             "best_step": self.best_step,
-            **({"share_of_what_was_learned": self.share} if self.mixed else {}),
             "steps": self.step,
             "tokens": self.tokens,
             "tokens_per_second": round(self.tokens / self.seconds, 1),

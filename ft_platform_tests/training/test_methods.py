@@ -379,7 +379,7 @@ def test_a_label_head_of_another_width_or_with_infinite_values_is_refused(tmp_pa
 OTHER_VALUES: dict[str, dict] = {
     "objective": {"objective": "orpo"},
     "recipe": {"recipe": "auto"},
-    "label_head_start": {"objective": "label_head", "label_head_start": "linear_probe"},
+    "label_head_start": {"objective": "label_head", "label_head_start": "label_tokens"},
     "label_smoothing": {"objective": "label_head", "label_smoothing": 0.3},
     "beta": {"objective": "dpo", "beta": 0.9},
     "method": {"method": "full"},
@@ -403,7 +403,6 @@ OTHER_VALUES: dict[str, dict] = {
     "train_on": {"train_on": "last_turn"},
     "validations_per_epoch": {"validations_per_epoch": 4},
     "keep": {"keep": "best_metric"},
-    "mix_with_start": {"mix_with_start": True, "learning_rate": 0.1},
     "patience": {"patience": 1, "learning_rate": 0.1, "epochs": 8, "max_steps": 16, "validations_per_epoch": 4},
     "seed": {"seed": 5},
     "differential_privacy": {"differential_privacy": {"target_epsilon": 8.0}},
@@ -412,7 +411,6 @@ COMPARED_WITH = {
     "label_head_start": {"objective": "label_head"},
     "label_smoothing": {"objective": "label_head"},
     "beta": {"objective": "dpo"},
-    "mix_with_start": {"learning_rate": 0.1},
     "patience": {"learning_rate": 0.1, "epochs": 8, "max_steps": 16, "validations_per_epoch": 4, "patience": 40},
 }
 """What a value is compared with, where that is not the plain case."""

@@ -5,20 +5,18 @@ import logging
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from ft_platform.errors import Preempted
 from ft_platform.experiments.training_once import with_training
+from ft_platform.models.label_head import head_of
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.training import Training
 from ft_platform.training import loop
-from ft_platform.training.batches import Row
-from ft_platform.training.head_start import _best_ridge, _Sums, balanced
 from ft_platform.training.loop import _Loop, planned_steps
-from ft_platform.training.lora import trainable
 from ft_platform.training.prepare import fit, prepare
 from ft_platform.training.recipe import Facts, few_steps, recipe_for
 from ft_platform.training.reproduce import reproduce
@@ -27,7 +25,6 @@ from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_case_for
-from ft_platform_tests.training.losses import validation_loss
 from ft_platform_tests.training.test_methods import preference_case, preference_rows
 from ft_platform_tests.training.test_state import StopAfter
 
@@ -136,64 +133,10 @@ def test_a_small_set_has_steps_enough_and_a_large_one_not_too_many(rows):
     assert per_epoch * found.epochs <= max(600, rows * 2 / 16)
 
 
-def test_a_head_does_not_start_at_records_where_training_is_private():
-    private = {"differential_privacy": {"target_epsilon": 8.0}}
-    found = recipe_for(case(training=private), FACTS).training
-    assert found.label_head_start == "random" and found.objective == "label_head"
-    with pytest.raises(ValueError, match="linear_probe"):
-        case(training={**private, "label_head_start": "linear_probe"})
-
-
-@pytest.mark.parametrize("field", [{"label_smoothing": 0.1}, {"label_head_start": "linear_probe"}])
+@pytest.mark.parametrize("field", [{"label_smoothing": 0.1}, {"label_head_start": "label_tokens"}])
 def test_settings_of_a_head_need_one(field):
     with pytest.raises(ValueError, match=r"needs `training\.objective: label_head`"):
         case(training={"recipe": "manual", **field})
-
-
-def states_of(rows: int, labels: int, noise: float, seed: int = 0):
-    """States around the mean of their label, far from zero as those of a language model are."""
-    generator = torch.Generator().manual_seed(seed)
-    centres = torch.randn(labels, 24, generator=generator)
-    truth = torch.arange(rows) % labels
-    states = centres[truth] + noise * torch.randn(rows, 24, generator=generator) + 5.0
-    return states.double(), [Row([1], [int(label)], [0]) for label in truth]
-
-
-def test_the_start_is_a_ridge_regression_on_the_records():
-    states, rows = states_of(90, 3, 0.5)
-    total = _Sums(24, 3)
-    for start in range(0, 90, 20):
-        total.add(states[start : start + 20], rows[start : start + 20])
-    known = torch.nn.functional.one_hot(torch.tensor([row.targets[0] for row in rows]), 3).double()
-    variance = float(states.square().mean() - states.mean(0).square().mean())
-    design = np.vstack([states.numpy(), np.sqrt(90 * variance * 0.1) * np.eye(24)])
-    expected = np.linalg.lstsq(design, np.vstack([known.numpy(), np.zeros((24, 3))]), rcond=None)[0]
-    np.testing.assert_allclose(total.ridge(0.1).numpy(), expected.T, atol=1e-8)
-    others, few = total.without(states[::3], rows[::3]), _Sums(24, 3)
-    few.add(states[[n for n in range(90) if n % 3]], [row for n, row in enumerate(rows) if n % 3])
-    torch.testing.assert_close(others.ridge(1.0), few.ridge(1.0))
-
-
-def test_a_rare_label_counts_as_much_as_a_frequent_one():
-    rows = [Row([1], [label], [0], weight) for label, weight in [(0, 1.0)] * 8 + [(1, 1.0), (1, 3.0)]]
-    weights = [row.weight for row in balanced(rows)]
-    assert sum(weights[:8]) == pytest.approx(sum(weights[8:])) and sum(weights) == pytest.approx(12)
-    assert weights[9] == pytest.approx(3 * weights[8])
-
-
-def test_the_start_tells_new_records_apart_and_claims_nothing_of_labels_drawn_at_random():
-    states, rows = states_of(200, 4, 0.8)
-    total = _Sums(24, 4)
-    total.add(states[:120], rows[:120])
-    scores = states[120:] @ _best_ridge(total, states[:120], rows[:120], 0.0).T
-    truth = torch.tensor([row.targets[0] for row in rows[120:]])
-    assert (scores.argmax(1) == truth).double().mean() > 0.9
-    shuffled = [rows[place] for place in torch.randperm(120, generator=torch.Generator().manual_seed(1))]
-    total = _Sums(24, 4)
-    total.add(states[:120], shuffled)
-    weights = _best_ridge(total, states[:120], shuffled, 0.0)
-    loss = torch.nn.functional.cross_entropy(states[120:] @ weights.T, truth)
-    assert float(loss) == pytest.approx(math.log(4), abs=0.15)
 
 
 def loop_with(losses: list[float], metrics: list[float], records: int, keep: str = "best_metric"):
@@ -226,31 +169,15 @@ def test_the_latest_weights_are_kept_that_records_cannot_tell_from_the_best():
 
 
 @pytest.mark.integration
-def test_a_head_that_starts_at_the_records_is_ahead_before_the_first_step(lake, environment, model):
-    found = {}
-    for start in ("random", "linear_probe"):
-        use_case = use_case_for(model, objective="label_head", label_head_start=start, max_steps=2)
-        prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case))
-        found[start] = fit(prepared, prepared.training).metrics()
-    assert found["linear_probe"]["validation_loss_before"] < 0.8 * found["random"]["validation_loss_before"]
-    assert found["linear_probe"]["validation_macro_f1_before"] > 0.9
-
-
-@pytest.mark.integration
-def test_what_was_learned_counts_less_where_validation_records_say_so(lake, environment, model):
-    found, weights = {}, {}
-    for mixed in (False, True):
-        use_case = use_case_for(model, learning_rate=0.05, max_steps=6, schedule="constant", mix_with_start=mixed)
-        prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case))
-        found[mixed] = fit(prepared, prepared.training)
-        weights[mixed] = {name: p.detach().clone() for name, p in trainable(prepared.model).items()}
-    assert found[False].best_step == found[True].best_step and found[True].share < 1
-    measured = validation_loss(prepared.model, prepared.objective, prepared.validation, prepared.training)
-    assert found[True].metrics()["validation_loss"] == measured
-    assert measured < found[False].metrics()["validation_loss"]
-    assert found[True].metrics()["share_of_what_was_learned"] == found[True].share
-    scale = next(name for name in weights[True] if "lora_B" in name)
-    assert torch.allclose(weights[True][scale], found[True].share * weights[False][scale])
+@pytest.mark.parametrize("private", [False, True])
+def test_a_head_starts_where_the_model_would_write_the_labels(lake, environment, model, private):
+    noise = {"differential_privacy": {"target_epsilon": 8.0}} if private else {}
+    use_case = use_case_for(model, recipe="auto", rank=4, max_steps=2, **noise)
+    prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case))
+    head, words = head_of(prepared.model), AutoModelForCausalLM.from_pretrained(model).get_output_embeddings().weight
+    expected = torch.stack([words[prepared.renderer.text.content(label)].mean(0) for label in prepared.renderer.labels])
+    assert len(expected) > 1 and torch.allclose(head.weight, expected - expected.mean(0))
+    assert head.weight.requires_grad and head.weight.norm(dim=1).min() > 0
 
 
 @pytest.mark.integration
@@ -284,30 +211,3 @@ def test_a_chosen_recipe_goes_on_after_a_stop_and_is_reproduced_bit_for_bit(lake
 def test_what_the_recipe_may_choose_is_no_present_value_of_a_search():
     assert Training(epochs=2.0).leaves_open(["epochs", "rank"]) and not Training(epochs=2.0).leaves_open(["epochs"])
     assert not Training(recipe="manual").leaves_open(["epochs", "rank"])
-
-
-def test_a_head_that_continues_starts_where_it_ended_and_only_then():
-    continued = Facts(300, 40, 135_000_000, continues=True)
-    for settings in (case(), case(training={"recipe": "manual", **HEAD_AT_A_PROBE})):
-        assert recipe_for(settings, continued).training.label_head_start == "random"
-    # An experiment starts from the base model, whatever the checkpoint continued from.
-    named = case(training={"continue_from": "newest"})
-    assert recipe_for(named, FACTS).training.label_head_start == "linear_probe"
-
-
-HEAD_AT_A_PROBE = {"objective": "label_head", "label_head_start": "linear_probe"}
-
-
-@pytest.mark.parametrize("rows", [1, 2, 4, 30])
-@pytest.mark.parametrize("alike", [False, True])
-def test_a_few_records_or_prompts_that_are_all_alike_have_a_start_too(rows, alike):
-    states, known = states_of(rows, 2, 0.1)
-    states = torch.ones(rows, 24).double() if alike else states
-    total = _Sums(24, 2)
-    total.add(states, known)
-    assert torch.isfinite(_best_ridge(total, states, known, 0.1)).all()
-
-
-def test_of_a_private_training_nothing_is_chosen_by_validation_records():
-    found = recipe_for(case(training={"differential_privacy": {"target_epsilon": 8.0}}), FACTS)
-    assert not {"keep", "mix_with_start", "label_head_start"} & found.chosen.keys()
