@@ -119,9 +119,10 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
             before, count = weights.get("mean", {}), step - half
             weights["mean"] = {n: p + (before.get(n, p) - p) * (count - 1) / count for n, p in weights[name].items()}
 
+    prefix = prepared.objective.prefix  # as rows are cut; a trick may put more before them
     run = VARIANTS[variant][1](prepared, on_step)
     seconds = round(time.monotonic() - began, 1)
-    score = _test(lake, use_case, splits, prepared)
+    score = _test(lake, use_case, splits, prepared, prefix)
     found = {"macro_f1": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
     found["validation"] = [
         round(point.get("validation_macro_f1", 0.0), 3) for point in run.curve if "validation_loss" in point
@@ -134,7 +135,7 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _test(lake: Any, use_case: Any, splits: Any, prepared: Any) -> Any:
+def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]) -> Any:
     """Macro-F1 of the weights in the model on the test records."""
     import torch
 
@@ -158,7 +159,7 @@ def _test(lake: Any, use_case: Any, splits: Any, prepared: Any) -> Any:
             ids = [prepared.renderer.answer_ids(label) for label in labels]
             said = label_scores(prepared.model, prompts, ids, lambda done: None).argmax(1).tolist()
         else:
-            rows = labelled_prompts(rendered, answers, labels, prepared.objective.prefix)
+            rows = labelled_prompts(rendered, answers, labels, prefix)
             with torch.no_grad():
                 said = [
                     number
