@@ -13,10 +13,12 @@ the weights of the lowest loss among validations after each epoch: TRL (the LoRA
 LLaMA-Factory (`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/llama-3/lora-1b.yml`).
 
 Prints `{"recipe", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf", "few_shot",
-"zero_shot", "nearest", "majority", "peers": {name: value}, "seconds"}], "share_at_least_tfidf",
-"share_better_than_few_shot", "mean_rank": {recipe: rank}, "seed_spread"}`. Shares and ranks are of the held-out tasks
-that were measured, or of all where none was. `ours` is the mean over seeds, `low` and `high` the test records' interval
-of the first seed, `seconds` the training's.
+"zero_shot", "nearest", "majority", "peers": {name: value}, "search", "seconds"}], "share_at_least_tfidf",
+"share_better_than_few_shot", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread"}`. Shares, ranks and
+regret are of the held-out tasks that were measured, or of all where none was. `ours` is the mean over seeds, `low` and
+`high` the test records' interval of the first seed, `search` what the best of eight trials on the validation records
+reaches (three tasks), `seconds` the training's. `seed_spread` is the mean standard deviation over seeds, of ours and of
+what was before there were recipes.
 """
 
 import argparse
@@ -26,6 +28,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
@@ -87,6 +90,16 @@ PEERS: dict[str, dict[str, Any]] = {
     },
 }
 BEFORE = "before"
+SEARCHED = ("chair", "parties", "noisy_commands")
+SEARCH = {
+    "trials": 8,
+    "space": {
+        "learning_rate": {"low": 1e-4, "high": 2e-3, "log": True},
+        "epochs": {"choices": [2, 4, 8]},
+        "batch_rows": {"choices": [4, 8, 16]},
+        "rank": {"choices": [8, 16, 32]},
+    },
+}
 SOME_CASE = {
     "description": "Any use case of its kind.",
     "owners": {"accountable": "team:benchmarks"},
@@ -139,38 +152,29 @@ class Measurements:
 
     def result(self, task: dict[str, Any], training: dict[str, Any], seed: int) -> dict[str, Any]:
         """What a training of a task came to: as measured before, or measured now."""
-        recipe = "" if training else self.recipe  # that of a peer does not depend on ours
+        recipe = "" if training.get("recipe") == "manual" else self.recipe  # what a peer reaches does not depend on it
         about = {"task": task["name"], "records": task["sha256"], "recipe": recipe, "seed": seed, **training}
+        return self._kept(about, lambda: self._measure(task, {**training, "seed": seed}))
+
+    def searched(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Settings of the trial with the lowest validation loss."""
+        about = {"task": task["name"], "records": task["sha256"], "recipe": self.recipe, "search": SEARCH}
+        return self._kept(about, lambda: {"best": self._search(task)})["best"]
+
+    def _kept(self, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-        kept = self.folder / "results" / f"{task['name']}-{key}.json"
+        kept = self.folder / "results" / f"{about['task']}-{key}.json"
         if not kept.exists():
-            found = {"about": about, **self._measure(task, {**training, "seed": seed})}
+            found = {"about": about, **measure()}
             new = kept.with_suffix(".new")
             new.write_text(json.dumps(found, indent=1), encoding="utf-8")
             new.rename(kept)
         return json.loads(kept.read_text(encoding="utf-8"))
 
     def _measure(self, task: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
-        command = [
-            sys.executable,
-            "-m",
-            "ft_platform.cli",
-            "run",
-            task["name"],
-            "--until",
-            "evaluation_report",
-            "--json",
-        ]
-        for name, value in training.items():
-            command += ["--set", f"training.{name}={json.dumps(value)}"]
-        where = {"FT_HOME": str(self.folder / "home"), "FT_DEFS": str(self.folder / "defs"), "FT_TRACKERS": "none"}
         begun = time.monotonic()
-        run = subprocess.run(
-            command, env={**os.environ, **where, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True
-        )
-        if run.returncode:
-            raise SystemExit(f"{task['name']} {training}: ft run ended with {run.returncode}\n{run.stderr[-2000:]}")
-        found = json.loads(run.stdout)
+        settings = {f"training.{name}": value for name, value in training.items()}
+        found = self._run(task["name"], ["--until", "evaluation_report"], settings)
         metrics = {system: figures.get(task["metric"]) for system, figures in found["systems"].items()}
         seconds = {
             "run": round(time.monotonic() - begun, 1),
@@ -178,21 +182,48 @@ class Measurements:
         }
         return {"metrics": metrics, "seconds": seconds, "test_rows": found["test_rows"]}
 
+    def _search(self, task: dict[str, Any]) -> dict[str, Any]:
+        from ft_platform.environment import load_environment
+        from ft_platform.lake.opening import open_lake
+
+        stage = "hyperparameter_search"
+        self._run(task["name"], ["--select", stage], {f"search.{name}": value for name, value in SEARCH.items()})
+        os.environ |= self._where()
+        lake = open_lake(load_environment())
+        return json.loads(lake.read_file(lake.artifacts(task["name"], stage)[0], "search.json"))["best"]["params"]
+
+    def _run(self, task: str, stages: list[str], settings: dict[str, Any]) -> dict[str, Any]:
+        command = [sys.executable, "-m", "ft_platform.cli", "run", task, *stages, "--json"]
+        for name, value in settings.items():
+            command += ["--set", f"{name}={json.dumps(value)}"]
+        environment = {**os.environ, **self._where(), "PYTHONPATH": str(REPOSITORY)}
+        run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if run.returncode:
+            raise SystemExit(f"{task} {settings}: ft run ended with {run.returncode}\n{run.stderr[-2000:]}")
+        return json.loads(run.stdout)
+
+    def _where(self) -> dict[str, str]:
+        return {"FT_HOME": str(self.folder / "home"), "FT_DEFS": str(self.folder / "defs"), "FT_TRACKERS": "none"}
+
 
 def recipe(peer: str) -> dict[str, Any]:
     """The settings of a peer; `before` is what a training without any setting was when there was no recipe."""
     return {"recipe": "manual"} if peer == BEFORE else {**PEERS[peer], **TO_THE_END}
 
 
-def row(measured: Measurements, task: dict[str, Any], seeds: list[int], peers: list[str]) -> dict[str, Any]:
+def row(
+    measured: Measurements, task: dict[str, Any], seeds: list[int], peers: list[str], search: bool = False
+) -> dict[str, Any]:
     """A task's line of the table."""
     runs = [measured.result(task, {}, seed) for seed in seeds]
     first = runs[0]["metrics"]
     values = [one["metrics"]["fine_tuned"]["value"] for one in runs]
-    trained = {
-        name: measured.result(task, recipe(name), seeds[0])["metrics"]["fine_tuned"]["value"]
-        for name in (peers if task["kind"] != "pair" else [])
-    }
+
+    def reached(training: dict[str, Any], seed: int) -> float:
+        return measured.result(task, training, seed)["metrics"]["fine_tuned"]["value"]
+
+    peers = peers if task["kind"] != "pair" else []
+    before = [reached(recipe(BEFORE), seed) for seed in seeds] if BEFORE in peers else []
     return {
         "name": task["name"],
         "held_out": task["held_out"],
@@ -202,7 +233,9 @@ def row(measured: Measurements, task: dict[str, Any], seeds: list[int], peers: l
         "high": first["fine_tuned"]["high"],
         "seeds": values,
         **{name: (first.get(system) or {}).get("value") for name, system in SYSTEMS.items()},
-        "peers": trained,
+        "peers": {name: reached(recipe(name), seeds[0]) for name in peers},
+        "seeds_before": before,
+        "search": reached(measured.searched(task), seeds[0]) if search else None,
         "seconds": runs[0]["seconds"]["training"],
     }
 
@@ -220,14 +253,20 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         recipes = {"ours": one["ours"], **one["peers"]}
         for name, value in recipes.items():
             ranks.setdefault(name, []).append(1 + sum(other > value for other in recipes.values()))
-    spreads = [pstdev(one["seeds"]) for one in counted if len(one["seeds"]) > 1]
+
+    def spread(seeds: str) -> float | None:
+        found = [pstdev(one[seeds]) for one in counted if len(one[seeds]) > 1]
+        return round(mean(found), 4) if found else None
+
+    regrets = [one["search"] - one["seeds"][0] for one in counted if one["search"] is not None]
     worse = [one["name"] for one in counted if one["tfidf"] is not None and one["high"] < one["tfidf"]]
     return {
         "share_at_least_tfidf": share("tfidf", lambda ours, other: ours >= other),
         "significantly_worse_than_tfidf": worse,
         "share_better_than_few_shot": share("few_shot", lambda ours, other: ours > other),
         "mean_rank": {name: round(mean(places), 2) for name, places in ranks.items()},
-        "seed_spread": round(mean(spreads), 4) if spreads else None,
+        "regret_to_search": round(mean(regrets), 4) if regrets else None,
+        "seed_spread": {"ours": spread("seeds"), "before": spread("seeds_before")},
     }
 
 
@@ -236,13 +275,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="tasks, lake and results; kept from start to start")
     parser.add_argument("--tasks", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--seeds", type=int, default=3, choices=[1, 2, 3])
-    parser.add_argument("--peers", nargs="*", choices=[*PEERS, BEFORE], default=[*PEERS])
+    parser.add_argument("--peers", nargs="*", choices=[*PEERS, BEFORE], default=[*PEERS, BEFORE])
+    parser.add_argument("--no-search", action="store_true", help=f"without the trials on {', '.join(SEARCHED)}")
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}; one seed, no peers")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipes.json and .md")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.tasks, arguments.seeds, arguments.peers = QUICK, 1, []
+        arguments.tasks, arguments.seeds, arguments.peers, arguments.no_search = QUICK, 1, [], True
     tasks = json.loads(COMMITTED.read_text(encoding="utf-8"))
     chosen = [task for task in tasks if task["name"] in (arguments.tasks or [one["name"] for one in tasks])]
     if missing := sorted({task["name"] for task in chosen} & set(differing(arguments.folder))):
@@ -252,7 +292,8 @@ def main() -> None:
         )
     measured, rows = Measurements(arguments.folder), []
     for task in chosen:
-        rows.append(row(measured, task, SEEDS[: arguments.seeds], arguments.peers))
+        search = task["name"] in SEARCHED and not arguments.no_search
+        rows.append(row(measured, task, SEEDS[: arguments.seeds], arguments.peers, search))
         print(line(rows[-1]), file=sys.stderr, flush=True)
     found = {"recipe": measured.recipe, "tasks": rows, **summary(rows)}
     if arguments.write:
@@ -276,7 +317,7 @@ def write(found: dict[str, Any]) -> None:
 def page(found: dict[str, Any]) -> str:
     """The table in Markdown."""
     peers = sorted({name for one in found["tasks"] for name in one["peers"]})
-    systems = [name for name in SYSTEMS if any(one[name] is not None for one in found["tasks"])]
+    systems = [name for name in (*SYSTEMS, "search") if any(one[name] is not None for one in found["tasks"])]
     head = ["task", "held out", "metric", "recipe", "interval", *systems, *peers, *sorted(found["earlier"])]
     worse = ", ".join(found["significantly_worse_than_tfidf"]) or "none"
     lines = [PAGE.format(**found, worse=worse), "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]

@@ -21,6 +21,8 @@ def line(name: str, ours: float, tfidf: float | None, held_out: bool = True, **p
         "high": ours + 0.05,
         "metric": "macro_f1",
         "seeds": [ours - 0.1, ours + 0.1],
+        "seeds_before": [ours - 0.2, ours + 0.2],
+        "search": None,
         **beside,
     }
 
@@ -49,6 +51,19 @@ def test_what_was_measured_is_not_measured_again_unless_records_settings_or_the_
     assert again.measured == 2 and len(list((tmp_path / "results").iterdir())) == 5
 
 
+def test_the_best_trial_of_a_search_is_trained_once_more_and_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counted, "_search", lambda self, task: {"rank": 32})
+    first, again = Counted(tmp_path), Counted(tmp_path)
+    found = row(first, TASK, [17], [], search=True)
+    assert (found["ours"], found["search"], first.measured) == (0.17, 1.17, 2)
+    assert row(again, TASK, [17], [], search=True) == found and again.measured == 0
+    again.recipe = "another"  # its trials start from what the recipe chooses
+    row(again, TASK, [17], [], search=True)
+    assert again.measured == 2
+
+
 def test_shares_and_ranks_are_of_held_out_tasks_and_of_what_was_compared() -> None:
     rows = [
         line("easy", 0.9, 0.8, trl=0.95),
@@ -61,9 +76,12 @@ def test_shares_and_ranks_are_of_held_out_tasks_and_of_what_was_compared() -> No
         "significantly_worse_than_tfidf": ["hard"],
         "share_better_than_few_shot": round(1 / 3, 3),
         "mean_rank": {"ours": 1.33, "trl": 1.33},
-        "seed_spread": 0.1,
+        "regret_to_search": None,
+        "seed_spread": {"ours": 0.1, "before": 0.2},
     }
     assert summary(rows[-1:])["share_at_least_tfidf"] == 0.0
+    rows[0]["search"], rows[1]["search"] = 0.83, 0.29
+    assert summary(rows)["regret_to_search"] == 0.01, "0.83 beside 0.8 and 0.29 beside 0.3, of the first seed"
     assert summary([line("open", 0.5, None)])["share_at_least_tfidf"] is None
 
 
