@@ -7,10 +7,10 @@ The tasks are those of `benchmarks/recipe_tasks`; their splits are made by `benc
 other settings, or with a trick of `benchmarks/tricks.py`. What was measured is kept in `F/tricks`, and not measured
 again.
 
-Prints `{"tasks": {task: {variant: {"macro_f1": [one per seed], "start": [...], "last": [...], "mean": [...],
-"seconds": [...]}}}}`: macro-F1 on (at most 300) test records of the weights that are kept, of those before the first
-step, of the last ones, and of the mean over the second half of the steps. `--write` puts the first of them into
-`docs/benchmarks/recipe_tricks.md`.
+Prints `{"tasks": {task: {variant: {"value": [one per seed], "start": [...], "last": [...], "mean": [...],
+"seconds": [...]}}}}`: the task's metric on (at most 300) test records of the weights that are kept, of those before
+the first step, of the last ones, and of the mean over the second half of the steps. `--write` puts the first of them
+into `docs/benchmarks/recipe_tricks.md`.
 """
 
 import argparse
@@ -27,13 +27,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks import tricks  # noqa: E402
+from benchmarks.recipe_tasks.__main__ import COMMITTED  # noqa: E402
 
-TEST_RECORDS = 300
+TEST_RECORDS = {True: 300, False: 100}
+"""Whether there are labels -> most records that are asked."""
 HEAD = {"recipe": "manual", "objective": "label_head", "validations_per_epoch": 1, "patience": 1000}
 STEPS = {**HEAD, "epochs": 4, "batch_rows": 8, "learning_rate": 3e-4}
 TOKENS = {**STEPS, "label_head_start": "label_tokens"}
 SMOOTH = {**TOKENS, "label_smoothing": 0.1}
-VARIANTS: dict[str, tuple[dict[str, Any], Any]] = {
+LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "before: labels are written": ({"recipe": "manual"}, tricks.as_it_is),
     "label head": ({"recipe": "manual", "objective": "label_head"}, tricks.as_it_is),
     "+ more steps": (STEPS, tricks.as_it_is),
@@ -63,22 +65,42 @@ VARIANTS: dict[str, tuple[dict[str, Any], Any]] = {
     "examples in prompts": ({}, tricks.examples_in_prompts),
     "mean of three orders": ({}, tricks.three_orders),
 }
+WRITTEN = {"recipe": "manual", "validations_per_epoch": 1, "patience": 1000, "epochs": 4, "batch_rows": 8}
+ANSWERS: dict[str, tuple[dict[str, Any], Any]] = {
+    "before": ({"recipe": "manual"}, tricks.as_it_is),
+    "+ more steps": (WRITTEN, tricks.as_it_is),
+    "+ weights by the metric = recipe": ({}, tricks.as_it_is),
+    "rate 2e-4": ({"learning_rate": 2e-4}, tricks.as_it_is),
+    "rate 1e-3": ({"learning_rate": 1e-3}, tricks.as_it_is),
+    "half of the epochs": ({"epochs": 2}, tricks.as_it_is),
+    "twice the epochs": ({"epochs": 8}, tricks.as_it_is),
+    "cosine": ({"schedule": "cosine"}, tricks.as_it_is),
+    "rank 64, rsLoRA": ({"rank": 64, "alpha": 16, "rslora": True}, tricks.as_it_is),
+    "q_proj and v_proj": ({"target_modules": ["q_proj", "v_proj"]}, tricks.as_it_is),
+    "dropout 0.1": ({"dropout": 0.1}, tricks.as_it_is),
+    "NEFTune": ({}, tricks.noisy_embeddings),
+}
 OTHER_WEIGHTS = {"weights of the last step": "last", "mean of the weights of the second half": "mean"}
 RECIPE_ROW = "+ weights by the metric = recipe"
 PAGE = """# What each part of the recipe brings
 
-`python benchmarks/recipe_tricks.py --folder F --tasks {tasks} --seeds {seeds} --write`: macro-F1 on at most 300 test
-records of development tasks, SmolLM2-135M-Instruct. Rows with a plus add one thing to the row above; the rows after the
-recipe change one thing in it. With 300 records a difference below 0.03 can be luck.
+`python benchmarks/recipe_tricks.py --folder F --tasks {tasks} --seeds {seeds} --write`: the metric of each task on at
+most {most} test records of development tasks, SmolLM2-135M-Instruct. Rows with a plus add one thing to the row above;
+the rows after the recipe change one thing in it. A difference below 0.03 can be luck.
 """
 UNFUSED = ("last 4 layers full",)
+
+
+def variants(task: str) -> dict[str, tuple[dict[str, Any], Any]]:
+    tasks = {one["name"]: one for one in json.loads(COMMITTED.read_text(encoding="utf-8"))}
+    return LABELS if tasks[task]["kind"] == "label" else ANSWERS
 
 
 def measured(folder: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
     """One training, or what it came to before."""
     from ft_platform.settings.training import RECIPE
 
-    settings = {**VARIANTS[variant][0], "seed": seed}
+    settings = {**variants(task)[variant][0], "seed": seed}
     key = hashlib.sha256(json.dumps([task, variant, settings, RECIPE], sort_keys=True).encode()).hexdigest()[:16]
     kept = folder / "tricks" / f"{task}-{key}.json"
     if not kept.exists():
@@ -120,12 +142,12 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
             weights["mean"] = {n: p + (before.get(n, p) - p) * (count - 1) / count for n, p in weights[name].items()}
 
     prefix = prepared.objective.prefix  # as rows are cut; a trick may put more before them
-    run = VARIANTS[variant][1](prepared, on_step)
+    run = variants(task)[variant][1](prepared, on_step)
     seconds = round(time.monotonic() - began, 1)
     score = _test(lake, use_case, splits, prepared, prefix)
-    found = {"macro_f1": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
+    found = {"value": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
     found["validation"] = [
-        round(point.get("validation_macro_f1", 0.0), 3) for point in run.curve if "validation_loss" in point
+        round(point.get(prepared.objective.metric, 0.0), 3) for point in run.curve if "validation_loss" in point
     ]
     for name, values in weights.items():
         with torch.no_grad():
@@ -136,11 +158,12 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]) -> Any:
-    """Macro-F1 of the weights in the model on the test records."""
+    """The task's metric, for the weights in the model, on the test records."""
     import torch
 
     from ft_platform.evaluation.metric import metric
-    from ft_platform.evaluation.outputs import LabelOutputs
+    from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
+    from ft_platform.evaluation.systems.generation import continuations
     from ft_platform.evaluation.systems.label_scoring import label_scores
     from ft_platform.models.label_head import head_of
     from ft_platform.training.batches import labelled_prompts
@@ -148,15 +171,25 @@ def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int
     from ft_platform.training.loop import micro_batches
 
     side = render_split(read_splits(lake, splits), "test", prepared.renderer, use_case)
-    chosen = range(len(side.rows))[:TEST_RECORDS]
+    renderer, labels = prepared.renderer, prepared.renderer.labels
+    chosen = range(len(side.rows))[: TEST_RECORDS[bool(labels)]]
     rendered, answers = [side.rows[n] for n in chosen], [side.answers[n] for n in chosen]
-    labels = prepared.renderer.labels
+    known = {one["name"]: one for one in json.loads(COMMITTED.read_text(encoding="utf-8"))}
+    measure, schema = metric(known[use_case.name]["metric"]), renderer.task.schema_of_answers
 
     def score() -> float:
         prepared.model.eval()
+        if not labels:
+            prompts = [row.input_ids[: row.prompt_length] for row in rendered]
+            written = continuations(
+                prepared.model, prompts, renderer.end_of_turn[-1], use_case.settings.evaluation.max_new_tokens
+            )
+            references = [renderer.text.written(row.input_ids[row.prompt_length :]) for row in rendered]
+            outputs = TextOutputs(references, [renderer.text.written(ids) for ids in written], schema=schema)
+            return round(measure.value(outputs) / measure.high, 4)
         if head_of(prepared.model) is None:
             prompts = [row.input_ids[: row.prompt_length] for row in rendered]
-            ids = [prepared.renderer.answer_ids(label) for label in labels]
+            ids = [renderer.answer_ids(label) for label in labels]
             said = label_scores(prepared.model, prompts, ids, lambda done: None).argmax(1).tolist()
         else:
             rows = labelled_prompts(rendered, answers, labels, prefix)
@@ -166,29 +199,32 @@ def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int
                     for micro in micro_batches(rows, prepared.objective, prepared.training)
                     for number in prepared.objective.scores(prepared.model, micro).argmax(1).tolist()
                 ]
-        return round(metric("macro_f1").value(LabelOutputs(labels, answers, [labels[n] for n in said])), 4)
+        return round(measure.value(LabelOutputs(labels, answers, [labels[n] for n in said])), 4)
 
     return score
 
 
 def page(found: dict[str, dict[str, dict[str, list[float]]]], seeds: list[int]) -> str:
-    """The table in Markdown; of every cell the mean over seeds."""
-    lines = [PAGE.format(tasks=" ".join(found), seeds=" ".join(map(str, seeds))), f"| | {' | '.join(found)} |"]
-    lines.append("| --- |" + " ---: |" * len(found))
+    """The tables in Markdown; of every cell the mean over seeds."""
+    parts = [PAGE.format(tasks=" ".join(found), seeds=" ".join(map(str, seeds)), most=TEST_RECORDS[True])]
     extra = {words: (RECIPE_ROW, which) for words, which in OTHER_WEIGHTS.items()}
-    for name in [*VARIANTS, *extra]:
-        variant, which = extra.get(name, (name, "macro_f1"))
-        cells = [[v for v in found[task].get(variant, {}).get(which, []) if v is not None] for task in found]
-        if any(cells):
-            lines.append(f"| {name} | {' | '.join(f'{mean(cell):.3f}' if cell else '' for cell in cells)} |")
-    return "\n".join(lines) + "\n"
+    for group in (LABELS, ANSWERS):
+        tasks = [task for task in found if variants(task) is group]
+        lines = [f"| | {' | '.join(tasks)} |", "| --- |" + " ---: |" * len(tasks)]
+        for name in [*group, *extra]:
+            variant, which = extra.get(name, (name, "value"))
+            cells = [[v for v in found[task].get(variant, {}).get(which, []) if v is not None] for task in tasks]
+            if any(cells):
+                lines.append(f"| {name} | {' | '.join(f'{mean(cell):.3f}' if cell else '' for cell in cells)} |")
+        parts += ["\n".join(lines) + "\n"] if tasks else []
+    return "\n".join(parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="of benchmarks/recipes.py")
     parser.add_argument("--tasks", nargs="+", required=True)
-    parser.add_argument("--variants", nargs="+", choices=[*VARIANTS], default=[*VARIANTS], metavar="VARIANT")
+    parser.add_argument("--variants", nargs="+", choices=[*LABELS, *ANSWERS], metavar="VARIANT", help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[17])
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipe_tricks.md")
     parser.add_argument("--json", action="store_true")
@@ -202,11 +238,11 @@ def main() -> None:
     pin_threads()
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for task in arguments.tasks:
-        for variant in arguments.variants:
+        for variant in arguments.variants or variants(task):
             runs = [measured(folder, task, variant, seed) for seed in arguments.seeds]
-            row = {name: [run.get(name) for run in runs] for name in ("macro_f1", "start", "last", "mean", "seconds")}
+            row = {name: [run.get(name) for run in runs] for name in ("value", "start", "last", "mean", "seconds")}
             found.setdefault(task, {})[variant] = row
-            print(f"{task:16s} {variant:28s} {row['macro_f1']} {row}", file=sys.stderr, flush=True)
+            print(f"{task:16s} {variant:28s} {row['value']} {row}", file=sys.stderr, flush=True)
     if arguments.write:
         (REPOSITORY / "docs" / "benchmarks" / "recipe_tricks.md").write_text(page(found, arguments.seeds), "utf-8")
     if arguments.json:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import recipe_tricks
-from benchmarks.recipe_tricks import RECIPE_ROW, VARIANTS, measured, page
+from benchmarks.recipe_tricks import ANSWERS, LABELS, RECIPE_ROW, measured, page
 
 
 def test_a_training_is_made_once_for_a_variant_and_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -14,26 +14,32 @@ def test_a_training_is_made_once_for_a_variant_and_a_seed(tmp_path: Path, monkey
 
     def train(task: str, variant: str, settings: dict) -> dict:
         made.append((task, variant, settings["seed"]))
-        return {"macro_f1": 0.5}
+        return {"value": 0.5}
 
     monkeypatch.setattr(recipe_tricks, "_train", train)
     for _ in range(2):
         for seed in (17, 18):
-            assert measured(tmp_path, "lamps", RECIPE_ROW, seed)["macro_f1"] == 0.5
-    assert made == [("lamps", RECIPE_ROW, 17), ("lamps", RECIPE_ROW, 18)]
+            assert measured(tmp_path, "complaints", RECIPE_ROW, seed)["value"] == 0.5
+    assert made == [("complaints", RECIPE_ROW, 17), ("complaints", RECIPE_ROW, 18)]
     kept = [json.loads(path.read_text()) for path in (tmp_path / "tricks").iterdir()]
     assert {one["settings"]["seed"] for one in kept} == {17, 18}
 
 
 def test_the_page_has_the_mean_over_seeds_of_what_was_measured() -> None:
-    row = {"macro_f1": [0.5, 0.7], "last": [0.4, 0.4], "mean": [None, 0.3]}
-    found = {"lamps": {RECIPE_ROW: row, "NEFTune": {"macro_f1": [0.1]}}, "chairs": {RECIPE_ROW: {"macro_f1": [0.9]}}}
+    row = {"value": [0.5, 0.7], "last": [0.4, 0.4], "mean": [None, 0.3]}
+    found = {
+        "complaints": {RECIPE_ROW: row, "NEFTune": {"value": [0.1]}},
+        "two_intents": {RECIPE_ROW: {"value": [0.9]}},
+    }
+    found["slots"] = {RECIPE_ROW: {"value": [0.8]}}
     lines = page(found, [17, 18]).splitlines()
     assert f"| {RECIPE_ROW} | 0.600 | 0.900 |" in lines and "| NEFTune | 0.100 |  |" in lines
+    assert f"| {RECIPE_ROW} | 0.800 |" in lines, "written answers have a table of their own"
     assert "| weights of the last step | 0.400 |  |" in lines
     assert "| mean of the weights of the second half | 0.300 |  |" in lines
     assert not any(line.startswith("| balanced loss") for line in lines), "nothing was measured"
 
 
 def test_every_variant_changes_settings_or_has_a_trick_of_its_own() -> None:
-    assert len({(json.dumps(settings), trick) for settings, trick in VARIANTS.values()}) == len(VARIANTS)
+    for group in (LABELS, ANSWERS):
+        assert len({(json.dumps(settings), trick) for settings, trick in group.values()}) == len(group)
