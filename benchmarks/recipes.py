@@ -13,12 +13,13 @@ the weights of the lowest loss among validations after each epoch: TRL (the LoRA
 LLaMA-Factory (`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/llama-3/lora-1b.yml`).
 
 Prints `{"recipe", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf", "few_shot",
-"zero_shot", "nearest", "majority", "peers": {name: value}, "search", "seconds"}], "share_at_least_tfidf",
-"share_better_than_few_shot", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread"}`. Shares, ranks and
-regret are of the held-out tasks that were measured, or of all where none was. `ours` is the mean over seeds, `low` and
-`high` the test records' interval of the first seed, `search` what the best of eight trials on the validation records
-reaches (three tasks), `seconds` the training's. `seed_spread` is the mean standard deviation over seeds, of ours and of
-what was before there were recipes.
+"zero_shot", "nearest", "majority", "peers": {name: value}, "search", "forgotten", "seconds"}], "share_at_least_tfidf",
+"share_better_than_few_shot", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread", "forgetting"}`. Shares,
+ranks and regret are of the held-out tasks that were measured, or of all where none was. `ours` is the mean over seeds,
+`low` and `high` the test records' interval of the first seed, `search` what the best of eight trials on the validation
+records reaches (three tasks), `seconds` the training's. `seed_spread` is the mean standard deviation over seeds, of
+ours and of what was before there were recipes; `forgetting` has the statuses of the suites of `regression_report`,
+where answers are written.
 """
 
 import argparse
@@ -156,6 +157,17 @@ class Measurements:
         about = {"task": task["name"], "records": task["sha256"], "recipe": recipe, "seed": seed, **training}
         return self._kept(about, lambda: self._measure(task, {**training, "seed": seed}))
 
+    def forgotten(self, task: dict[str, Any], seed: int) -> dict[str, str]:
+        """What became of every suite of `regression_report`, where answers are written."""
+        about = {
+            "task": task["name"],
+            "records": task["sha256"],
+            "recipe": self.recipe,
+            "seed": seed,
+            "forgotten": True,
+        }
+        return self._kept(about, lambda: {"suites": self._forgotten(task, seed)})["suites"]
+
     def searched(self, task: dict[str, Any]) -> dict[str, Any]:
         """Settings of the trial with the lowest validation loss."""
         about = {"task": task["name"], "records": task["sha256"], "recipe": self.recipe, "search": SEARCH}
@@ -182,15 +194,23 @@ class Measurements:
         }
         return {"metrics": metrics, "seconds": seconds, "test_rows": found["test_rows"]}
 
+    def _forgotten(self, task: dict[str, Any], seed: int) -> dict[str, str]:
+        self._run(task["name"], ["--until", "regression_report"], {"training.seed": seed})
+        suites = self._newest(task, "regression_report", "regression.json")["suites"]
+        return {name: one["status"] for name, one in suites.items()}
+
     def _search(self, task: dict[str, Any]) -> dict[str, Any]:
+        stage = "hyperparameter_search"
+        self._run(task["name"], ["--select", stage], {f"search.{name}": value for name, value in SEARCH.items()})
+        return self._newest(task, stage, "search.json")["best"]["params"]
+
+    def _newest(self, task: dict[str, Any], stage: str, name: str) -> dict[str, Any]:
         from ft_platform.environment import load_environment
         from ft_platform.lake.opening import open_lake
 
-        stage = "hyperparameter_search"
-        self._run(task["name"], ["--select", stage], {f"search.{name}": value for name, value in SEARCH.items()})
         os.environ |= self._where()
         lake = open_lake(load_environment())
-        return json.loads(lake.read_file(lake.artifacts(task["name"], stage)[0], "search.json"))["best"]["params"]
+        return json.loads(lake.read_file(lake.artifacts(task["name"], stage)[0], name))
 
     def _run(self, task: str, stages: list[str], settings: dict[str, Any]) -> dict[str, Any]:
         command = [sys.executable, "-m", "ft_platform.cli", "run", task, *stages, "--json"]
@@ -236,6 +256,7 @@ def row(
         "peers": {name: reached(recipe(name), seeds[0]) for name in peers},
         "seeds_before": before,
         "search": reached(measured.searched(task), seeds[0]) if search else None,
+        "forgotten": measured.forgotten(task, seeds[0]) if task["kind"] != "label" else {},
         "seconds": runs[0]["seconds"]["training"],
     }
 
@@ -267,6 +288,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "mean_rank": {name: round(mean(places), 2) for name, places in ranks.items()},
         "regret_to_search": round(mean(regrets), 4) if regrets else None,
         "seed_spread": {"ours": spread("seeds"), "before": spread("seeds_before")},
+        "forgetting": sorted({status for one in rows for status in one["forgotten"].values()}),
     }
 
 

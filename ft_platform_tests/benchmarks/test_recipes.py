@@ -23,6 +23,7 @@ def line(name: str, ours: float, tfidf: float | None, held_out: bool = True, **p
         "seeds": [ours - 0.1, ours + 0.1],
         "seeds_before": [ours - 0.2, ours + 0.2],
         "search": None,
+        "forgotten": {"arithmetic": "kept"} if tfidf is None else {},
         **beside,
     }
 
@@ -64,6 +65,15 @@ def test_the_best_trial_of_a_search_is_trained_once_more_and_tested(
     assert again.measured == 2
 
 
+def test_only_where_answers_are_written_it_is_asked_what_was_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counted, "_forgotten", lambda self, task, seed: {"arithmetic": "worse"})
+    measured = Counted(tmp_path)
+    assert row(measured, TASK, [17], [])["forgotten"] == {}
+    assert row(measured, {**TASK, "kind": "text"}, [17], [])["forgotten"] == {"arithmetic": "worse"}
+
+
 def test_shares_and_ranks_are_of_held_out_tasks_and_of_what_was_compared() -> None:
     rows = [
         line("easy", 0.9, 0.8, trl=0.95),
@@ -78,6 +88,7 @@ def test_shares_and_ranks_are_of_held_out_tasks_and_of_what_was_compared() -> No
         "mean_rank": {"ours": 1.33, "trl": 1.33},
         "regret_to_search": None,
         "seed_spread": {"ours": 0.1, "before": 0.2},
+        "forgetting": ["kept"],
     }
     assert summary(rows[-1:])["share_at_least_tfidf"] == 0.0
     rows[0]["search"], rows[1]["search"] = 0.83, 0.29
