@@ -6,6 +6,7 @@ many rows there are (rare labels, labels that a given side lacks, k-anonymity, s
 Expectations, and recall.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from ft_platform.sources.looking import Looked, sampled
 from ft_platform.splitting.given import given_sides
 from ft_platform.use_case.named import NamedUseCase
 
+CODE = re.compile(r"[A-Za-z]{0,4}[-_. ]?\d[\w.-]*|[A-Za-z]")
+"""Labels such as 3, C17, cat_4 or B."""
 ROWS = 500
 """Rows that are led through: seconds, also where texts are long."""
 
@@ -188,6 +191,13 @@ def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, fo
         found.hints.append(
             f"task.instruction writes all labels into every prompt, {prefix:,} tokens with them: a label head needs no"
             " {labels}"
+        )
+    codes = [label for label in renderer.labels if CODE.fullmatch(label)]
+    starts_at_words = settings.training.recipe == "auto" or settings.training.label_head_start == "label_tokens"
+    if settings.training.objective == "label_head" and starts_at_words and codes:
+        found.hints.append(
+            f"{len(codes):,} of {len(renderer.labels):,} labels are codes, such as {codes[0]}: a label head starts at"
+            " what the base model knows of their words. record.label_names gives them names"
         )
 
 

@@ -110,6 +110,26 @@ def test_labels_in_the_prompt_of_a_label_head_are_a_hint(environment: Environmen
     assert not rehearse(case(model, task={"instruction": "Name it."}, training=scored), looked(), environment).hints
 
 
+AUTO = {"recipe": "auto"}
+
+
+@pytest.mark.parametrize("code", ["3", "C17", "cat_4", "B", "A.1"])
+def test_labels_that_are_codes_are_a_hint_unless_they_have_names(
+    environment: Environment, model: Path, code: str
+) -> None:
+    labels, asked = {"label": [code, "loan"] * 30}, {"instruction": "Name the product."}
+    (hint,) = rehearse(case(model, task=asked, training=AUTO), looked(**labels), environment).hints
+    assert hint.startswith(f"1 of 2 labels are codes, such as {code}: ") and "record.label_names" in hint
+    for changes in (
+        {"training": {**AUTO, "objective": "sft"}},
+        {"training": {"recipe": "manual", "objective": "label_head"}},
+    ):
+        assert not rehearse(case(model, task=asked, **changes), looked(**labels), environment).hints
+    for name in ("no", "credit card", "借款", "4x4 vehicles"):
+        named = looked(label=[name, "loan"] * 30)
+        assert not rehearse(case(model, task=asked, training=AUTO), named, environment).hints
+
+
 def test_personal_data_that_the_second_scan_still_finds_is_a_problem_without_its_text(
     environment: Environment, model: Path
 ) -> None:
