@@ -50,9 +50,9 @@ records; the best value of a line is bold.
 Tasks that are not in the table were not measured with this version. Of the held-out ones with labels,
 {share_at_least_tfidf} have at least the value of TF-IDF + logistic regression; of all held-out ones,
 {share_better_than_few_shot} have a better one than few-shot prompting. Clearly worse than TF-IDF:
-{worse}. Beside a search of eight trials the recipe leaves {regret_to_search} on average, where one was made. Standard
-deviation over seeds: {spread}. Suites of questions that the base model could answer before, where answers are written:
-{forgotten}.
+{worse}. Mean rank beside the recipes of others: {ranks}. What a search of eight trials reaches more, on average:
+{regret}. Standard deviation over seeds: {spread}. Questions that the base model could answer before, where answers are
+written: {forgotten}.
 
 Time binds: two cores compute about 500 tokens a second of this model, forward and backward, so the tasks have a few
 hundred records and the model 135 million weights. On a GPU the same steps take a small fraction of that; neither a GPU
@@ -147,15 +147,22 @@ def recipe_hash() -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
+class NotMeasured(Exception):
+    """It is not among the results, and nothing is to be measured."""
+
+
 class Measurements:
     """Runs of tasks in a folder, and their results.
+
+    Args:
+        only_kept: measure nothing that is not there.
 
     Attributes:
         recipe: of `recipe_hash`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.recipe = folder, recipe_hash()
+    def __init__(self, folder: Path, only_kept: bool = False) -> None:
+        self.folder, self.only_kept, self.recipe = folder, only_kept, recipe_hash()
         (folder / "results").mkdir(parents=True, exist_ok=True)
 
     def result(self, task: dict[str, Any], training: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -184,6 +191,8 @@ class Measurements:
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
         kept = self.folder / "results" / f"{about['task']}-{key}.json"
         if not kept.exists():
+            if self.only_kept:
+                raise NotMeasured(about["task"])
             found = {"about": about, **measure()}
             new = kept.with_suffix(".new")
             new.write_text(json.dumps(found, indent=1), encoding="utf-8")
@@ -240,30 +249,41 @@ def recipe(peer: str) -> dict[str, Any]:
 
 def row(
     measured: Measurements, task: dict[str, Any], seeds: list[int], peers: list[str], search: bool = False
-) -> dict[str, Any]:
-    """A task's line of the table."""
-    runs = [measured.result(task, {}, seed) for seed in seeds]
-    first = runs[0]["metrics"]
-    values = [one["metrics"]["fine_tuned"]["value"] for one in runs]
+) -> dict[str, Any] | None:
+    """A task's line of the table; None where nothing was measured and nothing is to be."""
 
-    def reached(training: dict[str, Any], seed: int) -> float:
-        return measured.result(task, training, seed)["metrics"]["fine_tuned"]["value"]
+    def known(measure: Callable[[], Any]) -> Any:
+        try:
+            return measure()
+        except NotMeasured:
+            return None
 
+    def of_seeds(training: dict[str, Any], seeds: list[int]) -> list[dict[str, Any]]:
+        return [one for seed in seeds if (one := known(lambda: measured.result(task, training, seed)))]  # noqa: B023
+
+    def values(training: dict[str, Any], seeds: list[int]) -> list[float]:
+        return [one["metrics"]["fine_tuned"]["value"] for one in of_seeds(training, seeds)]
+
+    runs = of_seeds({}, seeds)
+    if not runs:
+        return None
+    first, ours = runs[0]["metrics"], values({}, seeds)
     peers = peers if task["kind"] != "pair" else []
-    before = [reached(recipe(BEFORE), seed) for seed in seeds] if BEFORE in peers else []
+    reached = {name: values(recipe(name), seeds if name == BEFORE else seeds[:1]) for name in peers}
+    best = known(lambda: measured.searched(task)) if search else None
     return {
         "name": task["name"],
         "held_out": task["held_out"],
         "metric": task["metric"],
-        "ours": round(mean(values), 4),
+        "ours": round(mean(ours), 4),
         "low": first["fine_tuned"]["low"],
         "high": first["fine_tuned"]["high"],
-        "seeds": values,
+        "seeds": ours,
         **{name: (first.get(system) or {}).get("value") for name, system in SYSTEMS.items()},
-        "peers": {name: reached(recipe(name), seeds[0]) for name in peers},
-        "seeds_before": before,
-        "search": reached(measured.searched(task), seeds[0]) if search else None,
-        "forgotten": measured.forgotten(task, seeds[0]) if task["kind"] != "label" else {},
+        "peers": {name: round(mean(found), 4) for name, found in reached.items() if found},
+        "seeds_before": reached.get(BEFORE, []),
+        "search": next(iter(values(best, seeds[:1])), None) if best else None,
+        "forgotten": known(lambda: measured.forgotten(task, seeds[0])) or {} if task["kind"] != "label" else {},
         "seconds": runs[0]["seconds"]["training"],
     }
 
@@ -277,7 +297,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         return round(mean(compared), 3) if compared else None
 
     ranks: dict[str, list[int]] = {}
-    for one in counted:
+    for one in (one for one in counted if one["peers"]):
         recipes = {"ours": one["ours"], **one["peers"]}
         for name, value in recipes.items():
             ranks.setdefault(name, []).append(1 + sum(other > value for other in recipes.values()))
@@ -306,6 +326,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, choices=[1, 2, 3])
     parser.add_argument("--peers", nargs="*", choices=[*PEERS, BEFORE], default=[*PEERS, BEFORE])
     parser.add_argument("--no-search", action="store_true", help=f"without the trials on {', '.join(SEARCHED)}")
+    parser.add_argument("--only-kept", action="store_true", help="what F/results has; measures nothing")
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}; one seed, no peers")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipes.json and .md")
     parser.add_argument("--json", action="store_true")
@@ -319,11 +340,12 @@ def main() -> None:
             f"{', '.join(missing)}: not in {arguments.folder} as committed\n"
             f"Run: python -m benchmarks.recipe_tasks --folder {arguments.folder}"
         )
-    measured, rows = Measurements(arguments.folder), []
+    measured, rows = Measurements(arguments.folder, arguments.only_kept), []
     for task in chosen:
         search = task["name"] in SEARCHED and not arguments.no_search
-        rows.append(row(measured, task, SEEDS[: arguments.seeds], arguments.peers, search))
-        print(line(rows[-1]), file=sys.stderr, flush=True)
+        if found := row(measured, task, SEEDS[: arguments.seeds], arguments.peers, search):
+            rows.append(found)
+            print(line(found), file=sys.stderr, flush=True)
     found = {"recipe": measured.recipe, "tasks": rows, **summary(rows)}
     if arguments.write:
         write(found)
@@ -349,9 +371,12 @@ def page(found: dict[str, Any]) -> str:
     systems = [name for name in (*SYSTEMS, "search") if any(one[name] is not None for one in found["tasks"])]
     head = ["task", "held out", "metric", "recipe", "interval", *systems, *peers, *sorted(found["earlier"])]
     worse = ", ".join(found["significantly_worse_than_tfidf"]) or "none"
+    ranks = ", ".join(f"{name} {rank:.1f}" for name, rank in found["mean_rank"].items()) or "not measured"
+    regret = "not measured" if found["regret_to_search"] is None else f"{found['regret_to_search']:.3f}"
     spread = ", ".join(f"{name} {value}" for name, value in found["seed_spread"].items() if value is not None)
-    forgotten = ", ".join(found["forgetting"])
-    text = PAGE.format(**found, worse=worse, spread=spread or "not measured", forgotten=forgotten or "not measured")
+    forgotten = ", ".join(found["forgetting"]).replace("_", " ")
+    told = {"spread": spread or "not measured", "forgotten": forgotten or "not measured"}
+    text = PAGE.format(**found, worse=worse, ranks=ranks, regret=regret, **told)
     lines = [text, "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for one in found["tasks"]:
         others = [one[name] for name in systems] + [one["peers"].get(name) for name in peers]

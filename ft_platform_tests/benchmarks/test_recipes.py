@@ -65,6 +65,15 @@ def test_the_best_trial_of_a_search_is_trained_once_more_and_tested(
     assert again.measured == 2
 
 
+def test_what_is_not_kept_is_left_out_where_nothing_is_to_be_measured(tmp_path: Path) -> None:
+    row(Counted(tmp_path), TASK, [17], ["trl"])
+    kept = Counted(tmp_path, only_kept=True)
+    found = row(kept, TASK, [17, 18], ["trl", "axolotl"], search=True)
+    assert found is not None and kept.measured == 0
+    assert (found["seeds"], found["peers"], found["search"]) == ([0.17], {"trl": 1.17}, None)
+    assert row(kept, {**TASK, "sha256": "cd"}, [17], []) is None
+
+
 def test_only_where_answers_are_written_it_is_asked_what_was_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
