@@ -45,7 +45,7 @@ PAGE = """# Recipes
 the other systems of an evaluation on the same test records. The recipe was developed on tasks that are not held out;
 held-out ones come from other sources, and each is measured once for a version of the recipe (`{recipe}`). Earlier
 versions stay in the table. The base model is SmolLM2-135M-Instruct. Intervals are those of the first seed, over test
-records; the best value of a line is bold.
+records, values the means over so many seeds; the best value of a line is bold.
 
 Tasks that are not in the table were not measured with this version. Of the held-out ones with labels,
 {share_at_least_tfidf} have at least the value of TF-IDF + logistic regression; of all held-out ones,
@@ -369,7 +369,7 @@ def page(found: dict[str, Any]) -> str:
     """The table in Markdown."""
     peers = sorted({name for one in found["tasks"] for name in one["peers"]})
     systems = [name for name in (*SYSTEMS, "search") if any(one[name] is not None for one in found["tasks"])]
-    head = ["task", "held out", "metric", "recipe", "interval", *systems, *peers, *sorted(found["earlier"])]
+    head = ["task", "held out", "metric", "seeds", "recipe", "interval", *systems, *peers, *sorted(found["earlier"])]
     worse = ", ".join(found["significantly_worse_than_tfidf"]) or "none"
     ranks = ", ".join(f"{name} {rank:.1f}" for name, rank in found["mean_rank"].items()) or "not measured"
     regret = "not measured" if found["regret_to_search"] is None else f"{found['regret_to_search']:.3f}"
@@ -386,7 +386,7 @@ def page(found: dict[str, Any]) -> str:
         held = "yes" if one["held_out"] else ""
         interval = f"{one['low']:.3f} to {one['high']:.3f}"
         lines.append(
-            f"| {one['name']} | {held} | {one['metric']} | {shown[0]} | {interval} | {' | '.join(shown[1:])} |"
+            f"| {one['name']} | {held} | {one['metric']} | {len(one['seeds'])} | {shown[0]} | {interval} | {' | '.join(shown[1:])} |"
         )
     return "\n".join(lines) + "\n"
 
