@@ -385,9 +385,8 @@ def page(found: dict[str, Any]) -> str:
         shown = ["" if v is None else f"**{v:.3f}**" if v == best else f"{v:.3f}" for v in (one["ours"], *others)]
         held = "yes" if one["held_out"] else ""
         interval = f"{one['low']:.3f} to {one['high']:.3f}"
-        lines.append(
-            f"| {one['name']} | {held} | {one['metric']} | {len(one['seeds'])} | {shown[0]} | {interval} | {' | '.join(shown[1:])} |"
-        )
+        cells = [one["name"], held, one["metric"], str(len(one["seeds"])), shown[0], interval, *shown[1:]]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -111,5 +111,5 @@ def test_the_page_keeps_what_earlier_recipes_reached(tmp_path: Path, monkeypatch
         rows = [{**line("lamps", ours, 0.75, trl=0.6), **dict.fromkeys(recipes.SYSTEMS), "tfidf": 0.75}]
         recipes.write({"recipe": recipe, "tasks": rows, **summary(rows)})
     page = (tmp_path / "benchmarks" / "recipes.md").read_text(encoding="utf-8")
-    assert "| lamps | yes | macro_f1 | **0.800** | 0.750 to 0.850 | 0.750 | 0.600 | 0.700 |" in page
+    assert "| lamps | yes | macro_f1 | 2 | **0.800** | 0.750 to 0.850 | 0.750 | 0.600 | 0.700 |" in page
     assert "`second`" in page and "| first |" in page.replace("| trl | first |", "| first |")
