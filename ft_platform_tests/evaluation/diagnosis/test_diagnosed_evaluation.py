@@ -36,7 +36,7 @@ def evaluated(home: Path, records: list[tuple[str, str]], **training: Any) -> tu
     """The evaluation of a model that is trained on these pairs of text and label."""
     environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
     attributes = attributes_for(save_tiny_model(home / "model"), "classification", few_shot_examples=1)
-    attributes["training"] = {"recipe": "auto", "epochs": 1, "rank": 4, **training}
+    attributes["training"] = {"recipe": "auto", "epochs": 6, "rank": 4, "learning_rate": 0.005, **training}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
     lake, rows = open_lake(environment), rows_for("classification", len(records))
