@@ -72,7 +72,6 @@ def stand_in_audit(lake: Lake, use_case: NamedUseCase, splits: Any) -> Any:
         "renderer_hash": None,
         "renderer_hashes": {},
         "rows_per_second": 0,
-        "expected": "",
     }
     audit_id, inputs = audit_inputs(use_case, splits)
     with lake.scratch(use_case.name, AUDIT_PAGE) as folder:

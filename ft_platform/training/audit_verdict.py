@@ -14,7 +14,7 @@ from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import AUDIT_PAGE, TRAINING_AUDIT, check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
-CODE_VERSION = 5
+CODE_VERSION = 4
 """Raise when the audit finds other things in the same rows."""
 FIGURES = "audit.json"
 TOKENIZER_FILES = (
@@ -94,8 +94,9 @@ def add_verdict(lake: Lake, use_case: NamedUseCase, splits: TableVersion, audit:
 
 
 def read_figures(lake: Lake, audit: ArtifactVersion) -> dict[str, Any]:
-    """`audit_faults.Found.numbers` of an audit, and the hashes of its renderers."""
-    return json.loads(lake.read_file(audit, FIGURES))
+    """`audit_faults.Found.numbers` of an audit, the hashes of its renderers, and what was expected of a training (of
+    audits of earlier versions nothing is known)."""
+    return {"expected": "", **json.loads(lake.read_file(audit, FIGURES))}
 
 
 def existing_audit(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion | None:
