@@ -69,7 +69,7 @@ def expected(use_case: NamedUseCase, read: Callable[[list[str]], Iterable[pa.Rec
         read: batches of the splits with these columns.
     """
     counts: Counter[str] = Counter()
-    sides = dict.fromkeys(("train", "validation"), pa.table({}))
+    sides: dict[str, pa.Table] = {name: pa.table({}) for name in ("train", "validation")}
     for batch in read(COLUMNS) if use_case.settings.task.kind == "classification" else ():
         rows = pa.Table.from_batches([batch])
         counts.update(rows.filter(pc.field("split") == "train")["label"].drop_null().to_pylist())
