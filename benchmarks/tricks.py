@@ -201,15 +201,8 @@ def three_orders(prepared: Prepared, on_step: OnStep) -> Any:
     for seed in range(3):
         _put(prepared, start)
         order: Iterator[list[int]] = training_order(len(prepared.rows), training.batch_rows, training.seed + seed)
-        run = train(
-            prepared.model,
-            prepared.objective,
-            prepared.rows,
-            prepared.validation,
-            training,
-            on_step if seed == 2 else lambda step, values: None,
-            order=order,
-        )
+        told = on_step if seed == 2 else lambda step, values: None
+        run = fit(prepared, training, on_step=told, order=order)
         found.append(copy.copy(run.best) if run.best_step else start)
     _put(prepared, {name: sum(one[name] for one in found) / 3 for name in start})
     return run

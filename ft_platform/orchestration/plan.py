@@ -36,6 +36,7 @@ class Plan:
     stages: list[Planned]
     memory_gib: float | None = None
     expected: str = ""
+    few_steps: str = ""
 
     @property
     def made(self) -> list[Planned]:
@@ -58,6 +59,7 @@ class Plan:
         told = "; ".join(f"{', '.join(stages)} ({why})" for why, stages in reasons.items())
         trains = any(one.stage == "adapter_checkpoint" for one in self.made)
         reach = [f"  Expected: {self.expected}"] if self.expected and trains else []
+        reach += [f"  {self.few_steps}"] if self.few_steps and trains else []
         return [f"To be made: {told}", f"  {', '.join([*time, *memory])}", *reach, *found]
 
 
@@ -87,8 +89,9 @@ def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: S
     if estimate is None:
         return Plan(list(found.values()))
     said = estimate.figures.get("expected")
-    reach = "; ".join(filter(None, [Expected(**said).in_words() if said else "", estimate.figures.get("few_steps")]))
-    return Plan(list(found.values()), float(estimate.figures["memory_gib"]), reach)
+    reach = Expected(**said).in_words() if said else ""
+    few = estimate.figures.get("few_steps", "")
+    return Plan(list(found.values()), float(estimate.figures["memory_gib"]), reach, few)
 
 
 def _newest(lake: Lake, use_case: str, name: str) -> Manifest | None:

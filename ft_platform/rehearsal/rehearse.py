@@ -196,8 +196,8 @@ def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, fo
     starts_at_words = settings.training.recipe == "auto" or settings.training.label_head_start == "label_tokens"
     if settings.training.objective == "label_head" and starts_at_words and codes:
         found.hints.append(
-            f"{len(codes):,} of {len(renderer.labels):,} labels are codes, such as {codes[0]}: a label head starts at"
-            " what the base model knows of their words. record.label_names gives them names"
+            f"{len(codes):,} of {len(renderer.labels):,} labels are codes (a number, or a letter): a label head starts"
+            " at what the base model knows of their words. record.label_names gives them names"
         )
 
 

@@ -76,14 +76,20 @@ def expected(use_case: NamedUseCase, read: Callable[[list[str]], Iterable[pa.Rec
         for name, kept in sides.items():
             both = [one for one in (kept, rows.filter(pc.field("split") == name)) if one.num_rows]
             sides[name] = pa.concat_tables(both).sort_by("record_id").slice(0, SEEN) if both else kept
-    if len(counts) < 2 or not sides["validation"].num_rows:
+    if not all(side.num_rows for side in sides.values()):
         return None
-    train, validation = (side_of(use_case, rows, name) for name, rows in sides.items())
+    train, validation = (side_of(use_case, side, name) for name, side in sides.items())
+    if len(set(train.answers)) < 2 or not validation.answers or not any(map(_has_words, train.texts)):
+        return None
     said = json.loads(FILE.read_text(encoding="utf-8"))
     tfidf = validated(train, validation)
-    rows = figures(said["tasks"])
-    low, high = interval(rows, tfidf)
-    return Expected(low, high, tfidf, sum(counts.values()), len(counts), min(counts.values()), len(rows))
+    tasks = figures(said["tasks"])
+    low, high = interval(tasks, tfidf)
+    return Expected(low, high, tfidf, sum(counts.values()), len(counts), min(counts.values()), len(tasks))
+
+
+def _has_words(text: str) -> bool:
+    return any(character.isalnum() for character in text)
 
 
 def validated(train: Side, validation: Side) -> float:

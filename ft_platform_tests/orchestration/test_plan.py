@@ -30,6 +30,8 @@ def graph(environment: Environment, tmp_path: Path, quick_stages: None, without_
 def test_the_plan_says_what_a_training_may_be_expected_to_reach() -> None:
     training, splits = Planned("adapter_checkpoint", "first time", None), Planned("splits", "first time", None)
     assert "  Expected: macro-F1 0.31 to 0.45" in Plan([training], 1.0, "macro-F1 0.31 to 0.45").lines()
+    assert Plan([training], 1.0, few_steps="96 steps are few").lines()[2] == "  96 steps are few"
+    assert Plan([splits], 1.0, few_steps="96 steps are few").lines()[2:] == []
     assert not any("Expected" in line for line in Plan([splits], 1.0, "macro-F1 0.31 to 0.45").lines())
 
 

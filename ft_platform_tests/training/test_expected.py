@@ -94,6 +94,21 @@ def test_nothing_is_said_of_a_single_label():
     assert said_of(splits(30, 10, labels=1)) is None
 
 
+def test_faulty_splits_are_no_reason_to_fail():
+    """The audit asks too, before anything is known to be in order."""
+    table = splits(30, 10)
+    rare = ["loan"] * 11_000 + ["card"] * 1_000  # 5,000 rows of the train side are asked, and they have one label
+    large = splits(12_000 - 10, 10)
+    cases = [
+        table.set_column(3, "messages", pa.array([[{"role": "user", "content": "?!"}]] * 40)),
+        table.set_column(2, "label", pa.array([None] * 40, pa.string())),
+        table.set_column(1, "split", pa.array(["train"] * 40)),
+        large.set_column(2, "label", pa.array(rare)),
+        table.slice(0, 0),
+    ]
+    assert [said_of(case) for case in cases] == [None] * 5
+
+
 def test_the_shipped_tasks_hold_when_they_are_left_out():
     said = json.loads(FILE.read_text())
     held = left_out(figures(said["tasks"]))
