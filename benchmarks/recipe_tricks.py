@@ -43,6 +43,8 @@ LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "+ label smoothing": (SMOOTH, tricks.as_it_is),
     "+ weights by the metric = recipe": ({}, tricks.as_it_is),
     "head at a linear probe": ({"label_head_start": "random"}, tricks.at_a_probe),
+    "head at prompt scores": ({"label_head_start": "random"}, tricks.at_prompt_scores),
+    "head at typical words too": ({}, tricks.at_typical_words),
     "mixed with the start": ({}, tricks.mixed_with_start),
     "rate 1e-4": ({"learning_rate": 1e-4}, tricks.as_it_is),
     "rate 5e-4": ({"learning_rate": 5e-4}, tricks.as_it_is),
@@ -55,6 +57,8 @@ LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "dropout 0.1": ({"dropout": 0.1}, tricks.as_it_is),
     "weight decay 0.1": ({"weight_decay": 0.1}, tricks.as_it_is),
     "balanced loss": ({}, tricks.balanced_loss),
+    "balanced draws": ({}, tricks.balanced_draws),
+    "alike texts apart": ({}, tricks.alike_apart),
     "mean of all tokens": ({}, tricks.pooled),
     "attention both ways": ({}, tricks.both_ways),
     "attention both ways, mean of all tokens": ({}, tricks.both_ways_pooled),
@@ -79,6 +83,8 @@ ANSWERS: dict[str, tuple[dict[str, Any], Any]] = {
     "q_proj and v_proj": ({"target_modules": ["q_proj", "v_proj"]}, tricks.as_it_is),
     "dropout 0.1": ({"dropout": 0.1}, tricks.as_it_is),
     "NEFTune": ({}, tricks.noisy_embeddings),
+    "longer answers": ({}, tricks.ends(-1.0)),
+    "shorter answers": ({}, tricks.ends(1.0)),
 }
 OTHER_WEIGHTS = {"weights of the last step": "last", "mean of the weights of the second half": "mean"}
 RECIPE_ROW = "+ weights by the metric = recipe"

@@ -3,13 +3,17 @@ prepared, or trains it in another way."""
 
 import copy
 import itertools
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
 
+from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.models.label_head import head_of
 from ft_platform.training.batches import Row, training_order
@@ -22,6 +26,7 @@ OnStep = Callable[[int, dict[str, float]], None]
 LAST_LAYERS, LAST_LAYERS_RATE = 4, 5e-5
 NOISE = 5.0
 EXAMPLES = 8
+ALIKE, TYPICAL, RIDGE = 0.5, 10, 0.1
 FOLDS, STRENGTHS, SCALES = 5, (0.01, 0.1, 1.0, 10.0), (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -40,21 +45,112 @@ def _balanced(rows: Sequence[Row]) -> list[Row]:
     return [replace(row, weight=len(rows) / len(counts) / counts[row.targets[0]]) for row in rows]
 
 
-def at_a_probe(prepared: Prepared, on_step: OnStep) -> Any:
-    """The head starts at a ridge regression of the labels on the base model's states, all labels counting alike
-    (linear probing, then fine-tuning: arXiv:2202.10054). Its penalty is the one with the lowest loss in
-    cross-validation within the train side."""
-    head, rows = head_of(prepared.model), _balanced(prepared.rows)
+def balanced_draws(prepared: Prepared, on_step: OnStep) -> Any:
+    """Every record is drawn as if all labels were equally frequent."""
+    of_label: dict[int, list[int]] = {}
+    for number, row in enumerate(prepared.rows):
+        of_label.setdefault(row.targets[0], []).append(number)
+    training, draw = prepared.training, random.Random(prepared.training.seed)
+    labels = sorted(of_label)
+
+    def order() -> Iterator[list[int]]:
+        while True:
+            yield [draw.choice(of_label[draw.choice(labels)]) for _ in range(training.batch_rows)]
+
+    return fit(prepared, training, on_step=on_step, order=order())
+
+
+def alike_apart(prepared: Prepared, on_step: OnStep) -> Any:
+    """Records whose texts are alike stand in different batches."""
+    vectors = TfidfVectorizer(sublinear_tf=True).fit_transform(_texts(prepared))
+    alike = (vectors @ vectors.T >= ALIKE).tolil().rows
+    training = prepared.training
+
+    def order() -> Iterator[list[int]]:
+        for epoch in itertools.count():
+            left = list(range(len(prepared.rows)))
+            random.Random(f"{training.seed}-{epoch}").shuffle(left)
+            while left:
+                batch: list[int] = []
+                for number in left:
+                    if len(batch) < training.batch_rows and not set(batch) & set(alike[number]):
+                        batch.append(number)
+                left = [number for number in left if number not in set(batch)]
+                yield batch
+
+    return fit(prepared, training, on_step=on_step, order=order())
+
+
+def _texts(prepared: Prepared) -> list[str]:
+    """Prompts of the train side, after the start that they share."""
+    return [prepared.renderer.text.decoded(row.ids) for row in prepared.rows]
+
+
+def at_typical_words(prepared: Prepared, on_step: OnStep) -> Any:
+    """The head starts at the words of each label and at those that are typical of its texts."""
+    head, words, texts = head_of(prepared.model), prepared.model.get_input_embeddings().weight, _texts(prepared)
+    assert head is not None
+    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english")
+    vectors, truth = vectorizer.fit_transform(texts).toarray(), [row.targets[0] for row in prepared.rows]
+    means = np.stack([vectors[[label == one for one in truth]].mean(0) for label in range(head.out_features)])
+    names = vectorizer.get_feature_names_out()
+    with torch.no_grad():
+        starts = []
+        for line in means - means.mean(0):
+            ids = [prepared.renderer.text.content(f" {names[place]}") for place in line.argsort()[-TYPICAL:]]
+            starts.append(torch.stack([words[one].float().mean(0) for one in ids]).mean(0))
+        of_words = torch.stack(starts)
+        head.weight.copy_((head.weight + of_words - of_words.mean(0)) / 2)
+    return as_it_is(prepared, on_step)
+
+
+def at_prompt_scores(prepared: Prepared, on_step: OnStep) -> Any:
+    """The head starts at a ridge regression of the scores that the base model gives to the written labels, on its
+    states."""
+    model, head, renderer = prepared.model, head_of(prepared.model), prepared.renderer
+    assert head is not None
+    model.set_output_embeddings(_words(model))
+    prompts = [[*prepared.objective.prefix, *row.ids] for row in prepared.rows]
+    with torch.no_grad():
+        scores = label_scores(model, prompts, [renderer.answer_ids(label) for label in renderer.labels]).double()
+        model.set_output_embeddings(head)
+        states = _states(prepared).double()
+        scores -= scores.mean(1, keepdim=True)
+        middle, variance = states.mean(0), states.var(0).mean() * torch.eye(states.shape[1]).double()
+        moments = (states - middle).T @ (states - middle) + RIDGE * len(states) * variance
+        head.weight.copy_(torch.linalg.solve(moments, (states - middle).T @ (scores - scores.mean(0))).T)
+    return as_it_is(prepared, on_step)
+
+
+def _words(model: Any) -> torch.nn.Linear:
+    """The output layer before there was a head."""
+    words = torch.nn.Linear(1, 1, bias=False)
+    words.weight = torch.nn.Parameter(model.get_input_embeddings().weight.detach(), requires_grad=False)
+    return words
+
+
+def _states(prepared: Prepared) -> torch.Tensor:
+    """What the head reads of every row of the train side, `(rows, width)`."""
+    head = head_of(prepared.model)
     assert head is not None
     weight, head.weight = head.weight, torch.nn.Parameter(torch.eye(head.in_features), requires_grad=False)
     prepared.model.eval()
     with torch.no_grad():
         found = [
             prepared.objective.scores(prepared.model, m)
-            for m in micro_batches(rows, prepared.objective, prepared.training)
+            for m in micro_batches(prepared.rows, prepared.objective, prepared.training)
         ]
     head.weight = weight
-    states, truth = torch.cat(found).double(), torch.tensor([row.targets[0] for row in rows])
+    return torch.cat(found)
+
+
+def at_a_probe(prepared: Prepared, on_step: OnStep) -> Any:
+    """The head starts at a ridge regression of the labels on the base model's states, all labels counting alike
+    (linear probing, then fine-tuning: arXiv:2202.10054). Its penalty is the one with the lowest loss in
+    cross-validation within the train side."""
+    head, rows = head_of(prepared.model), _balanced(prepared.rows)
+    assert head is not None
+    states, truth = _states(prepared).double(), torch.tensor([row.targets[0] for row in rows])
     weights = torch.tensor([row.weight for row in rows]).double()
     known = torch.nn.functional.one_hot(truth, head.out_features).double()
     variance = states.var(0).mean() * torch.eye(states.shape[1]).double()
@@ -166,9 +262,7 @@ def fewer_layers(share: float) -> Callable[[Prepared, OnStep], Any]:
 def texts_first(prepared: Prepared, on_step: OnStep) -> Any:
     """The adapter first learns to write the texts of the train side, one epoch."""
     model, head, old = prepared.model, head_of(prepared.model), prepared.objective
-    words = torch.nn.Linear(1, 1, bias=False)
-    words.weight = torch.nn.Parameter(model.get_input_embeddings().weight.detach(), requires_grad=False)
-    model.set_output_embeddings(words)
+    model.set_output_embeddings(_words(model))
     rows, validation = (
         [Row(row.ids, row.ids[1:], [*range(len(row.ids) - 1)]) for row in side]
         for side in (prepared.rows, prepared.validation)
@@ -206,6 +300,25 @@ def three_orders(prepared: Prepared, on_step: OnStep) -> Any:
         found.append(copy.copy(run.best) if run.best_step else start)
     _put(prepared, {name: sum(one[name] for one in found) / 3 for name in start})
     return run
+
+
+def ends(bias: float) -> Callable[[Prepared, OnStep], Any]:
+    """What is added to the score of the end of an answer while answers are written: below 0 they become longer."""
+
+    def changed(prepared: Prepared, on_step: OnStep) -> Any:
+        end = prepared.renderer.end_of_turn[-1]
+
+        def add(module: torch.nn.Module, _: Any, found: torch.Tensor) -> torch.Tensor:
+            if not torch.is_inference_mode_enabled():
+                return found
+            found = found.clone()
+            found[..., end] += bias
+            return found
+
+        prepared.model.get_output_embeddings().register_forward_hook(add)
+        return as_it_is(prepared, on_step)
+
+    return changed
 
 
 def _put(prepared: Prepared, weights: Any) -> None:
