@@ -34,17 +34,22 @@ TEST_RECORDS = {True: 300, False: 100}
 HEAD = {"recipe": "manual", "objective": "label_head", "validations_per_epoch": 1, "patience": 1000}
 STEPS = {**HEAD, "epochs": 4, "batch_rows": 8, "learning_rate": 3e-4}
 TOKENS = {**STEPS, "label_head_start": "label_tokens"}
-SMOOTH = {**TOKENS, "label_smoothing": 0.1}
+TYPICAL = {**STEPS, "label_head_start": "typical_tokens"}
+SMOOTH = {**TYPICAL, "label_smoothing": 0.1}
 LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "before: labels are written": ({"recipe": "manual"}, tricks.as_it_is),
     "label head": ({"recipe": "manual", "objective": "label_head"}, tricks.as_it_is),
     "+ more steps": (STEPS, tricks.as_it_is),
     "+ head at the labels' tokens": (TOKENS, tricks.as_it_is),
+    "+ and at those typical of texts": (TYPICAL, tricks.as_it_is),
     "+ label smoothing": (SMOOTH, tricks.as_it_is),
     "+ weights by the metric = recipe": ({}, tricks.as_it_is),
     "head at a linear probe": ({"label_head_start": "random"}, tricks.at_a_probe),
     "head at prompt scores": ({"label_head_start": "random"}, tricks.at_prompt_scores),
-    "head at typical words too": ({}, tricks.at_typical_words),
+    "head at the labels' tokens only": ({"label_head_start": "label_tokens"}, tricks.as_it_is),
+    "head at typical tokens only": ({}, tricks.at_typical_tokens(100, 1.0)),
+    "head at 10 typical tokens": ({}, tricks.at_typical_tokens(10)),
+    "head at 1,000 typical tokens": ({}, tricks.at_typical_tokens(1000)),
     "mixed with the start": ({}, tricks.mixed_with_start),
     "rate 1e-4": ({"learning_rate": 1e-4}, tricks.as_it_is),
     "rate 5e-4": ({"learning_rate": 5e-4}, tricks.as_it_is),

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ft_platform.evaluation.systems.label_scoring import label_scores
 from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.models.label_head import head_of
+from ft_platform.training import head_start
 from ft_platform.training.batches import Row, training_order
 from ft_platform.training.loop import micro_batches, train, trainable
 from ft_platform.training.objectives import AnswerLoss, LabelLoss
@@ -26,7 +26,7 @@ OnStep = Callable[[int, dict[str, float]], None]
 LAST_LAYERS, LAST_LAYERS_RATE = 4, 5e-5
 NOISE = 5.0
 EXAMPLES = 8
-ALIKE, TYPICAL, RIDGE = 0.5, 10, 0.1
+ALIKE, RIDGE = 0.5, 0.1
 FOLDS, STRENGTHS, SCALES = 5, (0.01, 0.1, 1.0, 10.0), (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -86,22 +86,23 @@ def _texts(prepared: Prepared) -> list[str]:
     return [prepared.renderer.text.decoded(row.ids) for row in prepared.rows]
 
 
-def at_typical_words(prepared: Prepared, on_step: OnStep) -> Any:
-    """The head starts at the words of each label and at those that are typical of its texts."""
-    head, words, texts = head_of(prepared.model), prepared.model.get_input_embeddings().weight, _texts(prepared)
-    assert head is not None
-    vectorizer = TfidfVectorizer(sublinear_tf=True, stop_words="english")
-    vectors, truth = vectorizer.fit_transform(texts).toarray(), [row.targets[0] for row in prepared.rows]
-    means = np.stack([vectors[[label == one for one in truth]].mean(0) for label in range(head.out_features)])
-    names = vectorizer.get_feature_names_out()
-    with torch.no_grad():
-        starts = []
-        for line in means - means.mean(0):
-            ids = [prepared.renderer.text.content(f" {names[place]}") for place in line.argsort()[-TYPICAL:]]
-            starts.append(torch.stack([words[one].float().mean(0) for one in ids]).mean(0))
-        of_words = torch.stack(starts)
-        head.weight.copy_((head.weight + of_words - of_words.mean(0)) / 2)
-    return as_it_is(prepared, on_step)
+def at_typical_tokens(most: int, share: float = 0.5) -> Callable[[Prepared, OnStep], Any]:
+    """So many typical tokens of each label's texts, and such a share of them beside the label's own."""
+
+    def changed(prepared: Prepared, on_step: OnStep) -> Any:
+        words, renderer, head = prepared.model.get_input_embeddings().weight, prepared.renderer, head_of(prepared.model)
+        assert head is not None
+        labels = [renderer.text.content(label) for label in renderer.labels]
+        texts, answers = [row.ids for row in prepared.rows], [row.targets[0] for row in prepared.rows]
+        shipped, head_start.TYPICAL = head_start.TYPICAL, most
+        of_both = head_start.at_typical_tokens(words, labels, texts, answers)
+        head_start.TYPICAL = shipped
+        own = head_start.at_label_tokens(words, labels)
+        with torch.no_grad():
+            head.weight.copy_(share * (2 * of_both - own) + (1 - share) * own)
+        return as_it_is(prepared, on_step)
+
+    return changed
 
 
 def at_prompt_scores(prepared: Prepared, on_step: OnStep) -> Any:

@@ -21,21 +21,19 @@ class LabelHead(torch.nn.Linear):
             return super().forward(input.float())
 
 
-def add_label_head(model: Any, labels: int, tokens: Sequence[Sequence[int]] = ()) -> LabelHead:
+def add_label_head(model: Any, labels: int, start: torch.Tensor | None = None) -> LabelHead:
     """Replaces the output layer of a causal LM by a fresh head; seed torch before.
 
     Args:
-        tokens: ids of each label's words. Its weights start at the mean of the output layer's for them, less the mean
-            over labels: what the model would write scores highest. Empty: they start at random.
+        start: its weights, `(labels, width)`. None: they start at random.
     """
-    words = model.get_output_embeddings().weight
-    head = LabelHead(words.shape[1], labels, bias=False, device=model.device, dtype=torch.float32)
-    if tokens:
-        starts = torch.stack([words[list(ids)].detach().float().mean(0) for ids in tokens])
-        with torch.no_grad():
-            head.weight.copy_(starts - starts.mean(0))
-    else:
+    width = model.get_output_embeddings().weight.shape[1]
+    head = LabelHead(width, labels, bias=False, device=model.device, dtype=torch.float32)
+    if start is None:
         torch.nn.init.normal_(head.weight, std=0.02)
+    else:
+        with torch.no_grad():
+            head.weight.copy_(start)
     model.config.tie_word_embeddings = False
     model.set_output_embeddings(head)
     return head

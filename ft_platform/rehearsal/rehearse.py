@@ -193,7 +193,7 @@ def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, fo
             " {labels}"
         )
     codes = [label for label in renderer.labels if CODE.fullmatch(label)]
-    starts_at_words = settings.training.recipe == "auto" or settings.training.label_head_start == "label_tokens"
+    starts_at_words = settings.training.recipe == "auto" or settings.training.label_head_start != "random"
     if settings.training.objective == "label_head" and starts_at_words and codes:
         found.hints.append(
             f"{len(codes):,} of {len(renderer.labels):,} labels are codes (a number, or a letter): a label head starts"

@@ -17,7 +17,7 @@ PREFERENCE_LEARNING_RATE = 5e-5
 1e-6 for all weights)."""
 
 
-RECIPE = 2
+RECIPE = 3
 """Version of what `recipe: auto` chooses and how that is trained: raised when either gives other weights."""
 NEWER = {
     "recipe": "manual",
@@ -104,11 +104,12 @@ class Training(Section):
             " instead of writing them (classification)."
         ),
     )
-    label_head_start: Literal["random", "label_tokens"] = Field(
+    label_head_start: Literal["random", "label_tokens", "typical_tokens"] = Field(
         default="random",
         description=(
             "Weights that a label head starts with. `label_tokens`: what the base model's output layer has for the"
             " words of each label, so that learning starts at its zero-shot answers and not at chance."
+            " `typical_tokens`: for these and for the words that are typical of the label's texts."
         ),
     )
     label_smoothing: float = Field(
@@ -360,6 +361,11 @@ class Training(Section):
             raise ValueError(
                 "`training.differential_privacy` needs `training.method: lora` and `training.objective: sft` or"
                 f" `label_head`, got {self.method} and {self.objective}"
+            )
+        if self.differential_privacy.on and self.label_head_start == "typical_tokens":
+            raise ValueError(
+                "`training.label_head_start: typical_tokens` does not work with `training.differential_privacy`: it"
+                " looks at records without noise. Set `label_tokens`"
             )
         if self.differential_privacy.on and self.continue_from:
             raise ValueError(

@@ -1,7 +1,6 @@
 """The weights that are trained: a fresh LoRA adapter on frozen weights, or all weights of the model."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,13 +12,14 @@ from ft_platform.settings.training import Training
 
 
 def with_trainable_weights(
-    model: Any, training: Training, labels: Sequence[Sequence[int]] = (), fused: bool = True
+    model: Any, training: Training, labels: int = 0, head_start: torch.Tensor | None = None, fused: bool = True
 ) -> Any:
     """The model whose trainable weights are what `training.method` says, in float32, seeded.
 
     Args:
         model: base model; it is changed.
-        labels: token ids of each label, for `training.objective: label_head`.
+        labels: how many a head for `training.objective: label_head` scores.
+        head_start: weights that the head starts with, `(labels, width)`. None: they start at random.
         fused: as for `add_adapter`.
 
     Raises:
@@ -27,7 +27,7 @@ def with_trainable_weights(
     """
     if training.objective == "label_head":
         torch.manual_seed(training.seed)
-        head = add_label_head(model, len(labels), labels if training.label_head_start == "label_tokens" else ())
+        head = add_label_head(model, labels, head_start)
         adapted = add_adapter(model, training, fused)
         head.requires_grad_(True)
         return adapted

@@ -71,13 +71,13 @@ def prepare(
     recipe = recipe_for(settings, facts_of(sides, model))
     training = recipe.training
     computed_in = model.dtype
-    labels = [renderer.text.content(label) for label in renderer.labels]
-    model = with_trainable_weights(model, training, labels, fused)
-    forward, batching = accelerated(model, settings.compute)
-    untried = "all weights are trained" if training.method == "full" else "" if fused else "weights are divided"
     prefix = shared_prefix(
         [row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids()
     )
+    start_of_head = _head_start(training, model, renderer, sides["train"], len(prefix))
+    model = with_trainable_weights(model, training, len(renderer.labels), start_of_head, fused)
+    forward, batching = accelerated(model, settings.compute)
+    untried = "all weights are trained" if training.method == "full" else "" if fused else "weights are divided"
     if (
         model.dtype != computed_in
     ):  # all weights are trained, in float32; products are still made in the precision of the settings
@@ -98,6 +98,20 @@ def prepare(
     if training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared
+
+
+def _head_start(training: Training, model: Any, renderer: Renderer, side: RenderedSplit, prefix: int) -> Any:
+    """The weights that a label head starts with, or None: at random, or there is no head."""
+    from ft_platform.training.head_start import at_label_tokens, at_typical_tokens
+
+    if training.objective != "label_head" or training.label_head_start == "random":
+        return None
+    words = model.get_output_embeddings().weight
+    labels = [renderer.text.content(label) for label in renderer.labels]
+    if training.label_head_start == "label_tokens":
+        return at_label_tokens(words, labels)
+    texts = [row.input_ids[prefix : row.prompt_length] for row in side.rows]
+    return at_typical_tokens(words, labels, texts, [renderer.labels.index(answer) for answer in side.answers])
 
 
 def _learning(

@@ -115,6 +115,8 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
     if not private:
         chosen["keep"] = ("best_metric", "the latest weights that these records cannot tell from the best")
     if head:
-        chosen["label_head_start"] = ("label_tokens", "starts where the base model would write the labels")
+        typical = ("typical_tokens", "starts at the labels' own words and at those typical of their texts")
+        alone = ("label_tokens", "starts at the labels' own words; no record is looked at without noise")
+        chosen["label_head_start"] = alone if private else typical
         chosen["label_smoothing"] = (0.1, "wrong labels among the records do less harm")
     return chosen

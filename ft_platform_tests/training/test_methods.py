@@ -379,7 +379,7 @@ def test_a_label_head_of_another_width_or_with_infinite_values_is_refused(tmp_pa
 OTHER_VALUES: dict[str, dict] = {
     "objective": {"objective": "orpo"},
     "recipe": {"recipe": "auto"},
-    "label_head_start": {"objective": "label_head", "label_head_start": "label_tokens"},
+    "label_head_start": {"objective": "label_head", "label_head_start": "typical_tokens"},
     "label_smoothing": {"objective": "label_head", "label_smoothing": 0.3},
     "beta": {"objective": "dpo", "beta": 0.9},
     "method": {"method": "full"},

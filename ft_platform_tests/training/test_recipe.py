@@ -16,6 +16,7 @@ from ft_platform.publishing.training import checkpoint_for
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.training import Training
 from ft_platform.training import loop
+from ft_platform.training.head_start import at_typical_tokens
 from ft_platform.training.loop import _Loop, planned_steps
 from ft_platform.training.prepare import fit, prepare
 from ft_platform.training.recipe import Facts, few_steps, recipe_for
@@ -170,14 +171,28 @@ def test_the_latest_weights_are_kept_that_records_cannot_tell_from_the_best():
 
 @pytest.mark.integration
 @pytest.mark.parametrize("private", [False, True])
-def test_a_head_starts_where_the_model_would_write_the_labels(lake, environment, model, private):
+def test_a_head_starts_at_words_of_texts_only_where_records_may_be_looked_at(lake, environment, model, private):
     noise = {"differential_privacy": {"target_epsilon": 8.0}} if private else {}
     use_case = use_case_for(model, recipe="auto", rank=4, max_steps=2, **noise)
     prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case))
     head, words = head_of(prepared.model), AutoModelForCausalLM.from_pretrained(model).get_output_embeddings().weight
     expected = torch.stack([words[prepared.renderer.text.content(label)].mean(0) for label in prepared.renderer.labels])
-    assert len(expected) > 1 and torch.allclose(head.weight, expected - expected.mean(0))
+    expected -= expected.mean(0)
+    assert len(expected) > 1 and torch.allclose(head.weight, expected) is private
     assert head.weight.requires_grad and head.weight.norm(dim=1).min() > 0
+    if not private:
+        side, start = prepared.sides["train"], len(prepared.objective.prefix)
+        texts = [row.input_ids[start : row.prompt_length] for row in side.rows]
+        answers = [prepared.renderer.labels.index(answer) for answer in side.answers]
+        labels = [prepared.renderer.text.content(label) for label in prepared.renderer.labels]
+        assert torch.allclose(head.weight, at_typical_tokens(words, labels, texts, answers))
+
+
+@pytest.mark.parametrize("recipe", ["auto", "manual"])
+def test_records_are_not_looked_at_without_noise(recipe):
+    settings = {"objective": "label_head", "label_head_start": "typical_tokens", "recipe": recipe}
+    with pytest.raises(ValueError, match="typical_tokens` does not work with"):
+        case(training={**settings, "differential_privacy": {"target_epsilon": 8.0}})
 
 
 @pytest.mark.integration
