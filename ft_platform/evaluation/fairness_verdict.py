@@ -105,6 +105,9 @@ def verdict_about(name: str, compared: Mapping[str, Any], gap_metric: str, setti
     sentences = [f"{name}: {IN_WORDS[status]}."]
     if gap is None and len(groups) - len(small) < 2:
         sentences.append(f"Fewer than two groups have {least} test records, so nothing can be compared.")
+        if len(groups) == 1:
+            group, row = next(iter(groups.items()))
+            sentences.append(f"All {row['rows']:,} are {named(group)}: {least} of another group are missing.")
     elif gap is None:
         sentences.append("Figures of groups are missing.")
     if missing:

@@ -81,6 +81,13 @@ CASES = {
         "not_enough_evidence",
         "Fewer than two groups have 20 test records",
     ),
+    "one group": (
+        {"north": 400},
+        {},
+        {},
+        "not_enough_evidence",
+        "so nothing can be compared. All 400 are north: 20 of another group are missing.",
+    ),
     "a gap and a small group": ({**LARGE, "island": 3}, {"south": 0.5}, {}, "above_max_gap", "island needs 17 more"),
     "a small group that is accepted": (
         {**LARGE, "island": 3},
