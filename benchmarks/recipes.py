@@ -116,11 +116,11 @@ SOME_CASE = {
     "base_model": {"uri": "org/name"},
     "release": {"intended_use": "Comparison of recipes."},
 }
-KINDS: list[dict[str, Any]] = [
-    {"task": {"kind": "classification"}, "record": {"text": "text", "label": "label"}},
-    {"task": {"kind": "generation"}, "record": {"text": "text", "answer": "answer"}},
-    {"task": {"kind": "generation"}, "record": {"chat_format": "preference"}},
-]
+KINDS: dict[str, dict[str, Any]] = {
+    "label": {"task": {"kind": "classification"}, "record": {"text": "text", "label": "label"}},
+    "written": {"task": {"kind": "generation"}, "record": {"text": "text", "answer": "answer"}},
+    "pair": {"task": {"kind": "generation"}, "record": {"chat_format": "preference"}},
+}
 WEIGHTS = (135_000_000, 7_000_000_000)
 SYSTEMS = {
     "tfidf": "tfidf_logreg",
@@ -132,18 +132,18 @@ SYSTEMS = {
 }
 
 
-def recipe_hash() -> str:
-    """Changes when `training.recipe: auto` chooses something else, or its version is raised."""
-    from ft_platform.settings.training import RECIPE
+def recipe_hash(kind: str) -> str:
+    """Changes when `training.recipe: auto` chooses something else for tasks of a kind. Where it trains the same choice
+    otherwise, F/results has to be emptied."""
     from ft_platform.training.recipe import Facts, recipe_for
     from ft_platform.use_case.schema import UseCase
 
-    def chosen(kind: dict[str, Any]) -> list[dict[str, Any]]:
-        settings = UseCase.model_validate({**SOME_CASE, **kind})
-        facts = [Facts(rows, rows // 10, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
-        return [recipe_for(settings, one).training.model_dump(mode="json") for one in facts]
+    settings = UseCase.model_validate({**SOME_CASE, **KINDS.get(kind, KINDS["written"])})
+    facts = [Facts(rows, rows // 10, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
+    return _hash([recipe_for(settings, one).training.model_dump(mode="json") for one in facts])
 
-    found = {"version": RECIPE, "recipes": [chosen(kind) for kind in KINDS]}
+
+def _hash(found: Any) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -158,16 +158,19 @@ class Measurements:
         only_kept: measure nothing that is not there.
 
     Attributes:
-        recipe: of `recipe_hash`.
+        recipe: of all kinds.
     """
 
     def __init__(self, folder: Path, only_kept: bool = False) -> None:
-        self.folder, self.only_kept, self.recipe = folder, only_kept, recipe_hash()
+        self.folder, self.only_kept = folder, only_kept
+        self.recipe = _hash([recipe_hash(kind) for kind in KINDS])
         (folder / "results").mkdir(parents=True, exist_ok=True)
 
     def result(self, task: dict[str, Any], training: dict[str, Any], seed: int) -> dict[str, Any]:
         """What a training of a task came to: as measured before, or measured now."""
-        recipe = "" if training.get("recipe") == "manual" else self.recipe  # what a peer reaches does not depend on it
+        recipe = (
+            "" if training.get("recipe") == "manual" else recipe_hash(task["kind"])
+        )  # what a peer reaches does not depend on it
         about = {"task": task["name"], "records": task["sha256"], "recipe": recipe, "seed": seed, **training}
         return self._kept(about, lambda: self._measure(task, {**training, "seed": seed}))
 
@@ -176,7 +179,7 @@ class Measurements:
         about = {
             "task": task["name"],
             "records": task["sha256"],
-            "recipe": self.recipe,
+            "recipe": recipe_hash(task["kind"]),
             "seed": seed,
             "forgotten": True,
         }
@@ -184,7 +187,7 @@ class Measurements:
 
     def searched(self, task: dict[str, Any]) -> dict[str, Any]:
         """Settings of the trial with the lowest validation loss."""
-        about = {"task": task["name"], "records": task["sha256"], "recipe": self.recipe, "search": SEARCH}
+        about = {"task": task["name"], "records": task["sha256"], "recipe": recipe_hash(task["kind"]), "search": SEARCH}
         return self._kept(about, lambda: {"best": self._search(task)})["best"]
 
     def _kept(self, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import recipes
 from benchmarks.recipes import Measurements, row, summary
+from ft_platform.training import recipe as chosen
 
 TASK = {"name": "lamps", "sha256": "ab", "held_out": True, "metric": "macro_f1", "kind": "label"}
 
@@ -40,16 +41,26 @@ class Counted(Measurements):
         return {"metrics": figures, "seconds": {"training": 12.0}, "test_rows": 100}
 
 
-def test_what_was_measured_is_not_measured_again_unless_records_settings_or_the_recipe_change(tmp_path: Path) -> None:
+def test_what_was_measured_is_not_measured_again_unless_records_settings_or_the_recipe_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, again = Counted(tmp_path), Counted(tmp_path)
     found = row(first, TASK, [17, 19], ["trl"])
     assert first.measured == 3 and row(again, TASK, [17, 19], ["trl"]) == found and again.measured == 0
     assert found["ours"] == 0.18 and found["peers"] == {"trl": 1.17} and found["majority"] == 0.2
     assert found["tfidf"] is None and found["seconds"] == 12.0
     row(again, {**TASK, "sha256": "cd"}, [17], [])
-    again.recipe = "another"
+    monkeypatch.setattr(recipes, "recipe_hash", "another {}".format)
     row(again, TASK, [17], ["trl"])  # what a peer reaches does not depend on our recipe
     assert again.measured == 2 and len(list((tmp_path / "results").iterdir())) == 5
+
+
+def test_a_choice_for_labels_changes_no_result_of_written_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {kind: recipes.recipe_hash(kind) for kind in recipes.KINDS}
+    assert len({*before.values()}) == 3 and recipes.recipe_hash("json") == recipes.recipe_hash("dialogue")
+    monkeypatch.setattr(chosen, "HEAD_RATE_AT", 1e-4)
+    assert recipes.recipe_hash("label") != before["label"]
+    assert recipes.recipe_hash("written") == before["written"] and recipes.recipe_hash("pair") == before["pair"]
 
 
 def test_the_best_trial_of_a_search_is_trained_once_more_and_tested(
@@ -60,7 +71,7 @@ def test_the_best_trial_of_a_search_is_trained_once_more_and_tested(
     found = row(first, TASK, [17], [], search=True)
     assert (found["ours"], found["search"], first.measured) == (0.17, 1.17, 2)
     assert row(again, TASK, [17], [], search=True) == found and again.measured == 0
-    again.recipe = "another"  # its trials start from what the recipe chooses
+    monkeypatch.setattr(recipes, "recipe_hash", "another {}".format)  # its trials start from what the recipe chooses
     row(again, TASK, [17], [], search=True)
     assert again.measured == 2
 
