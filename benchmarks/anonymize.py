@@ -26,13 +26,11 @@ date, an organization, an age or a group."""
 import argparse
 import csv
 import json
-import logging
 import multiprocessing
 import os
 import platform
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -40,8 +38,8 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.privacy.anonymize import BATCH_ROWS
-from ft_platform.privacy.evaluation import NOT_IDENTIFYING, SAME_AS, GoldText, read_gold, score
-from ft_platform.privacy.ner.spacy import MODEL
+from ft_platform.privacy.evaluation import GoldText, read_gold, score
+from ft_platform.privacy.others import identifying, presidio
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
 from ft_platform.settings.privacy import Privacy
@@ -86,35 +84,14 @@ class Ours:
         return [spans for found, _ in done for spans in found], wall, sum(cpu for _, cpu in done)
 
 
-def presidio() -> Callable[[Sequence[str]], tuple[list[list[Span]], float, float]]:
+def timed_presidio() -> Callable[[Sequence[str]], tuple[list[list[Span]], float, float]]:
     """Presidio's analyzer with its default recognizers and our spaCy model."""
-    os.environ["TLDEXTRACT_PUBLIC_SUFFIX_LIST_URLS"] = ""  # its e-mail recognizer would fetch a list
-    try:
-        from presidio_analyzer import AnalyzerEngine  # pyright: ignore[reportMissingImports]
-        from presidio_analyzer.nlp_engine import NlpEngineProvider  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        sys.exit('anonymize.py: presidio-analyzer is not installed. Run: pip install "presidio-analyzer>=2.2.366"')
-    logging.disable(logging.WARNING)
-    provider = NlpEngineProvider(
-        nlp_configuration={"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": MODEL}]}
-    )
-    engine = AnalyzerEngine(nlp_engine=provider.create_engine(), supported_languages=["en"])
+    engine = presidio()
 
     def find(texts: Sequence[str]) -> tuple[list[list[Span]], float, float]:
         wall, cpu = time.perf_counter(), time.process_time()
-        results = [engine.analyze(text, "en") for text in texts]
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        return (
-            [
-                [
-                    Span(r.start, r.end, SAME_AS.get(str(r.entity_type), str(r.entity_type)), r.score, "presidio")
-                    for r in row
-                ]
-                for row in results
-            ],
-            wall,
-            cpu,
-        )
+        found = engine(texts)
+        return found, time.perf_counter() - wall, time.process_time() - cpu
 
     return find
 
@@ -142,17 +119,17 @@ def compare(
 
 
 def measure(gold: Sequence[GoldText], complaints: Sequence[str], workers: int, rounds: int) -> dict[str, Any]:
-    ours, theirs = Ours(workers), presidio()
+    ours, theirs = Ours(workers), timed_presidio()
     result = compare([g.text for g in gold], ours, theirs, rounds)
     our_scores, their_scores = score(gold, result["ours"]), score(gold, result["theirs"])
-    identifying = score(gold, _identifying(result["theirs"]))
+    same_types = score(gold, identifying(result["theirs"]))
     numbers: dict[str, Any] = {
         "ratio_to_presidio_default": result["ratio"],
         "recall_ours": our_scores.recall,
         "recall_presidio": their_scores.recall,
         "precision_ours": our_scores.precision,
-        "precision_presidio": identifying.precision,
-        "recall_presidio_same_types": identifying.recall,
+        "precision_presidio": same_types.precision,
+        "recall_presidio_same_types": same_types.recall,
         "ratio_per_core": result["per_core"],
         "documents": len(gold),
         "workers": workers,
@@ -164,7 +141,7 @@ def measure(gold: Sequence[GoldText], complaints: Sequence[str], workers: int, r
             "ratio_on_complaints": long["ratio"],
             "ratio_per_core_on_complaints": long["per_core"],
             "taken_from_complaints_ours": _taken(complaints, long["ours"]),
-            "taken_from_complaints_presidio": _taken(complaints, _identifying(long["theirs"])),
+            "taken_from_complaints_presidio": _taken(complaints, identifying(long["theirs"])),
             "complaints": len(complaints),
         }
     return {
@@ -182,10 +159,6 @@ def measure(gold: Sequence[GoldText], complaints: Sequence[str], workers: int, r
         ),
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}",
     }
-
-
-def _identifying(found: Sequence[Sequence[Span]]) -> list[list[Span]]:
-    return [[s for s in spans if s.entity not in NOT_IDENTIFYING] for spans in found]
 
 
 def _taken(texts: Sequence[str], found: Sequence[Sequence[Span]]) -> float:

@@ -16,6 +16,7 @@ EXAMPLES = [
     "ft privacy eval --gold annotated.json",
     "ft privacy eval --gold annotated.jsonl --use-case complaint_routing --json",
     "ft privacy eval --gold annotated.json --half held_out --perturbations",
+    "ft privacy eval --gold annotated.json --compare presidio,spacy",
     "ft privacy sample complaint_routing --size 400",
     "ft privacy attack complaint_routing --json",
 ]
@@ -50,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--perturbations",
         action="store_true",
         help="also score the texts in 30 variants: case, spacing, look-alikes, lists, JSON",
+    )
+    measure.add_argument(
+        "--compare",
+        metavar="NAMES",
+        help="also score others, with commas between: presidio, spacy, gliner:MODEL, transformers:MODEL",
     )
     measure.add_argument("--json", action="store_true", help="print JSON")
     sample = actions.add_parser(
@@ -164,20 +170,28 @@ def _figure(figure: dict[str, float] | None) -> str:
 
 
 def _eval(arguments: argparse.Namespace) -> int:
-    from ft_platform.privacy.evaluation import evaluate, half_of, read_gold
+    from ft_platform.errors import DataError
+    from ft_platform.privacy.evaluation import evaluate, half_of, read_gold, score
+    from ft_platform.privacy.others import other
     from ft_platform.privacy.scan import Scanner
 
-    gold = read_gold(arguments.gold)
+    skipped: list[DataError] = []
+    gold = read_gold(arguments.gold, skipped.append)
     if arguments.half:
         gold = half_of(gold, arguments.half)
     scanner = Scanner(_settings(arguments.use_case))
     scores = evaluate(gold, scanner)
-    others = _perturbed(gold, scanner) if arguments.perturbations else {}
+    names = arguments.compare.split(",") if arguments.compare else []
+    others = {name: score(gold, other(name)([one.text for one in gold]), scanner.entities) for name in names}
+    variants = _perturbed(gold, scanner) if arguments.perturbations else {}
     if arguments.json:
-        print(json.dumps({**scores.as_json(), **({"perturbations": others} if others else {})}, indent=1))
+        found = {**scores.as_json(), "skipped": len(skipped)}
+        found |= {"others": {name: one.as_json() for name, one in others.items()}} if others else {}
+        print(json.dumps(found | ({"perturbations": variants} if variants else {}), indent=1))
     else:
-        _show(scores)
-        _show_perturbed(others)
+        _show(scores, others)
+        _show_perturbed(variants)
+        _show_skipped(skipped)
     return 0
 
 
@@ -205,23 +219,36 @@ def _settings(use_case: str | None) -> Any:
     return load_use_case(use_case_folder(environment.defs, use_case), environment=environment).settings.privacy
 
 
-def _show(scores: Any) -> None:
-    print(
-        f"{scores.texts} texts, by character: recall {_text(scores.recall)}   precision {_text(scores.precision)}   F2"
-        f" {_text(scores.f2)}"
-    )
-    print(f"\n{'annotated as':24}{'recall':>8}   {'95 % interval':17}{'spans':>6}")
+def _show(scores: Any, others: dict[str, Any]) -> None:
+    print(f"{scores.texts} texts, by character:")
+    for name, one in {"ours": scores, **others}.items():
+        print(f"{name:24}recall {_text(one.recall)}   precision {_text(one.precision)}   F2 {_text(one.f2)}")
+    columns = "".join(f"{name:>14}" for name in others)
+    print(f"\n{'annotated as':24}{'recall':>8}   {'95 % interval':17}{'spans':>6}{columns}")
     for name, n in scores.entities.items():
-        print(f"{name:24}{n['recall']:>8.3f}   {n['low']:.3f} to {n['high']:.3f}   {n['spans']:>6}")
-    print(f"\n{'found as':24}{'precision':>9}{'spans':>26}")
+        theirs = "".join(f"{one.entities[name]['recall']:>14.3f}" for one in others.values())
+        print(f"{name:24}{n['recall']:>8.3f}   {n['low']:.3f} to {n['high']:.3f}   {n['spans']:>6}{theirs}")
+    print(f"\n{'found as':24}{'precision':>9}{'spans':>25}{columns}")
     for name, n in scores.precisions.items():
-        print(f"{name:24}{_text(n['precision']):>9}{n['spans']:>26}")
+        theirs = "".join(f"{_text(one.precisions.get(name, {}).get('precision')):>14}" for one in others.values())
+        print(f"{name:24}{_text(n['precision']):>9}{n['spans']:>25}{theirs}")
     if scores.not_counted:
         print(
             "\nannotated but not counted (does not identify a person on its own): "
             + ", ".join(f"{kind} {count}" for kind, count in scores.not_counted.items())
         )
     print("Intervals: Wilson, one observation per text (weighted by its characters).")
+
+
+MOST_SKIPPED = 5
+"""Broken spans that are told one by one."""
+
+
+def _show_skipped(skipped: list[Any]) -> None:
+    if skipped:
+        print(f"\n{len(skipped):,} texts or spans are not as they must be, and were left out:")
+    for one in skipped[:MOST_SKIPPED]:
+        print(f"  {one}".splitlines()[0])
 
 
 def _show_perturbed(others: dict[str, dict[str, float | None]]) -> None:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,19 @@ class Scores:
         return {"recall": self.recall, "precision": self.precision, "f2": self.f2, "entities": self.entities}
 
 
-def read_gold(path: Path) -> list[GoldText]:
+OnBroken = Callable[[DataError], None]
+
+
+def read_gold(path: Path, on_broken: OnBroken | None = None) -> list[GoldText]:
     """Annotated texts of a JSON list or of JSON lines `{"full_text", "spans": [{"entity_type", "start_position",
     "end_position"}]}`.
 
     In place of the positions a span may have `entity_value`, the words themselves: they count wherever they stand in
     the text. A text whose `spans` are null is not annotated yet and is left out; one without personal data has an empty
     list.
+
+    Args:
+        on_broken: is told of a text or span that is not as it must be, which is then left out. None: it is an error.
 
     Raises:
         DataError: the file is missing, is neither format, holds no annotated text, or an offset is outside its text;
@@ -124,21 +130,26 @@ def read_gold(path: Path) -> list[GoldText]:
             f"{path}: no such file",
             "Give a file in the format of presidio-research with --gold",
         )
-    return gold_in(str(path), path.read_bytes())
+    return gold_in(str(path), path.read_bytes(), on_broken)
 
 
-def gold_in(path: str, content: bytes) -> list[GoldText]:
+def gold_in(path: str, content: bytes, on_broken: OnBroken | None = None) -> list[GoldText]:
     """The annotated texts of a file's content, as `read_gold` says. `path` is for messages."""
     rows = list(_rows(path, content))
     if not rows:
         raise DataError(f"{path}: the file has no annotated text", ("Add texts: an empty file would score as perfect"))
-    annotated = [_gold_text(path, number, row) for number, row in enumerate(rows, start=1) if not _is_open(row)]
+    closed = [(number, row) for number, row in enumerate(rows, start=1) if not _is_open(row)]
+    annotated = [text for number, row in closed if (text := _gold_text(path, number, row, on_broken or _refuse))]
     if not annotated:
         raise NotAnnotated(
-            f"{path}: none of its {len(rows)} texts is annotated yet",
+            f"{path}: none of its {len(rows)} texts is annotated {'as it must be' if closed else 'yet'}",
             "Replace each null in `spans` with a list, empty where there is nothing to find",
         )
     return annotated
+
+
+def _refuse(broken: DataError) -> None:
+    raise broken
 
 
 def _is_open(row: Any) -> bool:
@@ -159,26 +170,37 @@ def _rows(path: str, content: bytes) -> Iterator[Any]:
         ) from None
 
 
-def _gold_text(path: str, number: int, row: Any) -> GoldText:
-    try:
-        text = row["full_text"]
-        spans = tuple(place for s in row["spans"] for place in _places(text, s))
-        group = row.get("masked") or str(row.get("template_id") or "")
-        if not isinstance(text, str):
-            raise TypeError
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise DataError(
-            f"{path}: text {number} must have full_text and spans with entity_type, and start_position and"
-            " end_position, or entity_value as it stands there",
-            "See docs/how_to/add_a_recognizer.md",
-        ) from None
-    wrong = [f"{start}-{end}" for start, end, _ in spans if not 0 <= start < end <= len(text)]
-    if wrong:
-        raise DataError(
-            f"{path}: text {number} has {len(text)} characters, but a span at {wrong[0]}",
-            "Offsets count characters, not bytes",
-        )
-    return GoldText(text, spans, group)
+def _gold_text(path: str, number: int, row: Any, on_broken: OnBroken) -> GoldText | None:
+    text, annotated = (row.get("full_text"), row.get("spans")) if isinstance(row, dict) else (None, None)
+    if not isinstance(text, str) or not isinstance(annotated, list):
+        on_broken(_malformed(path, number))
+        return None
+    spans: list[tuple[int, int, str]] = []
+    for span in annotated:
+        try:
+            spans += _places(text, span)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            on_broken(_malformed(path, number))
+        except _Outside as outside:
+            on_broken(
+                DataError(
+                    f"{path}: text {number} has {len(text)} characters, but a span at {outside}",
+                    "Offsets count characters, not bytes",
+                )
+            )
+    return GoldText(text, tuple(spans), row.get("masked") or str(row.get("template_id") or ""))
+
+
+def _malformed(path: str, number: int) -> DataError:
+    return DataError(
+        f"{path}: text {number} must have full_text and spans with entity_type, and start_position and end_position,"
+        " or entity_value as it stands there",
+        "See docs/how_to/add_a_recognizer.md",
+    )
+
+
+class _Outside(Exception):
+    """A span that is not inside its text."""
 
 
 def _places(text: str, span: Any) -> list[tuple[int, int, str]]:
@@ -189,7 +211,10 @@ def _places(text: str, span: Any) -> list[tuple[int, int, str]]:
     """
     kind, value = str(span["entity_type"]), span.get("entity_value")
     if "start_position" in span or value is None:
-        return [(int(span["start_position"]), int(span["end_position"]), kind)]
+        start, end = int(span["start_position"]), int(span["end_position"])
+        if not 0 <= start < end <= len(text):
+            raise _Outside(f"{start}-{end}")
+        return [(start, end, kind)]
     whole = rf"(?<!\w){re.escape(value)}(?!\w)" if value else ""
     found = [(m.start(), m.end(), kind) for m in re.finditer(whole, text) if m.group()]
     if not found:

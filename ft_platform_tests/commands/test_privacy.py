@@ -1,6 +1,7 @@
 """ft privacy eval and attack on the command line. Persons are fictitious."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def gold(tmp_path: Path) -> Path:
 def test_json_has_the_promised_keys_the_worst_entity_first(gold: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["privacy", "eval", "--gold", str(gold), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"recall", "precision", "f2", "entities"}
+    assert set(result) == {"recall", "precision", "f2", "entities", "skipped"}
+    assert result["skipped"] == 0
     assert list(result["entities"]) == ["PERSON", "EMAIL_ADDRESS"]
     assert set(result["entities"]["PERSON"]) == {"recall", "low", "high", "spans", "texts"}
     assert (result["recall"], result["precision"]) == (round(18 / 21, 4), 1.0)
@@ -48,6 +50,40 @@ def test_other_ways_of_writing_are_scored_too(gold: Path, capsys: pytest.Capture
 def test_the_settings_of_a_use_case_are_used(gold: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["privacy", "eval", "--gold", str(gold), "--use-case", "complaint_routing", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["entities"]["EMAIL_ADDRESS"]["recall"] == 1.0
+
+
+def test_a_broken_span_is_left_out_and_told(gold: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = json.loads(gold.read_text())
+    rows[0]["spans"].append({"entity_type": "PERSON", "start_position": 9, "end_position": 2800})
+    gold.write_text(json.dumps([*rows, {"text": "mirela"}]))
+    assert main(["privacy", "eval", "--gold", str(gold), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["skipped"], result["recall"]) == (2, round(18 / 21, 4))
+    assert main(["privacy", "eval", "--gold", str(gold)]) == 0
+    out = capsys.readouterr().out
+    assert "2 texts or spans are not as they must be" in out and "mirela" not in out
+    assert "text 1 has 27 characters, but a span at 9-2800" in out and "text 3 must have full_text" in out
+
+
+def test_others_are_scored_on_the_same_texts(gold: Path, capsys: pytest.CaptureFixture) -> None:
+    rows = json.loads(gold.read_text())
+    anna = {"entity_type": "PERSON", "start_position": 12, "end_position": 22}
+    gold.write_text(json.dumps([*rows, {"full_text": "Yesterday, I Anna Smith paid in London.", "spans": [anna]}]))
+    assert main(["privacy", "eval", "--gold", str(gold), "--compare", "spacy", "--json"]) == 0
+    others = json.loads(capsys.readouterr().out)["others"]
+    assert set(others) == {"spacy"} and others["spacy"]["entities"]["EMAIL_ADDRESS"]["recall"] == 0.0
+    assert main(["privacy", "eval", "--gold", str(gold), "--compare", "spacy"]) == 0
+    assert "spacy" in capsys.readouterr().out.splitlines()[2]
+
+
+def test_another_that_nobody_knows_or_that_is_not_installed_is_told(
+    gold: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["privacy", "eval", "--gold", str(gold), "--compare", "stanza"]) == 1
+    assert "'stanza' is none of presidio, spacy, gliner, transformers" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
+    assert main(["privacy", "eval", "--gold", str(gold), "--compare", "presidio"]) == 1
+    assert 'pip install "presidio-analyzer>=2.2.366"' in capsys.readouterr().err
 
 
 def test_a_missing_file_and_use_case_are_one_line(gold: Path, capsys: pytest.CaptureFixture) -> None:
