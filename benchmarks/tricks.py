@@ -105,6 +105,19 @@ def at_typical_tokens(most: int, share: float = 0.5) -> Callable[[Prepared, OnSt
     return changed
 
 
+def head_times(factor: float) -> Callable[[Prepared, OnStep], Any]:
+    """The head starts larger or smaller."""
+
+    def changed(prepared: Prepared, on_step: OnStep) -> Any:
+        head = head_of(prepared.model)
+        assert head is not None
+        with torch.no_grad():
+            head.weight.mul_(factor)
+        return as_it_is(prepared, on_step)
+
+    return changed
+
+
 def at_prompt_scores(prepared: Prepared, on_step: OnStep) -> Any:
     """The head starts at a ridge regression of the scores that the base model gives to the written labels, on its
     states."""
