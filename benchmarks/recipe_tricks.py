@@ -35,22 +35,28 @@ HEAD = {"recipe": "manual", "objective": "label_head", "validations_per_epoch": 
 STEPS = {**HEAD, "epochs": 4, "batch_rows": 8, "learning_rate": 3e-4}
 TOKENS = {**STEPS, "label_head_start": "label_tokens"}
 TYPICAL = {**STEPS, "label_head_start": "typical_tokens"}
-SMOOTH = {**TYPICAL, "label_smoothing": 0.1}
+SCALED = {**TYPICAL, "label_head_scale": 0.25}
+SMOOTH = {**SCALED, "label_smoothing": 0.1}
 LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "before: labels are written": ({"recipe": "manual"}, tricks.as_it_is),
     "label head": ({"recipe": "manual", "objective": "label_head"}, tricks.as_it_is),
     "+ more steps": (STEPS, tricks.as_it_is),
     "+ head at the labels' tokens": (TOKENS, tricks.as_it_is),
     "+ and at those typical of texts": (TYPICAL, tricks.as_it_is),
+    "+ a quarter of that start": (SCALED, tricks.as_it_is),
     "+ label smoothing": (SMOOTH, tricks.as_it_is),
     "+ weights by the metric = recipe": ({}, tricks.as_it_is),
     "head at a linear probe": ({"label_head_start": "random"}, tricks.at_a_probe),
     "head at prompt scores": ({"label_head_start": "random"}, tricks.at_prompt_scores),
     "head at the labels' tokens only": ({"label_head_start": "label_tokens"}, tricks.as_it_is),
-    "labels' tokens only, half the size": ({"label_head_start": "label_tokens"}, tricks.head_times(0.5)),
-    "head of half the size": ({}, tricks.head_times(0.5)),
-    "head of a quarter of the size": ({}, tricks.head_times(0.25)),
-    "head of twice the size": ({}, tricks.head_times(2.0)),
+    "head start, not made smaller": ({"label_head_scale": 1.0}, tricks.as_it_is),
+    "head start, a quarter": ({"label_head_scale": 0.25}, tricks.as_it_is),
+    "head start, a tenth": ({"label_head_scale": 0.1}, tricks.as_it_is),
+    "head at nothing": ({"label_head_scale": 0.0}, tricks.as_it_is),
+    "head start of twice the size": ({"label_head_scale": 1.0}, tricks.head_times(2.0)),
+    "head at random, a quarter": ({"label_head_start": "random", "label_head_scale": 0.25}, tricks.as_it_is),
+    "head learns 4 times as fast": ({}, tricks.head_times(1.0, 4.0)),
+    "head learns 10 times as fast": ({}, tricks.head_times(1.0, 10.0)),
     "head at typical tokens only": ({}, tricks.at_typical_tokens(100, 1.0)),
     "head at 10 typical tokens": ({}, tricks.at_typical_tokens(10)),
     "head at 1,000 typical tokens": ({}, tricks.at_typical_tokens(1000)),

@@ -135,12 +135,14 @@ SYSTEMS = {
 def recipe_hash(kind: str) -> str:
     """Changes when `training.recipe: auto` chooses something else for tasks of a kind. Where it trains the same choice
     otherwise, F/results has to be emptied."""
+    from ft_platform.settings.training import NEWER
     from ft_platform.training.recipe import Facts, recipe_for
     from ft_platform.use_case.schema import UseCase
 
     settings = UseCase.model_validate({**SOME_CASE, **KINDS.get(kind, KINDS["written"])})
     facts = [Facts(rows, rows // 10, weights) for rows in (100, 1_000, 10_000, 100_000) for weights in WEIGHTS]
-    return _hash([recipe_for(settings, one).training.model_dump(mode="json") for one in facts])
+    chosen = [recipe_for(settings, one).training.model_dump(mode="json") for one in facts]
+    return _hash([{name: value for name, value in one.items() if NEWER.get(name) != value} for one in chosen])
 
 
 def _hash(found: Any) -> str:

@@ -100,19 +100,22 @@ def at_typical_tokens(most: int, share: float = 0.5) -> Callable[[Prepared, OnSt
         own = head_start.at_label_tokens(words, labels)
         with torch.no_grad():
             head.weight.copy_(share * (2 * of_both - own) + (1 - share) * own)
+            head.weight.mul_(prepared.training.label_head_scale)
         return as_it_is(prepared, on_step)
 
     return changed
 
 
-def head_times(factor: float) -> Callable[[Prepared, OnStep], Any]:
-    """The head starts larger or smaller."""
+def head_times(factor: float, rate: float = 1.0) -> Callable[[Prepared, OnStep], Any]:
+    """The head starts larger or smaller, and learns so many times as fast (its output is multiplied, so that a step of
+    Adam moves it further)."""
 
     def changed(prepared: Prepared, on_step: OnStep) -> Any:
         head = head_of(prepared.model)
         assert head is not None
         with torch.no_grad():
-            head.weight.mul_(factor)
+            head.weight.mul_(factor / rate)
+        head.register_forward_hook(lambda module, inputs, found: rate * found)
         return as_it_is(prepared, on_step)
 
     return changed

@@ -17,11 +17,12 @@ PREFERENCE_LEARNING_RATE = 5e-5
 1e-6 for all weights)."""
 
 
-RECIPE = 3
+RECIPE = 4
 """Version of what `recipe: auto` chooses and how that is trained: raised when either gives other weights."""
 NEWER = {
     "recipe": "manual",
     "label_head_start": "random",
+    "label_head_scale": 1.0,
     "label_smoothing": 0.0,
     "keep": "lowest_loss",
 }
@@ -110,6 +111,15 @@ class Training(Section):
             "Weights that a label head starts with. `label_tokens`: what the base model's output layer has for the"
             " words of each label, so that learning starts at its zero-shot answers and not at chance."
             " `typical_tokens`: for these and for the words that are typical of the label's texts."
+        ),
+    )
+    label_head_scale: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "What the weights that a label head starts with are multiplied by. A small start can be unlearned by many"
+            " records, and labels among them that are wrong are learned by heart less; few records need all of it."
         ),
     )
     label_smoothing: float = Field(
@@ -353,7 +363,11 @@ class Training(Section):
         named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
         if named:
             raise ValueError(f"`training.{named[0]}` needs `training.method: lora`")
-        of_a_head = {"label_smoothing": self.label_smoothing > 0, "label_head_start": self.label_head_start != "random"}
+        of_a_head = {
+            "label_smoothing": self.label_smoothing > 0,
+            "label_head_start": self.label_head_start != "random",
+            "label_head_scale": self.label_head_scale < 1,
+        }
         if self.recipe == "manual" and self.objective != "label_head" and any(of_a_head.values()):
             name = next(name for name, set_ in of_a_head.items() if set_)
             raise ValueError(f"`training.{name}` needs `training.objective: label_head`, got {self.objective}")

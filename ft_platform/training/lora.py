@@ -28,6 +28,8 @@ def with_trainable_weights(
     if training.objective == "label_head":
         torch.manual_seed(training.seed)
         head = add_label_head(model, labels, head_start)
+        with torch.no_grad():
+            head.weight.mul_(training.label_head_scale)
         adapted = add_adapter(model, training, fused)
         head.requires_grad_(True)
         return adapted

@@ -24,6 +24,10 @@ EPOCHS = {
 """Whether a label head learns -> (most records, passes over them)."""
 
 
+SMALL_START, WHOLE_START_ROWS = 0.25, 100
+"""Least scale of a label head's start, and most records that need all of it (`benchmarks/recipe_tricks.py`)."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the choice rests on.
@@ -118,5 +122,7 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
         typical = ("typical_tokens", "starts at the labels' own words and at those typical of their texts")
         alone = ("label_tokens", "starts at the labels' own words; no record is looked at without noise")
         chosen["label_head_start"] = alone if private else typical
+        scale = round(min(1.0, max(SMALL_START, WHOLE_START_ROWS / facts.rows)), 2)
+        chosen["label_head_scale"] = (scale, f"the more records, the smaller the start; here {facts.rows:,}")
         chosen["label_smoothing"] = (0.1, "wrong labels among the records do less harm")
     return chosen

@@ -134,7 +134,9 @@ def test_a_small_set_has_steps_enough_and_a_large_one_not_too_many(rows):
     assert per_epoch * found.epochs <= max(600, rows * 2 / 16)
 
 
-@pytest.mark.parametrize("field", [{"label_smoothing": 0.1}, {"label_head_start": "label_tokens"}])
+@pytest.mark.parametrize(
+    "field", [{"label_smoothing": 0.1}, {"label_head_start": "label_tokens"}, {"label_head_scale": 0.5}]
+)
 def test_settings_of_a_head_need_one(field):
     with pytest.raises(ValueError, match=r"needs `training\.objective: label_head`"):
         case(training={"recipe": "manual", **field})
@@ -178,6 +180,7 @@ def test_a_head_starts_at_words_of_texts_only_where_records_may_be_looked_at(lak
     head, words = head_of(prepared.model), AutoModelForCausalLM.from_pretrained(model).get_output_embeddings().weight
     expected = torch.stack([words[prepared.renderer.text.content(label)].mean(0) for label in prepared.renderer.labels])
     expected -= expected.mean(0)
+    assert prepared.training.label_head_scale == 1.0, "few records need all of the start"
     assert len(expected) > 1 and torch.allclose(head.weight, expected) is private
     assert head.weight.requires_grad and head.weight.norm(dim=1).min() > 0
     if not private:
@@ -186,6 +189,12 @@ def test_a_head_starts_at_words_of_texts_only_where_records_may_be_looked_at(lak
         answers = [prepared.renderer.labels.index(answer) for answer in side.answers]
         labels = [prepared.renderer.text.content(label) for label in prepared.renderer.labels]
         assert torch.allclose(head.weight, at_typical_tokens(words, labels, texts, answers))
+
+
+@pytest.mark.parametrize(("rows", "scale"), [(1, 1.0), (100, 1.0), (200, 0.5), (400, 0.25), (1_000_000, 0.25)])
+def test_the_more_records_the_smaller_the_start_of_a_head(rows, scale):
+    assert recipe_for(case(), Facts(rows, 40, 135_000_000)).training.label_head_scale == scale
+    assert recipe_for(case(training={"label_head_scale": 0.7}), Facts(rows, 40, 1)).training.label_head_scale == 0.7
 
 
 @pytest.mark.parametrize("recipe", ["auto", "manual"])
