@@ -115,7 +115,7 @@ def head_times(factor: float, rate: float = 1.0) -> Callable[[Prepared, OnStep],
         assert head is not None
         with torch.no_grad():
             head.weight.mul_(factor / rate)
-        head.register_forward_hook(lambda module, inputs, found: rate * found)
+        head.register_forward_hook(lambda module, inputs, found: found.mul(rate))
         return as_it_is(prepared, on_step)
 
     return changed
