@@ -102,7 +102,7 @@ def prepare(
 
 def _head_start(training: Training, model: Any, renderer: Renderer, side: RenderedSplit, prefix: int) -> Any:
     """The weights that a label head starts with, or None: at random, or there is no head."""
-    from ft_platform.training.head_start import at_label_tokens, at_typical_tokens
+    from ft_platform.training.head_start import MOST_TEXTS, at_label_tokens, at_typical_tokens
 
     if training.objective != "label_head" or training.label_head_start == "random":
         return None
@@ -110,8 +110,10 @@ def _head_start(training: Training, model: Any, renderer: Renderer, side: Render
     labels = [renderer.text.content(label) for label in renderer.labels]
     if training.label_head_start == "label_tokens":
         return at_label_tokens(words, labels)
-    texts = [row.input_ids[prefix : row.prompt_length] for row in side.rows]
-    return at_typical_tokens(words, labels, texts, [renderer.labels.index(answer) for answer in side.answers])
+    numbers = {label: number for number, label in enumerate(renderer.labels)}
+    chosen = range(0, len(side.rows), -(-len(side.rows) // MOST_TEXTS))
+    texts = [side.rows[row].input_ids[prefix : side.rows[row].prompt_length] for row in chosen]
+    return at_typical_tokens(words, labels, texts, [numbers[side.answers[row]] for row in chosen])
 
 
 def _learning(
