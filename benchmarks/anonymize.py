@@ -1,7 +1,7 @@
 """Finding personal data: documents per second and recall, beside Presidio's default analyzer with the same spaCy model,
 in one run.
 
-    python -m venv presidio && presidio/bin/pip install -e ".[ner]" "presidio-analyzer>=2.2.366"
+    python -m venv presidio && presidio/bin/pip install -e ".[ner,compare]"
     presidio/bin/python benchmarks/anonymize.py --json
     presidio/bin/python benchmarks/anonymize.py --gold my_annotated_texts.json --complaints
     ../shared/data/cfpb_2020/complaints_sample.csv

@@ -46,7 +46,7 @@ def presidio() -> Find:
         from presidio_analyzer import AnalyzerEngine  # pyright: ignore[reportMissingImports]
         from presidio_analyzer.nlp_engine import NlpEngineProvider  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise MissingExtra("presidio-analyzer", install='"presidio-analyzer>=2.2.366"') from None
+        raise MissingExtra("presidio-analyzer", "compare") from None
     logging.getLogger("presidio-analyzer").setLevel(logging.ERROR)
     models = [{"lang_code": "en", "model_name": MODEL}]
     provider = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})

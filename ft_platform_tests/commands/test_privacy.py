@@ -83,7 +83,7 @@ def test_another_that_nobody_knows_or_that_is_not_installed_is_told(
     assert "'stanza' is none of presidio, spacy, gliner, transformers" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "presidio_analyzer", None)
     assert main(["privacy", "eval", "--gold", str(gold), "--compare", "presidio"]) == 1
-    assert 'pip install "presidio-analyzer>=2.2.366"' in capsys.readouterr().err
+    assert 'pip install "ft-platform[compare]"' in capsys.readouterr().err
 
 
 def test_a_missing_file_and_use_case_are_one_line(gold: Path, capsys: pytest.CaptureFixture) -> None:
