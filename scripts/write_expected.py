@@ -28,7 +28,7 @@ def main() -> None:
     from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
-    lake, recipe = open_lake(environment), recipe_hash()
+    lake, recipe = open_lake(environment), recipe_hash("label")
     runs = [json.loads(path.read_text()) for path in sorted((folder / "results").glob("*.json"))]
     tasks = []
     for task in json.loads(COMMITTED.read_text(encoding="utf-8")):
