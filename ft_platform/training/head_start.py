@@ -8,8 +8,8 @@ import torch
 from scipy.sparse import csr_matrix, diags
 
 TYPICAL = 100
-"""Tokens of the train side's texts that stand for a label. With noisy labels 10 and 100 brought +0.05 and +0.08
-macro-F1 (`benchmarks/recipe_tricks.py`)."""
+"""Tokens of the train side's texts that stand for a label. With 10, 100 and 1,000 a task with noisy labels came to
+macro-F1 0.726, 0.755 and 0.750 (`benchmarks/recipe_tricks.py`)."""
 
 MOST_TEXTS = 20_000
 """Of more texts evenly many are read: more say hardly more, and a million would take gigabytes."""
