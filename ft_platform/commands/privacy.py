@@ -180,9 +180,10 @@ def _eval(arguments: argparse.Namespace) -> int:
     if arguments.half:
         gold = half_of(gold, arguments.half)
     scanner = Scanner(_settings(arguments.use_case))
+    names = [name.strip() for name in arguments.compare.split(",")] if arguments.compare else []
+    finders = {name: other(name) for name in names}  # before anything is scored: a wrong name is told at once
     scores = evaluate(gold, scanner)
-    names = arguments.compare.split(",") if arguments.compare else []
-    others = {name: score(gold, other(name)([one.text for one in gold]), scanner.entities) for name in names}
+    others = {name: score(gold, find([one.text for one in gold]), scanner.entities) for name, find in finders.items()}
     variants = _perturbed(gold, scanner) if arguments.perturbations else {}
     if arguments.json:
         found = {**scores.as_json(), "skipped": len(skipped)}

@@ -143,7 +143,11 @@ def gold_in(path: str, content: bytes, on_broken: OnBroken | None = None) -> lis
     if not annotated:
         raise NotAnnotated(
             f"{path}: none of its {len(rows)} texts is annotated {'as it must be' if closed else 'yet'}",
-            "Replace each null in `spans` with a list, empty where there is nothing to find",
+            (
+                "See docs/how_to/add_a_recognizer.md"
+                if closed
+                else "Replace each null in `spans` with a list, empty where there is nothing to find"
+            ),
         )
     return annotated
 

@@ -111,7 +111,7 @@ def _head_start(training: Training, model: Any, renderer: Renderer, side: Render
     if training.label_head_start == "label_tokens":
         return at_label_tokens(words, labels)
     numbers = {label: number for number, label in enumerate(renderer.labels)}
-    chosen = range(0, len(side.rows), -(-len(side.rows) // MOST_TEXTS))
+    chosen = range(0, len(side.rows), len(side.rows) // MOST_TEXTS + 1)
     texts = [side.rows[row].input_ids[prefix : side.rows[row].prompt_length] for row in chosen]
     return at_typical_tokens(words, labels, texts, [numbers[side.answers[row]] for row in chosen])
 

@@ -122,7 +122,7 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
         typical = ("typical_tokens", "starts at the labels' own words and at those typical of their texts")
         alone = ("label_tokens", "starts at the labels' own words; no record is looked at without noise")
         chosen["label_head_start"] = alone if private else typical
-        scale = round(min(1.0, max(SMALL_START, WHOLE_START_ROWS / facts.rows)), 2)
+        scale = round(min(1.0, max(SMALL_START, WHOLE_START_ROWS / max(facts.rows, 1))), 2)
         chosen["label_head_scale"] = (scale, f"the more records, the smaller the start; here {facts.rows:,}")
         chosen["label_smoothing"] = (0.1, "wrong labels among the records do less harm")
     return chosen

@@ -191,7 +191,9 @@ def test_a_head_starts_at_words_of_texts_only_where_records_may_be_looked_at(lak
         assert torch.allclose(head.weight, at_typical_tokens(words, labels, texts, answers))
 
 
-@pytest.mark.parametrize(("rows", "scale"), [(1, 1.0), (100, 1.0), (200, 0.5), (400, 0.25), (1_000_000, 0.25)])
+@pytest.mark.parametrize(
+    ("rows", "scale"), [(0, 1.0), (1, 1.0), (100, 1.0), (200, 0.5), (400, 0.25), (1_000_000, 0.25)]
+)
 def test_the_more_records_the_smaller_the_start_of_a_head(rows, scale):
     assert recipe_for(case(), Facts(rows, 40, 135_000_000)).training.label_head_scale == scale
     assert recipe_for(case(training={"label_head_scale": 0.7}), Facts(rows, 40, 1)).training.label_head_scale == 0.7
