@@ -12,7 +12,7 @@ TYPES = {
     "PERSON": r"pers?|person|writer|politician|musicalartist|scientist|researcher|rr|an|legal_professional|pessoa"
     r"|nam_liv_(person|character).*|persname.*",
     "LOCATION": r"loc|gpe|fac|location(-city|-street|-stop)?|country|place|lds?|str?|local|nam_(loc|fac)_.*"
-    r"|(placename|geogname).*",
+    r"|(placename|geogname).*|(street_)?address",
     "ORGANIZATION": r"org|organi[sz]ation(-company)?|organizacao|university|politicalparty|band|corporation|group|un"
     r"|inn|grt|nam_org_(?!nation).*|orgname.*",
     "OTHER_NAME": r"misc|oth|.*(deriv|part)|creative-work|product|location-route|mrk|nationality|shp|rel|nam_.*"
