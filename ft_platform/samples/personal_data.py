@@ -189,6 +189,101 @@ def _licence_plate(rng: random.Random) -> str:
     return rng.choice([f"{letters} {_digits(rng, 4)}", f"{rng.choice('2345678')}{letters}{_digits(rng, 3)}"])
 
 
+def _born(rng: random.Random) -> tuple[int, int, int]:
+    return rng.randint(1940, 1999), rng.randint(1, 12), rng.randint(1, 28)
+
+
+def _with_check_digits(body: str, rules: list[tuple[tuple[int, ...], int]]) -> str:
+    """`body` and one digit for each rule (weights, modulus): the weighted sum, that digit counted once, is a multiple
+    of the modulus. Empty if a digit would be ten."""
+    for weights, modulus in rules:
+        check = -sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % modulus
+        if check > 9:
+            return ""
+        body += str(check)
+    return body
+
+
+def _until_valid(rng: random.Random, make: Callable[[random.Random], str]) -> str:
+    return next(value for _ in iter(int, 1) if (value := make(rng)))
+
+
+def _fiscal_code(rng: random.Random) -> str:
+    """Check letter: decreto ministeriale of 23 December 1976; odd places count by a table, even ones as they are."""
+    year, month, day = _born(rng)
+    letters = "".join(rng.choice("BCDFGLMNPRSTVZ") for _ in range(6))
+    code = f"{letters}{year % 100:02d}{'ABCDEHLMPRST'[month - 1]}{day + rng.choice((0, 40)):02d}"
+    code += f"{rng.choice('ABCDEFGHILM')}{rng.randint(100, 999)}"
+    odd = "BAKPLCQDREVOSFTGUHMINJWZYX"
+    total = sum((odd if i % 2 == 0 else string.ascii_uppercase).index(_as_letter(c)) for i, c in enumerate(code))
+    return code + string.ascii_uppercase[total % 26]
+
+
+def _as_letter(char: str) -> str:
+    return string.ascii_uppercase[int(char)] if char.isdigit() else char
+
+
+def _bsn(rng: random.Random) -> str:
+    return _until_valid(rng, lambda r: _with_check_digits(_digits(r, 8), [((-9, -8, -7, -6, -5, -4, -3, -2), 11)]))
+
+
+def _nif(rng: random.Random) -> str:
+    body = rng.choice("123") + _digits(rng, 7)
+    return _until_valid(rng, lambda r: _with_check_digits(body[:4] + _digits(r, 4), [((9, 8, 7, 6, 5, 4, 3, 2), 11)]))
+
+
+def _cpr(rng: random.Random) -> str:
+    year, month, day = _born(rng)
+    return f"{day:02d}{month:02d}{year % 100:02d}-{rng.randint(0, 3)}{_digits(rng, 3)}"
+
+
+def _norwegian(rng: random.Random) -> str:
+    year, month, day = _born(rng)
+    date = f"{day + rng.choice((0, 0, 40)):02d}{month:02d}{year % 100:02d}"
+    rules = [((3, 7, 6, 1, 8, 9, 4, 5, 2), 11), ((5, 4, 3, 2, 7, 6, 5, 4, 3, 2), 11)]
+    return _until_valid(rng, lambda r: _with_check_digits(f"{date}{r.randint(0, 499):03d}", rules))
+
+
+def _swedish(rng: random.Random) -> str:
+    """Check digit: Luhn."""
+    year, month, day = _born(rng)
+    body = f"{year % 100:02d}{month:02d}{day + rng.choice((0, 0, 60)):02d}{_digits(rng, 3)}"
+    total = sum(int(d) if i % 2 else sum(divmod(int(d) * 2, 10)) for i, d in enumerate(body))
+    return f"{rng.choice(('', str(year // 100)))}{body[:6]}-{body[6:]}{-total % 10}"
+
+
+def _pesel(rng: random.Random) -> str:
+    year, month, day = _born(rng)
+    body = f"{year % 100:02d}{month:02d}{day:02d}{_digits(rng, 4)}"
+    return _with_check_digits(body, [((1, 3, 7, 9, 1, 3, 7, 9, 1, 3), 10)])
+
+
+def _nip(rng: random.Random) -> str:
+    weights = (-6, -5, -7, -2, -3, -4, -5, -6, -7)
+    number = _until_valid(rng, lambda r: _with_check_digits(f"{r.randint(101, 998)}{_digits(r, 6)}", [(weights, 11)]))
+    return f"{number[:3]}-{number[3:6]}-{number[6:8]}-{number[8:]}" if rng.random() < 0.5 else number
+
+
+def _social_insurance(rng: random.Random) -> str:
+    """Check digit: VKVV, section 2; the letter counts as its place in the alphabet."""
+    year, month, day = _born(rng)
+    place = rng.randint(1, 26)
+    start = f"{rng.choice((12, 15, 25, 53, 65))}{day:02d}{month:02d}{year % 100:02d}"
+    serial = _digits(rng, 2)
+    weights = (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1)
+    products = (int(d) * w for d, w in zip(f"{start}{place:02d}{serial}", weights, strict=True))
+    check = sum(sum(divmod(product, 10)) for product in products) % 10
+    return f"{start[:2]} {start[2:]} {string.ascii_uppercase[place - 1]} {serial}{check}"
+
+
+def _id_card(rng: random.Random) -> str:
+    """Check digit: ICAO Doc 9303-3, letters as 10 to 35."""
+    serial = rng.choice("LMNPRTVWXYZ") + "".join(rng.choice("0123456789CFGHJKLMNPRTVWXYZ") for _ in range(6))
+    serial += _digits(rng, 2)
+    check = sum(int(c, 36) * (7, 3, 1)[i % 3] for i, c in enumerate(serial)) % 10
+    return f"{serial}{check}" if rng.random() < 0.5 else serial
+
+
 GENERATORS: dict[str, Callable[[random.Random], str]] = {
     "PERSON": name,
     "EMAIL": _email,
@@ -216,6 +311,16 @@ GENERATORS: dict[str, Callable[[random.Random], str]] = {
     "LICENCE_PLATE": _licence_plate,
     "LOCATION": lambda rng: rng.choice(material()["cities"])[0],
     "URL": lambda rng: f"https://www.example.org/people/{_word(rng, 'last').lower()}",
+    "IT_FISCAL_CODE": _fiscal_code,
+    "NL_BSN": _bsn,
+    "PT_NIF": _nif,
+    "DK_CPR": _cpr,
+    "NO_NATIONAL_ID": _norwegian,
+    "SE_PERSONAL_NUMBER": _swedish,
+    "PL_PESEL": _pesel,
+    "PL_NIP": _nip,
+    "DE_SOCIAL_INSURANCE": _social_insurance,
+    "DE_ID_CARD": _id_card,
 }
 
 

@@ -37,3 +37,15 @@ def checks_of(
         assert found(recognizer, text) == []
 
     return finds, leaves_alone
+
+
+def found_with_another_end(recognizer: Recognizer, text: str, number: str, characters: str, ends: int = 1) -> list[str]:
+    """What is found in a text where each of the last `ends` characters of a number becomes each other one: with a check
+    digit nothing."""
+    others = [
+        number[:place] + char + number[place + 1 :]
+        for place in range(len(number) - ends, len(number))
+        for char in characters
+        if char != number[place]
+    ]
+    return [one for other in others for one in found(recognizer, text.replace(number, other))]

@@ -33,6 +33,17 @@ EXPECTED = {
         "PERSON",
         "PHONE",
     ),
+    *(
+        "DE_ID_CARD",
+        "DE_SOCIAL_INSURANCE",
+        "DK_CPR",
+        "IT_FISCAL_CODE",
+        "NL_BSN",
+        "NO_NATIONAL_ID",
+        "PL_NIP",
+        "PL_PESEL",
+    ),
+    *("PT_NIF", "SE_PERSONAL_NUMBER"),
     *("UK_NINO", "URL", "URL_CREDENTIALS", "USER_NAME", "US_SSN"),
 }
 OPTIONAL = {"AGE", "DATE", "ORGANIZATION"}

@@ -28,6 +28,8 @@ SURROGATES: dict[str, Callable[[Draw, str], str | None]] = {
     "ES_DNI": numbers.es_dni,
     "DE_TAX_ID": numbers.de_tax_id,
     "IN_AADHAAR": numbers.in_aadhaar,
+    "NL_BSN": numbers.nl_bsn,
+    **numbers.NEVER_GIVEN,
 }
 """Entities that can be invented. API keys and passwords are not among them: a plausible secret helps nobody."""
 

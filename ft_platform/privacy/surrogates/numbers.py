@@ -1,6 +1,7 @@
 """Numbers that look like an identity or account number and can be nobody's: each breaks a rule that every issued one
 keeps."""
 
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 from ft_platform.privacy.dates import read_date
@@ -67,6 +68,47 @@ def de_tax_id(draw: Draw, original: str) -> str | None:
 def in_aadhaar(draw: Draw, original: str) -> str | None:
     """The first digit is 0, which is never given out (UIDAI: an Aadhaar number does not start with 0 or 1)."""
     return with_digits(original, f"0{draw.digits(11)}") if sum(c.isdigit() for c in original) == 12 else None
+
+
+def nl_bsn(draw: Draw, original: str) -> str | None:
+    """The last digit is not the one that the others ask for (RvIG, BSN: elfproef)."""
+    if sum(c.isdigit() for c in original) != 9:
+        return None
+    digits = f"{1 + draw.below(9)}{draw.digits(7)}"
+    right = sum(int(digit) * (9 - place) for place, digit in enumerate(digits)) % 11
+    return with_digits(original, digits + draw.of([digit for digit in "0123456789" if int(digit) != right]))
+
+
+def _never_given(place: int, values: Sequence[str], lengths: Sequence[int]) -> Callable[[Draw, str], str | None]:
+    """Random digits and letters, with one of `values`, which no issued number has there, at `place`."""
+
+    def made(draw: Draw, original: str) -> str | None:
+        if _alphanumerics(original) not in lengths:
+            return None
+        new = "".join(draw.digits(1) if c.isdigit() else draw.of(LETTERS) for c in original if c.isalnum())
+        value, start = draw.of(values), place % len(new)
+        return _in_place_of(original, new[:start] + value + new[start + len(value) :])
+
+    return made
+
+
+MONTHS = tuple(map(str, range(13, 20)))
+"""No month of any of the numbers that hold a date; what is added to months (PESEL, Norwegian numbers for tests) is 20
+or more."""
+
+NEVER_GIVEN = {
+    "DK_CPR": _never_given(-8, MONTHS, [10]),
+    "NO_NATIONAL_ID": _never_given(-9, MONTHS, [11]),
+    "SE_PERSONAL_NUMBER": _never_given(-8, MONTHS, [10, 12]),
+    "PL_PESEL": _never_given(-9, MONTHS, [11]),
+    "IT_FISCAL_CODE": _never_given(-8, "FGIJKNOQUVWXYZ", [16]),
+    "PT_NIF": _never_given(0, "0", [9]),
+    "PL_NIP": _never_given(0, "0", [10]),
+    "DE_SOCIAL_INSURANCE": _never_given(0, ("00", "01"), [12]),
+    "DE_ID_CARD": _never_given(0, "BDQS", [9, 10, 11]),
+}
+"""Entity -> maker of a value that no authority gives out: a month, an area or a first character that does not exist
+(sources: the recognizers' files)."""
 
 
 def date_of_birth(draw: Draw, original: str) -> str | None:

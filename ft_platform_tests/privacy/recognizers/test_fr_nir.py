@@ -12,12 +12,19 @@ FOUND = [
     ),
     ("NIR 269054958815780", "269054958815780", "in one piece"),
     ("1 85 05 78 006 084 91", "1 85 05 78 006 084 91", "without a word"),
+    ("née à Bastia : 1 94 05 2B 006 084 09", "1 94 05 2B 006 084 09", "Corsica, 2B counts as 18"),
+    ("NIR 2550814168025 clé 38", "2550814168025 clé 38", "the key behind its name"),
+    ("NIR 2550814168025/38", "2550814168025/38", "the key behind a stroke"),
+    ("numéro de sécu 2 55 08 14 168 025", "2 55 08 14 168 025", "without its key, beside a word"),
     ("née en Corse : 2 94 05 2A 006 084 29", "2 94 05 2A 006 084 29", "Corsica, 2A counts as 19"),
 ]
 NOT_FOUND = [
     ("2 55 08 14 168 025 39", "wrong key"),
     ("2 55 13 14 168 025 38", "month 13"),
     ("255081416802538000", "longer number"),
+    ("2 55 08 14 168 025", "thirteen digits without a word"),
+    ("NIR 2 55 08 14 168 025 39", "wrong key beside a word"),
+    ("NIR 2 55 08 14 168 025 380", "a longer number beside a word"),
     ("4 55 08 14 168 025 38", "no such first digit"),
 ]
 

@@ -6,9 +6,11 @@ import re
 import pytest
 
 from ft_platform.keys.key_ring import UseCaseKeys
+from ft_platform.privacy.entities import all_recognizers
 from ft_platform.privacy.operators.surrogate import Surrogate
 from ft_platform.privacy.recognizers.credit_card import luhn_is_valid
 from ft_platform.privacy.surrogates import SURROGATES, plain
+from ft_platform.privacy.surrogates.numbers import NEVER_GIVEN
 from ft_platform.settings.privacy import Privacy
 
 KEYS = UseCaseKeys(bytes(range(32)), "complaints")
@@ -30,6 +32,16 @@ EXAMPLES = {
     "ES_DNI": "12345678Z",
     "DE_TAX_ID": "86 095 742 719",
     "IN_AADHAAR": "2345 6789 0124",
+    "NL_BSN": "123456782",
+    "PT_NIF": "123 456 789",
+    "DK_CPR": "070761-4285",
+    "NO_NATIONAL_ID": "151086 95088",
+    "SE_PERSONAL_NUMBER": "811228-9874",
+    "PL_PESEL": "44051401359",
+    "PL_NIP": "123-456-32-18",
+    "IT_FISCAL_CODE": "MRTMTT91D08F205J",
+    "DE_SOCIAL_INSURANCE": "15 070649 C 103",
+    "DE_ID_CARD": "T220001293",
 }
 
 
@@ -109,6 +121,17 @@ def test_numbers_keep_their_form_and_break_a_rule_that_every_issued_one_keeps() 
         assert surrogate("IN_AADHAAR", EXAMPLES["IN_AADHAAR"], keys)[0] == "0"
 
 
+@pytest.mark.parametrize("entity", ["NL_BSN", *NEVER_GIVEN])
+def test_no_recognizer_takes_an_invented_number_for_a_real_one(entity: str) -> None:
+    original = EXAMPLES[entity]
+    recognizer = all_recognizers()[entity]
+    assert recognizer.find(f"Personalausweis {original}"), "the original itself is one"
+    for n in range(300):
+        made = surrogate(entity, original, UseCaseKeys(bytes(range(32)), f"use case {n}"))
+        assert re.sub(r"\w", "x", made) == re.sub(r"\w", "x", original)
+        assert recognizer.find(f"Personalausweis {made}" if entity == "DE_ID_CARD" else made) == []
+
+
 def test_an_iban_whose_remainder_would_fit_gets_other_digits() -> None:
     """In about one of 97 the check digits 00 leave the remainder 1: planted here by trying until one was found."""
     found = {
@@ -129,6 +152,8 @@ def test_an_iban_whose_remainder_would_fit_gets_other_digits() -> None:
         ("UK_NINO", "AB"),
         ("ES_DNI", "X1234567L"),
         ("MAC_ADDRESS", "3C:22"),
+        ("NL_BSN", "12345678"),
+        ("DK_CPR", "070761"),
         ("DATE_OF_BIRTH", "some day"),
         ("PERSON", "..."),
         ("API_KEY", "sk-live-0123456789"),
