@@ -2,9 +2,9 @@
 (`second_scan.py`).
 
 Covered: e-mail addresses, US social security numbers, card numbers, IBANs, telephone numbers written as such, URLs with
-a password, IP and MAC addresses, British insurance numbers, API keys, names behind `Mr`, `Mrs`, `Ms` and `my name is`,
-house numbers with an English street. Not covered: all other names and addresses, and everything else that has no form
-of its own.
+a password, IP and MAC addresses, British and German insurance numbers, Italian tax codes, Norwegian and Polish identity
+numbers, API keys, names behind `Mr`, `Mrs`, `Ms` and `my name is`, house numbers with an English street. Not covered:
+all other names and addresses, and everything else that has no form of its own.
 """
 
 # pyright: reportAttributeAccessIssue=false

@@ -31,6 +31,11 @@ NINO_NAMED = re.compile(
     r"(?:national insurance|nino)\W{0,3}(?:number|no|is|:|\W){0,4}([A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])(?!\w)",
     re.IGNORECASE,
 )
+CODICE = re.compile(r"(?<![A-Za-z0-9])[A-Z]{6}\d\d[A-EHLMPRST][0-7]\d[A-Z]\d{3}[A-Z](?![A-Za-z0-9])")
+CODICE_ODD = "BAKPLCQDREVOSFTGUHMINJWZYX"
+ELEVEN = re.compile(r"(?<![\d.,$/-])\d{6} ?\d{5}(?![\d/-]|[.,]\d)")
+PESEL_NAMED = re.compile(r"pesel\W{0,3}(?:to|is|nr|:|\W){0,4}(\d{11})(?!\d)", re.IGNORECASE)
+PENSION = re.compile(r"(?<!\w)(?!0[01])\d\d ?[0-3]\d[01]\d{3} ?[A-Z] ?\d{3}(?!\w)")
 SECRET = re.compile(r"(?<!\w)(?:AKIA[A-Z0-9]{16}|ghp_\w{36}|sk_(?:live|test)_\w{16,}|xox[bp]-[\w-]{10,})")
 TITLED = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms)\.? ([A-Z][a-z]{2,}(?: [A-Z][a-z]{2,})?)(?!\w)")
 NAMED = re.compile(r"(?<!\w)(?:[Mm]y|[Hh]is|[Hh]er) (?:full )?name is ([A-Z][a-z]{2,} [A-Z][a-z]{2,})(?!\w)")
@@ -91,6 +96,51 @@ def _mod_97(value: str) -> bool:
     for char in compact[4:] + compact[:4]:
         rest = (rest * (100 if char.isalpha() else 10) + int(char, 36)) % 97
     return rest == 1 and len(compact) >= 15
+
+
+def fiscal_codes(text: str) -> Iterator[str]:
+    for match in CODICE.finditer(text):
+        letters = [chr(65 + int(c)) if c.isdigit() else c for c in match.group()]
+        total = sum(CODICE_ODD.index(c) for c in letters[:15:2]) + sum(ord(c) - 65 for c in letters[1:15:2])
+        if ord(letters[15]) - 65 == total % 26:
+            yield match.group()
+
+
+def norwegian_ids(text: str) -> Iterator[str]:
+    for match in ELEVEN.finditer(text):
+        digits = [int(c) for c in match.group() if c != " "]
+        if (
+            digits[0] < 8
+            and _day_and_month(digits[0] % 4 * 10 + digits[1], digits[2] * 10 + digits[3])
+            and _products(digits, "3761894521") % 11 == 0
+            and _products(digits, "54327654321") % 11 == 0
+        ):
+            yield match.group()
+
+
+def pesels(text: str) -> Iterator[str]:
+    for match in PESEL_NAMED.finditer(text):
+        digits = [int(c) for c in match.group(1)]
+        month, day = (digits[2] * 10 + digits[3]) % 20, digits[4] * 10 + digits[5]
+        if _day_and_month(day, month) and _products(digits, "13791379131") % 10 == 0:
+            yield match.group(1)
+
+
+def pension_numbers(text: str) -> Iterator[str]:
+    for match in PENSION.finditer(text):
+        compact = match.group().replace(" ", "")
+        digits = [int(c) for c in f"{compact[:8]}{ord(compact[8]) - 64:02d}{compact[9:]}"]
+        total = sum(int(c) for d, weight in zip(digits, "212571212121", strict=False) for c in str(d * int(weight)))
+        if _day_and_month(int(compact[2:4]), int(compact[4:6])) and total % 10 == digits[-1]:
+            yield match.group()
+
+
+def _day_and_month(day: int, month: int) -> bool:
+    return 1 <= day <= 31 and 1 <= month <= 12
+
+
+def _products(digits: list[int], weights: str) -> int:
+    return sum(digit * int(weight) for digit, weight in zip(digits, weights, strict=False))
 
 
 def phones(text: str) -> Iterator[str]:
@@ -183,6 +233,10 @@ DETECTORS = {
     "UK_NINO": Detector(
         _matches(NINO_NAMED), r"(?i:national insurance|nino)", lambda value: value.upper().startswith("ZZ")
     ),
+    "IT_FISCAL_CODE": Detector(fiscal_codes, r"[A-Z]{6}\p{Nd}{2}[A-Z]", _never),
+    "NO_NATIONAL_ID": Detector(norwegian_ids, r"\p{Nd}{6} ?\p{Nd}{5}", _never),
+    "PL_PESEL": Detector(pesels, r"(?i:pesel)", _never),
+    "DE_SOCIAL_INSURANCE": Detector(pension_numbers, r"\p{Nd}{2} ?\p{Nd}{6} ?[A-Z] ?\p{Nd}{3}", _never),
     "API_KEY": Detector(_matches(SECRET), "AKIA|ghp_|sk_(?:live|test)_|xox[bp]-", _never),
     "PERSON": Detector(persons, r"(?:Mr|Mrs|Ms)\.? [A-Z]|name is [A-Z]", None),
     "ADDRESS": Detector(

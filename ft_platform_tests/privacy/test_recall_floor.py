@@ -43,7 +43,7 @@ def test_generated_texts_reach_the_floor_of_every_entity_with_the_whole_interval
         and numbers["recall"] >= 0.95
         and numbers["texts"] == 1800
     )
-    assert len(numbers["entities"]) == 26 and all(one["low"] >= 0.9 for one in numbers["entities"].values())
+    assert len(numbers["entities"]) == 36 and all(one["low"] >= 0.9 for one in numbers["entities"].values())
     assert list(numbers["entities"]["EMAIL"]) == ["recall", "low", "high", "spans", "texts", "status"]
 
 

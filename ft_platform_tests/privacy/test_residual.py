@@ -31,6 +31,10 @@ PLANTED = {
     "IP_ADDRESS": "my login from 84.17.45.99",
     "MAC_ADDRESS": "the card is 3c:22:fb:10:4d:5e",
     "UK_NINO": "my national insurance number is AB 12 34 56 C",
+    "IT_FISCAL_CODE": "il codice MRTMTT91D08F205J non va",
+    "NO_NATIONAL_ID": "they wrote 151086 95088 on it",
+    "PL_PESEL": "mój PESEL to 44051401359",
+    "DE_SOCIAL_INSURANCE": "die Nummer 15 070649 C 103 war es",
     "API_KEY": "it was AKIAIOSFODNN7EXAMPLE all along",
     "PERSON": "Mrs. Okonjo signed",
     "ADDRESS": "send it to 12 Mill Lane",
@@ -54,6 +58,22 @@ def test_a_planted_identifier_turns_the_scan_red(entity: str) -> None:
     assert result["findings"] == {entity: 1}
     assert (result["rows"], result["rows_with_finding"], result["percent"]) == (6, 1, 16.6667)
     assert result["record_ids"] == ["r005"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "il codice MRTMTT91D08F205K non va",
+        "they wrote 151086 95089 on it",
+        "15138600006",
+        "mój PESEL to 44051401358",
+        "44051401359 without its name",
+        "die Nummer 15 070649 C 104 war es",
+        "15071349C107",
+    ],
+)
+def test_a_number_with_a_wrong_check_digit_or_date_is_no_finding(text: str) -> None:
+    assert scan([text])["findings"] == {}
 
 
 @pytest.mark.parametrize("entity", PLANTED)

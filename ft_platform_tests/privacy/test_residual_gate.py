@@ -14,7 +14,7 @@ PARTS = sorted(
 @ example.org ada.lovelace :// http https user:secret@host.example 123-45-6789 123 45 6789 SSN ssn ſſn social security number is # : 4111 1111 1111 1111
 4111111111111111 378282246310005 DE89 3704 0044 0532 0130 00 GB82WEST12345698765432 (415) 555-0113 +44 20 7946 0958 phone Telephone: tel. cell mobile number
 fax no. at is 192.168.0.1 8.8.8.8 login from ip 00:1b:63:84:45:e6 aa:bb:cc:dd:ee:ff NINO national insurance QQ 12 34 56 C AKIAABCDEFGHIJKLMNOP ghp_
-sk_live_abcdefghijklmnop xoxb-1234567890 Mr Mrs. Ms Smith Lovelace my name is Ada her full 12 N. Main Oak Street Avenue Rd 1 ٣ ٤ <EMAIL> <PHONE_abc234de> K
+MRTMTT91D08F205J 151086 95088 15108695088 PESEL 44051401359 15 070649 C 103 sk_live_abcdefghijklmnop xoxb-1234567890 Mr Mrs. Ms Smith Lovelace my name is Ada her full 12 N. Main Oak Street Avenue Rd 1 ٣ ٤ <EMAIL> <PHONE_abc234de> K
 """)  # noqa: E501
 )
 
@@ -44,6 +44,10 @@ def test_every_finding_has_its_hint(parts: list[str], between: str) -> None:
         ("IP_ADDRESS", "login from 8.8.8.8"),
         ("MAC_ADDRESS", "aa:bb:cc:dd:ee:ff"),
         ("UK_NINO", "national Insurance number: AB 12 34 56 C"),
+        ("IT_FISCAL_CODE", "MRTMTT91D08F205J"),
+        ("NO_NATIONAL_ID", "151086 95088"),
+        ("PL_PESEL", "PeſeL: 44051401359"),
+        ("DE_SOCIAL_INSURANCE", "15 070649 C 103"),
         ("API_KEY", "AKIAABCDEFGHIJKLMNOP"),
         ("PERSON", "Her full name is Ada Lovelace"),
         ("ADDRESS", "12 N. Old Oak Street"),
