@@ -14,9 +14,11 @@ NANP = re.compile(
 )
 # ITU-T E.164: `+`, country code, at most 15 digits.
 INTERNATIONAL = re.compile(rf"(?<![\w+])\+[1-9](?:[ ().\-/]{{0,3}}\d){{6,14}}{EXTENSION}(?![\w])")
-# National formats with the trunk prefix 0 and at least two groups, 9 to 12 digits (ITU-T E.123).
+# National formats with the trunk prefix 0 and at least two groups, 9 to 12 digits (ITU-T E.123); 00 and a European
+# country code; Italian mobiles, which have no trunk prefix (347 123 4567, 347/1234567).
 TRUNK = re.compile(
-    rf"(?<![\w.+/$:-])(?<!\d,)(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}"
+    rf"(?<![\w.+/$:-])(?<!\d,)(?:\(0[1-9]\d{{0,4}}\)|0[1-9]\d{{0,4}}|00(?:35\d|[34]\d)(?:[ ]?\(0\))?(?:[ ./-]\d(?!\d))?"
+    rf"|3[2-9]\d(?=[ ./-]\d{{3}}[ .-]?\d{{4}}(?!\d)))(?:(?:[ ./-]{{1,2}}|[ ]-[ ])\d{{2,9}}){{1,4}}"
     rf"(?:-\d{{1,4}})?{EXTENSION}(?![\w/:-]|[.,]\d)"
 )
 LOOSE = re.compile(
@@ -31,16 +33,23 @@ DATE = re.compile(
 CUES = cue(
     "phone|phones|telephone|telefon|tel|cell|mobile|mobil|handy|cellphone|call|called|calling|dial|fax|whatsapp|contact|reach"
     "|reached|text|sms|desk|office|direct|teléfono|answering|messages?"
+    "|fon|telefonnummer|rufnummer|mobilnummer|handynummer|anrufen|erreichbar|rückruf|tél|téléphone|(?:mon|son) portable"
+    "|appelez(?:-moi)?|rappelez(?:-moi)?|joindre|tfno|móvil|llam(?:e|a|ar|adme|eme)|llám[ae]me|telefono|cellulare"
+    "|chiam(?:ami|atemi|are)|telefoon|telefoonnummer|mobiel|gsm|bereikbaar|telefone|telemóvel|ligue|tlf|mobilnr|telefonen"
+    "|ring(?:e|a)? (?:meg|mig|til|på)"
+    "|telefonu|komórk[aięo]|komórkowy|zadzwoń|dzwonić"
 )
 NEGATIVE = cue(
     "order|invoice|case|claim|reference|ref|ticket|tracking|confirmation|policy|serial|part|account|acct|loan|card|id|isbn|member|transaction|receipt|ssn"
+    "|bestell\\w*|rechnung\\w*|auftrag\\w*|kundennummer|commande|facture|pedido|factura|ordine|fattura|factuur|encomenda"
+    "|ordrenummer|faktura|zamówieni\\w*|konto"
 )
 CUES_AFTER = re.compile(r"^[ \t]?[-(,]?[ \t]?(?:office|fax|cell|mobile|home|work|phone|desk|\(?[mhwcof]\)(?!\w))")
 
 
 class PhoneRecognizer:
-    """Covered: US and Canadian numbers with separators, `+` international numbers, national numbers with leading 0;
-    other groups of 7 to 15 digits beside words such as `phone` or `call`.
+    """Covered: US and Canadian numbers with separators, `+` or 00 international numbers, national numbers with leading
+    0, Italian mobiles; other groups of 7 to 15 digits beside words such as `phone` or `call`.
 
     Not counted: numbers behind words such as `order` or `invoice`, dates, ten digits in one piece without a word.
     """
