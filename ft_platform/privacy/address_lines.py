@@ -27,7 +27,7 @@ GAPS = re.compile(GAP)
 IN_BRACKETS = re.compile(r"[ \t]*\([^()\n]{1,30}\)")
 UNITS = re.compile(rf"{GAP}{UNIT}")
 CODE = re.compile(rf"{GAP}(?:[A-Z]{{1,2}}-)?{POSTCODE}")
-CODE_IN_FRONT = re.compile(rf"[ \t]*,?[ \t]*\n?[ \t]*{POSTCODE}(?=[ ]+{CAP})")
+CODE_IN_FRONT = re.compile(rf"[ \t]*,?[ \t]*\n?[ \t]*(?:[A-Z]{{1,2}}-)?{POSTCODE}(?=[ ]+{CAP})")
 """A postal code right behind the street, with the city behind it: `Hauptstr. 5, 10115 Berlin`."""
 # Two or three capitals, or what a table leaves where there is none: `nan`; a number only between a comma and a postal
 # code.

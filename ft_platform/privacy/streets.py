@@ -19,9 +19,20 @@ WEAK_SUFFIX = (
 )
 UNIT = (
     r"(?:(?i:apt|apartment|suite|ste|unit|room|rm|flat|floor|bldg|building|lot|trailer)\b\.?\s?#?\s?(?:[A-Za-z]-?)?\d{1,5}[A-Za-z]?\b"
-    r"|(?i:apt|apartment|suite|unit)\b\.?\s?#?\s?[A-Z]\b|#\s?\d{1,5}[A-Za-z]?\b)"
+    r"|(?i:apt|apartment|suite|unit)\b\.?\s?#?\s?[A-Z]\b|#\s?\d{1,5}[A-Za-z]?\b"
+    # Floor and door: `2º B`, `3.º Esq.`, `1r 2a`; `3. tv`, `st. th.`; `2. OG`; `3 tr`, `lgh 1102`; `m. 12`; `r/c`.
+    r"|\d{1,2}\.?[º°oªa]\.?(?:[ ](?:[A-Z]|(?i:izq|izda|dcha|dta|esq|dto|drt|fte?))(?!\w)\.?)?(?!\w)"
+    r"|\d{1,2}[rnt][ ]\d{1,2}[aª]?(?!\w)|(?:\d{1,2}|st|kl)\.?,?[ ](?:tv|th|mf)(?!\w)\.?"
+    r"|\d{1,2}\.?[ ]?(?:OG|UG|Stock|Etage|Obergeschoss|sal|tr|étage)(?!\w)|\d{1,2}(?:er|e|ème)[ ]étage"
+    r"|(?:EG|r/c)(?!\w)|(?i:lgh|leil|whg|wohnung|lok|m|int|interno|scala|piano|piso|puerta|appt|bât|esc)(?!\w)\.?"
+    r"[ ]?[A-Z]?\d{1,4}[A-Z]?(?!\w))"
 )
 DIRECTION = r"(?:(?i:[NSEW]|NE|NW|SE|SW|North|South|East|West|Northeast|Northwest|Southeast|Southwest)\b\.?\s+)"
+HOUSE = (
+    r"\d{1,5}(?:[ \t]?[A-Za-z](?!\w|\.[ ]?\d))?(?:[-/](?:\d{1,4}[A-Za-z]?|[IVX]{1,4}|[A-Za-z]))?"
+    r"(?:[ ](?:bis|ter))?(?!\w)"
+)
+"""A number behind its street: `12a`, `12 B`, `21-23`, `12-3`, `123-II`, `10/5`, `12/B`, `12 bis`."""
 CAP = r"[^\W\d_a-zß-öø-ÿ][\w'’.-]{0,40}"
 NUMBER = r"(?<![\w$€£.,/:-])\d{1,6}[A-Za-z]?(?:[-/]\d{1,4}[A-Za-z]?)?"
 
@@ -34,28 +45,42 @@ US_STREET = re.compile(
 # The kind stands in front (Romance and Slavic languages); the number on either side.
 FRONT = (
     "rua|rue|calle|via|viale|vicolo|piazza|piazzale|piazzetta|corso|strada|contrada|avenida|avda|av|avenue|boulevard|chemin|impasse|allée|quai"
-    "|travessa|praça|praceta|estrada|carrer|paseo|plaza|camino|ronda|ul|ulica|aleja|osiedle|ulice|náměstí|trg|calea|jalan"
+    "|travessa|praça|praceta|estrada|carrer|paseo|plaza|camino|ronda|ul|ulica|aleja|osiedle|ulice|náměstí|trg|calea|jalan|aleje|bd|cours|esplanade|passeig|plaça|carretera|lungotevere"
+)
+# Everyday words and abbreviations: they count with a particle behind them, or as they are written here.
+FRONT_MORE = (
+    r"(?:place|route|largo|square|alameda)(?=[ ](?:de|du|des|della?|dell['’]|do|da|dos|d['’])(?!\w))"
+    r"|laan[ ]van(?:[ ]de[nr]?)?(?!\w)|(?<!et[ ])(?:al|pl|os)\.|v\.le|p\.zza|c\.so|c/"
 )
 PARTICLE = r"(?:de|da|do|du|des|dos|das|del|della|delle|dei|di|la|le|les|los|las|d['’]|l['’]|al|het|ter|ten)"
 FRONT_STREET = re.compile(
-    rf"(?:{NUMBER},?[ \t]+)?(?<![\w'’])(?i:{FRONT})\b\.?[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}{CAP}(?:[ \t]+(?:{PARTICLE}"
+    rf"(?:{NUMBER}(?:[ ](?:bis|ter|quater))?,?[ \t]+)?(?<![\w'’])(?i:(?:{FRONT})\b\.?|{FRONT_MORE})[ \t]+"
+    rf"(?:{PARTICLE}[ \t]*){{0,2}}{CAP}(?:[ \t]+(?:{PARTICLE}"
     rf"[ \t]*)*{CAP}){{0,4}}"
-    rf"(?P<after>,?[ \t]+\d{{1,5}}[A-Za-z]?(?!\w))?"
+    rf"(?P<after>(?!,[ \t]+\d{{4,5}}[ ]+{CAP}),?[ \t]+(?:n\.?[º°o]\.?[ ]?|nr\.?[ ])?{HOUSE})?"
 )
 FRONT_LOWER = re.compile(
     rf"{NUMBER},?[ \t]+(?i:rue|rua|calle|avenida|ulica|piazza|boulevard)[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}[^\W\d_]{{3,}}"
 )
-FRONT_HINTS = tuple(f"{w}{end}" for w in FRONT.split("|") for end in " .")
+FRONT_HINTS = (
+    *(f"{w}{end}" for w in FRONT.split("|") for end in " ."),
+    *alternatives("place d|route d|largo d|square d|alameda d|laan v| al. | pl. | os. |v.le|p.zza|c.so|c/ "),
+)
+FRONT_STARTS = ("al. ", "pl. ", "os. ")
 
 # The kind ends the word or follows it (Germanic, Nordic, Baltic, Finnic languages, Hungarian); the number follows.
 ENDINGS = """
 straße strasse straat str. weg platz allee gasse damm ufer ring chaussee laan plein gracht singel dijk vej vejen gade gaden gata gatan vägen veien
 vegen vei gate gaten stræde stræti straeti vænget bakken braut tie katu kuja polku tänav maantee utca vegur gränd iela
+kade steeg dreef burgwal torg torget plads pladsen plass plassen allé stigen
 """  # noqa: E501
 GLUED = tuple(ENDINGS.split())
-WORDS = "utca út útja u. tér tere körút tee rkp. straße strasse straat str. weg platz allee gate vej tänav"
+WORDS = (
+    "utca út útja u. tér tere körút tee rkp. straße strasse straat str. weg platz allee gate vej tänav"
+    " allé gade gata vägen väg veien vei plads plass torg plein gracht kade vía"
+)
 SEPARATE = frozenset(WORDS.split())
-WORD_NUMBER = re.compile(r"(?<!\w)([^\W\d_][\w'’-]{0,40}\.?)[ \t]+\d{1,4}(?:[ \t]?[a-zA-Z])?(?!\w)")
+WORD_NUMBER = re.compile(rf"(?<!\w)([^\W\d_][\w'’-]{{0,40}}\.?)[ \t]+(?!\d{{5}}){HOUSE}")
 """A word and a number: a street if the word ends like one. A pattern of all endings would take half the time of all
 recognizers."""
 IN_FRONT = re.compile(rf"(?:{NUMBER}[ \t]+)?(?:{CAP}[ \t]+){{0,3}}$")
@@ -68,8 +93,19 @@ BOX = re.compile(
 UNIT_ALONE = re.compile(r"\b(?i:apt|suite|ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?(?!\w)")
 
 POSTCODE = (
-    r"(?:\d{5}(?:-\d{3,4})?|\d{4}-\d{3}|\d{3}[ ]\d{2}|\d{4}|[A-Z]{1,2}\d[A-Z\d]?"
+    r"(?:\d{5}(?:-\d{3,4})?|\d{4}-\d{3}|\d{3}[ ]\d{2}|\d{2}-\d{3}|\d{4}[ ]?[A-Z]{2}(?!\w)|\d{4}|[A-Z]{1,2}\d[A-Z\d]?"
     r"[ ]?\d[A-Z]{2}|[A-CEGHJ-NPR-TVXY]\d[A-Z][ ]?\d[A-Z]\d)(?![\w-])"
+)
+BEFORE_TOWN = re.compile(
+    rf"\d{{1,3}}[A-Za-z]?(?:[-/]\d{{1,3}})?(?:,[ \t]*|,?[ \t]*\n)(?:[A-Z]{{1,2}}-)?"
+    rf"(?:\d{{5}}|\d{{4}}-\d{{3}}|\d{{3}}[ ]\d{{2}}|\d{{2}}-\d{{3}}|\d{{4}}[ ][A-Z]{{2}}|(?!19|20)\d{{4}})[ ]"
+    rf"(?P<town>{CAP})"
+)
+"""A house number, a postal code and a town: what is capitalized in front is a street, whatever it is called (`Am Markt
+3, 04109 Leipzig`)."""
+STREET_IN_FRONT = re.compile(
+    rf"(?<!\w)(?:A[mn][ ](?:der[ ])?|In[ ]der[ ])?"
+    rf"(?P<street>(?:{CAP}[ ](?:(?:{PARTICLE}|der|den|dem|van|von)[ ])*){{1,5}})$"
 )
 MILITARY_TAIL = re.compile(r"[\s,]+[FAD]PO[ ,]+A[AEP][ ,]+\d{5}(?:-\d{4})?", re.IGNORECASE)
 

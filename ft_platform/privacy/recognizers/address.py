@@ -17,9 +17,10 @@ AT = re.compile(r"(?:at|in|to|on|address|is|visit|from|near|of|:)\s+$")
 
 class AddressRecognizer:
     """Covered: US and British style (`12 Main St Apt 4, Springfield, IL 62701`); German, Nordic, Romance, Slavic,
-    Baltic and Hungarian street words with a number; unknown words between two numbers (`20789 Allika 46`); post boxes,
-    military addresses; `Apt. 12` with the street in front of it; street corners; capitalized words with a number behind
-    `address is`, `live at`; `ZIP code: 62701`.
+    Baltic and Hungarian street words with a number and what stands behind it (`12-3`, `10/5`, `2º B`, `3. tv`); any
+    capitalized words with a number, a postal code and a town (`Am Markt 3, 04109 Leipzig`); unknown words between two
+    numbers (`20789 Allika 46`); post boxes, military addresses; `Apt. 12` with the street in front of it; street
+    corners; capitalized words with a number behind `address is`, `live at`; `ZIP code: 62701`.
 
     Not covered: a street without a number, a city or a postal code alone.
     """
@@ -30,7 +31,15 @@ class AddressRecognizer:
         lowered = text.lower()
         spans = list(self._corners(text, lowered))
         if any(digit in text for digit in "0123456789"):
-            for find in (self._us, self._foreign, self._between_numbers, self._boxes, self._led, self._codes):
+            for find in (
+                self._us,
+                self._foreign,
+                self._between_numbers,
+                self._before_town,
+                self._boxes,
+                self._led,
+                self._codes,
+            ):
                 spans += find(text, lowered)
         return spans + list(self._other_streets(text, spans)) if spans and " and " in text else spans
 
@@ -49,7 +58,7 @@ class AddressRecognizer:
             yield Span(span.start, span.end, self.entity, 0.8 if supported else 0.4 if is_weak else 0.7, "address")
 
     def _foreign(self, text: str, lowered: str) -> Iterator[Span]:
-        if holds_any(lowered, streets.FRONT_HINTS):
+        if holds_any(lowered, streets.FRONT_HINTS) or lowered.startswith(streets.FRONT_STARTS):
             for match in streets.FRONT_STREET.finditer(text):
                 if match.group("after") or match.group()[0].isdigit():
                     yield self._span(text, match, 0.7)
@@ -101,6 +110,13 @@ class AddressRecognizer:
             unknown = all(looks_like_name(w.capitalize(), places=True) for w in match.group("name").split())
             if unknown and AT.search(before(text, match.start(), 12)):
                 yield self._span(text, match, 0.55)
+
+    def _before_town(self, text: str, lowered: str) -> Iterator[Span]:
+        for match in streets.BEFORE_TOWN.finditer(text):
+            front = streets.STREET_IN_FRONT.search(text, max(0, match.start() - 60), match.start())
+            if front and self._can_be_street(front["street"]) and self._can_be_street(match["town"]):
+                end = match.start("town") - 1
+                yield Span(*whole_address(text, front.start(), end, has_unit=True), self.entity, 0.7, "address")
 
     def _boxes(self, text: str, lowered: str) -> Iterator[Span]:
         for match in streets.BOX.finditer(text):
