@@ -43,10 +43,13 @@ US_STREET = re.compile(
 )
 
 # The kind stands in front (Romance and Slavic languages); the number on either side.
-FRONT = (
-    "rua|rue|calle|via|viale|vicolo|piazza|piazzale|piazzetta|corso|strada|contrada|avenida|avda|av|avenue|boulevard|chemin|impasse|allée|quai"
-    "|travessa|praça|praceta|estrada|carrer|paseo|plaza|camino|ronda|ul|ulica|aleja|osiedle|ulice|náměstí|trg|calea|jalan|aleje|bd|cours|esplanade|passeig|plaça|carretera|lungotevere"
+FRONT_COMMON = "rua|rue|calle|via|corso|av|avda|ul|bd|cours|trg|ronda"
+FRONT_RARE = (
+    "viale|vicolo|piazza|piazzale|piazzetta|strada|estrada|contrada|avenida|avenue|boulevard|chemin|impasse|allée|quai|travessa|praça"
+    "|praceta|carrer|paseo|plaza|camino|ulica|aleja|aleje|osiedle|ulice|náměstí|calea|jalan|esplanade|passeig|plaça|carretera"
+    "|lungotevere"
 )
+FRONT = f"{FRONT_COMMON}|{FRONT_RARE}"
 # Everyday words and abbreviations: they count with a particle behind them, or as they are written here.
 FRONT_MORE = (
     r"(?:place|route|largo|square|alameda)(?=[ ](?:de|du|des|della?|dell['’]|do|da|dos|d['’])(?!\w))"
@@ -63,9 +66,13 @@ FRONT_LOWER = re.compile(
     rf"{NUMBER},?[ \t]+(?i:rue|rua|calle|avenida|ulica|piazza|boulevard)[ \t]+(?:{PARTICLE}[ \t]*){{0,2}}[^\W\d_]{{3,}}"
 )
 FRONT_HINTS = (
-    *(f"{w}{end}" for w in FRONT.split("|") for end in " ."),
+    *(f"{w}{end}" for w in FRONT_COMMON.split("|") for end in " ."),
+    *alternatives(
+        FRONT_RARE.replace("piazza|piazzale|piazzetta", "piazz").replace("aleja|aleje", "alej").replace("|estrada", "")
+    ),
     *alternatives("place d|route d|largo d|square d|alameda d|laan v| al. | pl. | os. |v.le|p.zza|c.so|c/ "),
 )
+"""One of them stands in every text with such a street. Parts of English words need their end."""
 FRONT_STARTS = ("al. ", "pl. ", "os. ")
 
 # The kind ends the word or follows it (Germanic, Nordic, Baltic, Finnic languages, Hungarian); the number follows.
@@ -90,6 +97,7 @@ BOX = re.compile(
     r"|\bPSC\s+\d{1,4},?\s+Box\s+\d{1,5}|\bUnit\s+\d{1,5},?\s+Box\s+\d{1,5})"
     r"|\b(?:USN[SV]|USS|USCGC)\s+[^\W\d_][\w'’-]{0,40}(?=\s+[FAD]PO\b)"
 )
+BOX_HINTS = alternatives("box|post|usns|usnv|uss |uscgc")
 UNIT_ALONE = re.compile(r"\b(?i:apt|suite|ste)\b\.?\s?#?\s?\d{1,5}[A-Za-z]?(?!\w)")
 
 POSTCODE = (

@@ -119,8 +119,9 @@ class AddressRecognizer:
                 yield Span(*whole_address(text, front.start(), end, has_unit=True), self.entity, 0.7, "address")
 
     def _boxes(self, text: str, lowered: str) -> Iterator[Span]:
-        for match in streets.BOX.finditer(text):
-            yield self._span(text, match, 0.8, has_unit=True)
+        if holds_any(lowered, streets.BOX_HINTS):
+            for match in streets.BOX.finditer(text):
+                yield self._span(text, match, 0.8, has_unit=True)
         for match in streets.UNIT_ALONE.finditer(text):
             yield self._span(text, match, 0.6, has_unit=True)
 
