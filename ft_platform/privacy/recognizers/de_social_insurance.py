@@ -14,17 +14,17 @@ CUES = cue(
 )
 
 
-def social_insurance_is_valid(number: str) -> bool:
+def social_insurance_is_valid(compact: str) -> bool:
     """Area, day, month and year of birth, first letter of the name at birth (as 01 to 26), serial number, check digit:
     the digits of the products with 2 1 2 5 7 1 2 1 2 1 2 1 add up to it modulo ten.
 
     Source: section 147 SGB VI; VKVV (Verordnung über die Versicherungsnummer), section 2 and annex."""
-    day, month, year = (int(number[place : place + 2]) for place in (2, 4, 6))
-    digits = f"{number[:8]}{ord(number[8]) - ord('A') + 1:02d}{number[9:11]}"
+    day, month, year = (int(compact[place : place + 2]) for place in (2, 4, 6))
+    digits = f"{compact[:8]}{ord(compact[8]) - ord('A') + 1:02d}{compact[9:11]}"
     return (
-        int(number[:2]) in AREAS
+        int(compact[:2]) in AREAS
         and any(is_birthday(century + year, month, day) for century in (1900, 2000))
-        and weighted_sum(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), cross=True) % 10 == int(number[11])
+        and weighted_sum(digits, (2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1), cross=True) % 10 == int(compact[11])
     )
 
 

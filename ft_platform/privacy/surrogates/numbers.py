@@ -1,7 +1,7 @@
 """Numbers that look like an identity or account number and can be nobody's: each breaks a rule that every issued one
 keeps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from ft_platform.privacy.dates import read_date
@@ -79,7 +79,7 @@ def nl_bsn(draw: Draw, original: str) -> str | None:
     return with_digits(original, digits + draw.of([digit for digit in "0123456789" if int(digit) != right]))
 
 
-def _never_given(place: int, values: Sequence[str], lengths: Sequence[int]) -> Callable[[Draw, str], str | None]:
+def _never_given(place: int, values: tuple[str, ...] | str, lengths: list[int]) -> Callable[[Draw, str], str | None]:
     """Random digits and letters, with one of `values`, which no issued number has there, at `place`."""
 
     def made(draw: Draw, original: str) -> str | None:
