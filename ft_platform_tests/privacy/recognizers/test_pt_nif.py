@@ -6,6 +6,7 @@ from ft_platform_tests.privacy.examples import checks_of, found, found_with_anot
 FOUND = [
     ("NIF 123456789", "123456789", "beside its name"),
     ("o meu número de contribuinte é 232 013 969", "232 013 969", "in threes"),
+    ("NIF 200000080", "200000080", "the remainder asks for 10, which becomes 0"),
     ("N.I.F. 287024008", "287024008", "abbreviation with dots"),
     ("contribuinte n.º 451234561", "451234561", "not resident"),
 ]
