@@ -31,7 +31,6 @@ USED_BY_NAME = {
     "psycopg": "SQLAlchemy's driver of PostgreSQL",
     "gguf": "transformers reads .gguf files with it",
     "pandas": "Great Expectations and Fairlearn are given its frames",
-    "safetensors": "transformers and peft write weights with it",
     "scipy": "scikit-learn's sparse matrices",
     "s3fs": "fsspec loads it for s3://",
     "dagster-aws": "a Dagster instance may keep its compute logs on S3",

@@ -17,6 +17,7 @@ from ft_platform.privacy.closed_columns import ClosedRows, require_closed
 from ft_platform.privacy.column_identifiers import require_no_identifiers
 from ft_platform.privacy.entities import chosen_entities
 from ft_platform.privacy.k_anonymity import NOT_K_ANONYMOUS, KAnonymousRows, plan, quasi_identifiers
+from ft_platform.privacy.person_names import with_person_names
 from ft_platform.process.progress import report
 from ft_platform.records.rows import Rows
 from ft_platform.records.stage_results import StageStream, removed_table
@@ -119,8 +120,9 @@ def _anonymized(
 ) -> Iterator[pa.RecordBatch]:
     entities: Counter[str] = Counter()
     done = with_any = 0
+    named = with_person_names(SmallBatches(rows, BATCH_ROWS), work.engine, use_case, keys, findings)
     for batch in work.engine.map(
-        SmallBatches(rows, BATCH_ROWS),
+        named,
         partial(BatchAnonymizer, use_case, keys, originals=vault is not None, findings=findings),
     ):
         if vault:

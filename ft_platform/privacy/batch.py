@@ -13,12 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.keys.key_ring import KeyHandle
-from ft_platform.privacy.findings import RememberedFindings
+from ft_platform.privacy.findings import remembering_scanner
 from ft_platform.privacy.json_texts import ROLES as JSON_ROLES
 from ft_platform.privacy.json_texts import Replace, replace_in_json
 from ft_platform.privacy.operators import Operators
+from ft_platform.privacy.person_names import COLUMN as NAMES_OF_PERSON
 from ft_platform.privacy.pseudonyms import Pseudonyms
-from ft_platform.privacy.scan import Scanner
+from ft_platform.privacy.same_names import in_whole_record
 from ft_platform.privacy.spans import Span
 from ft_platform.records.columns import contents, contents_sha256, plain_array, user_texts, with_contents
 from ft_platform.records.schemas import anonymized_schema
@@ -52,7 +53,8 @@ class ReplacedText:
 
 
 class BatchAnonymizer:
-    """Anonymizes batches in `cleaned_schema`: the function that an engine runs (`engines.BatchFunction`).
+    """Anonymizes batches in `cleaned_schema` with the column `person_names.COLUMN`: the function that an engine runs
+    (`engines.BatchFunction`).
 
     Args:
         keys: opened in the process that does the work; the keys themselves are never handed on.
@@ -72,10 +74,7 @@ class BatchAnonymizer:
         opened = keys.open()
         self._schema = batch_schema(use_case, originals)
         self._columns = {f"feature_{name}": treatment for name, treatment in privacy.columns.items()}
-        scanner = Scanner(privacy)
-        self._scanner = (
-            RememberedFindings(findings, opened.derived("findings"), scanner, privacy) if findings else scanner
-        )
+        self._scanner = remembering_scanner(privacy, opened, findings)
         self._operators = Operators(privacy, opened)
         self._pseudonyms = Pseudonyms(opened, privacy.pseudonym_characters)
 
@@ -84,9 +83,8 @@ class BatchAnonymizer:
         lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
         persons = pc.coalesce(batch.column("subject_id"), batch.column("record_id")).to_pylist()
         roles = plain_array(messages).flatten().field("role").to_pylist()
-        replaced = self._replace(
-            contents(messages).to_pylist(), roles, [persons[row] for row in np.repeat(np.arange(len(lengths)), lengths)]
-        )
+        names = batch.column(NAMES_OF_PERSON.name).to_pylist()
+        replaced = self._replace(contents(messages).to_pylist(), roles, persons, lengths.tolist(), names)
         ends = np.cumsum(lengths)
         rows = [replaced[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
         pairs: list[dict[Pair, None]] = [dict.fromkeys(pair for text in row for pair in text.pairs) for row in rows]
@@ -117,16 +115,28 @@ class BatchAnonymizer:
             [made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema
         )
 
-    def _replace(self, texts: list[str | None], roles: list[str], persons: list[str]) -> list[ReplacedText]:
+    def _replace(
+        self,
+        texts: list[str | None],
+        roles: list[str],
+        persons: list[str],
+        lengths: list[int],
+        names: list[list[dict[str, str]]],
+    ) -> list[ReplacedText]:
+        """The texts of records one after the other, so many of each; `persons` and `names` are those of the records."""
         found = self._scanner.find([text or "" for text in texts])
-        return [
-            (
+        replaced: list[ReplacedText] = []
+        for person, count, known in zip(persons, lengths, names, strict=True):
+            own = slice(len(replaced), len(replaced) + count)
+            also = [(one["entity"], one["name"]) for one in known]
+            spans_of = in_whole_record([text or "" for text in texts[own]], found[own], also)
+            replaced += [
                 replace_spans(text, spans, self._operators, person, role in JSON_ROLES)
                 if text is not None
                 else ReplacedText(None, [], [])
-            )
-            for text, role, spans, person in zip(texts, roles, found, persons, strict=True)
-        ]
+                for text, role, spans in zip(texts[own], roles[own], spans_of, strict=True)
+            ]
+        return replaced
 
     def _pseudonymized(self, column: pa.Array, make, pairs: list[dict[Pair, None]]) -> pa.Array:
         made = []

@@ -13,6 +13,8 @@ from ft_platform.settings.privacy import RECOGNIZERS, Privacy, entity_names
 
 NER_ENTITIES = ("PERSON", "LOCATION", "ORGANIZATION")
 """What named-entity recognition finds besides the recognizers of these entities."""
+STRICT = ("NUMBER", "UNKNOWN_NAME")
+"""What `privacy.strictness: strict` looks for in addition."""
 
 
 class Recognizer(Protocol):
@@ -56,7 +58,8 @@ def default_entities() -> list[str]:
 
 
 def chosen_entities(privacy: Privacy) -> list[str]:
-    """The entities a use case looks for: those it names, or all of the default that it does not leave out; and its own.
+    """The entities a use case looks for: those it names, or all of the default that it does not leave out; what
+    `strict` adds; and its own.
 
     Raises:
         ConfigError: a name is not an entity, or an entity of its own has the name of another one.
@@ -69,7 +72,7 @@ def chosen_entities(privacy: Privacy) -> list[str]:
         )
     check_entities([*privacy.entities, *privacy.operators, *privacy.left_out], privacy.custom)
     shipped = set(privacy.entities) or {*default_entities()} - {*privacy.left_out}
-    return sorted({*shipped, *privacy.custom})
+    return sorted({*shipped, *privacy.custom, *(STRICT if privacy.strictness == "strict" else ())})
 
 
 def recognizers_of(privacy: Privacy) -> dict[str, Recognizer]:

@@ -37,7 +37,7 @@ SAME_AS = {
 }
 """Names of microsoft/presidio and presidio-research for entities that have another name here."""
 
-NOT_IDENTIFYING = frozenset({"ORGANIZATION", "TITLE", "PREFIX", "AGE", "NRP", "DATE", "DATE_TIME"})
+NOT_IDENTIFYING = frozenset({"ORGANIZATION", "OTHER_NAME", "TITLE", "PREFIX", "AGE", "NRP", "DATE", "DATE_TIME"})
 """Annotated types that alone point to no person. They count only where the settings name the entity; every other type
 counts, known or not."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import DataError
+from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.ner import identity
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
@@ -109,6 +110,12 @@ class RememberedFindings:
                 f"{self._file}: remembered findings cannot be read or written ({type(error).__name__})",
                 "Delete the file: it will be made again",
             ) from None
+
+
+def remembering_scanner(privacy: Privacy, keys: UseCaseKeys, folder: Path | None) -> "Scanner | RememberedFindings":
+    """The scanner of a use case, with a memory where there is a folder for it."""
+    scanner = Scanner(privacy)
+    return RememberedFindings(folder, keys.derived("findings"), scanner, privacy) if folder else scanner
 
 
 def _what_finds(scanner: Scanner, privacy: Privacy) -> str:

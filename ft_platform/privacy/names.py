@@ -4,6 +4,9 @@ import re
 from functools import cache, lru_cache
 from pathlib import Path
 
+UPPER = r"[^\W\d_a-zß-öø-ÿ]"
+CAPITALIZED = rf"{UPPER}(?:[^\W\d_]+(?:['’-][^\W\d_]+)*|['’][^\W\d_]+(?:-[^\W\d_]+)*)"
+"""A capitalized word of two letters or more: `Berg-Ohm`, `O'Neill`."""
 MASK = re.compile(r"XX|^[xX]{2,}$|^X$|xxx")
 """What a source has masked already, such as `XXXX`: never personal data, whatever stands around it."""
 
@@ -15,8 +18,8 @@ def word_set(text: str) -> frozenset[str]:
 
 OPENERS = word_set("""
 thank thanks dear hello hi hey ive im id ill dont cant thats whats isnt didnt wasnt theyre ok okay sincerely regards mr
-mrs ms miss dr prof frau herr señor señora monsieur madame jr sr ii iii iv inc llc corp ltd co dept dpt guten tag abend
-sehr geehrte geehrter damen bonjour bonsoir buenos buenas días tardes cordialement saludos
+mrs ms miss sir madam dr prof frau herr señor señora monsieur madame jr sr ii iii iv inc llc corp ltd co dept dpt
+guten tag abend sehr geehrte geehrter damen bonjour bonsoir buenos buenas días tardes cordialement saludos
 """)
 ABBREVIATIONS = word_set(
     "ssn dob iban bic mrn pin nino dni nie nif atm apr pmi fha hud irs usc cra cfpb id dl vin ein itin zip ach faq ceo"
@@ -49,6 +52,8 @@ america americans usa texas california florida ohio michigan jersey york marylan
 illinois massachusetts minnesota missouri tennessee alabama arkansas wisconsin utah iowa idaho hawaii alaska washington
 """)
 """Places that a person is not called; `Virginia`, `Georgia` and `Carolina` are not here."""
+NOT_PERSONAL = OPENERS | ABBREVIATIONS | NATIONS | CALENDAR | COMPANIES
+"""What is no name of a person or place when nothing else stands with it."""
 ORGANIZATION = re.compile(
     r"(?<!\w)(?:bank|inc|llc|ltd|limited|plc|gmbh|llp|consulting|technolog(?:y|ies)|research|international|foundation|institute|club|church|airlines?|corp|corporation|company|credit|financial|finance|lending|funding|mortgage|loans?|services?|servicing|insurance"
     r"|university|college|school|department|dept|bureau|agency|association|associates|group|partners|holdings|solutions|systems?|recovery|collections?"
@@ -100,9 +105,7 @@ def is_known_name(word: str) -> bool:
 @cache
 def not_names(places: bool) -> frozenset[str]:
     """All words that are not a name by themselves. With `places`, names of places are not among them."""
-    return (
-        common_words() | OPENERS | ABBREVIATIONS | NATIONS | CALENDAR | COMPANIES | (frozenset() if places else PLACES)
-    )
+    return common_words() | NOT_PERSONAL | (frozenset() if places else PLACES)
 
 
 CONTRACTION = re.compile(r"['’](?:s|m|ve|re|ll|d)$")
@@ -138,3 +141,8 @@ def name_words(words: list[str], places: bool = False) -> list[int]:
 
 def _is_short_capitals(word: str) -> bool:
     return len(word) <= 4 and word.isupper()
+
+
+def possessive(word: str) -> int:
+    """Characters of an ending `'s`."""
+    return 2 if word.endswith(("'s", "’s")) else 0

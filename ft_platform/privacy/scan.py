@@ -1,33 +1,30 @@
-"""Finds personal data in many texts: all recognizers, then named-entity recognition in batches."""
+"""Finds personal data in many texts: all recognizers, the built-in network, and another model where one is named."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ft_platform.privacy.casing import is_in_capitals, truecase, with_known_names
-from ft_platform.privacy.entities import NER_ENTITIES, recognizers_of
-from ft_platform.privacy.names import looks_like_name
+from ft_platform.privacy.casing import in_sentence_case
+from ft_platform.privacy.entities import NER_ENTITIES, all_recognizers, recognizers_of
 from ft_platform.privacy.ner import load_ner
+from ft_platform.privacy.ner.built_in import built_in
 from ft_platform.privacy.ner.gate import Piece, name_in, pieces_to_read
 from ft_platform.privacy.normalize import normalize
-from ft_platform.privacy.spans import Span, resolve
+from ft_platform.privacy.same_names import SameNames, names_in
+from ft_platform.privacy.spans import Span, outside_pseudonyms, resolve
 from ft_platform.settings.privacy import Privacy
 
-CASED = frozenset({"PERSON", "LOCATION", "ADDRESS", "ORGANIZATION"})
+CASED = frozenset({"PERSON", "LOCATION", "ADDRESS", "ORGANIZATION", "UNKNOWN_NAME"})
 """Entities that are told by their capitals: in a text in one case they are looked for in a copy with capitals."""
+
+READ_TOGETHER = ("PERSON", "LOCATION")
+"""Entities that the built-in network finds in one pass over all texts."""
 
 KNOWN_PIECES = 50_000
 """Sentences whose findings are remembered in a run: form letters repeat them."""
 
-MOST_NAMES = 500
-"""Names of one text that are looked for again, the longest first: the time grows with names times characters."""
-
-NAME_WORD = re.compile(r"[^\W\d_]{3,}")
 DIGITS = re.compile(r"\d(?:[^\w]{0,3}\d)*")
 """Digits in a row: one pass that says which recognizers of numbers can find anything."""
-
-PSEUDONYM = re.compile(r"<[A-Z][A-Z_]{1,40}(?:_[a-z2-7]{6,16})?>")
-"""What this platform writes in place of a finding. Nothing is looked for inside."""
 
 
 class Scanner:
@@ -44,10 +41,14 @@ class Scanner:
     def __init__(self, privacy: Privacy, gate: bool = True) -> None:
         found = recognizers_of(privacy)
         self.entities = list(found)
-        self._recognizers = [(recognizer, getattr(recognizer, "digits", 0)) for recognizer in found.values()]
+        self._recognizers = [(r, getattr(r, "digits", 0)) for entity, r in found.items() if entity not in READ_TOGETHER]
+        kept = [e for e, operator in privacy.operators.items() if operator == "keep" and e not in NER_ENTITIES]
+        self._kept = [all_recognizers()[entity] for entity in kept if entity in all_recognizers()]
         self._min_score = privacy.min_score
         self._places = "LOCATION" in self.entities
-        self._ner = load_ner(privacy.ner, privacy.ner_model) if any(e in self.entities for e in NER_ENTITIES) else None
+        names = not {*NER_ENTITIES}.isdisjoint(self.entities)
+        self._built_in = built_in() if names else None
+        self._ner = load_ner(privacy.ner, privacy.ner_model) if names else None
         self._gate = gate
         self._seen: dict[Piece, list[Span]] = {}
 
@@ -57,6 +58,9 @@ class Scanner:
         found = [
             self._patterns(view.text) + (self._patterns(view.as_digits) if view.as_digits else []) for view in read
         ]
+        if self._built_in:
+            for spans, names in zip(found, self._built_in.find([in_sentence_case(v.text) for v in read]), strict=True):
+                spans += [s for s in names if s.entity in self.entities]
         if self._ner:
             known = [[s for s in spans if s.score >= self._min_score] for spans in found]
             for spans, named in zip(found, self._named([view.text for view in read], known), strict=True):
@@ -68,7 +72,7 @@ class Scanner:
         self._seen = {}
 
     def _patterns(self, text: str) -> list[Span]:
-        cased = truecase(text) if is_in_capitals(text) else with_known_names(text) if text.islower() else text
+        cased = in_sentence_case(text)
         digits = max((sum(map(str.isdigit, run)) for run in DIGITS.findall(text)), default=0)
         return [
             s for r, least in self._recognizers if digits >= least for s in r.find(cased if r.entity in CASED else text)
@@ -76,12 +80,15 @@ class Scanner:
 
     def _final(self, text: str, spans: list[Span]) -> list[Span]:
         confident = [s for s in spans if s.score >= self._min_score]
-        if "PERSON" in self.entities:
-            confident += _same_names(text, [s for s in confident if s.entity == "PERSON"])
-        if "<" in text:
-            ours = [m.span() for m in PSEUDONYM.finditer(text)]
-            confident = [s for s in confident if not any(a < s.end and s.start < b for a, b in ours)]
-        return resolve(text, confident)
+        confident += SameNames(names_in([(text, confident)])).find(text)
+        kept = [s for r in self._kept for s in r.find(text) if s.score >= self._min_score]
+        if kept:  # an address for mail that stays is not taken apart for the name in it
+            confident = [
+                s
+                for s in confident
+                if s.entity not in NER_ENTITIES or not any(k.start < s.end and s.start < k.end for k in kept)
+            ]
+        return resolve(text, outside_pseudonyms(text, confident))
 
     def _named(self, texts: Sequence[str], known: Sequence[Sequence[Span]]) -> Iterator[list[Span]]:
         pieces = [
@@ -109,21 +116,3 @@ class Scanner:
             return span
         part = name_in(piece, span.start, span.end, places=span.entity == "LOCATION")
         return replace(span, start=part[0], end=part[1]) if part else None
-
-
-def _same_names(text: str, persons: list[Span]) -> Iterator[Span]:
-    """Other places where a name that was found, or one word of it, stands in the same text: `Mr Reed` after `Ann
-    Reed`."""
-    found = {name for name in (text[s.start : s.end] for s in persons) if any(c.isupper() for c in name)}
-    words = {w for name in found if " " in name for w in NAME_WORD.findall(name) if looks_like_name(w)}
-    for name in sorted(found | words, key=lambda name: (-len(name), name))[:MOST_NAMES]:
-        start = text.find(name)
-        while start >= 0:
-            end = start + len(name)
-            if not (_is_word(text[start - 1 : start]) or _is_word(text[end : end + 1])):
-                yield Span(start, end, "PERSON", 0.6, "same_name")
-            start = text.find(name, end)
-
-
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"

@@ -1,8 +1,12 @@
 """What a recognizer finds, and how findings that overlap become a list that does not."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
+
+PSEUDONYM = re.compile(r"<[A-Z][A-Z_]{1,40}(?:_[a-z2-7]{6,16})?>")
+"""What this platform writes in place of a finding. Nothing is looked for inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +81,11 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     while start < end and not text[end - 1].isalnum():
         end -= 1
     return start, end
+
+
+def outside_pseudonyms(text: str, spans: list[Span]) -> list[Span]:
+    """Without findings inside of what this platform has written."""
+    if "<" not in text:
+        return spans
+    ours = [m.span() for m in PSEUDONYM.finditer(text)]
+    return [s for s in spans if not any(a < s.end and s.start < b for a, b in ours)]

@@ -98,10 +98,10 @@ class Privacy(Section):
         ),
     )
     ner: NerName = Field(
-        default="spacy",
+        default="none",
         description=(
-            "Named-entity recognition for persons and places in free text: a `spacy` pipeline, a token classification"
-            " model (`transformers`), or a `gliner` model. `none`: patterns and context only."
+            "Another model for names in free text, beside the built-in one: a `spacy` pipeline, a token classification"
+            " model (`transformers`), or a `gliner` model. It may find a few more and takes several times as long."
         ),
     )
     ner_model: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
@@ -110,6 +110,14 @@ class Privacy(Section):
             "Model of the engine: a folder (absolute path), a Hugging Face id `org/name@commit`, or for `spacy` an"
             " installed package. Required for `transformers` and `gliner`. Default for `spacy`: the small English"
             " model."
+        ),
+    )
+    strictness: Literal["balanced", "strict"] = Field(
+        default="balanced",
+        description=(
+            "`strict` also replaces every capitalized word that is no everyday English word (UNKNOWN_NAME) and every"
+            " number of three digits or more that is no year or amount (NUMBER). Texts lose product names and"
+            " references with it."
         ),
     )
     min_score: float = Field(

@@ -12,7 +12,7 @@ ORDINARY = [
     ("XXXX XXXX called me 5 times on XX/XX/XXXX.", "masked names"),
     ("Invoice of $1,234.56 dated 2020-03-15, due 03/31/2020.", "amounts and dates"),
 ]
-"""Nothing personal, for all recognizers but that of dates."""
+"""Nothing personal, for all recognizers but those of dates and numbers."""
 
 
 def found(recognizer: Recognizer, text: str, min_score: float = 0.5) -> list[str]:
@@ -26,7 +26,7 @@ def checks_of(
 ) -> tuple[Callable[..., None], Callable[..., None]]:
     """Two tests: `texts` are (text, the piece that is found, reason); in `ordinary`, (text, reason), and in `ORDINARY`
     nothing is found."""
-    ordinary = ordinary + (ORDINARY[:2] if recognizer.entity == "DATE" else ORDINARY)
+    ordinary = ordinary + (ORDINARY[:2] if recognizer.entity in ("DATE", "NUMBER") else ORDINARY)
 
     @pytest.mark.parametrize(("text", "expected", "why"), texts, ids=[why for *_, why in texts])
     def finds(text: str, expected: str, why: str) -> None:

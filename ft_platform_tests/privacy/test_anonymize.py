@@ -10,6 +10,8 @@ from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import ConfigError, DataError, KeyMissing
 from ft_platform.lake.stage_table import Work
 from ft_platform.privacy.anonymize import BATCH_ROWS, anonymize
+from ft_platform.privacy.ner.built_in import BuiltInNer
+from ft_platform.privacy.spans import Span
 from ft_platform.process.progress import Update, listening
 from ft_platform.records.columns import contents_sha256
 from ft_platform.records.rows import TableRows
@@ -68,6 +70,32 @@ def test_a_persons_name_is_replaced_everywhere_in_a_text_once_it_was_found() -> 
     text = "My name is Mirela Okonjo. Later they asked for Okonjo again, and Mirela answered."
     (result,) = texts_of(anonymized(use_case(), cleaned(use_case(), [text])).kept)
     assert "Okonjo" not in result and "Mirela" not in result
+
+
+@pytest.fixture
+def _only_whole_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network finds `Mirela Okonjo`, and nothing else."""
+
+    def find(self: BuiltInNer, texts: list[str]) -> list[list[Span]]:
+        places = [text.find("Mirela Okonjo") for text in texts]
+        return [[Span(start, start + 13, "PERSON", 0.9, "built_in")] if start >= 0 else [] for start in places]
+
+    monkeypatch.setattr(BuiltInNer, "find", find)
+
+
+@pytest.mark.usefixtures("_only_whole_names")
+def test_a_name_is_found_in_the_other_records_of_the_person_only() -> None:
+    texts = ["My name is Mirela Okonjo.", "they lost the file of okonyo", "they lost the file of okonyo"]
+    records = cleaned(use_case(), texts, subject_id=["c-1", "c-1", "c-2"])
+    _, same, other = texts_of(anonymized(use_case(), records).kept)
+    assert same.startswith("they lost the file of <PERSON_") and other == texts[2]
+
+
+@pytest.mark.usefixtures("_only_whole_names")
+def test_names_of_a_person_are_known_in_every_batch() -> None:
+    texts = ["My name is Mirela Okonjo.", *[f"{CLEAN} {number}" for number in range(BATCH_ROWS)], "the file of okonyo"]
+    records = cleaned(use_case(), texts, subject_id=["c-1", *[None] * BATCH_ROWS, "c-1"])
+    assert texts_of(anonymized(use_case(), records).kept)[-1].startswith("the file of <PERSON_")
 
 
 def test_subjects_get_consistent_pseudonyms_and_null_stays_null() -> None:

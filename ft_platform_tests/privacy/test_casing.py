@@ -2,7 +2,7 @@
 
 import pytest
 
-from ft_platform.privacy.casing import is_in_capitals, truecase, with_known_names
+from ft_platform.privacy.casing import in_sentence_case, is_in_capitals, truecase
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,10 @@ def test_everyday_words_become_small_and_all_others_get_a_capital() -> None:
     )
 
 
-def test_in_lower_case_only_known_names_get_a_capital() -> None:
+def test_only_texts_in_one_case_are_changed() -> None:
     assert (
-        with_known_names("i recieved a call from teresa in bratislava") == "i recieved a call from Teresa in Bratislava"
+        in_sentence_case("ASK HAROLD NOW PLEASE")
+        == in_sentence_case("ask harold now please")
+        == "ask Harold now please"
     )
+    assert in_sentence_case("Ask harold now") == "Ask harold now"

@@ -46,7 +46,7 @@ EXPECTED = {
     *("PT_NIF", "SE_PERSONAL_NUMBER"),
     *("UK_NINO", "URL", "URL_CREDENTIALS", "USER_NAME", "US_SSN"),
 }
-OPTIONAL = {"AGE", "DATE", "ORGANIZATION"}
+OPTIONAL = {"AGE", "DATE", "NUMBER", "ORGANIZATION", "UNKNOWN_NAME"}
 
 
 def privacy(**settings: object) -> Privacy:
@@ -61,6 +61,11 @@ def test_empty_entities_mean_all_but_those_that_identify_nobody_alone() -> None:
     assert set(chosen_entities(privacy())) == EXPECTED
     assert set(entity_names()) == EXPECTED | OPTIONAL
     assert chosen_entities(privacy(entities=["ORGANIZATION", "EMAIL"])) == ["EMAIL", "ORGANIZATION"]
+
+
+def test_strict_looks_for_unknown_names_and_numbers_whatever_entities_are_named() -> None:
+    assert set(chosen_entities(privacy(strictness="strict"))) == EXPECTED | {"NUMBER", "UNKNOWN_NAME"}
+    assert chosen_entities(privacy(strictness="strict", entities=["EMAIL"])) == ["EMAIL", "NUMBER", "UNKNOWN_NAME"]
 
 
 def test_all_wrong_names_are_reported_at_once_with_the_closest_right_one() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.pseudonyms import KNOWN, Pseudonyms
-from ft_platform.privacy.scan import PSEUDONYM
+from ft_platform.privacy.spans import PSEUDONYM
 
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 

@@ -77,10 +77,12 @@ def test_the_gate_loses_no_finding() -> None:
         assert protected(gated) == protected(all_read)
 
 
-def test_what_recognizers_have_found_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_model_reads_what_the_network_has_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     found, read = scanner(), []
     monkeypatch.setattr(found, "_ner", Recorder(read))
     found.find(["Dear Mr. Harold Whitcombe, thank you.", "Yesterday Harold Whitcombe refused."])
+    assert read == []
+    monkeypatch.setattr(found, "_built_in", Recorder([]))
     found.find(["Nobody Zorblax came."])
     assert read == ["Nobody Zorblax came."]
 
@@ -126,12 +128,19 @@ def test_a_recognizer_of_numbers_says_rightly_how_many_digits_it_needs(entity: s
         ], text
 
 
-def test_repeated_sentences_give_the_same_findings_in_every_text() -> None:
-    text = "Yesterday Harold Whitcombe refused. "
-    found = scanner()
-    first = found.find([text])
-    assert found.find([text, "x " + text])[0] == first[0]
-    assert found.find([text * 2])[0] == [*first[0], *[s.moved(len(text)) for s in first[0]]]
+def test_a_text_has_the_same_findings_whatever_is_read_with_it() -> None:
+    texts = [f"Yesterday Harold Whitcombe refused {number} times." for number in range(40)]
+    together = scanner().find(texts)
+    assert together == [scanner().find([text])[0] for text in texts]
+
+
+def test_strict_replaces_unknown_words_and_numbers() -> None:
+    text = "Zorblax closed ticket 44-1171 on Monday."
+    assert pieces(scanner(ner="none", entities=["EMAIL"]), text) == []
+    assert pieces(scanner(entities=["EMAIL"], strictness="strict"), text) == [
+        ("UNKNOWN_NAME", "Zorblax"),
+        ("NUMBER", "44-1171"),
+    ]
 
 
 def test_a_long_text_without_a_full_stop_is_read_in_pieces() -> None:

@@ -1,6 +1,7 @@
-"""Named-entity recognition: names of persons, places and organizations in free text. One file per engine, chosen by
-`privacy.ner`."""
+"""Named-entity recognition: names of persons, places and organizations in free text. `built_in` is always on; one file
+per engine beside it, chosen by `privacy.ner`."""
 
+import hashlib
 import importlib
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +14,8 @@ from ft_platform.process.code_hash import files_hash
 from ft_platform.settings.privacy import Privacy
 
 NONE = "none"
+WEIGHTS = Path(__file__).parent / "built_in" / "names.safetensors"
+"""Of the built-in network."""
 
 
 class Ner(Protocol):
@@ -37,18 +40,17 @@ def load_ner(name: str, model: str | None = None) -> Ner | None:
 
 @cache
 def _identity(name: str, model: str | None) -> str:
-    if name == NONE:
-        return NONE
-    packages: list[str] = [*importlib.import_module(f"{__name__}.{name}").PACKAGES]
-    parts = [f"{package} {_version(package)}" for package in packages]
+    weights = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:12]
+    packages: list[str] = [] if name == NONE else [*importlib.import_module(f"{__name__}.{name}").PACKAGES]
+    parts = [f"built-in {weights}", *(f"{package} {_version(package)}" for package in packages)]
     if model:
         parts.append(f"{model} {files_hash(Path(model)) if Path(model).is_dir() else _version(model)}")
     return ", ".join(parts)
 
 
 def identity(privacy: Privacy) -> str:
-    """Engine and model with their versions, and of a model in a folder a hash of its files: with another identity texts
-    are read again."""
+    """The built-in network by the hash of its weights, the engine beside it with its version, and of a model in a
+    folder a hash of its files: with another identity texts are read again."""
     return _identity(privacy.ner, privacy.ner_model)
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ft_platform.privacy.casing import is_in_capitals, truecase
-from ft_platform.privacy.name_runs import possessive
-from ft_platform.privacy.names import MASK, ORGANIZATION, is_known_name, name_words
+from ft_platform.privacy.names import MASK, ORGANIZATION, is_known_name, name_words, possessive
 from ft_platform.privacy.spans import Span
 
 MAX_CHARACTERS = 1500

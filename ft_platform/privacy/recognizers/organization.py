@@ -2,7 +2,7 @@
 
 import re
 
-from ft_platform.privacy.name_runs import UPPER
+from ft_platform.privacy.names import UPPER
 from ft_platform.privacy.spans import Span
 
 WORD = rf"(?:{UPPER}[\w&'’.-]{{0,40}}|&|and|of|the|de)"
@@ -16,10 +16,10 @@ NAMED = re.compile(rf"(?<![\w.])({UPPER}[\w&'’.-]{{0,40}}(?:,?[ ]{WORD}){{0,4}
 
 
 class OrganizationRecognizer:
-    """Covered: capitalized words in front of a legal form or a kind (`Acme Inc`, `Bank`, `University`); with `ner:
-    spacy` what the model calls an organization. Looked for only where `privacy.entities` names ORGANIZATION.
+    """Covered: capitalized words in front of a legal form or a kind (`Acme Inc`, `Bank`, `University`), and what the
+    built-in network calls an organization. Looked for only where `privacy.entities` names ORGANIZATION.
 
-    Not covered: names without such a word where `ner` is `none`.
+    Not covered: brands and products.
     """
 
     entity = "ORGANIZATION"

@@ -9,7 +9,7 @@ FOUND = [
     ("She left Ettelgem, OH again", "Ettelgem", "unknown name in front of the code of a US state"),
     ("He was born in Trinidad and Tobago", "Trinidad and Tobago", "name with a word in lower case"),
     ("the Kingdom of the Netherlands", "Kingdom of the Netherlands", "formal name"),
-    ("to support Zonability in Bjert 6091 in its mission", "Bjert 6091", "postal code behind the place"),
+    ("to support the school in Bjert 6091 in its mission", "Bjert", "unknown name in front of a number"),
     ("I live in Mobile now", "Mobile", "city that is an everyday word"),
     ("Where: UPTON SCUDAMORE Country Club", "UPTON SCUDAMORE", "form field, in front of a kind of organization"),
     ("I moved to Bratislava last year", "Bratislava", "city"),

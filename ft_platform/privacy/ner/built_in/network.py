@@ -1,0 +1,149 @@
+"""The network at work: 8-bit weights and whole numbers in every product, so that equal words get equal tags bit for
+bit, whatever else is read with them."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ft_platform.privacy.ner.built_in.words import flags, hashes
+
+TAGS = ("O", "PERSON", "LOCATION", "ORGANIZATION", "OTHER_NAME")
+WIDTH = 128
+STRIDES = (1, 1, 2, 4, 1)
+"""How far away the two neighbours are that each layer looks at."""
+GAP = max(STRIDES)
+"""Empty rows between two texts: no layer sees across them."""
+REACH = sum(STRIDES)
+"""Words on each side that can change a tag."""
+BLOCK = 512
+"""Tokens that are computed at once: what they need fits into the cache of a core."""
+KNOWN_WORDS = 20_000
+"""Words whose embeddings are remembered, 10 MB."""
+EPSILON = np.float32(1e-5)
+TABLES = ("word", "word", "prefix", "suffix", "suffix", "shape")
+"""The table that each number of `words.hashes` is a row of."""
+
+
+class Network:
+    """Embeddings of words, then gated convolutions over their neighbours (Strubell et al. 2017, arXiv:1702.02098).
+
+    A sum of 128 products of 8-bit numbers stays below 2^24, so it is exact in float32 in whatever order it is made.
+
+    Args:
+        weights: int8 and their scales, as `quantized` makes them and the file of weights holds them.
+    """
+
+    def __init__(self, weights: dict[str, np.ndarray]) -> None:
+        # int8 tables stay so; products need float32.
+        self._held = {
+            name: array if name.split(".")[0] in TABLES else array.astype(np.float32) for name, array in weights.items()
+        }
+        self._forget()
+
+    def tags(self, texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """Probabilities (tokens, tags) for the tokens of each text, float32."""
+        if not texts:
+            return []
+        sequence: list[str | None] = [None] * GAP
+        starts = []
+        for words in texts:
+            starts.append(len(sequence))
+            sequence += [*words, *[None] * GAP]
+        shares = np.concatenate(list(self._blocks(sequence)))
+        return [shares[start : start + len(words)] for start, words in zip(starts, texts, strict=True)]
+
+    def _blocks(self, sequence: Sequence[str | None]) -> Iterator[np.ndarray]:
+        for start in range(0, len(sequence), BLOCK):
+            first, end = max(0, start - REACH), min(len(sequence), start + BLOCK)
+            yield self._shares(sequence[first : end + REACH])[start - first : end - first]
+
+    def _shares(self, words: Sequence[str | None]) -> np.ndarray:
+        x = self._embedded(words)
+        there = np.array([[word is not None] for word in words], np.float32)
+        for number, stride in enumerate(STRIDES):
+            self._layer(x, there, f"layers.{number}", f"norms.{number}", stride)
+        logits = self._product(self._normed(x, "last"), "out") + self._held["out.bias"]
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        return powers / powers.sum(-1, keepdims=True)
+
+    def _layer(self, x: np.ndarray, there: np.ndarray, name: str, norm: str, stride: int) -> None:
+        """Adds to `x` what a layer makes of each word and of its two neighbours."""
+        z = self._product(self._normed(x, norm) * there, name)
+        left, own, right = z[:, : 2 * WIDTH], z[:, 2 * WIDTH : 4 * WIDTH], z[:, 4 * WIDTH :]
+        own[stride:] += left[:-stride]
+        own[:-stride] += right[stride:]
+        own += self._held[f"{name}.bias"]
+        gate = own[:, WIDTH:]
+        gate /= 6
+        gate += 0.5
+        np.clip(gate, 0, 1, out=gate)
+        gate *= own[:, :WIDTH]
+        gate *= there
+        x += gate
+
+    def _product(self, x: np.ndarray, name: str) -> np.ndarray:
+        """`x @ weight`, both in 8 bits: `x` with a scale for each row, the weight with one for each output."""
+        scale = np.maximum(np.abs(x).max(-1, keepdims=True), EPSILON)
+        scale /= 127
+        z = np.rint(x / scale) @ self._held[name]
+        z *= scale
+        z *= self._held[f"{name}.scale"]
+        return z
+
+    def _normed(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Layer normalization."""
+        centred = x - x.mean(-1, keepdims=True)
+        centred /= np.sqrt((centred * centred).mean(-1, keepdims=True) + EPSILON)
+        centred *= self._held[f"{name}.weight"]
+        centred += self._held[f"{name}.bias"]
+        return centred
+
+    def _embedded(self, words: Sequence[str | None]) -> np.ndarray:
+        """What goes into the first layer (words, `WIDTH`); nothing in a gap."""
+        if len(self._numbers) + len(words) > KNOWN_WORDS:
+            self._forget()
+        for word in words:
+            if word is not None and word not in self._numbers:
+                self._rows[len(self._numbers)] = self._of_word(word)
+                self._numbers[word] = len(self._numbers)
+        return self._rows[[self._numbers[word] for word in words]]
+
+    def _forget(self) -> None:
+        self._numbers: dict[str | None, int] = {None: 0}
+        self._rows = np.zeros((KNOWN_WORDS, WIDTH), np.float32)
+
+    def _of_word(self, word: str) -> np.ndarray:
+        rows = [self._row(table, row) for table, row in zip(TABLES, hashes(word), strict=True)]
+        x = np.concatenate([rows[0] + rows[1], rows[2], rows[3] + rows[4], rows[5], np.array(flags(word), np.float32)])
+        # Always one row alone, so its sums have one order.
+        mixed = np.maximum(x @ self._held["mix"] + self._held["mix.bias"], 0)
+        return self._normed(mixed[None], "first")[0]
+
+    def _row(self, table: str, row: int) -> np.ndarray:
+        return self._held[table][row].astype(np.float32) * self._held[f"{table}.scale"][row].astype(np.float32)
+
+
+def quantized(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights of `benchmarks.name_tagger.network.Tagger` in the form that `Network` reads: int8, with a scale for
+    each row of a table and each output of a product."""
+    made: dict[str, np.ndarray] = {}
+    for table in dict.fromkeys(TABLES):
+        made[table], scale = _in_8_bits(weights[f"{table}.weight"], -1)
+        made[f"{table}.scale"] = scale[:, 0].astype(np.float16)
+    made["mix"] = weights["mix.weight"].T.astype(np.float16)
+    # (out, in, 3) -> (in, 3 * out): one product for a word and its two neighbours.
+    products = {"out": weights["out.weight"].T} | {
+        f"layers.{n}": weights[f"layers.{n}.weight"].transpose(1, 2, 0).reshape(WIDTH, -1) for n in range(len(STRIDES))
+    }
+    for name, weight in products.items():
+        made[name], scale = _in_8_bits(weight, 0)
+        made[f"{name}.scale"] = scale[0].astype(np.float32)
+    for name, weight in weights.items():
+        if name.endswith(".bias") or name.startswith(("first.", "norms.", "last.")):
+            made[name] = weight.astype(np.float32)
+    return {name: np.ascontiguousarray(array) for name, array in made.items()}
+
+
+def _in_8_bits(weight: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    scale = np.maximum(np.abs(weight).max(axis, keepdims=True), EPSILON) / 127
+    return np.rint(weight / scale).astype(np.int8), scale
