@@ -7,7 +7,7 @@ they left out texts that they were to annotate.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,12 +17,19 @@ from ft_platform.lake.store import Lake
 from ft_platform.privacy.annotation_sample import sample_place
 from ft_platform.privacy.evaluation import GoldText, NotAnnotated, gold_in, read_gold
 from ft_platform.privacy.strata import NOTHING, Strata, entities_of
+from ft_platform.profiling.languages import UNDETERMINED, is_installed, languages
+from ft_platform.records.columns import user_texts
 from ft_platform.records.rows import Rows
 from ft_platform.use_case.named import NamedUseCase
 
 LEAST_TEXTS = 20
 """Annotated texts with an entity below which its recall is not told: even a recall of 1 has an interval from 0.84 on
 (Wilson 1927)."""
+
+LANGUAGE_RECORDS = 5_000
+"""Records whose language is told, a second of work."""
+LEAST_LANGUAGE_SHARE = 0.05
+"""Share of the records from which a language counts; short texts are taken for other languages now and then."""
 
 Basis = Literal["own_records", "generated_records", "other_texts"]
 
@@ -38,6 +45,7 @@ class Annotated:
         why_not: where they say nothing about the source, why.
         gaps: what they cannot show although they are of the source, as clauses.
         unseen: entity that was found in the records -> what they lack of it, as a clause.
+        languages: of each text, where the records are in several; empty: they are in one, or nobody can tell.
     """
 
     texts: Sequence[GoldText]
@@ -46,6 +54,7 @@ class Annotated:
     why_not: str = ""
     gaps: tuple[str, ...] = ()
     unseen: Mapping[str, str] | None = None
+    languages: tuple[str, ...] = ()
 
 
 def annotated_texts(
@@ -135,13 +144,44 @@ def among_records(gold: Sequence[GoldText], cleaned: Rows, anonymized: Rows) -> 
         for entity, count in sorted(strata.with_entity.items())
         if seen[entity] < min(LEAST_TEXTS, count)
     }
+    shares = record_languages(cleaned)
+    of_texts = tuple(languages(one.text for one in texts)) if len(shares) > 1 else ()
     return Annotated(
         texts,
         "own_records",
         f"{len(texts):,} annotated texts of this source",
-        gaps=_gaps(drawn[NOTHING], strata.sizes[NOTHING]),
+        gaps=(*_gaps(drawn[NOTHING], strata.sizes[NOTHING]), *_languages_without(shares, of_texts)),
         unseen=unseen,
+        languages=of_texts,
     )
+
+
+def record_languages(cleaned: Rows) -> dict[str, float]:
+    """Language -> its share of (at most `LANGUAGE_RECORDS`) records, of those with a share that counts; nothing where
+    py3langid is not installed."""
+    if not is_installed():
+        return {}
+    step = max(1, cleaned.num_rows // LANGUAGE_RECORDS)
+    drawn, place = [], 0
+    for batch in cleaned.batches(["messages"]):
+        drawn += user_texts(batch.column("messages"))[-place % step :: step]
+        place += batch.num_rows
+    found = Counter(languages(drawn))
+    return {
+        language: count / len(drawn)
+        for language, count in found.most_common()
+        if language != UNDETERMINED and count >= LEAST_LANGUAGE_SHARE * len(drawn)
+    }
+
+
+def _languages_without(shares: Mapping[str, float], of_texts: Sequence[str]) -> Iterator[str]:
+    """What is not annotated in a language, as clauses."""
+    for language, share in shares.items():
+        if len(shares) > 1 and (there := of_texts.count(language)) < LEAST_TEXTS:
+            yield (
+                f"{share:.0%} of the records are in {language} (ISO 639), and {there} of the annotated texts"
+                f" ({LEAST_TEXTS} are needed)"
+            )
 
 
 def _gaps(annotated: int, records: int) -> tuple[str, ...]:

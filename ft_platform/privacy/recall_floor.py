@@ -30,10 +30,10 @@ def recall_on(use_case: NamedUseCase, annotated: Annotated) -> dict[str, Any]:
 
     Returns:
         `{"passed", "status", "says", "basis", "recall", "min_recall", "precision", "f2", "texts", "entities": {name:
-        {"recall", "low", "high", "spans", "texts", "status"}}, "left_out": {entity: reason}, "not_looked_for": {entity:
-        spans}}`, the worst entity first. `says` is the sentence for every report. `passed` is False where too little is
-        found, or an entity is left out without a reason; where the texts say nothing about the source it is True, and
-        the release rule `recall` refuses.
+        {"recall", "low", "high", "spans", "texts", "status"}}, "languages": {language: the same}, "left_out": {entity:
+        reason}, "not_looked_for": {entity: spans}}`, the worst entity first. `says` is the sentence for every report.
+        `passed` is False where too little is found, or an entity is left out without a reason; where the texts say
+        nothing about the source it is True, and the release rule `recall` refuses.
 
     Raises:
         DataError: nothing that counts is annotated, in texts that are not of this source.
@@ -45,21 +45,39 @@ def recall_on(use_case: NamedUseCase, annotated: Annotated) -> dict[str, Any]:
     nothing = annotated.basis == "own_records" and not any(one.spans for one in texts)
     scores = Scores(None, None, None, texts=len(texts)) if nothing else evaluate(texts, scanner)
     entities = {name: {**one, "status": _status_of(one, floor)} for name, one in scores.entities.items()}
+    spoken = {} if nothing else _by_language(texts, annotated.languages, scanner, floor)
+    judged = {**entities, **{f"all in {language}": one for language, one in spoken.items()}}
     out = left_out(privacy)
-    status = _status(annotated, scores, entities, floor, nothing=nothing)
+    status = _status(annotated, scores, judged, floor, nothing=nothing)
     unexplained = [entity for entity, reason in out.items() if not reason]
     return {
         "passed": status != BELOW and not unexplained,
         "status": status,
-        "says": " ".join(_said(status, annotated, scores, entities, floor, out)),
+        "says": " ".join(_said(status, annotated, scores, judged, floor, out)),
         "basis": annotated.basis,
         "min_recall": floor,
         **scores.as_json(),
         "entities": entities,
+        "languages": spoken,
         "texts": scores.texts,
         "left_out": out,
         "not_looked_for": dict(sorted(ignored.items())),
     }
+
+
+def _by_language(
+    texts: Sequence[GoldText], languages: Sequence[str], scanner: Scanner, floor: float
+) -> dict[str, dict[str, Any]]:
+    """Recall of all entities together in each language with enough texts; nothing where all are in one language."""
+    uncounted = NOT_IDENTIFYING - {*scanner.entities}
+    spoken = [
+        replace(one, spans=tuple((start, end, language) for start, end, kind in one.spans if kind not in uncounted))
+        for one, language in zip(texts, languages, strict=False)
+        if languages.count(language) >= LEAST_TEXTS
+    ]
+    if not any(one.spans for one in spoken):
+        return {}
+    return {name: {**one, "status": _status_of(one, floor)} for name, one in evaluate(spoken, scanner).entities.items()}
 
 
 def _counted(gold: Sequence[GoldText], looked_for: set[str], own: set[str]) -> tuple[list[GoldText], Counter[str]]:

@@ -1,16 +1,21 @@
 """The floor under recall: per entity, with its interval, and what it rests on. Persons are fictitious."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.privacy.annotated import LEAST_TEXTS, Annotated
+from ft_platform.privacy.annotated import LEAST_TEXTS, Annotated, among_records, record_languages
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.recall_floor import recall_on
+from ft_platform.records.rows import TableRows
+from ft_platform.records.schemas import cleaned_schema
 from ft_platform.samples.gold import gold_texts
-from ft_platform_tests.tables import use_case
+from ft_platform_tests.privacy.anonymizing import anonymized
+from ft_platform_tests.tables import table, use_case
 
 EMAIL_ONLY = {"entities": ["EMAIL"]}
 
@@ -179,3 +184,44 @@ def test_the_rule_of_the_release_counts_with_the_same_least_number_of_texts() ->
     from ft_platform.release.rules.recall import LEAST_TEXTS as IN_RULE
 
     assert LEAST_TEXTS == IN_RULE
+
+
+def test_recall_is_told_by_language_and_the_worst_one_decides() -> None:
+    texts = [*mails(60), *mails(30, missed=8)]
+    numbers = judged(texts, min_recall=0.75, languages=("en",) * 60 + ("de",) * 30)
+    assert numbers["entities"]["EMAIL"]["status"] == "above_floor" and numbers["status"] == "below_floor"
+    assert {name: one["texts"] for name, one in numbers["languages"].items()} == {"de": 30, "en": 60}
+    assert "all in de" in numbers["says"]
+
+
+def test_a_language_with_few_annotated_texts_is_not_judged_by_them() -> None:
+    numbers = judged(mails(60), languages=("en",) * 55 + ("de",) * 5)
+    assert set(numbers["languages"]) == {"en"} and numbers["status"] == "above_floor"
+
+
+GERMAN = "Ich habe gestern meine Rechnung bezahlt, aber niemand hat sich bei mir gemeldet. Bitte schreiben Sie mir."
+ENGLISH = "I paid my bill yesterday, but nobody has answered my letter so far. Please write to me about it soon."
+
+
+def records(*texts: str) -> pa.Table:
+    return table(cleaned_schema(use_case()), list(texts))
+
+
+def test_a_language_of_the_records_that_nobody_annotated_is_a_gap() -> None:
+    cleaned = records(*[f"{ENGLISH} {n}" for n in range(60)], *[f"{GERMAN} {n}" for n in range(40)], "ok")
+    assert {name: round(share, 1) for name, share in record_languages(TableRows(cleaned)).items()} == {
+        "en": 0.6,
+        "de": 0.4,
+    }
+    gold = [GoldText(f"{ENGLISH} {n}", ()) for n in range(40)] + [GoldText(f"{GERMAN} 1", ())]
+    annotated = among_records(gold, TableRows(cleaned), TableRows(anonymized(use_case(), cleaned).kept))
+    assert sorted(Counter(annotated.languages).items()) == [("de", 1), ("en", 40)]
+    assert any("40% of the records are in de (ISO 639), and 1 of the annotated" in gap for gap in annotated.gaps)
+    assert recall_on(use_case(), annotated)["status"] == "not_proven"
+
+
+def test_records_in_one_language_ask_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = records(*[f"{ENGLISH} {n}" for n in range(50)], GERMAN)
+    assert set(record_languages(TableRows(cleaned))) == {"en"}
+    monkeypatch.setattr("ft_platform.privacy.annotated.is_installed", lambda: False)
+    assert record_languages(TableRows(cleaned)) == {}
