@@ -42,10 +42,11 @@ SOURCES = REPOSITORY / "benchmarks" / "names_data" / "sources.json"
 DOCS = REPOSITORY / "docs" / "benchmarks" / "names.md"
 PAGE = """# Names of persons and places
 
-`python -m benchmarks.names_data --folder F`, then `python benchmarks/names.py --folder F --write`: how many characters
-of annotated names are found in real texts of sources that the built-in network never saw, and which share of what is
-found belongs to one. At most {most:,} texts of each source, drawn with a seed. English texts also by Presidio's default
-analyzer and by the small English spaCy model, as they are. {ratio}
+`python -m benchmarks.names_data --folder F`, then `python benchmarks/names.py --folder F --strict --write`: how many
+characters of annotated names are found in real texts of sources that the built-in network never saw, and which share of
+what is found belongs to one. At most {most:,} texts of each source, drawn with a seed. English texts also by Presidio's
+default analyzer and by the small English spaCy model, as they are; `strict` also replaces unknown capitalized words
+(`privacy.strictness`). {ratio}
 
 Annotations differ: some sources count titles, peoples or the names of works, some leave names out, and OCR breaks
 many. So precision is a lower bound, and figures of two sources say little about two languages. Italian is not
@@ -60,8 +61,8 @@ TIMED_TEXTS = 500
 Find = Callable[[Sequence[str]], list[list[Span]]]
 
 
-def ours(engine: str) -> Find:
-    privacy = Privacy.model_validate({"entities": list(NAMES), "ner": engine})
+def ours(engine: str, strictness: str = "balanced") -> Find:
+    privacy = Privacy.model_validate({"entities": list(NAMES), "ner": engine, "strictness": strictness})
     return lambda texts: Scanner(privacy).find(texts)
 
 
@@ -75,7 +76,7 @@ def texts_of(file: Path, most: int, kinds: Sequence[str] = NAMES) -> list[GoldTe
 
 def measured(gold: Sequence[GoldText], find: Find, kinds: Sequence[str] = NAMES) -> dict[str, float | None]:
     """Recall of the types that the texts are annotated with, and the precision of findings of these types."""
-    wanted = {*kinds, *(["ADDRESS"] if "LOCATION" in kinds else [])}
+    wanted = {*kinds, "UNKNOWN_NAME", *(["ADDRESS"] if "LOCATION" in kinds else [])}
     found = [[s for s in spans if s.entity in wanted] for spans in find([g.text for g in gold])]
     scores = score(gold, found)
     shares = [scores.entities.get(name, {}).get("recall") for name in NAMES]
@@ -120,6 +121,7 @@ def main() -> None:
     parser.add_argument(
         "--ner", nargs="+", default=["none"], help="`privacy.ner` of ours; the first is the one that counts"
     )
+    parser.add_argument("--strict", action="store_true", help="also ours with `privacy.strictness: strict`")
     parser.add_argument("--compare", nargs="*", default=["presidio", "spacy"])
     parser.add_argument("--sources", nargs="+", metavar="NAME", help="default: all of the role `test`")
     parser.add_argument("--most", type=int, default=2000, help="texts of a source, drawn with a seed")
@@ -133,6 +135,8 @@ def main() -> None:
     ]
     systems = {"ours" if name == "none" else f"ours + {name}": ours(name) for name in arguments.ner}
     first = next(iter(systems))
+    if arguments.strict:
+        systems["ours, strict"] = ours(arguments.ner[0], "strict")
     others = {name: other(name) for name in arguments.compare}
     rows: dict[str, dict[str, Any]] = {}
     for source in chosen:

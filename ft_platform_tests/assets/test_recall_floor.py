@@ -26,7 +26,7 @@ def gold_of(folder: Path, missed: int) -> str:
     found = [("Write to mirela@example.com", 9, 27)] * 9
     rows = [
         {"full_text": text, "spans": [{"entity_type": "EMAIL", "start_position": a, "end_position": b}]}
-        for text, a, b in [*found, *[("it is qqqqqqqqqqqqqqqqqq then", 6, 24)] * missed]
+        for text, a, b in [*found, *[("it is about my old table then", 6, 24)] * missed]
     ]
     file = folder / "gold.json"
     file.write_text(json.dumps(rows))

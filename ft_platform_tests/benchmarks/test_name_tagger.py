@@ -25,7 +25,7 @@ def test_texts_that_are_made_up_have_names_where_they_say() -> None:
     texts = list(made(300))
     assert texts == list(made(300)) and len({text for text, _ in texts}) > 250
     assert all(text[s:e].strip() == text[s:e] and "{" not in text[s:e] for text, spans in texts for s, e, _ in spans)
-    assert {tag for _, spans in texts for _, _, tag in spans} == {"PERSON", "LOCATION"}
+    assert {tag for _, spans in texts for _, _, tag in spans} == {"PERSON", "LOCATION", "ORGANIZATION"}
 
 
 def test_neighbouring_sentences_are_joined_with_their_names_in_place() -> None:

@@ -72,7 +72,7 @@ def _spans(text: str, words: Sequence[tuple[int, int, str]], shares: np.ndarray)
     judged = [
         (start, end, *one)
         for (start, end, word), share in zip(words, shares.tolist(), strict=True)
-        if (one := _judged(share)) and (word[0].isalnum()) and not MASK.search(word)
+        if (one := _judged(share)) and word[0].isalnum() and not MASK.search(word)
     ]
     place = 0
     while place < len(judged):
