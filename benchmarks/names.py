@@ -5,9 +5,9 @@
     python benchmarks/names.py --folder F --ner none spacy --compare spacy --sources en_wikigold
 
 Only sources with the role `test` are read (`names_data/sources.json`): whole sources, none of which the built-in model
-has seen. Recall is that of `ft privacy eval`, by character, of annotated persons and places; precision is the share of
-the characters found as person, place or address that an annotated person or place covers. English sources are compared
-with others (`--compare`), which know no other language by default.
+has seen. Recall is that of `ft privacy eval`, by character, of annotated persons and places, whatever they are taken
+for; precision is the share of the characters found as person, place or address that an annotated one covers. English
+sources are compared with others (`--compare`), which know no other language by default.
 
 Prints `{"formal": {...}, "noisy": {...}, "languages": {language: {...}}, "ratio_to_presidio": n}`; each group is
 `{"persons", "places", "precision", "sources": {name: {"texts", system: {"persons", "places", "precision"}}}}`: first
@@ -75,12 +75,13 @@ def texts_of(file: Path, most: int, kinds: Sequence[str] = NAMES) -> list[GoldTe
 
 
 def measured(gold: Sequence[GoldText], find: Find, kinds: Sequence[str] = NAMES) -> dict[str, float | None]:
-    """Recall of the types that the texts are annotated with, and the precision of findings of these types."""
+    """Recall of the types that the texts are annotated with, whatever they are taken for, and the precision of findings
+    of these types."""
+    found = find([g.text for g in gold])
     wanted = {*kinds, "UNKNOWN_NAME", *(["ADDRESS"] if "LOCATION" in kinds else [])}
-    found = [[s for s in spans if s.entity in wanted] for spans in find([g.text for g in gold])]
-    scores = score(gold, found)
-    shares = [scores.entities.get(name, {}).get("recall") for name in NAMES]
-    return dict(zip(MEASURES, [*shares, scores.precision], strict=True))
+    recalls = score(gold, found).entities
+    precision = score(gold, [[s for s in spans if s.entity in wanted] for spans in found]).precision
+    return dict(zip(MEASURES, [*(recalls.get(name, {}).get("recall") for name in NAMES), precision], strict=True))
 
 
 def ratio(texts: Sequence[str], one: Find, two: Find) -> float:
