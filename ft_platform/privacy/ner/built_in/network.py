@@ -1,5 +1,5 @@
 """The network at work: 8-bit weights and whole numbers in every product, so that equal words get equal tags bit for
-bit, whatever else is read with them."""
+bit, whatever else is read with them and whichever BLAS library multiplies."""
 
 from collections.abc import Iterator, Sequence
 
@@ -115,8 +115,8 @@ class Network:
     def _of_word(self, word: str) -> np.ndarray:
         rows = [self._row(table, row) for table, row in zip(TABLES, hashes(word), strict=True)]
         x = np.concatenate([rows[0] + rows[1], rows[2], rows[3] + rows[4], rows[5], np.array(flags(word), np.float32)])
-        # Always one row alone, so its sums have one order.
-        mixed = np.maximum(x @ self._held["mix"] + self._held["mix.bias"], 0)
+        # Added row by row, in one order; a product would leave the order to the BLAS library.
+        mixed = np.maximum((x[:, None] * self._held["mix"]).sum(0) + self._held["mix.bias"], 0)
         return self._normed(mixed[None], "first")[0]
 
     def _row(self, table: str, row: int) -> np.ndarray:
