@@ -20,6 +20,8 @@ FAVOUR = 9.0
 """Odds of a name over those that the network gives: with `privacy.min_score` 0.5 a word counts from a probability of
 0.1, since a name that is missed costs more than a word too much."""
 LEAST_SCORE, SURE = 0.3, 0.5
+LEAST_SHARE = 0.02
+"""Probability of a tag below which no score is reached: most words are not looked at again."""
 BETWEEN = frozenset(("", " ", "  ", ".", "'", "’", "' ", "’ "))
 """What may stand between two words of one name; a full stop and a blank only behind an initial."""
 SENTENCE_STARTS = frozenset('.!?:\n-*•>"“(')
@@ -69,10 +71,11 @@ def may_name(text: str) -> bool:
 def _spans(text: str, words: Sequence[tuple[int, int, str]], shares: np.ndarray) -> Iterator[Span]:
     """Neighbouring words of one entity are one name; sure words and others are apart. Nothing that the source masked,
     and no name that is only a nationality, a weekday or a large company."""
+    near: list[int] = np.flatnonzero(shares[:, 1:4].max(-1) > LEAST_SHARE).tolist() if words else []
     judged = [
-        (start, end, *one)
-        for (start, end, word), share in zip(words, shares.tolist(), strict=True)
-        if (one := _judged(share)) and word[0].isalnum() and not MASK.search(word)
+        (words[i][0], words[i][1], *one)
+        for i in near
+        if (one := _judged(shares[i].tolist())) and words[i][2][0].isalnum() and not MASK.search(words[i][2])
     ]
     place = 0
     while place < len(judged):
