@@ -13,6 +13,7 @@ from ft_platform.engines.engine import Engine
 from ft_platform.keys.key_ring import KeyHandle
 from ft_platform.privacy.findings import remembering_scanner
 from ft_platform.privacy.same_names import MOST_NAMES, names_in
+from ft_platform.process.progress import report
 from ft_platform.records.columns import contents
 from ft_platform.records.key_hashes import collected
 from ft_platform.records.rows import Rows
@@ -21,6 +22,7 @@ from ft_platform.use_case.named import NamedUseCase
 COLUMN = pa.field(
     "names_of_person", pa.list_(pa.struct([pa.field("entity", pa.string()), pa.field("name", pa.string())]))
 )
+STAGE = "anonymized_records"
 Names = dict[str, list[tuple[str, str]]]
 """Subject -> entity and words of each name."""
 
@@ -83,25 +85,33 @@ def with_person_names(
     in memory are 17 bytes a row and the names of these persons."""
     repeated = _of_repeated_subjects(rows)
     names: dict[str, dict[tuple[str, str], None]] = {}
-    if repeated.any():
+    if total := int(repeated.sum()):
+        done = 0
         for batch in engine.map(
             _OfRepeated(rows, repeated), partial(NamesOfBatch, use_case, keys, findings), ["subject_id", "messages"]
         ):
             for subject, found in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if found:
                     names.setdefault(subject, {}).update({(one["entity"], one["name"]): None for one in found})
+            done += batch.num_rows
+            report(STAGE, done, total, reading="names of persons")
     return WithPersonNames(rows, {subject: list(found)[:MOST_NAMES] for subject, found in names.items()})
 
 
 def _of_repeated_subjects(rows: Rows) -> np.ndarray:
     """Whether the person of each row has another one. Shape `(rows,)`, bool."""
-    columns = [batch.column(0) for batch in rows.batches(["subject_id"])]
-    there = np.concatenate([np.zeros(0, bool), *(np.asarray(column.is_valid()) for column in columns)])
-    hashes = collected(columns, rows.num_rows)
+    there = [np.zeros(0, bool)]
+
+    def subjects() -> Iterator[pa.Array]:
+        for batch in rows.batches(["subject_id"]):
+            there.append(np.asarray(batch.column(0).is_valid()))
+            yield batch.column(0)
+
+    hashes = collected(subjects(), rows.num_rows)
     order = np.lexsort((hashes.low, hashes.high))
     high, low = hashes.high[order], hashes.low[order]
     same = (high[1:] == high[:-1]) & (low[1:] == low[:-1])
     repeated = np.zeros(rows.num_rows, bool)
     repeated[order[1:][same]] = True
     repeated[order[:-1][same]] = True
-    return repeated & there
+    return repeated & np.concatenate(there)
