@@ -121,5 +121,10 @@ def remembering_scanner(privacy: Privacy, keys: UseCaseKeys, folder: Path | None
 def _what_finds(scanner: Scanner, privacy: Privacy) -> str:
     """Hash of all that decides what is found in a text: settings, code, model."""
     custom = {name: entity.model_dump() for name, entity in privacy.custom.items()}
-    settings = {"entities": sorted(scanner.entities), "custom": custom, "min_score": privacy.min_score}
+    settings = {
+        "entities": sorted(scanner.entities),
+        "custom": custom,
+        "min_score": privacy.min_score,
+        "kept": scanner.kept,
+    }
     return settings_hash({**settings, "code": code(), "ner": privacy.ner, "model": identity(privacy)})

@@ -8,15 +8,16 @@ from ft_platform.privacy.names import common_words, looks_like_name
 from ft_platform.privacy.spans import Span, outside_pseudonyms, resolve
 
 WORD = re.compile(r"[^\W\d_]+")
-EMAIL = re.compile(r"[^\s<>]+@[^\s<>]+")
-"""It has a recognizer and an operator of its own."""
+UNBROKEN = re.compile(r"[^\s<>]+")
 INITIAL = re.compile(r"(?<![^\W\d_])([^\W\d_])\.?[ ]?$")
 NAMES = ("PERSON", "LOCATION")
 SCORE = 0.6
 MOST_NAMES = 500
 """Names of one record that are looked for again, the longest first."""
-FEWEST_LETTERS, MISSPELT_FROM = 3, 6
-"""Letters of a word that is looked for alone, and of one that may be misspelt by a letter."""
+FEWEST_LETTERS = 3
+"""Letters of a word that is looked for alone."""
+MISSPELT = range(6, 41)
+"""Letters of a word that may be misspelt by one: in short ones it is another word, in long ones it takes too long."""
 
 
 class SameNames:
@@ -39,7 +40,7 @@ class SameNames:
             for word in WORD.findall(name)
             if len(word) >= FEWEST_LETTERS and looks_like_name(word)
         }
-        self._near = {part for word in self._words if len(word) >= MISSPELT_FROM for part in _without_one(word)}
+        self._near = {part for word in self._words if len(word) in MISSPELT for part in _without_one(word)}
         self._initials = {name[0] for name in self._words.values()}
 
     def find(self, text: str) -> list[Span]:
@@ -58,11 +59,10 @@ class SameNames:
     def _word_by_word(self, text: str) -> Iterator[Span]:
         if not self._words:
             return
-        addresses = [m.span() for m in EMAIL.finditer(text)] if "@" in text else []
-        for match in WORD.finditer(text):
+        # An address for mail has a recognizer and an operator of its own.
+        parts = (m.span() for m in UNBROKEN.finditer(text) if "@" not in m.group()) if "@" in text else [(0, len(text))]
+        for match in (match for part in parts for match in WORD.finditer(text, *part)):
             word = match.group().lower()
-            if any(start <= match.start() < end for start, end in addresses):
-                continue
             if word in self._words or self._is_misspelt(word):
                 start, initial = match.start(), INITIAL.search(text, max(0, match.start() - 3), match.start())
                 if initial and initial.group(1) in self._initials:
@@ -70,14 +70,13 @@ class SameNames:
                 yield Span(start, match.end(), "PERSON", SCORE, "same_name")
 
     def _is_misspelt(self, word: str) -> bool:
-        if len(word) < MISSPELT_FROM - 1 or word in common_words() or not self._near:
+        if not self._near or not MISSPELT.start - 1 <= len(word) <= MISSPELT.stop or word in common_words():
             return False
         parts = _without_one(word)
         if self._near.isdisjoint(parts) and not any(part in self._words for part in parts) and word not in self._near:
             return False
         return any(
-            abs(len(own) - len(word)) < 2 and len(own) >= MISSPELT_FROM and _differ_by_one(own, word)
-            for own in self._words
+            abs(len(own) - len(word)) < 2 and len(own) in MISSPELT and _differ_by_one(own, word) for own in self._words
         )
 
 

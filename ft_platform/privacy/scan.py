@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ft_platform.privacy.casing import in_sentence_case
-from ft_platform.privacy.entities import NER_ENTITIES, all_recognizers, recognizers_of
+from ft_platform.privacy.entities import NER_ENTITIES, STRICT, all_recognizers, recognizers_of
 from ft_platform.privacy.ner import load_ner
 from ft_platform.privacy.ner.built_in import built_in
 from ft_platform.privacy.ner.gate import Piece, name_in, pieces_to_read
@@ -42,8 +42,11 @@ class Scanner:
         found = recognizers_of(privacy)
         self.entities = list(found)
         self._recognizers = [(r, getattr(r, "digits", 0)) for entity, r in found.items() if entity not in READ_TOGETHER]
-        kept = [e for e, operator in privacy.operators.items() if operator == "keep" and e not in NER_ENTITIES]
-        self._kept = [all_recognizers()[entity] for entity in kept if entity in all_recognizers()]
+        self.kept = sorted(
+            entity
+            for entity, operator in privacy.operators.items()
+            if operator == "keep" and entity in all_recognizers() and entity not in NER_ENTITIES
+        )
         self._min_score = privacy.min_score
         self._places = "LOCATION" in self.entities
         names = not {*NER_ENTITIES}.isdisjoint(self.entities)
@@ -79,14 +82,14 @@ class Scanner:
         ]
 
     def _final(self, text: str, spans: list[Span]) -> list[Span]:
-        confident = [s for s in spans if s.score >= self._min_score]
+        confident = [s for s in spans if s.score >= self._min_score or s.entity in STRICT]
         confident += SameNames(names_in([(text, confident)])).find(text)
-        kept = [s for r in self._kept for s in r.find(text) if s.score >= self._min_score]
+        kept = [s for e in self.kept for s in all_recognizers()[e].find(text) if s.score >= self._min_score]
         if kept:  # an address for mail that stays is not taken apart for the name in it
             confident = [
                 s
                 for s in confident
-                if s.entity not in NER_ENTITIES or not any(k.start < s.end and s.start < k.end for k in kept)
+                if s.entity not in NER_ENTITIES or not any(k.start <= s.start and s.end <= k.end for k in kept)
             ]
         return resolve(text, outside_pseudonyms(text, confident))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.privacy.findings import RememberedFindings
+from ft_platform.privacy.findings import RememberedFindings, _what_finds
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
 from ft_platform.samples.gold import gold_texts
@@ -110,3 +110,11 @@ def test_a_broken_file_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     file.write_bytes(b"no database" * 500)
     with pytest.raises(DataError, match="Delete the file"):
         first.find(["mirela@example.com"])
+
+
+def test_what_is_kept_decides_what_is_found_and_so_what_is_remembered() -> None:
+    kept, left_out = ({"operators": {"EMAIL": "keep"}}, {"left_out": {"EMAIL": "Public ones."}})
+    settings = [Privacy.model_validate(one) for one in (kept, left_out)]
+    scanners = [Scanner(one) for one in settings]
+    assert scanners[0].entities == scanners[1].entities
+    assert len({_what_finds(s, p) for s, p in zip(scanners, settings, strict=True)}) == 2

@@ -67,3 +67,8 @@ def test_a_record_without_names_keeps_its_findings() -> None:
     spans: list[list[Span]] = [[Span(0, 4, "URL", 0.9, "url")], []]
 
     assert in_whole_record(["a.de", "b"], spans) is spans
+
+
+def test_a_word_without_end_and_many_addresses_cost_no_more_than_their_length() -> None:
+    names = SameNames([*NAMES, ("PERSON", "B" * 50_000)])
+    assert names.find("a" * 200_000 + " x@example.com") == [] == names.find("x@example.com y " * 50_000)

@@ -171,3 +171,27 @@ def test_findings_do_not_depend_on_the_process_and_without_ner_spacy_is_not_impo
     assert runs[0] == runs[1]
     found, has_spacy = json.loads(runs[0])
     assert len(found) == 3 and not has_spacy
+
+
+def test_strict_counts_whatever_the_least_score() -> None:
+    found = scanner(entities=["EMAIL"], strictness="strict", min_score=0.9)
+    assert pieces(found, "Zorblax closed it.") == [("UNKNOWN_NAME", "Zorblax")]
+
+
+def test_a_name_that_only_reaches_into_what_is_kept_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = scanner(operators={"EMAIL": "keep"})
+    monkeypatch.setattr(found, "_built_in", Fixed([Span(0, 14, "PERSON", 0.9, "x"), Span(9, 14, "PERSON", 0.9, "x")]))
+    assert pieces(found, "Okonjo - mirela@example.com") == [("PERSON", "Okonjo - mirel")]
+
+
+class Fixed:
+    def __init__(self, spans: list[Span]) -> None:
+        self._spans = spans
+
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        return [self._spans for _ in texts]
+
+
+def test_a_month_or_a_company_behind_a_title_is_a_name() -> None:
+    text = "I wrote to Mr. Chase and to Ms. May about the bill."
+    assert pieces(scanner(), text) == [("PERSON", "Chase"), ("PERSON", "May")]

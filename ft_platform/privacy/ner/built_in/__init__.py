@@ -3,6 +3,7 @@
 It reads whole texts and is told no language: spellings, word lists and nine words on both sides decide. How it learned
 and from what: `benchmarks/name_tagger`; what it finds in texts of others: docs/benchmarks/names.md."""
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,8 @@ LEAST_SHARE = 0.02
 """Probability of a tag below which no score is reached: most words are not looked at again."""
 BETWEEN = frozenset(("", " ", "  ", ".", "'", "’", "' ", "’ "))
 """What may stand between two words of one name; a full stop and a blank only behind an initial."""
+TITLE = re.compile(r"(?<!\w)(?:mr|mrs|ms|miss|dr|prof|herr|frau|mme|sr|sra)\.?[ ]+$", re.IGNORECASE)
+"""In front of a month or a company it makes a name: `Mr. Chase`, `Ms May`."""
 SENTENCE_STARTS = frozenset('.!?:\n-*•>"“(')
 """Signs behind which a capital says little."""
 WITHIN = frozenset(("", "-", "'", "’"))
@@ -90,7 +93,9 @@ def _spans(text: str, words: Sequence[tuple[int, int, str]], shares: np.ndarray)
             if not (same or between in WITHIN):
                 break
             end, score, place = behind[1], max(score, behind[4]), place + 1
-        if not NOT_PERSONAL.issuperset(text[start:end].lower().split()):
+        if not NOT_PERSONAL.issuperset(text[start:end].lower().split()) or TITLE.search(
+            text, max(0, start - 12), start
+        ):
             yield Span(start, end, entity, round(score, 4), "built_in")
 
 
