@@ -195,3 +195,9 @@ class Fixed:
 def test_a_month_or_a_company_behind_a_title_is_a_name() -> None:
     text = "I wrote to Mr. Chase and to Ms. May about the bill."
     assert pieces(scanner(), text) == [("PERSON", "Chase"), ("PERSON", "May")]
+
+
+def test_what_follows_a_title_is_a_name_where_it_could_be_any_word() -> None:
+    """The second scan refuses records with such a name (`second_scan.persons`)."""
+    text = "Mr. Deeds is very silly. Mrs Blooming was late."
+    assert pieces(scanner(), text) == [("PERSON", "Deeds"), ("PERSON", "Blooming")]
