@@ -18,6 +18,7 @@ from typing import NoReturn
 from ft_platform import __version__
 from ft_platform.commands import (
     MESSAGE_LINES,
+    approve,
     audit,
     check,
     costs,
@@ -34,12 +35,15 @@ from ft_platform.commands import (
     lake,
     new,
     privacy,
+    release,
+    releases,
     reports,
     reproduce,
     results,
     retention,
     review,
     roi,
+    rollback,
     run,
     schema,
     seals,
@@ -49,6 +53,7 @@ from ft_platform.commands import (
     ui,
     vault,
     waiver,
+    withdraw,
 )
 from ft_platform.commands import list as list_command
 from ft_platform.errors import ConfigError, FtError
@@ -66,6 +71,11 @@ COMMANDS = {
     "results": results,
     "decide": decide,
     "waiver": waiver,
+    "approve": approve,
+    "release": release,
+    "releases": releases,
+    "rollback": rollback,
+    "withdraw": withdraw,
     "errors": errors,
     "fairness": fairness,
     "roi": roi,
@@ -95,8 +105,8 @@ STARTS_OTHERS = ("ui", "reports", "reproduce")
 """Commands that become or start other processes, which need standard error as it is."""
 
 DESCRIPTION = (
-    "Fine-tune language models on Dagster: one YAML file becomes one lineage graph, from permitted records to an"
-    " evaluated checkpoint."
+    "Fine-tune language models on Dagster: one YAML file becomes one lineage graph, from permitted records to a"
+    " signed release."
 )
 
 

@@ -257,7 +257,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "model_card",
-            ("release", "owners.roles"),
+            ("release.in_card", "owners.roles"),
             ("adapter_checkpoint", "evaluation_report", "fairness_report"),
             "shared",
             role="compliance",
@@ -281,6 +281,16 @@ STAGES: dict[str, Stage] = {
             role="accountable",
             kind="report",
             version=3,
+        ),
+        Stage(
+            "release",
+            (),
+            ("adapter_checkpoint", "release_decision"),
+            "shared",
+            role="accountable",
+            kind="report",
+            starts="by_person",
+            follows=("release_decision",),
         ),
     ]
 }

@@ -120,7 +120,7 @@ def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[An
     keys = [dg.AssetKey([use_case.name, name]) for name in stages if name in STAGES and STAGES[name].on_demand]
     if not keys:
         return []
-    description = "Experiments: they publish reports, and nothing else follows from them."
+    description = "What a person starts: the release, and experiments, from which nothing follows."
     return [
         dg.define_asset_job(
             f"{use_case.name}{ON_DEMAND}",

@@ -274,7 +274,7 @@ def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts) -> str:
         for one in evidence.versions
         for check, verdict in one.verdicts.items()
     ]
-    release = facts.section("model_card", "release")
+    release = facts.section("model_card", "release.in_card")
     return page(
         "evidence_index.html",
         title=f"Evidence about {head['checkpoint']}",

@@ -6,10 +6,11 @@ the waivers for all of them."""
 import json
 from typing import Any
 
-from ft_platform.evaluation.champion import DECISION_FILE, DECISION_STAGE
 from ft_platform.evidence.gather import Evidence
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.release.decide import FILE as DECISION_FILE
+from ft_platform.release.decide import STAGE as DECISION
 from ft_platform.release.waivers import FILE, IN_FORCE, STORED_AS
 
 TOLD = ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")
@@ -19,7 +20,7 @@ def decision_of(lake: Lake, evidence: Evidence) -> dict[str, Any] | None:
     """`{"id", "decision", "valid_until", "waivers"}` of the newest decision about the checkpoint, or None where nothing
     was decided."""
     for found in evidence.versions:
-        if found.version.name == DECISION_STAGE and found.role == "report" and DECISION_FILE in found.manifest.files:
+        if found.version.name == DECISION and found.role == "report" and DECISION_FILE in found.manifest.files:
             assert isinstance(found.version, ArtifactVersion)
             said = json.loads(lake.read_file(found.version, DECISION_FILE))
             if said.get("checkpoint") == evidence.checkpoint.artifact_id:

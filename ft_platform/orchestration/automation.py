@@ -35,9 +35,17 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
     return ((changed | never_made) & ready).with_label("on_data_change")
 
 
+def when_accepted(decision: dg.AssetKey) -> dg.AutomationCondition:
+    """Runs once for every new decision that accepts."""
+    accepts = AC.any_deps_match(AC.all_checks_match(AC.check_passed())).allow(dg.AssetSelection.assets(decision))
+    return (on_data_change([decision]) & accepts).with_label("when_accepted")
+
+
 def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition | None:
     """The condition of a stage, from `retraining.mode` of its use case."""
     spec = STAGES[stage]
+    if stage == "release" and use_case.settings.release.mode == "when_accepted":
+        return when_accepted(dg.AssetKey([use_case.name, "release_decision"]))
     if spec.on_demand or (spec.starts == "as_retraining" and use_case.settings.retraining.mode == "on_demand"):
         return on_demand()
     return on_data_change([dg.AssetKey([use_case.name, name]) for name in spec.follows] or None)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,7 @@ def run_use_case(
     select: list[str] | None = None,
     environment: Environment | None = None,
     instance: dg.DagsterInstance | None = None,
+    config: Mapping[str, str] | None = None,
 ) -> RunOutcome:
     """Runs the stages of a use case in order and waits for the end.
 
@@ -46,6 +47,7 @@ def run_use_case(
         overrides: dotted path -> value, for this run only (`{"training.epochs": 1}`).
         select: stages to run; default all.
         instance: Dagster instance; default the installation's own.
+        config: what the only stage of `select` is asked to do.
 
     Raises:
         ConfigError: the use case, a setting or a stage does not exist.
@@ -64,12 +66,12 @@ def run_use_case(
         with told(environment.dagster_home), dg.DagsterInstance.get() as own:
             for lost in mend_lost_runs(own):
                 print(lost, file=sys.stderr)
-            return run_use_case(name, overrides, select, environment, own)
+            return run_use_case(name, overrides, select, environment, own, config)
     edge, withheld = edge_of(guard(instance)), Withheld(instance.root_directory)
     with output_to(
         withheld.file("output", f"ft_run_{os.getpid()}.out"), withheld.file("output", f"ft_run_{os.getpid()}.err")
     ):
-        return _run(name, overrides, select, environment, instance, edge)
+        return _run(name, overrides, select, environment, instance, edge, config)
 
 
 def _run(
@@ -79,6 +81,7 @@ def _run(
     environment: Environment,
     instance: dg.DagsterInstance,
     edge: Edge,
+    config: Mapping[str, str] | None,
 ) -> RunOutcome:
     on_demand = [stage for stage in select or [] if STAGES[stage].on_demand]
     definitions = load_definitions(environment, only=name, overrides=overrides)
@@ -92,7 +95,10 @@ def _run(
             instance=instance,
             asset_selection=selection,
             raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                **({"ops": {f"{name}__{stage}": {"config": dict(config)} for stage in select or []}} if config else {}),
+            },
             tags={**this_process().tag(), **readable_tags(select, overrides)},
         )
         events = (

@@ -139,12 +139,39 @@ class Task(Section):
         return answer_schema(self.fields) if self.answer_format == "json" else None
 
 
+Role = Literal["accountable", "data_engineering", "data_science", "domain_expert", "compliance"]
+
+
 class Release(Section):
-    """What the model card says about use."""
+    """What the model card says about use, and what a release needs."""
 
     intended_use: str = Field(min_length=10, max_length=4000, description="What the model is for.")
     not_intended_for: str = Field(default="", max_length=4000, description="What it may not be used for.")
     licence: str = Field(default="proprietary", max_length=200, description="Licence of the fine-tuned adapter.")
+    mode: Literal["on_demand", "when_accepted"] = Field(
+        default="on_demand",
+        description=(
+            "`on_demand`: a person releases (`ft release`). `when_accepted`: every accepted decision is released."
+        ),
+    )
+    approvals: list[Role] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Roles whose owners must approve a decision before it is released (`ft approve`).",
+    )
+
+    @model_validator(mode="after")
+    def approvals_need_a_person(self) -> "Release":
+        if self.mode == "when_accepted" and self.approvals:
+            raise ValueError(
+                "`release.mode: when_accepted` waits for nobody: leave out `release.approvals`, or the mode"
+            )
+        return self
+
+    @property
+    def in_card(self) -> "Release":
+        """What the model card says: who must approve changes no card."""
+        return self.model_copy(update={"mode": "on_demand", "approvals": []})
 
 
 class Retraining(Section):

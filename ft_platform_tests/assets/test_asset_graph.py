@@ -80,7 +80,7 @@ def test_no_step_waits_in_a_pool_before_it_knows_whether_a_program_is_needed(rep
     assert found == {None}
 
 
-def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environment):
+def test_what_a_person_starts_is_in_no_job_but_its_own_and_in_no_automation(environment):
     for mode in ("on_demand", "on_data_change"):
         attributes = {**minimal_attributes("records.csv"), "retraining": {"mode": mode}}
         write_use_case(environment.defs, "complaints", attributes)
@@ -93,6 +93,7 @@ def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environmen
             "human_review",
             "judge_report",
             "seed_variation",
+            "release",
         }
         jobs = {
             job.name: {node.name.split("__")[-1] for node in job.graph.nodes}
@@ -102,6 +103,13 @@ def test_experiments_are_in_no_job_but_their_own_and_in_no_automation(environmen
         assert not experiments & jobs["complaints"] and experiments == jobs["complaints_on_demand"]
         for name in experiments:
             assert repository.asset_graph.get(dg.AssetKey(["complaints", name])).automation_condition is None
+
+
+def test_accepted_decisions_are_released_by_themselves_only_where_the_use_case_says_so(environment):
+    release = {"intended_use": "Routing of complaints.", "mode": "when_accepted"}
+    write_use_case(environment.defs, "complaints", {**minimal_attributes("records.csv"), "release": release})
+    graph = load_definitions(environment, only="complaints").get_repository_def().asset_graph
+    assert graph.get(dg.AssetKey(["complaints", "release"])).automation_condition is not None
 
 
 def test_every_verdict_the_gate_asks_for_has_a_blocking_check(repository):

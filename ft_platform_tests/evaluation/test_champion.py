@@ -5,10 +5,11 @@ import pytest
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.champion import champion
 from ft_platform.lake.opening import open_lake
+from ft_platform.lake.releases import STANDS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
-from ft_platform_tests.evaluation.decisions import decide
+from ft_platform_tests.evaluation.releases import released
 
 
 def checkpoint(lake: Lake, number: int) -> ArtifactVersion:
@@ -31,44 +32,47 @@ def lake(tmp_path: Path) -> Lake:
     return open_lake(Environment(home=tmp_path))
 
 
-def test_without_a_decision_there_is_no_champion(lake: Lake) -> None:
-    assert champion(lake, "letters") is None
-    decide(lake, checkpoint(lake, 1), "refused")
+def test_without_a_release_there_is_no_champion(lake: Lake) -> None:
+    checkpoint(lake, 1)
     assert champion(lake, "letters") is None
 
 
-def test_the_newest_accepted_decision_names_the_champion(lake: Lake) -> None:
+def test_the_newest_release_that_stands_names_the_champion(lake: Lake) -> None:
     first, second, third = (checkpoint(lake, number) for number in (1, 2, 3))
-    decide(lake, second, written_at="2026-01-02T00:00:00+00:00")
-    decide(lake, first, written_at="2026-01-01T00:00:00+00:00")
-    decide(lake, third, "refused", written_at="2026-01-03T00:00:00+00:00")
+    released(lake, second, "2026-01-02T00:00:00+00:00")
+    released(lake, first, "2026-01-01T00:00:00+00:00")
+    withdrawn = released(lake, third, "2026-01-03T00:00:00+00:00")
+    assert champion(lake, "letters") == third
+    lake.add_verdict(withdrawn, STANDS, False, "s", {"by": "ana", "reason": "a leak"})
     assert champion(lake, "letters") == second
-    assert champion(lake, "letters", beside=third) == second
 
 
-def test_a_checkpoint_is_compared_with_the_same_champion_before_and_after_it_is_accepted(lake: Lake) -> None:
+def test_a_checkpoint_is_compared_with_the_same_champion_before_and_after_it_is_released(lake: Lake) -> None:
     old, new = checkpoint(lake, 1), checkpoint(lake, 2)
-    decide(lake, old, written_at="2026-01-01T00:00:00+00:00")
+    released(lake, old, "2026-01-01T00:00:00+00:00")
     before = champion(lake, "letters", beside=new)
-    decide(lake, new, written_at="2026-01-02T00:00:00+00:00")
+    released(lake, new, "2026-01-02T00:00:00+00:00")
     assert before == old == champion(lake, "letters", beside=new)
     assert champion(lake, "letters") == new
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"checkpoint": None}, {"checkpoint": "ckpt-99"}, {"checkpoint": "../ckpt-1"}, {"checkpoint": ["ckpt-1"]}],
-    ids=str,
-)
-def test_an_accepted_decision_about_no_checkpoint_is_an_error_and_not_no_champion(lake: Lake, changes: dict) -> None:
-    decide(lake, checkpoint(lake, 1), changes=changes)
+@pytest.mark.parametrize("named", ["ckpt-99", "../ckpt-1", ["ckpt-1"]], ids=str)
+def test_a_release_of_no_checkpoint_is_an_error_and_not_no_champion(lake: Lake, named: object) -> None:
+    released(lake, checkpoint(lake, 1), record={"checkpoint": {"id": named}})
     with pytest.raises(VersionRefused, match="not in the lake"):
         champion(lake, "letters")
 
 
-@pytest.mark.parametrize("content", ['{"decision": "accepted", "checkpoint": "ckpt-1"}', "[]", "{", ""])
-def test_a_decision_that_was_altered_is_an_error(lake: Lake, content: str) -> None:
-    made = decide(lake, checkpoint(lake, 1), "refused")
-    (Path(made.uri) / "decision.json").write_text(content)
+@pytest.mark.parametrize("content", ['{"checkpoint": {"id": "ckpt-1"}}', "[]", "{", ""])
+def test_a_release_that_was_altered_is_an_error(lake: Lake, content: str) -> None:
+    made = released(lake, checkpoint(lake, 1))
+    (Path(made.uri) / "release.json").write_text(content)
+    with pytest.raises(VersionRefused, match="cannot be read"):
+        champion(lake, "letters")
+
+
+@pytest.mark.parametrize("record", [{}, {"checkpoint": None}, {"checkpoint": {}}], ids=str)
+def test_a_release_that_says_no_checkpoint_is_an_error(lake: Lake, record: dict) -> None:
+    released(lake, checkpoint(lake, 1), record=record)
     with pytest.raises(VersionRefused, match="cannot be read"):
         champion(lake, "letters")

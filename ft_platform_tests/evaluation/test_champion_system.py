@@ -15,7 +15,7 @@ from ft_platform.lake.gate import problems_with
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.records.schemas import splits_schema
-from ft_platform_tests.evaluation.decisions import decide
+from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.tiny_case import TinyCase, rows_for, tiny_case
 
 
@@ -26,11 +26,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyCase]:
 
 @pytest.fixture(params=["classification", "generation"])
 def case(request: pytest.FixtureRequest, made: dict[str, TinyCase]) -> Iterator[TinyCase]:
-    """A case without decisions, whatever tests before have left."""
+    """A case without releases, whatever tests before have left."""
     case = made[request.param]
     yield case
     for version in (
-        *case.lake.artifacts("complaints", "release_decision"),
+        *case.lake.artifacts("complaints", "release"),
         *case.lake.artifacts("complaints", "adapter_checkpoint"),
     ):
         if version != case.checkpoint:
@@ -41,7 +41,7 @@ only_labels = pytest.mark.parametrize("case", ["classification"], indirect=True)
 
 
 def former(case: TinyCase, parents: list[Any] | None = None, **training: Any) -> ArtifactVersion:
-    """The checkpoint of the case under another id, accepted by a decision; with other splits behind it or other entries
+    """The checkpoint of the case under another id, released; with other splits behind it or other entries
     in `training.json`."""
     lake = case.lake
     with lake.local_copy(case.checkpoint) as folder, lake.scratch("complaints", "adapter_checkpoint") as copy:
@@ -57,7 +57,7 @@ def former(case: TinyCase, parents: list[Any] | None = None, **training: Any) ->
             settings_hash="s",
             input_hash="of a former version",
         )
-    decide(lake, old)
+    released(lake, old)
     return old
 
 

@@ -21,7 +21,7 @@ from ft_platform.publishing.regression import publish_regression_report, suites_
 from ft_platform.settings.regression import Regression
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
-from ft_platform_tests.evaluation.decisions import decide
+from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.tiny_case import TinyCase, tiny_case
 
 
@@ -314,7 +314,7 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
             settings_hash=manifest.settings_hash,
             input_hash="old",
         )
-    decision = decide(lake, old)
+    made = released(lake, old)
     use_case = other(case, **SMALL, suites=["multiple_choice", "general_text"])
     found = figures(lake, publish_regression_report(lake, case.environment, use_case, case.checkpoint))
     assert found["champion"] == {"checkpoint": "ckpt-old", "status": "compared"}
@@ -331,7 +331,7 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
     )
     apart = publish_regression.measured(lake, case.environment, use_case, case.checkpoint, old)
     assert "champion" not in apart[0] and apart[1]["status"] == "not compared: it has another base model"
-    lake.fs.rm(decision.uri, recursive=True)
+    lake.fs.rm(made.uri, recursive=True)
 
 
 def test_a_checkpoint_of_another_base_model_is_refused(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:

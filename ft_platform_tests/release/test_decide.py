@@ -24,6 +24,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.gate import CHEAPER, alternatives
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
+from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import (
     TEST_ROWS,
     EvidenceCase,
@@ -669,11 +670,12 @@ def test_a_limit_that_nothing_could_be_compared_with_is_no_setting(tmp_path, att
         EvidenceCase(tmp_path, {"fairness": {"sensitive_features": []}, **attributes}).refusing()
 
 
-def test_after_an_accepted_checkpoint_the_next_one_must_beat_it(tmp_path):
+def test_after_a_release_the_next_checkpoint_must_beat_it(tmp_path):
     case = EvidenceCase(tmp_path).publish()
     assert case.decide().accepted
     decision = case.published_decision()
     require_accepted(case.lake, case.use_case, decision)
+    released(case.lake, case.versions["adapter_checkpoint"])
     case.versions["adapter_checkpoint"] = case.checkpoint("next")
     champion = {"checkpoint": "ckpt-weights", "status": "compared"}
     case.figures["evaluation_report"]["info"] = {"champion": champion}

@@ -46,7 +46,7 @@ def make(facts: Facts) -> str:
 
 def _adapter(facts: Facts) -> dict[str, Any]:
     manifest = facts.manifest("adapter_checkpoint")
-    release, task = facts.section("model_card", "release"), facts.section("adapter_checkpoint", "task")
+    release, task = facts.section("model_card", "release.in_card"), facts.section("adapter_checkpoint", "task")
     considerations = {"useCases": [release.intended_use]} if release else {}
     parameters: dict[str, Any] = {
         "approach": {"type": "supervised"},

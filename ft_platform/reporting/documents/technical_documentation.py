@@ -122,7 +122,7 @@ def _operation(facts: Facts) -> list[tuple[str, list[Statement]]]:
 
 
 def _release(facts: Facts) -> list[Statement]:
-    release = facts.section("model_card", "release")
+    release = facts.section("model_card", "release.in_card")
     if not release:
         return [
             facts.open(

@@ -28,7 +28,7 @@ BETWEEN = frozenset(("", " ", "  ", ".", "'", "’", "' ", "’ "))
 TITLE = re.compile(r"(?<!\w)(?:mr|mrs|ms|miss|dr|prof|herr|frau|mme|sr|sra)\.?[ ]+$", re.IGNORECASE)
 """In front of a month or a company it makes a name: `Mr. Chase`, `Ms May`."""
 TITLED = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms|Mx|Dr|Herr|Mme)\.? +(?=[^\W\d_a-z])")
-"""A title and a capital: what follows is a name, even where it is also a word that begins a sentence (`Mr. Deeds is`)."""
+"""A title and a capital: what follows is a name, even where it is an everyday word (`Mr. Deeds is`)."""
 SENTENCE_STARTS = frozenset('.!?:\n-*•>"“(')
 """Signs behind which a capital says little."""
 WITHIN = frozenset(("", "-", "'", "’"))

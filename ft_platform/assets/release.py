@@ -1,0 +1,79 @@
+"""release: the checkpoint of an accepted decision, signed, for everybody who serves it."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.assets.stage import materialized, stage, train_rows, with_typed_failures
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.use_case.named import NamedUseCase
+
+
+class ReleaseConfig(dg.Config):
+    """What a person says who releases. `back_to`: id of an earlier release to go back to, or `previous`; it needs a
+    `reason`."""
+
+    released_by: str = ""
+    back_to: str = ""
+    reason: str = ""
+
+
+PREVIOUS = "previous"
+"""`back_to`: the newest earlier release with another checkpoint."""
+
+
+def build(use_case: NamedUseCase) -> list:
+    @dg.asset(**stage(use_case, "release"))
+    @with_typed_failures
+    def release(
+        lake: dg.ResourceParam[Lake],
+        config: ReleaseConfig,
+        release_decision: ArtifactVersion,
+        adapter_checkpoint: ArtifactVersion,
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """An immutable, signed record: checkpoint, base model, renderer, decision, evidence, approvals, waivers.
+
+        Refused unless the decision is accepted and holds again today, and every approval is there that the use case
+        asks for."""
+        from ft_platform.lake.releases import FILE
+        from ft_platform.release import releasing
+
+        if config.back_to:
+            to = None if config.back_to == PREVIOUS else config.back_to
+            made = releasing.roll_back(lake, use_case, to, reason=config.reason, by=config.released_by)
+        else:
+            made = releasing.release(
+                lake,
+                use_case,
+                release_decision,
+                adapter_checkpoint,
+                lambda checkpoint: evidence_digest(lake, use_case, checkpoint),
+                by=config.released_by,
+            )
+        record = json.loads(lake.read_file(made, FILE))
+        return materialized(
+            use_case,
+            made,
+            lake.manifest(made),
+            rows=train_rows(lake, adapter_checkpoint),
+            released=dg.MetadataValue.json(record),
+            number=record["number"],
+            checkpoint=record["checkpoint"]["id"],
+            previous=record["previous"],
+        )
+
+    return [release]
+
+
+def evidence_digest(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, Any]:
+    """The evidence pack as it is today: its sha256 and the hash of each file (`ft evidence` writes the same bytes)."""
+    from ft_platform.evidence.gather import gather
+    from ft_platform.evidence.pack import write_pack
+
+    with tempfile.TemporaryDirectory(prefix="ft-evidence-") as folder:
+        pack = write_pack(lake, use_case, gather(lake, checkpoint), Path(folder) / checkpoint.artifact_id)
+        return {"sha256": pack.sha256, "files": pack.files, "missing": pack.missing}

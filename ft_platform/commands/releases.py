@@ -1,0 +1,36 @@
+"""ft releases: what was released, newest first."""
+
+import argparse
+import json
+
+from ft_platform.commands import opened, use_case_and_json
+
+HELP = "List the releases of a use case, newest first: checkpoint, decision, signature, and which one stands."
+EXAMPLES = ["ft releases complaint_routing", "ft releases complaint_routing --json"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    use_case_and_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands.release import shown
+    from ft_platform.lake.releases import releases
+
+    _, use_case, lake = opened(arguments.use_case)
+    found = [shown(lake, one) for one in releases(lake, use_case.name)]
+    champion = next((one["release"] for one in found if not one["withdrawn"]), None)
+    if arguments.json:
+        said = {"use_case": use_case.name, "champion": champion, "releases": found}
+        print(json.dumps(said, indent=1, ensure_ascii=False))
+        return 0
+    for one in found:
+        state = f"withdrawn by {one['withdrawn']['by']}: {one['withdrawn']['reason']}" if one["withdrawn"] else ""
+        state = state or ("released now" if one["release"] == champion else "replaced")
+        back = f", back to {one['back_to']}: {one['reason']}" if one["back_to"] else ""
+        print(f"{one['number']:>3}  {one['release']}  {one['checkpoint']}  {one['released_at']}  {state}{back}")
+        if one["signature_problem"]:
+            print(f"     signature: {one['signature_problem']}")
+    if not found:
+        print(f"{use_case.name} has no releases; next: ft release {use_case.name}")
+    return 0

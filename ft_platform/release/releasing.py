@@ -1,0 +1,255 @@
+"""Makes a release of an accepted decision, goes back to an earlier one, and withdraws one.
+
+A release is refused unless its decision is accepted, unaltered, the newest about its checkpoint, and holds again today;
+the checkpoint is intact and none of its records was withdrawn; and every approval is there that `release.approvals`
+asks for. Covered by its signature (OpenSSF): every file of the checkpoint. Its record is signed as everything in the
+lake is. Not covered: that somebody with the installation's key wants what the decision says."""
+
+import getpass
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ft_platform.errors import ConfigError, CorruptVersion, DataError, VersionRefused
+from ft_platform.lake.draft import Draft
+from ft_platform.lake.gate import require_usable
+from ft_platform.lake.manifest import now
+from ft_platform.lake.releases import FILE, SIGNATURE, STAGE, STANDS, Release, releases, standing_releases
+from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import taint_of, taint_text
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.release import approvals
+from ft_platform.release.decide import FILE as DECISION_FILE
+from ft_platform.release.decide import STAGE as DECISION
+from ft_platform.release.decide import require_accepted
+from ft_platform.release.evidence import CHECKPOINT
+from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.settings.hash import settings_hash
+from ft_platform.signing.keys import SigningKeys
+from ft_platform.signing.models import sign_model, verify_model
+from ft_platform.use_case.named import NamedUseCase
+
+SHORTEST_REASON = 10
+Evidence = Callable[[ArtifactVersion], Mapping[str, Any]]
+"""Checkpoint -> what the record says of its evidence pack."""
+
+
+def release(
+    lake: Lake,
+    use_case: NamedUseCase,
+    decision: ArtifactVersion,
+    checkpoint: ArtifactVersion,
+    evidence: Evidence,
+    *,
+    by: str = "",
+) -> ArtifactVersion:
+    """The release of a checkpoint on this decision: that which stands, or a new one.
+
+    Args:
+        by: the person who releases; default the account of the operating system.
+
+    Raises:
+        VersionRefused: the decision is not accepted, does not hold any more or is not the newest, is about another
+            checkpoint, an approval is missing, or the checkpoint may not be used.
+        MissingExtra: `model-signing` is not installed.
+    """
+    started = time.monotonic()
+    require_accepted(lake, use_case, decision)
+    said = json.loads(lake.read_file(decision, DECISION_FILE))
+    _require_newest(lake, use_case, decision, said["checkpoint"])
+    if said["checkpoint"] != checkpoint.artifact_id:
+        raise VersionRefused(
+            f"{decision.id} is about {said['checkpoint']}, not about {checkpoint.id}", f"Run: ft run {use_case.name}"
+        )
+    require_usable(lake, use_case, checkpoint)
+    given = approvals.in_force(lake, use_case, decision)
+    if lacking := approvals.missing(use_case, given):
+        who = "; ".join(f"{role} ({', '.join(persons) or 'no person is named'})" for role, persons in lacking.items())
+        raise VersionRefused(
+            f"{decision.id} is not approved by {who}", f"Run: ft approve {use_case.name} --by <e-mail address>"
+        )
+    stands = next(iter(standing_releases(lake, use_case.name)), None)
+    if stands and (stands.checkpoint, stands.record["decision"]["id"]) == (checkpoint.artifact_id, decision.id):
+        return stands.version
+    record = {
+        **_model(lake, checkpoint),
+        "decision": {"id": decision.id, "content_hash": decision.content_hash, "valid_until": said["valid_until"]},
+        "policy": said["policy"],
+        "evidence": dict(evidence(checkpoint)),
+        "approvals": [one.to_dict() for one in given],
+        "waivers": said["waivers"],
+    }
+    return _publish(lake, use_case, record, [decision, checkpoint], started, by=by)
+
+
+def roll_back(
+    lake: Lake, use_case: NamedUseCase, to: str | None = None, *, reason: str, by: str = ""
+) -> ArtifactVersion:
+    """Releases again what an earlier release has: a new release, which names the one it leaves. Needs no evidence anew.
+
+    Args:
+        to: id of the release; default the newest that stands with another checkpoint than the champion.
+
+    Raises:
+        DataError: there is no such release.
+        VersionRefused: it was withdrawn, its decision does not stand any more, or its checkpoint may not be used.
+    """
+    started = time.monotonic()
+    _require_reason(reason)
+    found = releases(lake, use_case.name)
+    stands = next((one for one in found if one.withdrawn is None), None)
+    earlier = (
+        next((one for one in found if one.id == to), None)
+        if to
+        else next((o for o in found if stands and o.withdrawn is None and o.checkpoint != stands.checkpoint), None)
+    )
+    if earlier is None:
+        what = f"no release {to}" if to else "no earlier release that was not withdrawn"
+        raise DataError(f"{use_case.name} has {what}", f"See: ft releases {use_case.name}")
+    if earlier.withdrawn is not None:
+        raise VersionRefused(f"{earlier.id} was withdrawn: {earlier.withdrawn['reason']}", "Name another one with --to")
+    if stands and stands.id == earlier.id:
+        raise VersionRefused(f"{earlier.id} is what is released now", f"See: ft releases {use_case.name}")
+    decision, checkpoint = released_versions(lake, earlier)
+    state = standing_of(lake, decision)
+    if state.state != ACCEPTED:
+        raise VersionRefused(f"{decision.id} of {earlier.id}: {state.words}", "Name another one with --to")
+    record = {
+        **{name: value for name, value in earlier.record.items() if name not in MADE_ANEW},
+        "reason": reason.strip(),
+        "back_to": earlier.id,
+        "back_from": stands.id if stands else None,
+    }
+    return _publish(lake, use_case, record, [decision, checkpoint], started, by=by, signed=earlier)
+
+
+def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, by: str = "") -> Release:
+    """Takes a release out of use; its record stays. What was released before it is the champion again.
+
+    Raises:
+        DataError: there is no such release.
+        ConfigError: no reason is named.
+    """
+    _require_reason(reason)
+    found = next((one for one in releases(lake, use_case.name) if one.id == release_id), None)
+    if found is None:
+        raise DataError(f"{use_case.name} has no release {release_id}", f"See: ft releases {use_case.name}")
+    if found.withdrawn is None:
+        told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason.strip()}
+        lake.add_verdict(found.version, STANDS, False, lake.manifest(found.version).settings_hash, told)
+    return next(one for one in releases(lake, use_case.name) if one.id == release_id)
+
+
+def released_versions(lake: Lake, release: Release) -> tuple[ArtifactVersion, ArtifactVersion]:
+    """The decision and the checkpoint of a release, as they were when it was made.
+
+    Raises:
+        VersionRefused: one of them is gone or altered, or records of the checkpoint were withdrawn since.
+    """
+    found = []
+    for stage, named in ((DECISION, release.record["decision"]), (CHECKPOINT, release.record["checkpoint"])):
+        version = lake.artifact(release.version.use_case, stage, named["id"])
+        if version is None or version.content_hash != named["content_hash"]:
+            raise VersionRefused(f"{named['id']} of {release.id} is not in the lake as it was released")
+        found.append(version)
+    if taint := taint_of(lake, found[1]):
+        raise VersionRefused(f"{release.id}: {taint_text(found[1].id, taint)}", "Train again without them")
+    return found[0], found[1]
+
+
+def signature_problem(lake: Lake, release: Release) -> str | None:
+    """Why the signature does not hold for the checkpoint as it lies in the lake; None: it holds."""
+    try:
+        _, checkpoint = released_versions(lake, release)
+        with lake.local_copy(checkpoint) as folder, lake.local_copy(release.version) as own:
+            verify_model(folder, own / SIGNATURE, _keys(lake))
+    except (VersionRefused, CorruptVersion) as error:
+        return error.message
+    return None
+
+
+MADE_ANEW = ("number", "previous", "released_by", "recorded_by", "released_at", "reason", "back_to", "back_from")
+"""What of a record another release does not take over."""
+
+
+def _publish(
+    lake: Lake,
+    use_case: NamedUseCase,
+    record: dict[str, Any],
+    parents: list[ArtifactVersion],
+    started: float,
+    *,
+    by: str,
+    signed: Release | None = None,
+) -> ArtifactVersion:
+    """Args: signed: an earlier release of the same checkpoint, whose signature is taken over."""
+    before = releases(lake, use_case.name)
+    stands = next((one for one in before if one.withdrawn is None), None)
+    account = getpass.getuser()
+    record |= {
+        "number": len(before) + 1,
+        "previous": stands.id if stands else None,
+        "released_by": by.strip() or account,
+        "recorded_by": account,
+        "known_by": approvals.SELF_DECLARED,
+        "released_at": now(),
+    }
+    inputs = settings_hash({**record, "use_case": use_case.name, "released_at": ""})
+    draft = Draft(lake, use_case, STAGE, f"release-{inputs[:12]}", inputs, parents, started=started)
+    if (existing := draft.existing()) and all(existing.id != one.id for one in before):
+        return existing
+    with draft.folder() as folder:
+        (folder / FILE).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+        if signed:
+            (folder / SIGNATURE).write_bytes(lake.read_file(signed.version, SIGNATURE))
+        else:
+            _sign(lake, parents[1], folder / SIGNATURE)
+        return draft.publish(
+            folder,
+            counts={"number": record["number"], "approvals": len(record["approvals"])},
+            info={"checkpoint": record["checkpoint"]["id"], "decision": record["decision"]["id"]},
+        )
+
+
+def _sign(lake: Lake, checkpoint: ArtifactVersion, signature: Path) -> None:
+    with lake.local_copy(checkpoint) as folder:
+        sign_model(folder, signature, _keys(lake))
+        verify_model(folder, signature, _keys(lake))
+
+
+def _keys(lake: Lake) -> SigningKeys:
+    if lake.signing is None or not isinstance(lake.signing.keys, SigningKeys):
+        raise VersionRefused("the lake was opened without the keys of this installation")
+    return lake.signing.keys
+
+
+def _model(lake: Lake, checkpoint: ArtifactVersion) -> dict[str, Any]:
+    """What a record says of its model. `kind` is how the model answers."""
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    objective, labels = training["training"].get("objective"), training.get("labels") or []
+    return {
+        "checkpoint": {"id": checkpoint.id, "content_hash": checkpoint.content_hash},
+        "base_model": training["base_model"],
+        "renderer_hash": training["renderer_hash"],
+        "kind": "label_head" if objective == "label_head" else "written_label" if labels else "open_answer",
+        "labels": labels,
+    }
+
+
+def _require_newest(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, checkpoint: str) -> None:
+    newest = next(
+        (one for one in lake.artifacts(use_case.name, DECISION) if lake.manifest(one).info["checkpoint"] == checkpoint),
+        None,
+    )
+    if newest and newest.id != decision.id:
+        raise VersionRefused(
+            f"{newest.id} is a newer decision about {checkpoint} than {decision.id}",
+            f"Run: ft run {use_case.name} --select release_decision",
+        )
+
+
+def _require_reason(reason: str) -> None:
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise ConfigError([f"the reason must have at least {SHORTEST_REASON} characters"])

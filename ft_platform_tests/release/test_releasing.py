@@ -1,0 +1,242 @@
+"""A release rests on an accepted, unaltered, current decision, on the approvals that are asked for, and is signed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ft_platform.errors import ConfigError, DataError, FtError, VersionRefused
+from ft_platform.evaluation.champion import champion
+from ft_platform.lake.releases import SIGNATURE, Release, releases, standing_releases
+from ft_platform.lake.taint import NOT_TAINTED
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.release import approvals
+from ft_platform.release.releasing import release, roll_back, signature_problem, withdraw
+from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, changed, figure, good_figures
+
+pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
+
+TRAINING = {
+    "renderer_hash": RENDERER,
+    "labels": ["card", "loan"],
+    "base_model": {"uri": "base", "sha256": "0" * 64},
+    "training": {"objective": "label_head"},
+}
+REASON = "Wrong answers since Monday"
+
+
+class Case(EvidenceCase):
+    """Evidence about a checkpoint that says how it was trained."""
+
+    def checkpoint(self, content: str = "weights") -> ArtifactVersion:
+        return self._publish(
+            "adapter_checkpoint", {"training.json": TRAINING, "weights.json": content}, f"ckpt-{content}"
+        )
+
+    def released(self, **words: Any) -> ArtifactVersion:
+        decision, checkpoint = self.published_decision(), self.versions["adapter_checkpoint"]
+        evidence = {"sha256": "e" * 64, "files": {}, "missing": []}
+        return release(self.lake, self.use_case, decision, checkpoint, lambda _: evidence, **words)
+
+    def again(self, content: str) -> None:
+        """Another checkpoint with evidence of its own, better than the champion."""
+        self.versions["adapter_checkpoint"] = self.checkpoint(content)
+        best = champion(self.lake, "complaints", beside=self.versions["adapter_checkpoint"])
+        named = {"checkpoint": best.artifact_id if best else None}
+        self.figures = changed(self.figures, "evaluation_report", ("info",), {"champion": named})
+        self.figures = changed(self.figures, "regression_report", ("champion",), named)
+        for stage in list(self.versions):
+            if stage not in ("splits", "adapter_checkpoint"):
+                self.versions[stage] = self.add(stage, f"-{content}")
+
+    def newest(self) -> Release:
+        return releases(self.lake, "complaints")[0]
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    made = Case(tmp_path)
+    made.publish()
+    return made
+
+
+def asking(home: Path, *roles: str) -> Case:
+    release = {"intended_use": "Routing of complaints.", "approvals": list(roles)}
+    made = Case(home, attributes={"release": release})
+    made.publish()
+    return made
+
+
+def test_the_record_says_what_is_released_and_on_what(case: Case) -> None:
+    made = case.released(by="ana.ruiz@example.org")
+    record = case.newest().record
+    checkpoint = case.versions["adapter_checkpoint"]
+    assert record["checkpoint"] == {"id": "ckpt-weights", "content_hash": checkpoint.content_hash}
+    assert (record["kind"], record["labels"], record["renderer_hash"]) == ("label_head", ["card", "loan"], RENDERER)
+    assert (record["number"], record["previous"], record["released_by"]) == (1, None, "ana.ruiz@example.org")
+    assert record["evidence"]["sha256"] == "e" * 64 and record["known_by"] == "self-declared"
+    assert champion(case.lake, "complaints") == checkpoint
+    assert case.released() == made, "what is released already is not released twice"
+    assert len(releases(case.lake, "complaints")) == 1
+
+
+def test_the_signature_is_of_every_file_of_the_checkpoint(case: Case) -> None:
+    case.released()
+    assert signature_problem(case.lake, case.newest()) is None
+    (Path(case.versions["adapter_checkpoint"].uri) / "weights.json").write_text("other")
+    assert "does not match" in (signature_problem(case.lake, case.newest()) or "")
+
+
+def test_the_signature_verifies_with_openssf_s_own_command(case: Case, tmp_path: Path) -> None:
+    case.released()
+    assert case.lake.signing
+    roots = tmp_path / "roots.pem"
+    roots.write_text("".join(key.root for key in case.lake.signing.keys.public.values()))
+    verify = [sys.executable, "-m", "model_signing", "verify", "certificate"]
+    found = [Path(case.versions["adapter_checkpoint"].uri), "--signature", Path(case.newest().version.uri) / SIGNATURE]
+    command = [*verify, *map(str, found), "--certificate_chain", str(roots)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (Path(case.versions["adapter_checkpoint"].uri) / "weights.json").write_text("other")
+    assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+def test_a_refused_decision_is_not_released(case: Case) -> None:
+    case.figures = changed(good_figures(), "evaluation_report", ("differences", "majority", "macro_f1", "low"), -0.1)
+    case.versions["evaluation_report"] = case.add("evaluation_report", "-worse")
+    with pytest.raises(VersionRefused, match="refuses ckpt-weights"):
+        case.released()
+    assert not releases(case.lake, "complaints")
+
+
+def test_a_decision_that_was_altered_is_not_released(case: Case) -> None:
+    decision = case.published_decision()
+    file = Path(decision.uri) / "decision.json"
+    file.write_text(file.read_text().replace('"accepted"', '"accepted" '))
+    with pytest.raises(FtError, match="does not match its manifest"):
+        release(case.lake, case.use_case, decision, case.versions["adapter_checkpoint"], lambda _: {})
+
+
+def test_a_checkpoint_with_withdrawn_records_is_not_released(case: Case) -> None:
+    decision, checkpoint = case.published_decision(), case.versions["adapter_checkpoint"]
+    case.lake.add_verdict(checkpoint, NOT_TAINTED, False, "s", {"rows": 3, "reasons": {"consent_withdrawn": 3}})
+    with pytest.raises(VersionRefused, match="tainted"):
+        release(case.lake, case.use_case, decision, checkpoint, lambda _: {})
+
+
+def test_a_decision_about_another_checkpoint_releases_nothing(case: Case) -> None:
+    decision = case.published_decision()
+    with pytest.raises(VersionRefused, match="not about ckpt-other"):
+        release(case.lake, case.use_case, decision, case.checkpoint("other"), lambda _: {})
+
+
+def test_a_newer_decision_about_the_checkpoint_counts(case: Case) -> None:
+    accepted, checkpoint = case.published_decision(), case.versions["adapter_checkpoint"]
+    case.figures = changed(case.figures, "privacy_report", ("membership", "loss", "auc"), figure(0.9))
+    case.versions["privacy_report"] = case.add("privacy_report", "-leaking")
+    refused = case.published_decision()
+    assert refused.id != accepted.id
+    with pytest.raises(VersionRefused, match=r"newer decision|no longer holds"):
+        release(case.lake, case.use_case, accepted, checkpoint, lambda _: {})
+
+
+def test_approvals_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
+    case = asking(tmp_path, "compliance", "domain_expert")
+    decision = case.published_decision()
+    with pytest.raises(VersionRefused, match=r"compliance .ana.ruiz@example.org.; domain_expert .tom.okafor"):
+        case.released()
+    approvals.approve(case.lake, case.use_case, decision, by="Ana.Ruiz@example.org")
+    taken_back = approvals.approve(case.lake, case.use_case, decision, by="tom.okafor@example.org")
+    approvals.revoke(case.lake, case.use_case, taken_back.id, by="tom.okafor@example.org")
+    with pytest.raises(VersionRefused, match="not approved by domain_expert"):
+        case.released()
+    approvals.approve(case.lake, case.use_case, decision, by="tom.okafor@example.org")
+    case.released()
+    assert [one["roles"] for one in case.newest().record["approvals"]] == [["compliance"], ["domain_expert"]]
+
+
+def test_an_approval_is_for_one_decision(tmp_path: Path) -> None:
+    case = asking(tmp_path, "compliance")
+    approvals.approve(case.lake, case.use_case, case.published_decision(), by="ana.ruiz@example.org")
+    case.figures = changed(case.figures, "evaluation_report", ("test_rows",), 401)
+    case.versions["evaluation_report"] = case.add("evaluation_report", "-again")
+    for stage in ("fairness_report", "roi_report", "model_card"):
+        case.versions[stage] = case.add(stage, "-again")
+    with pytest.raises(VersionRefused, match="not approved by compliance"):
+        case.released()
+
+
+def test_only_owners_approve(case: Case) -> None:
+    with pytest.raises(ConfigError, match="not one of the `owners`"):
+        approvals.approve(case.lake, case.use_case, case.published_decision(), by="eve@example.org")
+
+
+def test_a_rollback_is_a_release_of_its_own_that_says_why(case: Case) -> None:
+    first = case.released()
+    case.again("second")
+    second = case.released()
+    assert case.newest().record["previous"] == first.id
+    with pytest.raises(ConfigError, match="reason"):
+        roll_back(case.lake, case.use_case, reason="bad")
+    back = roll_back(case.lake, case.use_case, reason=REASON, by="ana.ruiz@example.org")
+    record = case.newest().record
+    assert (record["back_to"], record["back_from"], record["reason"]) == (first.id, second.id, REASON)
+    assert (record["number"], record["previous"]) == (3, second.id)
+    found = champion(case.lake, "complaints")
+    assert found and found.artifact_id == "ckpt-weights"
+    assert signature_problem(case.lake, case.newest()) is None
+    with pytest.raises(VersionRefused, match="is what is released now"):
+        roll_back(case.lake, case.use_case, back.id, reason=REASON)
+    roll_back(case.lake, case.use_case, second.id, reason=REASON)
+    assert case.newest().checkpoint == "ckpt-second" and case.newest().record["number"] == 4
+
+
+def test_there_is_no_way_back_to_what_may_not_be_used(case: Case) -> None:
+    first = case.released()
+    with pytest.raises(DataError, match="no earlier release"):
+        roll_back(case.lake, case.use_case, reason=REASON)
+    case.again("second")
+    case.released()
+    checkpoint = case.lake.artifact("complaints", "adapter_checkpoint", "ckpt-weights")
+    assert checkpoint
+    case.lake.add_verdict(checkpoint, NOT_TAINTED, False, "s", {"rows": 3, "reasons": {"consent_withdrawn": 3}})
+    with pytest.raises(VersionRefused, match="tainted"):
+        roll_back(case.lake, case.use_case, first.id, reason=REASON)
+
+
+def test_a_withdrawn_release_stays_on_record_and_is_no_champion(case: Case) -> None:
+    first = case.released()
+    case.again("second")
+    second = case.released()
+    gone = withdraw(case.lake, case.use_case, second.id, reason="A leak was reported", by="ana.ruiz@example.org")
+    assert gone.withdrawn and gone.withdrawn["by"] == "ana.ruiz@example.org"
+    assert [one.id for one in releases(case.lake, "complaints")] == [second.id, first.id]
+    assert [one.id for one in standing_releases(case.lake, "complaints")] == [first.id]
+    with pytest.raises(VersionRefused, match="was withdrawn"):
+        roll_back(case.lake, case.use_case, second.id, reason=REASON)
+    again = case.released()
+    assert again.id not in (first.id, second.id), "who withdrew a release may release its checkpoint anew"
+    with pytest.raises(DataError, match="no release release-none"):
+        withdraw(case.lake, case.use_case, "release-none", reason=REASON)
+
+
+def test_nothing_waits_for_a_person_where_decisions_release_themselves(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="waits for nobody"):
+        Case(
+            tmp_path,
+            attributes={
+                "release": {
+                    "intended_use": "Routing of complaints.",
+                    "mode": "when_accepted",
+                    "approvals": ["compliance"],
+                }
+            },
+        ).publish()
+
+
+def test_the_record_is_json_that_others_read(case: Case) -> None:
+    made = case.released()
+    assert json.loads((Path(made.uri) / "release.json").read_text())["decision"]["valid_until"] is None
