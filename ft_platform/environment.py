@@ -73,6 +73,7 @@ def load_environment() -> Environment:
         "FT_SEALS_FOLDER": "seals_folder",
         "FT_TRACKING_URI": "tracking_uri",
         "FT_TRACKERS": "trackers",
+        "FT_REGISTRY_PREFIX": "registry_prefix",
         "FT_WANDB_MODE": "wandb_mode",
         "FT_WANDB_ENTITY": "wandb_entity",
         "FT_UNPINNED_BASE_MODELS": "unpinned_base_models",

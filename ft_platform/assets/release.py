@@ -10,6 +10,7 @@ import dagster as dg
 from ft_platform.assets.stage import materialized, stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -31,6 +32,7 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def release(
         lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
         config: ReleaseConfig,
         release_decision: ArtifactVersion,
         adapter_checkpoint: ArtifactVersion,
@@ -41,6 +43,7 @@ def build(use_case: NamedUseCase) -> list:
         asks for."""
         from ft_platform.lake.releases import FILE
         from ft_platform.release import releasing
+        from ft_platform.tracking.registry import show_releases
 
         if config.back_to:
             to = None if config.back_to == PREVIOUS else config.back_to
@@ -55,6 +58,7 @@ def build(use_case: NamedUseCase) -> list:
                 by=config.released_by,
             )
         record = json.loads(lake.read_file(made, FILE))
+        registry = show_releases(environment, lake, use_case.name, model_card(lake, release_decision))
         return materialized(
             use_case,
             made,
@@ -64,6 +68,7 @@ def build(use_case: NamedUseCase) -> list:
             number=record["number"],
             checkpoint=record["checkpoint"]["id"],
             previous=record["previous"],
+            registry=registry if isinstance(registry, str) else dg.MetadataValue.json(registry),
         )
 
     return [release]
@@ -77,3 +82,11 @@ def evidence_digest(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVers
     with tempfile.TemporaryDirectory(prefix="ft-evidence-") as folder:
         pack = write_pack(lake, use_case, gather(lake, checkpoint), Path(folder) / checkpoint.artifact_id)
         return {"sha256": pack.sha256, "files": pack.files, "missing": pack.missing}
+
+
+def model_card(lake: Lake, decision: ArtifactVersion) -> str:
+    """The model card that a decision rests on; empty where it has none."""
+    said = json.loads(lake.read_file(decision, "decision.json"))
+    named = next((one["id"] for one in said["evidence"] if one["stage"] == "model_card"), None)
+    card = lake.artifact(decision.use_case, "model_card", named) if named else None
+    return lake.read_file(card, "README.md").decode() if card else ""

@@ -16,12 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.release import shown
     from ft_platform.lake.releases import releases
+    from ft_platform.tracking.registry import disagreement
 
-    _, use_case, lake = opened(arguments.use_case)
+    environment, use_case, lake = opened(arguments.use_case)
     found = [shown(lake, one) for one in releases(lake, use_case.name)]
     champion = next((one["release"] for one in found if not one["withdrawn"]), None)
+    differs = disagreement(environment, lake, use_case.name)
     if arguments.json:
-        said = {"use_case": use_case.name, "champion": champion, "releases": found}
+        said = {"use_case": use_case.name, "champion": champion, "releases": found, "disagreement": differs}
         print(json.dumps(said, indent=1, ensure_ascii=False))
         return 0
     for one in found:
@@ -31,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{one['number']:>3}  {one['release']}  {one['checkpoint']}  {one['released_at']}  {state}{back}")
         if one["signature_problem"]:
             print(f"     signature: {one['signature_problem']}")
+    if differs:
+        print(f"{differs}. The lake decides; `ft release {use_case.name}` sets the registry right")
     if not found:
         print(f"{use_case.name} has no releases; next: ft release {use_case.name}")
     return 0

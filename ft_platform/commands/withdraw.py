@@ -20,9 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.releases import standing_releases
     from ft_platform.release.releasing import withdraw
+    from ft_platform.tracking.registry import show_releases
 
-    _, use_case, lake = opened(arguments.use_case)
+    environment, use_case, lake = opened(arguments.use_case)
     gone = withdraw(lake, use_case, arguments.release, reason=arguments.reason, by=arguments.by)
+    show_releases(environment, lake, use_case.name)
     stands = next((one.id for one in standing_releases(lake, use_case.name)), None)
     found = {"release": gone.id, "withdrawn": dict(gone.withdrawn or {}), "champion": stands}
     if arguments.json:

@@ -208,6 +208,14 @@ class Environment(BaseModel):
     tracking_uri: str = Field(
         default="", description="MLflow tracking URI, or `none`. Variable FT_TRACKING_URI, default sqlite in `<home>`."
     )
+    registry_prefix: str = Field(
+        default="",
+        pattern=r"^([\w-]+\.){0,2}$",
+        description=(
+            "What stands before the name of a use case in MLflow's Model Registry, for Unity Catalog"
+            " `<catalog>.<schema>.`. Variable FT_REGISTRY_PREFIX."
+        ),
+    )
     trackers: list[Literal["mlflow", "wandb"]] = Field(
         default_factory=lambda: ["mlflow"],
         max_length=2,
@@ -399,6 +407,7 @@ class Environment(BaseModel):
             "FT_SEALS_FOLDER": str(self.seals_path),
             "FT_TRACKING_URI": self.mlflow_uri,
             "FT_TRACKERS": ",".join(self.trackers) or "none",
+            **({"FT_REGISTRY_PREFIX": self.registry_prefix} if self.registry_prefix else {}),
             "FT_WANDB_MODE": self.wandb_mode,
             "FT_WANDB_ENTITY": self.wandb_entity,
             "FT_UNPINNED_BASE_MODELS": self.unpinned_base_models,

@@ -77,15 +77,13 @@ class MlflowTracker(GuardedTracker):
     """
 
     def __init__(self, uri: str, run: RunDescription, log: Any) -> None:
-        super().__init__("MLflow", CLIENTS, "Check FT_TRACKING_URI, or set it to none", log)
+        self._connect(uri, log)
         self._waiting: list[Any] = []
         self._flushed = time.monotonic()
+        if self._client is None:
+            return
         with self.reported("start"):
-            from mlflow.tracking import MlflowClient
-
-            logging.getLogger("alembic").setLevel(logging.WARNING)
             with _first_use(uri):
-                self._client = MlflowClient(tracking_uri=uri)
                 experiment = _experiment(self._client, uri, run.use_case)
             parent = run.parents.get(NAME)
             tags = {
@@ -102,6 +100,16 @@ class MlflowTracker(GuardedTracker):
                 "experiment": run.use_case,
                 **_link(uri, experiment, self._run),
             }
+
+    def _connect(self, uri: str, log: Any) -> None:
+        super().__init__("MLflow", CLIENTS, "Check FT_TRACKING_URI, or set it to none", log)
+        self._client: Any = None
+        with self.reported("start"):
+            from mlflow.tracking import MlflowClient
+
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            with _first_use(uri):
+                self._client = MlflowClient(tracking_uri=uri)
 
     def _nested_in(self, parent: str) -> dict[str, str]:
         """The tag that nests a run in another one; none if that is not in this store: MLflow would show neither."""
@@ -162,6 +170,17 @@ class MlflowTracker(GuardedTracker):
                         store.log_artifacts(str(folder))
                     for name in files or ():
                         store.log_artifact(str(folder / name))
+                self._client.set_terminated(self._run, "FINISHED")
+
+    def register(self, folder: Path, place: str, model: str, tags: Mapping[str, str], description: str) -> None:
+        """Copies a folder into the run, as its `place`, and makes it a version of a registered model."""
+        if self._run:
+            with self.reported("artifacts"):
+                self._artifact_store().log_artifacts(str(folder), place)
+                source = f"{self._client.get_run(self._run).info.artifact_uri}/{place}"
+                self._client.create_model_version(
+                    model, source, self._run, tags=dict(tags), description=description or None, await_creation_for=60
+                )
                 self._client.set_terminated(self._run, "FINISHED")
 
     def _artifact_store(self) -> Any:
