@@ -83,10 +83,11 @@ def test_a_version_has_the_model_and_nothing_to_execute(registry: tuple[Case, En
     from mlflow.exceptions import MlflowException
     from mlflow.pyfunc import load_model
 
-    case, environment, _ = registry
+    case, environment, client = registry
     case.released()
     shown(case, environment)
-    folder = Path(download_artifacts("models:/complaints@champion", tracking_uri=environment.mlflow_uri))
+    source = client.get_model_version_by_alias("complaints", "champion").source
+    folder = Path(download_artifacts(source, tracking_uri=environment.mlflow_uri))
     held = Path(case.versions["adapter_checkpoint"].uri) / "weights.json"
     assert (folder / "weights.json").read_bytes() == held.read_bytes()
     assert {"MLmodel", "release.json", "model.sig", "training.json"} <= {one.name for one in folder.iterdir()}
