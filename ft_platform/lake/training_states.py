@@ -22,7 +22,7 @@ from ft_platform.errors import StatesInUse
 from ft_platform.lake import files
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.places import Places
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.versions import Version
 
 MANIFEST = "manifest.json"
 KEYS = {"step", "files", "splits", "splits_content_hash"}
@@ -40,7 +40,7 @@ class TrainingStates:
         keep: newest states that stay; at least 2, so that a damaged one has a predecessor.
     """
 
-    def __init__(self, lake: Artifacts, splits: TableVersion, checkpoint_id: str, keep: int = 2) -> None:
+    def __init__(self, lake: Artifacts, splits: Version, checkpoint_id: str, keep: int = 2) -> None:
         self.lake, self.splits, self.checkpoint_id, self.keep = lake, splits, checkpoint_id, max(keep, 2)
         self.folder = _folder(lake, splits.use_case, checkpoint_id)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import names
-from benchmarks.name_tagger import __main__ as training
 from benchmarks.name_tagger.forms import made
 from ft_platform.privacy.spans import Span
 
 pytest.importorskip("torch")
+
+from benchmarks.name_tagger import training
 
 
 def test_a_word_has_the_tag_of_the_span_that_it_stands_in() -> None:
@@ -37,7 +38,7 @@ def test_neighbouring_sentences_are_joined_with_their_names_in_place() -> None:
     assert len(rows) < 50
 
 
-def test_the_last_part_of_a_source_validates_and_stretches_stay_whole() -> None:
+def test_the_last_part_of_made_texts_validates_and_stretches_stay_whole() -> None:
     import random
 
     first, last = training.in_parts([("a b", [])] * 100)
