@@ -155,7 +155,7 @@ def held_by(texts: pa.Array, test: pa.Array) -> np.ndarray:
 
 
 def leaks(folder: Path, entries: Sequence[Source], sides: dict[str, str], scratch: Path) -> dict[str, int]:
-    """Pairs of near duplicates on two sides, and texts that hold words of a test but are no part of one.
+    """Pairs of near duplicates on two sides, and texts for training or validation that hold words of a test.
 
     Looked for anew in the files, whatever `divided` found."""
 

@@ -27,7 +27,11 @@ MOST_BYTES = 15_000_000
 """The file is part of the package."""
 SAVE_SECONDS = 60
 OWN, PLATFORM = Path(__file__).parent, Path(__file__).parent.parent.parent / "ft_platform"
-DIVIDES = [OWN / "data.py", *sorted((PLATFORM / "near_duplicates").glob("*.py"))]
+DIVIDES = [
+    OWN / "data.py",
+    *sorted((PLATFORM / "near_duplicates").glob("*.py")),
+    *(PLATFORM / "splitting" / name for name in ("benchmark_texts.py", "given.py")),
+]
 LEARNS = [
     *(OWN / name for name in ("data.py", "forms.py", "network.py", "training.py")),
     *(PLATFORM / "privacy" / "ner" / "built_in" / name for name in ("network.py", "words.py")),
