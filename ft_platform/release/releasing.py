@@ -32,6 +32,8 @@ from ft_platform.signing.models import sign_model, verify_model
 from ft_platform.use_case.named import NamedUseCase
 
 SHORTEST_REASON = 10
+ASKED = ("max_prompt_tokens", "max_new_tokens", "label_answers")
+"""Of `evaluation`: how the model was asked when it was evaluated, and so how it is served."""
 Evidence = Callable[[ArtifactVersion], Mapping[str, Any]]
 """Checkpoint -> what the record says of its evidence pack."""
 
@@ -75,6 +77,7 @@ def release(
         return stands.version
     record = {
         **_model(lake, checkpoint),
+        "asked": use_case.settings.evaluation.model_dump(mode="json", include=set(ASKED)),
         "decision": {"id": decision.id, "content_hash": decision.content_hash, "valid_until": said["valid_until"]},
         "policy": said["policy"],
         "evidence": dict(evidence(checkpoint)),

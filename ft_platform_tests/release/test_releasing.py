@@ -78,6 +78,7 @@ def test_the_record_says_what_is_released_and_on_what(case: Case) -> None:
     assert (record["kind"], record["labels"], record["renderer_hash"]) == ("label_head", ["card", "loan"], RENDERER)
     assert (record["number"], record["previous"], record["released_by"]) == (1, None, "ana.ruiz@example.org")
     assert record["evidence"]["sha256"] == "e" * 64 and record["known_by"] == "self-declared"
+    assert record["asked"] == {"max_prompt_tokens": 512, "max_new_tokens": 96, "label_answers": "scored"}
     assert champion(case.lake, "complaints") == checkpoint
     assert case.released() == made, "what is released already is not released twice"
     assert len(releases(case.lake, "complaints")) == 1
