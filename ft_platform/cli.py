@@ -48,6 +48,7 @@ from ft_platform.commands import (
     schema,
     seals,
     search,
+    serve,
     shortened,
     trace,
     ui,
@@ -98,6 +99,7 @@ COMMANDS = {
     "schema": schema,
     "ui": ui,
     "reports": reports,
+    "serve": serve,
 }
 """Command -> module with HELP, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
 

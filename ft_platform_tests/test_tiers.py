@@ -8,7 +8,7 @@ import pytest
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiers import TEST, TEST_ALL
 
-SEAMS = ("graph", "program", "training", "report", "browser")
+SEAMS = ("graph", "program", "training", "report", "server", "browser")
 CASES = """
 def test_unit(): ...
 @pytest.mark.integration

@@ -1,0 +1,1 @@
+"""Serves models: one base model and many adapters in one process."""

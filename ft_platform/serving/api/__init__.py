@@ -1,0 +1,1 @@
+"""The HTTP side of the server: OpenAI's protocol for the models of a shelf."""

@@ -1,0 +1,194 @@
+"""What clients send. Fields that are not here are ignored, as vLLM does: clients add fields of their own."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+LONGEST_NAME = 200
+STOPS = 8
+SCHEMA_CHARACTERS = 20_000
+
+Stop = Annotated[str, Field(min_length=1, max_length=200)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Body(BaseModel):
+    """A request. A number is no text and a text is no number; `null` is as if a field was left out."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def without_nulls(cls, values: Any) -> Any:
+        return (
+            {name: value for name, value in values.items() if value is not None} if isinstance(values, dict) else values
+        )
+
+
+class TextPart(Body):
+    """Part of a message; pictures and sound are refused."""
+
+    type: Literal["text", "input_text"] = Field(description="Only text.")
+    text: str
+
+
+class ChatMessage(Body):
+    """One message of a conversation."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart] = ""
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+
+    def to_record(self) -> dict[str, str]:
+        """As the renderer reads messages of records."""
+        return {"role": "system" if self.role == "developer" else self.role, "content": self.text}
+
+
+class JsonSchema(Body):
+    """A JSON Schema under a name."""
+
+    name: str = Field(default="answer", max_length=LONGEST_NAME)
+    # Not `schema`, which is a method of pydantic's models.
+    wanted: dict[str, Any] = Field(alias="schema", description="JSON Schema of at most 20,000 characters.")
+
+    @field_validator("wanted")
+    @classmethod
+    def is_small(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(value, allow_nan=False)) > SCHEMA_CHARACTERS:
+            raise ValueError(f"has more than {SCHEMA_CHARACTERS} characters")
+        return value
+
+
+class ResponseFormat(Body):
+    """Which form the answer has."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    json_schema: JsonSchema | None = None
+
+    @model_validator(mode="after")
+    def has_its_schema(self) -> "ResponseFormat":
+        if self.type == "json_schema" and self.json_schema is None:
+            raise ValueError("`json_schema` is missing")
+        return self
+
+    @property
+    def wanted(self) -> dict[str, Any] | None:
+        """The schema that the answer must fit."""
+        if self.type == "json_schema" and self.json_schema:
+            return self.json_schema.wanted
+        return {"type": "object"} if self.type == "json_object" else None
+
+
+class StreamOptions(Body):
+    """What a stream tells besides the answer."""
+
+    include_usage: bool = Field(default=False, description="A last event with the numbers of tokens.")
+
+
+class AnswerBody(Body):
+    """What chat and completions share."""
+
+    model: str = Field(min_length=1, max_length=LONGEST_NAME, description="Name of a model, as in `/v1/models`.")
+    max_tokens: Count | None = Field(
+        default=None, description="Longest answer in tokens. Default: `evaluation.max_new_tokens` of the use case."
+    )
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0, description="Default: 0, as the model was evaluated.")
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
+    n: int = Field(default=1, ge=1, le=16, description="Answers to the prompt.")
+    stop: Stop | Annotated[list[Stop], Field(max_length=STOPS)] = Field(
+        default_factory=list, description="Texts at which an answer ends, without them."
+    )
+    stream: bool = Field(default=False, description="Send the answer in parts, as server-sent events.")
+    stream_options: StreamOptions = Field(default_factory=StreamOptions)
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+
+class ChatBody(AnswerBody):
+    """`POST /v1/chat/completions`."""
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=1000)
+    max_completion_tokens: Count | None = Field(default=None, description="The newer name of `max_tokens`.")
+    logprobs: bool = False
+    top_logprobs: int = Field(default=0, ge=0, le=20, description="Alternatives for each token.")
+    response_format: ResponseFormat = Field(default_factory=ResponseFormat)
+    tools: list[Any] = Field(default_factory=list, description="Tools are not served: leave it empty.")
+
+    @field_validator("tools")
+    @classmethod
+    def are_none(cls, value: list[Any]) -> list[Any]:
+        if value:
+            raise ValueError("tools are not served")
+        return value
+
+    @property
+    def longest(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def alternatives(self) -> int | None:
+        return self.top_logprobs if self.logprobs else None
+
+
+class CompletionBody(AnswerBody):
+    """`POST /v1/completions`."""
+
+    prompt: str | Annotated[list[str], Field(min_length=1, max_length=16)] = Field(
+        description="A text or several, no token ids. It is not put into the chat template."
+    )
+    logprobs: int | None = Field(default=None, ge=0, le=20, description="Alternatives for each token.")
+    echo: Literal[False] = Field(default=False, description="The prompt is not repeated.")
+    response_format: ResponseFormat = Field(default_factory=ResponseFormat)
+
+    @property
+    def prompts(self) -> list[str]:
+        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+
+    @property
+    def longest(self) -> int | None:
+        return self.max_tokens
+
+    @property
+    def alternatives(self) -> int | None:
+        return self.logprobs
+
+
+class ClassifyBody(Body):
+    """`POST /v1/classify`."""
+
+    model: str = Field(min_length=1, max_length=LONGEST_NAME)
+    input: str | Annotated[list[str], Field(min_length=1)] | Annotated[list[ChatMessage], Field(min_length=1)] = Field(
+        description="A text, several texts, or the messages of one conversation."
+    )
+
+    @property
+    def conversations(self) -> list[list[dict[str, str]]]:
+        """One for each answer."""
+        if isinstance(self.input, str):
+            return [[{"role": "user", "content": self.input}]]
+        texts = [one for one in self.input if isinstance(one, str)]
+        if texts:
+            return [[{"role": "user", "content": text}] for text in texts]
+        return [[one.to_record() for one in self.input if isinstance(one, ChatMessage)]]
+
+
+class FeedbackBody(Body):
+    """`POST /v1/feedback`. There is no field for a text."""
+
+    request_id: str = Field(pattern=r"^[a-z]{3,10}-[0-9a-f]{32}$", description="`id` of an answer.")
+    index: int = Field(default=0, ge=0, le=1000, description="Which of its answers.")
+    rating: Literal["good", "bad"] | None = None
+    correct_label: str | None = Field(default=None, min_length=1, max_length=1000, description="One of the labels.")
+
+    @model_validator(mode="after")
+    def says_something(self) -> "FeedbackBody":
+        if self.rating is None and self.correct_label is None:
+            raise ValueError("`rating` or `correct_label` is needed")
+        return self

@@ -1,0 +1,256 @@
+"""The guard before the routes: who may ask, how much of a request is taken, and what becomes of what fails.
+
+Covered: keys and their rates; requests by another name where there are no keys (DNS rebinding); bodies in another form
+than JSON, which pages of other origins can send unasked; heads and bodies that are too large or too slow; too many
+requests at once; clients that go away, whose answers are cancelled. An exception leaves no text of a request in an
+answer or a log: its kind and its place are told. Not covered: connections that do not get as far as a request, which
+are the business of `server.PatientProtocol`.
+"""
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ft_platform.process.hooks import place_of_error
+from ft_platform.serving.api.errors import ApiError
+from ft_platform.serving.api.limits import Limits
+from ft_platform.serving.api.metrics import Metrics
+from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
+from ft_platform.settings.hosts import Hosts
+
+LOG = logging.getLogger(__name__)
+
+OPEN = ("/health", "/ready", "/openapi.json", "/docs")
+"""Paths that need no key: they tell nothing about requests, models or keys."""
+METRICS = "/metrics"
+ONCE = ("host", "authorization", "content-type", "content-length", "content-encoding")
+IDS = {"/v1/chat/completions": "chatcmpl", "/v1/completions": "cmpl", "/v1/classify": "classify"}
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+GONE = 499
+"""What is told in place of a status where the client did not wait for one, as nginx does."""
+DRAINED = 10
+"""A body this many times as large as allowed is still read, so that the client gets to its answer; none is kept."""
+EXCHANGE = "ft_platform.exchange"
+
+
+@dataclass
+class Exchange:
+    """A request and what is told about it.
+
+    Attributes:
+        key: with which it came; None where none is needed.
+        route: path of a route of ours; empty for any other path, which is whatever a client sends.
+        model: name of a served model, or empty.
+    """
+
+    id: str
+    method: str
+    key: ApiKey | None = None
+    route: str = ""
+    model: str = ""
+    status: int = 0
+    code: str = ""
+    tokens: dict[str, int] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def may_ask(self, use_case: str) -> bool:
+        return self.key is None or self.key.allows(use_case)
+
+
+class Guard:
+    """ASGI application around the routes.
+
+    Args:
+        routes: paths, with names in braces, that are told in logs and metrics.
+        hosts: names by which the server is addressed besides those of this machine, where there are no keys.
+    """
+
+    def __init__(
+        self, app: ASGIApp, routes: Iterable[str], keys: ApiKeys, metrics: Metrics, limits: Limits, hosts: Hosts
+    ) -> None:
+        self._app, self._keys, self._metrics = app, keys, metrics
+        self._routes = {route: re.compile(re.sub(r"\{\w+\}", "[^/]+", route)) for route in routes}
+        self._limits, self._hosts = limits, hosts
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
+        exchange = Exchange(f"{IDS.get(path, 'req')}-{uuid.uuid4().hex}", method)
+        exchange.route = next((name for name, found in self._routes.items() if found.fullmatch(path)), "")
+        answer = _Answer(send, exchange)
+        self._under_way += 1
+        try:
+            self._admit(scope, path, exchange)
+            body = await self._body(Headers(scope=scope), receive) if scope["method"] == "POST" else b""
+            answer.closes = False
+            await self._run({**scope, EXCHANGE: exchange}, body, receive, answer)
+        except ApiError as error:
+            exchange.code = error.code
+            if not answer.begun:
+                await error.response()(scope, receive, answer)
+        except _Gone:
+            exchange.code, exchange.status = "went_away", GONE
+            self._metrics.gone.labels("went_away").inc()
+        except Exception as error:  # the last resort: its text may quote a request, so it is neither told nor logged
+            LOG.error(f"request {exchange.id} failed: {place_of_error(error)}")
+            if not answer.begun:
+                failed = ApiError(500, f"the server failed; its log says where, under {exchange.id}", "internal_error")
+                await failed.response()(scope, receive, answer)
+        finally:
+            self._under_way -= 1
+            self._tell(exchange)
+
+    def _admit(self, scope: Scope, path: str, exchange: Exchange) -> None:
+        """Raises:
+        ApiError: the request is not looked at any further.
+        """
+        headers = Headers(scope=scope)
+        size = len(scope["raw_path"]) + len(scope["query_string"])
+        if size + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > self._limits.head_bytes:
+            raise ApiError(431, f"the headers have more than {self._limits.head_bytes} bytes", "headers_too_large")
+        if twice := [name for name in ONCE if len(headers.getlist(name)) > 1]:
+            raise ApiError(400, f"the header {twice[0]} is given more than once", "invalid_header")
+        self._keys.look()
+        if not self._keys.required:
+            if not self._hosts.includes(headers.get("host"), scope.get("server")):
+                raise ApiError(421, "without keys, this server answers to this machine's own names only", "wrong_host")
+        elif path not in OPEN:
+            exchange.key = self._key(headers.get("authorization", ""), charged=path != METRICS)
+            if path == METRICS and not exchange.may_ask(EVERY_USE_CASE):
+                raise ApiError(403, "metrics need a key for all use cases", "wrong_key")
+        # Only now: who has no key learns nothing about how busy the server is.
+        if self._under_way > self._limits.requests and path not in OPEN:
+            raise ApiError(429, "too many requests are under way", "busy", retry_after=1)
+        if scope["method"] == "POST":
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json" or "content-encoding" in headers:
+                raise ApiError(415, "the body must be application/json, not compressed", "unsupported_media_type")
+
+    def _key(self, authorization: str, charged: bool) -> ApiKey:
+        scheme, _, given = authorization.partition(" ")
+        try:
+            key = self._keys.check(given.strip() if scheme.lower() == "bearer" else None)
+            if charged:
+                self._keys.charge(key)
+        except KeyRefused as error:
+            raise ApiError(401, str(error), "invalid_api_key") from None
+        except RateExceeded as error:
+            raise ApiError(
+                429, "this key has used up its requests", "rate_limit", retry_after=error.retry_after
+            ) from None
+        return key
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        """Raises:
+        ApiError: it is too large or too slow.
+        """
+        limit = self._limits.body_bytes
+        too_large = ApiError(413, f"the body has more than {limit} bytes", "body_too_large")
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or len(length) > 18 or int(length) > limit * DRAINED:
+            raise too_large
+        parts: list[bytes] = []
+        size, more = 0, True
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    size += len(part)
+                    if size > limit * DRAINED:
+                        raise too_large
+                    parts = [*parts, part] if size <= limit else []
+        except TimeoutError:
+            raise ApiError(
+                408, f"the body did not come within {self._limits.body_seconds:g} seconds", "body_too_slow"
+            ) from None
+        if size > limit:
+            raise too_large
+        return b"".join(parts)
+
+    async def _run(self, scope: Scope, body: bytes, receive: Receive, answer: "_Answer") -> None:
+        """Lets the routes answer, unless the client goes away before they have."""
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def replayed() -> Message:
+            return waiting.pop() if waiting else await asyncio.Future()
+
+        async def went_away() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        answering = asyncio.ensure_future(self._app(scope, replayed, answer))
+        leaving = asyncio.ensure_future(went_away())
+        try:
+            await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done() and not answer.complete:
+                raise _Gone
+            await answering
+        finally:
+            for task in (answering, leaving):
+                task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await answering
+
+    def _tell(self, exchange: Exchange) -> None:
+        seconds = time.monotonic() - exchange.started
+        route = exchange.route or "other"
+        self._metrics.requests.labels(route, exchange.model, str(exchange.status)).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        for kind, count in exchange.tokens.items():
+            self._metrics.tokens.labels(exchange.model, kind).inc(count)
+        if exchange.status >= 400 and exchange.code:
+            self._metrics.refused.labels(exchange.code).inc()
+        by = f" key {exchange.key.id}" if exchange.key else ""
+        tokens = "".join(f" {kind} {count}" for kind, count in exchange.tokens.items())
+        LOG.info(
+            f"{exchange.method} {route} {exchange.status} {exchange.code or 'ok'} {seconds:.3f} s"
+            f" {exchange.model or '-'}{by}{tokens} {exchange.id}"
+        )
+
+
+class _Gone(Exception):
+    """The client went away."""
+
+
+class _Answer:
+    """`send`, which notes how far the answer is and adds the headers of every answer.
+
+    Attributes:
+        closes: the connection ends with it: the rest of a body would be taken for the next request.
+    """
+
+    def __init__(self, send: Send, exchange: Exchange) -> None:
+        self._send, self._exchange = send, exchange
+        self.begun, self.complete, self.closes = False, False, True
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun, self._exchange.status = True, message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in {**HEADERS, "X-Request-Id": self._exchange.id}.items():
+                headers[name] = value
+            if self.closes and message["status"] >= 400:
+                headers["Connection"] = "close"
+        await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.complete = True

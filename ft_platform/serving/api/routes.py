@@ -1,0 +1,191 @@
+"""The routes that ask a model, and those that say what there is."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp
+
+from ft_platform.serving.api.answers import Answering, Question, begin
+from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody
+from ft_platform.serving.api.errors import ApiError, json_response
+from ft_platform.serving.api.labels import label_scores, labelled
+from ft_platform.serving.api.openapi import description, page
+from ft_platform.serving.api.services import Feedback, Services, exchange_of, parsed
+from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Shape
+from ft_platform.serving.catalog import ServedModel
+from ft_platform.serving.engine.requests import Sampling
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Routes:
+    """The routes of one server."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    async def chat(self, request: Request) -> ASGIApp:
+        body = await parsed(request, ChatBody)
+        model = self.services.model(exchange_of(request), body.model)
+        prompts = await self.services.prompts(model, [[message.to_record() for message in body.messages]])
+        return await self._answered(request, body, model, prompts, ChatShape)
+
+    async def completions(self, request: Request) -> ASGIApp:
+        """A model for labels labels the text; any other goes on with it."""
+        body = await parsed(request, CompletionBody)
+        services = self.services
+        model = services.model(exchange_of(request), body.model)
+        if model.labels:
+            texts = [[{"role": "user", "content": text}] for text in body.prompts]
+            prompts = await services.prompts(model, texts)
+        else:
+            longest = model.context_tokens
+            content = model.renderer.text.content
+            prompts = await services.apart(lambda: [tuple(content(text, longest)) for text in body.prompts])
+            prompts = services.fitting(model, prompts)
+        return await self._answered(request, body, model, prompts, CompletionShape)
+
+    async def _answered(
+        self,
+        request: Request,
+        body: ChatBody | CompletionBody,
+        model: ServedModel,
+        prompts: Sequence[tuple[int, ...]],
+        shape: type[Shape],
+    ) -> ASGIApp:
+        exchange, count = exchange_of(request), len(prompts) * body.n
+        if count > self.services.limits.answers:
+            raise ApiError(
+                400, f"at most {self.services.limits.answers} answers can be asked for at once", "too_many", "n"
+            )
+        self.services.charge(exchange, count)
+        questions = [
+            Question(prompt, _sampling(body, model, prompt, number)) for prompt in prompts for number in range(body.n)
+        ]
+        events = await begin(self.services, model, questions)
+        form = shape(exchange.id, model.name, body.alternatives is not None)
+        answering = Answering(self.services, exchange, model, form, events, count, body.n)
+        return answering.stream(body.stream_options.include_usage) if body.stream else await answering.whole()
+
+    async def classify(self, request: Request) -> ASGIApp:
+        body = await parsed(request, ClassifyBody)
+        exchange, services = exchange_of(request), self.services
+        model = services.model(exchange, body.model)
+        if not model.labels:
+            raise ApiError(400, "this model has no labels; ask /v1/chat/completions", "no_labels", "model")
+        conversations = body.conversations
+        if len(conversations) > services.limits.texts:
+            raise ApiError(400, f"at most {services.limits.texts} texts can be sent at once", "too_many", "input")
+        services.charge(exchange, len(conversations))
+        prompts = await services.prompts(model, conversations)
+        scores = await label_scores(services, model, prompts)
+        read, cached = scores.prompt_tokens, scores.cached_tokens
+        exchange.tokens = {"prompt": read, "cached": cached}
+        services.remember(exchange, model, len(prompts))
+        return json_response(
+            {
+                "id": exchange.id,
+                "object": "list",
+                "model": model.name,
+                "release": model.release,
+                "data": [
+                    {"index": number, **labelled(model, scores.labels, row)}
+                    for number, row in enumerate(scores.log_probabilities)
+                ],
+                "usage": {
+                    "prompt_tokens": read,
+                    "completion_tokens": 0,
+                    "total_tokens": read,
+                    "prompt_tokens_details": {"cached_tokens": cached},
+                },
+            }
+        )
+
+    async def feedback(self, request: Request) -> Response:
+        body = await parsed(request, FeedbackBody)
+        exchange = exchange_of(request)
+        answered = self.services.answered.get(body.request_id)
+        key_id = exchange.key.id if exchange.key else None
+        if answered is None or answered.key_id != key_id or body.index >= answered.answers:
+            raise ApiError(404, "no answer of this server to this key has this id", "answer_not_found", "request_id")
+        model = answered.model
+        exchange.model = model.name
+        if body.correct_label is not None and body.correct_label not in model.labels:
+            raise ApiError(400, "this is no label of the model", "unknown_label", "correct_label")
+        given = Feedback(
+            body.request_id, body.index, model.name, model.release, model.checkpoint, body.rating, body.correct_label
+        )
+        await asyncio.to_thread(self.services.sink.take, given)
+        self.services.metrics.feedback.labels(model.name, body.rating or "corrected").inc()
+        return json_response({"object": "feedback", "request_id": body.request_id})
+
+    async def models(self, request: Request) -> Response:
+        exchange = exchange_of(request)
+        shown = [model for model in self.services.shelf.models() if exchange.may_ask(model.use_case)]
+        return json_response({"object": "list", "data": [_described(model) for model in shown]})
+
+    async def one_model(self, request: Request) -> Response:
+        return json_response(_described(self.services.model(exchange_of(request), request.path_params["name"])))
+
+    async def health(self, _request: Request) -> Response:
+        """Whether the process answers."""
+        return json_response({"status": "ok"})
+
+    async def ready(self, _request: Request) -> Response:
+        """Whether a model is served."""
+        if self.services.shelf.models():
+            return json_response({"status": "ready"})
+        why = "no model is served" if self.services.shelf.is_fresh() else "the catalog cannot be read"
+        raise ApiError(503, why, "not_ready", retry_after=3)
+
+    async def metrics(self, _request: Request) -> Response:
+        return Response(self.services.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def openapi(self, _request: Request) -> Response:
+        return json_response(description())
+
+    async def docs(self, _request: Request) -> Response:
+        return HTMLResponse(page(), headers={"Content-Security-Policy": PAGE_POLICY})
+
+
+def _sampling(body: ChatBody | CompletionBody, model: ServedModel, prompt: tuple[int, ...], number: int) -> Sampling:
+    """Raises:
+    ApiError: prompt and answer do not fit.
+    """
+    room = model.context_tokens - len(prompt)
+    if body.longest is not None and body.longest > room and not model.labels:
+        message = f"the prompt has {len(prompt)} tokens, so that at most {room} are left for the answer"
+        raise ApiError(400, message, "context_length_exceeded", "max_tokens")
+    longest = body.longest or model.settings.evaluation.max_new_tokens
+    return Sampling(
+        max_tokens=model.label_tokens if model.labels else min(longest, room),
+        temperature=body.temperature,
+        top_p=body.top_p,
+        # Answers to the same prompt with the same seed would be the same.
+        seed=None if body.seed is None else (body.seed + number) % 2**63,
+        stop=() if model.labels else body.stops,
+        logprobs=body.alternatives,
+        choices=model.labels,
+        schema=None if model.labels else body.response_format.wanted,
+    )
+
+
+def _described(model: ServedModel) -> dict[str, Any]:
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "ft-platform",
+        "use_case": model.use_case,
+        "release": model.release,
+        "checkpoint": model.checkpoint,
+        "kind": model.kind,
+        "labels": list(model.labels),
+        "abstain_below": model.abstain_below,
+        "max_model_len": model.context_tokens,
+    }

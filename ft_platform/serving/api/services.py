@@ -1,0 +1,212 @@
+"""What the routes share: models, rendering, engine, figures, and which answers were given."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
+from ft_platform.models.rendering.turns import NotRendered
+from ft_platform.serving.api.bodies import Body
+from ft_platform.serving.api.errors import ApiError, invalid_body
+from ft_platform.serving.api.guard import EXCHANGE, Exchange
+from ft_platform.serving.api.limits import Limits
+from ft_platform.serving.api.metrics import Metrics
+from ft_platform.serving.api_keys import ApiKeys, RateExceeded
+from ft_platform.serving.catalog import ServedModel, Shelf
+from ft_platform.serving.engine.requests import Full, Handle, TooLong, UnknownModel
+from ft_platform.serving.protocol import Engine
+
+B = TypeVar("B", bound=Body)
+T = TypeVar("T")
+
+REMEMBERED = 50_000
+"""Answers that feedback can be given on; those longest ago are forgotten."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a client thinks of an answer. It has no text."""
+
+    request_id: str
+    index: int
+    model: str
+    release: str
+    checkpoint: str
+    rating: str | None
+    correct_label: str | None
+
+
+class FeedbackSink(Protocol):
+    """Where feedback is kept."""
+
+    def take(self, feedback: Feedback) -> None:
+        """Keeps it; may be slow."""
+        ...
+
+
+class NoSink:
+    """Feedback is counted and not kept."""
+
+    def take(self, feedback: Feedback) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Who asked which model, for feedback."""
+
+    model: ServedModel
+    key_id: str | None
+    answers: int
+
+
+@dataclass
+class Services:
+    """Everything of one server that a route needs."""
+
+    engine: Engine
+    shelf: Shelf
+    keys: ApiKeys
+    metrics: Metrics
+    limits: Limits
+    sink: FeedbackSink = field(default_factory=NoSink)
+    answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
+    # One thread: tokenizers are no faster with two, and not all may be used by two.
+    _texts: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "texts"))
+
+    def model(self, exchange: Exchange, name: str) -> ServedModel:
+        """The model that is asked for.
+
+        Raises:
+            ApiError: the key is not for it, there is none, or nobody can say whether it may still be served.
+        """
+        if not exchange.may_ask(name.partition("@")[0]):
+            raise ApiError(403, "this key is not for this model", "wrong_key", "model")
+        if not self.shelf.is_fresh():
+            message = "whether models may still be served cannot be checked at the moment"
+            raise ApiError(503, message, "catalog_unavailable", "model", retry_after=5)
+        found = self.shelf.find(name)
+        if found is None and self.shelf.is_listed(name):
+            raise not_loaded()
+        if found is None and self.shelf.has_left(name):
+            raise ApiError(404, "this model is no longer served", "model_withdrawn", "model")
+        if found is None:
+            raise ApiError(404, "there is no such model; GET /v1/models lists them", "model_not_found", "model")
+        exchange.model = found.name
+        return found
+
+    def charge(self, exchange: Exchange, answers: int) -> None:
+        """The first of several answers was paid for with the request.
+
+        Raises:
+            ApiError: the key has used up its requests.
+        """
+        if exchange.key is None or answers <= 1:
+            return
+        try:
+            self.keys.charge(exchange.key, answers - 1)
+        except RateExceeded as error:
+            raise ApiError(
+                429, "this key has used up its requests", "rate_limit", retry_after=error.retry_after
+            ) from None
+
+    async def prompts(
+        self, model: ServedModel, conversations: Sequence[Sequence[dict[str, str]]]
+    ) -> list[tuple[int, ...]]:
+        """Token ids of prompts. Of models for labels, long texts are shortened, as in their evaluation.
+
+        Raises:
+            ApiError: a conversation is too long, or has no question.
+        """
+        longest = model.settings.evaluation.max_prompt_tokens if model.labels else None
+        if longest is None and any(
+            sum(len(message["content"]) for message in one) > model.context_tokens * CHARACTERS_PER_TOKEN
+            for one in conversations
+        ):
+            raise too_long(model)
+        try:
+            found = await self.apart(lambda: [tuple(model.renderer.prompt_ids(one, longest)) for one in conversations])
+        except NotRendered:
+            raise ApiError(
+                400, "there is no question to answer: the last message must be a user's", "no_question"
+            ) from None
+        return self.fitting(model, found)
+
+    def fitting(self, model: ServedModel, prompts: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Raises:
+        ApiError: one is empty or too long.
+        """
+        if not all(prompts):
+            raise ApiError(400, "the prompt is empty", "invalid_value")
+        if max(map(len, prompts)) >= model.context_tokens:
+            raise too_long(model)
+        return prompts
+
+    async def apart(self, work: Callable[[], T]) -> T:
+        """Runs something that takes a while beside the loop."""
+
+        def guarded() -> T:
+            try:
+                return work()
+            except Exception:
+                raise
+            except BaseException as error:  # a panic of a native library, which would end the loop; its text is dropped
+                raise RuntimeError(type(error).__name__) from None
+
+        return await asyncio.get_running_loop().run_in_executor(self._texts, guarded)
+
+    async def begun(self, start: Callable[[], Handle]) -> Handle:
+        """Begins something at the engine, which may compile a schema for it. If the client leaves meanwhile, it is
+        cancelled as soon as it has begun."""
+        starting = asyncio.ensure_future(self.apart(start))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(lambda done: None if done.exception() else done.result().cancel())
+            raise
+
+    def remember(self, exchange: Exchange, model: ServedModel, answers: int) -> None:
+        """Feedback may be given on this request from now on."""
+        self.answered[exchange.id] = Answered(model, exchange.key.id if exchange.key else None, answers)
+        while len(self.answered) > REMEMBERED:
+            self.answered.popitem(last=False)
+
+
+def exchange_of(request: Request) -> Exchange:
+    return request.scope[EXCHANGE]
+
+
+async def parsed(request: Request, kind: type[B]) -> B:
+    """The body of a request.
+
+    Raises:
+        ApiError: it is not what it must be.
+    """
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise invalid_body(error) from None
+
+
+def too_long(model: ServedModel) -> ApiError:
+    message = f"prompt and answer must have less than {model.context_tokens} tokens together"
+    return ApiError(400, message, "context_length_exceeded", "messages")
+
+
+def not_loaded() -> ApiError:
+    return ApiError(503, "this model is not loaded at the moment", "model_not_loaded", "model", retry_after=3)
+
+
+def refused_by_engine(error: Exception, model: ServedModel) -> Exception:
+    """What an engine raises, for the client; anything else as it is."""
+    if isinstance(error, Full):
+        return ApiError(429, "the server is busy", "engine_full", retry_after=error.retry_after)
+    if isinstance(error, UnknownModel):
+        return not_loaded()
+    return too_long(model) if isinstance(error, TooLong) else error

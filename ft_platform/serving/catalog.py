@@ -1,0 +1,204 @@
+"""Which models are served: what a catalog lists now, loaded into the engine, and nothing for longer than that.
+
+Covered: a model that is no longer listed, or listed with another checkpoint, is unloaded at the next refresh; when a
+catalog cannot be read, hangs or fails, nothing is served after `TRUSTED_SECONDS`. Not covered: an answer that was begun
+before is written to its end, unless the engine ends it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Protocol
+
+from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.process.hooks import place_of_error
+from ft_platform.serving.engine.requests import Adapter, UnknownModel
+from ft_platform.serving.protocol import Engine
+from ft_platform.use_case.schema import UseCase
+
+LOG = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 3.0
+TRUSTED_SECONDS = 8.0
+"""Age from which a listing is not believed any more. With a refresh every 3 seconds, what is withdrawn is not served
+for longer than 10 seconds, even if the lake hangs."""
+
+Kind = Literal["label_head", "written_label", "open_answer"]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A released checkpoint, as clients ask for it.
+
+    Attributes:
+        name: `complaint_routing` or `complaint_routing@previous`; also its name in the engine.
+        kind: whether labels are scored by a head, or by the words of the model, or there are none.
+        labels: in the order of the engine's scores; empty for `open_answer`.
+        context_tokens: longest prompt with its answer, in tokens.
+        adapter: what the engine loads.
+        abstain_below: probability in [0, 1] below which a label is not to be relied on.
+        created: time of the release, Unix seconds.
+    """
+
+    name: str
+    release: str
+    checkpoint: str
+    settings: UseCase
+    renderer: Renderer
+    kind: Kind
+    labels: tuple[str, ...] = ()
+    context_tokens: int = 4096
+    adapter: Adapter | None = None
+    abstain_below: float = 0.0
+    created: int = 0
+
+    @property
+    def use_case(self) -> str:
+        return self.name.partition("@")[0]
+
+    @cached_property
+    def label_tokens(self) -> int:
+        """Tokens of the longest label with its end of turn."""
+        return max(len(self.renderer.answer_ids(label)) for label in self.labels)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.name, self.release, self.checkpoint
+
+
+class Catalog(Protocol):
+    """Where the models to serve are listed. May read the lake; where that takes more than about 5 seconds, nothing is
+    served from time to time, because nobody knows what may be."""
+
+    def models(self) -> list[ServedModel]:
+        """Every model that may be served now, each after its checkpoint was verified."""
+        ...
+
+    def find(self, name: str) -> ServedModel | None: ...
+
+
+class GivenModels:
+    """A catalog of given models, which may be changed."""
+
+    def __init__(self, models: Iterable[ServedModel] = ()) -> None:
+        self.given = list(models)
+
+    def models(self) -> list[ServedModel]:
+        return list(self.given)
+
+    def find(self, name: str) -> ServedModel | None:
+        return next((model for model in self.given if model.name == name), None)
+
+
+class Shelf:
+    """The models of a catalog that are loaded, refreshed in threads of its own between `start` and `stop`.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, catalog: Catalog, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        self._catalog, self._engine, self._clock = catalog, engine, clock
+        self._listed: dict[str, ServedModel] = {}
+        self._loaded: dict[str, ServedModel] = {}
+        self._refused: set[tuple[str, str, str]] = set()
+        self._left: set[str] = set()
+        self._read_at: float | None = None
+        self._lock = threading.Lock()
+        self._stopped, self._changed = threading.Event(), threading.Event()
+        # Loading takes as long as it takes; meanwhile what is withdrawn must still be noticed.
+        self._threads = [
+            threading.Thread(target=work, name=f"catalog-{work.__name__.strip('_')}", daemon=True)
+            for work in (self._keep_fresh, self._keep_loaded)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._changed.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(REFRESH_SECONDS)
+
+    def models(self) -> list[ServedModel]:
+        """What is served; nothing while the listing is too old."""
+        return list(self._loaded.values()) if self.is_fresh() else []
+
+    def find(self, name: str) -> ServedModel | None:
+        return self._loaded.get(name) if self.is_fresh() else None
+
+    def is_listed(self, name: str) -> bool:
+        """Whether a model of this name would be served if it was loaded."""
+        return name in self._listed
+
+    def has_left(self, name: str) -> bool:
+        """Whether a model of this name was served before and is not any more."""
+        return name in self._left
+
+    def is_fresh(self) -> bool:
+        return self._read_at is not None and self._clock() - self._read_at <= TRUSTED_SECONDS
+
+    def refresh(self) -> None:
+        """Reads the catalog once, and takes away what has left it."""
+        asked_at = self._clock()
+        listed = {model.name: model for model in self._catalog.models()}
+        with self._lock:
+            gone = [
+                model
+                for name, model in self._loaded.items()
+                if name not in listed or listed[name].identity != model.identity
+            ]
+            # Nobody finds them from here on; only then are they taken from the engine.
+            self._loaded = {name: model for name, model in self._loaded.items() if model not in gone}
+            self._left |= {model.name for model in gone}
+            self._listed = listed
+            self._refused &= {model.identity for model in listed.values()}
+        for model in gone:
+            with suppress(UnknownModel):
+                self._engine.unload(model.name)
+            LOG.info(f"{model.name} is no longer served: release {model.release}, checkpoint {model.checkpoint}")
+        self._read_at = asked_at  # not the time after it: a slow catalog tells what was so when it was asked
+        self._changed.set()
+
+    def load_missing(self) -> None:
+        """Loads what is listed and not there yet. A checkpoint that cannot be loaded is tried again when it changes."""
+        for model in list(self._listed.values()):
+            if model.name in self._loaded or model.identity in self._refused:
+                continue
+            try:
+                self._engine.load(model.adapter)
+            except Exception as error:  # one broken checkpoint must not end the others
+                with self._lock:
+                    self._refused.add(model.identity)
+                LOG.error(f"{model.name} cannot be loaded: {place_of_error(error)}, checkpoint {model.checkpoint}")
+                continue
+            with self._lock:
+                listed = self._listed.get(model.name)
+                still = listed is not None and listed.identity == model.identity
+                if still:
+                    self._loaded = {**self._loaded, model.name: model}
+                    self._left.discard(model.name)
+            if not still:  # withdrawn while it was loaded
+                self._engine.unload(model.name)
+                continue
+            LOG.info(f"{model.name} is served: release {model.release}, checkpoint {model.checkpoint}")
+
+    def _keep_fresh(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.refresh()
+            except Exception as error:  # whatever a lake raises: `is_fresh` says how long the last listing is good for
+                LOG.warning(f"the catalog cannot be read: {place_of_error(error)}")
+            self._stopped.wait(REFRESH_SECONDS)
+
+    def _keep_loaded(self) -> None:
+        while self._changed.wait() and not self._stopped.is_set():
+            self._changed.clear()
+            self.load_missing()

@@ -1,0 +1,1 @@
+"""Generates tokens and scores labels for many requests and adapters in one batch."""

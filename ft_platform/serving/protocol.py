@@ -1,0 +1,42 @@
+"""What the server asks of an engine."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from ft_platform.serving.engine.requests import Event, Generation, Handle, Scores, State
+
+
+class Engine(Protocol):
+    """Runs the models. All methods may be called from any thread; events come from a thread of the engine."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None:
+        """Ends what is under way with an error."""
+        ...
+
+    def load(self, adapter: Any) -> None: ...
+
+    def unload(self, name: str) -> None:
+        """Refuses requests for it from now on."""
+        ...
+
+    def generate(self, request: Generation, on_event: Callable[[Event], None]) -> Handle:
+        """Queues an answer.
+
+        Raises:
+            Full, UnknownModel, TooLong: at once.
+        """
+        ...
+
+    def scores(
+        self, model: str, prompts: Sequence[Sequence[int]], on_done: Callable[[Scores | Exception], None]
+    ) -> Handle:
+        """Queues prompts whose labels are scored.
+
+        Raises:
+            Full, UnknownModel, TooLong: at once.
+        """
+        ...
+
+    def state(self) -> State: ...
