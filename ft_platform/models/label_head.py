@@ -59,7 +59,7 @@ def with_label_head(model: Any, folder: Path) -> Any:
     """
     if not (folder / LABEL_HEAD).is_file():
         return model
-    weight = _saved_weight(model, folder)
+    weight = saved_weight(model, folder)
     head = add_label_head(model, len(weight))
     with torch.no_grad():
         head.weight.copy_(weight)
@@ -74,10 +74,15 @@ def put_head(model: Any, folder: Path) -> None:
     """
     if head := head_of(model):
         with torch.no_grad():
-            head.weight.copy_(_saved_weight(model, folder))
+            head.weight.copy_(saved_weight(model, folder))
 
 
-def _saved_weight(model: Any, folder: Path) -> torch.Tensor:
+def saved_weight(model: Any, folder: Path) -> torch.Tensor:
+    """Weights `(labels, width)` of the head of a checkpoint.
+
+    Raises:
+        BaseModelError: as `with_label_head`.
+    """
     from safetensors.torch import load_file
 
     from ft_platform.models.guards.tensor_files import read_header

@@ -40,10 +40,10 @@ def load_tokenizer(resolved: ResolvedModel) -> ModelTokenizer:
             f"transformers cannot load the tokenizer of {resolved.uri}: {type(error).__name__}: {error}",
             "Check base_model.uri",
         ) from error
-    return ModelTokenizer(tokenizer, _context_length(safe.config))
+    return ModelTokenizer(tokenizer, context_length(safe.config))
 
 
-def _context_length(config: dict[str, Any]) -> int | None:
+def context_length(config: dict[str, Any]) -> int | None:
     """`max_position_embeddings`, or what older architectures call it."""
     text = config.get("text_config") or config
     found = next(

@@ -145,15 +145,18 @@ def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str
     return next(one for one in releases(lake, use_case.name) if one.id == release_id)
 
 
-def released_versions(lake: Lake, release: Release) -> tuple[ArtifactVersion, ArtifactVersion]:
+def released_versions(lake: Lake, release: Release, verify: bool = True) -> tuple[ArtifactVersion, ArtifactVersion]:
     """The decision and the checkpoint of a release, as they were when it was made.
+
+    Args:
+        verify: compare every byte; False: what the signed manifests say, and whether records were withdrawn.
 
     Raises:
         VersionRefused: one of them is gone or altered, or records of the checkpoint were withdrawn since.
     """
     found = []
     for stage, named in ((DECISION, release.record["decision"]), (CHECKPOINT, release.record["checkpoint"])):
-        version = lake.artifact(release.version.use_case, stage, named["id"])
+        version = lake.artifact(release.version.use_case, stage, named["id"], verify=verify)
         if version is None or version.content_hash != named["content_hash"]:
             raise VersionRefused(f"{named['id']} of {release.id} is not in the lake as it was released")
         found.append(version)

@@ -2,17 +2,75 @@
 
 from collections.abc import Sequence
 
-from ft_platform.errors import ConfigError
+from ft_platform.errors import ConfigError, FtError
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.releases import Release
+from ft_platform.lake.store import Lake
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.catalog import Catalog
+from ft_platform.serving.lake_catalog import LakeCatalog, listed
 from ft_platform.serving.protocol import Engine
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.environment import Environment
+from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
+from ft_platform.use_case.schema import Task
 
 
 def engine_and_catalog(environment: Environment, use_cases: Sequence[str]) -> tuple[Engine, Catalog]:
-    """The engine, not started, and the catalog of the released checkpoints of some use cases, or of all.
+    """The engine, not started, with the base model in memory, and the catalog of the released checkpoints of some use
+    cases, or of all.
 
     Raises:
-        ConfigError: nothing was released.
+        ConfigError: nothing was released, or the use cases have several base models.
+        MissingExtra: torch is not installed.
+        BaseModelError: the base model cannot be had, is another than was released with, or cannot be served.
     """
-    named = ", ".join(use_cases) or "any use case"
-    raise ConfigError([f"no release of {named} in {environment.lake_uri}"], "See what is missing with: ft decide")
+    from ft_platform.models import base_model
+    from ft_platform.serving.engine.worker import Engine as ServingEngine
+    from ft_platform.training.threads import pin_threads
+
+    lake = open_lake(environment)
+    names = list(use_cases) or [folder.name for folder in find_use_cases(environment.defs)]
+    released = {name: found for name in names if (found := _champion(lake, name, asked=bool(use_cases)))}
+    if not released:
+        named = ", ".join(use_cases) or "any use case"
+        raise ConfigError(
+            [f"no release of {named} in {environment.lake_uri}"], "Release a model first: ft release USE_CASE"
+        )
+    settings = _base_model(environment, released)
+    pin_threads()
+    resolved = base_model.resolve(settings, environment.cache_path, environment.unpinned_base_models)
+    model, tokenizer = base_model.load(resolved, settings.dtype, settings.quantization)
+    plain = Renderer(tokenizer, Task(kind="generation"))
+    engine = ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri)
+    context = engine.state().context_tokens
+    return engine, LakeCatalog(environment, lake, list(released), tokenizer, resolved.weights_sha256, context)
+
+
+def _champion(lake: Lake, name: str, *, asked: bool) -> Release | None:
+    """What stands of a use case. Of one that nobody named, what cannot be read is told by the catalog."""
+    try:
+        return listed(lake, name).get(name)
+    except FtError:
+        if asked:
+            raise
+        return None
+
+
+def _base_model(environment: Environment, released: dict[str, Release]) -> BaseModelSettings:
+    """The base model that all of them were released with.
+
+    Raises:
+        ConfigError: there are several.
+    """
+    of: dict[str, list[str]] = {}
+    for name, release in released.items():
+        of.setdefault(release.record["base_model"]["sha256"], []).append(name)
+    if len(of) > 1:
+        groups = " | ".join(", ".join(names) for names in of.values())
+        raise ConfigError(
+            [f"one process serves one base model, and these were released with {len(of)}: {groups}"],
+            f"Serve each group by itself: ft serve {' '.join(next(iter(of.values())))}",
+        )
+    first = next(iter(released))
+    return load_use_case(use_case_folder(environment.defs, first), environment=environment).settings.base_model

@@ -43,9 +43,14 @@ class _Rotary(torch.autograd.Function):
 def rotated(
     q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Queries and keys turned by their positions; arguments as of transformers' function."""
+    """Queries and keys turned by their positions; arguments as of transformers' function. Of heads that are wider than
+    the angles the first part is turned (GPT-NeoX)."""
     cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
-    return _Rotary.apply(q, cos, sin), _Rotary.apply(k, cos, sin)
+    width = cos.shape[-1]
+    if width == q.shape[-1]:
+        return _Rotary.apply(q, cos, sin), _Rotary.apply(k, cos, sin)
+    turned = [torch.cat([_Rotary.apply(x[..., :width], cos, sin), x[..., width:]], dim=-1) for x in (q, k)]
+    return turned[0], turned[1]
 
 
 @contextmanager
@@ -81,14 +86,21 @@ def _is_plain(function: Callable[..., Any]) -> bool:
         generator = torch.Generator().manual_seed(0)
         q, k = (torch.randn(1, heads, 3, 8, generator=generator) for heads in (4, 2))
         cos, sin = (torch.randn(1, 3, 8, generator=generator) for _ in range(2))
-        try:
-            found = function(q, k, cos, sin)
-        except (TypeError, RuntimeError, ValueError):  # another signature, or another way to turn
-            _agrees[function] = False
-            return False
-        wanted = rotated(q, k, cos, sin)
-        plain = isinstance(found, tuple) and len(found) == 2
-        _agrees[function] = plain and all(
-            a.shape == b.shape and torch.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True)
-        )
+        whole = _same(function, q, k, cos, sin)
+        part = _same(function, q, k, cos[..., :4], sin[..., :4])
+        _agrees[function] = whole is True and part is not False
     return _agrees[function]
+
+
+def _same(
+    function: Callable[..., Any], q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+) -> bool | None:
+    """Whether both give the same; None where `function` does not take the arguments."""
+    try:
+        found = function(q, k, cos, sin)
+    except (TypeError, RuntimeError, ValueError):  # another signature, or another way to turn
+        return None
+    if not isinstance(found, tuple) or len(found) != 2:
+        return False
+    wanted = rotated(q, k, cos, sin)
+    return all(a.shape == b.shape and torch.allclose(a, b, atol=1e-5) for a, b in zip(found, wanted, strict=True))

@@ -17,7 +17,7 @@ class TextTokens:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder
         self.control_ids = frozenset(
             i for i, t in added.items() if t.special or (len(t.content) > 3 and t.content[0] in LIKELY_CONTROL)
@@ -29,19 +29,19 @@ class TextTokens:
 
     def markers(self, text: str) -> list[int]:
         """Ids of text of the template, in which control tokens are meant."""
-        return self._tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
     def text_of(self, token: int) -> str:
         """How a token is spelled."""
-        return self._tokenizer.decode([token], skip_special_tokens=False)
+        return self.tokenizer.decode([token], skip_special_tokens=False)
 
     def decoded(self, ids: list[int]) -> str:
         """The text of ids that `content` gave; a letter cut in the middle is left out."""
-        return self._tokenizer.decode(ids, skip_special_tokens=True).rstrip("\ufffd")
+        return self.tokenizer.decode(ids, skip_special_tokens=True).rstrip("\ufffd")
 
     def written(self, ids: Iterable[int]) -> str:
         """What is read of tokens that a model wrote, without special tokens."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True).strip()
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True).strip()
 
     def prepare(self, texts: Iterable[str], max_tokens: int | None = None) -> None:
         """Tokenizes texts of people at once: `content` finds them until the next call.
@@ -54,7 +54,7 @@ class TextTokens:
             )
         )
         harmless = [text for text in heads if text and len(self._pieces(text)) == 1]
-        ids = self._tokenizer(harmless, add_special_tokens=False)["input_ids"] if harmless else []
+        ids = self.tokenizer(harmless, add_special_tokens=False)["input_ids"] if harmless else []
         self._prepared = {
             text: found for text, found in zip(harmless, ids, strict=True) if self.control_ids.isdisjoint(found)
         }

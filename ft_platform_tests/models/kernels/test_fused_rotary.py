@@ -18,6 +18,7 @@ EXCHANGED = {
     "gemma2": True,
     "gemma3_text": True,
     "cohere": False,
+    "gpt_neox": True,  # turns a quarter of each head
 }
 
 

@@ -1,0 +1,122 @@
+"""Which requests are in the batch: the waiting line, room in the cache, and what each pass computes."""
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterable
+
+import numpy as np
+
+from ft_platform.models.kernels.packed_attention import NO_TREE, Segment
+from ft_platform.serving.engine.attention import Part
+from ft_platform.serving.engine.cache import Kept, KeyValueCache, common_start
+from ft_platform.serving.engine.requests import Full
+from ft_platform.serving.engine.rows import Row
+
+ALONE_TOKENS = 2048
+"""Most tokens of prompts in a pass while no answer is being written (`packed_forward.PASS_TOKENS`)."""
+BESIDE_TOKENS = 256
+"""And while answers are: they wait for them, about 0.4 seconds with SmolLM2-135M on one core."""
+MOST_ROWS = 256
+PAYS_TO_WAIT = 32
+"""Tokens of a common start from which on a request waits until another one has computed them."""
+REMEMBERED = 16
+"""Requests that left the waiting line, from which the time to the next one is estimated."""
+
+
+class Schedule:
+    """Requests that wait, in the order in which they came, and those in the batch. Not thread-safe.
+
+    Args:
+        cache: where admitted rows get places for all tokens they may need, so that none ever has to be put aside.
+        most: requests that may wait.
+    """
+
+    def __init__(self, cache: KeyValueCache, most: int) -> None:
+        self.waiting: deque[Row] = deque()
+        self.running: list[Row] = []
+        self._cache, self._most = cache, most
+        self._left: deque[float] = deque(maxlen=REMEMBERED)
+
+    def add(self, rows: Collection[Row]) -> None:
+        """Raises `Full` where the line has no place for all of them."""
+        now = time.monotonic()
+        if not self.waiting:
+            self._left.clear()
+            self._left.append(now)  # when the line began
+        excess = len(self.waiting) + len(rows) - self._most
+        if excess > 0:
+            passed, left = now - self._left[0], len(self._left) - 1
+            raise Full(excess * passed / left if left else max(excess * passed, 1.0))
+        self.waiting.extend(rows)
+
+    def cancel(self, rows: Iterable[Row]) -> None:
+        """Takes rows out of the line; those in the batch leave before the next pass."""
+        for row in rows:
+            row.cancelled = True
+            if row in self.waiting:
+                self.waiting.remove(row)
+
+    def admit(self) -> list[Row]:
+        """Lets cancelled rows leave, and waiting ones join while there is room. Returns those that cannot be
+        computed."""
+        for row in [row for row in self.running if row.cancelled]:
+            self.leave(row)
+        refused, later = [], []
+        while self.waiting and len(self.running) < MOST_ROWS:
+            row = self.waiting[0]
+            if row.problem:
+                refused.append(row)
+            elif self._pays_to_wait(row):
+                later.append(self.waiting.popleft())
+                continue
+            elif not row.cancelled and not self._join(row):
+                break
+            self.waiting.popleft()
+            self._left.append(time.monotonic())
+        self.waiting.extendleft(reversed(later))
+        return refused
+
+    def _join(self, row: Row) -> bool:
+        """False where the cache has no room."""
+        computed = [Kept(r.adapter, np.array(r.tokens[: r.done]), r.first) for r in self.running]
+        taken = self._cache.take(row.room, row.adapter, row.tokens, computed)
+        if taken is None:
+            return False
+        row.first, row.done = taken
+        row.cached = row.done
+        self.running.append(row)
+        return True
+
+    def _pays_to_wait(self, row: Row) -> bool:
+        """Whether a row in the batch is about to compute much of the start of this one."""
+        tokens = np.array(row.tokens[:-1])
+        beginning = [other for other in self.running if other.done < other.prompt_tokens]
+        return any(
+            other.adapter is row.adapter and common_start(np.array(other.tokens), tokens) >= other.done + PAYS_TO_WAIT
+            for other in beginning
+        )
+
+    def chosen(self) -> list[tuple[Row, Part]]:
+        """What the next pass computes: the next token of each answer, and as many tokens of prompts as it takes."""
+        writing = [row for row in self.running if row.done == len(row.tokens) - 1 and row.done]
+        room = BESIDE_TOKENS if writing else ALONE_TOKENS
+        chosen = [(row, _next_part(row, 1)) for row in writing]
+        for row in self.running:
+            if row not in writing and room > 0:
+                count = min(len(row.tokens) - row.done, room)
+                room -= count
+                chosen.append((row, _next_part(row, count)))
+        return chosen
+
+    def leave(self, row: Row, *, computed: bool = True) -> None:
+        """Takes a row out of the batch; what it computed is kept for others that start alike."""
+        self.running.remove(row)
+        self._cache.release(row.first, row.room, row.adapter, row.tokens[: row.done] if computed else [])
+
+
+def _next_part(row: Row, count: int) -> Part:
+    """The next `count` tokens of a row; with the last one comes the tree, and outputs are wanted."""
+    whole = row.done + count == len(row.tokens)
+    segment = Segment(row.tokens[row.done : row.done + count], row.tree if whole else NO_TREE)
+    keep = range(count - 1, len(segment)) if whole else ()
+    return Part(segment, row.first, row.done, keep, row.adapter)

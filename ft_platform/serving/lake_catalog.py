@@ -1,0 +1,153 @@
+"""The models that releases in the lake name: of each use case the champion, and `<use_case>@previous`.
+
+Covered: a release that was withdrawn, records that were withdrawn from what it learned from, a checkpoint or record
+that was altered: the model is not listed any more. A use case whose file or release cannot be read takes only its own
+models away. On an object store the bytes are compared every `VERIFY_SECONDS`. Not covered: a waiver that ended after
+the release; `ft releases` shows the last day."""
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ft_platform.errors import FtError, VersionRefused
+from ft_platform.lake.releases import Release, standing_releases
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.release.releasing import released_versions
+from ft_platform.serving.catalog import ServedModel
+from ft_platform.serving.engine.requests import Adapter
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.schema import Task, UseCase
+
+LOG = logging.getLogger(__name__)
+PREVIOUS = "previous"
+VERIFY_SECONDS = 300.0
+
+
+def listed(lake: Lake, use_case: str) -> dict[str, Release]:
+    """Name of a served model -> its release."""
+    standing = standing_releases(lake, use_case)
+    if not standing:
+        return {}
+    earlier = next((one for one in standing[1:] if one.checkpoint != standing[0].checkpoint), None)
+    return {use_case: standing[0], **({f"{use_case}@{PREVIOUS}": earlier} if earlier else {})}
+
+
+class LakeCatalog:
+    """Reads the lake anew each time (`serving.catalog.Catalog`).
+
+    Args:
+        use_cases: names.
+        tokenizer: of the base model that all of them have.
+        weights_sha256: of that base model.
+        context_tokens: of the engine.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        lake: Lake,
+        use_cases: Sequence[str],
+        tokenizer: Any,
+        weights_sha256: str,
+        context_tokens: int,
+    ) -> None:
+        self._environment, self._lake, self._use_cases = environment, lake, list(use_cases)
+        self._tokenizer, self._weights, self._context_tokens = tokenizer, weights_sha256, context_tokens
+        self._made: dict[tuple[str, str], ServedModel] = {}
+        self._verified: dict[str, float] = {}
+        self._told: dict[str, str] = {}
+
+    def models(self) -> list[ServedModel]:
+        return [model for name in self._use_cases for model in self._models_of(name)]
+
+    def find(self, name: str) -> ServedModel | None:
+        return next((model for model in self.models() if model.name == name), None)
+
+    def _models_of(self, use_case: str) -> list[ServedModel]:
+        try:
+            releases = listed(self._lake, use_case)
+        except (FtError, OSError) as error:
+            self._tell(use_case, error)
+            return []
+        found = []
+        for name, release in releases.items():
+            try:
+                found.append(self._model(name, release))
+                self._told.pop(name, None)
+            except (FtError, OSError, KeyError, ValueError) as error:
+                self._tell(name, error)
+        return found
+
+    def _tell(self, name: str, error: Exception) -> None:
+        """Once for each reason: a listing is made every few seconds."""
+        why = str(error) if isinstance(error, FtError) else type(error).__name__
+        if self._told.get(name) != why:
+            LOG.warning(f"{name} is not served: {why}")
+            self._told[name] = why
+
+    def _model(self, name: str, release: Release) -> ServedModel:
+        _, checkpoint = released_versions(self._lake, release, verify=self._is_due(release))
+        if (name, release.id) not in self._made:
+            self._made[name, release.id] = self._make(name, release, checkpoint)
+        return self._made[name, release.id]
+
+    def _is_due(self, release: Release) -> bool:
+        """Whether to compare bytes: always where reading them costs milliseconds."""
+        digest, now = release.record["checkpoint"]["content_hash"], time.monotonic()
+        due = self._lake.is_local or now - self._verified.get(digest, -VERIFY_SECONDS) >= VERIFY_SECONDS
+        if due:
+            self._verified[digest] = now
+        return due
+
+    def _make(self, name: str, release: Release, checkpoint: ArtifactVersion) -> ServedModel:
+        record, training = release.record, json.loads(self._lake.read_file(checkpoint, "training.json"))
+        if training["base_model"]["sha256"] != self._weights:
+            raise VersionRefused(f"{release.id} is for another base model", f"Run it apart: ft serve {name}")
+        renderer = Renderer(self._tokenizer, Task.model_validate(training["task"]), training["labels"])
+        if renderer.hash != record["renderer_hash"]:
+            raise VersionRefused(
+                f"prompts of {release.id} would be rendered otherwise than when it was evaluated ({renderer.hash}, not"
+                f" {record['renderer_hash']})",
+                "Serve it with the versions of the platform and of transformers that it was released with",
+            )
+        labels = tuple(renderer.labels)
+        return ServedModel(
+            name=name,
+            release=release.id,
+            checkpoint=checkpoint.id,
+            settings=self._settings(release),
+            renderer=renderer,
+            kind=record["kind"],
+            labels=labels,
+            context_tokens=self._context_tokens,
+            adapter=Adapter(name, self._folder(checkpoint), labels),
+            created=int(datetime.fromisoformat(record["released_at"]).timestamp()),
+        )
+
+    def _settings(self, release: Release) -> UseCase:
+        """The file as it is now, with the limits that the model was evaluated with."""
+        folder = use_case_folder(self._environment.defs, release.version.use_case)
+        settings = load_use_case(folder, environment=self._environment).settings
+        asked = settings.evaluation.model_copy(update=dict(release.record["asked"]))
+        return settings.model_copy(update={"evaluation": asked})
+
+    def _folder(self, checkpoint: ArtifactVersion) -> Path:
+        """Where the engine reads the checkpoint: its place in a local lake, a copy of an object store's."""
+        with self._lake.local_copy(checkpoint) as folder:
+            if self._lake.is_local:
+                return folder
+            kept = self._environment.cache_path / "served" / checkpoint.content_hash
+            if not kept.exists():
+                new = kept.with_name(f"{kept.name}.{os.getpid()}.new")
+                shutil.copytree(folder, new, dirs_exist_ok=True)
+                new.rename(kept)
+            return kept
