@@ -19,6 +19,7 @@ from ft_platform import __version__
 from ft_platform.commands import (
     MESSAGE_LINES,
     approve,
+    ask,
     audit,
     check,
     costs,
@@ -77,6 +78,7 @@ COMMANDS = {
     "releases": releases,
     "rollback": rollback,
     "withdraw": withdraw,
+    "ask": ask,
     "errors": errors,
     "fairness": fairness,
     "roi": roi,

@@ -10,7 +10,7 @@ from ft_platform.commands.run import add_run_arguments, run_and_collect, show
 if TYPE_CHECKING:
     from ft_platform.settings.environment import Environment
 
-HELP = "Run the shipped use case customer_feedback on its sample data, from raw records to the release decision."
+HELP = "Run the shipped use case customer_feedback on its sample data: from raw records to a release that answers."
 EXAMPLES = ["ft demo", "ft demo --control", "ft demo --json"]
 USE_CASE, CONTROL = "customer_feedback", "customer_feedback_control"
 
@@ -44,7 +44,33 @@ def run(arguments: argparse.Namespace) -> int:
     # With --json, standard output is the JSON alone.
     file = sys.stderr if arguments.json else sys.stdout
     print("\n".join(summary(found, environment, control=arguments.control)), file=file)
+    if accepted and not arguments.control:
+        print("\n".join(released_and_asked(environment)), file=file)
     return int(accepted == arguments.control)
+
+
+def released_and_asked(environment: "Environment") -> list[str]:
+    """Releases the checkpoint, serves it for one question over HTTP, and says how to do the same."""
+    from ft_platform.commands.serve import PORT
+    from ft_platform.errors import VersionRefused
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.lake.releases import standing_releases
+    from ft_platform.orchestration.execution import run_use_case
+    from ft_platform.serving.trial import QUESTION, ask, curl, served
+
+    outcome = run_use_case(USE_CASE, None, ["release"], environment)
+    if not outcome.success:
+        raise VersionRefused(outcome.error or "the release failed", outcome.next_step)
+    release = standing_releases(open_lake(environment), USE_CASE)[0]
+    with served(environment, [USE_CASE]) as url:
+        found = ask(url, USE_CASE, QUESTION, has_labels=True)
+    return [
+        "",
+        f"Released as {release.id}, with a signature that others can verify (ft releases {USE_CASE}).",
+        f'Asked over HTTP: "{QUESTION}" -> {found["answer"]} ({found["probability"]:.0%}, {found["seconds"]:.2f} s).',
+        f"To ask it yourself: ft serve {USE_CASE}, and in another terminal:",
+        f"  {curl(f'http://127.0.0.1:{PORT}', USE_CASE, QUESTION, has_labels=True)}",
+    ]
 
 
 def with_control(environment: "Environment") -> "Environment":

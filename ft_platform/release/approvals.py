@@ -70,7 +70,12 @@ def approve(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, *, by
         raise ConfigError([f"{by.strip()!r} is not one of the `owners` of {use_case.name}: {known}"])
     lake.verify_artifact(decision)
     said = {"decision": decision.artifact_id, "content_hash": decision.content_hash, "approved_by": by.strip().lower()}
-    told = {"roles": roles, "approved_at": now("milliseconds"), "recorded_by": getpass.getuser(), "known_by": SELF_DECLARED}
+    told = {
+        "roles": roles,
+        "approved_at": now("milliseconds"),
+        "recorded_by": getpass.getuser(),
+        "known_by": SELF_DECLARED,
+    }
     inputs = settings_hash({**said, **told})
     approval = Approval(id=f"approval-{inputs[:12]}", **said, **told)
     draft = Draft(lake, use_case, STORED_AS, approval.id, inputs, [decision], inputs[:16])

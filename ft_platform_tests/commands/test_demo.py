@@ -52,6 +52,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, environment: Environment) -> Callable[.
             demo, "run_and_collect", lambda name, arguments, environment: (asked.append(name), (code, result))[1]
         )
         monkeypatch.setattr(demo, "show", lambda found, arguments: None)
+        monkeypatch.setattr(demo, "released_and_asked", lambda environment: ["Released and asked."])
         with redirect_stdout(io.StringIO()) as output:
             ended = demo.run(argparse.Namespace(control=control, json=False, overrides=[], select=[]))
         return ended, output.getvalue(), asked[0]
@@ -76,7 +77,8 @@ def test_it_says_what_was_gained_what_it_cost_and_what_comes_next(ran: Callable[
     assert text.count("+0.200 (+0.150 to +0.250)  better") == 5
     assert "1,000 answers take 39 s" in text
     assert "Release of ckpt-1: accepted\nEvery rule of the policy holds, without a waiver." in text
-    assert len(text.split("Next:")[1].strip().splitlines()) == 3
+    assert len(text.split("Next:")[1].split("Released")[0].strip().splitlines()) == 3
+    assert text.endswith("Released and asked.\n")
 
 
 def test_a_gain_that_may_be_chance_is_not_called_better(ran: Callable[..., tuple[int, str, str]]) -> None:
@@ -86,6 +88,7 @@ def test_a_gain_that_may_be_chance_is_not_called_better(ran: Callable[..., tuple
 def test_it_fails_where_the_release_is_refused(ran: Callable[..., tuple[int, str, str]]) -> None:
     code, text, _ = ran(found("refused", {"forgetting": "x"}, simpler="You may not need it."))
     assert code == 1 and "You may not need it.\nRelease of ckpt-1: refused by forgetting." in text
+    assert "Released" not in text
 
 
 def test_the_control_succeeds_where_it_is_refused_and_fails_where_it_is_accepted(

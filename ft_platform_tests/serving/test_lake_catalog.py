@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ft_platform.errors import ConfigError
+from ft_platform.errors import ConfigError, EndpointFailed
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
@@ -29,7 +30,7 @@ from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.releases import released
-from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema
+from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for, rows_for, splits_schema
 from ft_platform_tests.serving.fakes import wait_until
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
@@ -222,3 +223,18 @@ def test_several_base_models_are_told_apart(installation: Installation) -> None:
         )
     with pytest.raises(ConfigError, match="one process serves one base model"):
         engine_and_catalog(installation.environment, [])
+
+
+def test_one_question_over_http(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ft_platform.serving.trial import ask, curl, served
+
+    with served(installation.environment, ["complaints"]) as url:
+        found = ask(url, "complaints", "My swipe was handled badly", has_labels=True)
+        assert found["answer"] in ("card", "loan", HOSTILE) and 0 < found["probability"] <= 1
+        assert found["release"] == installation.release.id
+        command = curl(url, "complaints", 'It\'s "my" card', has_labels=True)
+        assert subprocess.run(command, shell=True, capture_output=True, text=True).stdout.count('"label"') == 1
+        with pytest.raises(EndpointFailed, match="refuses"):
+            ask(url, "letters", "?", has_labels=True)
+    with pytest.raises(EndpointFailed, match="does not answer"):
+        ask(url, "complaints", "?", has_labels=True)
