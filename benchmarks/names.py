@@ -51,7 +51,8 @@ default analyzer and by the small English spaCy model, as they are; `strict` als
 Annotations differ: some sources count titles, peoples or the names of works, some leave names out, and OCR breaks
 many. So precision is a lower bound, and figures of two sources say little about two languages. Italian is not
 measured: no annotated text allows commercial use. Licences and commits: `benchmarks/names_data/sources.json`. What the
-network is and learned from: [its card](../names_model_card.md).
+network is and learned from: [its card](../names_model_card.md). What recall means for a trained model:
+[names downstream](names_downstream.md).
 
 {table}
 """
