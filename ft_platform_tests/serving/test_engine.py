@@ -201,6 +201,14 @@ def test_a_pass_that_fails_ends_its_requests_and_the_engine_goes_on(monkeypatch:
         assert Asked(engine, "base", PROMPT, 5).tokens == greedy(tiny_model(), PROMPT, 5)
 
 
+def test_nothing_is_computed_where_nothing_is_asked(folders: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
+    with running(*adapters(folders)) as engine:
+        assert Asked(engine, "base", [], 1).finished.reason == "error"
+        engine.unload("plain")
+        Asked(engine, "base", PROMPT, 50).handle.cancel()
+    assert not caplog.records
+
+
 def test_a_callback_that_fails_ends_only_its_own_request() -> None:
     with running() as engine:
         engine.generate(Generation("base", tuple(PROMPT), Sampling(50)), lambda event: 1 / 0)
@@ -298,7 +306,19 @@ def test_architectures_write_what_transformers_writes(architecture: str, setting
         assert other.finished.prompt_tokens == len(PROMPT) - 3
 
 
-@pytest.mark.parametrize("architecture", ["mamba", "bloom"])
-def test_architectures_without_keys_and_values_of_this_form_are_refused(architecture: str) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "settings"), [("mamba", {}), ("bloom", {}), ("llama", {"attention_chunk_size": 8192})]
+)
+def test_architectures_without_keys_and_values_of_this_form_are_refused(
+    architecture: str, settings: dict[str, object]
+) -> None:
     with pytest.raises(BaseModelError, match="the serving engine cannot run"):
-        Engine(tiny_model(architecture), TEXT, end_of_turn=[END])
+        Engine(tiny_model(architecture, **settings), TEXT, end_of_turn=[END])
+
+
+def test_rows_are_no_longer_than_positions_mean_the_same() -> None:
+    factors = {"short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 64, **factors}
+    model = tiny_model("phi3", rope_parameters=rope, original_max_position_embeddings=64)
+    with running(model=model) as engine:
+        assert engine.state().context_tokens == 64

@@ -10,6 +10,7 @@ from ft_platform.models.kernels.fused_layers import replace_layers
 from ft_platform.models.kernels.fused_rotary import rotary_in
 from ft_platform.models.kernels.packed_attention import PackingUnsupported, Segment
 from ft_platform.models.kernels.packed_forward import PROBE_TOLERANCE, padded_forward
+from ft_platform.models.tokenizer import context_length
 from ft_platform.serving.engine.attention import NAME, Part, Pass, served_attention
 from ft_platform.serving.engine.cache import KeyValueCache
 from ft_platform.serving.engine.packed_weights import pack_weights
@@ -68,6 +69,8 @@ class ServedModel:
         AttentionInterface.register(NAME, served_attention)
         if not self.model._can_set_attn_implementation():
             raise PackingUnsupported("no attention interface")
+        if getattr(self.model.config.get_text_config(), "attention_chunk_size", None):
+            raise PackingUnsupported("attention in chunks, which too few tokens to probe do not show")
         self.model.set_attn_implementation(NAME)
         replace_layers(self.model)
         pack_weights(self.model)
@@ -105,17 +108,24 @@ class ServedModel:
             wanted += [start + place for place in part.keep]
         self.lora.select([part.adapter for part in parts], counts)
         with rotary_in(self.model):
-            return (
-                self.model(
-                    input_ids=torch.tensor([tokens], device=device),
-                    position_ids=torch.tensor([positions], device=device),
-                    use_cache=False,
-                    logits_to_keep=torch.tensor(wanted, dtype=torch.long, device=device),
-                    served=Pass(parts, self.cache, torch.tensor(places, device=device)),
-                )
-                .logits[0]
-                .cpu()
+            found = self.model(
+                input_ids=torch.tensor([tokens], device=device),
+                position_ids=torch.tensor([positions], device=device),
+                use_cache=False,
+                logits_to_keep=torch.tensor(wanted, dtype=torch.long, device=device),
+                served=Pass(parts, self.cache, torch.tensor(places, device=device)),
             )
+        return found.logits[0].cpu()
+
+
+def longest_context(config: Any) -> int | None:
+    """Most tokens of a row, None where the configuration names no limit. Where angles of positions change from a length
+    on (LongRoPE, arXiv:2402.13753), that length: beyond it they would follow from the longest row of a pass."""
+    longest = context_length(config.to_dict())
+    rope = getattr(config.get_text_config(), "rope_parameters", None) or {}
+    kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, dict))]
+    changing = [kind["original_max_position_embeddings"] for kind in kinds if kind.get("rope_type") == "longrope"]
+    return min([length for length in (longest, *changing) if length], default=None)
 
 
 def _refused(model: Any, why: str) -> BaseModelError:

@@ -11,7 +11,7 @@ import torch
 from ft_platform.errors import MissingExtra
 from ft_platform.serving.engine.requests import Sampling
 
-FORMAT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+FORMAT: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """JSON as Python writes it; free white space would let a model write line breaks up to its last token."""
 
 

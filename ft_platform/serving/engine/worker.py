@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ft_platform.errors import BaseModelError, MissingExtra
-from ft_platform.models.tokenizer import context_length
-from ft_platform.serving.engine.batch import ServedModel
+from ft_platform.serving.engine.attention import Part
+from ft_platform.serving.engine.batch import ServedModel, longest_context
 from ft_platform.serving.engine.constrained import Constraints, Unfulfillable
 from ft_platform.serving.engine.requests import (
     Adapter,
@@ -71,7 +71,7 @@ class Engine:
         self._text, self._end_of_turn = text, tuple(end_of_turn)
         self._vocabulary = model.config.get_text_config().vocab_size
         self._constraints = Constraints(text, self._end_of_turn, self._vocabulary)
-        self._longest = min(context_length(model.config.to_dict()) or cache_tokens, cache_tokens)
+        self._longest = min(longest_context(model.config) or cache_tokens, cache_tokens)
         self._base, self._models = name, {name: _Model(None)}
         self._max_waiting = max_waiting
         self._schedule = Schedule(self._served.cache, max_waiting)
@@ -111,6 +111,7 @@ class Engine:
         with self._changed:
             self._models[adapter.name] = _Model(loaded, adapter.labels, tuple(ids))
             self._unswept = True
+            self._changed.notify()
 
     def unload(self, name: str) -> None:
         """Refuses new requests for an adapter from now on. It waits for none and cancels none: those accepted before
@@ -209,6 +210,7 @@ class Engine:
             if self._stopping:
                 raise RuntimeError("the engine was stopped")
             self._schedule.add(rows)
+            self._unswept = True  # the adapter may have been unloaded since its name was looked up
             self._changed.notify()
         return Handle(cancel)
 
@@ -216,7 +218,8 @@ class Engine:
         torch.set_num_threads(self._threads)  # each thread has its own number
         with torch.inference_mode():
             while self._wait():
-                self._pass()
+                if chosen := self._schedule.chosen():
+                    self._pass(chosen)
             for row in [*self._schedule.running, *self._schedule.waiting]:
                 self._tell(row, "the engine was stopped")
 
@@ -242,9 +245,8 @@ class Engine:
         self._served.cache.forget(used)
         self._served.lora.keep(used)
 
-    def _pass(self) -> None:
+    def _pass(self, chosen: list[tuple[Row, Part]]) -> None:
         """One pass, and what follows for each row."""
-        chosen = self._schedule.chosen()
         try:
             outputs = self._served.run([part for _, part in chosen])
         except Exception as error:  # whatever torch raises; the next requests may be fine
