@@ -19,13 +19,13 @@ from ft_platform.errors import FtError, VersionRefused
 from ft_platform.lake.releases import Release, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.release.releasing import released_versions
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Adapter
+from ft_platform.serving.rendering import released_renderer
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
-from ft_platform.use_case.schema import Task, UseCase
+from ft_platform.use_case.schema import UseCase
 
 LOG = logging.getLogger(__name__)
 PREVIOUS = "previous"
@@ -112,13 +112,7 @@ class LakeCatalog:
         record, training = release.record, json.loads(self._lake.read_file(checkpoint, "training.json"))
         if training["base_model"]["sha256"] != self._weights:
             raise VersionRefused(f"{release.id} is for another base model", f"Run it apart: ft serve {name}")
-        renderer = Renderer(self._tokenizer, Task.model_validate(training["task"]), training["labels"])
-        if renderer.hash != record["renderer_hash"]:
-            raise VersionRefused(
-                f"prompts of {release.id} would be rendered otherwise than when it was evaluated ({renderer.hash}, not"
-                f" {record['renderer_hash']})",
-                "Serve it with the versions of the platform and of transformers that it was released with",
-            )
+        renderer = released_renderer(self._lake, release, checkpoint, self._tokenizer)
         labels = tuple(renderer.labels)
         return ServedModel(
             name=name,

@@ -48,22 +48,27 @@ def served(environment: Environment, use_cases: Sequence[str]) -> Iterator[str]:
 
 
 def ask(url: str, use_case: str, text: str, has_labels: bool) -> dict[str, Any]:
-    """What a model answers: `{"answer", "probability", "abstained", "release", "seconds"}`; without labels
-    `probability` and `abstained` are None.
+    """What a model answers to a text (`ask_conversation`)."""
+    return ask_conversation(url, use_case, [{"role": "user", "content": text}], has_labels)
+
+
+def ask_conversation(url: str, model: str, messages: list[dict[str, str]], has_labels: bool) -> dict[str, Any]:
+    """What a model answers: `{"answer", "probability", "abstained", "release", "prompt_tokens", "seconds"}`; without
+    labels `probability` and `abstained` are None.
 
     Raises:
         EndpointFailed: the server refuses, or cannot be reached.
     """
     started = time.monotonic()
     if has_labels:
-        found = _post(url, "/v1/classify", {"model": use_case, "input": text})
+        found = _post(url, "/v1/classify", {"model": model, "input": messages})
         one = found["data"][0]
         told = {"answer": one["label"], "probability": one["probability"], "abstained": one["abstained"]}
     else:
-        asked = {"model": use_case, "messages": [{"role": "user", "content": text}]}
-        found = _post(url, "/v1/chat/completions", asked)
+        found = _post(url, "/v1/chat/completions", {"model": model, "messages": messages, "temperature": 0})
         told = {"answer": found["choices"][0]["message"]["content"], "probability": None, "abstained": None}
-    return {**told, "release": found.get("release"), "seconds": round(time.monotonic() - started, 3)}
+    tokens, seconds = found["usage"]["prompt_tokens"], round(time.monotonic() - started, 3)
+    return {**told, "release": found.get("release"), "prompt_tokens": tokens, "seconds": seconds}
 
 
 def curl(url: str, use_case: str, text: str, has_labels: bool) -> str:

@@ -1,0 +1,146 @@
+"""Whether an endpoint answers as the released checkpoint did when it was evaluated.
+
+A golden set is drawn from the test split and asked over HTTP, one request for each record. Compared are the number of
+tokens of each prompt (a server does not tell the ids), the decision (label, or the whole answer), and the probability.
+Covered: another prompt template or instruction, texts cut elsewhere, another adapter or scaling, another precision,
+another end of turn: each changes decisions or counts. Not covered: what no record of the golden set asks."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ft_platform.errors import DataError, VersionRefused
+from ft_platform.evaluation.files import read_predictions
+from ft_platform.evaluation.proportions import share
+from ft_platform.evaluation.records import side_of
+from ft_platform.lake.parents import version_of_parent
+from ft_platform.lake.releases import Release
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.models.rendering.renderer import NotRendered, Renderer
+from ft_platform.models.rendering.turns import ANSWERS
+from ft_platform.serving.trial import ask_conversation
+from ft_platform.training.dataset import read_splits
+from ft_platform.use_case.named import NamedUseCase
+
+FINE_TUNED = "fine_tuned"
+LEAST_EQUAL = 0.995
+"""Share of equal decisions on another engine than the one that evaluated; ours must have all."""
+TOLERANCE = 0.02
+"""Largest difference of a probability that rounding explains on our engine (bfloat16, another batch)."""
+CONFIDENCE = 0.95
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One record of the golden set.
+
+    Attributes:
+        messages: the question.
+        prompt_tokens: of the rendered prompt.
+        decision: label, or the answer that was written.
+        probability: of the label; None for answers.
+    """
+
+    record_id: str
+    messages: list[dict[str, str]]
+    prompt_tokens: int
+    decision: str
+    probability: float | None
+
+
+def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, records: int) -> list[Golden]:
+    """Evenly over the test records that the evaluation of this release answered.
+
+    Raises:
+        VersionRefused: the evaluation behind the decision is not in the lake any more.
+        DataError: none of its records can be asked.
+    """
+    report, splits = _evaluation(lake, use_case, release)
+    table = read_predictions(lake, report)
+    answered = {row["record_id"]: row for row in table.to_pylist() if row["system"] == FINE_TUNED}
+    side = side_of(use_case, read_splits(lake, splits), "test")
+    longest = release.record["asked"]["max_prompt_tokens"]
+    found = []
+    for record_id, messages in zip(side.rows["record_id"].to_pylist(), side.messages(), strict=True):
+        row = answered.get(record_id)
+        question = _question(messages)
+        if row is None or question is None:
+            continue
+        try:
+            tokens = len(renderer.prompt_ids(messages, longest))
+        except NotRendered:
+            continue
+        decision = row["predicted"] if renderer.labels else row["answer"]
+        found.append(Golden(record_id, question, tokens, decision or "", row.get("confidence")))
+    if not found:
+        raise DataError(f"no test record of {report.id} can be asked", f"Run: ft run {use_case.name}")
+    step = max(1, len(found) // records)
+    return found[::step][:records]
+
+
+def compare(
+    url: str, model: str, golden: Sequence[Golden], labels: bool, ours: bool, on_record: Callable[[int], None]
+) -> dict[str, Any]:
+    """Asks an endpoint.
+
+    Args:
+        model: name of the served model.
+        labels: whether the answers are labels.
+        ours: it is our server; else decisions may differ by rounding.
+
+    Returns:
+        `{"asked", "prompts_equal", "decisions_equal": {"value", "low", "high"}, "largest_probability_difference",
+        "ok", "differs": {reason: [record ids]}}`.
+    """
+    prompts, decisions, probabilities = [], [], []
+    largest = 0.0
+    for number, one in enumerate(golden, 1):
+        said = ask_conversation(url, model, one.messages, labels)
+        if said["prompt_tokens"] != one.prompt_tokens:
+            prompts.append(one.record_id)
+        if _whole(said["answer"]) != _whole(one.decision):
+            decisions.append(one.record_id)
+        if one.probability is not None and said["probability"] is not None:
+            largest = max(largest, difference := abs(one.probability - said["probability"]))
+            probabilities += [one.record_id] if difference > TOLERANCE else []
+        on_record(number)
+    equal = share(len(golden) - len(decisions), len(golden), CONFIDENCE)
+    enough = equal["value"] == 1.0 if ours else equal["value"] >= LEAST_EQUAL
+    reasons = {"prompt tokens": prompts, "decisions": decisions, "probabilities": probabilities if ours else []}
+    return {
+        "asked": len(golden),
+        "prompts_equal": not prompts,
+        "decisions_equal": equal,
+        "largest_probability_difference": round(largest, 6),
+        "ok": not prompts and enough and not reasons["probabilities"],
+        "differs": {reason: ids[:SHOWN] for reason, ids in reasons.items() if ids},
+    }
+
+
+def _whole(answer: str) -> str:
+    """Without what a server does not show: blanks at both ends, a letter that the longest answer cuts."""
+    return answer.strip().rstrip("\ufffd").strip()
+
+
+def _evaluation(lake: Lake, use_case: NamedUseCase, release: Release) -> tuple[ArtifactVersion, TableVersion]:
+    """The evaluation report that the decision of a release rests on, and the splits behind it."""
+    decision = lake.artifact(use_case.name, "release_decision", release.record["decision"]["id"])
+    said = json.loads(lake.read_file(decision, "decision.json")) if decision else {"evidence": []}
+    named = next((one["id"] for one in said["evidence"] if one["stage"] == "evaluation_report"), None)
+    report = lake.artifact(use_case.name, "evaluation_report", named) if named else None
+    if report is None:
+        raise VersionRefused(f"the evaluation behind {release.id} is not in the lake")
+    parent = next(one for one in lake.manifest(report).parents if one.name == "splits")
+    splits = version_of_parent(lake, use_case.name, parent)
+    assert isinstance(splits, TableVersion)
+    return report, splits
+
+
+def _question(messages: Sequence[dict[str, str]]) -> list[dict[str, str]] | None:
+    """Without the answer at the end; None where it cannot be asked in OpenAI's form (tools)."""
+    asked = list(messages[:-1]) if messages and messages[-1]["role"] in ANSWERS else list(messages)
+    plain = all(one["role"] in ("system", "user", "assistant") for one in asked)
+    return asked if asked and plain else None

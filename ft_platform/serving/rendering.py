@@ -1,0 +1,42 @@
+"""The renderer that a released checkpoint was evaluated with."""
+
+import json
+from typing import Any
+
+from ft_platform.errors import VersionRefused
+from ft_platform.lake.releases import Release
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models import base_model
+from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.models.tokenizer import load_tokenizer
+from ft_platform.release.releasing import released_versions
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.schema import Task
+
+
+def released_renderer(lake: Lake, release: Release, checkpoint: ArtifactVersion, tokenizer: Any) -> Renderer:
+    """The renderer, from what the checkpoint says of its task.
+
+    Raises:
+        VersionRefused: prompts would be rendered otherwise than when it was evaluated.
+    """
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    renderer = Renderer(tokenizer, Task.model_validate(training["task"]), training["labels"])
+    if renderer.hash != release.record["renderer_hash"]:
+        raise VersionRefused(
+            f"prompts of {release.id} would be rendered otherwise than when it was evaluated ({renderer.hash}, not"
+            f" {release.record['renderer_hash']})",
+            "Serve it with the versions of the platform and of transformers that it was released with",
+        )
+    return renderer
+
+
+def renderer_of(environment: Environment, lake: Lake, release: Release) -> Renderer:
+    """The same, with the tokenizer of the base model that the use case names. Raises as `released_renderer`."""
+    folder = use_case_folder(environment.defs, release.version.use_case)
+    settings = load_use_case(folder, environment=environment).settings.base_model
+    resolved = base_model.resolve(settings, environment.cache_path, environment.unpinned_base_models)
+    _, checkpoint = released_versions(lake, release)
+    return released_renderer(lake, release, checkpoint, load_tokenizer(resolved).tokenizer)

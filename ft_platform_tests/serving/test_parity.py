@@ -1,0 +1,77 @@
+"""An endpoint that answers otherwise than the evaluation is told apart, and why."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ft_platform.lake.releases import releases
+from ft_platform.serving.parity import Golden, compare, golden_set
+from ft_platform.serving.rendering import renderer_of
+from ft_platform.serving.trial import served
+from ft_platform_tests.serving.installations import Installation, copied
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module", params=["label_head", "sft", "answers"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    home = tmp_path_factory.mktemp(request.param)
+    if request.param == "answers":
+        return Installation(home, "sft", "generation")
+    return Installation(home, request.param)
+
+
+def golden_of(made: Installation) -> list[Golden]:
+    release = releases(made.lake, "complaints")[0]
+    return golden_set(made.lake, made.use_case, release, renderer_of(made.environment, made.lake, release), 12)
+
+
+def asked(made: Installation, golden: list[Golden], model: str = "complaints") -> dict[str, Any]:
+    labels = made.use_case.settings.task.kind == "classification"
+    with served(made.environment, ["complaints"]) as url:
+        return compare(url, model, golden, labels, True, lambda done: None)
+
+
+def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
+    found = asked(made, golden_of(made))
+    assert found["ok"] and found["asked"] == 12 and not found["differs"]
+    assert found["prompts_equal"] and found["decisions_equal"]["value"] == 1.0
+    assert found["largest_probability_difference"] < 1e-4
+
+
+def test_other_weights_are_told_apart(made: Installation, tmp_path: Path) -> None:
+    installation = copied(made, tmp_path / "home")
+    golden = golden_of(installation)
+    installation.releases(installation.another(_without_training))
+    found = asked(installation, golden)
+    assert not found["ok"] and found["differs"].keys() & {"decisions", "probabilities"}
+
+
+def test_another_scaling_is_told_apart(made: Installation, tmp_path: Path) -> None:
+    installation = copied(made, tmp_path / "home")
+    golden = golden_of(installation)
+    installation.releases(installation.another(_scaled))
+    found = asked(installation, golden)
+    assert not found["ok"] and found["differs"].keys() & {"decisions", "probabilities"}
+
+
+def test_another_prompt_is_told_apart(made: Installation) -> None:
+    golden = [Golden(o.record_id, o.messages, o.prompt_tokens + 1, o.decision, o.probability) for o in golden_of(made)]
+    found = asked(made, golden)
+    assert not found["ok"] and not found["prompts_equal"] and len(found["differs"]["prompt tokens"]) == 10
+
+
+def _without_training(folder: Path) -> None:
+    """Every trained number turned round."""
+    from safetensors.torch import load_file, save_file
+
+    for file in folder.glob("*.safetensors"):
+        save_file({name: -10 * tensor for name, tensor in load_file(file).items()}, file)
+
+
+def _scaled(folder: Path) -> None:
+    """alpha / r as if alpha was ten thousand times as large."""
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "lora_alpha": 10_000 * config["lora_alpha"]}))
