@@ -30,6 +30,7 @@ from ft_platform.commands import (
     estimate,
     evidence,
     explain,
+    export,
     fairness,
     init,
     keys,
@@ -100,6 +101,7 @@ COMMANDS = {
     "lake": lake,
     "reproduce": reproduce,
     "evidence": evidence,
+    "export": export,
     "schema": schema,
     "ui": ui,
     "reports": reports,
@@ -107,7 +109,7 @@ COMMANDS = {
 }
 """Command -> module with HELP, EXAMPLES, add_arguments(parser) and run(arguments) -> exit code."""
 
-STARTS_OTHERS = ("ui", "reports", "reproduce")
+STARTS_OTHERS = ("ui", "reports", "reproduce", "export")
 """Commands that become or start other processes, which need standard error as it is."""
 
 DESCRIPTION = (

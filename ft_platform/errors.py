@@ -91,6 +91,10 @@ class BaseModelError(FtError):
     """A base model does not exist, has another hash than pinned, or is not safe to load."""
 
 
+class ExportRefused(FtError):
+    """An exported model would not answer as its checkpoint does, or cannot have this form. Nothing of it is kept."""
+
+
 class TrainingFailed(FtError):
     """A training program ended without a checkpoint (NaN loss, out of memory, killed)."""
 

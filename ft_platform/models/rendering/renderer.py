@@ -123,6 +123,10 @@ class Renderer:
         few_shot_note: text before the examples of few-shot prompts. Not part of `hash`: no model is trained on such a
             prompt.
 
+    Attributes:
+        end_of_turn: ids that end the last answer.
+        end_between, after_end: ids that end an earlier answer, and those between it and the next question.
+
     Raises:
         BaseModelError: the chat template cannot be used, or nothing tells where an answer ends.
     """
@@ -137,7 +141,7 @@ class Renderer:
         self._answer_start = self.text.markers(self.markers.answer_start)
         self._next_question = self.text.markers(self.markers.next_question)
         self.end_of_turn = self._end_of_turn(tokenizer.eos_token_id)
-        self._end_between, self._after_end = self._between_turns()
+        self.end_between, self.after_end = self._between_turns()
         self.tools = (
             ToolTemplate(tokenizer, self.text.text_of(self.end_of_turn[-1]), self.text.markers)
             if self.markers.from_template
@@ -174,7 +178,7 @@ class Renderer:
         parts = {
             "code": CODE_VERSION,
             "markers": self.markers.to_dict(),
-            "ids": [self.prefix_ids(), self._answer_start, self._end_between, self._after_end, self.end_of_turn],
+            "ids": [self.prefix_ids(), self._answer_start, self.end_between, self.after_end, self.end_of_turn],
             "tools": self.tools.sample() if self.tools else "",
             "kind": self.task.kind,
             "system": self.system,
@@ -382,7 +386,7 @@ class Renderer:
 
     def _plain(self, turns: Sequence[Turn], max_tokens: int | None, *, few_shot: bool = False) -> list[Piece]:
         """Alternating questions and answers up to the start of the next answer."""
-        end, after = ([], self._next_question) if few_shot else (self._end_between, self._after_end)
+        end, after = ([], self._next_question) if few_shot else (self.end_between, self.after_end)
         pieces = [Piece(self._prefixes[few_shot])]
         for number, turn in enumerate(turns):
             if turn.role == "user":

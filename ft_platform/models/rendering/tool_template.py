@@ -189,7 +189,7 @@ class ToolTemplate:
                 and ends.
         """
         if self._arguments_as_text is None:
-            self._arguments_as_text = self._takes_text()
+            self._arguments_as_text = self.takes_text()
         slots = Slots()
         tools = None if conversation.tools is None else [slots.schema(_function(tool)) for tool in conversation.tools]
         messages = [{"role": "system", "content": slots.stand_in(system, -1)}] if system else []
@@ -250,7 +250,7 @@ class ToolTemplate:
             calls.append({"id": _call_id(number, place), "type": "function", "function": function})
         return {**made, "tool_calls": calls}
 
-    def _takes_text(self) -> bool:
+    def takes_text(self) -> bool:
         """Whether the template wants arguments as JSON text (DeepSeek's joins them to a string) and not as an
         object."""
         call = {"id": _call_id(1, 0), "type": "function", "function": {"name": "f", "arguments": {"a": "b"}}}

@@ -1,0 +1,274 @@
+"""Writes a checkpoint in a form that other programs load, with evidence that it is the same model."""
+
+import glob
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ft_platform.errors import ConfigError, ExportRefused, MissingExtra, VersionRefused
+from ft_platform.evaluation.champion_system import require_same_rendering
+from ft_platform.evaluation.evaluate import Evaluator
+from ft_platform.exporting import adapter, gguf_file, merged
+from ft_platform.exporting.chat_template import chat_template, compare, control_texts
+from ft_platform.exporting.equivalence import answers_of, compared, require_same_weights
+from ft_platform.exporting.matrix import FIRST, Form, kind_of, problem
+from ft_platform.lake.files import fsync_path, sha256_file
+from ft_platform.lake.provenance import version_of_parent
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.models import base_model
+from ft_platform.models.adapter import with_adapter
+from ft_platform.models.base_model import ResolvedModel
+from ft_platform.models.gguf import converted_folder
+from ft_platform.models.rendering.renderer import Renderer, labels_of
+from ft_platform.models.tokenizer import load_tokenizer
+from ft_platform.settings.environment import Environment
+from ft_platform.training.checkpoint import environment_versions
+from ft_platform.training.reproduce import as_trained
+from ft_platform.use_case.named import NamedUseCase
+
+TOLD = "export.json"
+SIGNATURE = "model.sig"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for.
+
+    Attributes:
+        form: `adapter`, `merged` or `gguf`.
+        dtype: of merged weights.
+        quantization: of a GGUF file.
+        out: folder to write; it may not exist.
+        keep_different: keep a quantized file that decides differently; `export.json` then says that the release
+            decision does not hold for it.
+    """
+
+    form: Form
+    dtype: str
+    quantization: gguf_file.Quantization
+    out: Path
+    keep_different: bool = False
+
+    @property
+    def weights(self) -> str:
+        """What the weights are rounded to; "" for an adapter."""
+        return {"adapter": "", "merged": self.dtype, "gguf": self.quantization}[self.form]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint on this machine, with what it was trained and is evaluated with.
+
+    Attributes:
+        folder: its files.
+        use_case: with the settings of its training.
+        dtype: of the base weights in its training.
+        splits: columns of the splits that it was trained on.
+    """
+
+    lake: Lake
+    checkpoint: ArtifactVersion
+    folder: Path
+    use_case: NamedUseCase
+    base: ResolvedModel
+    dtype: str
+    renderer: Renderer
+    tokenizer: Any
+    splits: Any
+
+    @property
+    def quantization(self) -> str:
+        return self.use_case.settings.base_model.quantization
+
+
+def export(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, order: Order
+) -> dict[str, Any]:
+    """Writes the folder, whole or not at all, and returns what `export.json` in it says.
+
+    Raises:
+        ConfigError: the folder exists.
+        ExportRefused: the form is not for this model, or the exported model is not the checkpoint.
+        VersionRefused: checkpoint or splits are damaged or gone, or base model or renderer are others now.
+    """
+    kind = kind_of(use_case.settings.task, lake.manifest(checkpoint).files)
+    if why := problem(kind, order.form, FIRST[order.form]):
+        raise ExportRefused(why)
+    if order.out.exists():
+        raise ConfigError([f"{order.out} exists already"], "Name another folder with --out, or remove it")
+    with lake.local_copy(checkpoint) as folder, _whole(order.out) as made:
+        source = _source(lake, environment, use_case, checkpoint, folder)
+        template = chat_template(source.renderer, source.tokenizer)
+        _write(made, source, order, template)
+        told = {
+            **_described(source, order, kind),
+            "chat_template": _checked_template(made, source, order, template),
+            "equivalence": _equivalence(made, source, order),
+        }
+        evidence = told["equivalence"]
+        kept = order.keep_different and order.form == "gguf" and order.quantization != "f16"
+        if not evidence["ok"] and not kept:
+            raise ExportRefused(
+                f"{checkpoint.id} as {order.form} {order.weights} is another model: {'; '.join(evidence['problems'])}",
+                "Use a finer --dtype or --quantization",
+            )
+        told["decision_holds"] = evidence["ok"]
+        told["files"] = {path.name: sha256_file(path) for path in sorted(made.iterdir())}
+        (made / TOLD).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+        told["signed"] = _sign(made, environment)
+    return told
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A new folder beside `out` that takes its place at the end; after an error nothing is left. What a killed process
+    left is removed."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for left in out.parent.glob(f".{glob.escape(out.name)}-*-*"):
+        writer = left.name.split("-")[-2]
+        if writer.isdecimal() and not _runs(int(writer)):
+            shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{out.name}-{os.getpid()}-", dir=out.parent))
+    try:
+        yield made
+        made.chmod(0o755)
+        for path in made.iterdir():
+            fsync_path(path)
+        os.rename(made, out)
+        fsync_path(out.parent)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process with this number on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to somebody else
+        return True
+    return True
+
+
+def _source(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, folder: Path
+) -> Source:
+    then, info = as_trained(lake, use_case, checkpoint), lake.manifest(checkpoint)
+    splits = next((version_of_parent(lake, use_case.name, p) for p in info.parents if p.name == "splits"), None)
+    if not isinstance(splits, TableVersion):
+        raise VersionRefused(f"{checkpoint.id} names no splits", "Train again")
+    lake.verify_table(splits)
+    table = lake.read_table(splits)
+    base = base_model.resolve(then.settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    tokenizer = load_tokenizer(base).tokenizer
+    renderer = Renderer(tokenizer, then.settings.task, labels_of(table))
+    training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    require_same_rendering(training, renderer, base.weights_sha256, checkpoint)
+    dtype = info.info["base_model"]["dtype"]
+    return Source(lake, checkpoint, folder, then, base, dtype, renderer, tokenizer, table)
+
+
+def _write(made: Path, source: Source, order: Order, template: str) -> None:
+    end_of_turn = source.renderer.end_of_turn[-1]
+    if order.form == "adapter":
+        adapter.write_adapter(made, source.folder, source.base)
+    else:
+        model, tokenizer = merged.merged_model(source.base, source.folder, source.dtype, source.quantization)
+        if order.form == "merged":
+            merged.write_merged(made, model, order.dtype, end_of_turn)
+        else:
+            name = f"{source.use_case.name} {source.checkpoint.artifact_id}"
+            gguf_file.write_gguf(made, model, tokenizer, source.renderer, template, order.quantization, name)
+    if order.form != "gguf":
+        written = load_tokenizer(source.base).tokenizer  # another one: the renderer goes on with its own
+        written.chat_template = template
+        written.eos_token = source.renderer.text.text_of(end_of_turn)
+        written.save_pretrained(made)
+
+
+def _checked_template(made: Path, source: Source, order: Order, template: str) -> dict[str, Any]:
+    """The template as it is on disk, compared on made-up chats. A GGUF file holds the same text, which is compared."""
+    from transformers import AutoTokenizer
+
+    with _readable(made, order) as folder:
+        read: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    stop = source.renderer.end_of_turn[-1]
+    if read.eos_token_id != stop:
+        raise ExportRefused(f"answers would end at token {read.eos_token_id}, expected {stop}", "Export it again")
+    if read.chat_template != template:
+        raise ExportRefused("the chat template on disk is not the one that was written", "Export it again")
+    return compare(source.renderer, read, control_texts(source.renderer, source.tokenizer))
+
+
+def _equivalence(made: Path, source: Source, order: Order) -> dict[str, Any]:
+    """Evidence that the files on disk are the checkpoint."""
+    if order.form == "adapter":
+        return adapter.require_same_adapter(made, source.folder)
+    model, tokenizer = base_model.load(source.base, source.dtype, source.quantization)
+    model = with_adapter(model.float(), source.folder)
+    evaluator = Evaluator(source.use_case, source.splits, model, tokenizer, source.renderer, "export")
+    gguf = order.form == "gguf"
+    rounded = gguf_file.rounded(order.quantization) if gguf else merged.rounded(order.dtype)
+    with _readable(made, order) as folder:
+        if not gguf:
+            merged.require_dtype(folder, order.dtype, source.renderer.end_of_turn[-1])
+        weights = require_same_weights(model, folder, rounded)
+        before = answers_of(evaluator, "checkpoint")
+        del model
+        evaluator.model = None  # its memory is needed for the next one
+        evaluator.model = merged.exported_model(folder)
+    after = answers_of(evaluator, "exported")
+    return {**compared(before, after, order.weights, evaluator), "weights": weights}
+
+
+@contextmanager
+def _readable(made: Path, order: Order) -> Iterator[Path]:
+    """The exported files as a folder that transformers reads; a GGUF file is read as a base model would be."""
+    if order.form != "gguf":
+        yield made
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{made.name.rpartition('-')[0]}-", dir=made.parent) as cache:
+        yield converted_folder(made / gguf_file.NAME, sha256_file(made / gguf_file.NAME), Path(cache))
+
+
+def _described(source: Source, order: Order, kind: str) -> dict[str, Any]:
+    base, renderer = source.base, source.renderer
+    return {
+        "use_case": source.use_case.name,
+        "checkpoint": source.checkpoint.artifact_id,
+        "content_hash": source.checkpoint.content_hash,
+        "form": order.form,
+        "weights": order.weights or None,
+        "kind": kind,
+        "labels": renderer.labels,
+        "base_model": {
+            "uri": base.uri,
+            "commit": base.commit,
+            "sha256": base.weights_sha256,
+            "dtype": source.dtype,
+            "quantization": source.quantization,
+        },
+        "renderer_hash": renderer.hash,
+        "end_of_turn": {"id": renderer.end_of_turn[-1], "text": renderer.text.text_of(renderer.end_of_turn[-1])},
+        "versions": environment_versions(),
+    }
+
+
+def _sign(made: Path, environment: Environment) -> str | None:
+    """Signs every file with the key of the installation. Returns its id, or None where `model-signing` is not
+    installed."""
+    from ft_platform.signing.models import sign_model
+    from ft_platform.signing.opening import signing_keys_of
+
+    try:
+        return sign_model(made, made / SIGNATURE, signing_keys_of(environment)).key_id
+    except MissingExtra:
+        return None

@@ -1,0 +1,67 @@
+"""Which kind of model can be exported in which form, and which programs then load it."""
+
+from collections.abc import Collection
+from typing import Literal, get_args
+
+from ft_platform.models.guards.adapter_files import LABEL_HEAD
+from ft_platform.settings.training import Training
+from ft_platform.use_case.schema import Task
+
+Kind = Literal["label_head", "written_label", "open_answer"]
+Form = Literal["adapter", "merged", "gguf"]
+Target = Literal["platform", "transformers", "vllm", "llama.cpp", "ollama"]
+KINDS, FORMS, TARGETS = get_args(Kind), get_args(Form), get_args(Target)
+
+LOADS: dict[str, tuple[str, ...]] = {
+    "adapter": ("platform", "transformers", "vllm"),
+    "merged": ("platform", "transformers", "vllm"),
+    "gguf": ("platform", "llama.cpp", "ollama"),
+}
+"""Form -> programs that load it. vLLM reads GGUF too, which it calls experimental, and Ollama converts some safetensors
+folders: neither was tried."""
+FIRST: dict[str, Target] = {"adapter": "transformers", "merged": "transformers", "gguf": "llama.cpp"}
+"""Form -> the program it is made for where none is named."""
+
+
+def problem(kind: str, form: str, target: str) -> str | None:
+    """Why a kind of model cannot go to a program in this form, in words; None where it can.
+
+    Args:
+        kind: one of `KINDS`.
+        form: one of `FORMS`.
+        target: one of `TARGETS`.
+
+    Raises:
+        ValueError: one of them is not known.
+    """
+    for word, known in ((kind, KINDS), (form, FORMS), (target, TARGETS)):
+        if word not in known:
+            raise ValueError(f"{word!r} is none of {', '.join(known)}")
+    if kind == "label_head" and form != "adapter":
+        return (
+            f"a label head cannot be exported as {form}: it stands in place of the layer that predicts tokens, and"
+            " programs for language models have no place for it. Use adapter, or train with training.objective: sft"
+        )
+    if kind == "label_head" and target not in ("platform", "transformers"):
+        return (
+            f"{target} cannot load a label head, which scores labels and writes nothing. Use transformers with the"
+            " exported load.py, or train with training.objective: sft"
+        )
+    if target not in LOADS[form]:
+        fitting = [one for one in FORMS if target in LOADS[one] and (kind != "label_head" or one == "adapter")]
+        return f"{target} does not load {form}. Use {' or '.join(fitting)}"
+    return None
+
+
+def kind_trained(task: Task, training: Training) -> Kind:
+    """What a training with these settings gives."""
+    if training.objective == "label_head":
+        return "label_head"
+    return "written_label" if task.kind == "classification" else "open_answer"
+
+
+def kind_of(task: Task, files: Collection[str]) -> Kind:
+    """What a checkpoint with these files is."""
+    if LABEL_HEAD in files:
+        return "label_head"
+    return "written_label" if task.kind == "classification" else "open_answer"
