@@ -50,8 +50,7 @@ def main() -> None:
         "--start",
         type=Path,
         metavar="MODEL",
-        help="folder of SmolLM2-135M-Instruct as the platform converts it (`<home>/cache/converted/...`): words start at"
-        " its embeddings",
+        help="SmolLM2-135M-Instruct as the platform converts it (`<home>/cache/converted/...`), where words start",
     )
     parser.add_argument("--texts", type=int, help="at most so many of each source for training, to try the graph")
     arguments = parser.parse_args()

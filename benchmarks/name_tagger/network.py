@@ -111,8 +111,8 @@ class Tagger(torch.nn.Module):
 
 
 def start_at(model: Tagger, folder: Path) -> int:
-    """Starts the words at the embeddings of a language model, in the two rows of each word by least squares: what a word
-    is like is known before the first name is read. Returns how many words.
+    """Starts the words at the embeddings of a language model, in the two rows of each by least squares: what a word is
+    like is known before the first name is read. Returns how many words.
 
     Args:
         folder: `model.safetensors` with `model.embed_tokens.weight`, and `tokenizer.json`.

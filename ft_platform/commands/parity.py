@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.serving.lake_catalog import listed
     from ft_platform.serving.parity import compare, golden_set
     from ft_platform.serving.rendering import renderer_of
-    from ft_platform.serving.trial import served
+    from ft_platform.serving.trial import ask_conversation, served
 
     name = arguments.use_case.partition("@")[0]
     environment, use_case, lake = opened(name)
@@ -52,11 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         ProgressView(sys.stderr) as view,
         progress.listening(view.update),
     ):
+        model = arguments.model or arguments.use_case
         found = compare(
-            url,
-            arguments.model or arguments.use_case,
+            lambda question: ask_conversation(url, model, question, bool(renderer.labels)),
             golden,
-            bool(renderer.labels),
             ours,
             lambda done: progress.report("parity", done, len(golden), "records asked"),
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from ft_platform.errors import CorruptVersion, VersionRefused
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion
 
 STAGE, FILE, SIGNATURE = "release", "release.json", "model.sig"
@@ -51,6 +52,29 @@ def releases(lake: Lake, use_case: str) -> list[Release]:
 def standing_releases(lake: Lake, use_case: str) -> list[Release]:
     """Those that were not withdrawn, newest first: the first is the champion. Raises as `releases`."""
     return [one for one in releases(lake, use_case) if one.withdrawn is None]
+
+
+def released_versions(lake: Lake, release: Release, verify: bool = True) -> tuple[ArtifactVersion, ArtifactVersion]:
+    """The decision and the checkpoint of a release, as they were when it was made.
+
+    Args:
+        verify: compare every byte; False: what the signed manifests say, and whether records were withdrawn.
+
+    Raises:
+        VersionRefused: one of them is gone or altered, or records of the checkpoint were withdrawn since.
+    """
+    found = []
+    for stage, named in (
+        ("release_decision", release.record["decision"]),
+        ("adapter_checkpoint", release.record["checkpoint"]),
+    ):
+        version = lake.artifact(release.version.use_case, stage, named["id"], verify=verify)
+        if version is None or version.content_hash != named["content_hash"]:
+            raise VersionRefused(f"{named['id']} of {release.id} is not in the lake as it was released")
+        found.append(version)
+    if taint := taint_of(lake, found[1]):
+        raise VersionRefused(f"{release.id}: {taint_text(found[1].id, taint)}", "Train again without them")
+    return found[0], found[1]
 
 
 def _read(lake: Lake, version: ArtifactVersion) -> Release:

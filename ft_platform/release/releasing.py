@@ -16,15 +16,22 @@ from ft_platform.errors import ConfigError, CorruptVersion, DataError, VersionRe
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifest import now
-from ft_platform.lake.releases import FILE, SIGNATURE, STAGE, STANDS, Release, releases, standing_releases
+from ft_platform.lake.releases import (
+    FILE,
+    SIGNATURE,
+    STAGE,
+    STANDS,
+    Release,
+    released_versions,
+    releases,
+    standing_releases,
+)
 from ft_platform.lake.store import Lake
-from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release import approvals
 from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import STAGE as DECISION
 from ft_platform.release.decide import require_accepted
-from ft_platform.release.evidence import CHECKPOINT
 from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.settings.hash import settings_hash
 from ft_platform.signing.keys import SigningKeys
@@ -143,26 +150,6 @@ def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str
         told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason.strip()}
         lake.add_verdict(found.version, STANDS, False, lake.manifest(found.version).settings_hash, told)
     return next(one for one in releases(lake, use_case.name) if one.id == release_id)
-
-
-def released_versions(lake: Lake, release: Release, verify: bool = True) -> tuple[ArtifactVersion, ArtifactVersion]:
-    """The decision and the checkpoint of a release, as they were when it was made.
-
-    Args:
-        verify: compare every byte; False: what the signed manifests say, and whether records were withdrawn.
-
-    Raises:
-        VersionRefused: one of them is gone or altered, or records of the checkpoint were withdrawn since.
-    """
-    found = []
-    for stage, named in ((DECISION, release.record["decision"]), (CHECKPOINT, release.record["checkpoint"])):
-        version = lake.artifact(release.version.use_case, stage, named["id"], verify=verify)
-        if version is None or version.content_hash != named["content_hash"]:
-            raise VersionRefused(f"{named['id']} of {release.id} is not in the lake as it was released")
-        found.append(version)
-    if taint := taint_of(lake, found[1]):
-        raise VersionRefused(f"{release.id}: {taint_text(found[1].id, taint)}", "Train again without them")
-    return found[0], found[1]
 
 
 def signature_problem(lake: Lake, release: Release) -> str | None:

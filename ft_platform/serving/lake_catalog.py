@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
-from ft_platform.lake.releases import Release, standing_releases
+from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.release.releasing import released_versions
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Adapter
 from ft_platform.serving.rendering import released_renderer

@@ -6,7 +6,7 @@ Covered: another prompt template or instruction, texts cut elsewhere, another ad
 another end of turn: each changes decisions or counts. Not covered: what no record of the golden set asks."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.rendering.renderer import NotRendered, Renderer
 from ft_platform.models.rendering.turns import ANSWERS
-from ft_platform.serving.trial import ask_conversation
 from ft_platform.training.dataset import read_splits
 from ft_platform.use_case.named import NamedUseCase
 
@@ -82,13 +81,15 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
 
 
 def compare(
-    url: str, model: str, golden: Sequence[Golden], labels: bool, ours: bool, on_record: Callable[[int], None]
+    ask: Callable[[list[dict[str, str]]], Mapping[str, Any]],
+    golden: Sequence[Golden],
+    ours: bool,
+    on_record: Callable[[int], None] = lambda done: None,
 ) -> dict[str, Any]:
     """Asks an endpoint.
 
     Args:
-        model: name of the served model.
-        labels: whether the answers are labels.
+        ask: question -> what the endpoint answers (`trial.ask_conversation`).
         ours: it is our server; else decisions may differ by rounding.
 
     Returns:
@@ -98,7 +99,7 @@ def compare(
     prompts, decisions, probabilities = [], [], []
     largest = 0.0
     for number, one in enumerate(golden, 1):
-        said = ask_conversation(url, model, one.messages, labels)
+        said = ask(one.messages)
         if said["prompt_tokens"] != one.prompt_tokens:
             prompts.append(one.record_id)
         if _whole(said["answer"]) != _whole(one.decision):

@@ -4,13 +4,12 @@ import json
 from typing import Any
 
 from ft_platform.errors import VersionRefused
-from ft_platform.lake.releases import Release
+from ft_platform.lake.releases import Release, released_versions
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
-from ft_platform.release.releasing import released_versions
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.schema import Task

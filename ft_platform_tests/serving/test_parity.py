@@ -9,7 +9,7 @@ import pytest
 from ft_platform.lake.releases import releases
 from ft_platform.serving.parity import Golden, compare, golden_set
 from ft_platform.serving.rendering import renderer_of
-from ft_platform.serving.trial import served
+from ft_platform.serving.trial import ask_conversation, served
 from ft_platform_tests.serving.installations import Installation, copied
 
 pytestmark = pytest.mark.integration
@@ -31,7 +31,7 @@ def golden_of(made: Installation) -> list[Golden]:
 def asked(made: Installation, golden: list[Golden], model: str = "complaints") -> dict[str, Any]:
     labels = made.use_case.settings.task.kind == "classification"
     with served(made.environment, ["complaints"]) as url:
-        return compare(url, model, golden, labels, True, lambda done: None)
+        return compare(lambda question: ask_conversation(url, model, question, labels), golden, ours=True)
 
 
 def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
