@@ -60,7 +60,7 @@ def released_and_asked(environment: "Environment") -> list[str]:
 
     outcome = run_use_case(USE_CASE, None, ["release"], environment)
     if not outcome.success:
-        raise VersionRefused(outcome.error or "the release failed", outcome.next_step)
+        raise VersionRefused(outcome.error or "the release failed", outcome.next_step or f"Run: ft release {USE_CASE}")
     release = standing_releases(open_lake(environment), USE_CASE)[0]
     with served(environment, [USE_CASE]) as url:
         found = ask(url, USE_CASE, QUESTION, has_labels=True)
