@@ -44,17 +44,11 @@ def main() -> None:
     wanted = parser.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--out", type=Path, help="file of weights to write")
     wanted.add_argument("--card", action="store_true", help="train nothing, write docs/benchmarks/names_data.md")
-    parser.add_argument("--epochs", type=float, default=4)
+    parser.add_argument("--epochs", type=float, default=5)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument(
-        "--start",
-        type=Path,
-        metavar="MODEL",
-        help="SmolLM2-135M-Instruct as the platform converts it (`<home>/cache/converted/...`), where words start",
-    )
     parser.add_argument("--texts", type=int, help="at most so many of each source for training, to try the graph")
     arguments = parser.parse_args()
-    settings = NameTagger(arguments.folder, arguments.epochs, arguments.seed, arguments.texts, start=arguments.start)
+    settings = NameTagger(arguments.folder, arguments.epochs, arguments.seed, arguments.texts)
     instance = dg.DagsterInstance.get() if "DAGSTER_HOME" in os.environ else dg.DagsterInstance.ephemeral()
     result = (
         graph(settings)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from ft_platform.privacy.ner.built_in.words import (
     SHAPES,
     SUFFIXES,
     WORDS,
-    hashes,
     rows_of,
     tokens,
 )
@@ -108,42 +106,6 @@ class Tagger(torch.nn.Module):
             y, gate = layer((norm(x) * there).T[None])[0].T.chunk(2, -1)
             x = (x + self.drop(y * torch.nn.functional.hardsigmoid(gate))) * there
         return self.out(self.last(x))
-
-
-def start_at(model: Tagger, folder: Path) -> int:
-    """Starts the words at the embeddings of a language model, in the two rows of each by least squares: what a word is
-    like is known before the first name is read. Returns how many words.
-
-    Args:
-        folder: `model.safetensors` with `model.embed_tokens.weight`, and `tokenizer.json`.
-    """
-    from safetensors import safe_open
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    with safe_open(folder / "model.safetensors", "pt") as held:
-        given = held.get_tensor("model.embed_tokens.weight").float()
-    spelled: dict[str, list[int]] = {}
-    for number in range(given.shape[0]):
-        text = tokenizer.decode([number])
-        if text.startswith(" ") and text[1:].isalpha():
-            spelled.setdefault(text[1:].lower(), []).append(number)
-    rows = torch.tensor([hashes(word)[:2] for word in spelled])
-    wanted = torch.stack([given[numbers].mean(0) for numbers in spelled.values()])
-    wanted -= wanted.mean(0)
-    _, _, basis = torch.pca_lowrank(wanted, q=model.word.embedding_dim, niter=4)
-    wanted = wanted @ basis
-    wanted *= 0.7 / wanted.std()  # as two rows of 0.5 add up
-    table = model.word.weight.detach().clone().requires_grad_()
-    optimizer = torch.optim.Adam([table], 0.02)
-    for _ in range(300):
-        optimizer.zero_grad()
-        torch.nn.functional.mse_loss(table[rows[:, 0]] + table[rows[:, 1]], wanted).backward()
-        optimizer.step()
-    with torch.no_grad():
-        model.word.weight.copy_(table)
-        model.word.weight[0] = 0
-    return len(spelled)
 
 
 class TagLoss:

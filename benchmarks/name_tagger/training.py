@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.name_tagger.data import PARTS, Source, markdown, records
 from benchmarks.name_tagger.forms import made
-from benchmarks.name_tagger.network import Sentence, Tagger, TagLoss, sentence, start_at
+from benchmarks.name_tagger.network import Sentence, Tagger, TagLoss, sentence
 from ft_platform.privacy.evaluation import GoldText
 from ft_platform.privacy.ner.built_in import BuiltInNer
 from ft_platform.privacy.ner.built_in.network import TAGS, quantized
@@ -101,12 +101,11 @@ def rows(
     return learned, validation
 
 
-def about(entries: Sequence[Source], start: str | None) -> dict[str, str]:
+def about(entries: Sequence[Source]) -> dict[str, str]:
     """What the file of weights says of itself: one entry, since safetensors writes several in an order by chance, and
     equal weights are to be equal files."""
     learned = [f"{s['name']} ({s['licence']}, {s['url']})" for s in entries if s["role"] == "train"]
-    begun = f"; words start at the embeddings of {start}" if start else ""
-    return {"about": f"tags: {' '.join(TAGS)}; license: CC-BY-SA-4.0; learned from: {', '.join(learned)}{begun}"}
+    return {"about": f"tags: {' '.join(TAGS)}; license: CC-BY-SA-4.0; learned from: {', '.join(learned)}"}
 
 
 def trained(
@@ -115,7 +114,7 @@ def trained(
     """Weights as the file holds them, and how they came about.
 
     Args:
-        arguments: `epochs`, `seed`, and `start`: folder of a language model (`start_at`), or None.
+        arguments: `epochs` and `seed`.
         states: where a training that was stopped goes on from.
     """
     import torch
@@ -127,8 +126,6 @@ def trained(
     print(f"{len(learned):,} texts, {sum(len(r.words) for r in learned):,} tokens, {len(validation):,} to validate")
     torch.manual_seed(arguments.seed)
     model = Tagger()
-    if arguments.start:
-        start_at(model, arguments.start)
     training = Training.model_validate(
         {
             "recipe": "manual",

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -21,14 +22,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def made(arguments: argparse.Namespace, config: Mapping[str, str]) -> int:
-    """Runs the asset `release`, so that it stands in the graph, and shows what is released then."""
+    """Runs the asset `release`, so that it stands in the graph, and shows what is released then.
+
+    Args:
+        config: of the asset. Texts reach it as environment variables: Dagster's database keeps none of them.
+    """
     from ft_platform.commands import opened, shortened
     from ft_platform.lake.releases import standing_releases
     from ft_platform.orchestration.execution import run_use_case
 
     name = arguments.use_case
     environment, _, lake = opened(name)
-    outcome = run_use_case(name, None, ["release"], environment, config=config)
+    variables = {f"FT_RELEASE_{field.upper()}": text for field, text in config.items() if text}
+    os.environ |= variables
+    given = {field: {"env": f"FT_RELEASE_{field.upper()}"} for field, text in config.items() if text}
+    outcome = run_use_case(name, None, ["release"], environment, config=given)
     if not outcome.success:
         why = " ".join(filter(None, [outcome.error, outcome.next_step]))
         if arguments.json:

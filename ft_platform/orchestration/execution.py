@@ -37,7 +37,7 @@ def run_use_case(
     select: list[str] | None = None,
     environment: Environment | None = None,
     instance: dg.DagsterInstance | None = None,
-    config: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> RunOutcome:
     """Runs the stages of a use case in order and waits for the end.
 
@@ -81,7 +81,7 @@ def _run(
     environment: Environment,
     instance: dg.DagsterInstance,
     edge: Edge,
-    config: Mapping[str, str] | None,
+    config: Mapping[str, Any] | None,
 ) -> RunOutcome:
     on_demand = [stage for stage in select or [] if STAGES[stage].on_demand]
     definitions = load_definitions(environment, only=name, overrides=overrides)

@@ -8,7 +8,7 @@ import numpy as np
 from ft_platform.privacy.ner.built_in.words import flags, hashes
 
 TAGS = ("O", "PERSON", "LOCATION", "ORGANIZATION", "OTHER_NAME")
-WIDTH = 192
+WIDTH = 128
 STRIDES = (1, 1, 2, 4, 1)
 """How far away the two neighbours are that each layer looks at."""
 GAP = max(STRIDES)
@@ -27,7 +27,7 @@ TABLES = ("word", "word", "prefix", "suffix", "suffix", "shape")
 class Network:
     """Embeddings of words, then gated convolutions over their neighbours (Strubell et al. 2017, arXiv:1702.02098).
 
-    A sum of 192 products of 8-bit numbers stays below 2^24, so it is exact in float32 in whatever order it is made.
+    A sum of 128 products of 8-bit numbers stays below 2^24, so it is exact in float32 in whatever order it is made.
 
     Args:
         weights: int8 and their scales, as `quantized` makes them and the file of weights holds them.
