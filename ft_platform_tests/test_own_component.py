@@ -85,12 +85,13 @@ def assets(environment: Environment) -> set[str]:
 
 @pytest.mark.integration
 def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment, own_code):
-    own_code.write_text(SUBCLASS % '("fairness_report", "model_card", "release_decision")')
+    own_code.write_text(SUBCLASS % '("fairness_report", "model_card", "release_decision", "release")')
     found = assets(environment)
     assert {name for name in STAGES if f"letters/{name}" not in found} == {
         "fairness_report",
         "model_card",
         "release_decision",
+        "release",
     }
     assert {f"complaints/{name}" for name in STAGES} <= found
     assert cli.main(["check", "--files"]) == 0
@@ -103,7 +104,7 @@ def test_the_example_of_the_documentation_leaves_stages_out_and_adds_one(environ
     found = {name for name in assets(environment) if name.startswith("letters/")}
     assert found == {
         f"letters/{name}"
-        for name in {*STAGES, "letters", "source"} - {"fairness_report", "model_card", "release_decision"}
+        for name in {*STAGES, "letters", "source"} - {"fairness_report", "model_card", "release_decision", "release"}
     }
     assert cli.main(["check", "--files"]) == 0
 

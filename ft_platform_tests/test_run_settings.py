@@ -105,7 +105,7 @@ def test_a_setting_out_of_its_bounds_fails_the_run_before_any_stage(launched: La
 def test_a_setting_of_another_type_is_refused_by_the_launchpad(launched: Launched) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError, match="min_characters"):
         launched.run({"cleaning": {"min_characters": "Marta"}})
-    with pytest.raises(dg.DagsterInvalidConfigError, match='unexpected config entry "release"'):
+    with pytest.raises(dg.DagsterInvalidConfigError, match='unexpected config entry "intended_use"'):
         launched.run({"release": {"intended_use": "Marta"}})
 
 
