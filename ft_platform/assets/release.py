@@ -56,6 +56,7 @@ def build(use_case: NamedUseCase) -> list:
                 adapter_checkpoint,
                 lambda checkpoint: evidence_digest(lake, use_case, checkpoint),
                 by=config.released_by,
+                reason=config.reason,
             )
         record = json.loads(lake.read_file(made, FILE))
         registry = show_releases(environment, lake, use_case.name, model_card(lake, release_decision))

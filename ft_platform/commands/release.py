@@ -14,11 +14,12 @@ EXAMPLES = ["ft release complaint_routing --by ana.ruiz@example.org", "ft releas
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("--by", default="", help="who releases it (default: the account of the operating system)")
+    parser.add_argument("--reason", default="", help="why it is released although it was withdrawn before")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return made(arguments, {"released_by": arguments.by})
+    return made(arguments, {"released_by": arguments.by, "reason": arguments.reason})
 
 
 def made(arguments: argparse.Namespace, config: Mapping[str, str]) -> int:

@@ -53,15 +53,18 @@ def release(
     evidence: Evidence,
     *,
     by: str = "",
+    reason: str = "",
 ) -> ArtifactVersion:
     """The release of a checkpoint on this decision: that which stands, or a new one.
 
     Args:
         by: the person who releases; default the account of the operating system.
+        reason: why it is released although it was withdrawn before.
 
     Raises:
         VersionRefused: the decision is not accepted, does not hold any more or is not the newest, is about another
-            checkpoint, an approval is missing, or the checkpoint may not be used.
+            checkpoint, an approval is missing, the checkpoint may not be used, or it was withdrawn on this decision and
+            nobody says why it is released again.
         MissingExtra: `model-signing` is not installed.
     """
     started = time.monotonic()
@@ -82,7 +85,15 @@ def release(
     stands = next(iter(standing_releases(lake, use_case.name)), None)
     if stands and (stands.checkpoint, stands.record["decision"]["id"]) == (checkpoint.artifact_id, decision.id):
         return stands.version
+    earlier = (one for one in releases(lake, use_case.name) if one.record["decision"]["id"] == decision.id)
+    gone = next((one.withdrawn for one in earlier if one.withdrawn), None)
+    if gone and len(reason.strip()) < SHORTEST_REASON:  # Dagster's daemon has no reason
+        raise VersionRefused(
+            f"{checkpoint.id} was withdrawn: {gone['reason']}",
+            f"To release it all the same: ft release {use_case.name} --reason <why>",
+        )
     record = {
+        **({"reason": reason.strip()} if reason.strip() else {}),
         **_model(lake, checkpoint),
         "asked": use_case.settings.evaluation.model_dump(mode="json", include=set(ASKED)),
         "decision": {"id": decision.id, "content_hash": decision.content_hash, "valid_until": said["valid_until"]},
@@ -136,19 +147,24 @@ def roll_back(
 
 
 def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, by: str = "") -> Release:
-    """Takes a release out of use; its record stays. What was released before it is the champion again.
+    """Takes a release out of use, and every other one of the same checkpoint: a fault of a model is in all of them. The
+    records stay. The newest release of another checkpoint is the champion again.
 
     Raises:
         DataError: there is no such release.
         ConfigError: no reason is named.
     """
     _require_reason(reason)
-    found = next((one for one in releases(lake, use_case.name) if one.id == release_id), None)
+    known = releases(lake, use_case.name)
+    found = next((one for one in known if one.id == release_id), None)
     if found is None:
         raise DataError(f"{use_case.name} has no release {release_id}", f"See: ft releases {use_case.name}")
-    if found.withdrawn is None:
-        told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason.strip()}
-        lake.add_verdict(found.version, STANDS, False, lake.manifest(found.version).settings_hash, told)
+    told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason.strip()}
+    for one in reversed(
+        known
+    ):  # the oldest first: a process that is killed between leaves the champion, not its double
+        if one.checkpoint == found.checkpoint and one.withdrawn is None:
+            lake.add_verdict(one.version, STANDS, False, lake.manifest(one.version).settings_hash, told)
     return next(one for one in releases(lake, use_case.name) if one.id == release_id)
 
 

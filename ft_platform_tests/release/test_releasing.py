@@ -218,10 +218,23 @@ def test_a_withdrawn_release_stays_on_record_and_is_no_champion(case: Case) -> N
     assert [one.id for one in standing_releases(case.lake, "complaints")] == [first.id]
     with pytest.raises(VersionRefused, match="was withdrawn"):
         roll_back(case.lake, case.use_case, second.id, reason=REASON)
-    again = case.released()
-    assert again.id not in (first.id, second.id), "who withdrew a release may release its checkpoint anew"
+    with pytest.raises(VersionRefused, match="was withdrawn: A leak was reported"):
+        case.released()
+    again = case.released(reason="The report was about another model")
+    assert again.id not in (first.id, second.id) and case.newest().record["reason"].startswith("The report")
     with pytest.raises(DataError, match="no release release-none"):
         withdraw(case.lake, case.use_case, "release-none", reason=REASON)
+
+
+def test_a_checkpoint_is_withdrawn_with_every_release_of_it(case: Case) -> None:
+    first = case.released()
+    case.again("second")
+    second = case.released()
+    back = roll_back(case.lake, case.use_case, reason=REASON)
+    withdraw(case.lake, case.use_case, back.id, reason="A leak was reported")
+    assert [one.id for one in standing_releases(case.lake, "complaints")] == [second.id]
+    with pytest.raises(VersionRefused, match="was withdrawn"):
+        roll_back(case.lake, case.use_case, first.id, reason=REASON)
 
 
 def test_nothing_waits_for_a_person_where_decisions_release_themselves(tmp_path: Path) -> None:

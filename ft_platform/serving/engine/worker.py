@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ft_platform.errors import BaseModelError, MissingExtra
+from ft_platform.process.hooks import place_of_error
 from ft_platform.serving.engine.attention import Part
 from ft_platform.serving.engine.batch import ServedModel, longest_context
 from ft_platform.serving.engine.constrained import Constraints, Unfulfillable
@@ -249,8 +250,8 @@ class Engine:
         """One pass, and what follows for each row."""
         try:
             outputs = self._served.run([part for _, part in chosen])
-        except Exception as error:  # whatever torch raises; the next requests may be fine
-            LOG.exception("a pass failed")
+        except Exception as error:  # whatever torch raises; its text may quote a request; the next may be fine
+            LOG.error(f"a pass failed: {place_of_error(error)}")
             for row, _ in chosen:
                 self._end(row, f"the pass failed: {type(error).__name__}")
             return
