@@ -26,6 +26,7 @@ from ft_platform.settings.judge import Judge
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Person, Section, TeamName
+from ft_platform.settings.serving import Serving
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
 from ft_platform.settings.training import Training
@@ -346,6 +347,7 @@ class UseCase(Section):
     )
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
     release: Release = Field(description="What the model card says about use.")
+    serving: Serving = Field(default_factory=Serving, description="Where a release is deployed, and what guards it.")
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")
 

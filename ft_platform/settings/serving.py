@@ -1,0 +1,34 @@
+"""How released models are served."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from ft_platform.settings.guardrails import Guardrails
+from ft_platform.settings.section import Section
+from ft_platform.settings.serving_targets import LocalTarget, ServingTarget
+
+TargetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+
+
+class Serving(Section):
+    """Where a released model is deployed, and what guards its answers."""
+
+    targets: dict[TargetName, ServingTarget] = Field(
+        default_factory=lambda: {"local": LocalTarget()},
+        max_length=20,
+        description="Name -> where releases are deployed. Each is an asset `deployment/<name>`.",
+    )
+    mode: Literal["on_demand", "on_release"] = Field(
+        default="on_demand",
+        description="`on_demand`: a person deploys (`ft deploy`). `on_release`: every new release is deployed.",
+    )
+    parity_records: int = Field(
+        default=200,
+        ge=10,
+        le=10_000,
+        description="Test records that an endpoint must answer as the evaluation did before it gets traffic.",
+    )
+    guardrails: Guardrails = Field(
+        default_factory=Guardrails, description="What guards requests and answers of the platform's own server."
+    )
