@@ -34,14 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.terminal import ProgressView
     from ft_platform.errors import DataError
     from ft_platform.process import progress
-    from ft_platform.serving.lake_catalog import listed
+    from ft_platform.serving.live import listed
     from ft_platform.serving.parity import compare, golden_set
     from ft_platform.serving.rendering import renderer_of
     from ft_platform.serving.trial import ask_conversation, served
 
     name = arguments.use_case.partition("@")[0]
     environment, use_case, lake = opened(name)
-    release = listed(lake, name).get(arguments.use_case)
+    release = listed(lake, environment.home, name).get(arguments.use_case)
     if release is None:
         raise DataError(f"nothing is released as {arguments.use_case}", f"Run: ft release {name}")
     renderer = renderer_of(environment, lake, release)

@@ -199,6 +199,10 @@ def too_long(model: ServedModel) -> ApiError:
     return ApiError(400, message, "context_length_exceeded", "messages")
 
 
+def withdrawn() -> ApiError:
+    return ApiError(503, "this model is no longer served", "model_withdrawn", "model")
+
+
 def not_loaded() -> ApiError:
     return ApiError(503, "this model is not loaded at the moment", "model_not_loaded", "model", retry_after=3)
 
