@@ -1,5 +1,6 @@
-"""Which releases of a use case the platform's own server gives traffic: a file that `ft deploy` writes and every server
-reads every few seconds. Without it the newest release that stands is served."""
+"""Which releases of a use case have traffic where the platform decides it: a file for each place that `ft deploy`
+writes. The platform's own server reads its file every few seconds; without one it serves the newest release that
+stands."""
 
 import json
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from ft_platform.lake.releases import Release, standing_releases
 from ft_platform.lake.store import Lake
 
 PREVIOUS, CANDIDATE = "previous", "candidate"
+OWN_SERVER = "own"
+"""Place: the platform's own server on this machine."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +31,17 @@ class Live:
     candidate: str | None = None
 
 
-def live_path(home: Path, use_case: str) -> Path:
-    return home / "serving" / "live" / f"{use_case}.json"
+def live_path(home: Path, use_case: str, place: str = OWN_SERVER) -> Path:
+    return home / "serving" / "live" / place / f"{use_case}.json"
 
 
-def read_live(home: Path, use_case: str) -> Live | None:
-    """None: nothing was deployed to this server.
+def read_live(home: Path, use_case: str, place: str = OWN_SERVER) -> Live | None:
+    """None: nothing was deployed there.
 
     Raises:
         VersionRefused: the file is damaged, so nobody can tell.
     """
-    path = live_path(home, use_case)
+    path = live_path(home, use_case, place)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return Live(tuple(map(str, found["releases"])), found["candidate"])
@@ -48,9 +51,9 @@ def read_live(home: Path, use_case: str) -> Live | None:
         raise VersionRefused(f"{path} cannot be read", f"Deploy again: ft deploy {use_case}") from None
 
 
-def write_live(home: Path, use_case: str, live: Live) -> None:
+def write_live(home: Path, use_case: str, live: Live, place: str = OWN_SERVER) -> None:
     told = {"releases": live.releases, "candidate": live.candidate}
-    write_bytes(LocalFileSystem(), str(live_path(home, use_case)), json.dumps(told, indent=1).encode())
+    write_bytes(LocalFileSystem(), str(live_path(home, use_case, place)), json.dumps(told, indent=1).encode())
 
 
 def listed(lake: Lake, home: Path, use_case: str) -> dict[str, Release]:

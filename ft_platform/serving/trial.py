@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import httpx2
-
-from ft_platform.errors import ConfigError, EndpointFailed
+from ft_platform.errors import EndpointFailed
+from ft_platform.serving.client import call
 from ft_platform.settings.environment import Environment
 
 KEY = "FT_API_KEY"
@@ -52,20 +51,26 @@ def ask(url: str, use_case: str, text: str, has_labels: bool) -> dict[str, Any]:
     return ask_conversation(url, use_case, [{"role": "user", "content": text}], has_labels)
 
 
-def ask_conversation(url: str, model: str, messages: list[dict[str, str]], has_labels: bool) -> dict[str, Any]:
+def ask_conversation(
+    url: str, model: str, messages: list[dict[str, str]], has_labels: bool, key: str | None = None
+) -> dict[str, Any]:
     """What a model answers: `{"answer", "probability", "abstained", "release", "prompt_tokens", "seconds"}`; without
     labels `probability` and `abstained` are None.
+
+    Args:
+        has_labels: it has labels, and the server our route for them.
+        key: for the server; default that of the variable `FT_API_KEY`.
 
     Raises:
         EndpointFailed: the server refuses, or cannot be reached.
     """
-    started = time.monotonic()
+    started, key = time.monotonic(), key or os.environ.get(KEY)
     if has_labels:
-        found = _post(url, "/v1/classify", {"model": model, "input": messages})
+        found = call(url, "/v1/classify", {"model": model, "input": messages}, key)
         one = found["data"][0]
         told = {"answer": one["label"], "probability": one["probability"], "abstained": one["abstained"]}
     else:
-        found = _post(url, "/v1/chat/completions", {"model": model, "messages": messages, "temperature": 0})
+        found = call(url, "/v1/chat/completions", {"model": model, "messages": messages, "temperature": 0}, key)
         told = {"answer": found["choices"][0]["message"]["content"], "probability": None, "abstained": None}
     tokens, seconds = found["usage"]["prompt_tokens"], round(time.monotonic() - started, 3)
     return {**told, "release": found.get("release"), "prompt_tokens": tokens, "seconds": seconds}
@@ -82,28 +87,7 @@ def curl(url: str, use_case: str, text: str, has_labels: bool) -> str:
 
 def _lists(url: str, use_cases: Sequence[str]) -> bool:
     try:
-        answer = httpx2.get(f"{url}/v1/models", headers=_headers(), timeout=5, trust_env=False)
-        listed = {one["id"] for one in answer.json()["data"]} if answer.status_code == 200 else set()
-    except (httpx2.HTTPError, ValueError, KeyError):
+        listed = {one["id"] for one in call(url, "/v1/models", key=os.environ.get(KEY), timeout=5)["data"]}
+    except (EndpointFailed, KeyError):
         return False
     return listed.issuperset(use_cases) and bool(listed)
-
-
-def _post(url: str, path: str, body: dict[str, Any]) -> Any:
-    try:
-        answer = httpx2.post(url.rstrip("/") + path, json=body, headers=_headers(), timeout=300, trust_env=False)
-    except httpx2.HTTPError as error:
-        raise EndpointFailed(f"{url} does not answer ({type(error).__name__})", "Start it: ft serve") from None
-    except httpx2.InvalidURL:
-        raise ConfigError([f"--url {url} is no address of a server"]) from None
-    if answer.status_code != 200:
-        try:
-            why = answer.json()["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            why = f"status {answer.status_code}"
-        raise EndpointFailed(f"{url} refuses: {why}")
-    return answer.json()
-
-
-def _headers() -> dict[str, str]:
-    return {"Authorization": f"Bearer {os.environ[KEY]}"} if os.environ.get(KEY) else {}

@@ -112,8 +112,8 @@ class Answering:
         }
         self._services.remember(self._exchange, self._model, len(self._answers))
 
-    async def whole(self) -> Response:
-        """All answers at once.
+    async def whole(self, prompt_token_ids: Sequence[int] | None = None) -> Response:
+        """All answers at once, with the prompt where it is given.
 
         Raises:
             ApiError: one of them failed, or took too long.
@@ -121,7 +121,8 @@ class Answering:
         with self._events:
             async for number, event in self._events:
                 self._note(number, event)
-        return json_response(self._shape.whole(self._answers, self._per_prompt))
+        asked = {} if prompt_token_ids is None else {"prompt_token_ids": prompt_token_ids}
+        return json_response({**self._shape.whole(self._answers, self._per_prompt), **asked})
 
     def stream(self, include_usage: bool) -> "EventStream":
         return EventStream(self, include_usage)

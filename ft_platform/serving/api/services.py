@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from ft_platform.lake.manifest import now
 from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
 from ft_platform.models.rendering.turns import NotRendered
 from ft_platform.serving.api.bodies import Body
@@ -76,6 +77,7 @@ class Services:
     metrics: Metrics
     limits: Limits
     sink: FeedbackSink = field(default_factory=NoSink)
+    started: str = field(default_factory=now)
     answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
     # One thread: tokenizers are no faster with two, and not all may be used by two.
     _texts: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "texts"))
