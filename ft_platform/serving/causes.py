@@ -1,14 +1,16 @@
 """Why an endpoint answers otherwise than the evaluation did: what usually goes wrong between the two, told apart by
 what each fault does to prompts and answers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 MOST = 0.8
 """Share of the records from which on a difference is said to be one of the whole endpoint."""
 ROUNDING = 0.02
-"""Median difference of probabilities that another precision makes at most (bfloat16 beside float32)."""
+"""Difference of probabilities that rounding seldom passes: bfloat16 beside float32, or in another batch."""
+TIE, TIE_NATS = 0.05, 0.25
+"""Two labels so close in probability, or two next tokens so close in log-probability, are ordered by rounding."""
 FEW = 0.1
 """Share of other answers that another precision makes at most."""
 
@@ -40,20 +42,37 @@ class Asked:
     Attributes:
         prompt: token ids that it read; None: it does not tell.
         finish_reason: in OpenAI's words.
+        probabilities: of every label, where the server tells them.
+        tokens: of the answer, each with its log-probability and those of the likeliest in its place.
     """
 
     answer: str
-    probability: float | None
     prompt: tuple[int, ...] | None
     prompt_tokens: int
     finish_reason: str
     seconds: float
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    tokens: tuple[tuple[str, float, Mapping[str, float]], ...] = ()
 
     def has_prompt_of(self, golden: Golden) -> bool:
         """Whether it read the prompt that was evaluated, as far as it tells."""
         if self.prompt is not None:
             return self.prompt == golden.prompt
         return self.prompt_tokens == len(golden.prompt)
+
+    def is_tie_with(self, golden: Golden) -> bool:
+        """Whether another decision than that of the evaluation is one of two that are equally likely: which of them
+        wins is a matter of rounding."""
+        if golden.probability is not None:
+            then, now = golden.probability, self.probabilities.get(golden.decision)
+            return now is not None and max(self.probabilities.values()) - now <= TIE and abs(then - now) <= TIE
+        wanted, written = whole(golden.decision), ""
+        for text, likeliest, others in self.tokens:
+            if not wanted.startswith(whole(written + text)):
+                close = [one for one, value in others.items() if likeliest - value <= TIE_NATS and one != text]
+                return any(wanted.startswith(whole(written + one)) for one in close)
+            written += text
+        return False
 
 
 Pair = tuple[Golden, Asked]
@@ -69,6 +88,12 @@ def causes(pairs: Sequence[Pair]) -> list[str]:
     if found := _of_ends(differ):
         return [found]
     return [_of_weights(pairs, differ)]
+
+
+def apart_by(golden: Golden, said: Asked) -> float | None:
+    """How far the probability of the evaluated label is from that of the evaluation; None without probabilities."""
+    now = said.probabilities.get(golden.decision)
+    return None if golden.probability is None or now is None else abs(golden.probability - now)
 
 
 def whole(answer: str) -> str:
@@ -100,13 +125,9 @@ def _of_ends(differ: Sequence[Pair]) -> str | None:
 
 def _of_weights(pairs: Sequence[Pair], differ: Sequence[Pair]) -> str:
     untrained = [1 for one, said in differ if one.untrained is not None and whole(said.answer) == whole(one.untrained)]
-    if differ and len(untrained) >= MOST * len(differ):
+    if len(differ) > FEW * len(pairs) and len(untrained) >= MOST * len(differ):
         return "adapter: it is not applied; answers are those of the base model"
-    apart = [
-        abs(one.probability - said.probability)
-        for one, said in pairs
-        if one.probability is not None and said.probability is not None
-    ]
+    apart = [difference for one, said in pairs if (difference := apart_by(one, said)) is not None]
     if len(differ) <= FEW * len(pairs) and (not apart or median(apart) <= ROUNDING):
         return "precision (dtype): few answers differ, as rounding does it; serve it in the precision of the evaluation"
     return "adapter: other weights, or another scaling of them (lora_alpha / r), than were evaluated"

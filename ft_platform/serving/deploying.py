@@ -182,9 +182,10 @@ def in_words(found: Mapping[str, Any]) -> str:
     """What a comparison says, in one sentence for each thing that differs."""
     equal = found["decisions_equal"]
     prompts = "" if found["prompts_compared"] == "ids" else " (their number: the server does not tell ids)"
+    ties = f" ({found['ties']:,} others are ties but for rounding)" if found["ties"] else ""
     said = (
-        f"{equal['value']:.1%} of {found['asked']:,} test records get the decision of the evaluation, and the token ids"
-        f" of prompts are {'equal' if found['prompts_equal'] else 'others'}{prompts}."
+        f"{equal['value']:.1%} of {found['asked']:,} test records get the decision of the evaluation{ties}, and the"
+        f" token ids of prompts are {'equal' if found['prompts_equal'] else 'others'}{prompts}."
     )
     return " ".join([said, *(f"Likely cause: {cause}." for cause in found["causes"])])
 

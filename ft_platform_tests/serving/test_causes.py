@@ -16,7 +16,7 @@ def pairs(**changes: object) -> list[Pair]:
     found = []
     for number in range(RECORDS):
         one = golden(number)
-        said = {"answer": one.decision, "probability": None, "prompt": None, "prompt_tokens": len(one.prompt)}
+        said = {"answer": one.decision, "prompt": None, "prompt_tokens": len(one.prompt)}
         said |= {"finish_reason": "stop", "seconds": 0.1}
         found.append((one, Asked(**{**said, **{k: v(one) if callable(v) else v for k, v in changes.items()}})))
     return found
@@ -42,7 +42,10 @@ def test_a_fault_is_named(changes: dict[str, object], named: str) -> None:
 @pytest.mark.parametrize(("difference", "named"), [(0.01, "precision (dtype)"), (0.2, "adapter: other weights")])
 def test_probabilities_tell_rounding_from_other_weights(difference: float, named: str) -> None:
     found = [
-        (golden(number, "Card", 0.7), Asked("Card", 0.7 - difference, None, 10 + number, "stop", 0.1))
+        (
+            golden(number, "Card", 0.7),
+            Asked("Card", None, 10 + number, "stop", 0.1, {"Card": 0.7 - difference, "Loan": 0.1}),
+        )
         for number in range(RECORDS)
     ]
     assert causes(found)[0].startswith(named)
@@ -50,6 +53,31 @@ def test_probabilities_tell_rounding_from_other_weights(difference: float, named
 
 def test_ids_of_prompts_are_compared_where_they_are_told() -> None:
     one = golden(0)
-    same = Asked("", None, one.prompt, 99, "stop", 0.1)
-    other = Asked("", None, (7, *one.prompt[1:]), len(one.prompt), "stop", 0.1)
+    same = Asked("", one.prompt, 99, "stop", 0.1)
+    other = Asked("", (7, *one.prompt[1:]), len(one.prompt), "stop", 0.1)
     assert same.has_prompt_of(one) and not other.has_prompt_of(one)
+
+
+def label(probability: float, **probabilities: float) -> bool:
+    """Whether `Loan`, told in place of `Card`, is a tie."""
+    return Asked("Loan", None, 10, "stop", 0.1, probabilities).is_tie_with(golden(0, "Card", probability))
+
+
+def test_two_labels_that_are_equally_likely_are_a_tie() -> None:
+    assert label(0.501, Card=0.49, Loan=0.51)
+    assert label(0.34, Card=0.33, Loan=0.34, Mortgage=0.33)
+    assert not label(0.6, Card=0.49, Loan=0.51), "it was no tie in the evaluation"
+    assert not label(0.4, Card=0.35, Loan=0.65) and not label(0.5)
+
+
+def written(*tokens: tuple[str, float, dict[str, float]]) -> Asked:
+    return Asked("".join(token[0] for token in tokens), None, 10, "stop", 0.1, tokens=tokens)
+
+
+def test_two_next_tokens_that_are_equally_likely_are_a_tie() -> None:
+    first = ("It ", -0.1, {"It ": -0.1, "We ": -3.0})
+    assert written(first, ("was", -0.7, {"was": -0.7, "is": -0.8})).is_tie_with(golden(0, "It is blocked."))
+    assert not written(first, ("was", -0.1, {"was": -0.1, "is": -2.0})).is_tie_with(golden(0, "It is blocked."))
+    assert not written(first, ("was", -0.7, {"was": -0.7, "had": -0.8})).is_tie_with(golden(0, "It is blocked."))
+    assert written(first, ("and", -0.7, {"and": -0.7, "": -0.8})).is_tie_with(golden(0, "It")), "the end of the answer"
+    assert not written().is_tie_with(golden(0, "It is blocked."))

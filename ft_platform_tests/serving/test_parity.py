@@ -71,7 +71,7 @@ def test_another_prompt_is_told_apart(made: Installation) -> None:
 
 
 def test_a_request_that_takes_longer_than_the_gate_allows_is_refused(made: Installation) -> None:
-    golden, slow = golden_of(made)[:2], Asked("x", None, None, 3, "stop", 2.0)
+    golden, slow = golden_of(made)[:2], Asked("x", None, 3, "stop", 2.0)
     found = compare(lambda messages: slow, golden, ours=False, most_seconds=1.0)
     assert not found["ok"] and found["causes"][-1].startswith("a request takes 2.000 seconds on average")
 

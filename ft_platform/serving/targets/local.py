@@ -38,8 +38,12 @@ class Local:
         self._beside = list(beside)
 
     def deploy(self, model: Model) -> None:
+        running = self._answers()
+        if running and read_live(self._home, self._use_case) is None:  # served as the newest release, until now
+            now = self._listed().get(self._use_case)
+            self._change(releases=(now,) if now else ())
         self._change(candidate=model.release)
-        if not self._answers():
+        if not running:
             self._start()
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
