@@ -307,6 +307,8 @@ STAGES: dict[str, Stage] = {
 
 DEPLOYMENT = "deployment"
 """The stage with an asset for each target of `serving.targets`, called `deployment/<target>`."""
+SERVED_CHECK = "serves_what_was_evaluated"
+"""Its check, which asks what has the traffic anew each time."""
 
 ON_DEMAND = "_on_demand"
 """Ending of the group and of the job of a use case's on-demand stages."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.deployment_watch import deployment_watch
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
@@ -12,9 +13,9 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.settings.environment import Environment
+from ft_platform.stages import SERVED_CHECK
 from ft_platform.use_case.named import NamedUseCase
 
-CHECK = "serves_what_was_evaluated"
 CHECKED_RECORDS = 50
 """Test records that the check asks of what has the traffic."""
 
@@ -26,7 +27,9 @@ class DeploymentConfig(dg.Config):
 
 
 def build(use_case: NamedUseCase) -> list:
-    return [item for target in use_case.settings.serving.targets for item in _build(use_case, target)]
+    targets = use_case.settings.serving.targets
+    built = [item for target in targets for item in _build(use_case, target)]
+    return [*built, *deployment_watch(use_case)] if targets else []
 
 
 def _build(use_case: NamedUseCase, target: str) -> list:
@@ -68,7 +71,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
         " Asked anew each time, every day and after each restart."
     )
 
-    @dg.asset_check(asset=key, name=CHECK, blocking=True, description=description)
+    @dg.asset_check(asset=key, name=SERVED_CHECK, blocking=True, description=description)
     @with_typed_failures
     def serves_what_was_evaluated(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]

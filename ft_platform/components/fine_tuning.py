@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster.components import Scaffolder, ScaffoldRequest
 from pydantic import BaseModel
 
-from ft_platform.assets.stage import keys
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
-from ft_platform.orchestration.deployment_watch import deployment_watch
+from ft_platform.orchestration.asset_keys import asset_keys
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
 from ft_platform.orchestration.run_settings import USE_CASE_TAG
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
 from ft_platform.orchestration.shared import by_itself, prepared_environment
-from ft_platform.stages import DEPLOYMENT, ON_DEMAND, STAGES
+from ft_platform.stages import ON_DEMAND, STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
 from ft_platform.use_case.schema import UseCase
@@ -68,19 +68,24 @@ class FineTuningUseCase(dg.Component):
         require_parents(self.use_case, stages)
         built = [item for build in stages.values() for item in build(self.use_case)]
         checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
-        stage_assets = [item for item in built if not isinstance(item, dg.AssetChecksDefinition)]
+        others = [item for item in built if isinstance(item, OTHERS)]
+        stage_assets = [item for item in built if not isinstance(item, (dg.AssetChecksDefinition, *OTHERS))]
         job = dg.define_asset_job(
             self.use_case.name,
             selection=dg.AssetSelection.groups(self.use_case.name),
             description=self.use_case.settings.description,
             tags=run_tags(self.use_case),
         )
-        jobs = [job, *on_demand_jobs(self.use_case, stages)]
-        graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
+        jobs = [job, *on_demand_jobs(self.use_case, stages), *_of(UnresolvedAssetJobDefinition, others)]
+        graph = dg.Definitions(
+            assets=stage_assets,
+            asset_checks=checks,
+            jobs=jobs,
+            schedules=_of(dg.ScheduleDefinition, others),
+            sensors=[*self._sensors(), *_of(dg.SensorDefinition, others)],
+        )
         if "permitted_records" in stages:
             graph = dg.Definitions.merge(graph, permission_watch(self.use_case))
-        if DEPLOYMENT in stages and self.use_case.settings.serving.targets:
-            graph = dg.Definitions.merge(graph, deployment_watch(self.use_case))
         if context is None:
             return graph
         environment = load_environment()
@@ -90,6 +95,14 @@ class FineTuningUseCase(dg.Component):
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
         return [source_sensor(self.use_case), *([measurements_sensor(self.use_case)] if measures else [])]
+
+
+OTHERS = (UnresolvedAssetJobDefinition, dg.ScheduleDefinition, dg.SensorDefinition)
+"""What the builder of a stage may return beside assets and checks."""
+
+
+def _of(kind: type, items: list[Any]) -> list[Any]:
+    return [item for item in items if isinstance(item, kind)]
 
 
 def run_tags(use_case: NamedUseCase) -> dict[str, str]:
@@ -122,7 +135,7 @@ def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:
 def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[Any]:
     """The job of the stages that only a person starts; none if the use case leaves them out."""
     names = [name for name in stages if name in STAGES and STAGES[name].on_demand]
-    found = [key for name in names for key in keys(use_case, name)]
+    found = [key for name in names for key in asset_keys(use_case, name)]
     if not found:
         return []
     description = "What a person starts: release and deployment, and experiments, from which nothing follows."

@@ -24,21 +24,26 @@ def repository(two_use_cases):
     return load_definitions(two_use_cases).get_repository_def()
 
 
+def key_of(stage: str, use_case: str = "complaints") -> dg.AssetKey:
+    return dg.AssetKey([use_case, stage, *(["local"] if stage == "deployment" else [])])
+
+
 def test_every_stage_is_an_asset_of_every_use_case(repository):
     keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
-    assert keys == {f"{name}/{stage}" for name in ("complaints", "claims") for stage in ["source", *STAGES]}
+    names = {"source", *STAGES, "deployment/local"} - {"deployment"}
+    assert keys == {f"{name}/{stage}" for name in ("complaints", "claims") for stage in names}
 
 
 def test_lineage_follows_the_table_of_stages(repository):
     graph = repository.asset_graph
     for name, stage in STAGES.items():
-        parents = {key.path[-1] for key in graph.get(dg.AssetKey(["complaints", name])).parent_keys}
+        parents = {key.path[-1] for key in graph.get(key_of(name)).parent_keys}
         assert parents == (set(stage.parents) or {"source"}), name
 
 
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_every_asset_has_description_group_owner_kinds_and_tags(repository, stage):
-    node = repository.asset_graph.get(dg.AssetKey(["complaints", stage]))
+    node = repository.asset_graph.get(key_of(stage))
     assert node.description and len(node.description) > 40
     assert node.group_name == ("complaints_on_demand" if STAGES[stage].on_demand else "complaints")
     assert node.owners == ["team:complaints"]
@@ -51,7 +56,7 @@ def test_every_asset_has_description_group_owner_kinds_and_tags(repository, stag
 def test_the_overview_of_every_asset_says_where_its_versions_lie(repository, two_use_cases, stage):
     """Dagster's overview shows `dagster/uri` of the definition, as text; a path or JSON entry would show as a broken
     link."""
-    shown = repository.asset_graph.get(dg.AssetKey(["complaints", stage])).metadata["dagster/uri"]
+    shown = repository.asset_graph.get(key_of(stage)).metadata["dagster/uri"]
     spec = STAGES[stage]
     folder = [stage] if spec.kind in ("checkpoint", "report") else ["tables", stage]
     lake = open_lake(two_use_cases)
@@ -67,7 +72,7 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
     graph = load_definitions(environment).get_repository_def().asset_graph
     # The name of a source's file may be that of a person.
     for name, uri in {"source": "<file>", "consent_ledger": "ledger.csv"}.items():
-        node = graph.get(dg.AssetKey(["complaints", name]))
+        node = graph.get(key_of(name))
         assert node.group_name == "complaints" and node.owners == ["team:complaints"] and node.kinds == {"file"}
         expected = {"zone": "restricted", "task": "classification", "compute": "external", "dagster/kind/file": ""}
         assert node.tags == expected
@@ -76,7 +81,7 @@ def test_what_is_outside_has_owner_tags_and_place_too_and_says_when_nothing_watc
 
 
 def test_no_step_waits_in_a_pool_before_it_knows_whether_a_program_is_needed(repository):
-    found = {repository.asset_graph.get(dg.AssetKey(["complaints", stage])).assets_def.op.pool for stage in STAGES}
+    found = {repository.asset_graph.get(key_of(stage)).assets_def.op.pool for stage in STAGES}
     assert found == {None}
 
 
@@ -94,15 +99,16 @@ def test_what_a_person_starts_is_in_no_job_but_its_own_and_in_no_automation(envi
             "judge_report",
             "seed_variation",
             "release",
+            "deployment",
         }
         jobs = {
-            job.name: {node.name.split("__")[-1] for node in job.graph.nodes}
+            job.name: {node.name.removeprefix("complaints__").partition("__")[0] for node in job.graph.nodes}
             for job in repository.get_all_jobs()
             if job.name.startswith("complaints")
         }
         assert not experiments & jobs["complaints"] and experiments == jobs["complaints_on_demand"]
         for name in experiments:
-            assert repository.asset_graph.get(dg.AssetKey(["complaints", name])).automation_condition is None
+            assert repository.asset_graph.get(key_of(name)).automation_condition is None
 
 
 def test_accepted_decisions_are_released_by_themselves_only_where_the_use_case_says_so(environment):
@@ -128,7 +134,7 @@ def test_a_changed_setting_changes_the_code_version_of_the_stages_that_read_it(e
 
     def versions(overrides: dict) -> dict:
         graph = load_definitions(environment, only="complaints", overrides=overrides).get_repository_def().asset_graph
-        return {stage: graph.get(dg.AssetKey(["complaints", stage])).code_version for stage in STAGES}
+        return {stage: graph.get(key_of(stage)).code_version for stage in STAGES}
 
     before = versions({})
     for path, value in {
@@ -147,5 +153,5 @@ def test_a_changed_setting_changes_the_code_version_of_the_stages_that_read_it(e
 
 @pytest.mark.parametrize("stage", ["source", *STAGES])
 def test_every_asset_links_the_home_page_of_its_use_case(repository, stage):
-    shown = repository.asset_graph.get(dg.AssetKey(["claims", stage])).metadata["home"]
+    shown = repository.asset_graph.get(key_of(stage, "claims")).metadata["home"]
     assert shown == dg.MetadataValue.url("http://127.0.0.1:3001/claims/")

@@ -6,11 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.deployment import CHECK
-from ft_platform.assets.stage import key, keys
 from ft_platform.lake.store import Lake
+from ft_platform.orchestration.asset_keys import asset_keys
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import DEPLOYMENT
+from ft_platform.stages import DEPLOYMENT, SERVED_CHECK
 from ft_platform.use_case.named import NamedUseCase
 
 PARITY_CRON = "41 3 * * *"
@@ -18,9 +17,9 @@ PARITY_CRON = "41 3 * * *"
 WATCH_SECONDS = 60
 
 
-def deployment_watch(use_case: NamedUseCase) -> dg.Definitions:
+def deployment_watch(use_case: NamedUseCase) -> list:
     """The jobs `<use_case>_parity` and `<use_case>_rollback`, the daily schedule of the first, and a sensor."""
-    checks = [dg.AssetCheckKey(asset, CHECK) for asset in keys(use_case, DEPLOYMENT)]
+    checks = [dg.AssetCheckKey(asset, SERVED_CHECK) for asset in asset_keys(use_case, DEPLOYMENT)]
     parity = dg.define_asset_job(
         f"{use_case.name}_parity",
         selection=dg.AssetSelection.checks(*checks),
@@ -35,11 +34,11 @@ def deployment_watch(use_case: NamedUseCase) -> dg.Definitions:
     )
     back = dg.define_asset_job(
         f"{use_case.name}_rollback",
-        selection=dg.AssetSelection.assets(key(use_case, "release"), *keys(use_case, DEPLOYMENT)),
+        selection=dg.AssetSelection.assets(*asset_keys(use_case, "release"), *asset_keys(use_case, DEPLOYMENT)),
         config={"ops": {f"{use_case.name}__release": {"config": {"back_to": "previous", "reason": ROLLBACK_REASON}}}},
         description=f"Goes back to the release of {use_case.name} before the present one, at every target.",
     )
-    return dg.Definitions(jobs=[parity, back], schedules=[schedule], sensors=[_sensor(use_case, parity)])
+    return [parity, back, schedule, _sensor(use_case, parity)]
 
 
 ROLLBACK_REASON = "Started in the Dagster UI, whose run says by whom and when"
