@@ -26,7 +26,8 @@ pytestmark = pytest.mark.components(name="browser")
 
 TEXT = "It's \"odd\": $HOME, `x`, 50 %\\n,\nétè 🙂 <b>&amp;"
 """Signs that end a text or mean something in a shell, in Python, in JavaScript or in HTML."""
-MANY = tuple(f"A label with the number {number}" for number in range(200 - len(ATTACKS) - 1)) + (*ATTACKS, "x" * 900)
+MANY = (*ATTACKS, "x" * 900, *(f"A label with the number {number}" for number in range(200 - len(ATTACKS) - 1)))
+SCORED = [-number / 50 for number in range(len(MANY))]
 
 
 def many_labels() -> ServedModel:
@@ -201,22 +202,26 @@ def test_opinions_are_sent(page: Playground, sink: Sink) -> None:
     wait_until(lambda: "Thank you" in page.one(".card").text)
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_hostile_answers_and_labels_are_text(page: Playground, engine: FakeEngine, attack: str) -> None:
-    elements = "return document.querySelectorAll('body *').length"
-    engine.words = ("Plain.",)
+def test_hostile_answers_are_text(page: Playground, engine: FakeEngine) -> None:
+    elements, shown = "document.querySelectorAll('body *').length", "document.querySelector('.card .text').textContent"
     page.ask("Plain?")
-    plain = page.chrome.execute_script(elements)
-    engine.words = (attack,)
-    page.ask(attack)
-    shown = "return document.querySelector('.card .text').textContent"
-    assert page.chrome.execute_script(shown) == attack
-    assert page.chrome.execute_script(elements) == plain, "no element more than for a plain text"
+    plain = page.chrome.execute_script(f"return {elements}")
+    for attack in ATTACKS:
+        engine.words = (attack,)
+        page.ask(attack)
+        assert page.chrome.execute_script(f"return {shown}") == attack
+        assert page.chrome.execute_script(f"return {elements}") == plain, "no element more than for a plain text"
+
+
+def test_hostile_labels_are_text(page: Playground, engine: FakeEngine) -> None:
+    engine.scored = SCORED
     page.choose("#model", "routing")
-    page.ask(attack)
-    names = "return [...document.querySelectorAll('.bars th')].map(one => one.textContent)"
-    assert sorted(page.chrome.execute_script(names)) == sorted(MANY)
-    assert not page.every(".card b, .card img, .card svg, .card script, .card iframe")
+    page.ask()
+    for cells in (".bars th", ".card option"):
+        names = page.chrome.execute_script(f"return [...document.querySelectorAll('{cells}')].map(e => e.textContent)")
+        assert sorted(names) == sorted(MANY)
+    assert page.one(".card .label").text == ATTACKS[0]
+    assert not page.every(".card b, .card img, .card svg, .card script, .card iframe, .card [onmouseover]")
 
 
 def test_trusted_types_refuse_to_turn_a_text_into_html(chrome: Any, engine: FakeEngine) -> None:
@@ -230,11 +235,11 @@ def test_trusted_types_refuse_to_turn_a_text_into_html(chrome: Any, engine: Fake
 @pytest.mark.parametrize("case", ["200 labels", "10,000 characters"])
 def test_there_are_no_barriers_and_no_break_of_the_layout(page: Playground, engine: FakeEngine, case: str) -> None:
     assert barriers_of(page.chrome, axe_script()) == {}
-    engine.words = ("x" * 5000, " word" * 1000)
+    engine.words, engine.scored = ("x" * 5000, " word" * 1000), SCORED
     page.choose("#model", "routing" if case == "200 labels" else "support")
     if case != "200 labels":
         page.choose("#other", "support@previous")
-    page.ask("y" * 3000)
+    page.ask("y" * 1000)
     assert case == "200 labels" or len(page.one(".card .text").text) == 10_000
     assert barriers_of(page.chrome, axe_script()) == {}
 
@@ -284,7 +289,7 @@ def test_failures_are_told(chrome: Any, engine: FakeEngine) -> None:
         engine.full, engine.fails_after = None, 2
         page.ask()
         assert page.one(".card .warning").text == "The server stopped: the answer could not be written"
-        assert page.one(".card .text").text == "The card"
+        assert page.one(".card .text").text.strip() == "The card"
     page.ask()
     assert page.one(".card .warning").text == "The server does not answer."
 
