@@ -1,5 +1,6 @@
-"""One question to a released model over HTTP: to a server that runs, or to one that runs for that question."""
+"""Questions to a released model over HTTP: to a server that runs, or to one that runs for them."""
 
+import json
 import os
 import threading
 import time
@@ -61,14 +62,63 @@ def ask_conversation(url: str, model: str, messages: list[dict[str, str]], has_l
     """
     started = time.monotonic()
     if has_labels:
-        found = _post(url, "/v1/classify", {"model": model, "input": messages})
+        answer = _post(url, "/v1/classify", {"model": model, "input": messages})
+        found = answer.json()
         one = found["data"][0]
         told = {"answer": one["label"], "probability": one["probability"], "abstained": one["abstained"]}
     else:
-        found = _post(url, "/v1/chat/completions", {"model": model, "messages": messages, "temperature": 0})
+        answer = _post(url, "/v1/chat/completions", {"model": model, "messages": messages, "temperature": 0})
+        found = answer.json()
         told = {"answer": found["choices"][0]["message"]["content"], "probability": None, "abstained": None}
     tokens, seconds = found["usage"]["prompt_tokens"], round(time.monotonic() - started, 3)
-    return {**told, "release": found.get("release"), "prompt_tokens": tokens, "seconds": seconds}
+    return {**told, "release": answer.headers.get("X-FT-Release"), "prompt_tokens": tokens, "seconds": seconds}
+
+
+@contextmanager
+def streamed(url: str, model: str, messages: list[dict[str, str]]) -> Iterator[Iterator[str]]:
+    """The parts of an answer as they come. Leaving the block early cancels the rest.
+
+    Raises:
+        EndpointFailed: the server refuses, cannot be reached, or stops before the answer is whole.
+    """
+    body = {"model": model, "messages": messages, "temperature": 0, "stream": True}
+    with _reaching(url), httpx2.Client(headers=_headers(), timeout=300, trust_env=False) as client:
+        with client.stream("POST", f"{url.rstrip('/')}/v1/chat/completions", json=body) as answer:
+            if answer.status_code != 200:
+                answer.read()
+            yield _parts(url, _accepted(url, answer))
+
+
+def _parts(url: str, answer: httpx2.Response) -> Iterator[str]:
+    ended = False
+    for line in answer.iter_lines():
+        if not line.startswith("data: ") or line == "data: [DONE]":
+            continue
+        event = json.loads(line.removeprefix("data: "))
+        if "error" in event:
+            raise EndpointFailed(f"{url} stopped: {event['error']['message']}")
+        for choice in event["choices"]:
+            ended = ended or choice["finish_reason"] is not None
+            yield choice["delta"].get("content") or ""
+    if not ended:
+        raise EndpointFailed(f"{url} stopped before the answer was whole")
+
+
+def behind(url: str, model: str) -> dict[str, Any]:
+    """What the server says about a model: `release`, `checkpoint`, `kind`, `labels` and more.
+
+    Raises:
+        EndpointFailed: the server refuses, or cannot be reached.
+    """
+    with _reaching(url):
+        asked = httpx2.get(f"{url.rstrip('/')}/v1/models/{model}", headers=_headers(), timeout=30, trust_env=False)
+    return _accepted(url, asked).json()
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """An answer of `ask` in a line."""
+    sure = "" if found["probability"] is None else f"  ({found['probability']:.0%})"
+    return f"{found['answer']}{sure}{'  abstained: not sure enough' if found['abstained'] else ''}"
 
 
 def curl(url: str, use_case: str, text: str, has_labels: bool) -> str:
@@ -89,20 +139,33 @@ def _lists(url: str, use_cases: Sequence[str]) -> bool:
     return listed.issuperset(use_cases) and bool(listed)
 
 
-def _post(url: str, path: str, body: dict[str, Any]) -> Any:
-    try:
+def _post(url: str, path: str, body: dict[str, Any]) -> httpx2.Response:
+    with _reaching(url):
         answer = httpx2.post(url.rstrip("/") + path, json=body, headers=_headers(), timeout=300, trust_env=False)
+    return _accepted(url, answer)
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    try:
+        yield
     except httpx2.HTTPError as error:
         raise EndpointFailed(f"{url} does not answer ({type(error).__name__})", "Start it: ft serve") from None
     except httpx2.InvalidURL:
         raise ConfigError([f"--url {url} is no address of a server"]) from None
-    if answer.status_code != 200:
-        try:
-            why = answer.json()["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            why = f"status {answer.status_code}"
-        raise EndpointFailed(f"{url} refuses: {why}")
-    return answer.json()
+
+
+def _accepted(url: str, answer: httpx2.Response) -> httpx2.Response:
+    """Raises:
+    EndpointFailed: the server refused.
+    """
+    if answer.status_code == 200:
+        return answer
+    try:
+        why = answer.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        why = f"status {answer.status_code}"
+    raise EndpointFailed(f"{url} refuses: {why}")
 
 
 def _headers() -> dict[str, str]:

@@ -39,7 +39,16 @@ def test_the_page_is_one_file_and_the_policy_allows_only_what_is_in_it(client: T
 
 def test_the_script_has_no_way_to_turn_a_text_into_html_or_to_keep_the_key(client: TestClient) -> None:
     script = client.get("/").text.partition("<script>")[2]
-    for word in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval", "Function(", "Storage", "cookie"):
+    for word in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval",
+        "Function(",
+        "Storage",
+        "cookie",
+    ):
         assert word not in script
 
 

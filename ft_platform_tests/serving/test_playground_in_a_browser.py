@@ -24,7 +24,7 @@ from ft_platform_tests.serving.fakes import WORDS, FakeEngine, app_of, every_kin
 
 pytestmark = pytest.mark.components(name="browser")
 
-TEXT = "It's \"odd\": $HOME, `x`, 50 %\\n,\nétè 🙂 <b>&amp;"
+TEXT = 'It\'s "odd": $HOME, `x`, 50 %\\n,\nétè 🙂 <b>&amp;'
 """Signs that end a text or mean something in a shell, in Python, in JavaScript or in HTML."""
 MANY = (*ATTACKS, "x" * 900, *(f"A label with the number {number}" for number in range(200 - len(ATTACKS) - 1)))
 SCORED = [-number / 50 for number in range(len(MANY))]
@@ -251,7 +251,9 @@ def test_everything_can_be_done_with_the_keyboard(page: Playground, sink: Sink) 
     def press(*keys: str) -> str:
         """The name of what has the focus then."""
         ActionChains(page.chrome).send_keys(*keys).perform()
-        return page.chrome.execute_script("const e = document.activeElement; return e.id || e.ariaLabel || e.textContent")
+        return page.chrome.execute_script(
+            "const e = document.activeElement; return e.id || e.ariaLabel || e.textContent"
+        )
 
     stops = []
     while not stops or stops[-1] not in ("", "javascript"):
