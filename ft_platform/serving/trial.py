@@ -82,11 +82,15 @@ def streamed(url: str, model: str, messages: list[dict[str, str]]) -> Iterator[I
         EndpointFailed: the server refuses, cannot be reached, or stops before the answer is whole.
     """
     body = {"model": model, "messages": messages, "temperature": 0, "stream": True}
-    with _reaching(url), httpx2.Client(headers=_headers(), timeout=300, trust_env=False) as client:
-        with client.stream("POST", f"{url.rstrip('/')}/v1/chat/completions", json=body) as answer:
-            if answer.status_code != 200:
-                answer.read()
-            yield _parts(url, _accepted(url, answer))
+    address = f"{url.rstrip('/')}/v1/chat/completions"
+    with (
+        _reaching(url),
+        httpx2.Client(headers=_headers(), timeout=300, trust_env=False) as client,
+        client.stream("POST", address, json=body) as answer,
+    ):
+        if answer.status_code != 200:
+            answer.read()
+        yield _parts(url, _accepted(url, answer))
 
 
 def _parts(url: str, answer: httpx2.Response) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """The guard before the routes: who may ask, how much of a request is taken, and what becomes of what fails.
 
 Covered: keys and their rates; requests by another name where there are no keys (DNS rebinding); requests of pages of
-other origins, and bodies in another form than JSON, which such pages can send unasked; heads and bodies that are too large or too slow; too many
-requests at once; clients that go away, whose answers are cancelled. An exception leaves no text of a request in an
-answer or a log: its kind and its place are told. Not covered: connections that do not get as far as a request, which
-are the business of `server.PatientProtocol`.
+other origins, and bodies in another form than JSON, which such pages can send unasked; heads and bodies that are too
+large or too slow; too many requests at once; clients that go away, whose answers are cancelled. An exception leaves no
+text of a request in an answer or a log: its kind and its place are told. Not covered: connections that do not get as
+far as a request, which are the business of `server.PatientProtocol`.
 """
 
 import asyncio

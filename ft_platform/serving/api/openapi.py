@@ -61,7 +61,8 @@ ERROR = {
 STYLE = """body { font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 td, th { text-align: left; padding: .2rem .8rem }"""
 PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>ft-platform: API</title><style>{style}</style>
-<h1>API</h1><p>Released models, in OpenAI's protocol. <a href="./">Try them</a>. Programs read <code>/openapi.json</code>.</p>{parts}</html>
+<h1>API</h1><p>Released models, in OpenAI's protocol. <a href="./">Try them</a>. Programs read
+<code>/openapi.json</code>.</p>{parts}</html>
 """
 
 
