@@ -8,7 +8,7 @@ HELP = "Talk to a released model: over HTTP, with a server that runs for it or w
 EXAMPLES = [
     "ft chat support_answers",
     "ft chat support_answers@previous --url https://models.example.org      # key in FT_API_KEY",
-    "ft chat complaint_routing < texts.txt                                  # a label for each line",
+    "ft chat complaint_routing                                              # a label for each line",
 ]
 HOW = (
     "/reset begins anew, /release says which release answers, Ctrl-D ends. Ctrl-C ends an answer, or the conversation."

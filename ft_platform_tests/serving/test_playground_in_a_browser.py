@@ -20,6 +20,7 @@ from ft_platform.serving.engine.requests import Adapter
 from ft_platform_tests.reporting.axe import axe_script, barriers_of
 from ft_platform_tests.reporting.browser import browser
 from ft_platform_tests.reporting.xss import ATTACKS
+from ft_platform_tests.serving.clients import FOLDER
 from ft_platform_tests.serving.fakes import WORDS, FakeEngine, app_of, every_kind, running, served, wait_until
 
 pytestmark = pytest.mark.components(name="browser")
@@ -344,6 +345,27 @@ def test_the_key_is_typed_into_the_page_and_kept_nowhere(chrome: Any, engine: Fa
         chrome.refresh()
         wait_until(lambda: page.one("#status").text == "This server needs a key.")
         assert page.one("#key").get_attribute("value") == ""
+
+
+@pytest.mark.components(name="clients")
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="needs OpenAI's client for JavaScript: scripts/install_clients.sh")
+@pytest.mark.parametrize("model", ["support", "complaints"])
+def test_the_snippet_for_javascript_runs(chrome: Any, engine: FakeEngine, tmp_path: Path, model: str) -> None:
+    (tmp_path / "node_modules").symlink_to(FOLDER / "node_modules")
+    _, key = add_key(tmp_path / "api_keys.json", "all", "snippets")
+    with serving(engine, keys=ApiKeys(tmp_path / "api_keys.json")) as server:
+        page = Playground(chrome, server)
+        page.one("#key").send_keys(f"{key}\n")
+        wait_until(lambda: bool(page.every("#model option")))
+        page.choose("#model", model)
+        page.ask(TEXT)
+        (tmp_path / "ask.mjs").write_text(chrome.execute_script("return javascript.textContent"), encoding="utf-8")
+        words, variables = [str(FOLDER / "bin" / "node"), "ask.mjs"], {**os.environ, "FT_API_KEY": key}
+        done = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("".join(WORDS) if model == "support" else "Card 0.84")
+    prompts = [one.prompt for one in engine.asked] or engine.prompts
+    assert len(prompts) == 2 and len(set(prompts)) == 1
 
 
 @pytest.mark.parametrize("model", ["support", "complaints"])
