@@ -15,6 +15,8 @@ from ft_platform.settings.environment import Environment
 
 KEY = "FT_API_KEY"
 READY_SECONDS = 120.0
+WITHHELD = "content_filter"
+"""`finish_reason` of OpenAI's API for an answer that a guardrail does not let through."""
 QUESTION = "The parcel came two weeks late and the lid was broken."
 """What `ft demo` asks."""
 
@@ -79,7 +81,7 @@ def streamed(url: str, model: str, messages: list[dict[str, str]]) -> Iterator[I
     """The parts of an answer as they come. Leaving the block early cancels the rest.
 
     Raises:
-        EndpointFailed: the server refuses, cannot be reached, or stops before the answer is whole.
+        EndpointFailed: the server refuses, cannot be reached, withholds the answer, or stops before it is whole.
     """
     body = {"model": model, "messages": messages, "temperature": 0, "stream": True}
     address = f"{url.rstrip('/')}/v1/chat/completions"
@@ -102,8 +104,11 @@ def _parts(url: str, answer: httpx2.Response) -> Iterator[str]:
         if "error" in event:
             raise EndpointFailed(f"{url} stopped: {event['error']['message']}")
         for choice in event["choices"]:
-            ended = ended or choice["finish_reason"] is not None
             yield choice["delta"].get("content") or ""
+            if choice["finish_reason"] == WITHHELD:
+                by = ", ".join(event.get("x_ft_guardrail", ())) or "a guardrail"
+                raise EndpointFailed(f"the answer was withheld by {by}")
+            ended = ended or choice["finish_reason"] is not None
     if not ended:
         raise EndpointFailed(f"{url} stopped before the answer was whole")
 

@@ -17,7 +17,7 @@ from ft_platform.cli import main
 from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
-from ft_platform_tests.serving.fakes import WORDS, FakeEngine, app_of, running, wait_until
+from ft_platform_tests.serving.fakes import WORDS, FakeEngine, app_of, running, wait_until, withholding
 
 pytestmark = pytest.mark.integration
 
@@ -102,6 +102,14 @@ def test_a_question_that_fails_is_told_and_forgotten_and_the_conversation_goes_o
     assert "stopped: the answer could not be written" in capsys.readouterr().err
     second, alone = (len(one.prompt) for one in engine.asked)
     assert second == alone, "it does not follow the one that failed"
+
+
+def test_an_answer_that_was_withheld_is_told(
+    server: ApiServer, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    withholding(engine)
+    assert piped(monkeypatch, "support", server.url, "Why?") == 1
+    assert "the answer was withheld by a guardrail" in capsys.readouterr().err
 
 
 def test_the_key_comes_from_the_environment(

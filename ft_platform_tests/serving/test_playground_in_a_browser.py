@@ -21,7 +21,16 @@ from ft_platform_tests.reporting.axe import axe_script, barriers_of
 from ft_platform_tests.reporting.browser import browser
 from ft_platform_tests.reporting.xss import ATTACKS
 from ft_platform_tests.serving.clients import FOLDER
-from ft_platform_tests.serving.fakes import WORDS, FakeEngine, app_of, every_kind, running, served, wait_until
+from ft_platform_tests.serving.fakes import (
+    WORDS,
+    FakeEngine,
+    app_of,
+    every_kind,
+    running,
+    served,
+    wait_until,
+    withholding,
+)
 
 pytestmark = pytest.mark.components(name="browser")
 
@@ -193,6 +202,8 @@ def test_opinions_are_sent(page: Playground, sink: Sink) -> None:
     good, _, send = page.every(".card [role=group] button")
     good.click()
     wait_until(lambda: len(sink.taken) == 1)
+    send.click()
+    assert "Choose the right label first." in page.one(".card").text
     page.choose(".card select", "Loan")
     send.click()
     wait_until(lambda: len(sink.taken) == 2)
@@ -218,7 +229,7 @@ def test_hostile_labels_are_text(page: Playground, engine: FakeEngine) -> None:
     engine.scored = SCORED
     page.choose("#model", "routing")
     page.ask()
-    for cells in (".bars th", ".card option"):
+    for cells in (".bars th", ".card option:not(:first-child)"):
         names = page.chrome.execute_script(f"return [...document.querySelectorAll('{cells}')].map(e => e.textContent)")
         assert sorted(names) == sorted(MANY)
     assert page.one(".card .label").text == ATTACKS[0]
@@ -321,6 +332,13 @@ def test_which_guardrail_acted_is_told(chrome: Any, engine: FakeEngine) -> None:
             "Guardrail that acted: input: <b>topic</b>",
             "The server refuses: the server is busy",
         ]
+
+
+def test_an_answer_that_was_withheld_is_told(page: Playground, engine: FakeEngine) -> None:
+    withholding(engine)
+    page.ask()
+    assert page.one(".card .warning").text == "A guardrail withheld the answer."
+    assert page.said == "support: A guardrail withheld the answer."
 
 
 def test_the_key_is_typed_into_the_page_and_kept_nowhere(chrome: Any, engine: FakeEngine, tmp_path: Path) -> None:

@@ -69,7 +69,8 @@
     at("compare").hidden = !aliases.length;
     at("other").replaceChildren(new Option("nothing", ""), ...aliases.map((one) => new Option(one.id, one.id)));
     at("about").textContent = !model ? "" : model.labels.length
-      ? `Answers with one of ${plural(model.labels.length, "label")}; abstains below ${percent(model.abstain_below)}.`
+      ? `Answers with one of ${plural(model.labels.length, "label")}; `
+        + (model.abstain_below ? `abstains below ${percent(model.abstain_below)}.` : "never abstains.")
       : "Answers with a text.";
     snippets();
   }
@@ -151,11 +152,11 @@
     async fill(messages, signal) {
       const began = performance.now();
       this.element.ariaBusy = "true";
-      let headers, words;
+      let headers, words, acted;
       try {
         const told = this.model.labels.length
           ? await this.classify(messages, signal) : await this.stream(messages, signal);
-        headers = told.headers;
+        ({ headers, acted } = told);
         this.behind(told, (performance.now() - began) / 1000);
         this.feedback(told.id);
         words = told.words;
@@ -166,7 +167,8 @@
           : "The answer ended before it was whole.";
         this.warn(words);
       }
-      const guardrail = headers?.get("X-FT-Guardrail");
+      // A stream names what acted on the answer at its end.
+      const guardrail = acted?.join(", ") ?? headers?.get("X-FT-Guardrail");
       if (guardrail) this.content.prepend(make("p", { className: "warning" }, `Guardrail that acted: ${guardrail}`));
       this.element.ariaBusy = "false";
       return `${this.model.id}: ${words}${guardrail ? ` A guardrail acted: ${guardrail}.` : ""}`;
@@ -218,12 +220,15 @@
         told.usage = event.usage ?? told.usage;
         text.appendData(event.choices[0]?.delta.content ?? "");
         told.ended = event.choices[0]?.finish_reason ?? told.ended;
+        told.acted = event.x_ft_guardrail ?? told.acted;
       }
       if (!told.ended) throw new Error("no end");
-      if (!text.data) this.warn("The answer is empty.");
-      if (told.ended === "length") this.warn("Cut off: the answer is as long as answers of this model may be.");
-      this.goOn(messages, text.data);
-      return { ...told, words: text.data || "The answer is empty." };
+      const ended = told.ended === "content_filter" ? "A guardrail withheld the answer."
+        : told.ended === "length" ? "Cut off: the answer is as long as answers of this model may be."
+          : text.data ? "" : "The answer is empty.";
+      if (ended) this.warn(ended);
+      if (text.data) this.goOn(messages, text.data);
+      return { ...told, words: `${text.data} ${ended}`.trim() };
     }
 
     goOn(messages, text) {
@@ -251,8 +256,13 @@
       const give = (words, opinion) => {
         const button = make("button", { type: "button" }, ...words);
         button.addEventListener("click", async () => {
+          const given = opinion();
+          if (!given) {
+            said.textContent = "Choose the right label first.";
+            return;
+          }
           try {
-            await call("v1/feedback", { request_id: id, ...opinion() });
+            await call("v1/feedback", { request_id: id, ...given });
             said.textContent = "Thank you, it is noted.";
           } catch (error) {
             said.textContent = error.message;
@@ -265,9 +275,10 @@
         give([thumb("\u{1F44D}"), "Good"], () => ({ rating: "good" })),
         give([thumb("\u{1F44E}"), "Bad"], () => ({ rating: "bad" })));
       if (this.model.labels.length) {
-        const right = make("select", {}, ...this.model.labels.map((label) => new Option(label, label)));
+        const right = make("select", {}, new Option("...", ""),
+          ...this.model.labels.map((label) => new Option(label, label)));
         rate.append(make("label", { className: "field" }, "The right label is", right),
-          give(["Send"], () => ({ correct_label: right.value })));
+          give(["Send"], () => right.value && { correct_label: right.value }));
       }
       this.content.append(rate, said);
     }
