@@ -5,8 +5,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -363,6 +366,43 @@ def test_the_key_is_typed_into_the_page_and_kept_nowhere(chrome: Any, engine: Fa
         chrome.refresh()
         wait_until(lambda: page.one("#status").text == "This server needs a key.")
         assert page.one("#key").get_attribute("value") == ""
+
+
+ELSEWHERE = """
+const done = arguments[arguments.length - 1], [base] = arguments;
+const body = '{"model": "support", "messages": [{"role": "user", "content": "?"}]}';
+const json = {method: "POST", headers: {"Content-Type": "application/json"}, body};
+const tries = {models: ["/v1/models", {}], asked: ["/v1/chat/completions", json],
+  blind: ["/v1/models", {mode: "no-cors"}], posted: ["/v1/chat/completions", {method: "POST", mode: "no-cors", body}]};
+Promise.all(Object.entries(tries).map(([name, [path, options]]) =>
+  fetch(base + path, options).then((answer) => [name, answer.type], () => [name, "refused"])))
+  .then((found) => done(Object.fromEntries(found)));
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[str]:
+    """The address of a page of another origin on this machine, from where browsers let pages ask."""
+    (tmp_path / "index.html").write_text("<!doctype html><title>elsewhere</title>")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{other.server_port}/index.html"
+        other.shutdown()
+
+
+def test_a_page_of_another_origin_asks_and_reads_nothing(chrome: Any, engine: FakeEngine, elsewhere: str) -> None:
+    import httpx2
+
+    with serving(engine) as server:
+        chrome.get(elsewhere)
+        tried = chrome.execute_async_script(ELSEWHERE, server.url)
+        assert tried["models"] == tried["asked"] == "refused"
+        assert {tried["blind"], tried["posted"]} <= {"opaque", "refused"}, "sent, and not to be read"
+        counted = httpx2.get(f"{server.url}/metrics").text
+    assert engine.asked == []
+    answered = [line for line in counted.splitlines() if line.startswith("ft_serve_requests_total{")]
+    assert answered and all('status="403"' in line for line in answered), answered
 
 
 @pytest.mark.components(name="clients")
