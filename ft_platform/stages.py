@@ -292,12 +292,30 @@ STAGES: dict[str, Stage] = {
             starts="by_person",
             follows=("release_decision",),
         ),
+        Stage(
+            "deployment",
+            ("serving",),
+            ("release",),
+            "shared",
+            role="accountable",
+            kind="report",
+            starts="by_person",
+        ),
     ]
 }
 """All stages by name."""
 
+DEPLOYMENT = "deployment"
+"""The stage with an asset for each target of `serving.targets`, called `deployment/<target>`."""
+
 ON_DEMAND = "_on_demand"
 """Ending of the group and of the job of a use case's on-demand stages."""
+
+
+def stage_named(asset: str) -> str:
+    """The stage of an asset without its use case: `deployment/local` -> `deployment`."""
+    return asset.partition("/")[0]
+
 
 DEFAULT_STAGES = tuple(name for name, stage in STAGES.items() if not stage.on_demand)
 """What `ft run` makes without `--select`."""

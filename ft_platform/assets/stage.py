@@ -27,7 +27,7 @@ from ft_platform.redaction.settings import shown_settings
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
-from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
+from ft_platform.stages import DEPLOYMENT, ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case.named import NamedUseCase
 
@@ -49,6 +49,13 @@ RESULT = TypeVar("RESULT")
 
 def key(use_case: NamedUseCase, stage: str) -> dg.AssetKey:
     return dg.AssetKey([use_case.name, stage])
+
+
+def keys(use_case: NamedUseCase, stage: str) -> list[dg.AssetKey]:
+    """The assets of a stage: one, or of `deployment` one for each target."""
+    if stage == DEPLOYMENT:
+        return [dg.AssetKey([use_case.name, stage, target]) for target in use_case.settings.serving.targets]
+    return [key(use_case, stage)]
 
 
 def group(use_case: NamedUseCase, stage_name: str) -> str:

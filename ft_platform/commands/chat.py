@@ -1,8 +1,9 @@
 """ft chat: a conversation with a released model."""
 
 import argparse
+import os
 import sys
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 HELP = "Talk to a released model: over HTTP, with a server that runs for it or with yours."
 EXAMPLES = [
@@ -64,13 +65,14 @@ class Conversation:
 
     def _take(self, line: str) -> None:
         from ft_platform.errors import FtError
-        from ft_platform.serving.trial import ask, behind, in_words
+        from ft_platform.serving.client import call
+        from ft_platform.serving.trial import KEY, ask, in_words
 
         try:
             if line == "/reset":
                 self.messages.clear()
             elif line == "/release":
-                found = behind(self.url, self.model)
+                found = call(self.url, f"/v1/models/{self.model}", key=os.environ.get(KEY))
                 print(f"{found['id']}: release {found['release']}, checkpoint {found['checkpoint']}")
             elif self.has_labels:
                 print(in_words(ask(self.url, self.model, line, has_labels=True)), flush=True)
@@ -88,7 +90,7 @@ class Conversation:
 
         asked = [*self.messages, {"role": "user", "content": line}]
         text = ""
-        with streamed(self.url, self.model, asked) as parts:
+        with closing(streamed(self.url, self.model, asked)) as parts:
             for part in parts:
                 print(part, end="", flush=True)
                 text += part

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    import os
     import sys
     from contextlib import nullcontext
 
@@ -34,14 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.terminal import ProgressView
     from ft_platform.errors import DataError
     from ft_platform.process import progress
-    from ft_platform.serving.lake_catalog import listed
-    from ft_platform.serving.parity import compare, golden_set
+    from ft_platform.serving.live import listed
+    from ft_platform.serving.parity import asker, compare, golden_set
     from ft_platform.serving.rendering import renderer_of
-    from ft_platform.serving.trial import ask_conversation, served
+    from ft_platform.serving.targets.contract import Endpoint
+    from ft_platform.serving.trial import KEY, served
 
     name = arguments.use_case.partition("@")[0]
     environment, use_case, lake = opened(name)
-    release = listed(lake, name).get(arguments.use_case)
+    release = listed(lake, environment.home, name).get(arguments.use_case)
     if release is None:
         raise DataError(f"nothing is released as {arguments.use_case}", f"Run: ft release {name}")
     renderer = renderer_of(environment, lake, release)
@@ -52,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
         ProgressView(sys.stderr) as view,
         progress.listening(view.update),
     ):
-        model = arguments.model or arguments.use_case
+        endpoint = Endpoint(url, arguments.model or arguments.use_case, os.environ.get(KEY), ours)
         found = compare(
-            lambda question: ask_conversation(url, model, question, bool(renderer.labels)),
+            asker(endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"]),
             golden,
             ours,
             lambda done: progress.report("parity", done, len(golden), "records asked"),
@@ -71,4 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for reason, ids in found["differs"].items():
         print(f"  other {reason}: {', '.join(ids)}")
+    for cause in found["causes"]:
+        print(f"  likely cause: {cause}")
     return 0 if found["ok"] else 1

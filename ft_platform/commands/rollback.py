@@ -21,4 +21,17 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.release import made
 
     config = {"released_by": arguments.by, "reason": arguments.reason, "back_to": arguments.to or "previous"}
-    return made(arguments, config)
+    if code := made(arguments, config):
+        return code
+    return _deployed(arguments.use_case)
+
+
+def _deployed(name: str) -> int:
+    """At every target that something was deployed to."""
+    from ft_platform.commands import opened
+    from ft_platform.commands.deploy import deployed
+    from ft_platform.serving.deploying import deployments
+
+    _, use_case, lake = opened(name)
+    targets = [one for one in use_case.settings.serving.targets if deployments(lake, name, one)]
+    return deployed(name, targets)[0] if targets else 0

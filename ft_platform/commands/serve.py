@@ -21,6 +21,7 @@ EXAMPLES = [
     "ft serve keys list",
     "ft serve keys revoke 4f1c09aa",
     "ft serve --host 10.0.0.5 --certificate server.pem --key server.key",
+    "ft serve complaint_routing --install systemd > /etc/systemd/system/ft-serve.service",
 ]
 PORT = 8000
 ACTIONS = ("add", "list", "revoke")
@@ -37,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=PORT, help="port (default: %(default)s)")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="certificate with its chain (PEM), for TLS")
     parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
+    parser.add_argument("--restart", action="store_true", help="start it again whenever it dies")
+    parser.add_argument(
+        "--install",
+        choices=("systemd", "compose"),
+        help="print the unit of systemd, or the service of Docker Compose, that runs this command, and end",
+    )
     keys = parser.add_argument_group("for `ft serve keys add`")
     keys.add_argument("--name", help="who or what uses the key")
     keys.add_argument("--days", type=count, help="days until it expires (default: never)")
@@ -49,6 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
     environment = load_environment()
     if arguments.use_cases[:1] == ["keys"]:
         return _keys(environment, arguments, *arguments.use_cases[1:])
+    if arguments.install:
+        from ft_platform.serving.supervision import compose_service, systemd_unit
+
+        unit = systemd_unit if arguments.install == "systemd" else compose_service
+        print(unit(environment.to_variables(), _words(arguments)))
+        return 0
     for module in ("uvicorn", "prometheus_client"):
         if importlib.util.find_spec(module) is None:
             from ft_platform.errors import MissingExtra
@@ -61,9 +74,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     keys = ApiKeys(keys_path(environment))
     require_keys(keys, arguments)
+    if arguments.restart:
+        from ft_platform.serving.supervision import kept_running
+
+        return kept_running(_words(arguments))
     engine, catalog = engine_and_catalog(environment, arguments.use_cases)
     serve(build_app(engine, catalog, keys, hosts=Hosts.of(environment.web_hosts)), arguments)
     return 0
+
+
+def _words(arguments: argparse.Namespace) -> list[str]:
+    """The command without `--restart` and `--install`."""
+    files = [(f"--{name}", getattr(arguments, name)) for name in ("certificate", "key")]
+    options = ["--host", arguments.host, "--port", str(arguments.port)]
+    options += [word for option, path in files if path for word in (option, str(path.absolute()))]
+    return ["serve", *arguments.use_cases, *options]
 
 
 def require_keys(keys: "ApiKeys", arguments: argparse.Namespace) -> None:

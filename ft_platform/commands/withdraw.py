@@ -20,16 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.releases import standing_releases
     from ft_platform.release.releasing import withdraw
+    from ft_platform.serving.deploying import take_away_withdrawn
     from ft_platform.tracking.registry import show_releases
 
     environment, use_case, lake = opened(arguments.use_case)
     gone = withdraw(lake, use_case, arguments.release, reason=arguments.reason, by=arguments.by)
     show_releases(environment, lake, use_case.name)
+    served = take_away_withdrawn(lake, environment, use_case)
     stands = next((one.id for one in standing_releases(lake, use_case.name)), None)
-    found = {"release": gone.id, "withdrawn": dict(gone.withdrawn or {}), "champion": stands}
+    found = {"release": gone.id, "withdrawn": dict(gone.withdrawn or {}), "champion": stands, "served": served}
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     print(f"{gone.id} of {use_case.name} is withdrawn")
     print(f"  released now: {stands}" if stands else "  nothing is released now")
+    for target, now in served.items():
+        print(f"  {target}: {now or 'nothing'} has the traffic now")
     return 0

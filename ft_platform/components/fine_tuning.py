@@ -7,14 +7,16 @@ import dagster as dg
 from dagster.components import Scaffolder, ScaffoldRequest
 from pydantic import BaseModel
 
+from ft_platform.assets.stage import keys
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.orchestration.deployment_watch import deployment_watch
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
 from ft_platform.orchestration.run_settings import USE_CASE_TAG
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
 from ft_platform.orchestration.shared import by_itself, prepared_environment
-from ft_platform.stages import ON_DEMAND, STAGES
+from ft_platform.stages import DEPLOYMENT, ON_DEMAND, STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.scaffold import scaffold_yaml
 from ft_platform.use_case.schema import UseCase
@@ -77,6 +79,8 @@ class FineTuningUseCase(dg.Component):
         graph = dg.Definitions(assets=stage_assets, asset_checks=checks, jobs=jobs, sensors=self._sensors())
         if "permitted_records" in stages:
             graph = dg.Definitions.merge(graph, permission_watch(self.use_case))
+        if DEPLOYMENT in stages and self.use_case.settings.serving.targets:
+            graph = dg.Definitions.merge(graph, deployment_watch(self.use_case))
         if context is None:
             return graph
         environment = load_environment()
@@ -117,14 +121,15 @@ def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:
 
 def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[Any]:
     """The job of the stages that only a person starts; none if the use case leaves them out."""
-    keys = [dg.AssetKey([use_case.name, name]) for name in stages if name in STAGES and STAGES[name].on_demand]
-    if not keys:
+    names = [name for name in stages if name in STAGES and STAGES[name].on_demand]
+    found = [key for name in names for key in keys(use_case, name)]
+    if not found:
         return []
-    description = "What a person starts: the release, and experiments, from which nothing follows."
+    description = "What a person starts: release and deployment, and experiments, from which nothing follows."
     return [
         dg.define_asset_job(
             f"{use_case.name}{ON_DEMAND}",
-            selection=dg.AssetSelection.assets(*keys),
+            selection=dg.AssetSelection.assets(*found),
             description=description,
             tags=run_tags(use_case),
         )

@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster import AutomationCondition as AC
 
-from ft_platform.stages import STAGES
+from ft_platform.stages import DEPLOYMENT, STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -46,6 +46,8 @@ def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition |
     spec = STAGES[stage]
     if stage == "release" and use_case.settings.release.mode == "when_accepted":
         return when_accepted(dg.AssetKey([use_case.name, "release_decision"]))
+    if stage == DEPLOYMENT and use_case.settings.serving.mode == "on_release":
+        return on_data_change([dg.AssetKey([use_case.name, "release"])]).with_label("on_release")
     if spec.on_demand or (spec.starts == "as_retraining" and use_case.settings.retraining.mode == "on_demand"):
         return on_demand()
     return on_data_change([dg.AssetKey([use_case.name, name]) for name in spec.follows] or None)

@@ -25,7 +25,7 @@ from ft_platform.redaction.instance import edge_of, guard
 from ft_platform.redaction.output import output_to
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import ON_DEMAND, STAGES
+from ft_platform.stages import ON_DEMAND, STAGES, stage_named
 from ft_platform.use_case.file import load_use_case, use_case_folder
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]
@@ -45,7 +45,7 @@ def run_use_case(
 
     Args:
         overrides: dotted path -> value, for this run only (`{"training.epochs": 1}`).
-        select: stages to run; default all.
+        select: stages to run, a target of `deployment` as `deployment/<target>`; default all.
         instance: Dagster instance; default the installation's own.
         config: what the only stage of `select` is asked to do.
 
@@ -53,10 +53,10 @@ def run_use_case(
         ConfigError: the use case, a setting or a stage does not exist.
     """
     environment = environment or load_environment()
-    unknown = sorted(set(select or []) - set(STAGES))
+    unknown = sorted(stage for stage in select or [] if stage_named(stage) not in STAGES)
     if unknown:
         raise ConfigError([f"there is no stage {stage!r}; there are {list(STAGES)}" for stage in unknown])
-    on_demand = sorted(stage for stage in select or [] if STAGES[stage].on_demand)
+    on_demand = sorted(stage for stage in select or [] if STAGES[stage_named(stage)].on_demand)
     if on_demand and len(on_demand) < len(select or []):
         raise ConfigError(
             [f"{', '.join(on_demand)} run by themselves"], f"Run: ft run {name} --select {' '.join(on_demand)}"
@@ -83,11 +83,11 @@ def _run(
     edge: Edge,
     config: Mapping[str, Any] | None,
 ) -> RunOutcome:
-    on_demand = [stage for stage in select or [] if STAGES[stage].on_demand]
+    on_demand = [stage for stage in select or [] if STAGES[stage_named(stage)].on_demand]
     definitions = load_definitions(environment, only=name, overrides=overrides)
-    selection = [dg.AssetKey([name, stage]) for stage in select] if select else None
+    selection = [dg.AssetKey([name, *stage.split("/")]) for stage in select] if select else None
     started = time.monotonic()
-    if any(STAGES[stage].program for stage in select or STAGES):
+    if any(STAGES[stage_named(stage)].program for stage in select or STAGES):
         _begin_programs(environment, name, overrides)
     job = definitions.resolve_job_def(f"{name}{ON_DEMAND}" if on_demand else name)
     with _noted_signals() as last_signal:
@@ -97,7 +97,11 @@ def _run(
             raise_on_error=False,
             run_config={
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                **({"ops": {f"{name}__{stage}": {"config": dict(config)} for stage in select or []}} if config else {}),
+                **(
+                    {"ops": {f"{name}__{stage.replace('/', '__')}": {"config": dict(config)} for stage in select or []}}
+                    if config
+                    else {}
+                ),
             },
             tags={**this_process().tag(), **readable_tags(select, overrides)},
         )

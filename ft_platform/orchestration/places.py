@@ -43,7 +43,7 @@ def _placed(asset: Any, environment: Environment, settings: Path) -> Any:
 
 
 def _versions(spec: dg.AssetSpec, environment: Environment) -> dict[str, Any]:
-    use_case, name = spec.key.path[0], spec.key.path[-1]
+    use_case, name = spec.key.path[0], spec.key.path[1]
     home = {"home": dg.MetadataValue.url(home_url(environment, use_case))}
     if name not in STAGES:
         return home

@@ -113,7 +113,7 @@ def outcome_of(
         elif event.event_type_value == "ASSET_CHECK_EVALUATION":
             _note_check(outcome, event, use_case)
         elif (event.step_key or "").startswith(f"{use_case}__"):
-            _note_step(outcome, event)
+            _note_step(outcome, event, use_case)
         elif event.event_type_value in ("PIPELINE_CANCELED", "PIPELINE_FAILURE"):
             said = event.message if event.event_specific_data is None else None
             outcome.stopped |= event.event_type_value == "PIPELINE_CANCELED" or _is_interrupt(
@@ -196,8 +196,8 @@ def _note_materialization(outcome: RunOutcome, event: dg.DagsterEvent, use_case:
             outcome.artifacts[stage] = str(metadata["version"].value)
 
 
-def _note_step(outcome: RunOutcome, event: dg.DagsterEvent) -> None:
-    step = (event.step_key or "").split("__")[-1]
+def _note_step(outcome: RunOutcome, event: dg.DagsterEvent, use_case: str) -> None:
+    step = (event.step_key or "").removeprefix(f"{use_case}__").partition("__")[0]
     if event.is_step_success and step in STAGES:
         outcome.seconds[step] = round(event.step_success_data.duration_ms / 1000, 2)
     elif event.is_step_failure and outcome.error is None:
@@ -216,7 +216,7 @@ def _note_check(outcome: RunOutcome, event: dg.DagsterEvent, use_case: str) -> N
         and check.severity == dg.AssetCheckSeverity.ERROR
         and check.asset_key.path[0] == use_case
     ):
-        outcome.failed_stage = check.asset_key.path[-1]
+        outcome.failed_stage = "/".join(check.asset_key.path[1:])
         outcome.error = f"check {check.check_name} of {outcome.failed_stage} failed: {said_by_check(check.metadata)}"
         outcome.next_step = (
             f"All of it: ft audit {use_case}"
@@ -226,7 +226,7 @@ def _note_check(outcome: RunOutcome, event: dg.DagsterEvent, use_case: str) -> N
 
 
 def _stages(keys: Iterable[dg.AssetKey | None], use_case: str) -> set[str]:
-    return {key.path[-1] for key in keys if key is not None and key.path[0] == use_case}
+    return {key.path[1] for key in keys if key is not None and key.path[0] == use_case}
 
 
 def _is_interrupt(error: Any) -> bool:

@@ -1,8 +1,9 @@
 """Which models are served: what a catalog lists now, loaded into the engine, and nothing for longer than that.
 
-Covered: a model that is no longer listed, or listed with another checkpoint, is unloaded at the next refresh; when a
-catalog cannot be read, hangs or fails, nothing is served after `TRUSTED_SECONDS`. Not covered: an answer that was begun
-before is written to its end, unless the engine ends it.
+Covered: a checkpoint that no name is listed for any more is unloaded at the next refresh; when a catalog cannot be
+read, hangs or fails, nothing is served after `TRUSTED_SECONDS`. A name that is listed with another checkpoint leads to
+the old one until the new one is loaded, if the old one is still listed under another name: no request is refused by a
+switch.
 """
 
 import logging
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, Protocol
 
 from ft_platform.models.rendering.renderer import Renderer
@@ -35,11 +37,11 @@ class ServedModel:
     """A released checkpoint, as clients ask for it.
 
     Attributes:
-        name: `complaint_routing` or `complaint_routing@previous`; also its name in the engine.
+        name: `complaint_routing` or `complaint_routing@previous`.
         kind: whether labels are scored by a head, or by the words of the model, or there are none.
         labels: in the order of the engine's scores; empty for `open_answer`.
         context_tokens: longest prompt with its answer, in tokens.
-        adapter: what the engine loads.
+        folder: files of the checkpoint, for the engine.
         abstain_below: probability in [0, 1] below which a label is not to be relied on.
         created: time of the release, Unix seconds.
     """
@@ -52,7 +54,7 @@ class ServedModel:
     kind: Kind
     labels: tuple[str, ...] = ()
     context_tokens: int = 4096
-    adapter: Adapter | None = None
+    folder: Path = Path()
     abstain_below: float = 0.0
     created: int = 0
 
@@ -60,14 +62,15 @@ class ServedModel:
     def use_case(self) -> str:
         return self.name.partition("@")[0]
 
+    @property
+    def weights(self) -> str:
+        """Name of its weights in the engine: equal for names that lead to one checkpoint."""
+        return f"{self.use_case}/{self.checkpoint}"
+
     @cached_property
     def label_tokens(self) -> int:
         """Tokens of the longest label with its end of turn."""
         return max(len(self.renderer.answer_ids(label)) for label in self.labels)
-
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        return self.name, self.release, self.checkpoint
 
 
 class Catalog(Protocol):
@@ -104,8 +107,9 @@ class Shelf:
     def __init__(self, catalog: Catalog, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._catalog, self._engine, self._clock = catalog, engine, clock
         self._listed: dict[str, ServedModel] = {}
-        self._loaded: dict[str, ServedModel] = {}
-        self._refused: set[tuple[str, str, str]] = set()
+        self._served: dict[str, ServedModel] = {}
+        self._loaded: set[str] = set()  # weights
+        self._refused: set[str] = set()
         self._left: set[str] = set()
         self._read_at: float | None = None
         self._lock = threading.Lock()
@@ -129,10 +133,14 @@ class Shelf:
 
     def models(self) -> list[ServedModel]:
         """What is served; nothing while the listing is too old."""
-        return list(self._loaded.values()) if self.is_fresh() else []
+        return list(self._served.values()) if self.is_fresh() else []
 
     def find(self, name: str) -> ServedModel | None:
-        return self._loaded.get(name) if self.is_fresh() else None
+        return self._served.get(name) if self.is_fresh() else None
+
+    def may_answer(self, model: ServedModel) -> bool:
+        """Whether an answer of this model may still be written: its weights are listed under some name."""
+        return self.is_fresh() and any(one.weights == model.weights for one in self._listed.values())
 
     def is_listed(self, name: str) -> bool:
         """Whether a model of this name would be served if it was loaded."""
@@ -150,45 +158,53 @@ class Shelf:
         asked_at = self._clock()
         listed = {model.name: model for model in self._catalog.models()}
         with self._lock:
-            gone = [
-                model
-                for name, model in self._loaded.items()
-                if name not in listed or listed[name].identity != model.identity
-            ]
+            weights = {model.weights for model in listed.values()}
+            gone = self._loaded - weights
             # Nobody finds them from here on; only then are they taken from the engine.
-            self._loaded = {name: model for name, model in self._loaded.items() if model not in gone}
-            self._left |= {model.name for model in gone}
-            self._listed = listed
-            self._refused &= {model.identity for model in listed.values()}
-        for model in gone:
+            self._listed, self._loaded = listed, self._loaded & weights
+            self._refused &= weights
+            self._serve()
+        for name in gone:
             with suppress(UnknownModel):
-                self._engine.unload(model.name)
-            LOG.info(f"{model.name} is no longer served: release {model.release}, checkpoint {model.checkpoint}")
+                self._engine.unload(name)
         self._read_at = asked_at  # not the time after it: a slow catalog tells what was so when it was asked
         self._changed.set()
 
     def load_missing(self) -> None:
         """Loads what is listed and not there yet. A checkpoint that cannot be loaded is tried again when it changes."""
         for model in list(self._listed.values()):
-            if model.name in self._loaded or model.identity in self._refused:
+            if model.weights in self._loaded | self._refused:
                 continue
             try:
-                self._engine.load(model.adapter)
+                self._engine.load(Adapter(model.weights, model.folder, model.labels))
             except Exception as error:  # one broken checkpoint must not end the others
                 with self._lock:
-                    self._refused.add(model.identity)
+                    self._refused.add(model.weights)
                 LOG.error(f"{model.name} cannot be loaded: {place_of_error(error)}, checkpoint {model.checkpoint}")
                 continue
             with self._lock:
-                listed = self._listed.get(model.name)
-                still = listed is not None and listed.identity == model.identity
+                still = any(one.weights == model.weights for one in self._listed.values())
                 if still:
-                    self._loaded = {**self._loaded, model.name: model}
-                    self._left.discard(model.name)
+                    self._loaded = self._loaded | {model.weights}
+                    self._serve()
             if not still:  # withdrawn while it was loaded
-                self._engine.unload(model.name)
-                continue
-            LOG.info(f"{model.name} is served: release {model.release}, checkpoint {model.checkpoint}")
+                self._engine.unload(model.weights)
+
+    def _serve(self) -> None:
+        """Leads each listed name to its model, or to the one before while that may answer and the new one is not
+        there."""
+        before, now = self._served, {}
+        for name, model in self._listed.items():
+            if model.weights in self._loaded:
+                now[name] = model
+            elif name in before and before[name].weights in self._loaded:
+                now[name] = before[name]
+        self._served, self._left = now, (self._left | before.keys()) - now.keys()
+        for name in sorted(before.keys() - now.keys()):
+            LOG.info(f"{name} is no longer served: release {before[name].release}")
+        for name, model in now.items():
+            if before.get(name) != model:
+                LOG.info(f"{name} is served: release {model.release}, checkpoint {model.checkpoint}")
 
     def _keep_fresh(self) -> None:
         while not self._stopped.is_set():

@@ -8,7 +8,8 @@ from ft_platform.lake.releases import Release
 from ft_platform.lake.store import Lake
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.catalog import Catalog
-from ft_platform.serving.lake_catalog import LakeCatalog, listed
+from ft_platform.serving.lake_catalog import LakeCatalog
+from ft_platform.serving.live import listed
 from ft_platform.serving.protocol import Engine
 from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.environment import Environment
@@ -31,7 +32,7 @@ def engine_and_catalog(environment: Environment, use_cases: Sequence[str]) -> tu
 
     lake = open_lake(environment)
     names = list(use_cases) or [folder.name for folder in find_use_cases(environment.defs)]
-    released = {name: found for name in names if (found := _champion(lake, name, asked=bool(use_cases)))}
+    released = {name: found for name in names if (found := _released(environment, lake, name, asked=bool(use_cases)))}
     if not released:
         named = ", ".join(use_cases) or "any use case"
         raise ConfigError(
@@ -47,10 +48,10 @@ def engine_and_catalog(environment: Environment, use_cases: Sequence[str]) -> tu
     return engine, LakeCatalog(environment, lake, list(released), tokenizer, resolved.weights_sha256, context)
 
 
-def _champion(lake: Lake, name: str, *, asked: bool) -> Release | None:
-    """What stands of a use case. Of one that nobody named, what cannot be read is told by the catalog."""
+def _released(environment: Environment, lake: Lake, name: str, *, asked: bool) -> Release | None:
+    """A release of a use case that is served. Of one that nobody named, what cannot be read is told by the catalog."""
     try:
-        return listed(lake, name).get(name)
+        return next(iter(listed(lake, environment.home, name).values()), None)
     except FtError:
         if asked:
             raise

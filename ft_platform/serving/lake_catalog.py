@@ -1,4 +1,5 @@
-"""The models that releases in the lake name: of each use case the champion, and `<use_case>@previous`.
+"""The models that releases in the lake name: of each use case what was deployed, else the champion, and the others of
+`serving.live.listed`.
 
 Covered: a release that was withdrawn, records that were withdrawn from what it learned from, a checkpoint or record
 that was altered: the model is not listed any more. A use case whose file or release cannot be read takes only its own
@@ -16,28 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
-from ft_platform.lake.releases import Release, released_versions, standing_releases
+from ft_platform.lake.releases import Release, released_versions
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.serving.catalog import ServedModel
-from ft_platform.serving.engine.requests import Adapter
+from ft_platform.serving.live import listed
 from ft_platform.serving.rendering import released_renderer
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.schema import UseCase
 
 LOG = logging.getLogger(__name__)
-PREVIOUS = "previous"
 VERIFY_SECONDS = 300.0
-
-
-def listed(lake: Lake, use_case: str) -> dict[str, Release]:
-    """Name of a served model -> its release."""
-    standing = standing_releases(lake, use_case)
-    if not standing:
-        return {}
-    earlier = next((one for one in standing[1:] if one.checkpoint != standing[0].checkpoint), None)
-    return {use_case: standing[0], **({f"{use_case}@{PREVIOUS}": earlier} if earlier else {})}
 
 
 class LakeCatalog:
@@ -73,7 +64,7 @@ class LakeCatalog:
 
     def _models_of(self, use_case: str) -> list[ServedModel]:
         try:
-            releases = listed(self._lake, use_case)
+            releases = listed(self._lake, self._environment.home, use_case)
         except (FtError, OSError) as error:
             self._tell(use_case, error)
             return []
@@ -122,7 +113,7 @@ class LakeCatalog:
             kind=record["kind"],
             labels=labels,
             context_tokens=self._context_tokens,
-            adapter=Adapter(name, self._folder(checkpoint), labels),
+            folder=self._folder(checkpoint),
             created=int(datetime.fromisoformat(record["released_at"]).timestamp()),
         )
 

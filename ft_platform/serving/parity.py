@@ -1,13 +1,13 @@
 """Whether an endpoint answers as the released checkpoint did when it was evaluated.
 
-A golden set is drawn from the test split and asked over HTTP, one request for each record. Compared are the number of
-tokens of each prompt (a server does not tell the ids), the decision (label, or the whole answer), and the probability.
-Covered: another prompt template or instruction, texts cut elsewhere, another adapter or scaling, another precision,
-another end of turn: each changes decisions or counts. Not covered: what no record of the golden set asks."""
+A golden set is drawn from the test split and asked over HTTP, one request for each record. Compared are the token ids
+of each prompt (their number, where a server does not tell them), the decision (label, or the whole answer), and the
+probability. What differs is named by `causes`. Not covered: what no record of the golden set asks."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ft_platform.errors import DataError, VersionRefused
@@ -20,34 +20,19 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.rendering.renderer import NotRendered, Renderer
 from ft_platform.models.rendering.turns import ANSWERS
+from ft_platform.serving.causes import Asked, Golden, causes, whole
+from ft_platform.serving.client import call
+from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.training.dataset import read_splits
 from ft_platform.use_case.named import NamedUseCase
 
-FINE_TUNED = "fine_tuned"
+FINE_TUNED, BASE = "fine_tuned", "base_zero_shot"
 LEAST_EQUAL = 0.995
 """Share of equal decisions on another engine than the one that evaluated; ours must have all."""
 TOLERANCE = 0.02
 """Largest difference of a probability that rounding explains on our engine (bfloat16, another batch)."""
 CONFIDENCE = 0.95
 SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Golden:
-    """One record of the golden set.
-
-    Attributes:
-        messages: the question.
-        prompt_tokens: of the rendered prompt.
-        decision: label, or the answer that was written.
-        probability: of the label; None for answers.
-    """
-
-    record_id: str
-    messages: list[dict[str, str]]
-    prompt_tokens: int
-    decision: str
-    probability: float | None
 
 
 def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, records: int) -> list[Golden]:
@@ -59,7 +44,9 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
     """
     report, splits = _evaluation(lake, use_case, release)
     table = read_predictions(lake, report)
-    answered = {row["record_id"]: row for row in table.to_pylist() if row["system"] == FINE_TUNED}
+    rows = table.to_pylist()
+    answered, base = ({row["record_id"]: row for row in rows if row["system"] == one} for one in (FINE_TUNED, BASE))
+    said = "predicted" if renderer.labels else "answer"
     side = side_of(use_case, read_splits(lake, splits), "test")
     longest = release.record["asked"]["max_prompt_tokens"]
     found = []
@@ -69,61 +56,103 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
         if row is None or question is None:
             continue
         try:
-            tokens = len(renderer.prompt_ids(messages, longest))
+            prompt = tuple(renderer.prompt_ids(messages, longest))
         except NotRendered:
             continue
-        decision = row["predicted"] if renderer.labels else row["answer"]
-        found.append(Golden(record_id, question, tokens, decision or "", row.get("confidence")))
+        untrained = base.get(record_id, {}).get(said)
+        found.append(Golden(record_id, question, prompt, row[said] or "", row.get("confidence"), untrained))
     if not found:
         raise DataError(f"no test record of {report.id} can be asked", f"Run: ft run {use_case.name}")
     step = max(1, len(found) // records)
     return found[::step][:records]
 
 
+def asker(
+    endpoint: Endpoint, has_labels: bool, max_tokens: int, timeout: float = 300.0
+) -> Callable[[list[dict[str, str]]], Asked]:
+    """Asks an endpoint one question: of our server the label with its probability, of another one an answer that is
+    written as in the evaluation.
+
+    Args:
+        max_tokens: of an answer, as in the evaluation.
+    """
+    key = endpoint.key
+
+    def ask(messages: list[dict[str, str]]) -> Asked:
+        started = time.monotonic()
+        if has_labels and endpoint.ours:
+            body = {"model": endpoint.model, "input": messages, "return_token_ids": True}
+            found = call(endpoint.url, "/v1/classify", body, key, timeout)
+            one = found["data"][0]
+            answer, probability, reason, ids = one["label"], one["probability"], "stop", one.get("prompt_token_ids")
+        else:
+            body = {"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
+            found = call(endpoint.url, "/v1/chat/completions", {**body, "return_token_ids": True}, key, timeout)
+            one = found["choices"][0]
+            answer, probability, reason = one["message"]["content"] or "", None, one["finish_reason"]
+            ids = found.get("prompt_token_ids")
+        prompt = None if ids is None else tuple(ids)
+        return Asked(answer, probability, prompt, found["usage"]["prompt_tokens"], reason, time.monotonic() - started)
+
+    return ask
+
+
 def compare(
-    ask: Callable[[list[dict[str, str]]], Mapping[str, Any]],
+    ask: Callable[[list[dict[str, str]]], Asked],
     golden: Sequence[Golden],
     ours: bool,
     on_record: Callable[[int], None] = lambda done: None,
+    most_seconds: float | None = None,
 ) -> dict[str, Any]:
     """Asks an endpoint.
 
     Args:
-        ask: question -> what the endpoint answers (`trial.ask_conversation`).
+        ask: from `asker`.
         ours: it is our server; else decisions may differ by rounding.
+        most_seconds: most that a request may take on average.
 
     Returns:
-        `{"asked", "prompts_equal", "decisions_equal": {"value", "low", "high"}, "largest_probability_difference",
-        "ok", "differs": {reason: [record ids]}}`.
+        `{"asked", "prompts_compared": "ids" or "counts", "prompts_equal", "decisions_equal": {"value", "low", "high"},
+        "largest_probability_difference", "seconds": {"median", "p95", "mean"}, "ok", "differs": {reason: [record ids]},
+        "causes": [sentence]}`.
     """
-    prompts, decisions, probabilities = [], [], []
-    largest = 0.0
+    answers = []
     for number, one in enumerate(golden, 1):
-        said = ask(one.messages)
-        if said["prompt_tokens"] != one.prompt_tokens:
-            prompts.append(one.record_id)
-        if _whole(said["answer"]) != _whole(one.decision):
-            decisions.append(one.record_id)
-        if one.probability is not None and said["probability"] is not None:
-            largest = max(largest, difference := abs(one.probability - said["probability"]))
-            probabilities += [one.record_id] if difference > TOLERANCE else []
+        answers.append(ask(one.messages))
         on_record(number)
+    pairs = list(zip(golden, answers, strict=True))
+    prompts = [one.record_id for one, said in pairs if not said.has_prompt_of(one)]
+    decisions = [one.record_id for one, said in pairs if whole(said.answer) != whole(one.decision)]
+    apart = {
+        one.record_id: abs(one.probability - said.probability)
+        for one, said in pairs
+        if one.probability is not None and said.probability is not None
+    }
+    unsure = [record_id for record_id, difference in apart.items() if difference > TOLERANCE] if ours else []
+    seconds = sorted(said.seconds for said in answers)
+    mean = statistics.fmean(seconds)
+    slow = most_seconds is not None and mean > most_seconds
     equal = share(len(golden) - len(decisions), len(golden), CONFIDENCE)
     enough = equal["value"] == 1.0 if ours else equal["value"] >= LEAST_EQUAL
-    reasons = {"prompt tokens": prompts, "decisions": decisions, "probabilities": probabilities if ours else []}
+    reasons = {"prompt tokens": prompts, "decisions": decisions, "probabilities": unsure}
+    told = causes(pairs) if prompts or not enough or unsure else []
+    if slow:
+        told.append(f"a request takes {mean:.3f} seconds on average, more than the {most_seconds:.3f} of the gate")
     return {
         "asked": len(golden),
+        "prompts_compared": "ids" if all(said.prompt is not None for said in answers) else "counts",
         "prompts_equal": not prompts,
         "decisions_equal": equal,
-        "largest_probability_difference": round(largest, 6),
-        "ok": not prompts and enough and not reasons["probabilities"],
+        "largest_probability_difference": round(max(apart.values(), default=0.0), 6),
+        "seconds": {
+            "median": round(statistics.median(seconds), 4),
+            "p95": round(seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))], 4),
+            "mean": round(mean, 4),
+        },
+        "ok": not prompts and enough and not unsure and not slow,
         "differs": {reason: ids[:SHOWN] for reason, ids in reasons.items() if ids},
+        "causes": told,
     }
-
-
-def _whole(answer: str) -> str:
-    """Without what a server does not show: blanks at both ends, a letter that the longest answer cuts."""
-    return answer.strip().rstrip("\ufffd").strip()
 
 
 def _evaluation(lake: Lake, use_case: NamedUseCase, release: Release) -> tuple[ArtifactVersion, TableVersion]:

@@ -57,10 +57,9 @@ def served(
     """A model with the tiny tokenizer, one token for each byte."""
     labels = () if kind == "open_answer" else LABELS
     of = settings(kind, label_answers)
-    adapter = Adapter(name, Path("/nowhere"), labels)
     renderer = Renderer(tiny_tokenizer(), of.task, labels)
     return ServedModel(
-        name, release, f"checkpoint-of-{release}", of, renderer, kind, labels, 2000, adapter, abstain_below=0.5
+        name, release, f"checkpoint-of-{release}", of, renderer, kind, labels, 2000, Path("/nowhere"), abstain_below=0.5
     )
 
 

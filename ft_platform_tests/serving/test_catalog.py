@@ -30,7 +30,7 @@ def shelf_of(*models: ServedModel) -> tuple[Shelf, GivenModels, FakeEngine, Cloc
 
 def test_what_is_listed_is_loaded_and_found() -> None:
     shelf, given, engine, _ = shelf_of(served())
-    assert list(engine.loaded) == ["support"] and shelf.models() == given.models()
+    assert list(engine.loaded) == [served().weights] and shelf.models() == given.models()
     assert shelf.find("support") is served() and shelf.find("other") is None
     assert given.find("support") is served() and given.find("other") is None
 
@@ -47,25 +47,42 @@ def test_another_checkpoint_under_the_same_name_replaces_the_old_one() -> None:
     shelf, given, engine, _ = shelf_of(served())
     given.given = [served(release="release-2")]
     shelf.refresh()
-    assert engine.loaded == {} and shelf.find("support") is None, "the old one is gone before the new one is there"
+    assert engine.loaded == {} and shelf.find("support") is None, "the old one may not answer any more"
+    assert not shelf.may_answer(served())
     shelf.load_missing()
     found = shelf.find("support")
-    assert found and found.release == "release-2" and list(engine.loaded) == ["support"]
+    assert found and found.release == "release-2" and list(engine.loaded) == [found.weights]
     assert not shelf.has_left("support")
 
 
+def test_a_switch_leaves_no_moment_without_an_answer() -> None:
+    old, new = served(), served(release="release-2")
+    shelf, given, engine, _ = shelf_of(old)
+    given.given = [new, dataclasses.replace(old, name="support@previous")]
+    shelf.refresh()
+    assert shelf.find("support") == old, "until the new one is loaded"
+    shelf.load_missing()
+    assert shelf.find("support") == new and shelf.find("support@previous") and len(engine.loaded) == 2
+    given.given = [old, dataclasses.replace(new, name="support@previous")]
+    shelf.refresh()
+    assert shelf.find("support") == old, "both are loaded: at once"
+    given.given = [old]
+    shelf.refresh()
+    assert list(engine.loaded) == [old.weights] and shelf.has_left("support@previous")
+
+
 def test_one_that_cannot_be_loaded_leaves_the_others_and_is_tried_again_when_it_changes() -> None:
-    broken = dataclasses.replace(served("claims", "written_label"), adapter=Adapter("claims", Path("/broken")))
+    broken = dataclasses.replace(served("claims", "written_label"), folder=Path("/broken"))
     shelf, given, engine, _ = shelf_of(broken, served())
     assert [model.name for model in shelf.models()] == ["support"]
-    tried: list[object] = []
+    tried: list[Adapter] = []
     engine.load = tried.append  # pyright: ignore[reportAttributeAccessIssue]
     shelf.load_missing()
     assert tried == []
     given.given = [dataclasses.replace(broken, checkpoint="other"), served()]
     shelf.refresh()
     shelf.load_missing()
-    assert tried == [broken.adapter]
+    assert [adapter.name for adapter in tried] == ["claims/other"]
 
 
 def test_nothing_is_served_while_nobody_can_say_what_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +109,7 @@ def test_a_slow_catalog_tells_what_was_so_when_it_was_asked(monkeypatch: pytest.
 
 
 def test_one_that_is_still_being_loaded_is_not_there_yet() -> None:
-    broken = dataclasses.replace(served(), adapter=Adapter("support", Path("/broken")))
+    broken = dataclasses.replace(served(), folder=Path("/broken"))
     with TestClient(app_of(FakeEngine(), [broken]), base_url="http://127.0.0.1:8000") as client:
         wait_until(lambda: client.get("/v1/models/support").status_code == 503)
         found = client.get("/v1/models/support")
@@ -141,3 +158,17 @@ def test_a_catalog_that_hangs_ends_serving(monkeypatch: pytest.MonkeyPatch) -> N
         found = client.post("/v1/classify", json={"model": "support", "input": "x"})
         assert found.status_code == 503 and found.json()["error"]["code"] == "catalog_unavailable"
         released.set()
+
+
+def test_an_answer_that_is_being_written_ends_when_its_model_is_withdrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.05)
+    given = GivenModels([served()])
+    monkeypatch.setattr("ft_platform_tests.serving.fakes.GivenModels", lambda models: given)
+    engine = FakeEngine()
+    engine.endless, engine.pace = True, 0.02
+    question = {"model": "support", "messages": [{"role": "user", "content": "?"}], "stream": True}
+    with asking(engine, models=[served()]) as client:
+        threading.Timer(0.3, given.given.clear).start()
+        parts = client.post("/v1/chat/completions", json=question).text.strip().split("\n\n")
+    assert len(parts) > 3 and "model_withdrawn" in parts[-2] and parts[-1] == "data: [DONE]"
+    assert engine.cancelled == 1

@@ -1,5 +1,6 @@
 """An endpoint that answers otherwise than the evaluation is told apart, and why."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 
 from ft_platform.lake.releases import releases
-from ft_platform.serving.parity import Golden, compare, golden_set
+from ft_platform.serving.causes import Asked, Golden
+from ft_platform.serving.parity import asker, compare, golden_set
 from ft_platform.serving.rendering import renderer_of
-from ft_platform.serving.trial import ask_conversation, served
+from ft_platform.serving.targets.contract import Endpoint
+from ft_platform.serving.trial import served
 from ft_platform_tests.serving.installations import Installation, copied
 
 pytestmark = pytest.mark.integration
@@ -31,13 +34,14 @@ def golden_of(made: Installation) -> list[Golden]:
 def asked(made: Installation, golden: list[Golden], model: str = "complaints") -> dict[str, Any]:
     labels = made.use_case.settings.task.kind == "classification"
     with served(made.environment, ["complaints"]) as url:
-        return compare(lambda question: ask_conversation(url, model, question, labels), golden, ours=True)
+        return compare(asker(Endpoint(url, model, ours=True), labels, 8), golden, ours=True)
 
 
 def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
     found = asked(made, golden_of(made))
     assert found["ok"] and found["asked"] == 12 and not found["differs"]
-    assert found["prompts_equal"] and found["decisions_equal"]["value"] == 1.0
+    assert found["prompts_compared"] == "ids" and found["prompts_equal"] and not found["causes"]
+    assert found["seconds"]["p95"] > 0 and found["decisions_equal"]["value"] == 1.0
     assert found["largest_probability_difference"] < 1e-4
 
 
@@ -47,6 +51,7 @@ def test_other_weights_are_told_apart(made: Installation, tmp_path: Path) -> Non
     installation.releases(installation.another(_without_training))
     found = asked(installation, golden)
     assert not found["ok"] and found["differs"].keys() & {"decisions", "probabilities"}
+    assert found["causes"][0].startswith("adapter: ")
 
 
 def test_another_scaling_is_told_apart(made: Installation, tmp_path: Path) -> None:
@@ -55,12 +60,20 @@ def test_another_scaling_is_told_apart(made: Installation, tmp_path: Path) -> No
     installation.releases(installation.another(_scaled))
     found = asked(installation, golden)
     assert not found["ok"] and found["differs"].keys() & {"decisions", "probabilities"}
+    assert "lora_alpha" in found["causes"][0]
 
 
 def test_another_prompt_is_told_apart(made: Installation) -> None:
-    golden = [Golden(o.record_id, o.messages, o.prompt_tokens + 1, o.decision, o.probability) for o in golden_of(made)]
+    golden = [dataclasses.replace(one, prompt=(1, *one.prompt)) for one in golden_of(made)]
     found = asked(made, golden)
     assert not found["ok"] and not found["prompts_equal"] and len(found["differs"]["prompt tokens"]) == 10
+    assert found["causes"] == ["chat template: 12 of 12 prompts are rendered otherwise, each -1 tokens; hand over ours"]
+
+
+def test_a_request_that_takes_longer_than_the_gate_allows_is_refused(made: Installation) -> None:
+    golden, slow = golden_of(made)[:2], Asked("x", None, None, 3, "stop", 2.0)
+    found = compare(lambda messages: slow, golden, ours=False, most_seconds=1.0)
+    assert not found["ok"] and found["causes"][-1].startswith("a request takes 2.000 seconds on average")
 
 
 def _without_training(folder: Path) -> None:

@@ -13,7 +13,7 @@ from ft_platform.serving.api.errors import ApiError, json_bytes, json_response
 from ft_platform.serving.api.events import Events
 from ft_platform.serving.api.guard import Exchange
 from ft_platform.serving.api.labels import answers_by_scores, start_label
-from ft_platform.serving.api.services import Services, refused_by_engine
+from ft_platform.serving.api.services import Services, refused_by_engine, withdrawn
 from ft_platform.serving.api.shapes import Answer, Shape, usage
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Event, Finished, Generation, Handle, Piece, Sampling
@@ -53,7 +53,7 @@ async def begin(services: Services, model: ServedModel, questions: Sequence[Ques
 def _start(engine: Engine, model: ServedModel, question: Question, on_event: Callable[[Event], None]) -> Handle:
     if answers_by_scores(model, question.sampling):
         return start_label(engine, model, question.prompt, question.sampling.logprobs, on_event)
-    return engine.generate(Generation(model.name, question.prompt, question.sampling), on_event)
+    return engine.generate(Generation(model.weights, question.prompt, question.sampling), on_event)
 
 
 class Answering:
@@ -80,6 +80,8 @@ class Answering:
         self._answers = [Answer() for _ in range(count)]
 
     def _note(self, number: int, event: Event) -> None:
+        if not self._services.shelf.may_answer(self._model):
+            raise withdrawn()
         answer = self._answers[number]
         if isinstance(event, Finished):
             answer.finished = event
@@ -97,8 +99,8 @@ class Answering:
         # The engine compiles a schema when its turn comes; its message may quote the schema, so it is not handed on.
         if end.message.startswith("schema"):
             return ApiError(400, "this JSON Schema cannot be kept to", "invalid_schema", "response_format")
-        if self._services.shelf.find(self._model.name) != self._model:
-            return ApiError(503, "this model is no longer served", "model_withdrawn", "model")
+        if not self._services.shelf.may_answer(self._model):
+            return withdrawn()
         return ApiError(500, "the answer could not be written", "engine_failed")
 
     def _finish(self) -> None:
@@ -110,8 +112,8 @@ class Answering:
         }
         self._services.remember(self._exchange, self._model, len(self._answers))
 
-    async def whole(self) -> Response:
-        """All answers at once.
+    async def whole(self, prompt_token_ids: Sequence[int] | None = None) -> Response:
+        """All answers at once, with the prompt where it is given.
 
         Raises:
             ApiError: one of them failed, or took too long.
@@ -119,7 +121,8 @@ class Answering:
         with self._events:
             async for number, event in self._events:
                 self._note(number, event)
-        return json_response(self._shape.whole(self._answers, self._per_prompt))
+        asked = {} if prompt_token_ids is None else {"prompt_token_ids": prompt_token_ids}
+        return json_response({**self._shape.whole(self._answers, self._per_prompt), **asked})
 
     def stream(self, include_usage: bool) -> "EventStream":
         return EventStream(self, include_usage)

@@ -13,6 +13,9 @@ Stop = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
+TOKEN_IDS = "Tell the prompt as the model reads it, as `prompt_token_ids` (vLLM's name); not in streams."
+
+
 class Body(BaseModel):
     """A request. A number is no text and a text is no number; `null` is as if a field was left out."""
 
@@ -119,6 +122,7 @@ class ChatBody(AnswerBody):
     logprobs: bool = False
     top_logprobs: int = Field(default=0, ge=0, le=20, description="Alternatives for each token.")
     response_format: ResponseFormat = Field(default_factory=ResponseFormat)
+    return_token_ids: bool = Field(default=False, description=TOKEN_IDS)
     tools: list[Any] = Field(default_factory=list, description="Tools are not served: leave it empty.")
 
     @field_validator("tools")
@@ -163,6 +167,7 @@ class CompletionBody(AnswerBody):
 class ClassifyBody(Body):
     """`POST /v1/classify`."""
 
+    return_token_ids: bool = Field(default=False, description=TOKEN_IDS)
     model: str = Field(min_length=1, max_length=LONGEST_NAME)
     input: str | Annotated[list[str], Field(min_length=1)] | Annotated[list[ChatMessage], Field(min_length=1)] = Field(
         description="A text, several texts, or the messages of one conversation."

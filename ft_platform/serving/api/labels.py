@@ -45,7 +45,7 @@ def start_label(
         on_event(Piece((), top[0][0], tokens))
         on_event(Finished("stop", scores.prompt_tokens, scores.cached_tokens, 1))
 
-    return engine.scores(model.name, [prompt], on_done)
+    return engine.scores(model.weights, [prompt], on_done)
 
 
 async def label_scores(services: Services, model: ServedModel, prompts: Sequence[tuple[int, ...]]) -> Scores:
@@ -66,7 +66,7 @@ async def label_scores(services: Services, model: ServedModel, prompts: Sequence
             loop.call_soon_threadsafe(settle, scores)
 
     try:
-        handle = await services.begun(partial(services.engine.scores, model.name, prompts, on_done))
+        handle = await services.begun(partial(services.engine.scores, model.weights, prompts, on_done))
     except Exception as error:
         raise refused_by_engine(error, model) from None
     try:

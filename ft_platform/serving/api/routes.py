@@ -70,8 +70,9 @@ class Routes:
         ]
         events = await begin(self.services, model, questions)
         form = shape(exchange.id, model.name, body.alternatives is not None)
+        ids = prompts[0] if isinstance(body, ChatBody) and body.return_token_ids else None
         answering = Answering(self.services, exchange, model, form, events, count, body.n)
-        return answering.stream(body.stream_options.include_usage) if body.stream else await answering.whole()
+        return answering.stream(body.stream_options.include_usage) if body.stream else await answering.whole(ids)
 
     async def classify(self, request: Request) -> ASGIApp:
         body = await parsed(request, ClassifyBody)
@@ -86,6 +87,7 @@ class Routes:
         prompts = await services.prompts(model, conversations)
         scores = await label_scores(services, model, prompts)
         read, cached = scores.prompt_tokens, scores.cached_tokens
+        told = [{"prompt_token_ids": prompt} if body.return_token_ids else {} for prompt in prompts]
         exchange.tokens = {"prompt": read, "cached": cached}
         services.remember(exchange, model, len(prompts))
         return json_response(
@@ -95,8 +97,12 @@ class Routes:
                 "model": model.name,
                 "release": model.release,
                 "data": [
-                    {"index": number, **labelled(model, scores.labels, row)}
-                    for number, row in enumerate(scores.log_probabilities)
+                    {
+                        "index": number,
+                        **labelled(model, scores.labels, row),
+                        **({"prompt_token_ids": prompt} if told else {}),
+                    }
+                    for number, (row, prompt) in enumerate(zip(scores.log_probabilities, prompts, strict=True))
                 ],
                 "usage": {
                     "prompt_tokens": read,
@@ -139,7 +145,7 @@ class Routes:
 
     async def health(self, _request: Request) -> Response:
         """Whether the process answers."""
-        return json_response({"status": "ok"})
+        return json_response({"status": "ok", "started": self.services.started})
 
     async def ready(self, _request: Request) -> Response:
         """Whether a model is served."""

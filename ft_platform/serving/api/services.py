@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 from starlette.requests import Request
 
+from ft_platform.lake.manifest import now
 from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
 from ft_platform.models.rendering.turns import NotRendered
 from ft_platform.serving.api.bodies import Body
@@ -76,6 +77,7 @@ class Services:
     metrics: Metrics
     limits: Limits
     sink: FeedbackSink = field(default_factory=NoSink)
+    started: str = field(default_factory=now)
     answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
     # One thread: tokenizers are no faster with two, and not all may be used by two.
     _texts: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "texts"))
@@ -197,6 +199,10 @@ async def parsed(request: Request, kind: type[B]) -> B:
 def too_long(model: ServedModel) -> ApiError:
     message = f"prompt and answer must have less than {model.context_tokens} tokens together"
     return ApiError(400, message, "context_length_exceeded", "messages")
+
+
+def withdrawn() -> ApiError:
+    return ApiError(503, "this model is no longer served", "model_withdrawn", "model")
 
 
 def not_loaded() -> ApiError:

@@ -62,6 +62,7 @@ class Status:
         state: of the release with traffic; `absent`: none has.
         live: the release with traffic.
         others: releases that are there and have none.
+        started: changes whenever what answers was started again; None: it cannot be told.
         replicas: machines or processes that run, 0 when scaled to zero; None where it cannot be told.
         message: what a person should know, e.g. why it failed.
     """
@@ -71,6 +72,7 @@ class Status:
     others: tuple[str, ...] = ()
     replicas: int | None = None
     message: str = ""
+    started: str | None = None
 
 
 class Target(Protocol):
@@ -96,6 +98,14 @@ class Target(Protocol):
 
     def switch(self, release: str) -> None:
         """Gives a release that is there all the traffic; no request is lost."""
+        ...
+
+    def endpoint(self) -> Endpoint:
+        """Where clients reach the release with the traffic.
+
+        Raises:
+            EndpointFailed: none has it.
+        """
         ...
 
     def delete(self, release: str) -> None:

@@ -1,0 +1,86 @@
+"""deployment: a release that answers at a target, compared with its evaluation before it got the traffic."""
+
+import json
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.assets.report import shown
+from ft_platform.assets.stage import stage, train_rows, with_typed_failures
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.process.vouched import vouch
+from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
+
+CHECK = "serves_what_was_evaluated"
+CHECKED_RECORDS = 50
+"""Test records that the check asks of what has the traffic."""
+
+
+class DeploymentConfig(dg.Config):
+    """`deploy`: id of the release; default the newest that stands."""
+
+    deploy: str = ""
+
+
+def build(use_case: NamedUseCase) -> list:
+    return [item for target in use_case.settings.serving.targets for item in _build(use_case, target)]
+
+
+def _build(use_case: NamedUseCase, target: str) -> list:
+    key = dg.AssetKey([use_case.name, "deployment", target])
+
+    @dg.asset(**{**stage(use_case, "deployment"), "name": target, "key_prefix": [use_case.name, "deployment"]})
+    @with_typed_failures
+    def deployment(
+        lake: dg.ResourceParam[Lake],
+        environment: dg.ResourceParam[Environment],
+        config: DeploymentConfig,
+        release: ArtifactVersion,
+    ) -> dg.MaterializeResult[ArtifactVersion]:
+        """The newest release that stands, with the traffic of this target. It gets it only when it answers the test
+        records there as it was evaluated; otherwise what had it keeps it."""
+        from ft_platform.lake.releases import released_versions
+        from ft_platform.serving.deploying import FILE, chosen_release, deploy, in_words
+
+        chosen = chosen_release(lake, use_case.name, config.deploy)
+        made = deploy(lake, environment, use_case, target, chosen)
+        record = json.loads(lake.read_file(made, FILE))
+        return shown(
+            lake,
+            environment,
+            use_case,
+            made,
+            rows=train_rows(lake, released_versions(lake, chosen)[1]),
+            endpoint=dg.MetadataValue.url(record["endpoint"]),
+            release=record["release"],
+            served_as=record["model"],
+            previous=record["previous"],
+            parity=vouch(in_words(record["parity"])),
+            cost_per_day=record["cost_per_day"],
+            cost_per_1000_requests=record["cost_per_1000_requests"],
+        )
+
+    description = (
+        "What has the traffic of this target answers test records as the released model did in its evaluation."
+        " Asked anew each time, every day and after each restart."
+    )
+
+    @dg.asset_check(asset=key, name=CHECK, blocking=True, description=description)
+    @with_typed_failures
+    def serves_what_was_evaluated(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
+    ) -> dg.AssetCheckResult:
+        from ft_platform.serving.deploying import check_live
+
+        passed, figures, words = check_live(lake, environment, use_case, target, CHECKED_RECORDS)
+        told: dict[str, Any] = {
+            name: dg.MetadataValue.json(value) if isinstance(value, dict | list) else value
+            for name, value in figures.items()
+            if value not in ({}, [])
+        }
+        return dg.AssetCheckResult(passed=passed, description=vouch(words), metadata=vouched_metadata(told))
+
+    return [deployment, serves_what_was_evaluated]

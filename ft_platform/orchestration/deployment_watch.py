@@ -1,0 +1,83 @@
+"""What watches deployments between two runs, and leads back: a sensor on the targets, a daily comparison with the
+evaluation, and the job that goes back to an earlier release."""
+
+import json
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.assets.deployment import CHECK
+from ft_platform.assets.stage import key, keys
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
+from ft_platform.stages import DEPLOYMENT
+from ft_platform.use_case.named import NamedUseCase
+
+PARITY_CRON = "41 3 * * *"
+"""Every day at 03:41 UTC: off the full hour, after the sweep for withdrawn records."""
+WATCH_SECONDS = 60
+
+
+def deployment_watch(use_case: NamedUseCase) -> dg.Definitions:
+    """The jobs `<use_case>_parity` and `<use_case>_rollback`, the daily schedule of the first, and a sensor."""
+    checks = [dg.AssetCheckKey(asset, CHECK) for asset in keys(use_case, DEPLOYMENT)]
+    parity = dg.define_asset_job(
+        f"{use_case.name}_parity",
+        selection=dg.AssetSelection.checks(*checks),
+        description=f"Asks what serves {use_case.name} test records, and compares the answers with the evaluation.",
+    )
+    schedule = dg.ScheduleDefinition(
+        name=f"{use_case.name}_parity",
+        job=parity,
+        cron_schedule=PARITY_CRON,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+    )
+    back = dg.define_asset_job(
+        f"{use_case.name}_rollback",
+        selection=dg.AssetSelection.assets(key(use_case, "release"), *keys(use_case, DEPLOYMENT)),
+        config={"ops": {f"{use_case.name}__release": {"config": {"back_to": "previous", "reason": ROLLBACK_REASON}}}},
+        description=f"Goes back to the release of {use_case.name} before the present one, at every target.",
+    )
+    return dg.Definitions(jobs=[parity, back], schedules=[schedule], sensors=[_sensor(use_case, parity)])
+
+
+ROLLBACK_REASON = "Started in the Dagster UI, whose run says by whom and when"
+
+
+def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=f"{use_case.name}_deployments",
+        job=parity,
+        minimum_interval_seconds=WATCH_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            f"Looks at the targets of {use_case.name}: takes away what was withdrawn, compares what was started anew."
+        ),
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
+    ) -> dg.SensorResult | dg.SkipReason:
+        from ft_platform.errors import FtError
+        from ft_platform.serving.deploying import deployments, take_away_withdrawn
+        from ft_platform.serving.targets.opening import open_target
+
+        seen, now, problems = json.loads(context.cursor or "{}"), {}, []
+        try:
+            for name, release in take_away_withdrawn(lake, environment, use_case).items():
+                context.log.warning(f"{name}: what was withdrawn is served no more; now {release or 'nothing'} is")
+            for name in use_case.settings.serving.targets:
+                if deployments(lake, use_case.name, name):
+                    state = open_target(environment, use_case, name).status()
+                    now[name] = f"{state.state} {state.live} {state.started}"
+        except FtError as error:
+            problems.append(str(error))
+        changed = [name for name, found in now.items() if seen.get(name) not in (None, found)]
+        cursor = json.dumps({**seen, **now})
+        if not changed:
+            context.update_cursor(cursor)
+            return dg.SkipReason("; ".join(problems) or f"{len(now)} target(s), nothing changed")
+        runs = [dg.RunRequest(run_key=f"{name} {now[name]}") for name in changed]
+        return dg.SensorResult(run_requests=runs, cursor=cursor)
+
+    return sensor

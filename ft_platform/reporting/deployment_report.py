@@ -1,0 +1,85 @@
+"""The page and the pictures of a deployment."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ft_platform.lake.draft import Draft
+from ft_platform.reporting.figure import COLOURS, around, drawing
+from ft_platform.reporting.html import number
+from ft_platform.reporting.report_page import saved, write_report_page
+
+SAME_ENGINE, OTHER_ENGINE = 1.0, 0.995
+"""Share of equal decisions that is asked for (`serving.parity`)."""
+
+
+def write_deployment_report(folder: Path, draft: Draft, record: Mapping[str, Any]) -> None:
+    """`parity.png`, `load.png` and `report.html`."""
+    write_report_page(
+        folder,
+        draft,
+        "deployment_report.html",
+        title=f"Deployment of {draft.use_case.name} to {record['target']}",
+        found=record,
+        sentences=deployment_sentences(record),
+        pictures=saved(folder, {"parity": parity_plot(record), "load": load_plot(record["load"])}),
+    )
+
+
+def deployment_sentences(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a deployment says in words, each `{"good", "text"}`."""
+    parity, load = record["parity"], record["load"]
+    equal = parity["decisions_equal"]
+    told = "token ids" if parity["prompts_compared"] == "ids" else "numbers of tokens (the server tells no ids)"
+    said = (
+        f"{number(parity['asked'])} test records were asked before the switch: {100 * equal['value']:.1f} % got the"
+        f" decision of the evaluation ({100 * equal['low']:.1f} to {100 * equal['high']:.1f} %); the {told} of prompts"
+        f" {'are those' if parity['prompts_equal'] else 'are not those'} of the evaluation."
+    )
+    alone, busiest = load[0], load[-1]
+    speed = (
+        f"A request alone takes {number(alone['median_seconds'])} seconds (95 of 100: at most"
+        f" {number(alone['p95_seconds'])}); with {busiest['concurrent']} at once {number(busiest['median_seconds'])}"
+        f" ({number(busiest['p95_seconds'])}), {number(busiest['requests_per_second'])} requests per second."
+    )
+    cost = record["cost_per_day"]
+    paid = (
+        "What it costs is not known: the target names no `cost_per_hour`."
+        if cost is None
+        else f"It costs {number(cost)} {record['currency']} a day; 1,000 requests cost"
+        f" {number(record['cost_per_1000_requests'])} {record['currency']} when it is busy all the time."
+    )
+    return [
+        {"good": parity["ok"], "text": said},
+        {"good": not any(one["refused"] for one in load), "text": speed},
+        {"good": cost is not None, "text": paid},
+    ]
+
+
+def parity_plot(record: Mapping[str, Any]) -> bytes:
+    """Share of equal decisions with its interval, beside what is asked for."""
+    equal = record["parity"]["decisions_equal"]
+    asked_for = SAME_ENGINE if record["engine"] == "ours" else OTHER_ENGINE
+    with drawing(6.4, 1.5) as (_, axes, buffer):
+        axes.barh([0], [equal["value"]], xerr=around(equal), color=COLOURS[4], capsize=4)
+        axes.axvline(asked_for, color=COLOURS[5], linestyle="--")
+        low = min(equal["low"], asked_for) - 0.02
+        axes.set(xlim=(max(low, 0.0), 1.005), yticks=[0], xlabel="share of test records (dashed: asked for)")
+        axes.set_yticklabels(["same decision"])
+    return buffer.getvalue()
+
+
+def load_plot(load: Sequence[Mapping[str, Any]]) -> bytes:
+    """Seconds of a request by how many are asked at once."""
+    with drawing(6.4, 2.6) as (_, axes, buffer):
+        places = range(len(load))
+        for name, label, colour, mark in (
+            ("median_seconds", "half of the requests", COLOURS[0], "o"),
+            ("p95_seconds", "95 of 100 requests", COLOURS[5], "s"),
+        ):
+            axes.plot(places, [one[name] for one in load], marker=mark, color=colour, label=label)
+        axes.set(xticks=places, xlabel="requests at once", ylabel="seconds, at most")
+        axes.set_xticklabels([str(one["concurrent"]) for one in load])
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False)
+    return buffer.getvalue()

@@ -1,0 +1,295 @@
+"""From a release to an endpoint with its traffic: put it there, compare it with its evaluation, and only then switch.
+
+What differs gets no traffic: the release before stays. A process that is killed in between leaves a candidate without
+traffic, which the next deployment finds."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ft_platform.errors import DataError, ExportRefused, FtError, VersionRefused
+from ft_platform.exporting.matrix import Form
+from ft_platform.lake.draft import Draft
+from ft_platform.lake.manifest import now
+from ft_platform.lake.releases import Release, released_versions, standing_releases
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.process import progress
+from ft_platform.serving.load_test import cost_per_1000, load_test
+from ft_platform.serving.parity import asker, compare, golden_set
+from ft_platform.serving.rendering import renderer_of
+from ft_platform.serving.targets.contract import Endpoint, Model
+from ft_platform.serving.targets.opening import open_target
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
+
+STAGE, FILE = "deployment", "deployment.json"
+READY_SECONDS = 1800.0
+"""A machine with a GPU may have to be found, and weights to be copied to it."""
+KNOWN_RECORDS = 20
+"""Test records that are asked where this checkpoint was compared at this target before: going back takes seconds."""
+KEPT = 2
+"""Releases that stay at a target: the one with the traffic, and the one before it, to go back to."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One switch of the traffic of a target; `record`: `deployment.json`."""
+
+    version: ArtifactVersion
+    record: Mapping[str, Any]
+
+
+def deployments(lake: Lake, use_case: str, target: str) -> list[Deployment]:
+    """Those to one target, newest first."""
+    found = [one for one in lake.artifacts(use_case, STAGE) if lake.manifest(one).info["target"] == target]
+    return [Deployment(one, json.loads(lake.read_file(one, FILE))) for one in found]
+
+
+def chosen_release(lake: Lake, use_case: str, release_id: str = "") -> Release:
+    """A release that stands: that with this id, or the newest.
+
+    Raises:
+        DataError: there is none.
+    """
+    standing = standing_releases(lake, use_case)
+    found = next((one for one in standing if release_id in ("", one.id)), None)
+    if found is None:
+        what = f"no release {release_id} that stands" if release_id else "no release that stands"
+        raise DataError(f"{use_case} has {what}", f"See: ft releases {use_case}")
+    return found
+
+
+def deploy(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, release: Release
+) -> ArtifactVersion:
+    """Gives a release the traffic of a target, and returns the record of it.
+
+    Raises:
+        VersionRefused: the release may not be used, or the endpoint answers otherwise than the evaluation did.
+        EndpointFailed: the target failed; what had the traffic has it still.
+        ExportRefused: the model cannot be had in the form that the target needs.
+    """
+    _, checkpoint = released_versions(lake, release)
+    target = open_target(environment, use_case, name, beside=_beside(lake, environment, use_case, name))
+    renderer = renderer_of(environment, lake, release)
+    model = Model(
+        use_case.name,
+        release.id,
+        release.record["kind"],
+        tuple(renderer.labels),
+        lambda form: exported(environment, use_case.name, checkpoint, form),
+        release.record["asked"]["max_prompt_tokens"] + release.record["asked"]["max_new_tokens"],
+    )
+    before = target.status()
+    try:
+        target.deploy(model)
+        endpoint = target.wait(model, READY_SECONDS, lambda what: progress.report(STAGE, 0, None, "", waits_for=what))
+        earlier = _compared_before(lake, use_case, name, checkpoint)
+        found = _parity(lake, use_case, release, renderer, endpoint, KNOWN_RECORDS if earlier else None)
+        load = earlier["load"] if earlier else _load(lake, use_case, release, renderer, endpoint)
+        target.switch(release.id)
+    except BaseException:
+        if before.live != release.id:
+            with suppress(FtError):  # the failure that matters is the one above
+                target.delete(release.id)
+        raise
+    for old in target.status().others[KEPT - 1 :]:
+        target.delete(old)
+    settings = use_case.settings.serving.targets[name]
+    cost = target.cost_per_day()
+    live, known = target.endpoint(), deployments(lake, use_case.name, name)
+    record = {
+        "target": name,
+        "kind": settings.kind,
+        "release": release.id,
+        "checkpoint": {"id": checkpoint.id, "content_hash": checkpoint.content_hash},
+        "previous": before.live if before.live != release.id else _before(known, release),
+        "endpoint": live.url,
+        "model": live.model,
+        "engine": "ours" if live.ours else "other",
+        "parity": found,
+        "load": load,
+        "cost_per_day": cost,
+        "cost_per_1000_requests": cost_per_1000(load, cost),
+        "currency": settings.currency,
+        "number": len(known) + 1,
+        "deployed_at": now(),
+    }
+    return _publish(lake, use_case, release, record)
+
+
+def check_live(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, records: int
+) -> tuple[bool, dict[str, Any], str]:
+    """Whether what has the traffic answers as it was evaluated: `(passed, figures, in words)`."""
+    newest = next(iter(deployments(lake, use_case.name, name)), None)
+    if newest is None:
+        return False, {}, "nothing was deployed to this target"
+    target = open_target(environment, use_case, name)
+    state = target.status()
+    wanted = newest.record["release"]
+    if state.live != wanted:
+        return False, {"state": state.state}, f"{wanted} was deployed; {state.live or 'no release'} has the traffic"
+    release = next((one for one in standing_releases(lake, use_case.name) if one.id == wanted), None)
+    if release is None:
+        return False, {}, f"{wanted} was withdrawn, and has the traffic"
+    renderer = renderer_of(environment, lake, release)
+    found = _compared(lake, use_case, release, renderer, target.endpoint(), records)
+    words = in_words(found)
+    return found["ok"], found, words
+
+
+def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUseCase) -> dict[str, str | None]:
+    """Ends the traffic of releases that may not be used any more (withdrawn, or records of theirs were), at every
+    target that something was deployed to. The newest one that is still there and may be used gets the traffic.
+
+    Returns:
+        Target -> release that has the traffic now, where it was taken from another.
+    """
+    usable = {one.id for one in standing_releases(lake, use_case.name) if _is_usable(lake, one)}
+    changed: dict[str, str | None] = {}
+    for name in use_case.settings.serving.targets:
+        if not deployments(lake, use_case.name, name):
+            continue
+        target = open_target(environment, use_case, name)
+        state = target.status()
+        if state.live is None or state.live in usable:
+            continue
+        changed[name] = before = next((one for one in state.others if one in usable), None)
+        if before is not None:
+            target.switch(before)
+        target.delete(state.live)
+    return changed
+
+
+def _is_usable(lake: Lake, release: Release) -> bool:
+    try:
+        released_versions(lake, release, verify=False)
+    except VersionRefused:
+        return False
+    return True
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """What a comparison says, in one sentence for each thing that differs."""
+    equal = found["decisions_equal"]
+    prompts = "" if found["prompts_compared"] == "ids" else " (their number: the server does not tell ids)"
+    said = (
+        f"{equal['value']:.1%} of {found['asked']:,} test records get the decision of the evaluation, and the token ids"
+        f" of prompts are {'equal' if found['prompts_equal'] else 'others'}{prompts}."
+    )
+    return " ".join([said, *(f"Likely cause: {cause}." for cause in found["causes"])])
+
+
+def exported(environment: Environment, use_case: str, checkpoint: ArtifactVersion, form: Form) -> Path:
+    """The checkpoint in a form that other engines load, from the cache or made now, with its evidence.
+
+    Raises:
+        ExportRefused: it cannot be had in this form, or would be another model.
+    """
+    folder = environment.cache_path / "exports" / f"{checkpoint.content_hash[:32]}-{form}"
+    if not folder.exists():
+        words = ["--use-case", use_case, "--checkpoint", checkpoint.artifact_id, "--as", form, "--out", str(folder)]
+        command = [sys.executable, "-m", "ft_platform.programs.export", *words, "--dtype", "float16"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ExportRefused(
+                f"{checkpoint.id} cannot be exported as {form}",
+                f"See why: ft export {use_case} --checkpoint {checkpoint.artifact_id} --as {form}",
+            )
+    return folder
+
+
+def _parity(
+    lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint, records: int | None
+) -> dict[str, Any]:
+    """Raises:
+    VersionRefused: the endpoint answers otherwise than the evaluation did.
+    """
+    found = _compared(lake, use_case, release, renderer, endpoint, records or use_case.settings.serving.parity_records)
+    if not found["ok"]:
+        raise VersionRefused(
+            f"{endpoint.url} does not answer as {release.id} was evaluated: {in_words(found)}",
+            "It gets no traffic; what had it has it still",
+        )
+    return found
+
+
+def _compared(
+    lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint, records: int
+) -> dict[str, Any]:
+    golden = golden_set(lake, use_case, release, renderer, records)
+    per_1000 = use_case.settings.gate.max_seconds_per_1000_requests
+    return compare(
+        asker(endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"]),
+        golden,
+        endpoint.ours,
+        lambda done: progress.report(STAGE, done, len(golden), "records asked"),
+        None if per_1000 is None else per_1000 / 1000,
+    )
+
+
+def _load(
+    lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint
+) -> list[dict[str, Any]]:
+    golden = golden_set(lake, use_case, release, renderer, KNOWN_RECORDS)
+    ask = asker(endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
+    return load_test(ask, golden, lambda done, total: progress.report(STAGE, done, total, "requests of the load test"))
+
+
+def _compared_before(
+    lake: Lake, use_case: NamedUseCase, name: str, checkpoint: ArtifactVersion
+) -> Mapping[str, Any] | None:
+    """The record of an earlier deployment of this checkpoint to this target, as it is set now."""
+    settings = _settings_hash(use_case, name)
+    for one in deployments(lake, use_case.name, name):
+        same = one.record["checkpoint"]["content_hash"] == checkpoint.content_hash
+        if same and lake.manifest(one.version).info["settings"] == settings:
+            return one.record
+    return None
+
+
+def _before(known: Sequence[Deployment], release: Release) -> str | None:
+    return next((one.record["release"] for one in known if one.record["release"] != release.id), None)
+
+
+def _settings_hash(use_case: NamedUseCase, name: str) -> str:
+    serving = use_case.settings.serving
+    target, guardrails = serving.targets[name], serving.guardrails
+    return settings_hash({"target": target.model_dump(mode="json"), "guardrails": guardrails.model_dump(mode="json")})
+
+
+def _beside(lake: Lake, environment: Environment, use_case: NamedUseCase, name: str) -> list[str]:
+    """Other use cases that a server on this machine serves from its start on: deployed to the same address."""
+    from ft_platform.serving.live import live_path
+
+    folder = live_path(environment.home, use_case.name).parent
+    return [one.stem for one in folder.glob("*.json") if one.stem != use_case.name] if folder.is_dir() else []
+
+
+def _publish(lake: Lake, use_case: NamedUseCase, release: Release, record: dict[str, Any]) -> ArtifactVersion:
+    from ft_platform.reporting.deployment_report import write_deployment_report
+
+    inputs = settings_hash(record)
+    draft = Draft(lake, use_case, STAGE, f"deployment-{inputs[:12]}", inputs, [release.version])
+    with draft.folder() as folder:
+        (folder / FILE).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_deployment_report(folder, draft, record)
+        parity = record["parity"]
+        return draft.publish(
+            folder,
+            counts={"records_asked": parity["asked"], "decisions_equal": parity["decisions_equal"]["value"]},
+            info={
+                "target": record["target"],
+                "release": release.id,
+                "settings": _settings_hash(use_case, record["target"]),
+            },
+        )

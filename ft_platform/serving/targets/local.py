@@ -1,0 +1,134 @@
+"""The platform's own server on this machine. What it serves is a file that it reads every few seconds
+(`serving.live`): both releases are in memory while traffic is switched, so no request is lost."""
+
+import dataclasses
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from ft_platform.errors import EndpointFailed, EndpointUnavailable
+from ft_platform.serving.client import call
+from ft_platform.serving.live import CANDIDATE, Live, read_live, write_live
+from ft_platform.serving.targets.contract import Endpoint, Model, Status
+from ft_platform.settings.serving_targets import LocalTarget
+
+SWITCH_SECONDS = 60.0
+POLL_SECONDS = 0.2
+START_SECONDS = 120.0
+LOG = "server.log"
+
+
+class Local:
+    """A server for this machine (`targets.contract.Target`).
+
+    Args:
+        home: folder of the installation.
+        key: for the server; None: none is sent.
+        beside: other use cases that the server is started with.
+    """
+
+    def __init__(
+        self, settings: LocalTarget, home: Path, use_case: str, key: str | None = None, beside: Sequence[str] = ()
+    ) -> None:
+        self._settings, self._home, self._use_case, self._key = settings, home, use_case, key
+        self._beside = list(beside)
+
+    def deploy(self, model: Model) -> None:
+        self._change(candidate=model.release)
+        if not self._answers():
+            self._start()
+
+    def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
+        name = f"{self._use_case}@{CANDIDATE}"
+        self._until(name, model.release, seconds, on_wait)
+        return Endpoint(self._settings.url, name, self._key, ours=True)
+
+    def switch(self, release: str) -> None:
+        live = read_live(self._home, self._use_case) or Live()
+        others = tuple(one for one in live.releases if one != release)
+        self._change(releases=(release, *others), candidate=None)
+        self._until(self._use_case, release, SWITCH_SECONDS, lambda what: None)
+
+    def endpoint(self) -> Endpoint:
+        if self._use_case not in self._listed():
+            raise EndpointFailed(f"{self._settings.url} serves no release of {self._use_case}")
+        return Endpoint(self._settings.url, self._use_case, self._key, ours=True)
+
+    def delete(self, release: str) -> None:
+        live = read_live(self._home, self._use_case)
+        if live is None:
+            return
+        kept = tuple(one for one in live.releases if one != release)
+        self._change(releases=kept, candidate=None if live.candidate == release else live.candidate)
+
+    def status(self) -> Status:
+        live = read_live(self._home, self._use_case)
+        try:
+            listed = self._listed()
+        except EndpointUnavailable as error:
+            absent = live is None or not live.releases
+            return Status("absent" if absent else "failed", replicas=0, message=str(error))
+        now = listed.pop(self._use_case, None)
+        if now is None and live and live.releases:
+            return Status("starting", others=tuple(listed.values()), replicas=1)
+        return Status("ready" if now else "absent", now, tuple(listed.values()), 1, started=self._started())
+
+    def cost_per_day(self) -> float | None:
+        return None if self._settings.cost_per_hour is None else 24 * self._settings.cost_per_hour
+
+    def _change(self, **fields: Any) -> None:
+        live = read_live(self._home, self._use_case) or Live()
+        write_live(self._home, self._use_case, dataclasses.replace(live, **fields))
+
+    def _started(self) -> str:
+        return str(call(self._settings.url, "/health", key=self._key, timeout=10)["started"])
+
+    def _listed(self) -> dict[str, str]:
+        """Name of a served model of this use case -> release."""
+        found = call(self._settings.url, "/v1/models", key=self._key, timeout=10)["data"]
+        return {one["id"]: one["release"] for one in found if one.get("use_case") == self._use_case}
+
+    def _until(self, name: str, release: str, seconds: float, on_wait: Callable[[str], None]) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                now = self._listed().get(name)
+                if now == release:
+                    return
+                why = f"serves {now} as {name}" if now else f"does not serve {name}"
+            except EndpointUnavailable:
+                why = "does not answer"
+            if time.monotonic() > end:
+                raise EndpointFailed(
+                    f"the server at {self._settings.url} {why}, after {seconds:.0f} seconds",
+                    f"See {self._log}, or run it in a terminal: ft serve {self._use_case}",
+                )
+            on_wait(f"the server {why}")
+            time.sleep(POLL_SECONDS)
+
+    def _answers(self) -> bool:
+        try:
+            call(self._settings.url, "/health", key=self._key, timeout=5)
+        except EndpointUnavailable:
+            return False
+        return True
+
+    @property
+    def _log(self) -> Path:
+        return self._home / "serving" / LOG
+
+    def _start(self) -> None:
+        """A server that goes on when this process ends, and is started again when it dies."""
+        address = urlsplit(self._settings.url)
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        names = sorted({self._use_case, *self._beside})
+        host, port = address.hostname or "127.0.0.1", str(address.port or 80)
+        command = [sys.executable, "-m", "ft_platform.cli", "serve", *names, "--host", host, "--port", port]
+        with open(self._log, "ab") as log:
+            subprocess.Popen(
+                [*command, "--restart"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )

@@ -1,0 +1,95 @@
+"""A server with OpenAI's API that others run and put models on: the model is compared with the evaluation, and noted as
+the one that has the traffic. Sending the traffic there is theirs."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ft_platform.errors import EndpointFailed, EndpointUnavailable
+from ft_platform.serving.client import call
+from ft_platform.serving.live import Live, read_live, write_live
+from ft_platform.serving.targets.contract import Endpoint, Model, Status
+from ft_platform.settings.serving_targets import OpenAIEndpointTarget
+
+POLL_SECONDS = 1.0
+
+
+class OpenAIEndpoint:
+    """`targets.contract.Target`.
+
+    Args:
+        home: folder of the installation, where it is noted which release has the traffic.
+        name: of the target in the YAML.
+    """
+
+    def __init__(
+        self, settings: OpenAIEndpointTarget, home: Path, use_case: str, name: str, key: str | None = None
+    ) -> None:
+        self._settings, self._key = settings, key
+        self._of = home, use_case, f"target-{name}"
+
+    def deploy(self, model: Model) -> None:
+        self._change(candidate=model.release)
+
+    def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
+        name = self._name(model.release)
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                there = self._names()
+                if name in there:
+                    return Endpoint(self._settings.url, name, self._key)
+                why = f"does not serve {name}; it serves {', '.join(sorted(there)[:5]) or 'nothing'}"
+            except EndpointUnavailable as error:
+                why = error.message
+            if time.monotonic() > end:
+                raise EndpointFailed(
+                    f"{self._settings.url} {why}",
+                    f"Put the model there (ft export {model.use_case} --as adapter), and deploy again",
+                )
+            on_wait(f"{self._settings.url} {why}")
+            time.sleep(POLL_SECONDS)
+
+    def switch(self, release: str) -> None:
+        if self._name(release) not in self._names():
+            raise EndpointFailed(f"{self._settings.url} does not serve {self._name(release)} any more")
+        live = read_live(*self._of) or Live()
+        self._change(releases=(release, *(one for one in live.releases if one != release)), candidate=None)
+
+    def endpoint(self) -> Endpoint:
+        now = self.status()
+        if now.live is None:
+            raise EndpointFailed(f"{self._settings.url} has no release with traffic: {now.message or now.state}")
+        return Endpoint(self._settings.url, self._name(now.live), self._key)
+
+    def delete(self, release: str) -> None:
+        if live := read_live(*self._of):
+            kept = tuple(one for one in live.releases if one != release)
+            self._change(releases=kept, candidate=None if live.candidate == release else live.candidate)
+
+    def status(self) -> Status:
+        live = read_live(*self._of) or Live()
+        try:
+            there = self._names()
+        except EndpointUnavailable as error:
+            return Status("failed" if live.releases else "absent", message=error.message)
+        found = [one for one in (*live.releases, *filter(None, [live.candidate])) if self._name(one) in there]
+        now = live.releases[0] if live.releases else None
+        if now is None or now in found:
+            return Status("ready" if now else "absent", now, tuple(one for one in found if one != now))
+        return Status("failed", None, tuple(found), message=f"{self._name(now)} is not there any more")
+
+    def cost_per_day(self) -> float | None:
+        return None if self._settings.cost_per_hour is None else 24 * self._settings.cost_per_hour
+
+    def _name(self, release: str) -> str:
+        return self._settings.model.replace("{release}", release)
+
+    def _names(self) -> set[str]:
+        return {one["id"] for one in call(self._settings.url, "/v1/models", key=self._key, timeout=10)["data"]}
+
+    def _change(self, **fields: Any) -> None:
+        home, use_case, place = self._of
+        write_live(home, use_case, dataclasses.replace(read_live(*self._of) or Live(), **fields), place)

@@ -1,0 +1,45 @@
+"""The targets of a use case, from its YAML."""
+
+import os
+from collections.abc import Sequence
+
+from ft_platform.errors import ConfigError
+from ft_platform.serving.targets.contract import Target
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.serving_targets import LocalTarget, OpenAIEndpointTarget
+from ft_platform.use_case.named import NamedUseCase
+
+
+def open_target(environment: Environment, use_case: NamedUseCase, name: str, beside: Sequence[str] = ()) -> Target:
+    """A target that the YAML names.
+
+    Args:
+        beside: other use cases that a server of our own is started with.
+
+    Raises:
+        ConfigError: there is none of this name, or its key is not in the environment.
+    """
+    known = use_case.settings.serving.targets
+    if name not in known:
+        raise ConfigError(
+            [f"{use_case.name} has no target {name!r}; serving.targets has {', '.join(known) or 'none'}"],
+            f"See: ft explain {use_case.name}",
+        )
+    settings = known[name]
+    match settings:
+        case LocalTarget():
+            from ft_platform.serving.targets.local import Local
+
+            return Local(settings, environment.home, use_case.name, _key(settings.api_key_env), beside)
+        case OpenAIEndpointTarget():
+            from ft_platform.serving.targets.openai_endpoint import OpenAIEndpoint
+
+            return OpenAIEndpoint(settings, environment.home, use_case.name, name, _key(settings.api_key_env))
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is None:
+        return None
+    if not os.environ.get(variable):
+        raise ConfigError([f"the environment variable {variable} is not set"], "Set it where the deployment runs")
+    return os.environ[variable]

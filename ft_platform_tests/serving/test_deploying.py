@@ -1,0 +1,180 @@
+"""A release gets the traffic only where it answers as it was evaluated; otherwise nothing changes."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import httpx2
+import pytest
+
+from ft_platform.errors import EndpointFailed, VersionRefused
+from ft_platform.lake.releases import STANDS, Release, releases
+from ft_platform.reporting.report_page import REPORT
+from ft_platform.serving import catalog as catalog_module
+from ft_platform.serving.deploying import check_live, deploy, deployments, take_away_withdrawn
+from ft_platform.serving.live import Live, listed, read_live
+from ft_platform.serving.load_test import cost_per_1000
+from ft_platform.serving.trial import served
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
+from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.serving.installations import Installation, copied
+from ft_platform_tests.serving.test_parity import _scaled
+
+pytestmark = pytest.mark.integration
+NAME = "complaints"
+
+
+@pytest.fixture(scope="module", params=["label_head", "answers"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    of = ("sft", "generation") if request.param == "answers" else ("label_head", "classification")
+    return Installation(tmp_path_factory.mktemp(request.param), *of)
+
+
+class Served:
+    """An installation with a server of its own that runs."""
+
+    def __init__(self, made: Installation, url: str) -> None:
+        serving = {"targets": {"local": {"kind": "local", "url": url, "cost_per_hour": 0.5}}, "parity_records": 12}
+        attributes = {**made.attributes, "serving": serving}
+        write_use_case(made.environment.defs, NAME, attributes)
+        self.made, self.lake, self.environment, self.url = made, made.lake, made.environment, url
+        self.use_case = NamedUseCase(name=NAME, settings=UseCase.model_validate(attributes))
+
+    @property
+    def releases(self) -> list[Release]:
+        return releases(self.lake, NAME)
+
+    def deploy(self, release: Release | None = None) -> dict:
+        version = deploy(self.lake, self.environment, self.use_case, "local", release or self.releases[0])
+        return json.loads(self.lake.read_file(version, "deployment.json"))
+
+    def answers(self) -> dict[str, str]:
+        found = httpx2.get(f"{self.url}/v1/models", trust_env=False).json()["data"]
+        return {one["id"]: one["release"] for one in found}
+
+
+@pytest.fixture
+def running(made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setattr(catalog_module, "REFRESH_SECONDS", 0.1)
+    installation = copied(made, tmp_path / "home")
+    with served(installation.environment, [NAME]) as url:
+        yield Served(installation, url)
+
+
+def test_a_release_that_answers_as_evaluated_gets_the_traffic(running: Served) -> None:
+    first = running.releases[0]
+    record = running.deploy()
+    assert record["release"] == first.id and record["previous"] is None and record["model"] == NAME
+    assert record["parity"]["ok"] and record["parity"]["asked"] == 12
+    assert [one["concurrent"] for one in record["load"]] == [1, 4, 16] and record["load"][2]["requests"] == 48
+    assert record["cost_per_day"] == 12.0 and record["cost_per_1000_requests"] == cost_per_1000(record["load"], 12.0)
+    newest = deployments(running.lake, NAME, "local")[0]
+    page = running.lake.read_file(newest.version, REPORT).decode()
+    assert first.id in page and "12 test records were asked before the switch" in page
+    assert check_live(running.lake, running.environment, running.use_case, "local", 12)[0]
+
+    running.made.releases(running.made.another())
+    second = running.releases[0]
+    assert running.answers()[NAME] == first.id, "a release alone changes nothing for clients"
+    record = running.deploy()
+    assert record["previous"] == first.id and running.answers() == {NAME: second.id, f"{NAME}@previous": first.id}
+    passed, _, words = check_live(running.lake, running.environment, running.use_case, "local", 12)
+    assert passed and "100.0% of 12" in words
+
+    started = time.monotonic()
+    record = running.deploy(first)
+    assert (
+        running.answers()[NAME] == first.id
+        and record["load"] == deployments(running.lake, NAME, "local")[2].record["load"]
+    )
+    assert time.monotonic() - started < 30
+
+
+def test_one_that_answers_otherwise_gets_none_and_the_one_before_stays(running: Served) -> None:
+    first = running.releases[0]
+    running.deploy()
+    running.made.releases(running.made.another(_scaled))
+    with pytest.raises(VersionRefused, match=r"does not answer as .* Likely cause: adapter: "):
+        running.deploy()
+    assert running.answers()[NAME] == first.id and len(deployments(running.lake, NAME, "local")) == 1
+    live = read_live(running.environment.home, NAME)
+    assert live == Live((first.id,), None)
+    assert check_live(running.lake, running.environment, running.use_case, "local", 12)[0]
+
+
+def test_what_has_the_traffic_without_having_been_deployed_is_told(running: Served) -> None:
+    def check() -> tuple[bool, str]:
+        passed, _, words = check_live(running.lake, running.environment, running.use_case, "local", 12)
+        return passed, words
+
+    assert check() == (False, "nothing was deployed to this target")
+    running.deploy()
+    running.lake.add_verdict(running.releases[0].version, STANDS, False, "s", {"by": "ana", "reason": "a leak"})
+    passed, words = check()
+    assert not passed and ("was withdrawn, and has the traffic" in words or "no release has the traffic" in words)
+
+
+def test_a_withdrawn_release_loses_the_traffic_to_the_one_before(running: Served) -> None:
+    first = running.releases[0]
+    running.deploy()
+    running.made.releases(running.made.another())
+    running.deploy()
+    second = running.releases[0]
+    assert take_away_withdrawn(running.lake, running.environment, running.use_case) == {}
+    running.lake.add_verdict(second.version, STANDS, False, "s", {"by": "ana", "reason": "a leak"})
+    deadline = time.monotonic() + 10
+    while running.answers().get(NAME) != first.id:
+        assert time.monotonic() < deadline, "served 10 seconds after its withdrawal"
+        time.sleep(0.05)
+    take_away_withdrawn(running.lake, running.environment, running.use_case)
+    assert listed(running.lake, running.environment.home, NAME)[NAME].id == first.id
+
+
+def test_no_request_is_lost_while_releases_are_switched(running: Served) -> None:
+    first = running.releases[0]
+    running.made.releases(running.made.another())
+    second = running.releases[0]
+    running.deploy(first)
+    running.deploy(second)
+    ended, statuses, told = Event(), set(), set()
+    labels = running.use_case.settings.task.kind == "classification"
+    path = "/v1/classify" if labels else "/v1/completions"
+    body = {"model": NAME, "input": "a card"} if labels else {"model": NAME, "prompt": "a card", "max_tokens": 4}
+
+    def ask() -> None:
+        with httpx2.Client(trust_env=False) as client:
+            while not ended.is_set():
+                answer = client.post(running.url + path, json=body, timeout=30)
+                statuses.add(answer.status_code)
+                told.add(answer.json().get("release"))
+
+    clients = [Thread(target=ask) for _ in range(3)]
+    for client in clients:
+        client.start()
+    from ft_platform.serving.targets.opening import open_target
+
+    target = open_target(running.environment, running.use_case, "local")
+    for number in range(20):
+        target.switch((first, second)[number % 2].id)
+    ended.set()
+    for client in clients:
+        client.join()
+    assert statuses == {200}
+    if labels:
+        assert told == {first.id, second.id}
+
+
+def test_a_server_that_does_not_start_is_told_with_its_log(
+    made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ft_platform.serving import deploying
+
+    monkeypatch.setattr(deploying, "READY_SECONDS", 0.5)
+    monkeypatch.setattr("ft_platform.serving.targets.local.subprocess.Popen", lambda *a, **k: None)
+    case = Served(copied(made, tmp_path / "home"), "http://127.0.0.1:9")
+    with pytest.raises(EndpointFailed, match=r"does not answer, after .*\n?.*server.log"):
+        case.deploy()
+    assert read_live(case.environment.home, NAME) == Live()
