@@ -19,7 +19,6 @@ from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api.services import Feedback
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.serving.catalog import ServedModel
-from ft_platform.serving.engine.requests import Adapter
 from ft_platform_tests.reporting.axe import axe_script, barriers_of
 from ft_platform_tests.reporting.browser import browser
 from ft_platform_tests.reporting.xss import ATTACKS
@@ -45,9 +44,7 @@ SCORED = [-number / 50 for number in range(len(MANY))]
 
 def many_labels() -> ServedModel:
     """A model with 200 labels, hostile and long ones among them."""
-    return dataclasses.replace(
-        served("routing", "label_head"), labels=MANY, adapter=Adapter("routing", Path("/nowhere"), MANY)
-    )
+    return dataclasses.replace(served("routing", "label_head"), labels=MANY)
 
 
 MODELS = [
