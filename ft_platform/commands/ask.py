@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands import opened
-    from ft_platform.serving.trial import ask, served
+    from ft_platform.serving.trial import ask, in_words, served
 
     name = arguments.use_case.partition("@")[0]
     environment, use_case, _ = opened(name)
@@ -33,6 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
-    sure = "" if found["probability"] is None else f"  ({found['probability']:.0%})"
-    print(f"{found['answer']}{sure}{'  abstained: not sure enough' if found['abstained'] else ''}")
+    print(in_words(found))
     return 0

@@ -129,7 +129,7 @@ def serve(app: "Guard", arguments: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("ft_platform.serving").setLevel(logging.INFO)
     server = ApiServer(app, arguments.host, arguments.port, arguments.certificate, arguments.key)
-    print(f"{server.url}/v1, described at {server.url}/docs (stop with Ctrl-C)", flush=True)
+    print(f"{server.url}/v1, to try at {server.url}/, described at {server.url}/docs (stop with Ctrl-C)", flush=True)
     server.serve()
 
 

@@ -1,5 +1,8 @@
 """Requests to a server with OpenAI's API: ours, or one that others run."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -19,23 +22,70 @@ def call(
         EndpointUnavailable: it cannot be reached, or is busy.
         EndpointFailed: it refuses, or answers with something else than JSON.
     """
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     method = "GET" if body is None else "POST"
-    try:
+    with _reaching(url):
         answer = httpx2.request(
-            method, url.rstrip("/") + path, json=body, headers=headers, timeout=timeout, trust_env=False
+            method, url.rstrip("/") + path, json=body, headers=_headers(key), timeout=timeout, trust_env=False
         )
-    except httpx2.HTTPError as error:
-        raise EndpointUnavailable(f"{url} does not answer ({type(error).__name__})", "Start it: ft serve") from None
-    except httpx2.InvalidURL:
-        raise ConfigError([f"{url} is no address of a server"]) from None
-    if answer.status_code != 200:
-        failure = EndpointUnavailable if answer.status_code in BUSY else EndpointFailed
-        raise failure(f"{url} refuses: {_why(answer)}")
+    _require_accepted(url, answer)
     try:
         return answer.json()
     except ValueError:
         raise EndpointFailed(f"{url} answers {path} with something else than JSON") from None
+
+
+@contextmanager
+def stream(url: str, path: str, body: dict[str, Any], key: str | None = None) -> Iterator[Iterator[Any]]:
+    """The server-sent events of an answer as they come. Leaving the block early closes the connection.
+
+    Raises:
+        ConfigError, EndpointUnavailable, EndpointFailed: as `call`, also in the midst of it.
+    """
+    with (
+        _reaching(url),
+        httpx2.Client(headers=_headers(key), timeout=300.0, trust_env=False) as client,
+        client.stream("POST", url.rstrip("/") + path, json=body) as answer,
+    ):
+        if answer.status_code != 200:
+            answer.read()
+        _require_accepted(url, answer)
+        yield _events(url, path, answer)
+
+
+def _events(url: str, path: str, answer: httpx2.Response) -> Iterator[Any]:
+    for line in answer.iter_lines():
+        if not line.startswith("data: ") or line == "data: [DONE]":
+            continue
+        try:
+            event = json.loads(line.removeprefix("data: "))
+        except ValueError:
+            raise EndpointFailed(f"{url} answers {path} with something else than JSON") from None
+        if "error" in event:
+            raise EndpointFailed(f"{url} stopped: {str(event['error'].get('message'))[:300]}")
+        yield event
+
+
+@contextmanager
+def _reaching(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx2.HTTPError as error:
+        raise EndpointUnavailable(f"{url} does not answer ({type(error).__name__})", "Start it: ft serve") from None
+    except httpx2.InvalidURL:
+        raise ConfigError([f"{url} is no address of a server"]) from None
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _require_accepted(url: str, answer: httpx2.Response) -> None:
+    """Raises:
+    EndpointUnavailable, EndpointFailed: it is a refusal.
+    """
+    if answer.status_code != 200:
+        failure = EndpointUnavailable if answer.status_code in BUSY else EndpointFailed
+        raise failure(f"{url} refuses: {_why(answer)}")
 
 
 def _why(answer: httpx2.Response) -> str:

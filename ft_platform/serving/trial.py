@@ -1,18 +1,20 @@
-"""One question to a released model over HTTP: to a server that runs, or to one that runs for that question."""
+"""Questions to a released model over HTTP: to a server that runs, or to one that runs for them."""
 
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ft_platform.errors import EndpointFailed
-from ft_platform.serving.client import call
+from ft_platform.serving.client import call, stream
 from ft_platform.settings.environment import Environment
 
 KEY = "FT_API_KEY"
 READY_SECONDS = 120.0
+WITHHELD = "content_filter"
+"""`finish_reason` of OpenAI's API for an answer that a guardrail does not let through."""
 QUESTION = "The parcel came two weeks late and the lid was broken."
 """What `ft demo` asks."""
 
@@ -74,6 +76,32 @@ def ask_conversation(
         told = {"answer": found["choices"][0]["message"]["content"], "probability": None, "abstained": None}
     tokens, seconds = found["usage"]["prompt_tokens"], round(time.monotonic() - started, 3)
     return {**told, "release": found.get("release"), "prompt_tokens": tokens, "seconds": seconds}
+
+
+def streamed(url: str, model: str, messages: list[dict[str, str]]) -> Generator[str, None, None]:
+    """The parts of an answer as they come. Closing it cancels the rest.
+
+    Raises:
+        EndpointFailed: the server refuses, cannot be reached, withholds the answer, or stops before it is whole.
+    """
+    body = {"model": model, "messages": messages, "temperature": 0, "stream": True}
+    ended = False
+    with stream(url, "/v1/chat/completions", body, os.environ.get(KEY)) as events:
+        for event in events:
+            for choice in event["choices"]:
+                yield choice["delta"].get("content") or ""
+                if choice["finish_reason"] == WITHHELD:
+                    by = ", ".join(event.get("x_ft_guardrail", ())) or "a guardrail"
+                    raise EndpointFailed(f"the answer was withheld by {by}")
+                ended = ended or choice["finish_reason"] is not None
+    if not ended:
+        raise EndpointFailed(f"{url} stopped before the answer was whole")
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """An answer of `ask` in a line."""
+    sure = "" if found["probability"] is None else f"  ({found['probability']:.0%})"
+    return f"{found['answer']}{sure}{'  abstained: not sure enough' if found['abstained'] else ''}"
 
 
 def curl(url: str, use_case: str, text: str, has_labels: bool) -> str:

@@ -32,9 +32,23 @@ COMPONENTS = {
         ),
     ),
     "browser": Component(
-        "Chromium, which opens reports and Dagster's pages",
+        "Chromium, which opens reports, Dagster's pages and the playground",
         "Chromium, its driver, extra `dev`",
-        ("ft_platform/reporting/html.py", "ft_platform/reporting/templates", "ft_platform/web"),
+        (
+            "ft_platform/reporting/html.py",
+            "ft_platform/reporting/templates",
+            "ft_platform/serving/api/playground.py",
+            "ft_platform/web",
+        ),
+    ),
+    "clients": Component(
+        "OpenAI's client for JavaScript, LangChain and LiteLLM, which ask the server",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
+        (
+            "ft_platform/serving/api",
+            "ft_platform/reporting/templates/playground.js",
+            "ft_platform_tests/serving/clients",
+        ),
     ),
     "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),
     "postgres": Component(

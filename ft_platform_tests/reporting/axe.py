@@ -2,6 +2,7 @@
 reason, where the package that brings it is missing."""
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,20 @@ def axe_script() -> str:
 
 def barriers(chrome: Any, address: str, script: str) -> dict[str, list[str]]:
     """What is wrong with a page at each width and in each colour scheme; only what has a fault is in it."""
+    return barriers_of(chrome, script, lambda: chrome.get(address))
+
+
+def barriers_of(chrome: Any, script: str, before: Callable[[], object] = lambda: None) -> dict[str, list[str]]:
+    """The same of the page that is open.
+
+    Args:
+        before: called before each look at it.
+    """
     found: dict[str, list[str]] = {}
     for name, width in WIDTHS.items():
         for scheme in SCHEMES:
-            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-            chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            features = [{"name": "prefers-color-scheme", "value": scheme}]
-            chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-            chrome.get(address)
+            show_as(chrome, width, scheme)
+            before()
             wider = chrome.execute_script(WIDER)
             chrome.execute_script(script)
             problems = [
@@ -43,3 +50,11 @@ def barriers(chrome: Any, address: str, script: str) -> dict[str, list[str]]:
             if problems:
                 found[f"{name}, {scheme}"] = problems
     return found
+
+
+def show_as(chrome: Any, width: int, scheme: str) -> None:
+    """Gives the window a width and a colour scheme."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})

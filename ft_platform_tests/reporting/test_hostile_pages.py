@@ -42,8 +42,9 @@ from ft_platform_tests.reporting.xss import ATTACKS, Attack, hostile
 
 pytestmark = pytest.mark.pictures
 FREE_TEXT = " ".join(ATTACKS)
-NO_PAGES = {"base.html", "lineage.html", "review_form.html", "way_home.html"}
-"""Parts of other templates, and the form of `ft review`, which has a script by design and tests of its own."""
+NO_PAGES = {"base.html", "lineage.html", "playground.html", "review_form.html", "way_home.html"}
+"""Parts of other templates, and the form of `ft review` and the playground of `ft serve`, which have a script by design
+and tests of their own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
 """Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data
 docs."""

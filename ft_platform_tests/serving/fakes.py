@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,19 @@ class FakeEngine:
         found = Scores(self.loaded[model].labels, (tuple(self.scored),) * len(prompts), sum(map(len, prompts)), 4)
         threading.Thread(target=on_done, args=(found,), daemon=True).start()
         return Handle(lambda: None)
+
+
+def withholding(engine: FakeEngine) -> None:
+    """From now on its answers end as those that a guardrail withholds."""
+    begin, engine.words = engine.generate, ()
+
+    def generate(request: Generation, on_event: Callable[[Event], None]) -> Handle:
+        def ended(event: Event) -> None:
+            on_event(replace(event, reason="content_filter") if isinstance(event, Finished) else event)
+
+        return begin(request, ended)
+
+    engine.generate = generate  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def every_kind() -> list[ServedModel]:

@@ -43,13 +43,13 @@ def locked(engine: FakeEngine, path: Path, every: str) -> Iterator[TestClient]:
         yield client
 
 
-def test_every_route_but_four_needs_a_key(locked: TestClient) -> None:
+def test_every_route_but_five_needs_a_key(locked: TestClient) -> None:
     for address in EVERY_PATH:
         found = locked.post(address, json=question())
         assert found.status_code == 401 and found.headers["www-authenticate"] == "Bearer", address
     for address in ("/v1/models", "/v1/models/support", "/metrics", "/nothing"):
         assert locked.get(address).status_code == 401, address
-    for address in ("/health", "/ready", "/openapi.json", "/docs"):
+    for address in ("/", "/health", "/ready", "/openapi.json", "/docs"):
         assert locked.get(address).status_code == 200, address
 
 
@@ -121,7 +121,39 @@ def test_bodies_that_any_page_can_send_are_refused(client: TestClient, engine: F
     sent = client.post(CHAT, content=b'{"model": "support", "messages": []}', headers={"Content-Type": kind})
     assert sent.status_code == 415 and engine.asked == []
     preflight = client.options(CHAT, headers={"Origin": "https://evil.example.org"})
-    assert preflight.status_code == 405 and "access-control-allow-origin" not in preflight.headers
+    assert preflight.status_code == 403 and "access-control-allow-origin" not in preflight.headers
+
+
+OWN, FOREIGN = "http://127.0.0.1:8000", "https://evil.example.org"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": OWN}, 200),
+        ({"Origin": "https://models.example.org"}, 200),  # behind a proxy that asks by another name
+        ({"Origin": OWN, "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),  # typed into the address bar
+        ({"Origin": "https://inside.example.org", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": FOREIGN}, 403),
+        ({"Origin": "null"}, 403),  # a file, or a frame in a sandbox
+        ({"Origin": ""}, 403),
+        ({"Origin": "http://127.0.0.1:8001"}, 403),
+        ({"Origin": f"{OWN}@evil.example.org"}, 403),
+        ({"Origin": OWN, "Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+    ],
+)
+def test_pages_of_other_origins_are_refused(engine: FakeEngine, headers: dict[str, str], status: int) -> None:
+    with asking(engine, hosts=Hosts.of(["models.example.org"])) as client:
+        for found in (client.post(CHAT, json=question(), headers=headers), client.get("/v1/models", headers=headers)):
+            assert found.status_code == status
+            assert status == 200 or found.json()["error"]["code"] == "wrong_origin"
+        for address in ("/", "/docs"):
+            assert client.get(address, headers=headers).status_code == 200, "anybody may link to it"
+    assert bool(engine.asked) == (status == 200)
 
 
 def test_large_bodies_and_heads(client: TestClient) -> None:
@@ -170,6 +202,14 @@ def test_every_answer_has_its_id_and_may_not_be_sniffed_or_framed(client: TestCl
         assert found.headers["x-frame-options"] == "DENY"
     answer = client.post(CHAT, json=question())
     assert answer.json()["id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_answer_names_the_release_and_the_checkpoint_behind_it(client: TestClient, streamed: bool) -> None:
+    found = client.post(CHAT, json={**question(), "stream": streamed})
+    assert found.headers["x-ft-release"] == "release-1"
+    assert found.headers["x-ft-checkpoint"] == "checkpoint-of-release-1"
+    assert "x-ft-release" not in client.post(CHAT, json=question("nothing")).headers
 
 
 def test_no_text_of_a_request_is_in_a_log_a_metric_or_an_error(

@@ -1,11 +1,14 @@
 """What is served is what was released and evaluated, and it is not served any more when it may not be."""
 
+import io
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from ft_platform.cli import main
 from ft_platform.errors import ConfigError, EndpointFailed
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.taint import NOT_TAINTED
@@ -134,6 +137,17 @@ def test_several_base_models_are_told_apart(installation: Installation) -> None:
         )
     with pytest.raises(ConfigError, match="one process serves one base model"):
         engine_and_catalog(installation.environment, [])
+
+
+def test_a_conversation_with_a_server_that_runs_for_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FT_HOME", str(installation.environment.home))
+    monkeypatch.setenv("FT_DEFS", str(installation.environment.defs))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("My swipe was handled badly\n/release\n"))
+    assert main(["chat", "complaints"]) == 0
+    label, release = capsys.readouterr().out.splitlines()
+    assert label.startswith(("card  (", "loan  (", HOSTILE)) and installation.release.id in release
 
 
 def test_one_question_over_http(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ def build_app(
     services = Services(engine, shelf, keys, metrics, limits, sink or NoSink())
     routes = Routes(services)
     paths = {
+        "/": routes.playground,
         "/v1/models": routes.models,
         "/v1/models/{name}": routes.one_model,
         "/health": routes.health,

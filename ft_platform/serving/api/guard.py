@@ -1,10 +1,10 @@
 """The guard before the routes: who may ask, how much of a request is taken, and what becomes of what fails.
 
-Covered: keys and their rates; requests by another name where there are no keys (DNS rebinding); bodies in another form
-than JSON, which pages of other origins can send unasked; heads and bodies that are too large or too slow; too many
-requests at once; clients that go away, whose answers are cancelled. An exception leaves no text of a request in an
-answer or a log: its kind and its place are told. Not covered: connections that do not get as far as a request, which
-are the business of `server.PatientProtocol`.
+Covered: keys and their rates; requests by another name where there are no keys (DNS rebinding); requests of pages of
+other origins, and bodies in another form than JSON, which such pages can send unasked; heads and bodies that are too
+large or too slow; too many requests at once; clients that go away, whose answers are cancelled. An exception leaves no
+text of a request in an answer or a log: its kind and its place are told. Not covered: connections that do not get as
+far as a request, which are the business of `server.PatientProtocol`.
 """
 
 import asyncio
@@ -24,14 +24,23 @@ from ft_platform.serving.api.errors import ApiError
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
-from ft_platform.settings.hosts import Hosts
+from ft_platform.settings.hosts import Hosts, authority
 
 LOG = logging.getLogger(__name__)
 
-OPEN = ("/health", "/ready", "/openapi.json", "/docs")
-"""Paths that need no key: they tell nothing about requests, models or keys."""
+OPEN = ("/", "/health", "/ready", "/openapi.json", "/docs")
+"""Paths that need no key, and that pages of other origins may link to: they tell nothing about requests, models or
+keys."""
 METRICS = "/metrics"
-ONCE = ("host", "authorization", "content-type", "content-length", "content-encoding")
+ONCE = (
+    "host",
+    "origin",
+    "sec-fetch-site",
+    "authorization",
+    "content-type",
+    "content-length",
+    "content-encoding",
+)
 IDS = {"/v1/chat/completions": "chatcmpl", "/v1/completions": "cmpl", "/v1/classify": "classify"}
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -54,6 +63,7 @@ class Exchange:
         key: with which it came; None where none is needed.
         route: path of a route of ours; empty for any other path, which is whatever a client sends.
         model: name of a served model, or empty.
+        release, checkpoint: behind the model.
     """
 
     id: str
@@ -61,6 +71,8 @@ class Exchange:
     key: ApiKey | None = None
     route: str = ""
     model: str = ""
+    release: str = ""
+    checkpoint: str = ""
     status: int = 0
     code: str = ""
     tokens: dict[str, int] = field(default_factory=dict)
@@ -127,6 +139,8 @@ class Guard:
             raise ApiError(431, f"the headers have more than {self._limits.head_bytes} bytes", "headers_too_large")
         if twice := [name for name in ONCE if len(headers.getlist(name)) > 1]:
             raise ApiError(400, f"the header {twice[0]} is given more than once", "invalid_header")
+        if path not in OPEN and not self._is_own_page(headers):
+            raise ApiError(403, "pages of other origins may not use this server", "wrong_origin")
         self._keys.look()
         if not self._keys.required:
             if not self._hosts.includes(headers.get("host"), scope.get("server")):
@@ -142,6 +156,18 @@ class Guard:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json" or "content-encoding" in headers:
                 raise ApiError(415, "the body must be application/json, not compressed", "unsupported_media_type")
+
+    def _is_own_page(self, headers: Headers) -> bool:
+        """Whether a request comes from the playground or from no page at all. Browsers say so themselves where the
+        connection is encrypted or does not leave the machine; elsewhere the origin is compared with the name that the
+        request is addressed to (W3C Fetch Metadata, 2.3)."""
+        if site := headers.get("sec-fetch-site"):
+            return site in ("same-origin", "none")
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        found = authority(origin.partition("://")[2])
+        return found is not None and (found == authority(headers.get("host")) or self._hosts.names(found))
 
     def _key(self, authorization: str, charged: bool) -> ApiKey:
         scheme, _, given = authorization.partition(" ")
@@ -249,6 +275,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in {**HEADERS, "X-Request-Id": self._exchange.id}.items():
                 headers[name] = value
+            if self._exchange.release:
+                headers["X-FT-Release"], headers["X-FT-Checkpoint"] = self._exchange.release, self._exchange.checkpoint
             if self.closes and message["status"] >= 400:
                 headers["Connection"] = "close"
         await self._send(message)

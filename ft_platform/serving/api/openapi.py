@@ -10,7 +10,7 @@ from ft_platform import __version__
 from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody
 
 SCHEMAS = "#/components/schemas/"
-TEXT = {"/metrics": "text/plain", "/docs": "text/html"}
+TEXT = {"/metrics": "text/plain", "/docs": "text/html", "/": "text/html"}
 OPERATIONS: dict[tuple[str, str], tuple[str, type[BaseModel] | None]] = {
     ("/v1/models", "get"): ("The models that this key may ask.", None),
     ("/v1/models/{name}", "get"): ("One model.", None),
@@ -33,6 +33,7 @@ OPERATIONS: dict[tuple[str, str], tuple[str, type[BaseModel] | None]] = {
     ("/metrics", "get"): ("Figures for Prometheus. Needs a key for all use cases.", None),
     ("/openapi.json", "get"): ("This description.", None),
     ("/docs", "get"): ("This description as a page.", None),
+    ("/", "get"): ("A page on which people ask the models.", None),
 }
 ERRORS = {
     "400": "The request has a mistake.",
@@ -60,7 +61,8 @@ ERROR = {
 STYLE = """body { font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 td, th { text-align: left; padding: .2rem .8rem }"""
 PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>ft-platform: API</title><style>{style}</style>
-<h1>API</h1><p>Released models, in OpenAI's protocol. Programs read <code>/openapi.json</code>.</p>{parts}</html>
+<h1>API</h1><p>Released models, in OpenAI's protocol. <a href="./">Try them</a>. Programs read
+<code>/openapi.json</code>.</p>{parts}</html>
 """
 
 

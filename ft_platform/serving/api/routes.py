@@ -13,6 +13,7 @@ from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBod
 from ft_platform.serving.api.errors import ApiError, json_response
 from ft_platform.serving.api.labels import label_scores, labelled
 from ft_platform.serving.api.openapi import description, page
+from ft_platform.serving.api.playground import playground
 from ft_platform.serving.api.services import Feedback, Services, exchange_of, parsed
 from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Shape
 from ft_platform.serving.catalog import ServedModel
@@ -137,6 +138,10 @@ class Routes:
 
     async def one_model(self, request: Request) -> Response:
         return json_response(_described(self.services.model(exchange_of(request), request.path_params["name"])))
+
+    async def playground(self, _request: Request) -> Response:
+        html, headers = playground()
+        return HTMLResponse(html, headers=headers)
 
     async def health(self, _request: Request) -> Response:
         """Whether the process answers."""

@@ -100,7 +100,7 @@ class Services:
             raise ApiError(404, "this model is no longer served", "model_withdrawn", "model")
         if found is None:
             raise ApiError(404, "there is no such model; GET /v1/models lists them", "model_not_found", "model")
-        exchange.model = found.name
+        exchange.model, exchange.release, exchange.checkpoint = found.name, found.release, found.checkpoint
         return found
 
     def charge(self, exchange: Exchange, answers: int) -> None:
