@@ -182,6 +182,7 @@ class HfEndpoint:
             "repository": self._repository(release),
             "revision": there.revision,
             "framework": "custom",
+            "task": "text-generation",
             "accelerator": settings.accelerator,
             "instance_type": settings.instance_type,
             "instance_size": settings.instance_size,
@@ -301,7 +302,7 @@ class HfEndpoint:
             return tried(call, lambda error: _status(error) in PASSES)
         except OfflineModeIsEnabled:
             raise EndpointFailed("HF_HUB_OFFLINE is set, so Hugging Face is not asked", "Unset it") from None
-        except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
+        except (httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyError) as error:
             status, cause = _status(error), error.__cause__ if isinstance(error, RuntimeError) else error
             for name, meant in (("absent", 404), ("conflict", 409)):
                 if status == meant and name in given:
