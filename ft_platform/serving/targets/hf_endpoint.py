@@ -80,8 +80,6 @@ class HfEndpoint:
     def deploy(self, model: Model) -> None:
         if why := problem(model.kind, "merged", "vllm"):
             raise ExportRefused(why)
-        if _release(self._get(self._live)) == model.release:
-            return
         name, before = self._trial(model.release), self._uploaded(model.release)
 
         def clear() -> None:
@@ -90,6 +88,8 @@ class HfEndpoint:
                 self._delete_repository(model.release)
 
         with cleared(clear):
+            if _release(self._get(self._live)) == model.release:
+                return
             there = before or self._upload(model)
             found = self._get(name)
             if found and (found.status == "failed" or found.revision != there.revision):
@@ -99,10 +99,10 @@ class HfEndpoint:
                 self._create(name, model.release, there)
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
-        if _release(self._get(self._live)) == model.release:
-            return until(lambda: self._answers(self._live, model.release), seconds, on_wait)
-        name = self._trial(model.release)
-        with cleared(lambda: self._delete(name)):
+        trial = self._trial(model.release)
+        with cleared(lambda: self._delete(trial)):
+            live = _release(self._get(self._live)) == model.release
+            name = self._live if live else trial
             return until(lambda: self._answers(name, model.release), seconds, on_wait)
 
     def switch(self, release: str) -> None:

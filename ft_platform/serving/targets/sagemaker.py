@@ -70,9 +70,6 @@ class SageMaker:
             raise ExportRefused(why)
         release, name = model.release, self._trial(model.release)
         config = self._config_name(release, model.context_tokens)
-        live = self._describe(self._live)
-        if live and live["EndpointConfigName"] == config:
-            return
         before = self._configs(release)
 
         def clear() -> None:
@@ -81,6 +78,8 @@ class SageMaker:
                 self._delete_rest(release)
 
         with cleared(clear):
+            if self._configured(self._live) == config:
+                return
             found = self._describe(name)
             if found and (found["EndpointStatus"] == "Failed" or found["EndpointConfigName"] != config):
                 self._delete_endpoint(name)
@@ -91,20 +90,15 @@ class SageMaker:
                 until(lambda: self._create_endpoint(name, config, release), GONE_SECONDS)
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
-        config = self._config_name(model.release, model.context_tokens)
-        live = self._describe(self._live)
-        if live and live["EndpointConfigName"] == config:
-            until(lambda: self._serves(self._live, config), seconds, on_wait)
-            return self._endpoint(self._live)
-        name = self._trial(model.release)
-        with cleared(lambda: self._delete_endpoint(name)):
+        config, trial = self._config_name(model.release, model.context_tokens), self._trial(model.release)
+        with cleared(lambda: self._delete_endpoint(trial)):
+            name = self._live if self._configured(self._live) == config else trial
             until(lambda: self._serves(name, config), seconds, on_wait)
         return self._endpoint(name)
 
     def switch(self, release: str) -> None:
-        trial, live = self._describe(self._trial(release)), self._describe(self._live)
-        configs = self._configs(release)
-        config = trial["EndpointConfigName"] if trial else next(iter(configs), None)
+        live = self._describe(self._live)
+        config = self._configured(self._trial(release)) or next(iter(self._configs(release)), None)
         if config is None:
             raise EndpointFailed(f"{release} is not at SageMaker", f"Run: ft deploy {self.use_case}")
         if live is None:
@@ -114,7 +108,7 @@ class SageMaker:
         else:
             until(lambda: self._settled(self._live), self.settings.switch_minutes * 60)
             if self._described(self._live)["EndpointConfigName"] != config:
-                with _said():
+                with _said(busy=True):  # a try whose answer was lost may have begun it
                     self._aws.update_endpoint(
                         EndpointName=self._live, EndpointConfigName=config, DeploymentConfig=self._deployment()
                     )
@@ -123,8 +117,8 @@ class SageMaker:
         self._delete_endpoint(self._trial(release))
 
     def delete(self, release: str) -> None:
-        live = self._describe(self._live)
-        if live and self._release_of(live["EndpointConfigName"]) == release:
+        live = self._configured(self._live)
+        if live and self._release_of(live) == release:
             self._delete_endpoint(self._live)
         self._delete_endpoint(self._trial(release))
         self._delete_rest(release)
@@ -275,6 +269,10 @@ class SageMaker:
         with _said(absent=True):
             return self._aws.describe_endpoint(EndpointName=name)
         return None
+
+    def _configured(self, name: str) -> str | None:
+        found = self._describe(name)
+        return found["EndpointConfigName"] if found else None
 
     def _described(self, name: str) -> dict[str, Any]:
         found = self._describe(name)

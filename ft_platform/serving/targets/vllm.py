@@ -21,6 +21,7 @@ from ft_platform.models.endpoint import require_allowed_endpoint
 from ft_platform.serving.targets import folders
 from ft_platform.serving.targets.asking import answer, key_of, served_models, words
 from ft_platform.serving.targets.contract import Endpoint, Model, Status, model_name
+from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.serving_targets import VllmTarget
 
 OLDEST = (0, 32)
@@ -44,23 +45,16 @@ class Vllm:
     def deploy(self, model: Model) -> None:
         if why := problem(model.kind, "adapter", "vllm"):
             raise ExportRefused(why)
-        name, known = model.name, self._loaded()
-        try:
+        with cleared(lambda: self._remove_unused(model.release)):
             folders.put(model.exported("adapter"), self._here / model.release)
-            if known.get(name) != model.release:
-                self._load(name, model.release)
-        except BaseException:
-            if model.release not in known.values():
-                self._remove(model.release)
-            raise
+            if self._loaded().get(model.name) != model.release:
+                self._load(model.name, model.release)
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
         """vLLM answers as soon as an adapter is listed: it is in memory by then."""
-        known = self._loaded()
-        if known.get(model.name) != model.release:
-            if known.get(self.use_case) != model.release:
-                self._remove(model.release)
-            raise EndpointFailed(f"{self.url} does not list {model.name}", "Deploy again")
+        with cleared(lambda: self._remove_unused(model.release)):
+            if self._loaded().get(model.name) != model.release:
+                raise EndpointFailed(f"{self.url} does not list {model.name}", "Deploy again")
         return self._endpoint(model.name, model.release)
 
     def switch(self, release: str) -> None:
@@ -140,6 +134,11 @@ class Vllm:
     def _remove(self, release: str) -> None:
         self._unload(model_name(self.use_case, release))
         folders.remove(self._here / release)
+
+    def _remove_unused(self, release: str) -> None:
+        """Unless it has traffic."""
+        if self._loaded().get(self.use_case) != release:
+            self._remove(release)
 
     def _post(self, path: str, body: dict[str, Any]) -> str:
         return words(answer("POST", self.url + path, self._key, body), self._key)

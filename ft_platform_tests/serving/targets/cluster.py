@@ -26,15 +26,16 @@ FLAGS = {
 }
 SCRIPT = """\
 #!{python} -ISE
-import json, sys, http.client
-given = "" if sys.stdin.isatty() else sys.stdin.read()
-asked = http.client.HTTPConnection("127.0.0.1", {port}, timeout=60)
-try:
-    asked.request("POST", "/kubectl", json.dumps({{"words": sys.argv[1:], "given": given}}))
-    said = json.loads(asked.getresponse().read())
-except (OSError, http.client.HTTPException):
+import json, socket, sys
+text = json.dumps({{"words": sys.argv[1:], "given": sys.stdin.read()}}).encode()
+head = b"POST /kubectl HTTP/1.1\\r\\nHost: cluster\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(text)
+with socket.create_connection(("127.0.0.1", {port}), timeout=60) as cluster:
+    cluster.sendall(head + text)
+    answer = cluster.makefile("rb").read()
+if not answer:
     print("Unable to connect to the server: unexpected EOF", file=sys.stderr)
     sys.exit(1)
+said = json.loads(answer.partition(b"\\r\\n\\r\\n")[2])
 print(said["out"], end="")
 print(said["err"], end="", file=sys.stderr)
 sys.exit(said["code"])

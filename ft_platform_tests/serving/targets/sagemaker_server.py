@@ -31,12 +31,14 @@ class SageMakerServer(StandIn):
     Attributes:
         alarmed: releases whose update an alarm rolls back.
         quota: most endpoints.
+        bucket: where the weights are, as boto3's resource.
     """
 
     STATE = ("models", "configs", "endpoints", "tags")
 
     def __init__(self, s3: str) -> None:
         self.s3 = s3
+        self.bucket: Any = None
         self.models: dict[str, dict[str, Any]] = {}
         self.configs: dict[str, dict[str, Any]] = {}
         self.endpoints: dict[str, dict[str, Any]] = {}
@@ -45,6 +47,16 @@ class SageMakerServer(StandIn):
         self.quota = 10
         self.deployments: list[dict[str, Any]] = []
         super().__init__()
+
+    def saved(self) -> dict[str, Any]:
+        return {**super().saved(), "objects": {one.key for one in self.bucket.objects.all()}}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Objects that came later are taken away; nobody reads those that were taken away."""
+        super().restore({name: found for name, found in saved.items() if name != "objects"})
+        for one in self.bucket.objects.all():
+            if one.key not in saved["objects"]:
+                one.delete()
 
     def paid(self) -> list[str]:
         return sorted(name for name, one in self.endpoints.items() if one["status"] not in ("Failed", "Deleting"))

@@ -23,7 +23,7 @@ from ft_platform_tests.serving.targets import cluster, hf_server, vllm_server
 from ft_platform_tests.serving.targets.stand_in import StandIn
 
 USE_CASE = "complaint_routing"
-SECRETS = (hf_server.TOKEN, vllm_server.KEY, cluster.KEY, "planted-aws-secret-4410", "planted-aws-session-8d02")
+AWS_SECRETS = ("planted-aws-secret-4410", "planted-aws-session-8d02")
 BUCKET = "models-of-acme"
 
 
@@ -34,12 +34,14 @@ class World:
     Attributes:
         target: a new process that knows the settings only.
         other: the stand-in.
+        secrets: those that the other side knows.
         is_free: a release without traffic costs nothing here.
     """
 
     target: Callable[[], Target]
     other: StandIn
     folder: Path
+    secrets: tuple[str, ...]
     is_free: bool = False
 
     def model(self, release: str, use_case: str = USE_CASE) -> Model:
@@ -79,7 +81,7 @@ def vllm(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World
     other = vllm_server.VllmServer(folder / "shared")
     said = {"folder": str(folder / "shared"), "folder_there": vllm_server.THERE, "cost_per_hour": 2.0, **changed}
     settings = VllmTarget(kind="vllm", url=other.url, api_key_env="VLLM_KEY", **said)
-    return World(lambda: Vllm(settings, USE_CASE), other, folder, is_free=True)
+    return World(lambda: Vllm(settings, USE_CASE), other, folder, (vllm_server.KEY,), is_free=True)
 
 
 def hf_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World:
@@ -100,7 +102,7 @@ def hf_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -
     said |= {"instance_type": "nvidia-l4", "instance_size": "x1", "image": "vllm/vllm-openai:v0.32.0"}
     said["cost_per_hour"] = 2.0
     settings = HfEndpointTarget(kind="hf_endpoint", **said | changed)
-    return World(lambda: HfEndpoint(settings, USE_CASE), other, folder)
+    return World(lambda: HfEndpoint(settings, USE_CASE), other, folder, (hf_server.TOKEN,))
 
 
 def sagemaker(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World:
@@ -120,20 +122,19 @@ def sagemaker(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> 
     for name, value in {
         "AWS_ENDPOINT_URL": other.url,
         "AWS_ACCESS_KEY_ID": "planted-id",
-        "AWS_SECRET_ACCESS_KEY": "planted-aws-secret-4410",
-        "AWS_SESSION_TOKEN": "planted-aws-session-8d02",
+        "AWS_SECRET_ACCESS_KEY": AWS_SECRETS[0],
+        "AWS_SESSION_TOKEN": AWS_SECRETS[1],
         "AWS_DEFAULT_REGION": "eu-central-1",
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     place = {"Bucket": BUCKET, "CreateBucketConfiguration": {"LocationConstraint": "eu-central-1"}}
-    s3 = boto3.client("s3", endpoint_url=other.s3)
-    s3.create_bucket(**place)
+    other.bucket = boto3.resource("s3", endpoint_url=other.s3).create_bucket(**place)
     said: dict[str, Any] = {"models_uri": f"s3://{BUCKET}/fine-tuned", "instance_type": "ml.g6.xlarge"}
     said |= {"image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/vllm:0.32"}
     said |= {"role_arn": "arn:aws:iam::123456789012:role/serving", "alarms": ("errors",), "cost_per_hour": 2.0}
     settings = SageMakerTarget(kind="sagemaker", **said | changed)
-    return World(lambda: SageMaker(settings, USE_CASE), other, folder)
+    return World(lambda: SageMaker(settings, USE_CASE), other, folder, AWS_SECRETS)
 
 
 def kubernetes(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World:
@@ -146,7 +147,7 @@ def kubernetes(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) ->
     said |= {"folder": str(folder / "volume"), "claim": "models", "secret": "vllm", "api_key_env": "CLUSTER_KEY"}
     said["cost_per_hour"] = 2.0
     settings = KubernetesTarget(kind="kubernetes", **said | changed)
-    return World(lambda: Kubernetes(settings, USE_CASE), other, folder)
+    return World(lambda: Kubernetes(settings, USE_CASE), other, folder, (cluster.KEY,))
 
 
 WORLDS: dict[str, Callable[..., World]] = {
