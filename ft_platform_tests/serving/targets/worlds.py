@@ -74,7 +74,7 @@ def ask(endpoint: Endpoint) -> str:
     return found["choices"][0]["message"]["content"]
 
 
-def vllm(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World:
+def vllm(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> World:
     from ft_platform.serving.targets.vllm import Vllm
 
     monkeypatch.setenv("VLLM_KEY", vllm_server.KEY)
@@ -84,7 +84,7 @@ def vllm(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World
     return World(lambda: Vllm(settings, USE_CASE), other, folder, (vllm_server.KEY,), is_free=True)
 
 
-def hf_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World:
+def hf_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> World:
     import huggingface_hub
     from huggingface_hub import constants
 
@@ -105,7 +105,7 @@ def hf_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -
     return World(lambda: HfEndpoint(settings, USE_CASE), other, folder, (hf_server.TOKEN,))
 
 
-def sagemaker(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World:
+def sagemaker(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> World:
     import boto3
 
     from ft_platform.serving.targets.sagemaker import SageMaker
@@ -137,7 +137,7 @@ def sagemaker(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> 
     return World(lambda: SageMaker(settings, USE_CASE), other, folder, AWS_SECRETS)
 
 
-def kubernetes(folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> World:
+def kubernetes(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> World:
     from ft_platform.serving.targets.kubernetes import Kubernetes
 
     monkeypatch.setenv("CLUSTER_KEY", cluster.KEY)
@@ -159,14 +159,14 @@ WORLDS: dict[str, Callable[..., World]] = {
 
 
 @contextmanager
-def opened(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> Iterator[World]:
+def opened(name: str, place: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> Iterator[World]:
     """A world that is new. Pauses take no time."""
     import time
 
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.001)))
-    folder.mkdir(parents=True, exist_ok=True)
-    world = WORLDS[name](folder, monkeypatch, **changed)
+    place.mkdir(parents=True, exist_ok=True)
+    world = WORLDS[name](place, monkeypatch, **changed)
     try:
         yield world
     finally:
