@@ -64,9 +64,16 @@ def url(place: Path) -> Iterator[str]:
     home = place / "home"
     home.mkdir()
     variables = {
-        "HOME": str(home), "PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_CPU_KVCACHE_SPACE": "1", "OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "1",
-        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True", "OMP_WAIT_POLICY": "PASSIVE", "VLLM_API_KEY": "k",
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "OMP_NUM_THREADS": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "1",
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "VLLM_API_KEY": "k",
     }
     command = [
         *(str(PYTHON), "-m", "vllm.entrypoints.cli.main", "serve", str(place / "base"), "--served-model-name", "base"),
