@@ -1,10 +1,13 @@
 """What is particular to a vLLM with adapters."""
 
 import json
+import threading
 
 import pytest
 
 from ft_platform.errors import ConfigError, EndpointFailed
+from ft_platform.serving.targets.vllm import Vllm
+from ft_platform_tests.serving.targets import test_contract
 from ft_platform_tests.serving.targets.test_contract import NEW, OLD, answers, bring
 from ft_platform_tests.serving.targets.vllm_server import THERE
 from ft_platform_tests.serving.targets.worlds import USE_CASE, opened
@@ -47,6 +50,16 @@ def test_reloaded_the_name_was_away_for_an_instant(tmp_path, monkeypatch):
         bring(world, NEW)
         assert answers(world) == NEW
         assert [one for one in world.other.calls if "unload" in one]
+
+
+def test_a_request_that_a_switch_loses_is_seen(tmp_path, monkeypatch):
+    """The check of the contract fails for a switch that leaves a gap."""
+    with opened("vllm", tmp_path, monkeypatch, switch_by="reload") as world:
+        unload = Vllm._unload
+        gap = threading.Event()
+        monkeypatch.setattr(Vllm, "_unload", lambda *given: (unload(*given), gap.wait(0.5)))
+        with pytest.raises(AssertionError):
+            test_contract.test_a_switch_loses_no_request(world, False)
 
 
 def test_a_name_that_somebody_else_uses_is_left_alone(tmp_path, monkeypatch):
