@@ -69,10 +69,11 @@ class VllmTarget(Costs):
         description="Who brings the chat template and the token that ends an answer. `server`: vLLM was started with"
         " `--chat-template`. `request`: each request brings both, and vLLM runs with `--trust-request-chat-template`.",
     )
-    switch_by: Literal["in_place", "reload"] = Field(
-        default="in_place",
-        description="How the name that clients ask for gets another adapter. `in_place`: no request is refused, but"
-        " answers under way go on with the new adapter. `reload`: for an instant the name is not there (404).",
+    switch_by: Literal["reload", "in_place"] = Field(
+        default="reload",
+        description="How the name that clients ask for gets another adapter. `reload`: for an instant the name is not"
+        " there (404). `in_place`: no request is refused, but vLLM reads the adapter again for every token, and answers"
+        " under way go on with the new one.",
     )
 
 

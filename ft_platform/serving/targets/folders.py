@@ -1,6 +1,5 @@
 """Exported models in a folder that the machines of a target see too."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -10,8 +9,9 @@ from ft_platform.exporting.export import TOLD
 
 
 def put(exported: Path, place: Path) -> None:
-    """Copies an exported model there, whole or not at all; one that is there already is kept."""
-    if _told(place) == _told(exported):
+    """Copies an exported model there, whole or not at all. One that is there already is kept: a release never changes,
+    and a server may be reading it."""
+    if (place / TOLD).is_file():
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     remove(place)
@@ -29,9 +29,3 @@ def remove(place: Path) -> None:
     for one in (place, *place.parent.glob(f".{place.name}-*")):
         if one.exists():
             shutil.rmtree(one)
-
-
-def _told(folder: Path) -> object:
-    """What its export said of it, with the hash of every file; None: it is not there."""
-    path = folder / TOLD
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

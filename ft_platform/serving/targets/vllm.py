@@ -5,11 +5,14 @@ of that server: loaded from the path of the release with traffic. `/v1/models` t
 traffic is never remembered, but read. An adapter is gone when vLLM starts again: deploy once more.
 
 Covered: answers that vLLM would begin with states of the release before (its issue 42125): in 0.32 the path is part of
-what it finds them by, and an older one is refused. Not covered: an answer under way during a switch `in_place`, which
-goes on with the new adapter; several servers behind one address."""
+what it finds them by, and an older one is refused. A folder is removed some time after its name: vLLM 0.32 stops
+altogether when it reads an adapter that is gone, and it reads one that was loaded in place at every token. Not covered:
+an answer under way during a switch `in_place`, which goes on with the new adapter, or is longer than `DRAIN_SECONDS`;
+several servers behind one address."""
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,8 @@ from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.serving_targets import VllmTarget
 
 OLDEST = (0, 32)
+DRAIN_SECONDS = 60.0
+"""For answers under way, whose adapter vLLM may still read."""
 TEMPLATE = "chat_template.jinja"
 
 
@@ -133,7 +138,9 @@ class Vllm:
 
     def _remove(self, release: str) -> None:
         self._unload(model_name(self.use_case, release))
-        folders.remove(self._here / release)
+        if (self._here / release).exists():
+            time.sleep(DRAIN_SECONDS)
+            folders.remove(self._here / release)
 
     def _remove_unused(self, release: str) -> None:
         """Unless it has traffic."""

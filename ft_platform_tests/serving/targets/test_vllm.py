@@ -1,7 +1,7 @@
 """What is particular to a vLLM with adapters."""
 
-import json
 import threading
+import time
 
 import pytest
 
@@ -84,10 +84,24 @@ def test_a_key_that_is_not_set_is_named(tmp_path, monkeypatch):
             world.target()
 
 
-def test_another_export_of_the_same_release_takes_the_place_of_the_first(tmp_path, monkeypatch):
+def test_a_folder_that_vllm_may_read_is_never_replaced(tmp_path, monkeypatch):
     with opened("vllm", tmp_path, monkeypatch) as world:
         bring(world, OLD)
-        told = world.model(OLD).exported("adapter") / "export.json"
-        told.write_text(json.dumps({**json.loads(told.read_text()), "checkpoint": "another"}))
+        place = tmp_path / "shared" / USE_CASE / OLD
+        before = place.stat().st_ino
         world.target().deploy(world.model(OLD))
-        assert json.loads((tmp_path / "shared" / USE_CASE / OLD / "export.json").read_text())["checkpoint"] == "another"
+        assert place.stat().st_ino == before
+
+
+def test_a_folder_goes_some_time_after_its_name(tmp_path, monkeypatch):
+    """vLLM 0.32 stopped when an adapter that was loaded in place was gone."""
+    with opened("vllm", tmp_path, monkeypatch) as world:
+        bring(world, OLD)
+        bring(world, NEW)
+        seen = []
+        place = tmp_path / "shared" / USE_CASE / OLD
+        monkeypatch.setattr(
+            time, "sleep", lambda seconds: seen.append((seconds, place.exists(), len(world.other.adapters)))
+        )
+        world.target().delete(OLD)
+        assert seen == [(60.0, True, 2)] and not place.exists()

@@ -101,7 +101,13 @@ def url(place: Path) -> Iterator[str]:
 @pytest.fixture
 def target(url: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vllm]:
     monkeypatch.setenv("VLLM_KEY", "k")
-    said = {"folder": str(place / "shared"), "api_key_env": "VLLM_KEY", "chat_template": "request"}
+    monkeypatch.setattr("ft_platform.serving.targets.vllm.DRAIN_SECONDS", 1.0)  # nobody asks when a test ends
+    said = {
+        "folder": str(place / "shared"),
+        "api_key_env": "VLLM_KEY",
+        "chat_template": "request",
+        "switch_by": "in_place",
+    }
     made = Vllm(VllmTarget(kind="vllm", url=url, **said), USE_CASE)
     yield made
     for release in RELEASES:

@@ -79,7 +79,8 @@ def vllm(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> Wo
 
     monkeypatch.setenv("VLLM_KEY", vllm_server.KEY)
     other = vllm_server.VllmServer(folder / "shared")
-    said = {"folder": str(folder / "shared"), "folder_there": vllm_server.THERE, "cost_per_hour": 2.0, **changed}
+    said: dict[str, Any] = {"folder": str(folder / "shared"), "folder_there": vllm_server.THERE, "cost_per_hour": 2.0}
+    said |= {"switch_by": "in_place", **changed}
     settings = VllmTarget(kind="vllm", url=other.url, api_key_env="VLLM_KEY", **said)
     return World(lambda: Vllm(settings, USE_CASE), other, folder, (vllm_server.KEY,), is_free=True)
 
