@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ft_platform.errors import DataError, ExportRefused, FtError, VersionRefused
+from ft_platform.errors import DataError, EndpointFailed, ExportRefused, FtError, VersionRefused
 from ft_platform.exporting.matrix import Form
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
@@ -24,7 +24,7 @@ from ft_platform.process import progress
 from ft_platform.serving.load_test import cost_per_1000, load_test
 from ft_platform.serving.parity import asker, compare, golden_set
 from ft_platform.serving.rendering import renderer_of
-from ft_platform.serving.targets.contract import Endpoint, Model
+from ft_platform.serving.targets.contract import Endpoint, Model, Target
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
@@ -105,7 +105,7 @@ def deploy(
         target.delete(old)
     settings = use_case.settings.serving.targets[name]
     cost = target.cost_per_day()
-    live, known = target.endpoint(), deployments(lake, use_case.name, name)
+    live, known = _endpoint(target), deployments(lake, use_case.name, name)
     record = {
         "target": name,
         "kind": settings.kind,
@@ -142,7 +142,7 @@ def check_live(
     if release is None:
         return False, {}, f"{wanted} was withdrawn, and has the traffic"
     renderer = renderer_of(environment, lake, release)
-    found = _compared(lake, use_case, release, renderer, target.endpoint(), records)
+    found = _compared(lake, use_case, release, renderer, _endpoint(target), records)
     words = in_words(found)
     return found["ok"], found, words
 
@@ -207,6 +207,14 @@ def exported(environment: Environment, use_case: str, checkpoint: ArtifactVersio
                 f"See why: ft export {use_case} --checkpoint {checkpoint.artifact_id} --as {form}",
             )
     return folder
+
+
+def _endpoint(target: Target) -> Endpoint:
+    """Where clients ask."""
+    state = target.status()
+    if state.endpoint is None:
+        raise EndpointFailed(f"no release has the traffic: {state.message or state.state}")
+    return state.endpoint
 
 
 def _parity(

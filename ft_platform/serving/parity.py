@@ -78,20 +78,25 @@ def asker(
     Args:
         max_tokens: of an answer, as in the evaluation.
     """
-    key = endpoint.key
+
+    def send(path: str, body: dict[str, Any]) -> Any:
+        whole_body = {**body, **endpoint.extra}
+        if endpoint.send:
+            return endpoint.send(path, whole_body)
+        return call(endpoint.url, path, whole_body, endpoint.key, timeout)
 
     def ask(messages: list[dict[str, str]]) -> Asked:
         started = time.monotonic()
         if has_labels and endpoint.ours:
             body = {"model": endpoint.model, "input": messages, "return_token_ids": True}
-            found = call(endpoint.url, "/v1/classify", body, key, timeout)
+            found = send("/v1/classify", body)
             one = found["data"][0]
             answer, reason, ids = one["label"], "stop", one.get("prompt_token_ids")
             told: dict[str, Any] = {"probabilities": one["probabilities"]}
         else:
             body = {"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
             body |= {"return_token_ids": True, "logprobs": True, "top_logprobs": ALTERNATIVES}
-            found = call(endpoint.url, "/v1/chat/completions", body, key, timeout)
+            found = send("/v1/chat/completions", body)
             one = found["choices"][0]
             answer, reason, ids = one["message"]["content"] or "", one["finish_reason"], found.get("prompt_token_ids")
             told = {"tokens": _tokens(one)}

@@ -1,10 +1,10 @@
 """What every target of a deployment does. `serving.deploying` calls it in this order: deploy, wait, (parity), switch,
 delete what is no longer needed. A roll back is a switch to what was there before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from ft_platform.exporting.matrix import Form, Kind
 
@@ -34,7 +34,12 @@ class Model:
     @property
     def name(self) -> str:
         """A name for places that keep models of several use cases and releases."""
-        return f"{self.use_case}-{self.release}".replace("_", "-")
+        return model_name(self.use_case, self.release)
+
+
+def model_name(use_case: str, release: str) -> str:
+    """`Model.name` of a release."""
+    return f"{use_case}-{release}".replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,17 @@ class Endpoint:
         model: its name there.
         key: what is sent as bearer token; never shown.
         ours: it is the platform's own server, with `/v1/classify`; else only OpenAI's routes are there.
+        extra: fields that every request needs beside OpenAI's, e.g. the chat template.
+        send: path and body of a request -> the JSON of its answer, where it is not asked with a bearer token
+            (SageMaker signs requests). Raises as the methods of a target do.
     """
 
     url: str
     model: str
     key: str | None = field(default=None, repr=False)
     ours: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    send: Callable[[str, Mapping[str, Any]], Any] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -62,9 +72,10 @@ class Status:
         state: of the release with traffic; `absent`: none has.
         live: the release with traffic.
         others: releases that are there and have none.
-        started: changes whenever what answers was started again; None: it cannot be told.
         replicas: machines or processes that run, 0 when scaled to zero; None where it cannot be told.
         message: what a person should know, e.g. why it failed.
+        endpoint: where clients ask the release with traffic; its address stays the same after a switch.
+        started: changes whenever what answers was started again; None: it cannot be told.
     """
 
     state: State
@@ -72,6 +83,7 @@ class Status:
     others: tuple[str, ...] = ()
     replicas: int | None = None
     message: str = ""
+    endpoint: Endpoint | None = None
     started: str | None = None
 
 
@@ -86,7 +98,7 @@ class Target(Protocol):
         ...
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
-        """Until it answers.
+        """Until it answers. Nothing that costs money is left of the release when this fails, unless it has traffic.
 
         Args:
             on_wait: is told now and then what it waits for.
@@ -98,14 +110,6 @@ class Target(Protocol):
 
     def switch(self, release: str) -> None:
         """Gives a release that is there all the traffic; no request is lost."""
-        ...
-
-    def endpoint(self) -> Endpoint:
-        """Where clients reach the release with the traffic.
-
-        Raises:
-            EndpointFailed: none has it.
-        """
         ...
 
     def delete(self, release: str) -> None:

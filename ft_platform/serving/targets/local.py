@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 from ft_platform.errors import EndpointFailed, EndpointUnavailable
 from ft_platform.serving.client import call
 from ft_platform.serving.live import CANDIDATE, Live, read_live, write_live
+from ft_platform.serving.targets.asking import key_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.settings.serving_targets import LocalTarget
 
 SWITCH_SECONDS = 60.0
 POLL_SECONDS = 0.2
+ANSWER_SECONDS = 10.0
 START_SECONDS = 120.0
 LOG = "server.log"
 
@@ -27,14 +29,12 @@ class Local:
 
     Args:
         home: folder of the installation.
-        key: for the server; None: none is sent.
         beside: other use cases that the server is started with.
     """
 
-    def __init__(
-        self, settings: LocalTarget, home: Path, use_case: str, key: str | None = None, beside: Sequence[str] = ()
-    ) -> None:
-        self._settings, self._home, self._use_case, self._key = settings, home, use_case, key
+    def __init__(self, settings: LocalTarget, home: Path, use_case: str, beside: Sequence[str] = ()) -> None:
+        self._settings, self._home, self._use_case = settings, home, use_case
+        self._key = key_of(settings.api_key_env)
         self._beside = list(beside)
 
     def deploy(self, model: Model) -> None:
@@ -57,11 +57,6 @@ class Local:
         self._change(releases=(release, *others), candidate=None)
         self._until(self._use_case, release, SWITCH_SECONDS, lambda what: None)
 
-    def endpoint(self) -> Endpoint:
-        if self._use_case not in self._listed():
-            raise EndpointFailed(f"{self._settings.url} serves no release of {self._use_case}")
-        return Endpoint(self._settings.url, self._use_case, self._key, ours=True)
-
     def delete(self, release: str) -> None:
         live = read_live(self._home, self._use_case)
         if live is None:
@@ -79,7 +74,10 @@ class Local:
         now = listed.pop(self._use_case, None)
         if now is None and live and live.releases:
             return Status("starting", others=tuple(listed.values()), replicas=1)
-        return Status("ready" if now else "absent", now, tuple(listed.values()), 1, started=self._started())
+        if now is None:
+            return Status("absent", others=tuple(listed.values()), replicas=1)
+        endpoint = Endpoint(self._settings.url, self._use_case, self._key, ours=True)
+        return Status("ready", now, tuple(listed.values()), 1, endpoint=endpoint, started=self._started())
 
     def cost_per_day(self) -> float | None:
         return None if self._settings.cost_per_hour is None else 24 * self._settings.cost_per_hour
@@ -89,11 +87,11 @@ class Local:
         write_live(self._home, self._use_case, dataclasses.replace(live, **fields))
 
     def _started(self) -> str:
-        return str(call(self._settings.url, "/health", key=self._key, timeout=10)["started"])
+        return str(call(self._settings.url, "/health", key=self._key, timeout=ANSWER_SECONDS)["started"])
 
     def _listed(self) -> dict[str, str]:
         """Name of a served model of this use case -> release."""
-        found = call(self._settings.url, "/v1/models", key=self._key, timeout=10)["data"]
+        found = call(self._settings.url, "/v1/models", key=self._key, timeout=ANSWER_SECONDS)["data"]
         return {one["id"]: one["release"] for one in found if one.get("use_case") == self._use_case}
 
     def _until(self, name: str, release: str, seconds: float, on_wait: Callable[[str], None]) -> None:

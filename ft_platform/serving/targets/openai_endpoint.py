@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import EndpointFailed, EndpointUnavailable
-from ft_platform.serving.client import call
+from ft_platform.models.endpoint import require_allowed_endpoint
 from ft_platform.serving.live import Live, read_live, write_live
+from ft_platform.serving.targets.asking import key_of, served_models
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.settings.serving_targets import OpenAIEndpointTarget
 
@@ -22,12 +23,14 @@ class OpenAIEndpoint:
     Args:
         home: folder of the installation, where it is noted which release has the traffic.
         name: of the target in the YAML.
+
+    Raises:
+        ConfigError: the installation does not allow its address, or the variable of the key is not set.
     """
 
-    def __init__(
-        self, settings: OpenAIEndpointTarget, home: Path, use_case: str, name: str, key: str | None = None
-    ) -> None:
-        self._settings, self._key = settings, key
+    def __init__(self, settings: OpenAIEndpointTarget, home: Path, use_case: str, name: str) -> None:
+        require_allowed_endpoint(settings.url)
+        self._settings, self._key = settings, key_of(settings.api_key_env)
         self._of = home, use_case, f"target-{name}"
 
     def deploy(self, model: Model) -> None:
@@ -58,12 +61,6 @@ class OpenAIEndpoint:
         live = read_live(*self._of) or Live()
         self._change(releases=(release, *(one for one in live.releases if one != release)), candidate=None)
 
-    def endpoint(self) -> Endpoint:
-        now = self.status()
-        if now.live is None:
-            raise EndpointFailed(f"{self._settings.url} has no release with traffic: {now.message or now.state}")
-        return Endpoint(self._settings.url, self._name(now.live), self._key)
-
     def delete(self, release: str) -> None:
         if live := read_live(*self._of):
             kept = tuple(one for one in live.releases if one != release)
@@ -77,8 +74,11 @@ class OpenAIEndpoint:
             return Status("failed" if live.releases else "absent", message=error.message)
         found = [one for one in (*live.releases, *filter(None, [live.candidate])) if self._name(one) in there]
         now = live.releases[0] if live.releases else None
-        if now is None or now in found:
-            return Status("ready" if now else "absent", now, tuple(one for one in found if one != now))
+        others = tuple(one for one in found if one != now)
+        if now is None:
+            return Status("absent", others=others)
+        if now in found:
+            return Status("ready", now, others, endpoint=Endpoint(self._settings.url, self._name(now), self._key))
         return Status("failed", None, tuple(found), message=f"{self._name(now)} is not there any more")
 
     def cost_per_day(self) -> float | None:
@@ -88,7 +88,7 @@ class OpenAIEndpoint:
         return self._settings.model.replace("{release}", release)
 
     def _names(self) -> set[str]:
-        return {one["id"] for one in call(self._settings.url, "/v1/models", key=self._key, timeout=10)["data"]}
+        return {str(one.get("id")) for one in served_models(self._settings.url, self._key)}
 
     def _change(self, **fields: Any) -> None:
         home, use_case, place = self._of

@@ -1,7 +1,7 @@
 """The targets of a use case, from its YAML."""
 
-import os
 from collections.abc import Sequence
+from importlib import import_module
 
 from ft_platform.errors import ConfigError
 from ft_platform.serving.targets.contract import Target
@@ -26,20 +26,12 @@ def open_target(environment: Environment, use_case: NamedUseCase, name: str, bes
             f"See: ft explain {use_case.name}",
         )
     settings = known[name]
-    match settings:
-        case LocalTarget():
-            from ft_platform.serving.targets.local import Local
+    if isinstance(settings, LocalTarget):
+        from ft_platform.serving.targets.local import Local
 
-            return Local(settings, environment.home, use_case.name, _key(settings.api_key_env), beside)
-        case OpenAIEndpointTarget():
-            from ft_platform.serving.targets.openai_endpoint import OpenAIEndpoint
+        return Local(settings, environment.home, use_case.name, beside)
+    if isinstance(settings, OpenAIEndpointTarget):
+        from ft_platform.serving.targets.openai_endpoint import OpenAIEndpoint
 
-            return OpenAIEndpoint(settings, environment.home, use_case.name, name, _key(settings.api_key_env))
-
-
-def _key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    if not os.environ.get(variable):
-        raise ConfigError([f"the environment variable {variable} is not set"], "Set it where the deployment runs")
-    return os.environ[variable]
+        return OpenAIEndpoint(settings, environment.home, use_case.name, name)
+    return import_module(f"ft_platform.serving.targets.{settings.kind}").target(settings, use_case.name)
