@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import sys
     from contextlib import nullcontext
+    from functools import partial
 
     from ft_platform.commands import opened
     from ft_platform.commands.terminal import ProgressView
@@ -52,12 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
         ProgressView(sys.stderr) as view,
         progress.listening(view.update),
     ):
-        model = arguments.model or arguments.use_case
+        model, has_labels = arguments.model or arguments.use_case, bool(renderer.labels)
         found = compare(
-            lambda question: ask_conversation(url, model, question, bool(renderer.labels)),
+            partial(ask_conversation, url, model, has_labels=has_labels),
             golden,
             ours,
             lambda done: progress.report("parity", done, len(golden), "records asked"),
+            partial(ask_conversation, url, model, has_labels=has_labels, guardrails=False),
         )
     found = {"use_case": name, "release": release.id, "url": url, **found}
     if arguments.json:
@@ -69,6 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
         f" {equal['value']:.1%} get the same decision ({equal['low']:.1%} to {equal['high']:.1%}); prompts"
         f" {'have' if found['prompts_equal'] else 'do not have'} the same numbers of tokens"
     )
+    if acted := found["guardrails"]:
+        named = ", ".join(f"{name} {records:,}" for name, records in acted.items())
+        print(f"  guardrails acted on records ({named}); these are compared as answered without guardrails")
     for reason, ids in found["differs"].items():
         print(f"  other {reason}: {', '.join(ids)}")
     return 0 if found["ok"] else 1

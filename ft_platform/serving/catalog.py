@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process.hooks import place_of_error
 from ft_platform.serving.engine.requests import Adapter, UnknownModel
+from ft_platform.serving.guardrails.model import ModelGuardrails
 from ft_platform.serving.protocol import Engine
 from ft_platform.use_case.schema import UseCase
 
@@ -40,7 +41,7 @@ class ServedModel:
         labels: in the order of the engine's scores; empty for `open_answer`.
         context_tokens: longest prompt with its answer, in tokens.
         adapter: what the engine loads.
-        abstain_below: probability in [0, 1] below which a label is not to be relied on.
+        abstain_below: probability in [0, 1] below which a label is not to be relied on; above 1: none is.
         created: time of the release, Unix seconds.
     """
 
@@ -64,6 +65,11 @@ class ServedModel:
     def label_tokens(self) -> int:
         """Tokens of the longest label with its end of turn."""
         return max(len(self.renderer.answer_ids(label)) for label in self.labels)
+
+    @cached_property
+    def guardrails(self) -> ModelGuardrails:
+        """Made once, in less than a second."""
+        return ModelGuardrails(self.settings, self.renderer, self.use_case, self.release)
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -173,6 +179,7 @@ class Shelf:
             if model.name in self._loaded or model.identity in self._refused:
                 continue
             try:
+                _ = model.guardrails  # without them it is not served
                 self._engine.load(model.adapter)
             except Exception as error:  # one broken checkpoint must not end the others
                 with self._lock:

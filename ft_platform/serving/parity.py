@@ -5,12 +5,12 @@ tokens of each prompt (a server does not tell the ids), the decision (label, or 
 Covered: another prompt template or instruction, texts cut elsewhere, another adapter or scaling, another precision,
 another end of turn: each changes decisions or counts. Not covered: what no record of the golden set asks."""
 
-import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ft_platform.errors import DataError, VersionRefused
+from ft_platform.errors import DataError
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.proportions import share
 from ft_platform.evaluation.records import side_of
@@ -20,16 +20,19 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.rendering.renderer import NotRendered, Renderer
 from ft_platform.models.rendering.turns import ANSWERS
+from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
 from ft_platform.training.dataset import read_splits
 from ft_platform.use_case.named import NamedUseCase
 
-FINE_TUNED = "fine_tuned"
 LEAST_EQUAL = 0.995
 """Share of equal decisions on another engine than the one that evaluated; ours must have all."""
 TOLERANCE = 0.02
 """Largest difference of a probability that rounding explains on our engine (bfloat16, another batch)."""
 CONFIDENCE = 0.95
 SHOWN = 10
+
+Ask = Callable[[list[dict[str, str]]], Mapping[str, Any]]
+"""Question -> what the endpoint answers (`trial.ask_conversation`)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Golden:
         prompt_tokens: of the rendered prompt.
         decision: label, or the answer that was written.
         probability: of the label; None for answers.
+        expected: right label, or reference answer.
     """
 
     record_id: str
@@ -48,6 +52,7 @@ class Golden:
     prompt_tokens: int
     decision: str
     probability: float | None
+    expected: str = field(default="", repr=False)
 
 
 def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, records: int) -> list[Golden]:
@@ -57,13 +62,14 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
         VersionRefused: the evaluation behind the decision is not in the lake any more.
         DataError: none of its records can be asked.
     """
-    report, splits = _evaluation(lake, use_case, release)
+    report = evaluation_behind(lake, release)
     table = read_predictions(lake, report)
     answered = {row["record_id"]: row for row in table.to_pylist() if row["system"] == FINE_TUNED}
-    side = side_of(use_case, read_splits(lake, splits), "test")
+    side = side_of(use_case, read_splits(lake, _splits(lake, report)), "test")
     longest = release.record["asked"]["max_prompt_tokens"]
     found = []
-    for record_id, messages in zip(side.rows["record_id"].to_pylist(), side.messages(), strict=True):
+    records_of_side = zip(side.rows["record_id"].to_pylist(), side.messages(), side.answers, strict=True)
+    for record_id, messages, expected in records_of_side:
         row = answered.get(record_id)
         question = _question(messages)
         if row is None or question is None:
@@ -73,7 +79,7 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
         except NotRendered:
             continue
         decision = row["predicted"] if renderer.labels else row["answer"]
-        found.append(Golden(record_id, question, tokens, decision or "", row.get("confidence")))
+        found.append(Golden(record_id, question, tokens, decision or "", row.get("confidence"), expected))
     if not found:
         raise DataError(f"no test record of {report.id} can be asked", f"Run: ft run {use_case.name}")
     step = max(1, len(found) // records)
@@ -81,25 +87,32 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
 
 
 def compare(
-    ask: Callable[[list[dict[str, str]]], Mapping[str, Any]],
+    ask: Ask,
     golden: Sequence[Golden],
     ours: bool,
     on_record: Callable[[int], None] = lambda done: None,
+    without_guardrails: Ask | None = None,
 ) -> dict[str, Any]:
     """Asks an endpoint.
 
     Args:
-        ask: question -> what the endpoint answers (`trial.ask_conversation`).
+        ask: asks the endpoint as everybody does.
         ours: it is our server; else decisions may differ by rounding.
+        without_guardrails: asks the same endpoint without its guardrails. Records on which a guardrail acted are asked
+            again with it, and then compared. Anonymized test records hold invented names, and sometimes a word that
+            looks like a name beside a pseudonym, which are replaced as if a person had written them.
 
     Returns:
         `{"asked", "prompts_equal", "decisions_equal": {"value", "low", "high"}, "largest_probability_difference",
-        "ok", "differs": {reason: [record ids]}}`.
+        "guardrails": {name: records it acted on}, "ok", "differs": {reason: [record ids]}}`.
     """
     prompts, decisions, probabilities = [], [], []
-    largest = 0.0
+    largest, guardrails = 0.0, Counter[str]()
     for number, one in enumerate(golden, 1):
         said = ask(one.messages)
+        if acted := said.get("guardrails"):
+            guardrails.update(acted)
+            said = without_guardrails(one.messages) if without_guardrails else said
         if said["prompt_tokens"] != one.prompt_tokens:
             prompts.append(one.record_id)
         if _whole(said["answer"]) != _whole(one.decision):
@@ -116,6 +129,7 @@ def compare(
         "prompts_equal": not prompts,
         "decisions_equal": equal,
         "largest_probability_difference": round(largest, 6),
+        "guardrails": dict(guardrails),
         "ok": not prompts and enough and not reasons["probabilities"],
         "differs": {reason: ids[:SHOWN] for reason, ids in reasons.items() if ids},
     }
@@ -126,18 +140,12 @@ def _whole(answer: str) -> str:
     return answer.strip().rstrip("\ufffd").strip()
 
 
-def _evaluation(lake: Lake, use_case: NamedUseCase, release: Release) -> tuple[ArtifactVersion, TableVersion]:
-    """The evaluation report that the decision of a release rests on, and the splits behind it."""
-    decision = lake.artifact(use_case.name, "release_decision", release.record["decision"]["id"])
-    said = json.loads(lake.read_file(decision, "decision.json")) if decision else {"evidence": []}
-    named = next((one["id"] for one in said["evidence"] if one["stage"] == "evaluation_report"), None)
-    report = lake.artifact(use_case.name, "evaluation_report", named) if named else None
-    if report is None:
-        raise VersionRefused(f"the evaluation behind {release.id} is not in the lake")
+def _splits(lake: Lake, report: ArtifactVersion) -> TableVersion:
+    """The splits behind an evaluation."""
     parent = next(one for one in lake.manifest(report).parents if one.name == "splits")
-    splits = version_of_parent(lake, use_case.name, parent)
+    splits = version_of_parent(lake, report.use_case, parent)
     assert isinstance(splits, TableVersion)
-    return report, splits
+    return splits
 
 
 def _question(messages: Sequence[dict[str, str]]) -> list[dict[str, str]] | None:

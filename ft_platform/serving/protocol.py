@@ -1,9 +1,17 @@
-"""What the server asks of an engine."""
+"""What the server asks of an engine, and what clients and server tell one another beside OpenAI's API."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ft_platform.serving.engine.requests import Event, Generation, Handle, Scores, State
+
+UNGUARDED = "X-FT-Guardrails"
+"""Header of a request that asks for an answer without guardrails (`off`), to compare with the evaluation."""
+ACTED = "X-FT-Guardrail"
+"""Header of an answer: the guardrails that did something."""
+
+WITHHELD = "content_filter"
+"""`finish_reason` of OpenAI's API for an answer that is not shown."""
 
 
 class Engine(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from ft_platform.errors import ConfigError, EndpointFailed
+from ft_platform.serving.protocol import ACTED, UNGUARDED, WITHHELD
 from ft_platform.settings.environment import Environment
 
 KEY = "FT_API_KEY"
@@ -52,22 +53,32 @@ def ask(url: str, use_case: str, text: str, has_labels: bool) -> dict[str, Any]:
     return ask_conversation(url, use_case, [{"role": "user", "content": text}], has_labels)
 
 
-def ask_conversation(url: str, model: str, messages: list[dict[str, str]], has_labels: bool) -> dict[str, Any]:
-    """What a model answers: `{"answer", "probability", "abstained", "release", "prompt_tokens", "seconds"}`; without
-    labels `probability` and `abstained` are None.
+def ask_conversation(
+    url: str, model: str, messages: list[dict[str, str]], has_labels: bool, guardrails: bool = True
+) -> dict[str, Any]:
+    """What a model answers: `{"answer", "probability", "abstained", "withheld", "guardrails", "release",
+    "prompt_tokens", "seconds"}`; without labels `probability` and `abstained` are None.
+
+    Args:
+        guardrails: False asks for an answer without them, which needs a key that may (`protocol.UNGUARDED`).
 
     Raises:
         EndpointFailed: the server refuses, or cannot be reached.
     """
     started = time.monotonic()
     if has_labels:
-        found = _post(url, "/v1/classify", {"model": model, "input": messages})
+        found, acted = _post(url, "/v1/classify", {"model": model, "input": messages}, guardrails)
         one = found["data"][0]
         told = {"answer": one["label"], "probability": one["probability"], "abstained": one["abstained"]}
+        told["withheld"] = False
     else:
-        found = _post(url, "/v1/chat/completions", {"model": model, "messages": messages, "temperature": 0})
-        told = {"answer": found["choices"][0]["message"]["content"], "probability": None, "abstained": None}
+        asked = {"model": model, "messages": messages, "temperature": 0}
+        found, acted = _post(url, "/v1/chat/completions", asked, guardrails)
+        choice = found["choices"][0]
+        told = {"answer": choice["message"]["content"], "probability": None, "abstained": None}
+        told["withheld"] = choice["finish_reason"] == WITHHELD
     tokens, seconds = found["usage"]["prompt_tokens"], round(time.monotonic() - started, 3)
+    told["guardrails"] = acted
     return {**told, "release": found.get("release"), "prompt_tokens": tokens, "seconds": seconds}
 
 
@@ -89,9 +100,11 @@ def _lists(url: str, use_cases: Sequence[str]) -> bool:
     return listed.issuperset(use_cases) and bool(listed)
 
 
-def _post(url: str, path: str, body: dict[str, Any]) -> Any:
+def _post(url: str, path: str, body: dict[str, Any], guardrails: bool) -> tuple[Any, list[str]]:
+    """The answer, and the guardrails that did something."""
+    headers = _headers() | ({} if guardrails else {UNGUARDED: "off"})
     try:
-        answer = httpx2.post(url.rstrip("/") + path, json=body, headers=_headers(), timeout=300, trust_env=False)
+        answer = httpx2.post(url.rstrip("/") + path, json=body, headers=headers, timeout=300, trust_env=False)
     except httpx2.HTTPError as error:
         raise EndpointFailed(f"{url} does not answer ({type(error).__name__})", "Start it: ft serve") from None
     except httpx2.InvalidURL:
@@ -102,7 +115,8 @@ def _post(url: str, path: str, body: dict[str, Any]) -> Any:
         except (ValueError, KeyError, TypeError):
             why = f"status {answer.status_code}"
         raise EndpointFailed(f"{url} refuses: {why}")
-    return answer.json()
+    acted = answer.headers.get(ACTED, "")
+    return answer.json(), acted.split(", ") if acted else []
 
 
 def _headers() -> dict[str, str]:

@@ -1,12 +1,15 @@
 """An endpoint that answers otherwise than the evaluation is told apart, and why."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.lake.releases import releases
+from ft_platform.serving.guardrails.effect import effect
 from ft_platform.serving.parity import Golden, compare, golden_set
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.trial import ask_conversation, served
@@ -31,7 +34,8 @@ def golden_of(made: Installation) -> list[Golden]:
 def asked(made: Installation, golden: list[Golden], model: str = "complaints") -> dict[str, Any]:
     labels = made.use_case.settings.task.kind == "classification"
     with served(made.environment, ["complaints"]) as url:
-        return compare(lambda question: ask_conversation(url, model, question, labels), golden, ours=True)
+        ask = partial(ask_conversation, url, model, has_labels=labels)
+        return compare(ask, golden, ours=True, without_guardrails=partial(ask, guardrails=False))
 
 
 def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
@@ -39,6 +43,35 @@ def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
     assert found["ok"] and found["asked"] == 12 and not found["differs"]
     assert found["prompts_equal"] and found["decisions_equal"]["value"] == 1.0
     assert found["largest_probability_difference"] < 1e-4
+    # The records of this test were not anonymized: `Case 8 zanzibar-canary-4711` looks like a place.
+    assert found["guardrails"]["personal_data"] == 12
+
+
+def test_what_a_guardrail_changes_is_seen_where_it_cannot_be_left_out(made: Installation) -> None:
+    labels = made.use_case.settings.task.kind == "classification"
+    with served(made.environment, ["complaints"]) as url:
+        ask = partial(ask_conversation, url, "complaints", has_labels=labels)
+        found = compare(ask, golden_of(made), ours=True)
+    assert not found["ok"] and not found["prompts_equal"] and found["guardrails"]["personal_data"] == 12
+
+
+def test_the_effect_of_guardrails_is_measured_on_the_same_records(made: Installation) -> None:
+    golden, task = golden_of(made), made.use_case.settings.task
+    with served(made.environment, ["complaints"]) as url:
+        ask = partial(ask_conversation, url, "complaints", has_labels=task.kind == "classification")
+        found = effect(ask, partial(ask, guardrails=False), golden, task)
+    assert found["records"] == 12 and found["acted"]["personal_data"] == 12
+    assert found["metric"] == ("accuracy" if task.kind == "classification" else "chrf")
+    without = compare_quality(golden, task.kind)
+    assert found["quality"]["without"] == pytest.approx(without)
+    assert found["added_seconds"]["median"] <= found["added_seconds"]["p95"]
+
+
+def compare_quality(golden: list[Golden], kind: str) -> float:
+    """Of the decisions of the evaluation."""
+    if kind == "classification":
+        return sum(one.decision == one.expected for one in golden) / len(golden)
+    return sum(chrf(one.expected, one.decision) for one in golden) / len(golden)
 
 
 def test_other_weights_are_told_apart(made: Installation, tmp_path: Path) -> None:
