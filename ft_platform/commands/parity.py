@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     import os
     import sys
     from contextlib import nullcontext
+    from functools import partial
 
     from ft_platform.commands import opened
     from ft_platform.commands.terminal import ProgressView
@@ -55,11 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
         progress.listening(view.update),
     ):
         endpoint = Endpoint(url, arguments.model or arguments.use_case, os.environ.get(KEY), ours)
+        of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
         found = compare(
-            asker(endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"]),
+            asker(*of),
             golden,
             ours,
             lambda done: progress.report("parity", done, len(golden), "records asked"),
+            without_guardrails=asker(*of, guardrails=False),
+            partial(ask_conversation, url, model, has_labels=has_labels, guardrails=False),
         )
     found = {"use_case": name, "release": release.id, "url": url, **found}
     if arguments.json:
@@ -71,6 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
         f" {equal['value']:.1%} get the same decision ({equal['low']:.1%} to {equal['high']:.1%}); prompts"
         f" {'have' if found['prompts_equal'] else 'do not have'} the same numbers of tokens"
     )
+    if acted := found["guardrails"]:
+        named = ", ".join(f"{name} {records:,}" for name, records in acted.items())
+        print(f"  guardrails acted on records ({named}); these are compared as answered without guardrails")
     for reason, ids in found["differs"].items():
         print(f"  other {reason}: {', '.join(ids)}")
     for cause in found["causes"]:

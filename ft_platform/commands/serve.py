@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keys.add_argument("--name", help="who or what uses the key")
     keys.add_argument("--days", type=count, help="days until it expires (default: never)")
     keys.add_argument("--rate", type=count, help="requests per minute (default: 600)")
+    keys.add_argument(
+        "--unguarded", action="store_true", help="it may ask for answers without guardrails, as ft parity does"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -158,7 +161,12 @@ def _add(environment: "Environment", use_case: str, arguments: argparse.Namespac
     if use_case not in (EVERY_USE_CASE, *known):
         raise ConfigError([f"there is no use case {use_case!r}; there are {', '.join(known)}, and `all` for every one"])
     made, key = add_key(
-        keys_path(environment), use_case, arguments.name, arguments.days, arguments.rate or DEFAULT_RATE
+        keys_path(environment),
+        use_case,
+        arguments.name,
+        arguments.days,
+        arguments.rate or DEFAULT_RATE,
+        arguments.unguarded,
     )
     print(key)
     print(
@@ -177,7 +185,8 @@ def _list(environment: "Environment") -> int:
     now = datetime.now(UTC)
     for key in read_keys(keys_path(environment)):
         ends = key.revoked or key.expires or "no end"
-        print(f"{key.id}  {key.state(now):<8} {key.use_case:<24} {key.rate:>6}/min  {ends:<26} {key.name}")
+        also = " (unguarded)" if key.unguarded else ""
+        print(f"{key.id}  {key.state(now):<8} {key.use_case:<24} {key.rate:>6}/min  {ends:<26} {key.name}{also}")
     return 0
 
 

@@ -50,6 +50,7 @@ class ApiKey:
         digest: SHA-256 of the secret, hexadecimal.
         created, expires, revoked: times as ISO 8601 in UTC, or None.
         rate: requests per minute.
+        unguarded: it may ask for answers without guardrails.
     """
 
     id: str
@@ -60,6 +61,7 @@ class ApiKey:
     expires: str | None = None
     revoked: str | None = None
     rate: Annotated[int, Field(ge=1)] = DEFAULT_RATE
+    unguarded: bool = False
 
     def allows(self, use_case: str) -> bool:
         return self.use_case in (EVERY_USE_CASE, use_case)
@@ -97,12 +99,17 @@ def read_keys(path: Path) -> list[ApiKey]:
 
 
 def add_key(
-    path: Path, use_case: str, name: str, days: int | None = None, rate: int = DEFAULT_RATE
+    path: Path,
+    use_case: str,
+    name: str,
+    days: int | None = None,
+    rate: int = DEFAULT_RATE,
+    unguarded: bool = False,
 ) -> tuple[ApiKey, str]:
     """Makes a key. Returns what is kept, and the key itself, which nobody can show again."""
     now, key_id, secret = _now(), secrets.token_hex(4), secrets.token_urlsafe(SECRET_BYTES)
     expires = (now + timedelta(days=days)).isoformat() if days is not None else None
-    made = ApiKey(key_id, name, use_case, _digest(secret), now.isoformat(), expires, rate=rate)
+    made = ApiKey(key_id, name, use_case, _digest(secret), now.isoformat(), expires, rate=rate, unguarded=unguarded)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(path.with_suffix(".lock")):
         _write(path, [*read_keys(path), made])

@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process.hooks import place_of_error
 from ft_platform.serving.engine.requests import Adapter, UnknownModel
+from ft_platform.serving.guardrails.model import ModelGuardrails
 from ft_platform.serving.protocol import Engine
 from ft_platform.use_case.schema import UseCase
 
@@ -42,7 +43,7 @@ class ServedModel:
         labels: in the order of the engine's scores; empty for `open_answer`.
         context_tokens: longest prompt with its answer, in tokens.
         folder: files of the checkpoint, for the engine.
-        abstain_below: probability in [0, 1] below which a label is not to be relied on.
+        abstain_below: probability in [0, 1] below which a label is not to be relied on; above 1: none is.
         created: time of the release, Unix seconds.
     """
 
@@ -71,6 +72,15 @@ class ServedModel:
     def label_tokens(self) -> int:
         """Tokens of the longest label with its end of turn."""
         return max(len(self.renderer.answer_ids(label)) for label in self.labels)
+
+    @cached_property
+    def guardrails(self) -> ModelGuardrails:
+        """Made once, in less than a second."""
+        return ModelGuardrails(self.settings, self.renderer, self.use_case, self.release)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        return self.name, self.release, self.checkpoint
 
 
 class Catalog(Protocol):
@@ -109,7 +119,8 @@ class Shelf:
         self._listed: dict[str, ServedModel] = {}
         self._served: dict[str, ServedModel] = {}
         self._loaded: set[str] = set()  # weights
-        self._refused: set[str] = set()
+        self._prepared: set[tuple[str, str, str]] = set()
+        self._refused: set[tuple[str, str, str]] = set()
         self._left: set[str] = set()
         self._read_at: float | None = None
         self._lock = threading.Lock()
@@ -162,7 +173,8 @@ class Shelf:
             gone = self._loaded - weights
             # Nobody finds them from here on; only then are they taken from the engine.
             self._listed, self._loaded = listed, self._loaded & weights
-            self._refused &= weights
+            identities = {model.identity for model in listed.values()}
+            self._refused, self._prepared = self._refused & identities, self._prepared & identities
             self._serve()
         for name in gone:
             with suppress(UnknownModel):
@@ -173,29 +185,35 @@ class Shelf:
     def load_missing(self) -> None:
         """Loads what is listed and not there yet. A checkpoint that cannot be loaded is tried again when it changes."""
         for model in list(self._listed.values()):
-            if model.weights in self._loaded | self._refused:
+            if self._is_ready(model) or model.identity in self._refused:
                 continue
             try:
-                self._engine.load(Adapter(model.weights, model.folder, model.labels))
+                _ = model.guardrails  # without them it is not served
+                if model.weights not in self._loaded:
+                    self._engine.load(Adapter(model.weights, model.folder, model.labels))
             except Exception as error:  # one broken checkpoint must not end the others
                 with self._lock:
-                    self._refused.add(model.weights)
+                    self._refused.add(model.identity)
                 LOG.error(f"{model.name} cannot be loaded: {place_of_error(error)}, checkpoint {model.checkpoint}")
                 continue
             with self._lock:
                 still = any(one.weights == model.weights for one in self._listed.values())
                 if still:
                     self._loaded = self._loaded | {model.weights}
+                    self._prepared.add(model.identity)
                     self._serve()
             if not still:  # withdrawn while it was loaded
                 self._engine.unload(model.weights)
+
+    def _is_ready(self, model: ServedModel) -> bool:
+        return model.weights in self._loaded and model.identity in self._prepared
 
     def _serve(self) -> None:
         """Leads each listed name to its model, or to the one before while that may answer and the new one is not
         there."""
         before, now = self._served, {}
         for name, model in self._listed.items():
-            if model.weights in self._loaded:
+            if self._is_ready(model):
                 now[name] = model
             elif name in before and before[name].weights in self._loaded:
                 now[name] = before[name]

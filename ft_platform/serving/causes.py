@@ -25,6 +25,7 @@ class Golden:
         decision: label, or the answer that was written.
         probability: of the label; None for answers.
         untrained: decision of the base model without the adapter, where it was evaluated too.
+        expected: right label, or reference answer.
     """
 
     record_id: str
@@ -33,6 +34,7 @@ class Golden:
     decision: str
     probability: float | None
     untrained: str | None = None
+    expected: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Asked:
         finish_reason: in OpenAI's words.
         probabilities: of every label, where the server tells them.
         tokens: of the answer, each with its log-probability and those of the likeliest in its place.
+        guardrails: that did something.
+        is_answered: the model did not abstain, and the answer was not withheld.
     """
 
     answer: str
@@ -53,6 +57,8 @@ class Asked:
     seconds: float
     probabilities: Mapping[str, float] = field(default_factory=dict)
     tokens: tuple[tuple[str, float, Mapping[str, float]], ...] = ()
+    guardrails: tuple[str, ...] = ()
+    is_answered: bool = True
 
     def has_prompt_of(self, golden: Golden) -> bool:
         """Whether it read the prompt that was evaluated, as far as it tells."""

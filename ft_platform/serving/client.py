@@ -1,7 +1,7 @@
 """Requests to a server with OpenAI's API: ours, or one that others run."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,21 +15,33 @@ BUSY = (429, 502, 503, 504)
 def call(
     url: str, path: str, body: dict[str, Any] | None = None, key: str | None = None, timeout: float = 300.0
 ) -> Any:
-    """What a server answers: POST with a body, GET without.
+    """What a server answers (`exchanged`)."""
+    return exchanged(url, path, body, key, timeout)[0]
+
+
+def exchanged(
+    url: str,
+    path: str,
+    body: dict[str, Any] | None = None,
+    key: str | None = None,
+    timeout: float = 300.0,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[Any, Mapping[str, str]]:
+    """What a server answers, with the headers of its answer: POST with a body, GET without.
 
     Raises:
         ConfigError: the address is none.
         EndpointUnavailable: it cannot be reached, or is busy.
         EndpointFailed: it refuses, or answers with something else than JSON.
     """
-    method = "GET" if body is None else "POST"
+    method, sent = "GET" if body is None else "POST", {**_headers(key), **(headers or {})}
     with _reaching(url):
         answer = httpx2.request(
-            method, url.rstrip("/") + path, json=body, headers=_headers(key), timeout=timeout, trust_env=False
+            method, url.rstrip("/") + path, json=body, headers=sent, timeout=timeout, trust_env=False
         )
     _require_accepted(url, answer)
     try:
-        return answer.json()
+        return answer.json(), answer.headers
     except ValueError:
         raise EndpointFailed(f"{url} answers {path} with something else than JSON") from None
 

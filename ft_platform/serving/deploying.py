@@ -237,12 +237,14 @@ def _compared(
 ) -> dict[str, Any]:
     golden = golden_set(lake, use_case, release, renderer, records)
     per_1000 = use_case.settings.gate.max_seconds_per_1000_requests
+    of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
     return compare(
-        asker(endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"]),
+        asker(*of),
         golden,
         endpoint.ours,
         lambda done: progress.report(STAGE, done, len(golden), "records asked"),
         None if per_1000 is None else per_1000 / 1000,
+        asker(*of, guardrails=False) if endpoint.ours else None,
     )
 
 

@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
+from ft_platform.evaluation.files import read_metrics
 from ft_platform.lake.releases import Release, released_versions
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.serving.catalog import ServedModel
+from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
+from ft_platform.serving.guardrails.abstaining import ALWAYS, threshold_for
 from ft_platform.serving.live import listed
 from ft_platform.serving.rendering import released_renderer
 from ft_platform.settings.environment import Environment
@@ -103,17 +106,18 @@ class LakeCatalog:
         if training["base_model"]["sha256"] != self._weights:
             raise VersionRefused(f"{release.id} is for another base model", f"Run it apart: ft serve {name}")
         renderer = released_renderer(self._lake, release, checkpoint, self._tokenizer)
-        labels = tuple(renderer.labels)
+        labels, settings = tuple(renderer.labels), self._settings(release)
         return ServedModel(
             name=name,
             release=release.id,
             checkpoint=checkpoint.id,
-            settings=self._settings(release),
+            settings=settings,
             renderer=renderer,
             kind=record["kind"],
             labels=labels,
             context_tokens=self._context_tokens,
             folder=self._folder(checkpoint),
+            abstain_below=self._abstain_below(release, settings),
             created=int(datetime.fromisoformat(record["released_at"]).timestamp()),
         )
 
@@ -123,6 +127,17 @@ class LakeCatalog:
         settings = load_use_case(folder, environment=self._environment).settings
         asked = settings.evaluation.model_copy(update=dict(release.record["asked"]))
         return settings.model_copy(update={"evaluation": asked})
+
+    def _abstain_below(self, release: Release, settings: UseCase) -> float:
+        asked = settings.serving.guardrails.abstain_below
+        if asked != "auto":
+            return 0.0 if asked == "none" else asked
+        calibration = read_metrics(self._lake, evaluation_behind(self._lake, release))["calibration"]
+        wanted = settings.serving.guardrails.abstain_for_accuracy
+        found = threshold_for(calibration[FINE_TUNED]["selective"], wanted)
+        if found == ALWAYS:
+            LOG.warning(f"{release.id} always abstains: no probability is proven to give an accuracy of {wanted:g}")
+        return found
 
     def _folder(self, checkpoint: ArtifactVersion) -> Path:
         """Where the engine reads the checkpoint: its place in a local lake, a copy of an object store's."""

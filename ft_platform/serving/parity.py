@@ -4,13 +4,13 @@ A golden set is drawn from the test split and asked over HTTP, one request for e
 of each prompt (their number, where a server does not tell them), the decision (label, or the whole answer), and the
 probability. What differs is named by `causes`. Not covered: what no record of the golden set asks."""
 
-import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ft_platform.errors import DataError, VersionRefused
+from ft_platform.errors import DataError
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.proportions import share
 from ft_platform.evaluation.records import side_of
@@ -21,12 +21,14 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.rendering.renderer import NotRendered, Renderer
 from ft_platform.models.rendering.turns import ANSWERS
 from ft_platform.serving.causes import ROUNDING, Asked, Golden, apart_by, causes, whole
-from ft_platform.serving.client import call
+from ft_platform.serving.client import exchanged
+from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
+from ft_platform.serving.protocol import UNGUARDED, WITHHELD, acted
 from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.training.dataset import read_splits
 from ft_platform.use_case.named import NamedUseCase
 
-FINE_TUNED, BASE = "fine_tuned", "base_zero_shot"
+BASE = "base_zero_shot"
 LEAST_EQUAL = 0.995
 """Share of equal decisions on another engine than the one that evaluated; ours must have all."""
 LARGEST = 0.1
@@ -36,6 +38,9 @@ ALTERNATIVES = 3
 CONFIDENCE = 0.95
 SHOWN = 10
 
+Ask = Callable[[list[dict[str, str]]], Asked]
+"""Question -> what an endpoint answers (`asker`)."""
+
 
 def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, records: int) -> list[Golden]:
     """Evenly over the test records that the evaluation of this release answered.
@@ -44,15 +49,16 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
         VersionRefused: the evaluation behind the decision is not in the lake any more.
         DataError: none of its records can be asked.
     """
-    report, splits = _evaluation(lake, use_case, release)
+    report = evaluation_behind(lake, release)
     table = read_predictions(lake, report)
     rows = table.to_pylist()
     answered, base = ({row["record_id"]: row for row in rows if row["system"] == one} for one in (FINE_TUNED, BASE))
     said = "predicted" if renderer.labels else "answer"
-    side = side_of(use_case, read_splits(lake, splits), "test")
+    side = side_of(use_case, read_splits(lake, _splits(lake, report)), "test")
     longest = release.record["asked"]["max_prompt_tokens"]
     found = []
-    for record_id, messages in zip(side.rows["record_id"].to_pylist(), side.messages(), strict=True):
+    records_of_side = zip(side.rows["record_id"].to_pylist(), side.messages(), side.answers, strict=True)
+    for record_id, messages, expected in records_of_side:
         row = answered.get(record_id)
         question = _question(messages)
         if row is None or question is None:
@@ -62,47 +68,49 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
         except NotRendered:
             continue
         untrained = base.get(record_id, {}).get(said)
-        found.append(Golden(record_id, question, prompt, row[said] or "", row.get("confidence"), untrained))
+        found.append(Golden(record_id, question, prompt, row[said] or "", row.get("confidence"), untrained, expected))
     if not found:
         raise DataError(f"no test record of {report.id} can be asked", f"Run: ft run {use_case.name}")
     step = max(1, len(found) // records)
     return found[::step][:records]
 
 
-def asker(
-    endpoint: Endpoint, has_labels: bool, max_tokens: int, timeout: float = 300.0
-) -> Callable[[list[dict[str, str]]], Asked]:
+def asker(endpoint: Endpoint, has_labels: bool, max_tokens: int, guardrails: bool = True) -> Ask:
     """Asks an endpoint one question: of our server the label with its probability, of another one an answer that is
     written as in the evaluation.
 
     Args:
         max_tokens: of an answer, as in the evaluation.
+        guardrails: False asks our server to leave them out, which needs a key that may, or none at all.
     """
 
-    def send(path: str, body: dict[str, Any]) -> Any:
+    def send(path: str, body: dict[str, Any]) -> tuple[Any, Mapping[str, str]]:
         whole_body = {**body, **endpoint.extra}
         if endpoint.send:
-            return endpoint.send(path, whole_body)
-        return call(endpoint.url, path, whole_body, endpoint.key, timeout)
+            return endpoint.send(path, whole_body), {}
+        headers = {} if guardrails else {UNGUARDED: "off"}
+        return exchanged(endpoint.url, path, whole_body, endpoint.key, headers=headers)
 
     def ask(messages: list[dict[str, str]]) -> Asked:
         started = time.monotonic()
         if has_labels and endpoint.ours:
             body = {"model": endpoint.model, "input": messages, "return_token_ids": True}
-            found = send("/v1/classify", body)
+            found, headers = send("/v1/classify", body)
             one = found["data"][0]
             answer, reason, ids = one["label"], "stop", one.get("prompt_token_ids")
-            told: dict[str, Any] = {"probabilities": one["probabilities"]}
+            told: dict[str, Any] = {"probabilities": one["probabilities"], "is_answered": not one["abstained"]}
         else:
             body = {"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
             body |= {"return_token_ids": True, "logprobs": True, "top_logprobs": ALTERNATIVES}
-            found = send("/v1/chat/completions", body)
+            found, headers = send("/v1/chat/completions", body)
             one = found["choices"][0]
             answer, reason, ids = one["message"]["content"] or "", one["finish_reason"], found.get("prompt_token_ids")
-            told = {"tokens": _tokens(one)}
+            told = {"tokens": _tokens(one), "is_answered": reason != WITHHELD}
         prompt = None if ids is None else tuple(ids)
         seconds = time.monotonic() - started
-        return Asked(answer, prompt, found["usage"]["prompt_tokens"], reason, seconds, **told)
+        return Asked(
+            answer, prompt, found["usage"]["prompt_tokens"], reason, seconds, guardrails=acted(headers), **told
+        )
 
     return ask
 
@@ -117,28 +125,35 @@ def _tokens(choice: dict[str, Any]) -> tuple[tuple[str, float, dict[str, float]]
 
 
 def compare(
-    ask: Callable[[list[dict[str, str]]], Asked],
+    ask: Ask,
     golden: Sequence[Golden],
     ours: bool,
     on_record: Callable[[int], None] = lambda done: None,
     most_seconds: float | None = None,
+    without_guardrails: Ask | None = None,
 ) -> dict[str, Any]:
     """Asks an endpoint.
 
     Args:
-        ask: from `asker`.
+        ask: asks the endpoint as everybody does.
         ours: it is our server; else decisions may differ by rounding.
         most_seconds: most that a request may take on average.
+        without_guardrails: asks the same endpoint without its guardrails. Records on which a guardrail acted are asked
+            again with it, and then compared. Anonymized test records hold invented names, and sometimes a word that
+            looks like a name beside a pseudonym, which are replaced as if a person had written them.
 
     Returns:
         `{"asked", "prompts_compared": "ids" or "counts", "prompts_equal", "decisions_equal": {"value", "low", "high"},
         "ties", "largest_probability_difference", "seconds": {"median", "p95", "mean"}, "ok", "differs": {reason:
-        [record ids]}, "causes": [sentence]}`. `ties`: other decisions of our engine, each between two that are equally
+        [record ids]}, "causes": [sentence], "guardrails": {name: records it acted on}}`. `ties`: other decisions of our engine, each between two that are equally
         likely but for rounding.
     """
-    answers = []
+    answers, guardrails, seconds = [], Counter[str](), []
     for number, one in enumerate(golden, 1):
-        answers.append(ask(one.messages))
+        said = ask(one.messages)
+        seconds.append(said.seconds)
+        guardrails.update(said.guardrails)
+        answers.append(without_guardrails(one.messages) if said.guardrails and without_guardrails else said)
         on_record(number)
     pairs = list(zip(golden, answers, strict=True))
     prompts = [one.record_id for one, said in pairs if not said.has_prompt_of(one)]
@@ -146,7 +161,7 @@ def compare(
     ties = [one.record_id for one, said in differ if said.is_tie_with(one)] if ours else []
     apart = {one.record_id: found for one, said in pairs if (found := apart_by(one, said)) is not None}
     unsure = _unsure(apart) if ours else []
-    seconds = sorted(said.seconds for said in answers)
+    seconds.sort()
     mean = statistics.fmean(seconds)
     slow = most_seconds is not None and mean > most_seconds
     equal = share(len(golden) - len(differ), len(golden), CONFIDENCE)
@@ -171,6 +186,7 @@ def compare(
         "ok": not prompts and enough and not unsure and not slow,
         "differs": {reason: ids[:SHOWN] for reason, ids in reasons.items() if ids},
         "causes": told,
+        "guardrails": dict(guardrails),
     }
 
 
@@ -181,18 +197,12 @@ def _unsure(apart: Mapping[str, float]) -> list[str]:
     return [one for one in far if apart[one] > LARGEST or len(far) > (1 - CONFIDENCE) * len(apart)]
 
 
-def _evaluation(lake: Lake, use_case: NamedUseCase, release: Release) -> tuple[ArtifactVersion, TableVersion]:
-    """The evaluation report that the decision of a release rests on, and the splits behind it."""
-    decision = lake.artifact(use_case.name, "release_decision", release.record["decision"]["id"])
-    said = json.loads(lake.read_file(decision, "decision.json")) if decision else {"evidence": []}
-    named = next((one["id"] for one in said["evidence"] if one["stage"] == "evaluation_report"), None)
-    report = lake.artifact(use_case.name, "evaluation_report", named) if named else None
-    if report is None:
-        raise VersionRefused(f"the evaluation behind {release.id} is not in the lake")
+def _splits(lake: Lake, report: ArtifactVersion) -> TableVersion:
+    """The splits behind an evaluation."""
     parent = next(one for one in lake.manifest(report).parents if one.name == "splits")
-    splits = version_of_parent(lake, use_case.name, parent)
+    splits = version_of_parent(lake, report.use_case, parent)
     assert isinstance(splits, TableVersion)
-    return report, splits
+    return splits
 
 
 def _question(messages: Sequence[dict[str, str]]) -> list[dict[str, str]] | None:

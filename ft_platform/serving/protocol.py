@@ -1,9 +1,22 @@
-"""What the server asks of an engine."""
+"""What the server asks of an engine, and what clients and server tell one another beside OpenAI's API."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ft_platform.serving.engine.requests import Event, Generation, Handle, Scores, State
+
+UNGUARDED = "X-FT-Guardrails"
+"""Header of a request that asks for an answer without guardrails (`off`), to compare with the evaluation."""
+ACTED = "X-FT-Guardrail"
+"""Header of an answer: the guardrails that did something."""
+
+WITHHELD = "content_filter"
+"""`finish_reason` of OpenAI's API for an answer that is not shown."""
+
+
+def acted(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The guardrails that did something, from the headers of an answer."""
+    return tuple(filter(None, headers.get(ACTED, "").split(", ")))
 
 
 class Engine(Protocol):

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ft_platform.errors import EndpointFailed
-from ft_platform.serving.client import call, stream
+from ft_platform.serving.client import call, exchanged, stream
+from ft_platform.serving.protocol import WITHHELD, acted
 from ft_platform.settings.environment import Environment
 
 KEY = "FT_API_KEY"
@@ -56,8 +57,8 @@ def ask(url: str, use_case: str, text: str, has_labels: bool) -> dict[str, Any]:
 def ask_conversation(
     url: str, model: str, messages: list[dict[str, str]], has_labels: bool, key: str | None = None
 ) -> dict[str, Any]:
-    """What a model answers: `{"answer", "probability", "abstained", "release", "prompt_tokens", "seconds"}`; without
-    labels `probability` and `abstained` are None.
+    """What a model answers: `{"answer", "probability", "abstained", "withheld", "guardrails", "release",
+    "prompt_tokens", "seconds"}`; without labels `probability` and `abstained` are None.
 
     Args:
         has_labels: it has labels, and the server our route for them.
@@ -68,13 +69,18 @@ def ask_conversation(
     """
     started, key = time.monotonic(), key or os.environ.get(KEY)
     if has_labels:
-        found = call(url, "/v1/classify", {"model": model, "input": messages}, key)
+        found, headers = exchanged(url, "/v1/classify", {"model": model, "input": messages}, key)
         one = found["data"][0]
         told = {"answer": one["label"], "probability": one["probability"], "abstained": one["abstained"]}
+        told["withheld"] = False
     else:
-        found = call(url, "/v1/chat/completions", {"model": model, "messages": messages, "temperature": 0}, key)
-        told = {"answer": found["choices"][0]["message"]["content"], "probability": None, "abstained": None}
+        asked = {"model": model, "messages": messages, "temperature": 0}
+        found, headers = exchanged(url, "/v1/chat/completions", asked, key)
+        choice = found["choices"][0]
+        told = {"answer": choice["message"]["content"], "probability": None, "abstained": None}
+        told["withheld"] = choice["finish_reason"] == WITHHELD
     tokens, seconds = found["usage"]["prompt_tokens"], round(time.monotonic() - started, 3)
+    told["guardrails"] = list(acted(headers))
     return {**told, "release": found.get("release"), "prompt_tokens": tokens, "seconds": seconds}
 
 

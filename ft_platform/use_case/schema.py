@@ -380,6 +380,8 @@ class UseCase(Section):
             raise ValueError(
                 f"`training.objective: {self.training.objective}` needs `task.kind: generation` and `record.rejected`"
             )
+        if problems := self.serving.guardrails.problems_with(self.task.kind, self.evaluation.label_answers):
+            raise ValueError("; ".join(problems))
         if self.training.method == "full" and self.base_model.quantization != "none":
             raise ValueError(
                 "`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`"

@@ -41,12 +41,13 @@ WORDS = ("The ", "card ", "is ", "blocked ", "now.")
 
 @cache
 def settings(kind: Kind, label_answers: str = "scored") -> UseCase:
-    """A use case of the kind."""
+    """A use case of the kind, whose answers are shown as they come."""
     attributes = minimal_attributes("file:///none.csv") | {"evaluation": {"label_answers": label_answers}}
     if kind == "open_answer":
         attributes |= {"task": {"kind": "generation", "instruction": "Answer the customer."}}
         attributes["record"] = {"id": "id", "text": "text", "answer": "answer", "consent": "consent"}
         attributes["splits"], attributes["fairness"] = {}, {}
+    attributes["serving"] = {"guardrails": {"answer_scan": "pass"}}
     return UseCase.model_validate(attributes)
 
 

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from ft_platform.errors import ConfigError, EndpointFailed
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.release.releasing import _model
+from ft_platform.serving import lake_catalog
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.settings.environment import Environment
@@ -47,13 +49,39 @@ def test_served_labels_are_those_of_the_evaluation(objective: str, tmp_path: Pat
     evaluated = {row["record_id"]: row for row in table if row["system"] == "fine_tuned"}
     texts = {row["record_id"]: row["messages"][0]["content"] for row in made.rows if row["split"] == "test"}
     with made.serving() as client:
-        answer = client.post("/v1/classify", json={"model": "complaints", "input": [*texts.values()]}).json()
+        asked = {"model": "complaints", "input": [*texts.values()]}
+        answer = client.post("/v1/classify", json=asked, headers={"X-FT-Guardrails": "off"}).json()
     found = dict(zip(texts, answer["data"], strict=True))
     assert len(found) == len(evaluated) == 12
     for record_id, one in found.items():
         assert one["label"] == evaluated[record_id]["predicted"]
         assert one["probability"] == pytest.approx(evaluated[record_id]["confidence"], abs=1e-4)
     assert answer["release"] == made.release.id
+
+
+@pytest.mark.parametrize(("asked", "least"), [("none", 0.0), (0.6, 0.6), ("auto", 2.0)])
+def test_the_threshold_is_what_the_file_says(installation: Installation, asked: Any, least: float) -> None:
+    guardrails = {"abstain_below": asked, "abstain_for_accuracy": 0.99}  # 12 test records prove no 99 %
+    attributes = installation.attributes | {"serving": {"guardrails": guardrails}}
+    write_use_case(installation.environment.defs, "complaints", attributes)
+    (found,) = installation.catalog().models()
+    assert found.abstain_below == least
+
+
+def test_an_automatic_threshold_is_of_the_evaluation_behind_the_release(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def metrics(_lake: Any, report: Any) -> dict[str, Any]:  # the tiny model is right in no test record
+        assert report.id == installation.report.id
+        rows = [(200, 150, 0.3), (100, 100, 0.8)]
+        table = [{"rows": n, "threshold": least, "accuracy": {"value": hits / n}} for n, hits, least in rows]
+        return {"calibration": {"fine_tuned": {"selective": table}}}
+
+    monkeypatch.setattr(lake_catalog, "read_metrics", metrics)
+    attributes = installation.attributes | {"serving": {"guardrails": {"abstain_below": "auto"}}}
+    write_use_case(installation.environment.defs, "complaints", attributes)
+    (found,) = installation.catalog().models()
+    assert found.abstain_below == 0.8
 
 
 def test_champion_and_previous_are_served(installation: Installation) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.lake.releases import releases
 from ft_platform.serving.causes import Asked, Golden
+from ft_platform.serving.guardrails.effect import effect
 from ft_platform.serving.parity import asker, compare, golden_set
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint
@@ -34,7 +36,8 @@ def golden_of(made: Installation) -> list[Golden]:
 def asked(made: Installation, golden: list[Golden], model: str = "complaints") -> dict[str, Any]:
     labels = made.use_case.settings.task.kind == "classification"
     with served(made.environment, ["complaints"]) as url:
-        return compare(asker(Endpoint(url, model, ours=True), labels, 8), golden, ours=True)
+        of = (Endpoint(url, model, ours=True), labels, 8)
+        return compare(asker(*of), golden, ours=True, without_guardrails=asker(*of, guardrails=False))
 
 
 def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
@@ -43,6 +46,34 @@ def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
     assert found["prompts_compared"] == "ids" and found["prompts_equal"] and not found["causes"]
     assert found["seconds"]["p95"] > 0 and found["decisions_equal"]["value"] == 1.0
     assert found["largest_probability_difference"] < 1e-4
+    # The records of this test were not anonymized: `Case 8 zanzibar-canary-4711` looks like a place.
+    assert found["guardrails"]["personal_data"] == 12
+
+
+def test_what_a_guardrail_changes_is_seen_where_it_cannot_be_left_out(made: Installation) -> None:
+    labels = made.use_case.settings.task.kind == "classification"
+    with served(made.environment, ["complaints"]) as url:
+        found = compare(asker(Endpoint(url, "complaints", ours=True), labels, 8), golden_of(made), ours=True)
+    assert not found["ok"] and not found["prompts_equal"] and found["guardrails"]["personal_data"] == 12
+
+
+def test_the_effect_of_guardrails_is_measured_on_the_same_records(made: Installation) -> None:
+    golden, task = golden_of(made), made.use_case.settings.task
+    with served(made.environment, ["complaints"]) as url:
+        of = (Endpoint(url, "complaints", ours=True), task.kind == "classification", 8)
+        found = effect(asker(*of), asker(*of, guardrails=False), golden, task)
+    assert found["records"] == 12 and found["acted"]["personal_data"] == 12
+    assert found["metric"] == ("accuracy" if task.kind == "classification" else "chrf")
+    without = compare_quality(golden, task.kind)
+    assert found["quality"]["without"] == pytest.approx(without)
+    assert found["added_seconds"]["median"] <= found["added_seconds"]["p95"]
+
+
+def compare_quality(golden: list[Golden], kind: str) -> float:
+    """Of the decisions of the evaluation."""
+    if kind == "classification":
+        return sum(one.decision == one.expected for one in golden) / len(golden)
+    return sum(chrf(one.expected, one.decision) for one in golden) / len(golden)
 
 
 def test_other_weights_are_told_apart(made: Installation, tmp_path: Path) -> None:

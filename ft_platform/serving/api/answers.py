@@ -1,8 +1,9 @@
 """Asks the engine for answers, and sends them whole or as server-sent events."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,16 @@ from ft_platform.serving.api.labels import answers_by_scores, start_label
 from ft_platform.serving.api.services import Services, refused_by_engine, withdrawn
 from ft_platform.serving.api.shapes import Answer, Shape, usage
 from ft_platform.serving.catalog import ServedModel
-from ft_platform.serving.engine.requests import Event, Finished, Generation, Handle, Piece, Sampling
+from ft_platform.serving.engine.requests import (
+    Event,
+    Finished,
+    Generation,
+    Handle,
+    Piece,
+    Sampling,
+    TokenLogprob,
+)
+from ft_platform.serving.guardrails.model import AnswerGuard
 from ft_platform.serving.protocol import Engine
 
 DONE = b"data: [DONE]\n\n"
@@ -24,10 +34,15 @@ DONE = b"data: [DONE]\n\n"
 
 @dataclass(frozen=True)
 class Question:
-    """One answer that a client wants."""
+    """One answer that a client wants.
+
+    Attributes:
+        abstain_below: probability below which a label is not shown.
+    """
 
     prompt: tuple[int, ...]
     sampling: Sampling
+    abstain_below: float = 0.0
 
 
 async def begin(services: Services, model: ServedModel, questions: Sequence[Question]) -> Events:
@@ -52,7 +67,8 @@ async def begin(services: Services, model: ServedModel, questions: Sequence[Ques
 
 def _start(engine: Engine, model: ServedModel, question: Question, on_event: Callable[[Event], None]) -> Handle:
     if answers_by_scores(model, question.sampling):
-        return start_label(engine, model, question.prompt, question.sampling.logprobs, on_event)
+        logprobs, least = question.sampling.logprobs, question.abstain_below
+        return start_label(engine, model, question.prompt, logprobs, least, on_event)
     return engine.generate(Generation(model.weights, question.prompt, question.sampling), on_event)
 
 
@@ -60,7 +76,7 @@ class Answering:
     """The answers to one request.
 
     Args:
-        count: how many answers.
+        guards: one for each answer.
         per_prompt: how many in a row share their prompt.
     """
 
@@ -71,13 +87,13 @@ class Answering:
         model: ServedModel,
         shape: Shape,
         events: Events,
-        count: int,
+        guards: Sequence[AnswerGuard],
         per_prompt: int,
     ) -> None:
         self._services, self._exchange, self._model = services, exchange, model
         self._shape, self._events = shape, events
-        self._per_prompt = per_prompt
-        self._answers = [Answer() for _ in range(count)]
+        self._per_prompt, self._guards = per_prompt, guards
+        self._answers = [Answer() for _ in guards]
 
     def _note(self, number: int, event: Event) -> None:
         if not self._services.shelf.may_answer(self._model):
@@ -121,8 +137,18 @@ class Answering:
         with self._events:
             async for number, event in self._events:
                 self._note(number, event)
+        for answer, guard in zip(self._answers, self._guards, strict=True):
+            await self._guard(answer, guard)
         asked = {} if prompt_token_ids is None else {"prompt_token_ids": prompt_token_ids}
         return json_response({**self._shape.whole(self._answers, self._per_prompt), **asked})
+
+    async def _guard(self, answer: Answer, guard: AnswerGuard) -> None:
+        assert answer.finished
+        text, reason = await self._services.apart(partial(guard.whole, answer.text, answer.finished.reason))
+        self._exchange.acted.update(guard.acted)
+        # Log-probabilities say which tokens the model wrote.
+        answer.pieces[:] = [Piece((), text, () if text != answer.text else tuple(answer.logprobs))]
+        answer.finished = replace(answer.finished, reason=reason)
 
     def stream(self, include_usage: bool) -> "EventStream":
         return EventStream(self, include_usage)
@@ -135,7 +161,8 @@ class Answering:
                 {"type": "http.response.body", "body": b"data: " + json_bytes(value) + b"\n\n", "more_body": True}
             )
 
-        lengths = [0] * len(self._answers)
+        told = [_Told(guard) for guard in self._guards]
+        of_request = list(self._exchange.acted)
         try:
             with self._events:
                 for number in range(len(self._answers)):
@@ -143,12 +170,21 @@ class Answering:
                         await say(self._shape.part(number, opening))
                 async for number, event in self._events:
                     self._note(number, event)
+                    guard, before, reason = self._guards[number], told[number].length, ""
                     if isinstance(event, Finished):
-                        await say(self._shape.part(number, self._shape.ending(), event.reason))
-                    elif event.text or event.logprobs:
-                        await say(self._shape.part(number, self._shape.delta(event, lengths[number])))
-                        lengths[number] += len(event.text)
+                        text, reason = await self._services.apart(partial(guard.end, event.reason))
+                    elif guard.is_idle:
+                        text = event.text
+                    else:
+                        text = await self._services.apart(partial(guard.push, event.text))
+                    piece = told[number].part(event, text)
+                    if piece.text or piece.logprobs:
+                        await say(self._shape.part(number, self._shape.delta(piece, before)))
                         self._answers[number].pieces[:] = [Piece((), "", ())]  # sent, so no longer held
+                    if reason:
+                        self._exchange.acted.update(guard.acted)
+                        acted = [*of_request, *guard.acted]
+                        await say(self._shape.part(number, self._shape.ending(), reason, acted))
             if include_usage:
                 await say(self._shape.last(usage(self._answers, self._per_prompt)))
         except ApiError as error:
@@ -157,6 +193,33 @@ class Answering:
                 self._services.metrics.gone.labels("too_slow").inc()
             await say(error.body)
         await send({"type": "http.response.body", "body": DONE, "more_body": False})
+
+
+class _Told:
+    """Parts of an answer as a client is told them: log-probabilities once all the text of their part was shown, and
+    none from where a guard changed the text.
+
+    Attributes:
+        length: characters of the parts whose log-probabilities were told.
+    """
+
+    def __init__(self, guard: AnswerGuard) -> None:
+        self._guard, self._waiting = guard, deque[Piece]()
+        self._shown = self.length = 0
+
+    def part(self, event: Event, text: str) -> Piece:
+        """Args: text: what may be shown after the event."""
+        if isinstance(event, Piece):
+            self._waiting.append(event)
+        self._shown += len(text)
+        logprobs: list[TokenLogprob] = []
+        if self._guard.changed:
+            self._waiting.clear()
+        while self._waiting and self.length + len(self._waiting[0].text) <= self._shown:
+            told = self._waiting.popleft()
+            logprobs += told.logprobs
+            self.length += len(told.text)
+        return Piece((), text, tuple(logprobs))
 
 
 class EventStream:

@@ -24,6 +24,7 @@ from ft_platform.serving.api.errors import ApiError
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
+from ft_platform.serving.protocol import ACTED, UNGUARDED
 from ft_platform.settings.hosts import Hosts, authority
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ ONCE = (
     "content-type",
     "content-length",
     "content-encoding",
+    "x-ft-guardrails",
 )
 IDS = {"/v1/chat/completions": "chatcmpl", "/v1/completions": "cmpl", "/v1/classify": "classify"}
 HEADERS = {
@@ -64,6 +66,8 @@ class Exchange:
         route: path of a route of ours; empty for any other path, which is whatever a client sends.
         model: name of a served model, or empty.
         release, checkpoint: behind the model.
+        unguarded: no guardrail of the model does anything.
+        acted: guardrail -> what it did.
     """
 
     id: str
@@ -76,6 +80,8 @@ class Exchange:
     status: int = 0
     code: str = ""
     tokens: dict[str, int] = field(default_factory=dict)
+    unguarded: bool = False
+    acted: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     def may_ask(self, use_case: str) -> bool:
@@ -149,6 +155,8 @@ class Guard:
             exchange.key = self._key(headers.get("authorization", ""), charged=path != METRICS)
             if path == METRICS and not exchange.may_ask(EVERY_USE_CASE):
                 raise ApiError(403, "metrics need a key for all use cases", "wrong_key")
+        if (asked := headers.get(UNGUARDED)) is not None:
+            exchange.unguarded = self._unguarded(asked, headers, scope, exchange)
         # Only now: who has no key learns nothing about how busy the server is.
         if self._under_way > self._limits.requests and path not in OPEN:
             raise ApiError(429, "too many requests are under way", "busy", retry_after=1)
@@ -182,6 +190,23 @@ class Guard:
                 429, "this key has used up its requests", "rate_limit", retry_after=error.retry_after
             ) from None
         return key
+
+    def _unguarded(self, asked: str, headers: Headers, scope: Scope, exchange: Exchange) -> bool:
+        """Without keys, this machine may ask without guardrails; with keys, those that were made for it.
+
+        Raises:
+            ApiError: it may not, or the header says something else.
+        """
+        if asked != "off":
+            raise ApiError(400, f"the header {UNGUARDED} can only be `off`", "invalid_header")
+        if exchange.key:
+            may = exchange.key.unguarded
+        else:
+            may = not self._keys.required and Hosts().includes(headers.get("host"), scope.get("server"))
+        if not may:
+            why = "this needs a key for answers without guardrails: ft serve keys add ... --unguarded"
+            raise ApiError(403, why, "guardrails_required")
+        return True
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         """Raises:
@@ -242,6 +267,8 @@ class Guard:
         route = exchange.route or "other"
         self._metrics.requests.labels(route, exchange.model, str(exchange.status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
+        for name, did in exchange.acted.items():
+            self._metrics.guardrails.labels(exchange.model, name, did).inc()
         for kind, count in exchange.tokens.items():
             self._metrics.tokens.labels(exchange.model, kind).inc(count)
         if exchange.status >= 400 and exchange.code:
@@ -277,6 +304,8 @@ class _Answer:
                 headers[name] = value
             if self._exchange.release:
                 headers["X-FT-Release"], headers["X-FT-Checkpoint"] = self._exchange.release, self._exchange.checkpoint
+            if self._exchange.acted:
+                headers[ACTED] = ", ".join(self._exchange.acted)
             if self.closes and message["status"] >= 400:
                 headers["Connection"] = "close"
         await self._send(message)

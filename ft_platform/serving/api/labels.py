@@ -12,6 +12,7 @@ from ft_platform.serving.api.errors import ApiError
 from ft_platform.serving.api.services import Services, refused_by_engine
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Event, Finished, Handle, Piece, Sampling, Scores, TokenLogprob
+from ft_platform.serving.guardrails.model import ABSTAINED
 from ft_platform.serving.protocol import Engine
 
 
@@ -28,10 +29,15 @@ def probabilities(scores: Sequence[float]) -> np.ndarray:
 
 
 def start_label(
-    engine: Engine, model: ServedModel, prompt: tuple[int, ...], logprobs: int | None, on_event: Callable[[Event], None]
+    engine: Engine,
+    model: ServedModel,
+    prompt: tuple[int, ...],
+    logprobs: int | None,
+    abstain_below: float,
+    on_event: Callable[[Event], None],
 ) -> Handle:
-    """Answers with the likeliest label as if it was written. It counts as one token, with the log-probability that it
-    has among the labels."""
+    """Answers with the likeliest label as if it was written, or ends with `ABSTAINED`. It counts as one token, with the
+    log-probability that it has among the labels."""
 
     def on_done(scores: Scores | Exception) -> None:
         if isinstance(scores, Exception):
@@ -39,6 +45,9 @@ def start_label(
             return
         found = probabilities(scores.log_probabilities[0])
         order = np.argsort(-found, kind="stable")
+        if found[order[0]] < abstain_below:
+            on_event(Finished(ABSTAINED, scores.prompt_tokens, scores.cached_tokens, 1))
+            return
         told = np.log(np.maximum(found, np.finfo(float).tiny))
         top = [(scores.labels[place], float(told[place])) for place in order]
         tokens = () if logprobs is None else (TokenLogprob(-1, *top[0], tuple(top[:logprobs])),)
@@ -82,7 +91,7 @@ async def label_scores(services: Services, model: ServedModel, prompts: Sequence
     return scores
 
 
-def labelled(model: ServedModel, labels: Sequence[str], scores: Sequence[float]) -> dict[str, Any]:
+def labelled(labels: Sequence[str], scores: Sequence[float], abstain_below: float) -> dict[str, Any]:
     """What `/v1/classify` tells about a text."""
     found = probabilities(scores)
     best = int(found.argmax())
@@ -90,5 +99,5 @@ def labelled(model: ServedModel, labels: Sequence[str], scores: Sequence[float])
         "label": labels[best],
         "probability": float(found[best]),
         "probabilities": {label: float(value) for label, value in zip(labels, found, strict=True)},
-        "abstained": bool(found[best] < model.abstain_below),
+        "abstained": bool(found[best] < abstain_below),
     }

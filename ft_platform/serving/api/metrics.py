@@ -50,6 +50,12 @@ class Metrics:
         )
         self.refused = Counter("ft_serve_refused", "Requests that were refused", ("reason",), registry=registry)
         self.gone = Counter("ft_serve_gone", "Clients that went away or were too slow", ("why",), registry=registry)
+        self.guardrails = Counter(
+            "ft_serve_guardrails",
+            "Requests that a guardrail changed, withheld an answer to, or refused",
+            ("model", "guardrail", "did"),
+            registry=registry,
+        )
         self.feedback = Counter("ft_serve_feedback", "Answers that were rated", ("model", "rating"), registry=registry)
 
     def text(self) -> bytes:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from ft_platform.serving.api.answers import Answering, Question, begin
 from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody
 from ft_platform.serving.api.errors import ApiError, json_response
+from ft_platform.serving.api.guard import Exchange
 from ft_platform.serving.api.labels import label_scores, labelled
 from ft_platform.serving.api.openapi import description, page
 from ft_platform.serving.api.playground import playground
@@ -18,6 +19,8 @@ from ft_platform.serving.api.services import Feedback, Services, exchange_of, pa
 from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Shape
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Sampling
+from ft_platform.serving.guardrails import abstaining
+from ft_platform.serving.guardrails.model import Guarded
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -33,23 +36,36 @@ class Routes:
     async def chat(self, request: Request) -> ASGIApp:
         body = await parsed(request, ChatBody)
         model = self.services.model(exchange_of(request), body.model)
-        prompts = await self.services.prompts(model, [[message.to_record() for message in body.messages]])
-        return await self._answered(request, body, model, prompts, ChatShape)
+        conversation = [message.to_record() for message in body.messages]
+        guarded = await self._guarded(request, body, model, [conversation])
+        prompts = await self.services.prompts(model, [one.messages for one in guarded])
+        return await self._answered(request, body, model, prompts, guarded, ChatShape)
 
     async def completions(self, request: Request) -> ASGIApp:
         """A model for labels labels the text; any other goes on with it."""
         body = await parsed(request, CompletionBody)
         services = self.services
         model = services.model(exchange_of(request), body.model)
+        texts = [[{"role": "user", "content": text}] for text in body.prompts]
+        guarded = await self._guarded(request, body, model, texts)
         if model.labels:
-            texts = [[{"role": "user", "content": text}] for text in body.prompts]
-            prompts = await services.prompts(model, texts)
+            prompts = await services.prompts(model, [one.messages for one in guarded])
         else:
             longest = model.context_tokens
             content = model.renderer.text.content
-            prompts = await services.apart(lambda: [tuple(content(text, longest)) for text in body.prompts])
+            read = [one.messages[0]["content"] for one in guarded]
+            prompts = await services.apart(lambda: [tuple(content(text, longest)) for text in read])
             prompts = services.fitting(model, prompts)
-        return await self._answered(request, body, model, prompts, CompletionShape)
+        return await self._answered(request, body, model, prompts, guarded, CompletionShape)
+
+    async def _guarded(
+        self,
+        request: Request,
+        body: ChatBody | CompletionBody,
+        model: ServedModel,
+        conversations: Sequence[Sequence[dict[str, str]]],
+    ) -> list[Guarded]:
+        return await self.services.guarded(exchange_of(request), model, conversations, body.response_format.type)
 
     async def _answered(
         self,
@@ -57,6 +73,7 @@ class Routes:
         body: ChatBody | CompletionBody,
         model: ServedModel,
         prompts: Sequence[tuple[int, ...]],
+        guarded: Sequence[Guarded],
         shape: type[Shape],
     ) -> ASGIApp:
         exchange, count = exchange_of(request), len(prompts) * body.n
@@ -65,13 +82,17 @@ class Routes:
                 400, f"at most {self.services.limits.answers} answers can be asked for at once", "too_many", "n"
             )
         self.services.charge(exchange, count)
+        abstain_below = _abstain_below(exchange, model)
         questions = [
-            Question(prompt, _sampling(body, model, prompt, number)) for prompt in prompts for number in range(body.n)
+            Question(prompt, _sampling(body, model, prompt, number), abstain_below)
+            for prompt in prompts
+            for number in range(body.n)
         ]
+        guards = [one.answer() for one in guarded for _ in range(body.n)]
         events = await begin(self.services, model, questions)
         form = shape(exchange.id, model.name, body.alternatives is not None)
         ids = prompts[0] if isinstance(body, ChatBody) and body.return_token_ids else None
-        answering = Answering(self.services, exchange, model, form, events, count, body.n)
+        answering = Answering(self.services, exchange, model, form, events, guards, body.n)
         return answering.stream(body.stream_options.include_usage) if body.stream else await answering.whole(ids)
 
     async def classify(self, request: Request) -> ASGIApp:
@@ -84,26 +105,24 @@ class Routes:
         if len(conversations) > services.limits.texts:
             raise ApiError(400, f"at most {services.limits.texts} texts can be sent at once", "too_many", "input")
         services.charge(exchange, len(conversations))
-        prompts = await services.prompts(model, conversations)
+        guarded = await services.guarded(exchange, model, conversations)
+        prompts = await services.prompts(model, [one.messages for one in guarded])
         scores = await label_scores(services, model, prompts)
         read, cached = scores.prompt_tokens, scores.cached_tokens
         told = [{"prompt_token_ids": prompt} if body.return_token_ids else {} for prompt in prompts]
         exchange.tokens = {"prompt": read, "cached": cached}
         services.remember(exchange, model, len(prompts))
+        abstain_below = _abstain_below(exchange, model)
+        found = [labelled(scores.labels, row, abstain_below) for row in scores.log_probabilities]
+        if any(one["abstained"] for one in found):
+            exchange.acted[abstaining.NAME] = "told"
         return json_response(
             {
                 "id": exchange.id,
                 "object": "list",
                 "model": model.name,
                 "release": model.release,
-                "data": [
-                    {
-                        "index": number,
-                        **labelled(model, scores.labels, row),
-                        **({"prompt_token_ids": prompt} if told else {}),
-                    }
-                    for number, (row, prompt) in enumerate(zip(scores.log_probabilities, prompts, strict=True))
-                ],
+                "data": [{"index": number, **one, **prompt} for number, (one, prompt) in enumerate(zip(found, told))],
                 "usage": {
                     "prompt_tokens": read,
                     "completion_tokens": 0,
@@ -162,6 +181,10 @@ class Routes:
 
     async def docs(self, _request: Request) -> Response:
         return HTMLResponse(page(), headers={"Content-Security-Policy": PAGE_POLICY})
+
+
+def _abstain_below(exchange: Exchange, model: ServedModel) -> float:
+    return 0.0 if exchange.unguarded else model.abstain_below
 
 
 def _sampling(body: ChatBody | CompletionBody, model: ServedModel, prompt: tuple[int, ...], number: int) -> Sampling:

@@ -21,6 +21,8 @@ from ft_platform.serving.api.metrics import Metrics
 from ft_platform.serving.api_keys import ApiKeys, RateExceeded
 from ft_platform.serving.catalog import ServedModel, Shelf
 from ft_platform.serving.engine.requests import Full, Handle, TooLong, UnknownModel
+from ft_platform.serving.guardrails.model import Guarded
+from ft_platform.serving.guardrails.refusal import Refused
 from ft_platform.serving.protocol import Engine
 
 B = TypeVar("B", bound=Body)
@@ -118,6 +120,33 @@ class Services:
                 429, "this key has used up its requests", "rate_limit", retry_after=error.retry_after
             ) from None
 
+    async def guarded(
+        self,
+        exchange: Exchange,
+        model: ServedModel,
+        conversations: Sequence[Sequence[dict[str, str]]],
+        form: str = "text",
+    ) -> list[Guarded]:
+        """What the model reads in place of each conversation, and what guards its answers.
+
+        Args:
+            form: of the answer, which the client asks for (`ResponseFormat.type`).
+
+        Raises:
+            ApiError: a guardrail refuses one of them, or one is too long.
+        """
+        require_readable(model, conversations)
+        if exchange.unguarded:
+            return [Guarded(one) for one in conversations]
+        try:
+            found = await self.apart(lambda: [model.guardrails.request(one, form) for one in conversations])
+        except Refused as refused:
+            exchange.acted[refused.guardrail] = "refused"
+            raise ApiError(400, refused.message, refused.guardrail) from None
+        for one in found:
+            exchange.acted.update(one.acted)
+        return found
+
     async def prompts(
         self, model: ServedModel, conversations: Sequence[Sequence[dict[str, str]]]
     ) -> list[tuple[int, ...]]:
@@ -127,11 +156,6 @@ class Services:
             ApiError: a conversation is too long, or has no question.
         """
         longest = model.settings.evaluation.max_prompt_tokens if model.labels else None
-        if longest is None and any(
-            sum(len(message["content"]) for message in one) > model.context_tokens * CHARACTERS_PER_TOKEN
-            for one in conversations
-        ):
-            raise too_long(model)
         try:
             found = await self.apart(lambda: [tuple(model.renderer.prompt_ids(one, longest)) for one in conversations])
         except NotRendered:
@@ -194,6 +218,15 @@ async def parsed(request: Request, kind: type[B]) -> B:
         return kind.model_validate_json(await request.body())
     except ValidationError as error:
         raise invalid_body(error) from None
+
+
+def require_readable(model: ServedModel, conversations: Sequence[Sequence[dict[str, str]]]) -> None:
+    """Raises:
+    ApiError: a conversation is so long that it need not be tokenized to know that it does not fit.
+    """
+    most = model.context_tokens * CHARACTERS_PER_TOKEN
+    if not model.labels and any(sum(len(message["content"]) for message in one) > most for one in conversations):
+        raise too_long(model)
 
 
 def too_long(model: ServedModel) -> ApiError:

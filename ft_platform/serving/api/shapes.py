@@ -60,9 +60,13 @@ class Shape:
         ]
         return {**self._head, "object": self.kind, "choices": choices, "usage": usage(answers, answers_per_prompt)}
 
-    def part(self, number: int, content: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+    def part(
+        self, number: int, content: dict[str, Any], reason: str | None = None, acted: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Args: acted: guardrails that did something, in a field that OpenAI's API does not have."""
         choice = {"index": number, "logprobs": None, **content, "finish_reason": reason}
-        return {**self._head, "object": self.part_kind, "choices": [choice]}
+        told = {"x_ft_guardrail": list(acted)} if acted else {}
+        return {**self._head, "object": self.part_kind, "choices": [choice], **told}
 
     def last(self, used: dict[str, Any]) -> dict[str, Any]:
         """The event that `include_usage` asks for."""
