@@ -30,7 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
     import os
     import sys
     from contextlib import nullcontext
-    from functools import partial
 
     from ft_platform.commands import opened
     from ft_platform.commands.terminal import ProgressView
@@ -63,7 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
             ours,
             lambda done: progress.report("parity", done, len(golden), "records asked"),
             without_guardrails=asker(*of, guardrails=False),
-            partial(ask_conversation, url, model, has_labels=has_labels, guardrails=False),
         )
     found = {"use_case": name, "release": release.id, "url": url, **found}
     if arguments.json:

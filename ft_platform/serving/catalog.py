@@ -173,8 +173,7 @@ class Shelf:
             gone = self._loaded - weights
             # Nobody finds them from here on; only then are they taken from the engine.
             self._listed, self._loaded = listed, self._loaded & weights
-            identities = {model.identity for model in listed.values()}
-            self._refused, self._prepared = self._refused & identities, self._prepared & identities
+            self._refused &= {model.identity for model in listed.values()}
             self._serve()
         for name in gone:
             with suppress(UnknownModel):

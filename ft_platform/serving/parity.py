@@ -145,8 +145,8 @@ def compare(
     Returns:
         `{"asked", "prompts_compared": "ids" or "counts", "prompts_equal", "decisions_equal": {"value", "low", "high"},
         "ties", "largest_probability_difference", "seconds": {"median", "p95", "mean"}, "ok", "differs": {reason:
-        [record ids]}, "causes": [sentence], "guardrails": {name: records it acted on}}`. `ties`: other decisions of our engine, each between two that are equally
-        likely but for rounding.
+        [record ids]}, "causes": [sentence], "guardrails": {name: records it acted on}}`. `ties`: other decisions of our
+        engine, each between two that are equally likely but for rounding.
     """
     answers, guardrails, seconds = [], Counter[str](), []
     for number, one in enumerate(golden, 1):

@@ -14,8 +14,6 @@ from ft_platform.settings.environment import Environment
 
 KEY = "FT_API_KEY"
 READY_SECONDS = 120.0
-WITHHELD = "content_filter"
-"""`finish_reason` of OpenAI's API for an answer that a guardrail does not let through."""
 QUESTION = "The parcel came two weeks late and the lid was broken."
 """What `ft demo` asks."""
 

@@ -167,7 +167,9 @@ def test_a_model_that_is_not_sure_enough_abstains(page: Playground, engine: Fake
     engine.scored = [-1.0, -1.1, -1.2]
     page.choose("#model", "complaints")
     page.ask()
-    assert "Abstained: not as sure as 50.0 %" in page.one(".card .warning").text and "Abstained" in page.said
+    warnings = [one.text for one in page.every(".card .warning")]
+    assert warnings[0] == "Guardrail that acted: abstained" and "Abstained: not as sure as 50.0 %" in warnings[1]
+    assert "Abstained" in page.said
 
 
 def test_two_aliases_are_compared_side_by_side(page: Playground) -> None:
@@ -215,7 +217,9 @@ def test_opinions_are_sent(page: Playground, sink: Sink) -> None:
 
 
 def test_hostile_answers_are_text(page: Playground, engine: FakeEngine) -> None:
-    elements, shown = "document.querySelectorAll('body *').length", "document.querySelector('.card .text').textContent"
+    # A text that looks like personal data adds the line about the guardrail.
+    elements = "document.querySelectorAll('body *:not(.card .warning:first-child)').length"
+    shown = "document.querySelector('.card .text').textContent"
     page.ask("Plain?")
     plain = page.chrome.execute_script(f"return {elements}")
     for attack in ATTACKS:
