@@ -10,15 +10,17 @@ from typing import Any, get_args
 import jsonschema
 import pytest
 import yaml
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import ft_platform
 from ft_platform.errors import ConfigError
+from ft_platform.exporting.matrix import problem
 from ft_platform.settings.source import CHAT_FORMATS, RecordMapping
 from ft_platform.use_case.fields import fields, file_schema
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.scaffold import scaffold_yaml
 from ft_platform.use_case.schema import UseCase
+from ft_platform_tests.conftest import minimal_attributes
 
 SHIPPED = find_use_cases(Path(ft_platform.__file__).parent / "defs")
 
@@ -217,3 +219,20 @@ def test_a_format_of_chat_data_reads_back_as_it_was_dumped(chat_format):
     mapping = RecordMapping(chat_format=chat_format)
     again = RecordMapping.model_validate(mapping.model_dump(mode="json"))
     assert again == mapping and RecordMapping.model_validate(again.model_dump(mode="json")) == mapping
+
+
+REMOTE = {
+    "vllm": {"url": "https://v.example.org", "folder": "/shared"},
+    "kubernetes": {"namespace": "models", "image": "vllm:1"},
+}
+
+
+@pytest.mark.parametrize("kind", sorted(REMOTE))
+def test_a_target_that_cannot_serve_a_label_head_is_refused_before_training(kind):
+    """As `exporting.matrix` says it when the model is there."""
+    attributes = {**minimal_attributes("records.csv"), "serving": {"targets": {"gpu": {"kind": kind, **REMOTE[kind]}}}}
+    attributes["training"] = {"objective": "label_head"}
+    with pytest.raises(ValidationError, match=r"`serving.targets` has gpu, which cannot serve the label head"):
+        UseCase.model_validate(attributes)
+    UseCase.model_validate({**attributes, "training": {"objective": "sft"}})
+    assert problem("label_head", "adapter", "vllm") and problem("label_head", "adapter", "platform") is None

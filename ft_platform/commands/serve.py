@@ -21,7 +21,7 @@ EXAMPLES = [
     "ft serve keys list",
     "ft serve keys revoke 4f1c09aa",
     "ft serve --host 10.0.0.5 --certificate server.pem --key server.key",
-    "ft serve complaint_routing --install systemd > /etc/systemd/system/ft-serve.service",
+    "ft serve complaint_routing --install systemd",
 ]
 PORT = 8000
 ACTIONS = ("add", "list", "revoke")
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=PORT, help="port (default: %(default)s)")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="certificate with its chain (PEM), for TLS")
     parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
+    parser.add_argument("--release", metavar="ID", help="serve this release of the use case and no other")
     parser.add_argument("--restart", action="store_true", help="start it again whenever it dies")
     parser.add_argument(
         "--install",
@@ -59,6 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
     environment = load_environment()
     if arguments.use_cases[:1] == ["keys"]:
         return _keys(environment, arguments, *arguments.use_cases[1:])
+    if arguments.release and len(arguments.use_cases) != 1:
+        from ft_platform.errors import ConfigError
+
+        raise ConfigError(["--release needs the one use case that it is a release of"])
     if arguments.install:
         from ft_platform.serving.supervision import compose_service, systemd_unit
 
@@ -81,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.serving.supervision import kept_running
 
         return kept_running(_words(arguments))
-    engine, catalog = engine_and_catalog(environment, arguments.use_cases)
+    engine, catalog = engine_and_catalog(environment, arguments.use_cases, arguments.release)
     serve(build_app(engine, catalog, keys, hosts=Hosts.of(environment.web_hosts)), arguments)
     return 0
 
@@ -91,6 +96,7 @@ def _words(arguments: argparse.Namespace) -> list[str]:
     files = [(f"--{name}", getattr(arguments, name)) for name in ("certificate", "key")]
     options = ["--host", arguments.host, "--port", str(arguments.port)]
     options += [word for option, path in files if path for word in (option, str(path.absolute()))]
+    options += ["--release", arguments.release] if arguments.release else []
     return ["serve", *arguments.use_cases, *options]
 
 

@@ -17,9 +17,14 @@ from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_fo
 from ft_platform.use_case.schema import Task
 
 
-def engine_and_catalog(environment: Environment, use_cases: Sequence[str]) -> tuple[Engine, Catalog]:
+def engine_and_catalog(
+    environment: Environment, use_cases: Sequence[str], release: str | None = None
+) -> tuple[Engine, Catalog]:
     """The engine, not started, with the base model in memory, and the catalog of the released checkpoints of some use
     cases, or of all.
+
+    Args:
+        release: id of the only release that is served, of the only use case.
 
     Raises:
         ConfigError: nothing was released, or the use cases have several base models.
@@ -45,7 +50,7 @@ def engine_and_catalog(environment: Environment, use_cases: Sequence[str]) -> tu
     plain = Renderer(tokenizer, Task(kind="generation"))
     engine = ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri)
     context = engine.state().context_tokens
-    return engine, LakeCatalog(environment, lake, list(released), tokenizer, resolved.weights_sha256, context)
+    return engine, LakeCatalog(environment, lake, list(released), tokenizer, resolved.weights_sha256, context, release)
 
 
 def _released(environment: Environment, lake: Lake, name: str, *, asked: bool) -> Release | None:

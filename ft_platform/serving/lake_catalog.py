@@ -18,7 +18,7 @@ from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.evaluation.files import read_metrics
-from ft_platform.lake.releases import Release, released_versions
+from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.serving.catalog import ServedModel
@@ -42,6 +42,7 @@ class LakeCatalog:
         tokenizer: of the base model that all of them have.
         weights_sha256: of that base model.
         context_tokens: of the engine.
+        release: id of the only release that is served, of the only use case; None: those of `serving.live.listed`.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class LakeCatalog:
         tokenizer: Any,
         weights_sha256: str,
         context_tokens: int,
+        release: str | None = None,
     ) -> None:
+        self._release = release
         self._environment, self._lake, self._use_cases = environment, lake, list(use_cases)
         self._tokenizer, self._weights, self._context_tokens = tokenizer, weights_sha256, context_tokens
         self._made: dict[tuple[str, str], ServedModel] = {}
@@ -67,7 +70,7 @@ class LakeCatalog:
 
     def _models_of(self, use_case: str) -> list[ServedModel]:
         try:
-            releases = listed(self._lake, self._environment.home, use_case)
+            releases = self._listed(use_case)
         except (FtError, OSError) as error:
             self._tell(use_case, error)
             return []
@@ -79,6 +82,12 @@ class LakeCatalog:
             except (FtError, OSError, KeyError, ValueError) as error:
                 self._tell(name, error)
         return found
+
+    def _listed(self, use_case: str) -> dict[str, Release]:
+        if self._release is None:
+            return listed(self._lake, self._environment.home, use_case)
+        only = [one for one in standing_releases(self._lake, use_case) if one.id == self._release]
+        return {use_case: only[0]} if only else {}
 
     def _tell(self, name: str, error: Exception) -> None:
         """Once for each reason: a listing is made every few seconds."""

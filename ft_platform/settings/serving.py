@@ -15,7 +15,7 @@ class Serving(Section):
     """Where a released model is deployed, and what guards its answers."""
 
     targets: dict[TargetName, ServingTarget] = Field(
-        default_factory=lambda: {"local": LocalTarget()},
+        default={"local": LocalTarget()},
         max_length=20,
         description="Name -> where releases are deployed. Each is an asset `deployment/<name>`.",
     )
@@ -32,3 +32,8 @@ class Serving(Section):
     guardrails: Guardrails = Field(
         default_factory=Guardrails, description="What guards requests and answers of the platform's own server."
     )
+
+    @property
+    def without_label_heads(self) -> list[str]:
+        """Targets at which a model with a label head cannot answer."""
+        return [name for name, target in self.targets.items() if not target.serves_label_heads]

@@ -18,6 +18,11 @@ class Costs(Section):
     )
     currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$", description="An ISO 4217 code.")
 
+    @property
+    def serves_label_heads(self) -> bool:
+        """Whether a model with a label head can answer there (`exporting.matrix`)."""
+        return False
+
 
 class LocalTarget(Costs):
     """The platform's own server on this machine (`ft serve`)."""
@@ -30,6 +35,10 @@ class LocalTarget(Costs):
     api_key_env: Variable | None = Field(
         default=None, description="Environment variable with a key of the server. Default: no key is sent."
     )
+
+    @property
+    def serves_label_heads(self) -> bool:
+        return True
 
 
 class OpenAIEndpointTarget(Costs):
@@ -45,6 +54,11 @@ class OpenAIEndpointTarget(Costs):
     api_key_env: Variable | None = Field(
         default=None, description="Environment variable with its key. Default: no key is sent."
     )
+
+    @property
+    def serves_label_heads(self) -> bool:
+        """Where it is `ft serve` that others run; any other one does not, and parity says so."""
+        return True
 
 
 class VllmTarget(Costs):
@@ -176,7 +190,10 @@ class KubernetesTarget(Costs):
         description="Arguments of the container. Default: those of vLLM. `{folder}`, `{use_case}`, `{model}`,"
         " `{release}`, `{context}` and `{port}` stand for those of the release.",
     )
-    ours: bool = Field(default=False, description="The image runs `ft serve`, and reads the lake itself.")
+    ours: bool = Field(
+        default=False,
+        description="It runs `ft serve` and reads the lake itself; `arguments` then needs `--release {release}`.",
+    )
     port: int = Field(default=8000, ge=1024, le=65_535, description="Where the container listens.")
     folder: str | None = Field(
         default=None,
@@ -222,6 +239,10 @@ class KubernetesTarget(Costs):
         if self.max_replicas < self.min_replicas:
             raise ValueError("max_replicas must be at least min_replicas")
         return self
+
+    @property
+    def serves_label_heads(self) -> bool:
+        return self.ours
 
 
 ServingTarget = Annotated[

@@ -406,6 +406,11 @@ class UseCase(Section):
             raise ValueError("; ".join(problems))
         if problems := self.splits.problems_with(self.record, self.privacy):
             raise ValueError("; ".join(problems))
+        if self.training.objective == "label_head" and (targets := self.serving.without_label_heads):
+            raise ValueError(
+                f"`serving.targets` has {', '.join(targets)}, which cannot serve the label head that is trained; set"
+                " `training.objective: sft`, or use a target of kind `local`"
+            )
         return self
 
     def _problems_with_generated_labels(self) -> list[str]:

@@ -93,7 +93,7 @@ from ft_platform.cli import run_and_exit
 from ft_platform.serving import installation
 from ft_platform.serving.catalog import GivenModels
 from ft_platform_tests.serving.fakes import FakeEngine, every_kind
-installation.engine_and_catalog = lambda environment, use_cases: (FakeEngine(), GivenModels(every_kind()))
+installation.engine_and_catalog = lambda environment, use_cases, release: (FakeEngine(), GivenModels(every_kind()))
 sys.argv = ["ft", "serve", "--port", "0"]
 run_and_exit()
 """

@@ -81,9 +81,9 @@ class Installation:
                 input_hash="another",
             )  # fmt: skip
 
-    def catalog(self) -> LakeCatalog:
+    def catalog(self, release: str | None = None) -> LakeCatalog:
         sha256 = json.loads(self.lake.read_file(self.checkpoint, "training.json"))["base_model"]["sha256"]
-        return LakeCatalog(self.environment, self.lake, ["complaints"], tiny_tokenizer(), sha256, 512)
+        return LakeCatalog(self.environment, self.lake, ["complaints"], tiny_tokenizer(), sha256, 512, release)
 
     @contextmanager
     def serving(self) -> Iterator[TestClient]:

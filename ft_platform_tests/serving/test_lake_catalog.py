@@ -191,3 +191,11 @@ def test_one_question_over_http(installation: Installation, monkeypatch: pytest.
             ask(url, "letters", "?", has_labels=True)
     with pytest.raises(EndpointFailed, match="does not answer"):
         ask(url, "complaints", "?", has_labels=True)
+
+
+def test_one_release_can_be_served_and_no_other(installation: Installation) -> None:
+    first = installation.release.id
+    installation.releases(installation.another())
+    catalog = installation.catalog(first)
+    assert [(one.name, one.release) for one in catalog.models()] == [("complaints", first)]
+    assert installation.catalog("release-unknown").models() == []

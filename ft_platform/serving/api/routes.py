@@ -122,7 +122,10 @@ class Routes:
                 "object": "list",
                 "model": model.name,
                 "release": model.release,
-                "data": [{"index": number, **one, **prompt} for number, (one, prompt) in enumerate(zip(found, told))],
+                "data": [
+                    {"index": number, **one, **prompt}
+                    for number, (one, prompt) in enumerate(zip(found, told, strict=True))
+                ],
                 "usage": {
                     "prompt_tokens": read,
                     "completion_tokens": 0,
