@@ -49,11 +49,26 @@ def deployment_sentences(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         else f"It costs {number(cost)} {record['currency']} a day; 1,000 requests cost"
         f" {number(record['cost_per_1000_requests'])} {record['currency']} when it is busy all the time."
     )
+    guarded = record["guardrails"]
     return [
         {"good": parity["ok"], "text": said},
+        *([_guardrail_sentence(guarded)] if guarded else []),
         {"good": not any(one["refused"] for one in load), "text": speed},
         {"good": cost is not None, "text": paid},
     ]
+
+
+def _guardrail_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What guardrails change, on the same records."""
+    acted = ", ".join(f"{name} on {number(records)}" for name, records in found["acted"].items()) or "none acted"
+    quality, seconds = found["quality"], found["added_seconds"]
+    text = (
+        f"With guardrails {100 * found['decisions_equal']['value']:.0f} % of {number(found['records'])} decisions are"
+        f" what they are without ({acted}); {found['metric']} {number(quality['with'])} instead of"
+        f" {number(quality['without'])}, {number(1000 * seconds['median'])} ms more for half of the requests"
+        f" (95 of 100: at most {number(1000 * seconds['p95'])} ms)."
+    )
+    return {"good": quality["with"] >= quality["without"], "text": text}
 
 
 def parity_plot(record: Mapping[str, Any]) -> bytes:

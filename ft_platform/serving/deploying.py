@@ -21,6 +21,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
+from ft_platform.serving.guardrails.effect import effect
 from ft_platform.serving.load_test import cost_per_1000, load_test
 from ft_platform.serving.parity import asker, compare, golden_set
 from ft_platform.serving.rendering import renderer_of
@@ -28,6 +29,7 @@ from ft_platform.serving.targets.contract import Endpoint, Model, Target
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
+from ft_platform.tracking.registry import disagreement
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE, FILE = "deployment", "deployment.json"
@@ -35,6 +37,8 @@ READY_SECONDS = 1800.0
 """A machine with a GPU may have to be found, and weights to be copied to it."""
 KNOWN_RECORDS = 20
 """Test records that are asked where this checkpoint was compared at this target before: going back takes seconds."""
+GUARDED_RECORDS = 50
+"""Test records that are asked with and without guardrails."""
 KEPT = 2
 """Releases that stay at a target: the one with the traffic, and the one before it, to go back to."""
 
@@ -73,11 +77,14 @@ def deploy(
     """Gives a release the traffic of a target, and returns the record of it.
 
     Raises:
-        VersionRefused: the release may not be used, or the endpoint answers otherwise than the evaluation did.
+        VersionRefused: the release may not be used, the registry names another one, or the endpoint answers otherwise
+            than the evaluation did.
         EndpointFailed: the target failed; what had the traffic has it still.
         ExportRefused: the model cannot be had in the form that the target needs.
     """
     _, checkpoint = released_versions(lake, release)
+    if said := disagreement(environment, lake, use_case.name):
+        raise VersionRefused(said, f"Set its aliases to what `ft releases {use_case.name}` shows, and deploy again")
     target = open_target(environment, use_case, name, beside=_beside(lake, environment, use_case, name))
     renderer = renderer_of(environment, lake, release)
     model = Model(
@@ -95,6 +102,7 @@ def deploy(
         earlier = _compared_before(lake, use_case, name, checkpoint)
         found = _parity(lake, use_case, release, renderer, endpoint, KNOWN_RECORDS if earlier else None)
         load = earlier["load"] if earlier else _load(lake, use_case, release, renderer, endpoint)
+        guarded = earlier["guardrails"] if earlier else _effect(lake, use_case, release, renderer, endpoint)
         target.switch(release.id)
     except BaseException:
         if before.live != release.id:
@@ -117,6 +125,7 @@ def deploy(
         "engine": "ours" if live.ours else "other",
         "parity": found,
         "load": load,
+        "guardrails": guarded,
         "cost_per_day": cost,
         "cost_per_1000_requests": cost_per_1000(load, cost),
         "currency": settings.currency,
@@ -254,6 +263,18 @@ def _load(
     golden = golden_set(lake, use_case, release, renderer, KNOWN_RECORDS)
     ask = asker(endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
     return load_test(ask, golden, lambda done, total: progress.report(STAGE, done, total, "requests of the load test"))
+
+
+def _effect(
+    lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint
+) -> dict[str, Any] | None:
+    """What guardrails change (`guardrails.effect`); None: the target has none of ours."""
+    if not endpoint.ours:
+        return None
+    golden = golden_set(lake, use_case, release, renderer, GUARDED_RECORDS)
+    of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
+    progress.report(STAGE, 0, None, "", waits_for=f"the effect of guardrails on {len(golden)} records")
+    return effect(asker(*of), asker(*of, guardrails=False), golden, use_case.settings.task)
 
 
 def _compared_before(

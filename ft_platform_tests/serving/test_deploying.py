@@ -178,3 +178,12 @@ def test_a_server_that_does_not_start_is_told_with_its_log(
     with pytest.raises(EndpointFailed, match=r"does not answer, after .*\n?.*server.log"):
         case.deploy()
     assert read_live(case.environment.home, NAME) == Live()
+
+
+def test_a_registry_that_names_another_release_refuses(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ft_platform.serving import deploying
+
+    monkeypatch.setattr(deploying, "disagreement", lambda *_: "the registry disagrees with the lake about complaints")
+    with pytest.raises(VersionRefused, match="the registry disagrees"):
+        running.deploy()
+    assert read_live(running.environment.home, NAME) is None, "nothing was touched"
