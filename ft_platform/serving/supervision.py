@@ -41,7 +41,7 @@ def kept_running(words: Sequence[str]) -> int:
         started = time.monotonic()
         process = subprocess.Popen(command, preexec_fn=partial(_ends_with, os.getpid()))
         running[:] = [process]
-        if stopped:  # before it stood in `running`
+        if stopped:  # while it did not stand in `running`
             process.terminate()
         code = process.wait()
         lived = time.monotonic() - started
@@ -50,8 +50,6 @@ def kept_running(words: Sequence[str]) -> int:
             return code if code >= 0 else 128 - code
         print(f"ft serve: ended after {lived:.0f} seconds (code {code}), is started again", file=sys.stderr, flush=True)
         time.sleep(min(0.2 * 2**short, LONGEST_PAUSE))
-        if stopped:
-            return 128 + stopped[0]
 
 
 def _ends_with(parent: int) -> None:

@@ -189,9 +189,13 @@ def unit_of(text: str) -> configparser.RawConfigParser:
     return parser
 
 
-def words_of(line: str) -> list[str]:
+def words_of(line: str, special: str = "%") -> list[str]:
     """As systemd reads them (systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers")."""
-    return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line)]
+    words = shlex.split(line)
+    for sign in special:
+        assert not [word for word in words if sign in word.replace(2 * sign, "")], f"systemd puts something for {sign}"
+        words = [word.replace(2 * sign, sign) for word in words]
+    return words
 
 
 def test_a_unit_of_systemd_runs_the_command_with_the_variables(variables, monkeypatch, tmp_path) -> None:
@@ -201,7 +205,7 @@ def test_a_unit_of_systemd_runs_the_command_with_the_variables(variables, monkey
     monkeypatch.setattr(sys, "executable", str(python))
     unit = unit_of(systemd_unit(variables, HARD))
     service = unit["Service"]
-    assert words_of(service["ExecStart"]) == [str(python), "-m", "ft_platform.cli", *HARD]
+    assert words_of(service["ExecStart"], "%$") == [str(python), "-m", "ft_platform.cli", *HARD]
     given = [word.split("=", 1) for line in service["Environment"].splitlines() for word in words_of(line)]
     assert dict(given) == without_passwords(variables)
     folders = [variables[name] for name in ("FT_CACHE", "FT_HOME")]
