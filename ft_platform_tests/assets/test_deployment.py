@@ -147,6 +147,7 @@ def test_jobs_and_a_daily_comparison_stand_beside_the_assets(environment) -> Non
     assert {check.asset_key for check in parity.asset_layer.asset_graph.asset_check_keys} == {DEPLOYMENT}
     back = made.get_job(f"{NAME}_rollback")
     assert set(back.asset_layer.executable_asset_keys) == {RELEASE, DEPLOYMENT}
+    assert back.run_config is not None
     config = back.run_config["ops"][f"{NAME}__release"]["config"]
     assert config["back_to"] == "previous" and len(config["reason"]) >= 10
     schedule = made.get_schedule_def(f"{NAME}_parity")
