@@ -130,6 +130,13 @@ def test_the_newest_that_was_compared_there_gets_the_traffic_of_one_that_was_wit
     assert traffic.take_away() == {}
 
 
+def test_one_that_is_not_there_any_more_is_passed_over(traffic) -> None:
+    traffic.targets["one"] = FakeTarget(NOW, OLDEST)
+    traffic.deployed["one"] = [NOW, BEFORE, OLDEST]
+    traffic.usable.remove(NOW)
+    assert traffic.take_away() == {"one": OLDEST}
+
+
 def test_what_was_never_compared_there_gets_no_traffic(traffic) -> None:
     traffic.targets["one"] = FakeTarget(NOW, NEVER)
     traffic.deployed["one"] = [NOW]
