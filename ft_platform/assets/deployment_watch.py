@@ -56,7 +56,7 @@ def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
     )
     def sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
-    ) -> dg.SensorResult | dg.SkipReason:
+    ) -> dg.RunRequest | dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.serving.deploying import deployments, take_away_withdrawn
         from ft_platform.serving.targets.opening import open_target
@@ -65,18 +65,21 @@ def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
         try:
             for name, release in take_away_withdrawn(lake, environment, use_case).items():
                 context.log.warning(f"{name}: what was withdrawn is served no more; now {release or 'nothing'} is")
-            for name in use_case.settings.serving.targets:
+        except FtError as error:
+            problems.append(str(error))
+        for name in use_case.settings.serving.targets:
+            try:
                 if deployments(lake, use_case.name, name):
                     state = open_target(environment, use_case, name).status()
                     now[name] = f"{state.state} {state.live} {state.started}"
-        except FtError as error:
-            problems.append(str(error))
+            except FtError as error:
+                problems.append(f"{name}: {error}")
         changed = [name for name, found in now.items() if seen.get(name) not in (None, found)]
-        cursor = json.dumps({**seen, **now})
-        if not changed:
-            context.update_cursor(cursor)
-            return dg.SkipReason("; ".join(problems) or f"{len(now)} target(s), nothing changed")
-        runs = [dg.RunRequest(run_key=f"{name} {now[name]}") for name in changed]
-        return dg.SensorResult(run_requests=runs, cursor=cursor)
+        context.update_cursor(json.dumps({**seen, **now}))
+        for problem in problems:
+            context.log.warning(problem)
+        if changed:  # without a key: what happened before may happen again
+            return dg.RunRequest()
+        return dg.SkipReason("; ".join(problems) or f"{len(now)} target(s), nothing changed")
 
     return sensor

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from ft_platform.errors import ConfigError, EndpointFailed, EndpointUnavailable
+from ft_platform.serving.targets.patience import without
 
 BUSY = (429, 502, 503, 504)
 
@@ -39,7 +40,7 @@ def exchanged(
         answer = httpx2.request(
             method, url.rstrip("/") + path, json=body, headers=sent, timeout=timeout, trust_env=False
         )
-    _require_accepted(url, answer)
+    _require_accepted(url, answer, key)
     try:
         return answer.json(), answer.headers
     except ValueError:
@@ -60,7 +61,7 @@ def stream(url: str, path: str, body: dict[str, Any], key: str | None = None) ->
     ):
         if answer.status_code != 200:
             answer.read()
-        _require_accepted(url, answer)
+        _require_accepted(url, answer, key)
         yield _events(url, path, answer)
 
 
@@ -91,18 +92,18 @@ def _headers(key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _require_accepted(url: str, answer: httpx2.Response) -> None:
+def _require_accepted(url: str, answer: httpx2.Response, key: str | None) -> None:
     """Raises:
     EndpointUnavailable, EndpointFailed: it is a refusal.
     """
     if answer.status_code != 200:
         failure = EndpointUnavailable if answer.status_code in BUSY else EndpointFailed
-        raise failure(f"{url} refuses: {_why(answer)}")
+        raise failure(f"{url} refuses: {_why(answer, key)}")
 
 
-def _why(answer: httpx2.Response) -> str:
-    """The message of an error in OpenAI's form; else the status."""
+def _why(answer: httpx2.Response, key: str | None) -> str:
+    """The message of an error in OpenAI's form, without the key; else the status."""
     try:
-        return str(answer.json()["error"]["message"])[:300]
+        return without(str(answer.json()["error"]["message"]), [key])
     except (ValueError, KeyError, TypeError):
         return f"status {answer.status_code}"

@@ -39,8 +39,6 @@ KNOWN_RECORDS = 20
 """Test records that are asked where this checkpoint was compared at this target before: going back takes seconds."""
 GUARDED_RECORDS = 50
 """Test records that are asked with and without guardrails."""
-KEPT = 2
-"""Releases that stay at a target: the one with the traffic, and the one before it, to go back to."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +107,20 @@ def deploy(
             with suppress(FtError):  # the failure that matters is the one above
                 target.delete(release.id)
         raise
-    for old in target.status().others[KEPT - 1 :]:
-        target.delete(old)
+    known = deployments(lake, use_case.name, name)
+    previous = before.live if before.live != release.id else _before(known, release)
+    for old in target.status().others:
+        if old != previous:  # it stays, to go back to
+            target.delete(old)
     settings = use_case.settings.serving.targets[name]
     cost = target.cost_per_day()
-    live, known = _endpoint(target), deployments(lake, use_case.name, name)
+    live = _endpoint(target)
     record = {
         "target": name,
         "kind": settings.kind,
         "release": release.id,
         "checkpoint": {"id": checkpoint.id, "content_hash": checkpoint.content_hash},
-        "previous": before.live if before.live != release.id else _before(known, release),
+        "previous": previous,
         "endpoint": live.url,
         "model": live.model,
         "engine": "ours" if live.ours else "other",
@@ -158,24 +159,35 @@ def check_live(
 
 def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUseCase) -> dict[str, str | None]:
     """Ends the traffic of releases that may not be used any more (withdrawn, or records of theirs were), at every
-    target that something was deployed to. The newest one that is still there and may be used gets the traffic.
+    target that something was deployed to. The newest that was deployed there, is still there and may be used gets it.
 
     Returns:
         Target -> release that has the traffic now, where it was taken from another.
+
+    Raises:
+        FtError: as the first target that failed; the others were looked at all the same.
     """
     usable = {one.id for one in standing_releases(lake, use_case.name) if _is_usable(lake, one)}
     changed: dict[str, str | None] = {}
+    problems: list[FtError] = []
     for name in use_case.settings.serving.targets:
-        if not deployments(lake, use_case.name, name):
+        compared = [one.record["release"] for one in deployments(lake, use_case.name, name)]
+        if not compared:
             continue
-        target = open_target(environment, use_case, name)
-        state = target.status()
-        if state.live is None or state.live in usable:
-            continue
-        changed[name] = before = next((one for one in state.others if one in usable), None)
-        if before is not None:
-            target.switch(before)
-        target.delete(state.live)
+        try:
+            target = open_target(environment, use_case, name)
+            state = target.status()
+            if state.live is None or state.live in usable:
+                continue
+            now = next((one for one in compared if one in state.others and one in usable), None)
+            if now is not None:
+                target.switch(now)
+            target.delete(state.live)
+            changed[name] = now
+        except FtError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
     return changed
 
 

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import FrameType
+from urllib.parse import urlsplit
 
 PR_SET_PDEATHSIG = 1
 SHORT_SECONDS, MOST_SHORT = 10.0, 5
@@ -41,6 +41,8 @@ def kept_running(words: Sequence[str]) -> int:
         started = time.monotonic()
         process = subprocess.Popen(command, preexec_fn=partial(_ends_with, os.getpid()))
         running[:] = [process]
+        if stopped:  # while it did not stand in `running`
+            process.terminate()
         code = process.wait()
         lived = time.monotonic() - started
         short = short + 1 if lived < SHORT_SECONDS else 0
@@ -62,25 +64,27 @@ def systemd_unit(variables: Mapping[str, str], words: Sequence[str]) -> str:
     """A unit of systemd.
 
     Args:
-        variables: of the installation, without secrets (`Environment.to_variables`).
+        variables: of the installation (`Environment.to_variables`). Addresses with a password are left out: a unit can
+            be read by everybody, and the server asks none of them.
         words: of the command `ft`.
     """
-    lines = "\n".join(f'Environment="{name}={value}"' for name, value in variables.items() if value)
+    given = _without_passwords(variables)
+    command = [sys.executable, "-m", "ft_platform.cli", *words]
     return f"""[Unit]
 Description=Released models of ft_platform
 After=network-online.target
 Wants=network-online.target
 
 [Service]
-ExecStart={shlex.join([sys.executable, "-m", "ft_platform.cli", *words])}
-{lines}
+ExecStart={" ".join(_quoted(word).replace("$", "$$") for word in command)}
+{chr(10).join(f"Environment={_quoted(f'{name}={value}')}" for name, value in given.items())}
 Restart=always
 RestartSec=1
 TimeoutStopSec=30
 NoNewPrivileges=true
 PrivateTmp=true
 ProtectSystem=strict
-ReadWritePaths={shlex.quote(variables["FT_HOME"])}
+ReadWritePaths={" ".join(map(_quoted, _outermost(given["FT_HOME"], given["FT_CACHE"])))}
 
 [Install]
 WantedBy=multi-user.target"""
@@ -91,16 +95,32 @@ def compose_service(variables: Mapping[str, str], words: Sequence[str]) -> str:
     installation at the places where they are here. Arguments as `systemd_unit`."""
     import yaml
 
-    given = {name: value for name, value in variables.items() if value}
-    folders = sorted({given["FT_HOME"], given["FT_DEFS"]})
+    given = {name: value.replace("$", "$$") for name, value in _without_passwords(variables).items()}
+    lake = [given["FT_LAKE_ROOT"]] if "://" not in given["FT_LAKE_ROOT"] else []
+    folders = _outermost(given["FT_HOME"], given["FT_DEFS"], given["FT_CACHE"], *lake)
     service = {
         "image": "ft-platform-worker:0.2.0",
-        "command": ["ft", *words],
+        "command": ["ft", *(word.replace("$", "$$") for word in words)],
         "environment": given,
-        "volumes": [f"{folder}:{folder}" for folder in folders],
+        "volumes": [{"type": "bind", "source": folder, "target": folder} for folder in folders],
         "network_mode": "host",
         "restart": "always",
         "stop_grace_period": "30s",
         "security_opt": ["no-new-privileges:true"],
     }
     return yaml.safe_dump({"services": {"ft-serve": service}}, sort_keys=False).rstrip()
+
+
+def _without_passwords(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if value and not urlsplit(value).password}
+
+
+def _quoted(word: str) -> str:
+    """A word of a unit (systemd.syntax(7), "Quoting"), in which `%` begins a specifier."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped.replace("%", "%%")}"'
+
+
+def _outermost(*folders: str) -> list[str]:
+    """Without those that lie in another one."""
+    return [one for one in sorted(set(folders)) if not any(one.startswith(f"{other}/") for other in folders)]

@@ -201,3 +201,44 @@ def learning_curve() -> dict[str, Any]:
         "confidence": 0.95,
         "conclusion": ["what came out of the curve"],
     }
+
+
+def deployment() -> dict[str, Any]:
+    """`deployment.json` of one to a target with a price, beside another engine."""
+    level = {
+        "concurrent": 1,
+        "requests": 12,
+        "refused": 0,
+        "median_seconds": 0.1,
+        "p95_seconds": 0.2,
+        "requests_per_second": 9.0,
+        "prompt_tokens_per_second": 900.0,
+    }
+    parity = {
+        "ok": True,
+        "asked": 200,
+        "decisions_equal": {"value": 0.995, "low": 0.972, "high": 1.0},
+        "ties": 1,
+        "prompts_compared": "numbers",
+        "prompts_equal": True,
+        "largest_probability_difference": None,
+        "seconds": {"median": 0.1, "p95": 0.2},
+        "causes": [],
+    }
+    return {
+        "target": "the target",
+        "kind": "vllm",
+        "release": "the release",
+        "checkpoint": {"id": "the checkpoint", "content_hash": "its hash"},
+        "previous": "the release before",
+        "endpoint": "https://models.example.org",
+        "model": "the name of the model",
+        "engine": "other",
+        "parity": parity,
+        "load": [level, {**level, "concurrent": 16, "requests": 48, "refused": 2}],
+        "cost_per_day": 12.0,
+        "cost_per_1000_requests": 0.015,
+        "currency": "the currency",
+        "number": 2,
+        "deployed_at": "2026-03-01T00:00:00+00:00",
+    }

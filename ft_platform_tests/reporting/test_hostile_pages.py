@@ -24,6 +24,7 @@ from ft_platform.release.decide import Decision, decide, newest_evidence
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.canary_report import write_canary_report
 from ft_platform.reporting.decision_brief import write_decision
+from ft_platform.reporting.deployment_report import write_deployment_report
 from ft_platform.reporting.home import home_page
 from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
@@ -151,16 +152,20 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
         "learning_curve": (write_curve_report, case.splits, report_figures.learning_curve()),
     }
     writers = {
-        name: functools.partial(write, draft=draft(parent), found=hostile(found))
+        name: functools.partial(
+            write, draft=draft(parent), **{("record" if name == "deployment" else "found"): hostile(found)}
+        )
         for name, (write, parent, found) in figures.items()
     }
     privacy, losses = hostile(report_figures.privacy()), report_figures.privacy_losses()
+    put_there = hostile(report_figures.deployment())
     searched = draft(case.splits, use_case=searching(case.use_case))
     writers |= {
         "privacy": lambda to: write_privacy_report(to, draft(case.checkpoint), privacy, losses),
         "roi": lambda to: write_roi_report(to, draft(case.report), case.report, hostile(worth(case, home))),
         "search": lambda to: write_search_report(to, searched, hostile(report_figures.search())),
         "decision": lambda to: write_decision(to, draft(), decision(case)),
+        "deployment": lambda to: write_deployment_report(to, draft(case.checkpoint), put_there),
     }
     texts = {}
     for name, write in writers.items():
@@ -324,6 +329,17 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
         ("search", ["how the trial failed", "training: lines to copy", "cosine"]),
         ("audit_examples", ["a record", "an answer", "a fault"]),
         ("learning_curve", ["what came out of the curve", "the report"]),
+        (
+            "deployment",
+            [
+                "the target",
+                "the release",
+                "the release before",
+                "https://models.example.org",
+                "the name of the model",
+                "the currency",
+            ],
+        ),
     ],
 )
 def test_the_attacks_in_figures_are_shown_as_text(report: str, texts: list[str], pages: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 (`serving.live`): both releases are in memory while traffic is switched, so no request is lost."""
 
 import dataclasses
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from ft_platform.serving.client import call
 from ft_platform.serving.live import CANDIDATE, Live, read_live, write_live
 from ft_platform.serving.targets.asking import key_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
+from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.serving_targets import LocalTarget
 
 SWITCH_SECONDS = 60.0
@@ -38,7 +40,7 @@ class Local:
         self._beside = list(beside)
 
     def deploy(self, model: Model) -> None:
-        running = self._answers()
+        running = self._is_running()
         if running and read_live(self._home, self._use_case) is None:  # served as the newest release, until now
             now = self._listed().get(self._use_case)
             self._change(releases=(now,) if now else ())
@@ -48,14 +50,16 @@ class Local:
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
         name = f"{self._use_case}@{CANDIDATE}"
-        self._until(name, model.release, seconds, on_wait)
+        with cleared(lambda: self._change(candidate=None)):
+            self._until(name, model.release, seconds, on_wait)
         return Endpoint(self._settings.url, name, self._key, ours=True)
 
     def switch(self, release: str) -> None:
         live = read_live(self._home, self._use_case) or Live()
         others = tuple(one for one in live.releases if one != release)
-        self._change(releases=(release, *others), candidate=None)
-        self._until(self._use_case, release, SWITCH_SECONDS, lambda what: None)
+        with cleared(lambda: write_live(self._home, self._use_case, live)):
+            self._change(releases=(release, *others), candidate=None)
+            self._until(self._use_case, release, SWITCH_SECONDS, lambda what: None)
 
     def delete(self, release: str) -> None:
         live = read_live(self._home, self._use_case)
@@ -71,13 +75,12 @@ class Local:
         except EndpointUnavailable as error:
             absent = live is None or not live.releases
             return Status("absent" if absent else "failed", replicas=0, message=str(error))
-        now = listed.pop(self._use_case, None)
-        if now is None and live and live.releases:
-            return Status("starting", others=tuple(listed.values()), replicas=1)
+        now = listed.get(self._use_case)
+        others = tuple(dict.fromkeys(one for one in listed.values() if one != now))
         if now is None:
-            return Status("absent", others=tuple(listed.values()), replicas=1)
+            return Status("starting" if live and live.releases else "absent", others=others, replicas=1)
         endpoint = Endpoint(self._settings.url, self._use_case, self._key, ours=True)
-        return Status("ready", now, tuple(listed.values()), 1, endpoint=endpoint, started=self._started())
+        return Status("ready", now, others, 1, endpoint=endpoint, started=self._started())
 
     def cost_per_day(self) -> float | None:
         return None if self._settings.cost_per_hour is None else 24 * self._settings.cost_per_hour
@@ -101,7 +104,7 @@ class Local:
                 now = self._listed().get(name)
                 if now == release:
                     return
-                why = f"serves {now} as {name}" if now else f"does not serve {name}"
+                why = f"does not serve {release} as {name}" + (f", but {now}" if now else "")
             except EndpointUnavailable:
                 why = "does not answer"
             if time.monotonic() > end:
@@ -112,12 +115,18 @@ class Local:
             on_wait(f"the server {why}")
             time.sleep(POLL_SECONDS)
 
-    def _answers(self) -> bool:
+    def _is_running(self) -> bool:
+        """A busy server runs too: another one beside it would want its port."""
         try:
-            call(self._settings.url, "/health", key=self._key, timeout=5)
-        except EndpointUnavailable:
+            socket.create_connection(self._address, timeout=5).close()
+        except OSError:
             return False
         return True
+
+    @property
+    def _address(self) -> tuple[str, int]:
+        address = urlsplit(self._settings.url)
+        return address.hostname or "127.0.0.1", address.port or 80
 
     @property
     def _log(self) -> Path:
@@ -125,11 +134,10 @@ class Local:
 
     def _start(self) -> None:
         """A server that goes on when this process ends, and is started again when it dies."""
-        address = urlsplit(self._settings.url)
         self._log.parent.mkdir(parents=True, exist_ok=True)
         names = sorted({self._use_case, *self._beside})
-        host, port = address.hostname or "127.0.0.1", str(address.port or 80)
-        command = [sys.executable, "-m", "ft_platform.cli", "serve", *names, "--host", host, "--port", port]
+        host, port = self._address
+        command = [sys.executable, "-m", "ft_platform.cli", "serve", *names, "--host", host, "--port", str(port)]
         with open(self._log, "ab") as log:
             subprocess.Popen(
                 [*command, "--restart"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ft_platform.errors import EndpointFailed, EndpointUnavailable
+from ft_platform.errors import EndpointFailed, EndpointUnavailable, ExportRefused
 from ft_platform.models.endpoint import require_allowed_endpoint
 from ft_platform.serving.live import Live, read_live, write_live
 from ft_platform.serving.targets.asking import key_of, served_models
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
+from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.serving_targets import OpenAIEndpointTarget
 
 POLL_SECONDS = 1.0
@@ -34,9 +35,18 @@ class OpenAIEndpoint:
         self._of = home, use_case, f"target-{name}"
 
     def deploy(self, model: Model) -> None:
+        if model.kind == "label_head":
+            raise ExportRefused(
+                "OpenAI's API has no place for a label head, which scores labels and writes nothing",
+                "Deploy it to a target of kind local, or train with training.objective: sft",
+            )
         self._change(candidate=model.release)
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
+        with cleared(lambda: self._change(candidate=None)):
+            return self._found(model, seconds, on_wait)
+
+    def _found(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
         name = self._name(model.release)
         end = time.monotonic() + seconds
         while True:
@@ -79,7 +89,7 @@ class OpenAIEndpoint:
             return Status("absent", others=others)
         if now in found:
             return Status("ready", now, others, endpoint=Endpoint(self._settings.url, self._name(now), self._key))
-        return Status("failed", None, tuple(found), message=f"{self._name(now)} is not there any more")
+        return Status("absent", others=others, message=f"{self._name(now)} is not there any more")
 
     def cost_per_day(self) -> float | None:
         return None if self._settings.cost_per_hour is None else 24 * self._settings.cost_per_hour

@@ -13,12 +13,13 @@ from ft_platform.serving.targets.contract import Model
 from ft_platform_tests.serving.targets.worlds import USE_CASE, WORLDS, World, ask, opened
 
 OLD, NEW = "release-0a11", "release-0b22"
-ENOUGH = 30.0
 
 
 @pytest.fixture(params=sorted(WORLDS))
 def world(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with opened(request.param, tmp_path, monkeypatch) as made:
+        if why := made.cannot.get(request.function.__name__):
+            pytest.skip(why)
         yield made
 
 
@@ -26,7 +27,7 @@ def bring(world: World, release: str) -> None:
     """What `serving.deploying` does, without parity."""
     model, target = world.model(release), world.target()
     target.deploy(model)
-    assert ask(target.wait(model, ENOUGH, lambda _: None)) == release
+    assert ask(target.wait(model, world.seconds, lambda _: None)) == release
     target.switch(release)
 
 
@@ -51,7 +52,7 @@ def replace(world: World) -> None:
 def test_a_release_has_no_traffic_before_the_switch(world):
     bring(world, OLD)
     world.target().deploy(world.model(NEW))
-    endpoint = world.target().wait(world.model(NEW), ENOUGH, lambda _: None)
+    endpoint = world.target().wait(world.model(NEW), world.seconds, lambda _: None)
     status = world.target().status()
     assert (status.state, status.live, status.others) == ("ready", OLD, (NEW,))
     assert (ask(endpoint), answers(world)) == (NEW, OLD)
@@ -70,12 +71,12 @@ def test_deployed_twice_it_is_there_once(world, switched):
     target, model = world.target(), world.model(OLD)
     target.deploy(model)
     if switched:
-        target.wait(model, ENOUGH, lambda _: None)
+        target.wait(model, world.seconds, lambda _: None)
         target.switch(OLD)
     once = world.other.paid()
     world.target().deploy(model)
     assert world.other.paid() == once
-    assert ask(world.target().wait(model, ENOUGH, lambda _: None)) == OLD
+    assert ask(world.target().wait(model, world.seconds, lambda _: None)) == OLD
 
 
 def test_a_roll_back_is_a_switch(world):
@@ -100,7 +101,11 @@ def test_deleting_takes_away_everything(world):
         world.target().delete(release)
     assert world.other.paid() == []
     assert world.target().status().state == "absent" and world.target().status().others == ()
-    left = {name: found for name, found in world.other.saved().items() if name not in ("objects", "tags") and found}
+    left = {
+        name: found
+        for name, found in world.other.saved().items()
+        if name not in ("objects", "tags", "put_by_others") and found
+    }
     assert left == {}
 
 
@@ -162,10 +167,10 @@ def test_a_refusal_at_any_step_of_a_deployment_leaves_nothing_that_costs(world):
 
     def deploy() -> None:
         world.target().deploy(world.model(NEW))
-        world.target().wait(world.model(NEW), ENOUGH, lambda _: None)
+        world.target().wait(world.model(NEW), world.seconds, lambda _: None)
 
-    refused = 0
-    for step in range(1, steps(world, deploy) + 1):
+    refused, most = 0, steps(world, deploy)
+    for step in range(1, most + 1):
         world.other.restore(before)
         world.other.faults = {step: "refused"}
         try:
@@ -176,7 +181,7 @@ def test_a_refusal_at_any_step_of_a_deployment_leaves_nothing_that_costs(world):
         else:
             assert len(world.other.paid()) == len(paid) + 1, step
         assert answers(world) == OLD, step
-    assert refused >= 2
+    assert refused >= min(2, most)
 
 
 @pytest.mark.integration
@@ -246,7 +251,7 @@ def test_a_switch_loses_no_request(world, back):
     bring(world, OLD)
     world.other.slow = world.other.lag = 3
     world.target().deploy(world.model(NEW))
-    world.target().wait(world.model(NEW), ENOUGH, lambda _: None)
+    world.target().wait(world.model(NEW), world.seconds, lambda _: None)
     if back:
         world.target().switch(NEW)
     endpoint, found, problems, done = world.target().status().endpoint, [], [], threading.Event()
@@ -283,7 +288,7 @@ def test_in_the_middle_of_a_switch_the_status_is_what_answers(world):
     """A process was killed at each step of a switch; the other side goes on."""
     bring(world, OLD)
     world.target().deploy(world.model(NEW))
-    world.target().wait(world.model(NEW), ENOUGH, lambda _: None)
+    world.target().wait(world.model(NEW), world.seconds, lambda _: None)
     before = world.other.saved()
     seen = set()
     for step in range(1, steps(world, lambda: world.target().switch(NEW)) + 2):
@@ -311,7 +316,7 @@ def test_costs_are_those_of_what_runs(world):
     target = world.target()
     assert target.cost_per_day() == 2.0 * 24
     target.deploy(world.model(NEW))
-    target.wait(world.model(NEW), ENOUGH, lambda _: None)
+    target.wait(world.model(NEW), world.seconds, lambda _: None)
     assert target.cost_per_day() == (2.0 * 24 if world.is_free else 2.0 * 48)
 
 

@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from ft_platform.serving.targets.contract import Endpoint, Model, Target
 from ft_platform.settings.serving_targets import (
     HfEndpointTarget,
     KubernetesTarget,
+    LocalTarget,
+    OpenAIEndpointTarget,
     SageMakerTarget,
     VllmTarget,
 )
-from ft_platform_tests.serving.targets import cluster, hf_server, vllm_server
+from ft_platform_tests.serving.targets import cluster, hf_server, noting_servers, vllm_server
 from ft_platform_tests.serving.targets.stand_in import StandIn
 
 USE_CASE = "complaint_routing"
@@ -36,6 +38,9 @@ class World:
         other: the stand-in.
         secrets: those that the other side knows.
         is_free: a release without traffic costs nothing here.
+        seconds: how long a release is waited for.
+        prepare: what others do before a release is deployed.
+        cannot: test of the contract that says nothing about this target -> why.
     """
 
     target: Callable[[], Target]
@@ -43,8 +48,12 @@ class World:
     folder: Path
     secrets: tuple[str, ...]
     is_free: bool = False
+    seconds: float = 30.0
+    prepare: Callable[[str], None] = lambda release: None
+    cannot: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, release: str, use_case: str = USE_CASE) -> Model:
+        self.prepare(release)
         return Model(use_case, release, "written_label", ("a", "b"), lambda form: self._exported(release, form), 512)
 
     def _exported(self, release: str, form: str) -> Path:
@@ -151,11 +160,49 @@ def kubernetes(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any)
     return World(lambda: Kubernetes(settings, USE_CASE), other, folder, (cluster.KEY,))
 
 
+def local(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> World:
+    from ft_platform.serving.targets import local as module
+
+    monkeypatch.setenv("OWN_KEY", noting_servers.KEY)
+    monkeypatch.setattr(module, "SWITCH_SECONDS", 1.0)
+    other = noting_servers.OwnServer(folder, USE_CASE, monkeypatch)
+    other.dies_before_its_next_write(module, monkeypatch)
+    monkeypatch.setattr(module.subprocess, "Popen", lambda command, **_: other.servers.append(command[-1]))
+    settings = LocalTarget(url=other.url, api_key_env="OWN_KEY", **{"cost_per_hour": 2.0, **changed})
+    cannot = {
+        "test_deleting_takes_away_everything": "the newest release stays, for it can be tried as @candidate",
+        "test_a_label_head_is_refused_before_anything_is_asked": "the platform's own server serves label heads",
+        "test_in_the_middle_of_a_switch_the_status_is_what_answers": "a switch is one write: it has no middle",
+        "test_what_was_taken_away_there_is_absent": "the server loads again what the file names: it is starting",
+    }
+    made: Callable[[], Target] = lambda: module.Local(settings, folder, USE_CASE)  # noqa: E731
+    return World(made, other, folder, (noting_servers.KEY,), True, 2.0, other.put, cannot)
+
+
+def openai_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> World:
+    from ft_platform.serving.targets import openai_endpoint as module
+
+    monkeypatch.setenv("TEAM_KEY", noting_servers.KEY)
+    other = noting_servers.OpenAIServer(folder, USE_CASE, "target-production")
+    other.dies_before_its_next_write(module, monkeypatch)
+    said: dict[str, Any] = {"model": f"{USE_CASE}-{{release}}", "api_key_env": "TEAM_KEY", "cost_per_hour": 2.0}
+    settings = OpenAIEndpointTarget(kind="openai_endpoint", url=other.url, **said | changed)
+    theirs = "the platform team sends the traffic of its clients: a model has the name of its release"
+    cannot = {
+        "test_the_address_of_clients_stays_after_a_switch": theirs,
+        "test_a_switch_loses_no_request": theirs,
+    }
+    made: Callable[[], Target] = lambda: module.OpenAIEndpoint(settings, folder, USE_CASE, "production")  # noqa: E731
+    return World(made, other, folder, (noting_servers.KEY,), True, 2.0, other.put, cannot)
+
+
 WORLDS: dict[str, Callable[..., World]] = {
     "vllm": vllm,
     "hf_endpoint": hf_endpoint,
     "sagemaker": sagemaker,
     "kubernetes": kubernetes,
+    "local": local,
+    "openai_endpoint": openai_endpoint,
 }
 
 
