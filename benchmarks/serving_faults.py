@@ -403,10 +403,10 @@ def swaps(installed: Installed, arguments: argparse.Namespace) -> dict[str, Any]
             listed[0] = number_of(made.id)
 
         threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
-        swap(1)  # there is a previous release from here on
+        swap(0)  # there is a previous release from here on
         for thread in threads:
             thread.start()
-        for number in range(arguments.swaps):
+        for number in range(1, arguments.swaps + 1):
             swap(number)
         stopped.set()
         for thread in threads:
