@@ -37,14 +37,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
-from benchmarks.serving_processes import JSON, Server, free_port, post, python  # noqa: E402
+from benchmarks.serving_processes import JSON, Server, free_port, get, post, python  # noqa: E402
 
 DOCS = REPOSITORY / "docs" / "benchmarks" / "serving_faults.md"
 PARTS = ("fuzz", "overload", "swaps", "recovery")
@@ -105,14 +105,6 @@ def both_answer(port: int) -> bool:
     return {"complaints", "support"} <= found and post(port, CLASSIFY, LABEL, 5)[0] == 200
 
 
-def get(port: int, path: str) -> Any:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", path)
-    found = json.loads(connection.getresponse().read())
-    connection.close()
-    return found
-
-
 # Hostile requests
 
 
@@ -141,21 +133,17 @@ def hostile_schema(draw: random.Random, depth: int = 0) -> Any:
     amount = {"type": "number", draw.choice(["minimum", "maximum", "multipleOf"]): draw.choice(numbers)}
     plain = [text, pattern, amount, {"const": None}, {"enum": list(range(draw.randrange(500)))}, {"type": "x"}, True]
     plain += [{"$ref": "#"}, {"$ref": "#/nowhere"}, {"$ref": "https://127.0.0.1/x"}, {"not": {}}]
-    if depth > 6:
-        return draw.choice(plain)
-
-    def inner() -> Any:
-        return hostile_schema(draw, depth + 1)
-
-    names = [str(number) for number in range(draw.randrange(8 if depth < 2 else 2))]
-    nested = [
-        {"type": "object", "properties": {name: inner() for name in names}, "required": names},
-        {"type": "array", "items": inner(), "minItems": draw.choice(numbers), "maxItems": draw.choice(numbers)},
-        {draw.choice(["anyOf", "allOf", "oneOf"]): [inner() for _ in names]},
-        {"type": "object", "additionalProperties": inner(), "patternProperties": {"(x+)+": inner()}},
-        {"$defs": {"a": inner()}, "type": "object", "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"$ref": "#"}}},
+    names = [str(number) for number in range(draw.randrange(5 if depth < 3 else 2))]
+    inner = partial(hostile_schema, draw, depth + 1)
+    large = draw.choice(numbers)
+    nested: list[Callable[[], Any]] = [
+        lambda: {"type": "object", "properties": {name: inner() for name in names}, "required": names},
+        lambda: {"type": "array", "items": inner(), "minItems": large, "maxItems": large},
+        lambda: {draw.choice(["anyOf", "allOf", "oneOf"]): [inner() for _ in names]},
+        lambda: {"type": "object", "additionalProperties": inner(), "patternProperties": {"(x+)+": inner()}},
+        lambda: {"$defs": {"a": inner()}, "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"$ref": "#"}}},
     ]
-    return draw.choice([*plain, *nested, *nested])
+    return draw.choice(plain) if depth > 6 or draw.random() < 0.4 else draw.choice(nested)()
 
 
 class HalfOpen:

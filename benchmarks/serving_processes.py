@@ -38,6 +38,14 @@ def post(port: int, path: str, body: Any, timeout: float = 300) -> tuple[int, An
         connection.close()
 
 
+def get(port: int, path: str) -> Any:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    found = json.loads(connection.getresponse().read())
+    connection.close()
+    return found
+
+
 class Server:
     """One server with its children.
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -322,3 +323,26 @@ def test_rows_are_no_longer_than_positions_mean_the_same() -> None:
     model = tiny_model("phi3", rope_parameters=rope, original_max_position_embeddings=64)
     with running(model=model) as engine:
         assert engine.state().context_tokens == 64
+
+
+def test_answers_of_many_adapters_are_computed_with_a_stack_and_prompts_without(folders: dict[str, Path]) -> None:
+    """Which way a token is computed does not show: each adapter's answer is its own in all of them."""
+    names = [*folders, "base", *folders, "base"]
+    models = {name: adapted_model(folder) for name, folder in {"base": None, **folders}.items()}
+    stacked = set[tuple[bool, bool]]()
+    with running(*adapters(folders)) as engine:
+        lora = engine._served.lora
+        select = lora.select
+
+        def seen(*arguments: Any) -> None:
+            select(*arguments)
+            stacked.add((lora.mask is not None, bool(lora.runs)))
+
+        lora.select = seen  # type: ignore[method-assign]
+        asked = [Asked(engine, name, TEXT.content(f"{number}?"), 40) for number, name in enumerate(names)]
+        asked[0].next()
+        late = Asked(engine, "plain", TEXT.content("And " * 20), 10)
+        for number, (name, one) in enumerate(zip(names, asked, strict=True)):
+            assert one.tokens == greedy(models[name], TEXT.content(f"{number}?"), 40), name
+        assert late.tokens == greedy(models["plain"], TEXT.content("And " * 20), 10)
+    assert {(False, True), (True, False)} <= stacked, "prompts by runs, answers by the stack"
