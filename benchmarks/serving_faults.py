@@ -44,14 +44,14 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
-from benchmarks.serving_processes import JSON, Server, free_port, get, post, python  # noqa: E402
+from benchmarks.serving_processes import JSON, Server, free_port, get, machine, post, python  # noqa: E402
 
 DOCS = REPOSITORY / "docs" / "benchmarks" / "serving_faults.md"
 PAGE = """# The server under faults
 
 `python benchmarks/serving_faults.py --folder F --write`: a process of `ft serve` over HTTP, with a tiny random model
-that was trained and released. 28 November 2026, two cores of an AMD EPYC that other programs used too: seconds on the
-clock are longer than on a machine of one's own.
+that was trained and released, on {machine} that other programs used too: seconds on the clock are longer than on a
+machine of one's own.
 
 | what | measured |
 | --- | --- |
@@ -60,8 +60,8 @@ clock are longer than on a machine of one's own.
 Hostile requests are JSON of every kind, bytes that are none, control tokens, huge numbers, and schemas that nest, refer
 to themselves or contradict themselves. Beside them, 200 connections stopped in the middle of a head or a body.
 
-Overload: capacity is the most answers a second of clients who wait for theirs. Its latency is that of the fewest clients
-who get 90 % of it ({clients} of them), before and after.
+Overload: capacity is the most answers a second of clients who wait for theirs. Its latency is that of the fewest
+clients who get 90 % of it ({clients} of them), before and after.
 
 Swaps: one checkpoint and another were released in turn, under four clients. Recovery: the process was killed with
 SIGKILL under load, and a shell loop started it again; it answers when its models are loaded.
@@ -554,7 +554,7 @@ def page(found: dict[str, Any]) -> str:
         f" {recovery['cpu_seconds_of_a_start']} cpu-seconds each",
     }
     table = "\n".join(f"| {what} | {value} |" for what, value in rows.items())
-    return PAGE.format(rows=table, clients=overload["clients_at_capacity"])
+    return PAGE.format(rows=table, clients=overload["clients_at_capacity"], machine=machine())
 
 
 def main() -> None:

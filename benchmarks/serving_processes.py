@@ -38,6 +38,13 @@ def post(port: int, path: str, body: Any, timeout: float = 300) -> tuple[int, An
         connection.close()
 
 
+def machine() -> str:
+    """Cores and processor of this machine."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    name = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    return f"{len(os.sched_getaffinity(0))} cores of {name}"
+
+
 def get(port: int, path: str) -> Any:
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     connection.request("GET", path)
