@@ -48,9 +48,10 @@ PAGE = """# Serving
 `python benchmarks/serving.py --folder F --vllm VENV/bin/vllm --write`: `ft serve` beside `transformers serve
 --continuous-batching` and vLLM's CPU build over HTTP. SmolLM2-135M-Instruct in bfloat16, one thread each, greedy
 answers of 48 tokens to prompts of 51 that all begin differently, 16 made-up LoRA adapters of rank 16 on all linear
-layers. Ours is the engine, application and socket of `ft serve`, with given adapters in place of releases. The servers
-took turns on {machine} that other programs used too, so cpu-seconds of the servers and ratios count, and seconds on the
-clock say little. Medians of {rounds} rounds.
+layers. Ours is the engine, application and socket of `ft serve`, with given adapters in place of releases. vLLM has
+room for all 16 adapters (`--max-loras 16 --enforce-eager`). The servers took turns on {machine}
+that other programs used too, so cpu-seconds of the servers and ratios count, and seconds on the clock say little.
+Medians of {rounds} rounds.
 
 Tokens per cpu-second. `transformers serve` has no adapters, so the ratio with its name compares answers of 16 adapters
 with answers of the base model; the other one compares the base model with itself.
