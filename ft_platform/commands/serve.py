@@ -75,9 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
             from ft_platform.errors import MissingExtra
 
             raise MissingExtra(module, "serve")
-    from ft_platform.serving.api.app import build_app
     from ft_platform.serving.api_keys import ApiKeys, keys_path
-    from ft_platform.serving.installation import engine_and_catalog
+    from ft_platform.serving.starting import without_collector
     from ft_platform.settings.hosts import Hosts
 
     keys = ApiKeys(keys_path(environment))
@@ -86,7 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.serving.supervision import kept_running
 
         return kept_running(_words(arguments))
-    engine, catalog = engine_and_catalog(environment, arguments.use_cases, arguments.release)
+    with without_collector():
+        from ft_platform.serving.api.app import build_app
+        from ft_platform.serving.installation import engine_and_catalog
+
+        engine, catalog = engine_and_catalog(environment, arguments.use_cases, arguments.release)
     serve(build_app(engine, catalog, keys, hosts=Hosts.of(environment.web_hosts)), arguments)
     return 0
 

@@ -36,12 +36,12 @@ class Installation:
     """A use case with a checkpoint that was trained, evaluated and released. Not by the gate: a tiny random model
     passes none."""
 
-    def __init__(self, home: Path, objective: str, kind: str = "classification") -> None:
+    def __init__(self, home: Path, objective: str, kind: str = "classification", name: str = "complaints") -> None:
         self.environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
         self.attributes = attributes_for(save_tiny_model(home / "model"), kind)
         self.attributes["training"]["objective"] = objective
-        write_use_case(self.environment.defs, "complaints", self.attributes)
-        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(self.attributes))
+        write_use_case(self.environment.defs, name, self.attributes)
+        self.use_case = NamedUseCase(name=name, settings=UseCase.model_validate(self.attributes))
         self.lake: Lake = open_lake(self.environment)
         self.rows = rows_for(kind)
         self.splits = usable_splits(self.lake, self.use_case, self.rows, splits_schema(self.use_case))
@@ -51,13 +51,13 @@ class Installation:
         self.release = self.releases(self.checkpoint)
 
     def releases(self, checkpoint: ArtifactVersion, **changes: Any) -> ArtifactVersion:
-        with self.lake.scratch("complaints", "release_decision") as folder:
+        with self.lake.scratch(self.use_case.name, "release_decision") as folder:
             folder.mkdir(parents=True)
             evidence = [{"stage": "evaluation_report", "id": self.report.id}]
             said = {"decision": "accepted", "evidence": evidence}
             (folder / "decision.json").write_text(json.dumps(said))
             decision = self.lake.publish(
-                "complaints", "release_decision", f"decision-{checkpoint.id}", folder, parents=[checkpoint],
+                self.use_case.name, "release_decision", f"decision-{checkpoint.id}", folder, parents=[checkpoint],
                 settings_hash="s", input_hash=checkpoint.id,
             )  # fmt: skip
         asked = self.use_case.settings.evaluation.model_dump(mode="json", include=set(ASKED))
@@ -72,18 +72,24 @@ class Installation:
 
     def another(self, change: Callable[[Path], None] = lambda folder: None) -> ArtifactVersion:
         """A copy of the checkpoint under another id, changed."""
-        with self.lake.local_copy(self.checkpoint) as files, self.lake.scratch("complaints", "x") as copy:
+        with self.lake.local_copy(self.checkpoint) as files, self.lake.scratch(self.use_case.name, "x") as copy:
             shutil.copytree(files, copy, ignore=shutil.ignore_patterns("manifest.json"))
             (copy / "note.txt").write_text("another")
             change(copy)
             return self.lake.publish(
-                "complaints", "adapter_checkpoint", "ckpt-another", copy, parents=[self.splits], settings_hash="s",
+                self.use_case.name,
+                "adapter_checkpoint",
+                "ckpt-another",
+                copy,
+                parents=[self.splits],
+                settings_hash="s",
                 input_hash="another",
-            )  # fmt: skip
+            )
 
     def catalog(self, release: str | None = None) -> LakeCatalog:
         sha256 = json.loads(self.lake.read_file(self.checkpoint, "training.json"))["base_model"]["sha256"]
-        return LakeCatalog(self.environment, self.lake, ["complaints"], tiny_tokenizer(), sha256, 512, release)
+        names = [self.use_case.name]
+        return LakeCatalog(self.environment, self.lake, names, tiny_tokenizer(), sha256, 512, release)
 
     @contextmanager
     def serving(self) -> Iterator[TestClient]:

@@ -5,9 +5,16 @@ torch hands oneDNN plain weights, and each product reads them in strides. In its
 instead of 839. torch does the same where it freezes compiled models.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
+
+
+def packed_product(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The product with a weight `(out, in)`."""
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+    return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
 
 
 class PackedForward:
