@@ -279,7 +279,8 @@ class Asking:
         self.answers: list[tuple[int, float, str | None]] = []
         self._asked = 0
 
-    async def one(self) -> None:
+    async def one(self) -> float:
+        """Returns the seconds after which to ask again."""
         self._asked += 1
         text = f"{self._asked}: my card was charged twice and nobody answers."
         body = {"model": "support", "messages": [{"role": "user", "content": text}], "max_tokens": self.tokens}
@@ -297,6 +298,7 @@ class Asking:
             found = ["HTTP/1.1 0 no answer"]
         headers = dict(line.lower().split(": ", 1) for line in found[1:])
         self.answers.append((int(found[0].split()[1]), time.monotonic() - started, headers.get("retry-after")))
+        return float(headers.get("retry-after", 0))
 
     async def closed(self, clients: int, seconds: float) -> tuple[float, list[float]]:
         """Clients who wait for their answers. Returns answers a second, and the latencies, sorted."""
@@ -304,7 +306,7 @@ class Asking:
 
         async def client() -> None:
             while time.monotonic() < end:
-                await self.one()
+                await asyncio.sleep(await self.one())
 
         await asyncio.gather(*(client() for _ in range(clients)))
         latencies = sorted(seconds for status, seconds, _ in self.answers[before:] if status == 200)
@@ -312,7 +314,7 @@ class Asking:
 
     async def open(self, rate: float, seconds: float, each: Callable[[], None]) -> None:
         """Requests that come at this rate, whatever becomes of those before."""
-        started, tasks = time.monotonic(), set[asyncio.Task[None]]()
+        started, tasks = time.monotonic(), set[asyncio.Task[float]]()
         count = int(rate * seconds)
         for number in range(count):
             await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
