@@ -64,6 +64,8 @@ BROKEN = {
     ),
 }
 
+ASSETS = {*STAGES, "deployment/local"} - {"deployment"}
+
 
 @pytest.fixture
 def own_code(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -85,15 +87,16 @@ def assets(environment: Environment) -> set[str]:
 
 @pytest.mark.integration
 def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment, own_code):
-    own_code.write_text(SUBCLASS % '("fairness_report", "model_card", "release_decision", "release")')
+    own_code.write_text(SUBCLASS % '("fairness_report", "model_card", "release_decision", "release", "deployment")')
     found = assets(environment)
-    assert {name for name in STAGES if f"letters/{name}" not in found} == {
+    assert {name for name in ASSETS if f"letters/{name}" not in found} == {
         "fairness_report",
         "model_card",
         "release_decision",
         "release",
+        "deployment/local",
     }
-    assert {f"complaints/{name}" for name in STAGES} <= found
+    assert {f"complaints/{name}" for name in ASSETS} <= found
     assert cli.main(["check", "--files"]) == 0
 
 
@@ -104,7 +107,8 @@ def test_the_example_of_the_documentation_leaves_stages_out_and_adds_one(environ
     found = {name for name in assets(environment) if name.startswith("letters/")}
     assert found == {
         f"letters/{name}"
-        for name in {*STAGES, "letters", "source"} - {"fairness_report", "model_card", "release_decision", "release"}
+        for name in {*ASSETS, "letters", "source"}
+        - {"fairness_report", "model_card", "release_decision", "release", "deployment/local"}
     }
     assert cli.main(["check", "--files"]) == 0
 
@@ -125,7 +129,7 @@ def test_broken_code_takes_no_other_use_case_down_and_is_told_with_file_and_line
     own_code.write_text(code)
     found = assets(environment)
     assert {name for name in found if name.startswith("letters/")} == {"letters/does_not_load"}
-    assert {f"complaints/{name}" for name in STAGES} <= found
+    assert {f"complaints/{name}" for name in ASSETS} <= found
     with pytest.raises(ConfigError, match=BROKEN[code]):
         load_definitions(environment, only="letters")
     capsys.readouterr()
@@ -152,7 +156,7 @@ def test_what_clashes_with_another_use_case_is_an_error_of_the_one_with_its_own_
     own_code.write_text((SUBCLASS % "()") + "".join(f"\n    {line}" for line in lines))
     found = assets(environment)
     assert {name for name in found if name.startswith("letters/")} == {"letters/does_not_load"}
-    assert {f"complaints/{name}" for name in STAGES} <= found
+    assert {f"complaints/{name}" for name in ASSETS} <= found
 
 
 def test_own_code_is_found_however_the_file_is_written(environment, own_code):

@@ -21,7 +21,7 @@ def definitions(house: House) -> dg.Definitions:
 
 def names(found: dg.Definitions) -> tuple[set[str], set[str]]:
     repository = found.get_repository_def()
-    return {schedule.name for schedule in repository.schedule_defs}, {
+    return {schedule.name for schedule in repository.schedule_defs if "parity" not in schedule.name}, {
         sensor.name for sensor in repository.sensor_defs if "ledger" in sensor.name
     }
 
