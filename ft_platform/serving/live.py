@@ -3,13 +3,14 @@ writes. The platform's own server reads its file every few seconds; without one 
 stands."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.errors import VersionRefused
-from ft_platform.lake.files import write_bytes
+from ft_platform.lake.files import locked, write_bytes
 from ft_platform.lake.releases import Release, standing_releases
 from ft_platform.lake.store import Lake
 
@@ -29,6 +30,15 @@ class Live:
 
     releases: tuple[str, ...] = ()
     candidate: str | None = None
+
+    def with_traffic(self, release: str) -> "Live":
+        """After a switch to a release."""
+        return Live((release, *(one for one in self.releases if one != release)))
+
+    def without(self, release: str) -> "Live":
+        """After a release was taken away."""
+        kept = tuple(one for one in self.releases if one != release)
+        return Live(kept, None if self.candidate == release else self.candidate)
 
 
 def live_path(home: Path, use_case: str, place: str = OWN_SERVER) -> Path:
@@ -54,6 +64,13 @@ def read_live(home: Path, use_case: str, place: str = OWN_SERVER) -> Live | None
 def write_live(home: Path, use_case: str, live: Live, place: str = OWN_SERVER) -> None:
     told = {"releases": live.releases, "candidate": live.candidate}
     write_bytes(LocalFileSystem(), str(live_path(home, use_case, place)), json.dumps(told, indent=1).encode())
+
+
+def change_live(home: Path, use_case: str, change: Callable[[Live], Live], place: str = OWN_SERVER) -> None:
+    """Reads, changes and writes as one: a second process waits."""
+    path = live_path(home, use_case, place)
+    with locked(path.with_suffix(".lock")):
+        write_live(home, use_case, change(read_live(home, use_case, place) or Live()), place)
 
 
 def listed(lake: Lake, home: Path, use_case: str) -> dict[str, Release]:

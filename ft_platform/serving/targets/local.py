@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from ft_platform.errors import EndpointFailed, EndpointUnavailable
+from ft_platform.models.endpoint import require_allowed_endpoint
 from ft_platform.serving.client import call
-from ft_platform.serving.live import CANDIDATE, Live, read_live, write_live
+from ft_platform.serving.live import CANDIDATE, Live, change_live, read_live
 from ft_platform.serving.targets.asking import key_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.serving.targets.patience import cleared
@@ -22,7 +22,8 @@ from ft_platform.settings.serving_targets import LocalTarget
 SWITCH_SECONDS = 60.0
 POLL_SECONDS = 0.2
 ANSWER_SECONDS = 10.0
-START_SECONDS = 120.0
+LOAD_SECONDS = 120.0
+"""From its first answer on, a server gets this long to serve a release: it loads an adapter in seconds."""
 LOG = "server.log"
 
 
@@ -32,41 +33,42 @@ class Local:
     Args:
         home: folder of the installation.
         beside: other use cases that the server is started with.
+
+    Raises:
+        ConfigError: the installation does not allow its address, or the variable of the key is not set.
     """
 
     def __init__(self, settings: LocalTarget, home: Path, use_case: str, beside: Sequence[str] = ()) -> None:
+        require_allowed_endpoint(settings.url)
         self._settings, self._home, self._use_case = settings, home, use_case
         self._key = key_of(settings.api_key_env)
         self._beside = list(beside)
+        self._server: subprocess.Popen[bytes] | None = None
 
     def deploy(self, model: Model) -> None:
         running = self._is_running()
-        if running and read_live(self._home, self._use_case) is None:  # served as the newest release, until now
-            now = self._listed().get(self._use_case)
-            self._change(releases=(now,) if now else ())
-        self._change(candidate=model.release)
+        unnoted = running and read_live(self._home, self._use_case) is None  # served as the newest release, until now
+        if unnoted and (now := self._listed().get(self._use_case)):
+            self._change(lambda live: live.with_traffic(now))
+        self._change(lambda live: dataclasses.replace(live, candidate=model.release))
         if not running:
             self._start()
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
         name = f"{self._use_case}@{CANDIDATE}"
-        with cleared(lambda: self._change(candidate=None)):
+        with cleared(lambda: self._change(lambda live: dataclasses.replace(live, candidate=None))):
             self._until(name, model.release, seconds, on_wait)
         return Endpoint(self._settings.url, name, self._key, ours=True)
 
     def switch(self, release: str) -> None:
-        live = read_live(self._home, self._use_case) or Live()
-        others = tuple(one for one in live.releases if one != release)
-        with cleared(lambda: write_live(self._home, self._use_case, live)):
-            self._change(releases=(release, *others), candidate=None)
+        before = read_live(self._home, self._use_case) or Live()
+        with cleared(lambda: self._change(lambda _: before)):
+            self._change(lambda live: live.with_traffic(release))
             self._until(self._use_case, release, SWITCH_SECONDS, lambda what: None)
 
     def delete(self, release: str) -> None:
-        live = read_live(self._home, self._use_case)
-        if live is None:
-            return
-        kept = tuple(one for one in live.releases if one != release)
-        self._change(releases=kept, candidate=None if live.candidate == release else live.candidate)
+        if read_live(self._home, self._use_case) is not None:
+            self._change(lambda live: live.without(release))
 
     def status(self) -> Status:
         live = read_live(self._home, self._use_case)
@@ -85,9 +87,8 @@ class Local:
     def cost_per_day(self) -> float | None:
         return None if self._settings.cost_per_hour is None else 24 * self._settings.cost_per_hour
 
-    def _change(self, **fields: Any) -> None:
-        live = read_live(self._home, self._use_case) or Live()
-        write_live(self._home, self._use_case, dataclasses.replace(live, **fields))
+    def _change(self, change: Callable[[Live], Live]) -> None:
+        change_live(self._home, self._use_case, change)
 
     def _started(self) -> str:
         return str(call(self._settings.url, "/health", key=self._key, timeout=ANSWER_SECONDS)["started"])
@@ -98,19 +99,22 @@ class Local:
         return {one["id"]: one["release"] for one in found if one.get("use_case") == self._use_case}
 
     def _until(self, name: str, release: str, seconds: float, on_wait: Callable[[str], None]) -> None:
-        end = time.monotonic() + seconds
+        end, answered = time.monotonic() + seconds, False
         while True:
             try:
                 now = self._listed().get(name)
+                end, answered = end if answered else min(end, time.monotonic() + LOAD_SECONDS), True
                 if now == release:
                     return
                 why = f"does not serve {release} as {name}" + (f", but {now}" if now else "")
             except EndpointUnavailable:
                 why = "does not answer"
-            if time.monotonic() > end:
+            if ended := self._server is not None and self._server.poll() is not None:
+                why = "ended"
+            if ended or time.monotonic() > end:
                 raise EndpointFailed(
-                    f"the server at {self._settings.url} {why}, after {seconds:.0f} seconds",
-                    f"See {self._log}, or run it in a terminal: ft serve {self._use_case}",
+                    f"the server at {self._settings.url} {why}",
+                    f"See {self._log}, or run it in a terminal: ft serve {' '.join(self._names)}",
                 )
             on_wait(f"the server {why}")
             time.sleep(POLL_SECONDS)
@@ -129,16 +133,19 @@ class Local:
         return address.hostname or "127.0.0.1", address.port or 80
 
     @property
+    def _names(self) -> list[str]:
+        return sorted({self._use_case, *self._beside})
+
+    @property
     def _log(self) -> Path:
         return self._home / "serving" / LOG
 
     def _start(self) -> None:
         """A server that goes on when this process ends, and is started again when it dies."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        names = sorted({self._use_case, *self._beside})
         host, port = self._address
-        command = [sys.executable, "-m", "ft_platform.cli", "serve", *names, "--host", host, "--port", str(port)]
+        command = [sys.executable, "-m", "ft_platform.cli", "serve", *self._names, "--host", host, "--port", str(port)]
         with open(self._log, "ab") as log:
-            subprocess.Popen(
+            self._server = subprocess.Popen(
                 [*command, "--restart"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )

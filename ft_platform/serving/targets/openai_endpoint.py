@@ -5,11 +5,10 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, ExportRefused
 from ft_platform.models.endpoint import require_allowed_endpoint
-from ft_platform.serving.live import Live, read_live, write_live
+from ft_platform.serving.live import Live, change_live, read_live
 from ft_platform.serving.targets.asking import key_of, served_models
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.serving.targets.patience import cleared
@@ -40,10 +39,10 @@ class OpenAIEndpoint:
                 "OpenAI's API has no place for a label head, which scores labels and writes nothing",
                 "Deploy it to a target of kind local, or train with training.objective: sft",
             )
-        self._change(candidate=model.release)
+        self._change(lambda live: dataclasses.replace(live, candidate=model.release))
 
     def wait(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
-        with cleared(lambda: self._change(candidate=None)):
+        with cleared(lambda: self._change(lambda live: dataclasses.replace(live, candidate=None))):
             return self._found(model, seconds, on_wait)
 
     def _found(self, model: Model, seconds: float, on_wait: Callable[[str], None]) -> Endpoint:
@@ -68,13 +67,10 @@ class OpenAIEndpoint:
     def switch(self, release: str) -> None:
         if self._name(release) not in self._names():
             raise EndpointFailed(f"{self._settings.url} does not serve {self._name(release)} any more")
-        live = read_live(*self._of) or Live()
-        self._change(releases=(release, *(one for one in live.releases if one != release)), candidate=None)
+        self._change(lambda live: live.with_traffic(release))
 
     def delete(self, release: str) -> None:
-        if live := read_live(*self._of):
-            kept = tuple(one for one in live.releases if one != release)
-            self._change(releases=kept, candidate=None if live.candidate == release else live.candidate)
+        self._change(lambda live: live.without(release))
 
     def status(self) -> Status:
         live = read_live(*self._of) or Live()
@@ -100,6 +96,6 @@ class OpenAIEndpoint:
     def _names(self) -> set[str]:
         return {str(one.get("id")) for one in served_models(self._settings.url, self._key)}
 
-    def _change(self, **fields: Any) -> None:
+    def _change(self, change: Callable[[Live], Live]) -> None:
         home, use_case, place = self._of
-        write_live(home, use_case, dataclasses.replace(read_live(*self._of) or Live(), **fields), place)
+        change_live(home, use_case, change, place)

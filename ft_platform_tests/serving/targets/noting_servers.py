@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +34,7 @@ class NotingServer(StandIn):
     def put(self, release: str) -> None:
         self.put_by_others.setdefault(release, self.slow + self.lag)
 
-    def dies_before_its_next_write(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies_before_its_next_write(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A process that was killed writes no file either."""
 
         def write(*given: Any) -> None:
@@ -42,7 +42,7 @@ class NotingServer(StandIn):
                 raise EndpointFailed("the process was killed")
             write_live(*given)
 
-        monkeypatch.setattr(module, "write_live", write)
+        monkeypatch.setattr(live_module, "write_live", write)
 
     def paid(self) -> list[str]:
         noted = read_live(*self.of) or Live()

@@ -166,7 +166,7 @@ def local(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed: Any) -> W
     monkeypatch.setenv("OWN_KEY", noting_servers.KEY)
     monkeypatch.setattr(module, "SWITCH_SECONDS", 1.0)
     other = noting_servers.OwnServer(folder, USE_CASE, monkeypatch)
-    other.dies_before_its_next_write(module, monkeypatch)
+    other.dies_before_its_next_write(monkeypatch)
     monkeypatch.setattr(module.subprocess, "Popen", lambda command, **_: other.servers.append(command[-1]))
     settings = LocalTarget(url=other.url, api_key_env="OWN_KEY", **{"cost_per_hour": 2.0, **changed})
     cannot = {
@@ -184,7 +184,7 @@ def openai_endpoint(folder: Path, monkeypatch: pytest.MonkeyPatch, /, **changed:
 
     monkeypatch.setenv("TEAM_KEY", noting_servers.KEY)
     other = noting_servers.OpenAIServer(folder, USE_CASE, "target-production")
-    other.dies_before_its_next_write(module, monkeypatch)
+    other.dies_before_its_next_write(monkeypatch)
     said: dict[str, Any] = {"model": f"{USE_CASE}-{{release}}", "api_key_env": "TEAM_KEY", "cost_per_hour": 2.0}
     settings = OpenAIEndpointTarget(kind="openai_endpoint", url=other.url, **said | changed)
     theirs = "the platform team sends the traffic of its clients: a model has the name of its release"
