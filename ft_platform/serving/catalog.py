@@ -186,9 +186,10 @@ class Shelf:
         for model in list(self._listed.values()):
             if self._is_ready(model) or model.identity in self._refused:
                 continue
+            missing = model.weights not in self._loaded
             try:
                 _ = model.guardrails  # without them it is not served
-                if model.weights not in self._loaded:
+                if missing:
                     self._engine.load(Adapter(model.weights, model.folder, model.labels))
             except Exception as error:  # one broken checkpoint must not end the others
                 with self._lock:
@@ -197,11 +198,11 @@ class Shelf:
                 continue
             with self._lock:
                 still = any(one.weights == model.weights for one in self._listed.values())
-                if still:
+                if still and (missing or model.weights in self._loaded):  # else they were unloaded meanwhile
                     self._loaded = self._loaded | {model.weights}
                     self._prepared.add(model.identity)
                     self._serve()
-            if not still:  # withdrawn while it was loaded
+            if missing and not still:  # withdrawn while it was loaded
                 self._engine.unload(model.weights)
 
     def _is_ready(self, model: ServedModel) -> bool:

@@ -172,3 +172,34 @@ def test_an_answer_that_is_being_written_ends_when_its_model_is_withdrawn(monkey
         parts = client.post("/v1/chat/completions", json=question).text.strip().split("\n\n")
     assert len(parts) > 3 and "model_withdrawn" in parts[-2] and parts[-1] == "data: [DONE]"
     assert engine.cancelled == 1
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_weights_that_are_withdrawn_while_a_second_name_is_given_to_them_end_nothing(
+    monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    shelf, given, engine, _ = shelf_of(served())
+    both = [served(), dataclasses.replace(served(), name="support@previous")]
+    given.given = both
+    shelf.refresh()
+    monkeypatch.setattr(engine, "unload", engine.loaded.__delitem__)  # fails for what is not loaded, as the engine's
+
+    class Withdrawn(set[str]):
+        """Weights that are withdrawn, and perhaps released again, right after somebody saw that they are loaded."""
+
+        def __contains__(self, weights: object) -> bool:
+            found = super().__contains__(weights)
+            shelf._loaded = set(self)
+            for given.given in ([], both) if back else ([],):
+                shelf.refresh()
+            return found
+
+    monkeypatch.setattr(shelf, "_is_ready", lambda model: False)
+    shelf._loaded = Withdrawn(shelf._loaded)
+    shelf.load_missing()
+    assert all(one.weights in engine.loaded for one in shelf.models())
+    monkeypatch.undo()
+    shelf.refresh()
+    shelf.load_missing()
+    assert sorted(engine.loaded) == [served().weights] * back
+    assert (shelf.find("support@previous") is not None) == back

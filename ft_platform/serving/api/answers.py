@@ -14,7 +14,7 @@ from ft_platform.serving.api.errors import ApiError, json_bytes, json_response
 from ft_platform.serving.api.events import Events
 from ft_platform.serving.api.guard import Exchange
 from ft_platform.serving.api.labels import answers_by_scores, start_label
-from ft_platform.serving.api.services import Services, refused_by_engine, withdrawn
+from ft_platform.serving.api.services import Services, refused_by_engine
 from ft_platform.serving.api.shapes import Answer, Shape, usage
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import (
@@ -97,7 +97,7 @@ class Answering:
 
     def _note(self, number: int, event: Event) -> None:
         if not self._services.shelf.may_answer(self._model):
-            raise withdrawn()
+            raise self._services.no_more()
         answer = self._answers[number]
         if isinstance(event, Finished):
             answer.finished = event
@@ -116,7 +116,7 @@ class Answering:
         if end.message.startswith("schema"):
             return ApiError(400, "this JSON Schema cannot be kept to", "invalid_schema", "response_format")
         if not self._services.shelf.may_answer(self._model):
-            return withdrawn()
+            return self._services.no_more()
         return ApiError(500, "the answer could not be written", "engine_failed")
 
     def _finish(self) -> None:

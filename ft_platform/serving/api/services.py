@@ -93,8 +93,7 @@ class Services:
         if not exchange.may_ask(name.partition("@")[0]):
             raise ApiError(403, "this key is not for this model", "wrong_key", "model")
         if not self.shelf.is_fresh():
-            message = "whether models may still be served cannot be checked at the moment"
-            raise ApiError(503, message, "catalog_unavailable", "model", retry_after=5)
+            raise unchecked()
         found = self.shelf.find(name)
         if found is None and self.shelf.is_listed(name):
             raise not_loaded()
@@ -203,6 +202,12 @@ class Services:
         while len(self.answered) > REMEMBERED:
             self.answered.popitem(last=False)
 
+    def no_more(self) -> ApiError:
+        """What ends an answer under way that may not be written any more."""
+        if not self.shelf.is_fresh():
+            return unchecked()
+        return ApiError(503, "this model is no longer served", "model_withdrawn", "model")
+
 
 def exchange_of(request: Request) -> Exchange:
     return request.scope[EXCHANGE]
@@ -234,8 +239,9 @@ def too_long(model: ServedModel) -> ApiError:
     return ApiError(400, message, "context_length_exceeded", "messages")
 
 
-def withdrawn() -> ApiError:
-    return ApiError(503, "this model is no longer served", "model_withdrawn", "model")
+def unchecked() -> ApiError:
+    message = "whether models may still be served cannot be checked at the moment"
+    return ApiError(503, message, "catalog_unavailable", "model", retry_after=5)
 
 
 def not_loaded() -> ApiError:
