@@ -4,32 +4,34 @@ What differs gets no traffic: the release before stays. A process that is killed
 traffic, which the next deployment finds."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from ft_platform.errors import DataError, EndpointFailed, ExportRefused, FtError, VersionRefused
-from ft_platform.exporting.matrix import Form
+from ft_platform.errors import DataError, EndpointFailed, FtError, VersionRefused
 from ft_platform.lake.draft import Draft
+from ft_platform.lake.files import locked
 from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
+from ft_platform.serving.exports import exported
 from ft_platform.serving.guardrails.effect import effect
+from ft_platform.serving.live import live_path
 from ft_platform.serving.load_test import cost_per_1000, load_test
 from ft_platform.serving.parity import asker, compare, golden_set
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Target
 from ft_platform.serving.targets.opening import open_target
+from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
+from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform.tracking.registry import disagreement
+from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE, FILE = "deployment", "deployment.json"
@@ -72,7 +74,8 @@ def chosen_release(lake: Lake, use_case: str, release_id: str = "") -> Release:
 def deploy(
     lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, release: Release
 ) -> ArtifactVersion:
-    """Gives a release the traffic of a target, and returns the record of it.
+    """Gives a release the traffic of a target, and returns the record of it. A second deployment to the same target
+    waits for the first.
 
     Raises:
         VersionRefused: the release may not be used, the registry names another one, or the endpoint answers otherwise
@@ -83,7 +86,7 @@ def deploy(
     _, checkpoint = released_versions(lake, release)
     if said := disagreement(environment, lake, use_case.name):
         raise VersionRefused(said, f"Set its aliases to what `ft releases {use_case.name}` shows, and deploy again")
-    target = open_target(environment, use_case, name, beside=_beside(lake, environment, use_case, name))
+    target = open_target(environment, use_case, name, beside=_beside(environment, use_case, name))
     renderer = renderer_of(environment, lake, release)
     model = Model(
         use_case.name,
@@ -93,44 +96,86 @@ def deploy(
         lambda form: exported(environment, use_case.name, checkpoint, form),
         release.record["asked"]["max_prompt_tokens"] + release.record["asked"]["max_new_tokens"],
     )
-    before = target.status()
-    try:
-        target.deploy(model)
-        endpoint = target.wait(model, READY_SECONDS, lambda what: progress.report(STAGE, 0, None, "", waits_for=what))
-        earlier = _compared_before(lake, use_case, name, checkpoint)
-        found = _parity(lake, use_case, release, renderer, endpoint, KNOWN_RECORDS if earlier else None)
-        load = earlier["load"] if earlier else _load(lake, use_case, release, renderer, endpoint)
-        guarded = earlier["guardrails"] if earlier else _effect(lake, use_case, release, renderer, endpoint)
-        target.switch(release.id)
-    except BaseException:
-        if before.live != release.id:
-            with suppress(FtError):  # the failure that matters is the one above
-                target.delete(release.id)
-        raise
-    known = deployments(lake, use_case.name, name)
-    previous = before.live if before.live != release.id else _before(known, release)
-    for old in target.status().others:
-        if old != previous:  # it stays, to go back to
-            target.delete(old)
-    settings = use_case.settings.serving.targets[name]
-    cost = target.cost_per_day()
-    live = _endpoint(target)
+    with locked(environment.home / "serving" / "locks" / f"{use_case.name}.{name}"):
+        before = target.status()
+        known = deployments(lake, use_case.name, name)
+        previous = before.live if before.live != release.id else _before(known, release)
+        with cleared(lambda: _go_back(target, before.live, release.id)):
+            target.deploy(model)
+            waits = partial(progress.report, STAGE, 0, None, "")
+            endpoint = target.wait(model, READY_SECONDS, lambda what: waits(waits_for=what))
+            measured = _measured(lake, use_case, name, release, renderer, endpoint)
+            target.switch(release.id)
+            about = {"number": len(known) + 1, "previous": previous, **measured}
+            made = _recorded(lake, use_case, name, release, checkpoint, target, about)
+        for old in target.status().others:
+            if old != previous:  # it stays, to go back to
+                target.delete(old)
+    return made
+
+
+def _go_back(target: Target, live: str | None, release: str) -> None:
+    """To what had the traffic before."""
+    if live == release:
+        return
+    if live is not None and target.status().live == release:
+        target.switch(live)
+    target.delete(release)
+
+
+def _measured(
+    lake: Lake, use_case: NamedUseCase, name: str, release: Release, renderer: Renderer, endpoint: Endpoint
+) -> dict[str, Any]:
+    """Comparison with the evaluation, speed, and what guardrails change; the last two as they were measured at an
+    earlier deployment of this checkpoint.
+
+    Raises:
+        VersionRefused: the endpoint answers otherwise than the evaluation did.
+    """
+    earlier = _compared_before(lake, use_case, name, release)
+    records = KNOWN_RECORDS if earlier else use_case.settings.serving.parity_records
+    found = _compared(lake, use_case, release, renderer, endpoint, records)
+    if not found["ok"]:
+        raise VersionRefused(
+            f"{endpoint.url} does not answer as {release.id} was evaluated: {in_words(found)}",
+            "It gets no traffic; what had it has it still",
+        )
+    if earlier:
+        return {"parity": found, "load": earlier["load"], "guardrails": earlier["guardrails"]}
+    return {
+        "parity": found,
+        "load": _load(lake, use_case, release, renderer, endpoint),
+        "guardrails": _effect(lake, use_case, release, renderer, endpoint),
+    }
+
+
+def _recorded(
+    lake: Lake,
+    use_case: NamedUseCase,
+    name: str,
+    release: Release,
+    checkpoint: ArtifactVersion,
+    target: Target,
+    about: Mapping[str, Any],
+) -> ArtifactVersion:
+    """The record of a switch, published.
+
+    Args:
+        about: what is known of it before.
+    """
+    settings, cost, live = use_case.settings.serving.targets[name], target.cost_per_day(), _endpoint(target)
     record = {
         "target": name,
         "kind": settings.kind,
         "release": release.id,
         "checkpoint": {"id": checkpoint.id, "content_hash": checkpoint.content_hash},
-        "previous": previous,
         "endpoint": live.url,
         "model": live.model,
         "engine": "ours" if live.ours else "other",
-        "parity": found,
-        "load": load,
-        "guardrails": guarded,
+        **about,
         "cost_per_day": cost,
-        "cost_per_1000_requests": cost_per_1000(load, cost),
+        "cost_per_1000_requests": cost_per_1000(about["load"], cost),
         "currency": settings.currency,
-        "number": len(known) + 1,
         "deployed_at": now(),
     }
     return _publish(lake, use_case, release, record)
@@ -211,46 +256,12 @@ def in_words(found: Mapping[str, Any]) -> str:
     return " ".join([said, *(f"Likely cause: {cause}." for cause in found["causes"])])
 
 
-def exported(environment: Environment, use_case: str, checkpoint: ArtifactVersion, form: Form) -> Path:
-    """The checkpoint in a form that other engines load, from the cache or made now, with its evidence.
-
-    Raises:
-        ExportRefused: it cannot be had in this form, or would be another model.
-    """
-    folder = environment.cache_path / "exports" / f"{checkpoint.content_hash[:32]}-{form}"
-    if not folder.exists():
-        words = ["--use-case", use_case, "--checkpoint", checkpoint.artifact_id, "--as", form, "--out", str(folder)]
-        command = [sys.executable, "-m", "ft_platform.programs.export", *words, "--dtype", "float16"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ExportRefused(
-                f"{checkpoint.id} cannot be exported as {form}",
-                f"See why: ft export {use_case} --checkpoint {checkpoint.artifact_id} --as {form}",
-            )
-    return folder
-
-
 def _endpoint(target: Target) -> Endpoint:
     """Where clients ask."""
     state = target.status()
     if state.endpoint is None:
         raise EndpointFailed(f"no release has the traffic: {state.message or state.state}")
     return state.endpoint
-
-
-def _parity(
-    lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint, records: int | None
-) -> dict[str, Any]:
-    """Raises:
-    VersionRefused: the endpoint answers otherwise than the evaluation did.
-    """
-    found = _compared(lake, use_case, release, renderer, endpoint, records or use_case.settings.serving.parity_records)
-    if not found["ok"]:
-        raise VersionRefused(
-            f"{endpoint.url} does not answer as {release.id} was evaluated: {in_words(found)}",
-            "It gets no traffic; what had it has it still",
-        )
-    return found
 
 
 def _compared(
@@ -289,13 +300,11 @@ def _effect(
     return effect(asker(*of), asker(*of, guardrails=False), golden, use_case.settings.task)
 
 
-def _compared_before(
-    lake: Lake, use_case: NamedUseCase, name: str, checkpoint: ArtifactVersion
-) -> Mapping[str, Any] | None:
+def _compared_before(lake: Lake, use_case: NamedUseCase, name: str, release: Release) -> Mapping[str, Any] | None:
     """The record of an earlier deployment of this checkpoint to this target, as it is set now."""
-    settings = _settings_hash(use_case, name)
+    settings, digest = _settings_hash(use_case, name), release.record["checkpoint"]["content_hash"]
     for one in deployments(lake, use_case.name, name):
-        same = one.record["checkpoint"]["content_hash"] == checkpoint.content_hash
+        same = one.record["checkpoint"]["content_hash"] == digest
         if same and lake.manifest(one.version).info["settings"] == settings:
             return one.record
     return None
@@ -311,12 +320,24 @@ def _settings_hash(use_case: NamedUseCase, name: str) -> str:
     return settings_hash({"target": target.model_dump(mode="json"), "guardrails": guardrails.model_dump(mode="json")})
 
 
-def _beside(lake: Lake, environment: Environment, use_case: NamedUseCase, name: str) -> list[str]:
-    """Other use cases that a server on this machine serves from its start on: deployed to the same address."""
-    from ft_platform.serving.live import live_path
+def _beside(environment: Environment, use_case: NamedUseCase, name: str) -> list[str]:
+    """Other use cases that a server which is started now serves as well: deployed to the same address, on the same base
+    model, of which a process holds one."""
+    found = []
+    for file in sorted(live_path(environment.home, use_case.name).parent.glob("*.json")):
+        try:
+            other = load_use_case(use_case_folder(environment.defs, file.stem), environment=environment)
+        except FtError:
+            continue  # it is gone, or its file is broken: it takes no other one down
+        urls = {one.url for one in other.settings.serving.targets.values() if isinstance(one, LocalTarget)}
+        address = getattr(use_case.settings.serving.targets[name], "url", None)
+        if other.name != use_case.name and address in urls and _same_base(other, use_case):
+            found.append(other.name)
+    return found
 
-    folder = live_path(environment.home, use_case.name).parent
-    return [one.stem for one in folder.glob("*.json") if one.stem != use_case.name] if folder.is_dir() else []
+
+def _same_base(one: NamedUseCase, other: NamedUseCase) -> bool:
+    return one.settings.base_model == other.settings.base_model
 
 
 def _publish(lake: Lake, use_case: NamedUseCase, release: Release, record: dict[str, Any]) -> ArtifactVersion:

@@ -1,6 +1,8 @@
 """A release gets the traffic only where it answers as it was evaluated; otherwise nothing changes."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,9 +177,20 @@ def test_a_server_that_does_not_start_is_told_with_its_log(
     monkeypatch.setattr(deploying, "READY_SECONDS", 0.5)
     monkeypatch.setattr("ft_platform.serving.targets.local.subprocess.Popen", lambda *a, **k: None)
     case = Served(copied(made, tmp_path / "home"), "http://127.0.0.1:9")
-    with pytest.raises(EndpointFailed, match=r"does not answer, after .*\n?.*server.log"):
+    with pytest.raises(EndpointFailed, match=r"does not answer\. See .*server\.log"):
         case.deploy()
     assert read_live(case.environment.home, NAME) == Live()
+
+
+def test_a_server_that_ends_is_told_at_once(
+    made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    monkeypatch.setattr("ft_platform.serving.targets.local.subprocess.Popen", lambda *a, **k: ended)
+    case = Served(copied(made, tmp_path / "home"), "http://127.0.0.1:9")
+    with pytest.raises(EndpointFailed, match=r"the server at http://127.0.0.1:9 ended\. See .*server\.log"):
+        case.deploy()
 
 
 def test_a_registry_that_names_another_release_refuses(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
 """Which releases stay at a target, and which one gets the traffic of a release that was withdrawn."""
 
+from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ft_platform.errors import EndpointFailed
+from ft_platform.lake.files import locked
 from ft_platform.serving import deploying
 from ft_platform.serving.deploying import deploy, take_away_withdrawn
 from ft_platform.serving.targets.contract import Endpoint, Status
@@ -50,7 +53,8 @@ class Traffic:
         usable: releases that stand, and whose records were not withdrawn.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.environment: Any = SimpleNamespace(home=home)
         self.targets: dict[str, FakeTarget] = {}
         self.deployed: dict[str, list[str]] = {}
         self.usable = {OLDEST, BEFORE, NOW, NEVER}
@@ -70,8 +74,7 @@ class Traffic:
             "released_versions": lambda *_: (None, SimpleNamespace(id="ckpt", content_hash="h")),
             "renderer_of": lambda *_: SimpleNamespace(labels=()),
             "disagreement": lambda *_: None,
-            "_compared_before": lambda *_: {"load": [], "guardrails": None},
-            "_parity": lambda *_: {},
+            "_measured": lambda *_: {"load": [], "guardrails": None, "parity": {}},
             "cost_per_1000": lambda *_: None,
             "_publish": lambda lake, use_case, release, record: record,
         }.items():
@@ -85,12 +88,12 @@ class Traffic:
         asked = {"max_prompt_tokens": 1, "max_new_tokens": 1}
         chosen: Any = SimpleNamespace(id=release, record={"kind": "label_head", "asked": asked})
         nothing: Any = None
-        return deploy(nothing, nothing, self.use_case, "one", chosen)
+        return deploy(nothing, self.environment, self.use_case, "one", chosen)
 
 
 @pytest.fixture
-def traffic(monkeypatch: pytest.MonkeyPatch) -> Traffic:
-    return Traffic(monkeypatch)
+def traffic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Traffic:
+    return Traffic(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("before", [BEFORE, "release-z"])
@@ -112,7 +115,7 @@ def test_a_release_that_is_refused_leaves_everything_as_it_was(traffic, monkeypa
     def refused(*_: Any) -> None:
         raise EndpointFailed("it answers otherwise")
 
-    monkeypatch.setattr(deploying, "_parity", refused)
+    monkeypatch.setattr(deploying, "_measured", refused)
     traffic.targets["one"] = FakeTarget(BEFORE, OLDEST)
     with pytest.raises(EndpointFailed, match="otherwise"):
         traffic.deploy(NOW)
@@ -120,6 +123,34 @@ def test_a_release_that_is_refused_leaves_everything_as_it_was(traffic, monkeypa
     with pytest.raises(EndpointFailed, match="otherwise"):
         traffic.deploy(BEFORE)
     assert traffic.targets["one"].live == BEFORE, "it has the traffic, and keeps it"
+
+
+def test_a_switch_that_cannot_be_recorded_is_taken_back(traffic, monkeypatch) -> None:
+    """A full disk: what nobody wrote down is watched by nobody."""
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(deploying, "_publish", full)
+    traffic.targets["one"] = FakeTarget(BEFORE, OLDEST)
+    with pytest.raises(OSError, match="No space"):
+        traffic.deploy(NOW)
+    assert (traffic.targets["one"].live, traffic.targets["one"].there) == (BEFORE, {BEFORE, OLDEST})
+    traffic.targets["one"] = FakeTarget(None)
+    with pytest.raises(OSError, match="No space"):
+        traffic.deploy(NOW)
+    assert traffic.targets["one"].there == set()
+
+
+def test_a_second_deployment_to_a_target_waits_for_the_first(traffic) -> None:
+    traffic.targets["one"] = FakeTarget(BEFORE)
+    second = Thread(target=traffic.deploy, args=(NOW,))
+    with locked(traffic.environment.home / "serving" / "locks" / "complaints.one"):
+        second.start()
+        second.join(0.3)
+        assert second.is_alive() and NOW not in traffic.targets["one"].there
+    second.join(10)
+    assert traffic.targets["one"].live == NOW
 
 
 def test_the_newest_that_was_compared_there_gets_the_traffic_of_one_that_was_withdrawn(traffic) -> None:
