@@ -16,11 +16,12 @@ import ft_platform
 from ft_platform.errors import ConfigError
 from ft_platform.exporting.matrix import problem
 from ft_platform.settings.source import CHAT_FORMATS, RecordMapping
-from ft_platform.use_case.fields import fields, file_schema
+from ft_platform.use_case.fields import UseCaseField, fields, file_schema
 from ft_platform.use_case.file import find_use_cases, load_use_case
+from ft_platform.use_case.problems import schema_problems
 from ft_platform.use_case.scaffold import scaffold_yaml
 from ft_platform.use_case.schema import UseCase
-from ft_platform_tests.conftest import minimal_attributes
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 SHIPPED = find_use_cases(Path(ft_platform.__file__).parent / "defs")
 
@@ -51,10 +52,18 @@ def test_the_json_schema_is_a_valid_schema_and_refuses_what_the_loader_refuses()
 
 
 def test_every_field_has_a_description_and_every_number_has_bounds():
-    for path, field in fields().items():
+    for path, field in every_field():
         assert field.description, path
         if field.kind in ("a number", "a whole number"):
             assert field.bounds, path
+
+
+def every_field() -> Iterator[tuple[str, UseCaseField]]:
+    """With those of the entries that have kinds."""
+    for path, field in fields().items():
+        yield path, field
+        for kind, known in field.kinds.items():
+            yield from ((f"{path} {kind} {name}", one) for name, one in known.items())
 
 
 def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -170,7 +179,7 @@ def read_by_nothing(names: list[str]) -> list[str]:
 
 
 def test_no_field_is_accepted_and_ignored():
-    leaves = {path: path.rsplit(".", 1)[-1] for path, field in fields().items() if not field.is_section}
+    leaves = {path: field.name for path, field in every_field() if not field.is_section}
     unread = read_by_nothing(list(leaves.values()))
     assert {path for path, name in leaves.items() if name in unread} == set()
     assert read_by_nothing(["a_field_of_no_stage", "learning_rate"]) == ["a_field_of_no_stage"]
@@ -224,6 +233,7 @@ def test_a_format_of_chat_data_reads_back_as_it_was_dumped(chat_format):
 REMOTE = {
     "vllm": {"url": "https://v.example.org", "folder": "/shared"},
     "kubernetes": {"namespace": "models", "image": "vllm:1"},
+    "openai_endpoint": {"url": "https://m.example.org", "model": "m-{release}"},
 }
 
 
@@ -236,3 +246,52 @@ def test_a_target_that_cannot_serve_a_label_head_is_refused_before_training(kind
         UseCase.model_validate(attributes)
     UseCase.model_validate({**attributes, "training": {"objective": "sft"}})
     assert problem("label_head", "adapter", "vllm") and problem("label_head", "adapter", "platform") is None
+
+
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ({"one": {"kind": "local"}, "two": {"kind": "local", "url": "http://127.0.0.1:9"}}, "has 2 of kind `local`"),
+        ({"pods": {"kind": "kubernetes", **REMOTE["kubernetes"], "ours": True}}, "every pod serves the same release"),
+    ],
+)
+def test_targets_that_would_serve_one_thing_for_another_are_refused(targets, said):
+    attributes = {**minimal_attributes("records.csv"), "serving": {"targets": targets}}
+    with pytest.raises(ValidationError, match=said):
+        UseCase.model_validate(attributes)
+
+
+VLLM = {"kind": "vllm", "url": "http://127.0.0.1:9", "folder": "/shared"}
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ({**VLLM, "folder": ...}, "serving.targets.far.folder is required: A folder shared with its machine"),
+        (
+            {**VLLM, "foldr": "/x"},
+            "serving.targets.far.foldr is not a field of serving.targets.far; did you mean folder?",
+        ),
+        ({**VLLM, "x": 1}, "serving.targets.far.x is not a field of serving.targets.far; there are cost_per_hour, "),
+        ({**VLLM, "url": 9}, "serving.targets.far.url must be an address that starts with `http://` or"),
+        ({**VLLM, "cost_per_hour": -1}, "serving.targets.far.cost_per_hour must be at least 0, got -1"),
+        ({**VLLM, "kind": "vlm"}, "kind must be one of local, openai_endpoint, vllm, "),
+        ({**VLLM, "kind": "vlm"}, "got 'vlm'; did you mean vllm?"),
+        ({**VLLM, "kind": ["vllm"]}, "serving.targets.far.kind must be one of local, "),
+        ({**VLLM, "kind": ...}, "serving.targets.far.kind is required: one of local, openai_endpoint, vllm, "),
+        ("vllm", "serving.targets.far must be a mapping, got 'vllm'"),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_told_in_the_words_of_its_kind(target, told):
+    values = {name: value for name, value in target.items() if value is not ...} if isinstance(target, dict) else target
+    attributes = {**minimal_attributes("records.csv"), "serving": {"targets": {"far": values}}}
+    (problem,) = [text for _, text in schema_problems(attributes, {})[1]]
+    assert told in problem and "serving.targets.far" in problem
+
+
+def test_a_number_of_an_entry_may_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("COST", "1.5")
+    target = {**VLLM, "cost_per_hour": "{{ env.COST }}"}
+    attributes = {**minimal_attributes("records.csv"), "serving": {"targets": {"far": target}}}
+    write_use_case(tmp_path, "complaints", attributes)
+    assert load_use_case(tmp_path / "complaints").settings.serving.targets["far"].cost_per_hour == 1.5

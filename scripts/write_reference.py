@@ -40,12 +40,25 @@ def page() -> str:
             f"{section.description}{'' if section.required else ' May be left out.'} {_readers(section.path)}\n",
             _table(inside),
         ]
+        parts += [part for field in inside for part in _kinds(field)]
     parts += [
         "## A complete file\n",
         "What `ft new my_use_case --all` writes:\n",
         f"```yaml\n{scaffold_yaml('my_use_case', every_field=True).rstrip()}\n```\n",
     ]
     return "\n".join(parts)
+
+
+def _kinds(field: UseCaseField) -> list[str]:
+    """Of a mapping whose entries have kinds: a table for each."""
+    return [
+        part
+        for kind, known in field.kinds.items()
+        for part in (
+            f"`{field.path}`, `kind: {kind}`. {known['kind'].description}\n",
+            _table([one for one in known.values() if one.name != "kind"]),
+        )
+    ]
 
 
 def _readers(section: str) -> str:

@@ -46,7 +46,9 @@ def _build(use_case: NamedUseCase, target: str) -> list:
         """The newest release that stands, with the traffic of this target. It gets it only when it answers the test
         records there as it was evaluated; otherwise what had it keeps it."""
         from ft_platform.lake.releases import released_versions
-        from ft_platform.serving.deploying import FILE, chosen_release, deploy, in_words
+        from ft_platform.serving.deploying import chosen_release, deploy
+        from ft_platform.serving.deployments import FILE
+        from ft_platform.serving.parity import in_words
 
         chosen = chosen_release(lake, use_case.name, config.deploy)
         made = deploy(lake, environment, use_case, target, chosen)
@@ -76,7 +78,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
     def serves_what_was_evaluated(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.AssetCheckResult:
-        from ft_platform.serving.deploying import check_live
+        from ft_platform.serving.upkeep import check_live
 
         passed, figures, words = check_live(lake, environment, use_case, target, CHECKED_RECORDS)
         told: dict[str, Any] = {

@@ -35,13 +35,10 @@ def deployment_watch(use_case: NamedUseCase) -> list:
     back = dg.define_asset_job(
         f"{use_case.name}_rollback",
         selection=dg.AssetSelection.assets(*asset_keys(use_case, "release"), *asset_keys(use_case, DEPLOYMENT)),
-        config={"ops": {f"{use_case.name}__release": {"config": {"back_to": "previous", "reason": ROLLBACK_REASON}}}},
+        config={"ops": {f"{use_case.name}__release": {"config": {"roll_back": True}}}},
         description=f"Goes back to the release of {use_case.name} before the present one, at every target.",
     )
     return [parity, back, schedule, _sensor(use_case, parity)]
-
-
-ROLLBACK_REASON = "Started in the Dagster UI, whose run says by whom and when"
 
 
 def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
@@ -58,8 +55,9 @@ def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.RunRequest | dg.SkipReason:
         from ft_platform.errors import FtError
-        from ft_platform.serving.deploying import deployments, take_away_withdrawn
+        from ft_platform.serving.deployments import deployments
         from ft_platform.serving.targets.opening import open_target
+        from ft_platform.serving.upkeep import take_away_withdrawn
 
         seen, now, problems = json.loads(context.cursor or "{}"), {}, []
         try:

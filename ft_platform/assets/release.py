@@ -16,13 +16,15 @@ from ft_platform.use_case.named import NamedUseCase
 
 class ReleaseConfig(dg.Config):
     """What a person says who releases. `back_to`: id of an earlier release to go back to, or `previous`; it needs a
-    `reason`."""
+    `reason`. `roll_back`: to `previous`, without a word: Dagster's database keeps no text of a run."""
 
     released_by: str = ""
     back_to: str = ""
     reason: str = ""
+    roll_back: bool = False
 
 
+ROLLED_BACK = "Rolled back in Dagster, whose run says when and by whom"
 PREVIOUS = "previous"
 """`back_to`: the newest earlier release with another checkpoint."""
 
@@ -45,9 +47,10 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.release import releasing
         from ft_platform.tracking.registry import show_releases
 
-        if config.back_to:
-            to = None if config.back_to == PREVIOUS else config.back_to
-            made = releasing.roll_back(lake, use_case, to, reason=config.reason, by=config.released_by)
+        if config.back_to or config.roll_back:
+            to = None if config.roll_back or config.back_to == PREVIOUS else config.back_to
+            reason = config.reason or ROLLED_BACK * config.roll_back
+            made = releasing.roll_back(lake, use_case, to, reason=reason, by=config.released_by)
         else:
             made = releasing.release(
                 lake,

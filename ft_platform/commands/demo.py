@@ -68,7 +68,7 @@ def released_and_asked(environment: "Environment") -> list[str]:
         "",
         f"Released as {release.id}, with a signature that others can verify (ft releases {USE_CASE}).",
         f'Asked over HTTP: "{QUESTION}" -> {found["answer"]} ({found["probability"]:.0%}, {found["seconds"]:.2f} s).',
-        f"To ask it yourself: ft serve {USE_CASE}, and in another terminal:",
+        f"To ask it yourself: ft deploy {USE_CASE}, which compares it with its evaluation and serves it. Then:",
         f"  {curl(f'http://127.0.0.1:{PORT}', USE_CASE, QUESTION, has_labels=True)}",
     ]
 

@@ -2,20 +2,26 @@
 
 import argparse
 import json
+import os
 import sys
+from typing import Any
 
 HELP = "Deploy the newest release to a target. It gets the traffic only if it answers there as it was evaluated."
 EXAMPLES = [
     "ft deploy complaint_routing",
     "ft deploy complaint_routing --target production --json",
     "ft deploy complaint_routing --release release-0a1b2c3d4e5f",
+    "ft deploy complaint_routing --target production --remove",
 ]
+RELEASE = "FT_DEPLOY_RELEASE"
+"""Names the release to the run: Dagster's database keeps no text of a run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("--target", help="name in serving.targets (default: the only one)")
     parser.add_argument("--release", default="", help="id of a release (default: the newest that stands)")
+    parser.add_argument("--remove", action="store_true", help="take everything of the use case away from the target")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -29,12 +35,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.target not in (None, *targets) or (arguments.target is None and len(targets) != 1):
         raise ConfigError([f"serving.targets of {name} has {', '.join(targets) or 'none'}"], "Name one with --target")
     target = arguments.target or next(iter(targets))
-    code, error = deployed(name, [target], {"deploy": arguments.release} if arguments.release else None)
+    if arguments.remove:
+        return _removed(name, target, arguments.json)
+    if arguments.release:
+        os.environ[RELEASE] = arguments.release
+    code, error = deployed(name, [target], {"deploy": {"env": RELEASE}} if arguments.release else None)
     if code:
         if arguments.json:
             print(json.dumps({"use_case": name, "target": target, "success": False, "error": error}, indent=1))
         return code
-    from ft_platform.serving.deploying import deployments
+    from ft_platform.serving.deployments import deployments
 
     record = deployments(lake, name, target)[0].record
     if arguments.json:
@@ -49,12 +59,27 @@ def run(arguments: argparse.Namespace) -> int:
         f" {busiest['concurrent'] - 1} others"
     )
     print(f"  try it: ft ask {name} <text> --url {record['endpoint']}")
+    if record["kind"] == "local":
+        print("  stop the server that it started: ft serve --stop")
     if record["previous"]:
         print(f"  back to {record['previous']}: ft rollback {name} --reason <why>")
     return 0
 
 
-def deployed(use_case: str, targets: list[str], config: dict[str, str] | None = None) -> tuple[int, str]:
+def _removed(name: str, target: str, as_json: bool) -> int:
+    from ft_platform.commands import opened
+    from ft_platform.serving.upkeep import take_away
+
+    environment, use_case, lake = opened(name)
+    gone = take_away(lake, environment, use_case, target)
+    if as_json:
+        print(json.dumps({"use_case": name, "target": target, "removed": gone}, indent=1))
+    else:
+        print(f"{target} serves no release of {name} any more ({', '.join(gone) or 'it served none'})")
+    return 0
+
+
+def deployed(use_case: str, targets: list[str], config: dict[str, Any] | None = None) -> tuple[int, str]:
     """Runs the assets of these targets, and says what failed: exit code and message."""
     from ft_platform.commands import shortened
     from ft_platform.commands.terminal import ProgressView

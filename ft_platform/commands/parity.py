@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import DataError
     from ft_platform.process import progress
     from ft_platform.serving.live import listed
-    from ft_platform.serving.parity import asker, compare, golden_set
+    from ft_platform.serving.parity import measured
     from ft_platform.serving.rendering import renderer_of
     from ft_platform.serving.targets.contract import Endpoint
     from ft_platform.serving.trial import KEY, served
@@ -47,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     if release is None:
         raise DataError(f"nothing is released as {arguments.use_case}", f"Run: ft release {name}")
     renderer = renderer_of(environment, lake, release)
-    golden = golden_set(lake, use_case, release, renderer, arguments.records)
     ours = not arguments.other_engine
     with (
         nullcontext(arguments.url) if arguments.url else served(environment, [name]) as url,
@@ -55,14 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress.listening(view.update),
     ):
         endpoint = Endpoint(url, arguments.model or arguments.use_case, os.environ.get(KEY), ours)
-        of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
-        found = compare(
-            asker(*of),
-            golden,
-            ours,
-            lambda done: progress.report("parity", done, len(golden), "records asked"),
-            without_guardrails=asker(*of, guardrails=False),
-        )
+        found = measured(lake, use_case, release, renderer, endpoint, arguments.records)
     found = {"use_case": name, "release": release.id, "url": url, **found}
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))

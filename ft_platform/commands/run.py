@@ -135,7 +135,7 @@ def leading_to(stage: str) -> list[str]:
     """
     from ft_platform.errors import ConfigError
     from ft_platform.stages import STAGES
-    from ft_platform.use_case.file import did_you_mean
+    from ft_platform.use_case.problems import did_you_mean
 
     if stage not in STAGES:
         hint = did_you_mean(stage, STAGES) or f"; there are {', '.join(STAGES)}"

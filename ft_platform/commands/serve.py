@@ -17,6 +17,7 @@ HELP = "Serve released models over HTTP, as OpenAI's API; add, list and revoke t
 EXAMPLES = [
     "ft serve                                                        # every released use case, for this machine only",
     "ft serve complaint_routing --port 8080",
+    "ft serve --stop                                                 # the server that `ft deploy` started",
     "ft serve keys add complaint_routing --name portal --days 90     # shows the key, once",
     "ft serve keys list",
     "ft serve keys revoke 4f1c09aa",
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
     parser.add_argument("--release", metavar="ID", help="serve this release of the use case and no other")
     parser.add_argument("--restart", action="store_true", help="start it again whenever it dies")
+    parser.add_argument("--stop", action="store_true", help="stop what `--restart`, or `ft deploy`, runs on this port")
     parser.add_argument(
         "--install",
         choices=("systemd", "compose"),
@@ -64,6 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.errors import ConfigError
 
         raise ConfigError(["--release needs the one use case that it is a release of"])
+    if arguments.stop:
+        from ft_platform.serving.supervision import stop
+
+        stopped = stop(_noted(environment, arguments.port))
+        print("it stops" if stopped else f"nothing that `--restart` keeps running has port {arguments.port}")
+        return 0 if stopped else 1
     if arguments.install:
         from ft_platform.serving.supervision import compose_service, systemd_unit
 
@@ -84,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.restart:
         from ft_platform.serving.supervision import kept_running
 
-        return kept_running(_words(arguments))
+        return kept_running(_words(arguments), _noted(environment, arguments.port))
     with without_collector():
         from ft_platform.serving.api.app import build_app
         from ft_platform.serving.installation import engine_and_catalog
@@ -92,6 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
         engine, catalog = engine_and_catalog(environment, arguments.use_cases, arguments.release)
     serve(build_app(engine, catalog, keys, hosts=Hosts.of(environment.web_hosts)), arguments)
     return 0
+
+
+def _noted(environment: "Environment", port: int) -> Path:
+    return environment.home / "serving" / f"server-{port}.pid"
 
 
 def _words(arguments: argparse.Namespace) -> list[str]:

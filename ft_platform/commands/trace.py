@@ -125,7 +125,7 @@ def _not_found(lake: Any, what: str, wanted: str, names: list[str]) -> str:
     """Says that no use case has it. A record's id is not repeated: it may be the source's own."""
     if what == "record":
         return "no version of raw_records in any use case contains this record"
-    from ft_platform.use_case.file import did_you_mean
+    from ft_platform.use_case.problems import did_you_mean
 
     known = [checkpoint.artifact_id for name in names for checkpoint in lake.artifacts(name, "adapter_checkpoint")]
     return f"no use case has a checkpoint {wanted!r}{did_you_mean(wanted, known)}".removesuffix("?")

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.releases import standing_releases
     from ft_platform.release.releasing import withdraw
-    from ft_platform.serving.deploying import take_away_withdrawn
+    from ft_platform.serving.upkeep import take_away_withdrawn
     from ft_platform.tracking.registry import show_releases
 
     environment, use_case, lake = opened(arguments.use_case)

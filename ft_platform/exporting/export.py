@@ -17,7 +17,7 @@ from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.exporting import adapter, gguf_file, merged
 from ft_platform.exporting.chat_template import chat_template, compare, control_texts
 from ft_platform.exporting.equivalence import answers_of, compared, require_same_weights
-from ft_platform.exporting.matrix import FIRST, Form, kind_of, problem
+from ft_platform.exporting.matrix import FIRST, TOLD, Form, kind_of, problem
 from ft_platform.lake.files import fsync_path, sha256_file
 from ft_platform.lake.provenance import version_of_parent
 from ft_platform.lake.store import Lake
@@ -33,7 +33,6 @@ from ft_platform.training.checkpoint import environment_versions
 from ft_platform.training.reproduce import as_trained
 from ft_platform.use_case.named import NamedUseCase
 
-TOLD = "export.json"
 SIGNATURE = "model.sig"
 
 

@@ -11,6 +11,8 @@ Kind = Literal["label_head", "written_label", "open_answer"]
 Form = Literal["adapter", "merged", "gguf"]
 Target = Literal["platform", "transformers", "vllm", "llama.cpp", "ollama"]
 KINDS, FORMS, TARGETS = get_args(Kind), get_args(Form), get_args(Target)
+TOLD = "export.json"
+"""File of an export that says what it is."""
 
 LOADS: dict[str, tuple[str, ...]] = {
     "adapter": ("platform", "transformers", "vllm"),

@@ -32,6 +32,12 @@ def kill_all(members: set[Member]) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
+def started(pid: int) -> str | None:
+    """When a process was started, in the words of the system: with its id it names the process. None: there is none."""
+    status = _status(pid)
+    return status[19] if status else None
+
+
 def _status(pid: int) -> list[str] | None:
     """Fields of `/proc/<pid>/stat` from the state on (proc(5)): 0 state, 1 parent, 19 start time."""
     try:

@@ -5,24 +5,24 @@ traffic, which the next deployment finds."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ft_platform.errors import DataError, EndpointFailed, FtError, VersionRefused
+from ft_platform.errors import DataError, FtError, VersionRefused
 from ft_platform.lake.draft import Draft
-from ft_platform.lake.files import locked
 from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
+from ft_platform.serving.deployments import FILE, STAGE, Deployment, alone, deployments
 from ft_platform.serving.exports import exported
+from ft_platform.serving.golden import golden_set
 from ft_platform.serving.guardrails.effect import effect
 from ft_platform.serving.live import live_path
 from ft_platform.serving.load_test import cost_per_1000, load_test
-from ft_platform.serving.parity import asker, compare, golden_set
+from ft_platform.serving.parity import asker, in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Target
 from ft_platform.serving.targets.opening import open_target
@@ -34,27 +34,12 @@ from ft_platform.tracking.registry import disagreement
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.named import NamedUseCase
 
-STAGE, FILE = "deployment", "deployment.json"
 READY_SECONDS = 1800.0
 """A machine with a GPU may have to be found, and weights to be copied to it."""
 KNOWN_RECORDS = 20
 """Test records that are asked where this checkpoint was compared at this target before: going back takes seconds."""
 GUARDED_RECORDS = 50
 """Test records that are asked with and without guardrails."""
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """One switch of the traffic of a target; `record`: `deployment.json`."""
-
-    version: ArtifactVersion
-    record: Mapping[str, Any]
-
-
-def deployments(lake: Lake, use_case: str, target: str) -> list[Deployment]:
-    """Those to one target, newest first."""
-    found = [one for one in lake.artifacts(use_case, STAGE) if lake.manifest(one).info["target"] == target]
-    return [Deployment(one, json.loads(lake.read_file(one, FILE))) for one in found]
 
 
 def chosen_release(lake: Lake, use_case: str, release_id: str = "") -> Release:
@@ -96,7 +81,7 @@ def deploy(
         lambda form: exported(environment, use_case.name, checkpoint, form),
         release.record["asked"]["max_prompt_tokens"] + release.record["asked"]["max_new_tokens"],
     )
-    with locked(environment.home / "serving" / "locks" / f"{use_case.name}.{name}"):
+    with alone(environment, use_case.name, name):
         before = target.status()
         known = deployments(lake, use_case.name, name)
         previous = before.live if before.live != release.id else _before(known, release)
@@ -134,7 +119,7 @@ def _measured(
     """
     earlier = _compared_before(lake, use_case, name, release)
     records = KNOWN_RECORDS if earlier else use_case.settings.serving.parity_records
-    found = _compared(lake, use_case, release, renderer, endpoint, records)
+    found = measured(lake, use_case, release, renderer, endpoint, records)
     if not found["ok"]:
         raise VersionRefused(
             f"{endpoint.url} does not answer as {release.id} was evaluated: {in_words(found)}",
@@ -163,7 +148,7 @@ def _recorded(
     Args:
         about: what is known of it before.
     """
-    settings, cost, live = use_case.settings.serving.targets[name], target.cost_per_day(), _endpoint(target)
+    settings, cost, live = use_case.settings.serving.targets[name], target.cost_per_day(), target.status().answers_at()
     record = {
         "target": name,
         "kind": settings.kind,
@@ -179,105 +164,6 @@ def _recorded(
         "deployed_at": now(),
     }
     return _publish(lake, use_case, release, record)
-
-
-def check_live(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, records: int
-) -> tuple[bool, dict[str, Any], str]:
-    """Whether what has the traffic answers as it was evaluated: `(passed, figures, in words)`."""
-    newest = next(iter(deployments(lake, use_case.name, name)), None)
-    if newest is None:
-        return False, {}, "nothing was deployed to this target"
-    target = open_target(environment, use_case, name)
-    state = target.status()
-    wanted = newest.record["release"]
-    if state.live != wanted:
-        return False, {"state": state.state}, f"{wanted} was deployed; {state.live or 'no release'} has the traffic"
-    release = next((one for one in standing_releases(lake, use_case.name) if one.id == wanted), None)
-    if release is None:
-        return False, {}, f"{wanted} was withdrawn, and has the traffic"
-    renderer = renderer_of(environment, lake, release)
-    found = _compared(lake, use_case, release, renderer, _endpoint(target), records)
-    words = in_words(found)
-    return found["ok"], found, words
-
-
-def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUseCase) -> dict[str, str | None]:
-    """Ends the traffic of releases that may not be used any more (withdrawn, or records of theirs were), at every
-    target that something was deployed to. The newest that was deployed there, is still there and may be used gets it.
-
-    Returns:
-        Target -> release that has the traffic now, where it was taken from another.
-
-    Raises:
-        FtError: as the first target that failed; the others were looked at all the same.
-    """
-    usable = {one.id for one in standing_releases(lake, use_case.name) if _is_usable(lake, one)}
-    changed: dict[str, str | None] = {}
-    problems: list[FtError] = []
-    for name in use_case.settings.serving.targets:
-        compared = [one.record["release"] for one in deployments(lake, use_case.name, name)]
-        if not compared:
-            continue
-        try:
-            target = open_target(environment, use_case, name)
-            state = target.status()
-            if state.live is None or state.live in usable:
-                continue
-            now = next((one for one in compared if one in state.others and one in usable), None)
-            if now is not None:
-                target.switch(now)
-            target.delete(state.live)
-            changed[name] = now
-        except FtError as error:
-            problems.append(error)
-    if problems:
-        raise problems[0]
-    return changed
-
-
-def _is_usable(lake: Lake, release: Release) -> bool:
-    try:
-        released_versions(lake, release, verify=False)
-    except VersionRefused:
-        return False
-    return True
-
-
-def in_words(found: Mapping[str, Any]) -> str:
-    """What a comparison says, in one sentence for each thing that differs."""
-    equal = found["decisions_equal"]
-    prompts = "" if found["prompts_compared"] == "ids" else " (their number: the server does not tell ids)"
-    ties = f" ({found['ties']:,} others are ties but for rounding)" if found["ties"] else ""
-    said = (
-        f"{equal['value']:.1%} of {found['asked']:,} test records get the decision of the evaluation{ties}, and the"
-        f" token ids of prompts are {'equal' if found['prompts_equal'] else 'others'}{prompts}."
-    )
-    return " ".join([said, *(f"Likely cause: {cause}." for cause in found["causes"])])
-
-
-def _endpoint(target: Target) -> Endpoint:
-    """Where clients ask."""
-    state = target.status()
-    if state.endpoint is None:
-        raise EndpointFailed(f"no release has the traffic: {state.message or state.state}")
-    return state.endpoint
-
-
-def _compared(
-    lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint, records: int
-) -> dict[str, Any]:
-    golden = golden_set(lake, use_case, release, renderer, records)
-    per_1000 = use_case.settings.gate.max_seconds_per_1000_requests
-    of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
-    return compare(
-        asker(*of),
-        golden,
-        endpoint.ours,
-        lambda done: progress.report(STAGE, done, len(golden), "records asked"),
-        None if per_1000 is None else per_1000 / 1000,
-        asker(*of, guardrails=False) if endpoint.ours else None,
-    )
 
 
 def _load(

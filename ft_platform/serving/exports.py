@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ft_platform.errors import CorruptVersion, ExportRefused
-from ft_platform.exporting.matrix import Form
+from ft_platform.exporting.matrix import TOLD, Form
 from ft_platform.lake.files import sha256_file
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
@@ -19,8 +19,6 @@ def exported(environment: Environment, use_case: str, checkpoint: ArtifactVersio
         ExportRefused: it cannot be had in this form, or would be another model.
         CorruptVersion: a file in the cache is not the one that was written.
     """
-    from ft_platform.exporting.export import TOLD
-
     folder = environment.cache_path / "exports" / f"{checkpoint.content_hash[:32]}-{form}"
     if not folder.exists():
         words = ["--use-case", use_case, "--checkpoint", checkpoint.artifact_id, "--as", form, "--out", str(folder)]

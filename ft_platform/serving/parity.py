@@ -10,25 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ft_platform.errors import DataError
-from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.proportions import share
-from ft_platform.evaluation.records import side_of
-from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.releases import Release
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.models.rendering.renderer import NotRendered, Renderer
-from ft_platform.models.rendering.turns import ANSWERS
+from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.process import progress
 from ft_platform.serving.causes import ROUNDING, Asked, Golden, apart_by, causes, whole
 from ft_platform.serving.client import exchanged
-from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
+from ft_platform.serving.golden import golden_set
 from ft_platform.serving.protocol import UNGUARDED, WITHHELD, acted
 from ft_platform.serving.targets.contract import Endpoint
-from ft_platform.training.dataset import read_splits
 from ft_platform.use_case.named import NamedUseCase
 
-BASE = "base_zero_shot"
 LEAST_EQUAL = 0.995
 """Share of equal decisions on another engine than the one that evaluated; ours must have all."""
 LARGEST = 0.1
@@ -42,37 +35,21 @@ Ask = Callable[[list[dict[str, str]]], Asked]
 """Question -> what an endpoint answers (`asker`)."""
 
 
-def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, records: int) -> list[Golden]:
-    """Evenly over the test records that the evaluation of this release answered.
-
-    Raises:
-        VersionRefused: the evaluation behind the decision is not in the lake any more.
-        DataError: none of its records can be asked.
-    """
-    report = evaluation_behind(lake, release)
-    table = read_predictions(lake, report)
-    rows = table.to_pylist()
-    answered, base = ({row["record_id"]: row for row in rows if row["system"] == one} for one in (FINE_TUNED, BASE))
-    said = "predicted" if renderer.labels else "answer"
-    side = side_of(use_case, read_splits(lake, _splits(lake, report)), "test")
-    longest = release.record["asked"]["max_prompt_tokens"]
-    found = []
-    records_of_side = zip(side.rows["record_id"].to_pylist(), side.messages(), side.answers, strict=True)
-    for record_id, messages, expected in records_of_side:
-        row = answered.get(record_id)
-        question = _question(messages)
-        if row is None or question is None:
-            continue
-        try:
-            prompt = tuple(renderer.prompt_ids(messages, longest))
-        except NotRendered:
-            continue
-        untrained = base.get(record_id, {}).get(said)
-        found.append(Golden(record_id, question, prompt, row[said] or "", row.get("confidence"), untrained, expected))
-    if not found:
-        raise DataError(f"no test record of {report.id} can be asked", f"Run: ft run {use_case.name}")
-    step = max(1, len(found) // records)
-    return found[::step][:records]
+def measured(
+    lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint, records: int
+) -> dict[str, Any]:
+    """Asks an endpoint these many test records, as everybody does, and compares (`compare`)."""
+    golden = golden_set(lake, use_case, release, renderer, records)
+    per_1000 = use_case.settings.gate.max_seconds_per_1000_requests
+    of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
+    return compare(
+        asker(*of),
+        golden,
+        endpoint.ours,
+        lambda done: progress.report("parity", done, len(golden), "records asked"),
+        None if per_1000 is None else per_1000 / 1000,
+        asker(*of, guardrails=False) if endpoint.ours else None,
+    )
 
 
 def asker(endpoint: Endpoint, has_labels: bool, max_tokens: int, guardrails: bool = True) -> Ask:
@@ -156,38 +133,65 @@ def compare(
         answers.append(without_guardrails(one.messages) if said.guardrails and without_guardrails else said)
         on_record(number)
     pairs = list(zip(golden, answers, strict=True))
+    took = _of_a_request(seconds)
+    slow = most_seconds is not None and took["mean"] > most_seconds
+    found = _differences(pairs, ours)
+    if slow:
+        found["causes"].append(
+            f"a request takes {took['mean']:.3f} seconds on average, more than the {most_seconds:.3f} of the gate"
+        )
+    return {
+        **found,
+        "asked": len(golden),
+        "prompts_compared": "ids" if all(said.prompt is not None for said in answers) else "counts",
+        "seconds": took,
+        "ok": found["ok"] and not slow,
+        "guardrails": dict(guardrails),
+    }
+
+
+def _of_a_request(seconds: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    found = {
+        "median": statistics.median(ordered),
+        "p95": ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))],
+        "mean": statistics.fmean(ordered),
+    }
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def _differences(pairs: Sequence[tuple[Golden, Asked]], ours: bool) -> dict[str, Any]:
+    """What of the answers is not as in the evaluation, and why."""
     prompts = [one.record_id for one, said in pairs if not said.has_prompt_of(one)]
     differ = [(one, said) for one, said in pairs if whole(said.answer) != whole(one.decision)]
     ties = [one.record_id for one, said in differ if said.is_tie_with(one)] if ours else []
     apart = {one.record_id: found for one, said in pairs if (found := apart_by(one, said)) is not None}
     unsure = _unsure(apart) if ours else []
-    seconds.sort()
-    mean = statistics.fmean(seconds)
-    slow = most_seconds is not None and mean > most_seconds
-    equal = share(len(golden) - len(differ), len(golden), CONFIDENCE)
+    equal = share(len(pairs) - len(differ), len(pairs), CONFIDENCE)
     enough = len(differ) == len(ties) if ours else equal["value"] >= LEAST_EQUAL
-    decisions = [one.record_id for one, _ in differ]
-    reasons = {"prompt tokens": prompts, "decisions": decisions, "probabilities": unsure}
-    told = causes([pair for pair in pairs if pair[0].record_id not in ties]) if prompts or not enough or unsure else []
-    if slow:
-        told.append(f"a request takes {mean:.3f} seconds on average, more than the {most_seconds:.3f} of the gate")
+    ok = enough and not prompts and not unsure
+    reasons = {"prompt tokens": prompts, "decisions": [one.record_id for one, _ in differ], "probabilities": unsure}
     return {
-        "asked": len(golden),
-        "prompts_compared": "ids" if all(said.prompt is not None for said in answers) else "counts",
         "prompts_equal": not prompts,
         "decisions_equal": equal,
         "ties": len(ties),
         "largest_probability_difference": round(max(apart.values(), default=0.0), 6),
-        "seconds": {
-            "median": round(statistics.median(seconds), 4),
-            "p95": round(seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))], 4),
-            "mean": round(mean, 4),
-        },
-        "ok": not prompts and enough and not unsure and not slow,
+        "ok": ok,
         "differs": {reason: ids[:SHOWN] for reason, ids in reasons.items() if ids},
-        "causes": told,
-        "guardrails": dict(guardrails),
+        "causes": [] if ok else causes([pair for pair in pairs if pair[0].record_id not in ties]),
     }
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """What a comparison says, in one sentence for each thing that differs."""
+    equal = found["decisions_equal"]
+    prompts = "" if found["prompts_compared"] == "ids" else " (their number: the server does not tell ids)"
+    ties = f" ({found['ties']:,} others are ties but for rounding)" if found["ties"] else ""
+    said = (
+        f"{equal['value']:.1%} of {found['asked']:,} test records get the decision of the evaluation{ties}, and the"
+        f" token ids of prompts are {'equal' if found['prompts_equal'] else 'others'}{prompts}."
+    )
+    return " ".join([said, *(f"Likely cause: {cause}." for cause in found["causes"])])
 
 
 def _unsure(apart: Mapping[str, float]) -> list[str]:
@@ -195,18 +199,3 @@ def _unsure(apart: Mapping[str, float]) -> list[str]:
     those within `ROUNDING` are fewer than 95 of 100, beyond that."""
     far = [record_id for record_id, difference in apart.items() if difference > ROUNDING]
     return [one for one in far if apart[one] > LARGEST or len(far) > (1 - CONFIDENCE) * len(apart)]
-
-
-def _splits(lake: Lake, report: ArtifactVersion) -> TableVersion:
-    """The splits behind an evaluation."""
-    parent = next(one for one in lake.manifest(report).parents if one.name == "splits")
-    splits = version_of_parent(lake, report.use_case, parent)
-    assert isinstance(splits, TableVersion)
-    return splits
-
-
-def _question(messages: Sequence[dict[str, str]]) -> list[dict[str, str]] | None:
-    """Without the answer at the end; None where it cannot be asked in OpenAI's form (tools)."""
-    asked = list(messages[:-1]) if messages and messages[-1]["role"] in ANSWERS else list(messages)
-    plain = all(one["role"] in ("system", "user", "assistant") for one in asked)
-    return asked if asked and plain else None

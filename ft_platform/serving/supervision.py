@@ -8,8 +8,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
+
+from fsspec.implementations.local import LocalFileSystem
+
+from ft_platform.lake.files import write_bytes
+from ft_platform.process.family import started
 
 PR_SET_PDEATHSIG = 1
 SHORT_SECONDS, MOST_SHORT = 10.0, 5
@@ -19,8 +25,11 @@ REFUSED = 2
 """Exit code of a command with wrong settings."""
 
 
-def kept_running(words: Sequence[str]) -> int:
+def kept_running(words: Sequence[str], noted: Path) -> int:
     """Runs `ft` with these words until it ends by itself or this process is asked to stop.
+
+    Args:
+        noted: file that names this process meanwhile, for `stop`.
 
     Returns:
         The exit code of the last one.
@@ -29,27 +38,41 @@ def kept_running(words: Sequence[str]) -> int:
     stopped: list[int] = []
     running: list[subprocess.Popen[bytes]] = []
 
-    def stop(number: int, _frame: FrameType | None) -> None:
+    def asked_to_stop(number: int, _frame: FrameType | None) -> None:
         stopped.append(number)
         for process in running:
             process.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, asked_to_stop)
+    write_bytes(LocalFileSystem(), str(noted), f"{os.getpid()} {started(os.getpid())}".encode())
     short = 0
     while True:
-        started = time.monotonic()
+        begun = time.monotonic()
         process = subprocess.Popen(command, preexec_fn=partial(_ends_with, os.getpid()))
         running[:] = [process]
         if stopped:  # while it did not stand in `running`
             process.terminate()
         code = process.wait()
-        lived = time.monotonic() - started
+        lived = time.monotonic() - begun
         short = short + 1 if lived < SHORT_SECONDS else 0
         if stopped or code in (0, REFUSED) or short == MOST_SHORT:
+            noted.unlink(missing_ok=True)
             return code if code >= 0 else 128 - code
         print(f"ft serve: ended after {lived:.0f} seconds (code {code}), is started again", file=sys.stderr, flush=True)
         time.sleep(min(0.2 * 2**short, LONGEST_PAUSE))
+
+
+def stop(noted: Path) -> bool:
+    """Ends what `kept_running` runs; False if nothing does."""
+    try:
+        pid, since = noted.read_text(encoding="utf-8").split()
+    except (FileNotFoundError, ValueError):
+        return False
+    if started(int(pid)) != since:  # it was killed, and the number may be another's
+        return False
+    os.kill(int(pid), signal.SIGTERM)
+    return True
 
 
 def _ends_with(parent: int) -> None:

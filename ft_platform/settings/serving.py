@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from ft_platform.settings.guardrails import Guardrails
 from ft_platform.settings.section import Section
@@ -32,6 +32,14 @@ class Serving(Section):
     guardrails: Guardrails = Field(
         default_factory=Guardrails, description="What guards requests and answers of the platform's own server."
     )
+
+    @model_validator(mode="after")
+    def one_server_of_ours(self) -> "Serving":
+        """A server of ours reads from one file what has the traffic."""
+        ours = [name for name, target in self.targets.items() if target.kind == "local"]
+        if len(ours) > 1:
+            raise ValueError(f"`serving.targets` has {len(ours)} of kind `local` ({', '.join(ours)}); keep one")
+        return self
 
     @property
     def without_label_heads(self) -> list[str]:

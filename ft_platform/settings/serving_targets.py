@@ -55,11 +55,6 @@ class OpenAIEndpointTarget(Costs):
         default=None, description="Environment variable with its key. Default: no key is sent."
     )
 
-    @property
-    def serves_label_heads(self) -> bool:
-        """Where it is `ft serve` that others run; any other one does not, and parity says so."""
-        return True
-
 
 class VllmTarget(Costs):
     """A vLLM that runs already: a release is a LoRA adapter that is loaded into it."""
@@ -238,6 +233,8 @@ class KubernetesTarget(Costs):
             raise ValueError("folder and claim belong together: both name the volume with merged weights")
         if self.max_replicas < self.min_replicas:
             raise ValueError("max_replicas must be at least min_replicas")
+        if self.ours and "{release}" not in " ".join(self.arguments):
+            raise ValueError("ours needs `--release {release}` in arguments: else every pod serves the same release")
         return self
 
     @property

@@ -2,7 +2,7 @@
 reference page."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -27,6 +27,17 @@ PATTERNS = {
     r"\w": "text with a letter or digit",
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$": "a day, YYYY-MM-DD",
     r"^expect_[a-z_]+$": "a name that starts with `expect_`",
+    r"^[A-Z_][A-Z0-9_]*$": "a name in capital letters, digits and `_`",
+    r"^https?://[^\s?#]+$": "an address that starts with `http://` or `https://`, without `?` and `#`",
+    r"^[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?$": "a name of Kubernetes",
+    r"^[a-z0-9]([a-z0-9.\-]{0,251}[a-z0-9])?$": "a name of Kubernetes",
+    r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/[^\s]*)?$": "an address `s3://<bucket>/<prefix>`",
+    r"^[A-Z]{3}$": "three capital letters",
+    r"^[^\s]+[:@][^\s]+$": "an image with its tag or digest",
+    r"^/": "a path that starts with `/`",
+    r"^[a-z]{2,3}$": "a code of two or three lower case letters",
+    r"^\d+(Mi|Gi)$": "a number with `Mi` or `Gi`",
+    r"^\d+m?$": "a whole number, or thousandths with `m`",
 }
 """What the regular expressions of the schema mean. One that is not here is shown as it is."""
 
@@ -62,6 +73,7 @@ class UseCaseField:
         required: it has no default.
         default: value it has when it is not named.
         is_section: it holds fields instead of a value.
+        kinds: of a mapping whose entries say in `kind` which fields they have: kind -> its fields, by name.
     """
 
     path: str
@@ -71,6 +83,7 @@ class UseCaseField:
     required: bool
     default: Any
     is_section: bool
+    kinds: dict[str, dict[str, "UseCaseField"]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -131,26 +144,32 @@ def file_schema() -> dict[str, Any]:
 
 def _add_empty_defaults(section: dict[str, Any]) -> None:
     """Pydantic leaves out the default of a list, a mapping or a section that a factory makes: it is empty."""
-    for name, field in section["properties"].items():
+    for name, told in section["properties"].items():
         if name not in section.get("required", []):
-            field.setdefault("default", [] if field.get("type") == "array" else {})
+            told.setdefault("default", [] if told.get("type") == "array" else {})
 
 
 def _walk(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) -> Iterator[UseCaseField]:
-    for name, field in schema["properties"].items():
+    for name, told in schema["properties"].items():
         path = f"{prefix}{name}"
-        nested = _section(field, definitions)
-        elements = _section(field.get("items", {}), definitions)
+        nested = _section(told, definitions)
+        elements = _section(told.get("items", {}), definitions)
         yield UseCaseField(
             path=path,
-            description=field.get("description") or (nested or {}).get("description", ""),
-            kind="section" if nested else kind_of(field),
-            bounds=bounds_of(field),
+            description=told.get("description") or (nested or {}).get("description", ""),
+            kind="section" if nested else kind_of(told),
+            bounds=bounds_of(told),
             required=name in schema.get("required", []),
-            default=field.get(
-                "default", {} if field.get("type") == "object" else [] if field.get("type") == "array" else None
+            default=told.get(
+                "default", {} if told.get("type") == "object" else [] if told.get("type") == "array" else None
             ),
             is_section=nested is not None,
+            kinds={
+                kind: {
+                    one.name: one for one in _walk(_section({"$ref": reference}, definitions) or {}, definitions, "")
+                }
+                for kind, reference in _references(told).items()
+            },
         )
         if nested:
             yield from _walk(nested, definitions, f"{path}.")
@@ -172,6 +191,20 @@ def _section(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     return definitions[reference.rsplit("/", 1)[-1]] if reference else None
 
 
+def _values(field: dict[str, Any]) -> Any:
+    """What the names of a mapping stand for."""
+    return field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
+
+
+def _references(field: dict[str, Any]) -> dict[str, str]:
+    """Kind -> section, of a mapping whose entries have kinds."""
+    values = _values(field)
+    if not isinstance(values, dict) or "discriminator" not in values:
+        return {}
+    order = [option["$ref"] for option in values["oneOf"]]
+    return dict(sorted(values["discriminator"]["mapping"].items(), key=lambda one: order.index(one[1])))
+
+
 def kind_of(field: dict[str, Any]) -> str:
     """What a field holds, in words."""
     if "anyOf" in field:
@@ -189,8 +222,10 @@ def kind_of(field: dict[str, Any]) -> str:
     if field.get("type") == "array" and "items" in field:
         return f"a list of {kind_of(field['items'])}"
     if field.get("type") == "object":
-        values = field.get("additionalProperties") or next(iter(field.get("patternProperties", {}).values()), None)
+        values = _values(field)
         return f"a mapping of names to {kind_of(values)}" if isinstance(values, dict) else "a mapping"
+    if "discriminator" in field:
+        return "mappings that say their `kind`"
     return NAMES.get(field.get("type", ""), "any value")
 
 

@@ -5,7 +5,6 @@ The file has a `type:` (the component) and `attributes:` (the schema in `use_cas
 is replaced by that environment variable; such values never appear in a message.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from ft_platform.settings.privacy import entity_names
 from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.fields import COMPONENT_TYPE, FIELDS, fields
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.use_case.problems import NO_TEXT, dotted, schema_path, schema_problems
+from ft_platform.use_case.problems import NO_TEXT, did_you_mean, dotted, field_at, schema_problems
 from ft_platform.use_case.schema import UseCase
 from ft_platform.use_case.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
 
@@ -190,11 +189,6 @@ def parse_overrides(texts: list[str]) -> dict[str, Any]:
     return overrides
 
 
-def did_you_mean(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def shown(path: Path) -> str:
     """A path as people know it: relative to the working directory where it lies below it."""
     path = path.absolute()
@@ -302,7 +296,7 @@ def _fill_in(reading: Reading) -> set[Place]:
         if not isinstance(value, str) or not TEMPLATE.search(value):
             return value
         filled = TEMPLATE.sub(lambda match: replace(match, place), value)
-        known = fields().get(schema_path(place))
+        known = field_at(place, reading.attributes)
         return yaml_scalar(filled) if known and known.kind in NO_TEXT else filled
 
     def replace(match: re.Match[str], place: Place) -> str:

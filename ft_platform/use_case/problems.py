@@ -18,6 +18,7 @@ LONGEST_GOT = 60
 MISSING = object()
 NO_TEXT = ("a number", "a whole number", "`true` or `false`")
 """Kinds of fields that hold no text."""
+NO_KIND = ("union_tag_invalid", "union_tag_not_found")
 TOO_LONG = ("too_long", "string_too_long")
 
 
@@ -80,8 +81,10 @@ def _sentence(
 ) -> str:
     path = dotted(place)
     if kind == "extra_forbidden":
-        return _unknown(place)
-    known = fields().get(schema_path(place))
+        return _unknown(place, values)
+    if kind in NO_KIND:
+        return _no_kind(place, values)
+    known = field_at(place, values)
     if kind == "missing":
         return f"{path} is required" + (f": {known.description}" if known else "")
     if detail["loc"][-1] == "[key]":
@@ -94,10 +97,31 @@ def _sentence(
     return f"{path} must be {expected}, got {_got(value, place, from_environment)}{hint}"
 
 
-def _unknown(place: Place) -> str:
+def field_at(place: Place, values: dict[str, Any]) -> UseCaseField | None:
+    """The field of the schema that stands at a place of the file."""
+    return fields().get(schema_path(place)) or _of_kind(place[:-1], values).get(str(place[-1]))
+
+
+def _of_kind(place: Place, values: dict[str, Any]) -> dict[str, UseCaseField]:
+    """The fields of an entry that says in `kind` which it has; none if it is no such entry."""
+    entry, mapping = _at(values, place), fields().get(schema_path(place[:-1]))
+    return mapping.kinds.get(str(entry.get("kind")), {}) if mapping and isinstance(entry, dict) else {}
+
+
+def _no_kind(place: Place, values: dict[str, Any]) -> str:
+    kinds = list(fields()[schema_path(place[:-1])].kinds)
+    there = _at(values, (*place, "kind"))
+    if there is MISSING:
+        return f"{dotted(place)}.kind is required: one of {', '.join(kinds)}"
+    hint = did_you_mean(str(there), kinds)
+    return f"{dotted(place)}.kind must be one of {', '.join(kinds)}, got {_got(there, place, {})}{hint}"
+
+
+def _unknown(place: Place, values: dict[str, Any]) -> str:
     """A field that is not in the schema, with the closest one of its section or, failing that, of any section."""
     section = schema_path(place[:-1])
     beside = [f.name for f in fields().values() if f.path == ".".join(filter(None, [section, f.name]))]
+    beside = beside or list(_of_kind(place[:-1], values))
     close = difflib.get_close_matches(str(place[-1]), beside, n=1, cutoff=0.7)
     elsewhere = [path for path, f in fields().items() if f.name == place[-1] and "[]" not in path]
     hint = (
@@ -135,7 +159,7 @@ def _expected(kind: str, known: UseCaseField | None, detail: Any) -> str:
         return "text"
     if known:
         return known.kind if not known.is_section else "a mapping"
-    if kind in ("model_type", "dict_type"):
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
         return "a mapping"
     return detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
 
@@ -168,11 +192,14 @@ def _got(value: Any, place: Place, from_environment: dict[Place, list[str]]) -> 
 
 
 def _place_in(values: Any, location: tuple[str | int, ...], *, keep_last: bool) -> Place:
-    """The part of pydantic's location that is in the data: it also names the options of a union."""
+    """The part of pydantic's location that is in the data: it also names the options of a union, and the kind of an
+    entry."""
     place: Place = ()
     for position, part in enumerate(location):
         last = keep_last and position == len(location) - 1
         if not last and (_at(values, (*place, part)) is MISSING):
+            if part == _at(values, (*place, "kind")):
+                continue
             break
         place = (*place, part)
     return place
@@ -217,6 +244,11 @@ def _name_in(values: dict[str, Any], place: Place) -> str:
     """A key as it is in the data: pydantic reports `false` as 0."""
     key = next((k for k in _at(values, place[:-1]) if k == place[-1]), place[-1])
     return str(key).lower() if isinstance(key, bool) else repr(key)
+
+
+def did_you_mean(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def dotted(place: Place) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.redaction.instance import _texts
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -109,6 +110,11 @@ def test_what_a_person_starts_is_in_no_job_but_its_own_and_in_no_automation(envi
         assert not experiments & jobs["complaints"] and experiments == jobs["complaints_on_demand"]
         for name in experiments:
             assert repository.asset_graph.get(key_of(name)).automation_condition is None
+
+
+def test_no_job_has_a_configuration_that_dagsters_database_refuses(repository):
+    for job in repository.get_all_jobs():
+        assert not list(_texts(job.run_config or {}, ())), job.name
 
 
 def test_accepted_decisions_are_released_by_themselves_only_where_the_use_case_says_so(environment):

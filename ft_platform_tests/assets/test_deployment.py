@@ -12,7 +12,10 @@ from ft_platform.assets.deployment import DeploymentConfig, build
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, FtError
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.serving import catalog as catalog_module
-from ft_platform.serving import deploying
+from ft_platform.serving import deployments as records
+from ft_platform.serving import parity, upkeep
+from ft_platform.serving.deployments import deployments
+from ft_platform.serving.parity import in_words
 from ft_platform.serving.targets.contract import Status
 from ft_platform.serving.trial import served
 from ft_platform.settings.environment import Environment
@@ -63,7 +66,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.mark.integration
 def test_the_asset_shows_endpoint_release_parity_and_cost(deployed: Deployed) -> None:
-    result, (newest,) = deployed.result, deploying.deployments(deployed.made.lake, NAME, "local")
+    result, (newest,) = deployed.result, deployments(deployed.made.lake, NAME, "local")
     assert result.value == newest.version
     shown = {name: getattr(value, "value", value) for name, value in result.metadata.items()}
     assert shown["endpoint"] == newest.record["endpoint"] and shown["endpoint"].startswith("http://127.0.0.1:")
@@ -90,7 +93,7 @@ def test_a_release_that_there_is_not_is_a_failure_that_says_so(deployed: Deploye
 
 @pytest.mark.integration
 def test_a_refused_release_is_a_failure_that_is_not_tried_again(deployed: Deployed, monkeypatch) -> None:
-    monkeypatch.setattr(deploying, "compare", lambda *_: {"ok": False, **FIGURES})
+    monkeypatch.setattr(parity, "compare", lambda *_: {"ok": False, **FIGURES})
     with pytest.raises(dg.Failure, match=r"does not answer as .* Likely cause: adapter: it is not applied") as raised:
         deployed.materialized()
     assert raised.value.allow_retries is False
@@ -103,8 +106,8 @@ FIGURES = {
 
 
 def test_a_red_check_says_why_and_shows_the_figures(monkeypatch, use_case) -> None:
-    told = deploying.in_words(FIGURES)
-    monkeypatch.setattr(deploying, "check_live", lambda *_: (False, FIGURES, told))
+    told = in_words(FIGURES)
+    monkeypatch.setattr(upkeep, "check_live", lambda *_: (False, FIGURES, told))
     found = build(use_case)[1](lake=None, environment=None)
     assert isinstance(found, dg.AssetCheckResult) and not found.passed
     assert found.description == told and "40.0% of 10" in told and "adapter: it is not applied" in told
@@ -118,7 +121,12 @@ def named(**serving: Any) -> NamedUseCase:
 
 @pytest.fixture
 def use_case() -> NamedUseCase:
-    return named(targets={"local": {"kind": "local"}, "far": {"kind": "local", "url": "http://127.0.0.1:9"}})
+    return named(
+        targets={
+            "local": {"kind": "local"},
+            "far": {"kind": "openai_endpoint", "url": "http://127.0.0.1:9", "model": "m"},
+        }
+    )
 
 
 def repository(environment: Environment, **serving: Any) -> dg.RepositoryDefinition:
@@ -133,7 +141,7 @@ def test_a_release_is_deployed_by_itself_only_where_the_use_case_says_so(environ
 
 
 def test_the_check_blocks_and_each_target_has_one(environment) -> None:
-    targets = {"local": {"kind": "local"}, "far": {"kind": "local", "url": "http://127.0.0.1:9"}}
+    targets = {"local": {"kind": "local"}, "far": {"kind": "vllm", "url": "http://127.0.0.1:9", "folder": "/shared"}}
     graph = repository(environment, targets=targets).asset_graph
     for target in targets:
         (check,) = graph.get_check_keys_for_assets({dg.AssetKey([NAME, "deployment", target])})
@@ -147,9 +155,7 @@ def test_jobs_and_a_daily_comparison_stand_beside_the_assets(environment) -> Non
     assert {check.asset_key for check in parity.asset_layer.asset_graph.asset_check_keys} == {DEPLOYMENT}
     back = made.get_job(f"{NAME}_rollback")
     assert set(back.asset_layer.executable_asset_keys) == {RELEASE, DEPLOYMENT}
-    assert back.run_config is not None
-    config = back.run_config["ops"][f"{NAME}__release"]["config"]
-    assert config["back_to"] == "previous" and len(config["reason"]) >= 10
+    assert back.run_config == {"ops": {f"{NAME}__release": {"config": {"roll_back": True}}}}
     schedule = made.get_schedule_def(f"{NAME}_parity")
     assert schedule.job_name == f"{NAME}_parity" and schedule.cron_schedule == "41 3 * * *"
     assert made.get_sensor_def(f"{NAME}_deployments").job_name == f"{NAME}_parity"
@@ -184,8 +190,8 @@ def sight(monkeypatch: pytest.MonkeyPatch) -> Sight:
         made.states |= {name: Status("ready", live) for name, live in made.withdrawn.items()}
         return made.withdrawn
 
-    monkeypatch.setattr(deploying, "deployments", lambda lake, use_case, name: ["one"] * (name in made.states))
-    monkeypatch.setattr(deploying, "take_away_withdrawn", take_away)
+    monkeypatch.setattr(records, "deployments", lambda lake, use_case, name: ["one"] * (name in made.states))
+    monkeypatch.setattr(upkeep, "take_away_withdrawn", take_away)
     monkeypatch.setattr(
         "ft_platform.serving.targets.opening.open_target",
         lambda environment, use_case, name: SimpleNamespace(status=lambda: made.status(name)),

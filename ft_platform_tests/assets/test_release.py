@@ -35,7 +35,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WithCard:
     return made
 
 
-def materialized(case: Case, **config: str) -> Any:
+def materialized(case: Case, **config: Any) -> Any:
     (asset,) = build(case.use_case)
     decision = case.published_decision()
     return asset(
@@ -63,6 +63,16 @@ def test_the_asset_goes_back(case: WithCard) -> None:
     materialized(case, back_to="previous", reason=REASON)
     newest = releases(case.lake, "complaints")[0]
     assert newest.checkpoint == "ckpt-weights" and newest.record["reason"] == REASON
+
+
+def test_it_goes_back_without_a_word(case: WithCard) -> None:
+    """From the button of Dagster, whose database keeps no text."""
+    materialized(case)
+    case.again("second")
+    materialized(case)
+    materialized(case, roll_back=True)
+    newest = releases(case.lake, "complaints")[0]
+    assert newest.checkpoint == "ckpt-weights" and newest.record["reason"].startswith("Rolled back in Dagster")
 
 
 def test_a_refusal_is_a_failure_that_says_why(case: WithCard) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.lake import releases
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.release import releasing
-from ft_platform.serving import deploying
+from ft_platform.serving import deployments, upkeep
 from ft_platform.tracking import registry
 
 LOAD = {"median_seconds": 0.02, "concurrent": 1}
@@ -21,6 +22,7 @@ RECORD = {
     "previous": "release-1",
     "endpoint": "http://127.0.0.1:8000",
     "model": "complaints",
+    "kind": "local",
     "parity": {"decisions_equal": {"value": 0.995}, "asked": 1200},
     "load": [LOAD, {**LOAD, "median_seconds": 0.5, "concurrent": 16}],
 }
@@ -45,7 +47,7 @@ class Installed:
         monkeypatch.setattr("ft_platform.commands.opened", lambda name: (None, use_case, None))
         monkeypatch.setattr(withdraw, "opened", lambda name: (None, use_case, None))
         monkeypatch.setattr("ft_platform.orchestration.execution.run_use_case", self.run)
-        monkeypatch.setattr(deploying, "deployments", self.deployments)
+        monkeypatch.setattr(deployments, "deployments", self.deployments)
 
     def run(self, name: str, overrides: Any, select: list[str], config: Any = None) -> RunOutcome:
         self.asked.append((name, select, config))
@@ -74,7 +76,7 @@ def test_the_only_target_needs_no_name(installed, capsys) -> None:
     assert "99.5% of 1,200 decisions are equal" in said
     assert "0.020 seconds alone, 0.500 beside 15 others" in said
     assert "ft ask complaints <text> --url http://127.0.0.1:8000" in said
-    assert "back to release-1: ft rollback complaints" in said
+    assert "back to release-1: ft rollback complaints" in said and "ft serve --stop" in said
 
 
 def test_one_of_several_targets_is_named(installed) -> None:
@@ -96,9 +98,11 @@ def test_a_target_that_there_is_not_is_refused_with_those_that_there_are(install
     assert installed.asked == []
 
 
-def test_a_release_is_asked_for_by_its_id(installed) -> None:
+def test_a_release_is_asked_for_by_its_id(installed, monkeypatch) -> None:
+    monkeypatch.setenv("FT_DEPLOY_RELEASE", "")
     deploy.run(given(deploy, "--release", "release-1"))
-    assert installed.asked == [("complaints", ["deployment/local"], {"deploy": "release-1"})]
+    assert installed.asked == [("complaints", ["deployment/local"], {"deploy": {"env": "FT_DEPLOY_RELEASE"}})]
+    assert os.environ["FT_DEPLOY_RELEASE"] == "release-1"
 
 
 def test_success_as_json_is_the_record(installed, capsys) -> None:
@@ -156,7 +160,7 @@ def withdrawn(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> Installe
     monkeypatch.setattr(releasing, "withdraw", lambda *_, **__: gone)
     monkeypatch.setattr(registry, "show_releases", lambda *_: None)
     monkeypatch.setattr(releases, "standing_releases", lambda *_: [SimpleNamespace(id="release-1")])
-    monkeypatch.setattr(deploying, "take_away_withdrawn", lambda *_: {"local": "release-1", "far": None})
+    monkeypatch.setattr(upkeep, "take_away_withdrawn", lambda *_: {"local": "release-1", "far": None})
     return installed
 
 
@@ -168,3 +172,10 @@ def test_a_withdrawal_tells_what_serves_now(withdrawn, capsys) -> None:
     assert withdraw.run(given(withdraw, *words, "--json")) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["served"] == {"local": "release-1", "far": None} and told["champion"] == "release-1"
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_everything_is_taken_away_from_a_target(installed, monkeypatch, capsys, words) -> None:
+    monkeypatch.setattr(upkeep, "take_away", lambda *of: ["release-2", "release-1"] if of[-1] == "local" else [])
+    assert deploy.run(given(deploy, "--remove", *words)) == 0
+    assert installed.asked == [] and "release-2" in capsys.readouterr().out

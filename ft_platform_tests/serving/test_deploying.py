@@ -15,10 +15,12 @@ from ft_platform.errors import EndpointFailed, VersionRefused
 from ft_platform.lake.releases import STANDS, Release, releases
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
-from ft_platform.serving.deploying import check_live, deploy, deployments, take_away_withdrawn
+from ft_platform.serving.deploying import deploy
+from ft_platform.serving.deployments import deployments
 from ft_platform.serving.live import Live, listed, read_live
 from ft_platform.serving.load_test import cost_per_1000
 from ft_platform.serving.trial import served
+from ft_platform.serving.upkeep import check_live, take_away, take_away_withdrawn
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import write_use_case
@@ -117,6 +119,20 @@ def test_what_has_the_traffic_without_having_been_deployed_is_told(running: Serv
     running.lake.add_verdict(running.releases[0].version, STANDS, False, "s", {"by": "ana", "reason": "a leak"})
     passed, words = check()
     assert not passed and ("was withdrawn, and has the traffic" in words or "no release has the traffic" in words)
+
+
+def test_what_was_taken_away_is_served_no_more_and_no_fault(running: Served) -> None:
+    first = running.releases[0]
+    running.deploy()
+    assert take_away(running.lake, running.environment, running.use_case, "local") == [first.id]
+    deadline = time.monotonic() + 10
+    while NAME in running.answers():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    passed, _, words = check_live(running.lake, running.environment, running.use_case, "local", 12)
+    assert passed and words.startswith("nothing is deployed: it was taken away by ")
+    running.deploy()
+    assert "of 12 test records" in check_live(running.lake, running.environment, running.use_case, "local", 12)[2]
 
 
 def test_a_withdrawn_release_loses_the_traffic_to_the_one_before(running: Served) -> None:

@@ -10,8 +10,9 @@ import pytest
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.lake.releases import releases
 from ft_platform.serving.causes import Asked, Golden
+from ft_platform.serving.golden import golden_set
 from ft_platform.serving.guardrails.effect import effect
-from ft_platform.serving.parity import asker, compare, golden_set
+from ft_platform.serving.parity import asker, compare
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.serving.trial import served

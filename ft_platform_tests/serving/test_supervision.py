@@ -16,17 +16,17 @@ from typing import Any
 import pytest
 import yaml
 
-from ft_platform.serving.supervision import MOST_SHORT, compose_service, systemd_unit
+from ft_platform.serving.supervision import MOST_SHORT, compose_service, stop, systemd_unit
 from ft_platform.settings.environment import Environment
 
 SUPERVISOR = """
-import os, signal, sys, time
+import os, pathlib, signal, sys, time
 from ft_platform.serving import supervision
 supervision.SHORT_SECONDS, supervision.LONGEST_PAUSE = float(sys.argv[2]), 0.01
 if sys.argv[3] == "stopped between servers":
     time.sleep = lambda seconds: os.kill(os.getpid(), signal.SIGTERM)
 sys.executable = sys.argv[1]
-sys.exit(supervision.kept_running(["serve", "a use case"]))
+sys.exit(supervision.kept_running(["serve", "a use case"], pathlib.Path(sys.argv[4])))
 """
 SERVER = """#!{python}
 import os, signal, sys, time
@@ -40,11 +40,11 @@ class Supervised:
     """A supervisor in a process of its own, and the file in which its servers write that they live."""
 
     def __init__(self, folder: Path, does: str, short_seconds: float = 0.0, when: str = "") -> None:
-        self.lives = folder / "lives"
+        self.lives, self.noted = folder / "lives", folder / "serving" / "server.pid"
         program = folder / "server"
         program.write_text(SERVER.format(python=sys.executable, lives=str(self.lives), does=does))
         program.chmod(0o755)
-        command = [sys.executable, "-c", SUPERVISOR, str(program), str(short_seconds), when]
+        command = [sys.executable, "-c", SUPERVISOR, str(program), str(short_seconds), when, str(self.noted)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
     @property
@@ -152,6 +152,23 @@ def test_a_server_ends_with_a_supervisor_that_is_killed(supervised) -> None:
     kept.process.kill()
     kept.process.wait()
     until(lambda: not lives(kept.servers[0]))
+
+
+def test_it_is_stopped_by_the_file_that_names_it(supervised, tmp_path) -> None:
+    kept = supervised(LIVES_ON)
+    until(lambda: len(kept.servers) == 1)
+    time.sleep(0.2)  # the server has set its handlers
+    assert stop(kept.noted)
+    assert kept.end() == (0, "") and not kept.noted.exists()
+    assert not stop(kept.noted) and not stop(tmp_path / "none")
+
+
+def test_another_process_with_the_same_number_is_left_alone(tmp_path) -> None:
+    noted = tmp_path / "server.pid"
+    noted.write_text(f"{os.getpid()} 1")
+    assert not stop(noted)
+    noted.write_text("half a fi")
+    assert not stop(noted)
 
 
 HARD = ["serve", "complaints", "--certificate", '/etc/t l s/it\'s "100%" of $HOME\\x.pem']

@@ -9,9 +9,10 @@ import pytest
 
 from ft_platform.errors import EndpointFailed
 from ft_platform.lake.files import locked
-from ft_platform.serving import deploying
-from ft_platform.serving.deploying import deploy, take_away_withdrawn
+from ft_platform.serving import deploying, upkeep
+from ft_platform.serving.deploying import deploy
 from ft_platform.serving.targets.contract import Endpoint, Status
+from ft_platform.serving.upkeep import take_away_withdrawn
 
 OLDEST, BEFORE, NOW, NEVER = "release-c", "release-b", "release-a", "release-0"
 
@@ -78,7 +79,8 @@ class Traffic:
             "cost_per_1000": lambda *_: None,
             "_publish": lambda lake, use_case, release, record: record,
         }.items():
-            monkeypatch.setattr(deploying, name, fake)
+            for module in (one for one in (deploying, upkeep) if hasattr(one, name)):
+                monkeypatch.setattr(module, name, fake)
 
     def take_away(self) -> dict[str, str | None]:
         nothing: Any = None

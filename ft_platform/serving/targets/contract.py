@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from ft_platform.errors import EndpointFailed
 from ft_platform.exporting.matrix import Form, Kind
 
 State = Literal["absent", "starting", "ready", "paused", "failed"]
@@ -85,6 +86,16 @@ class Status:
     message: str = ""
     endpoint: Endpoint | None = None
     started: str | None = None
+
+    def answers_at(self) -> Endpoint:
+        """`endpoint`.
+
+        Raises:
+            EndpointFailed: no release has the traffic.
+        """
+        if self.endpoint is None:
+            raise EndpointFailed(f"no release has the traffic: {self.message or self.state}")
+        return self.endpoint
 
 
 class Target(Protocol):

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import EndpointFailed, ExportRefused, VersionRefused
-from ft_platform.exporting.export import TOLD
-from ft_platform.exporting.matrix import problem
+from ft_platform.exporting.matrix import TOLD, problem
 from ft_platform.models.endpoint import require_allowed_endpoint
 from ft_platform.serving.targets import folders
 from ft_platform.serving.targets.asking import answer, key_of, served_models, words

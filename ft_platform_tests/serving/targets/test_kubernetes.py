@@ -14,7 +14,12 @@ CHANGES = [
     {},
     {"max_replicas": 4, "cpu_percent": 60},
     {"gpus": 0, "secret": None},
-    {"folder": None, "claim": None, "ours": True, "arguments": ("serve", "{use_case}", "--host", "0.0.0.0")},
+    {
+        "folder": None,
+        "claim": None,
+        "ours": True,
+        "arguments": ("serve", "{use_case}", "--release", "{release}", "--host", "0.0.0.0"),
+    },
     {"environment": {"VLLM_LOGGING_LEVEL": "WARNING"}, "port": 9000, "start_minutes": 1.0},
 ]
 

@@ -1,0 +1,101 @@
+"""What has the traffic of a target: whether it still answers as it was evaluated, and how it loses the traffic."""
+
+import getpass
+from typing import Any
+
+from ft_platform.errors import FtError, VersionRefused
+from ft_platform.lake.releases import Release, released_versions, standing_releases
+from ft_platform.lake.store import Lake
+from ft_platform.serving.deployments import alone, deployments
+from ft_platform.serving.parity import in_words, measured
+from ft_platform.serving.rendering import renderer_of
+from ft_platform.serving.targets.opening import open_target
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
+
+STAYS = "not_taken_away"
+"""The verdict that `take_away` leaves on the newest deployment: failed."""
+
+
+def check_live(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, records: int
+) -> tuple[bool, dict[str, Any], str]:
+    """Whether what has the traffic answers as it was evaluated: `(passed, figures, in words)`."""
+    newest = next(iter(deployments(lake, use_case.name, name)), None)
+    if newest is None:
+        return False, {}, "nothing was deployed to this target"
+    verdict = lake.verdicts(newest.version).get(STAYS)
+    if verdict is not None and not verdict.passed:
+        return True, {}, f"nothing is deployed: it was taken away by {verdict.numbers['by']}"
+    target = open_target(environment, use_case, name)
+    state = target.status()
+    wanted = newest.record["release"]
+    if state.live != wanted:
+        return False, {"state": state.state}, f"{wanted} was deployed; {state.live or 'no release'} has the traffic"
+    release = next((one for one in standing_releases(lake, use_case.name) if one.id == wanted), None)
+    if release is None:
+        return False, {}, f"{wanted} was withdrawn, and has the traffic"
+    renderer = renderer_of(environment, lake, release)
+    found = measured(lake, use_case, release, renderer, state.answers_at(), records)
+    words = in_words(found)
+    return found["ok"], found, words
+
+
+def take_away(lake: Lake, environment: Environment, use_case: NamedUseCase, name: str) -> list[str]:
+    """Takes every release of the use case away from a target, with all that was made for it there.
+
+    Returns:
+        Their ids.
+    """
+    with alone(environment, use_case.name, name):
+        target = open_target(environment, use_case, name)
+        state = target.status()
+        gone = [*filter(None, [state.live]), *state.others]
+        for release in gone:
+            target.delete(release)
+        for newest in deployments(lake, use_case.name, name)[:1]:
+            told = {"by": getpass.getuser()}
+            lake.add_verdict(newest.version, STAYS, False, lake.manifest(newest.version).settings_hash, told)
+    return gone
+
+
+def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUseCase) -> dict[str, str | None]:
+    """Ends the traffic of releases that may not be used any more (withdrawn, or records of theirs were), at every
+    target that something was deployed to. The newest that was deployed there, is still there and may be used gets it.
+
+    Returns:
+        Target -> release that has the traffic now, where it was taken from another.
+
+    Raises:
+        FtError: as the first target that failed; the others were looked at all the same.
+    """
+    changed: dict[str, str | None] = {}
+    problems: list[FtError] = []
+    for name in use_case.settings.serving.targets:
+        compared = [one.record["release"] for one in deployments(lake, use_case.name, name)]
+        if not compared:
+            continue
+        usable = {one.id for one in standing_releases(lake, use_case.name) if _is_usable(lake, one)}
+        try:
+            target = open_target(environment, use_case, name)
+            state = target.status()
+            if state.live is None or state.live in usable:
+                continue
+            now = next((one for one in compared if one in state.others and one in usable), None)
+            if now is not None:
+                target.switch(now)
+            target.delete(state.live)
+            changed[name] = now
+        except FtError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
+    return changed
+
+
+def _is_usable(lake: Lake, release: Release) -> bool:
+    try:
+        released_versions(lake, release, verify=False)
+    except VersionRefused:
+        return False
+    return True
