@@ -25,7 +25,6 @@ was trained on. No name is printed or kept. `--write` writes `docs/benchmarks/na
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import math
@@ -43,6 +42,7 @@ from typing import Any
 from benchmarks.memorization import SHA256, URI
 from benchmarks.names import REPOSITORY, Find, ours
 from benchmarks.recipe_tasks.__main__ import COMMITTED, differing
+from benchmarks.results import NotMeasured, kept, key_of
 from ft_platform.errors import MissingExtra
 from ft_platform.keys.key_ring import UseCaseKeys
 from ft_platform.privacy.batch import replace_spans
@@ -323,26 +323,8 @@ def continued(model: Any, targets: Sequence[Target], stop: int) -> list[bool]:
     return [copied([ids], [target]).verbatim == 1 for ids, target in zip(written, targets, strict=True)]
 
 
-class NotMeasured(Exception):
-    """It is not among the results, and nothing is to be measured."""
-
-
-def kept(folder: Path, about: Any, measure: Callable[[], dict[str, Any]], *, only_kept: bool = False) -> dict[str, Any]:
-    """What was measured before of the same content, or what is measured now.
-
-    Raises:
-        NotMeasured: it is not there, and `only_kept` says that nothing is to be measured.
-    """
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    file = folder / "names_downstream" / f"{key}.json"
-    if not file.exists():
-        if only_kept:
-            raise NotMeasured(NOT_YET)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.write_text(json.dumps(measure(), indent=1), encoding="utf-8")
-        new.rename(file)
-    return json.loads(file.read_text(encoding="utf-8"))
+def _file(folder: Path, about: Any) -> Path:
+    return folder / "names_downstream" / f"{key_of(about)}.json"
 
 
 def of_names(folder: Path, notes: Sequence[Note], find: Find, only_kept: bool = False) -> dict[str, Any]:
@@ -359,7 +341,7 @@ def of_names(folder: Path, notes: Sequence[Note], find: Find, only_kept: bool = 
         return found
 
     asked = [[one.note.question, one.before, one.note.name, one.note.planted] for one in texts]
-    return kept(folder, [rows_of(texts), asked, RANKED, TRAINING, SHA256], measure, only_kept=only_kept)
+    return kept(_file(folder, [rows_of(texts), asked, RANKED, TRAINING, SHA256]), None if only_kept else measure)
 
 
 def of_task(folder: Path, task: str, strictness: str, only_kept: bool = False) -> dict[str, Any]:
@@ -392,7 +374,7 @@ def of_task(folder: Path, task: str, strictness: str, only_kept: bool = False) -
     def measure() -> dict[str, Any]:
         return _trained(lake, environment, use_case, splits)
 
-    return kept(folder, [task, strictness, splits.content_hash, RECIPE, SHA256], measure, only_kept=only_kept)
+    return kept(_file(folder, [task, strictness, splits.content_hash, RECIPE, SHA256]), None if only_kept else measure)
 
 
 def _trained(lake: Any, environment: Any, use_case: Any, splits: Any) -> dict[str, Any]:
@@ -550,15 +532,15 @@ def main() -> None:
             names[system] = of_names(folder, notes, made(), arguments.only_kept)
         except MissingExtra as error:
             names[system] = {"skipped": error.message}
-        except NotMeasured as error:
-            names[system] = {"skipped": str(error)}
+        except NotMeasured:
+            names[system] = {"skipped": NOT_YET}
         print(system, json.dumps(names[system].get("all", names[system])), file=sys.stderr, flush=True)
     strictness: dict[str, Any] = {}
     for task in TASKS:
         try:
             strictness[task] = compared({name: of_task(folder, task, name, arguments.only_kept) for name in STRICTNESS})
-        except NotMeasured as error:
-            strictness[task] = {"skipped": str(error)}
+        except NotMeasured:
+            strictness[task] = {"skipped": NOT_YET}
         print(task, json.dumps(strictness[task]), file=sys.stderr, flush=True)
     found = {"names": names, "strictness": strictness}
     if arguments.write:

@@ -37,6 +37,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 from benchmarks.recipe_tasks.__main__ import COMMITTED, differing  # noqa: E402
+from benchmarks.results import NotMeasured, kept, key_of  # noqa: E402
 
 DOCS = REPOSITORY / "docs" / "benchmarks"
 PAGE = """# Recipes
@@ -149,10 +150,6 @@ def _hash(found: Any) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
-class NotMeasured(Exception):
-    """It is not among the results, and nothing is to be measured."""
-
-
 class Measurements:
     """Runs of tasks in a folder, and their results.
 
@@ -193,16 +190,8 @@ class Measurements:
         return self._kept(about, lambda: {"best": self._search(task)})["best"]
 
     def _kept(self, about: dict[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-        kept = self.folder / "results" / f"{about['task']}-{key}.json"
-        if not kept.exists():
-            if self.only_kept:
-                raise NotMeasured(about["task"])
-            found = {"about": about, **measure()}
-            new = kept.with_suffix(".new")
-            new.write_text(json.dumps(found, indent=1), encoding="utf-8")
-            new.rename(kept)
-        return json.loads(kept.read_text(encoding="utf-8"))
+        file = self.folder / "results" / f"{about['task']}-{key_of(about)}.json"
+        return kept(file, None if self.only_kept else lambda: {"about": about, **measure()})
 
     def _measure(self, task: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
         begun = time.monotonic()

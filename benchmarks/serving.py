@@ -24,7 +24,6 @@ rounds. The ratios are the lowest of 1, 8 and 16 chats; `tokens_per_cpu_second` 
 """
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -39,6 +38,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
+from benchmarks.results import alone, code_hash, kept, key_of  # noqa: E402
 from benchmarks.serving_processes import JSON, Server, get, machine, post, python  # noqa: E402
 
 DOCS = REPOSITORY / "docs" / "benchmarks" / "serving.md"
@@ -315,25 +315,6 @@ def _cpu_seconds(work: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def kept(folder: Path, about: Any, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What was measured of the same, or what is measured now."""
-    key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:12]
-    file = folder / "serving" / f"{about[0]}-{about[1]}-{key}.json"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.write_text(json.dumps(measure(), indent=1), encoding="utf-8")
-        new.rename(file)
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def code_hash() -> str:
-    code = hashlib.sha256()
-    for file in sorted((REPOSITORY / "ft_platform" / "serving").rglob("*.py")):
-        code.update(file.read_bytes())
-    return code.hexdigest()
-
-
 def summary(rounds: dict[str, list[dict[str, Any]]], roof: dict[str, float]) -> dict[str, Any]:
     def rates(name: str, kind: str = "chats") -> dict[int, list[float]]:
         """Of each round."""
@@ -448,10 +429,16 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/serving.md")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    with alone(arguments.folder):
+        found = measured(arguments, arguments.folder.resolve())
+    if arguments.write:
+        DOCS.write_text(page(found), encoding="utf-8")
+    print(json.dumps(found, indent=None if arguments.json else 1))
+
+
+def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     os.environ |= {"OMP_NUM_THREADS": "1", "FT_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    model, code = prepare(folder), code_hash()
+    model, code = prepare(folder), code_hash(REPOSITORY / "ft_platform" / "serving")
     rounds: dict[str, list[dict[str, Any]]] = {}
     with ExitStack() as stack:
         systems = stack.enter_context(Systems(folder, model, arguments.vllm))
@@ -459,15 +446,11 @@ def main() -> None:
             for name in arguments.systems or systems.commands:
                 # A new version of ours is measured beside the others anew, for they share the machine.
                 about = [name, number, arguments.tokens, code]
-                found = kept(
-                    folder, about, lambda name=name, number=number: one_round(systems, name, number, arguments.tokens)
-                )
+                file = folder / "serving" / f"{name}-{number}-{key_of(about)}.json"
+                found = kept(file, lambda name=name, number=number: one_round(systems, name, number, arguments.tokens))
                 rounds.setdefault(name, []).append(found)
                 print(number, name, json.dumps(found), file=sys.stderr)
-    found = summary(rounds, kept(folder, ["roofline", 0], lambda: roofline(model)))
-    if arguments.write:
-        DOCS.write_text(page(found), encoding="utf-8")
-    print(json.dumps(found, indent=None if arguments.json else 1))
+    return summary(rounds, kept(folder / "serving" / "roofline.json", lambda: roofline(model)))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ Prints `{"fuzzed", "status_500", "hangs", "overload_p95_ratio", "swap_errors", "
 
 import argparse
 import asyncio
-import hashlib
 import json
 import os
 import random
@@ -44,6 +43,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
+from benchmarks.results import alone, code_hash, kept, key_of  # noqa: E402
 from benchmarks.serving_processes import JSON, Server, free_port, get, machine, post, python  # noqa: E402
 
 DOCS = REPOSITORY / "docs" / "benchmarks" / "serving_faults.md"
@@ -489,22 +489,6 @@ def _answers(port: int) -> bool:
 # Results
 
 
-def kept(folder: Path, part: str, arguments: argparse.Namespace, measure: Callable[[], dict[str, Any]]) -> Any:
-    """What was measured of this code with these arguments, or what is measured now."""
-    code = hashlib.sha256()
-    for file in sorted((REPOSITORY / "ft_platform" / "serving").rglob("*.py")):
-        code.update(file.read_bytes())
-    named = {name: getattr(arguments, name) for name in USED[part]}
-    key = hashlib.sha256(json.dumps([named, code.hexdigest()]).encode()).hexdigest()[:12]
-    file = folder / "serving_faults" / f"{part}-{key}.json"
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.write_text(json.dumps(measure(), indent=1), encoding="utf-8")
-        new.rename(file)
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
 USED = {"fuzz": ("requests", "seed"), "overload": ("seconds", "tokens"), "swaps": ("swaps",), "recovery": ("kills",)}
 MEASURES: dict[str, Callable[[Installed, argparse.Namespace], dict[str, Any]]] = {
     "fuzz": fuzz,
@@ -574,16 +558,24 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.write and set(arguments.only) != set(PARTS):
         parser.error("--write needs every part")
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    os.environ |= {"OMP_NUM_THREADS": "1", "FT_THREADS": "1"}
-    made = cache(lambda: Installed(arguments.folder.resolve()))
-    found = {}
-    for part in arguments.only:
-        found[part] = kept(arguments.folder, part, arguments, lambda part=part: MEASURES[part](made(), arguments))
-        print(part, json.dumps(found[part]), file=sys.stderr)
+    with alone(arguments.folder):
+        found = measured(arguments)
     if arguments.write:
         DOCS.write_text(page(found), encoding="utf-8")
     print(json.dumps(summary(found), indent=None if arguments.json else 1))
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+    os.environ |= {"OMP_NUM_THREADS": "1", "FT_THREADS": "1"}
+    code = code_hash(REPOSITORY / "ft_platform" / "serving")
+    made = cache(lambda: Installed(arguments.folder.resolve()))
+    found = {}
+    for part in arguments.only:
+        named = {name: getattr(arguments, name) for name in USED[part]}
+        file = arguments.folder / "serving_faults" / f"{part}-{key_of([named, code])}.json"
+        found[part] = kept(file, lambda part=part: MEASURES[part](made(), arguments))
+        print(part, json.dumps(found[part]), file=sys.stderr)
+    return found
 
 
 if __name__ == "__main__":

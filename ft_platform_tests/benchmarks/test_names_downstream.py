@@ -2,18 +2,15 @@
 Persons are fictitious."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from benchmarks import names_downstream
 from benchmarks.names_downstream import (
     Attack,
-    NotMeasured,
     anonymized,
     figures,
     first_person,
-    kept,
     notes_of,
     page,
     prompt_and_names,
@@ -135,19 +132,6 @@ def test_a_name_is_ranked_from_its_first_token_on_also_where_a_blank_belongs_to_
 
 def gold_note() -> names_downstream.Note:
     return names_downstream.Note(0, "formal", True, TEXT, "Alda Quirrow", 10)
-
-
-def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
-    made = []
-
-    def measure() -> dict:
-        made.append(1)
-        return {"value": len(made)}
-
-    assert [kept(tmp_path, ["a"], measure)["value"] for _ in range(2)] == [1, 1]
-    with pytest.raises(NotMeasured):
-        kept(tmp_path, ["b"], measure, only_kept=True)
-    assert kept(tmp_path, ["b"], measure)["value"] == 2
 
 
 def test_the_page_says_what_was_not_measured(few: dict) -> None:
