@@ -1,4 +1,4 @@
-"""Our server with given adapters in place of releases: `python benchmarks/serving_program.py FOLDER PORT`.
+"""Our server with given adapters in place of releases: `python benchmarks/serving_program.py FOLDER PORT [SPOOL]`.
 
 Everything behind the catalog is that of `ft serve`: engine, application, guard, sockets. `a0` to `a15` write answers,
 `head` has a label head, `written` writes labels, and `base` is the base model, which `ft serve` does not offer.
@@ -14,10 +14,11 @@ BASE = "base/ckpt-1"
 """`ServedModel.weights` of the base model."""
 
 
-def server(folder: Path, port: int) -> Any:
-    """Listens; `serve` answers."""
+def server(folder: Path, port: int, spool: Path | None = None) -> Any:
+    """Listens; `serve` answers. Requests are noted in the spool, if there is one."""
     from ft_platform.models import base_model
     from ft_platform.models.rendering.renderer import Renderer
+    from ft_platform.monitoring.traffic.spool import Spool
     from ft_platform.serving.api.app import build_app
     from ft_platform.serving.api.server import ApiServer
     from ft_platform.serving.api_keys import ApiKeys
@@ -59,7 +60,10 @@ def server(folder: Path, port: int) -> Any:
     plain = Renderer(tokenizer, UseCase.model_validate(minimal_attributes("file:///none.csv")).task)
     engine = EngineWithBase(model, plain.text, end_of_turn=plain.end_of_turn, name=BASE)
     names = ["base", *sorted(one.name for one in (folder / "adapters").iterdir())]
-    app = build_app(engine, GivenModels([served(name) for name in names]), ApiKeys(None))
+    notes = Spool(spool) if spool else None
+    if notes:
+        notes.start()
+    app = build_app(engine, GivenModels([served(name) for name in names]), ApiKeys(None), notes)
     return ApiServer(app, "127.0.0.1", port)
 
 
@@ -67,5 +71,5 @@ if __name__ == "__main__":
     from ft_platform.serving.starting import without_collector
 
     with without_collector():
-        made = server(Path(sys.argv[1]), int(sys.argv[2]))
+        made = server(Path(sys.argv[1]), int(sys.argv[2]), *map(Path, sys.argv[3:]))
     made.serve()

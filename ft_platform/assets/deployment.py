@@ -7,6 +7,7 @@ import dagster as dg
 
 from ft_platform.assets.deployment_watch import deployment_watch
 from ft_platform.assets.report import shown
+from ft_platform.assets.served_traffic import served_traffic
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -29,7 +30,7 @@ class DeploymentConfig(dg.Config):
 def build(use_case: NamedUseCase) -> list:
     targets = use_case.settings.serving.targets
     built = [item for target in targets for item in _build(use_case, target)]
-    return [*built, *deployment_watch(use_case)] if targets else []
+    return [*built, *deployment_watch(use_case), *served_traffic(use_case)] if targets else []
 
 
 def _build(use_case: NamedUseCase, target: str) -> list:

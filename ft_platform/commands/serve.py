@@ -94,11 +94,18 @@ def run(arguments: argparse.Namespace) -> int:
 
         return kept_running(_words(arguments), _noted(environment, arguments.port))
     with without_collector():
+        from ft_platform.monitoring.traffic.shipping import spool_path
+        from ft_platform.monitoring.traffic.spool import Spool
         from ft_platform.serving.api.app import build_app
         from ft_platform.serving.installation import engine_and_catalog
 
         engine, catalog = engine_and_catalog(environment, arguments.use_cases, arguments.release)
-    serve(build_app(engine, catalog, keys, hosts=Hosts.of(environment.web_hosts)), arguments)
+    notes = Spool(spool_path(environment))
+    notes.start()
+    try:
+        serve(build_app(engine, catalog, keys, notes, hosts=Hosts.of(environment.web_hosts)), arguments)
+    finally:
+        notes.stop()
     return 0
 
 

@@ -153,7 +153,7 @@ class Tables(Manifests):
             # it does not count.
             raise conflict
         if self.is_local:
-            _fsync_delta(Path(uri), table)
+            fsync_delta(Path(uri), table)
         self.settle(self.path_of(zone, use_case, "tables", name), tree=True)
         return table.version()
 
@@ -393,7 +393,7 @@ def cast_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([batch.column(field.name).cast(field.type) for field in schema], schema=schema)
 
 
-def _fsync_delta(folder: Path, table: DeltaTable) -> None:
+def fsync_delta(folder: Path, table: DeltaTable) -> None:
     """Delta does not flush to the disk: a power cut could lose a commit that was acknowledged."""
     log = folder / "_delta_log" / f"{table.version():020d}.json"
     for line in log.read_text().splitlines():

@@ -18,7 +18,7 @@ from ft_platform.process import progress
 from ft_platform.serving.causes import ROUNDING, Asked, Golden, apart_by, causes, whole
 from ft_platform.serving.client import exchanged
 from ft_platform.serving.golden import golden_set
-from ft_platform.serving.protocol import UNGUARDED, WITHHELD, acted
+from ft_platform.serving.protocol import TRIAL, UNGUARDED, WITHHELD, acted
 from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.use_case.named import NamedUseCase
 
@@ -65,7 +65,7 @@ def asker(endpoint: Endpoint, has_labels: bool, max_tokens: int, guardrails: boo
         whole_body = {**body, **endpoint.extra}
         if endpoint.send:
             return endpoint.send(path, whole_body), {}
-        headers = {} if guardrails else {UNGUARDED: "off"}
+        headers = {TRIAL: "on", **({} if guardrails else {UNGUARDED: "off"})}
         return exchanged(endpoint.url, path, whole_body, endpoint.key, headers=headers)
 
     def ask(messages: list[dict[str, str]]) -> Asked:

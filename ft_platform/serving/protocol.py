@@ -7,6 +7,8 @@ from ft_platform.serving.engine.requests import Event, Generation, Handle, Score
 
 UNGUARDED = "X-FT-Guardrails"
 """Header of a request that asks for an answer without guardrails (`off`), to compare with the evaluation."""
+TRIAL = "X-FT-Trial"
+"""Header of a request (`on`) that only tries a model: it is noted as such, and its text is not kept."""
 ACTED = "X-FT-Guardrail"
 """Header of an answer: the guardrails that did something."""
 

@@ -23,6 +23,7 @@ from ft_platform.settings.fairness import IN_TRAINING, Fairness
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.judge import Judge
+from ft_platform.settings.monitoring import Monitoring
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
 from ft_platform.settings.section import Owner, Person, Section, TeamName
@@ -348,6 +349,9 @@ class UseCase(Section):
     gate: Gate = Field(default_factory=Gate, description="What a checkpoint must show before it may be released.")
     release: Release = Field(description="What the model card says about use.")
     serving: Serving = Field(default_factory=Serving, description="Where a release is deployed, and what guards it.")
+    monitoring: Monitoring = Field(
+        default_factory=Monitoring, description="What is noted of requests to the served model."
+    )
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")
 

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -179,6 +180,31 @@ def withholding(engine: FakeEngine) -> None:
     engine.generate = generate  # pyright: ignore[reportAttributeAccessIssue]
 
 
+class Kept:
+    """Notes in memory.
+
+    Attributes:
+        of: use case -> records of each request, by kind.
+        refuses: nothing is kept.
+    """
+
+    off, lost = "", 0
+
+    def __init__(self) -> None:
+        self.of: list[tuple[str, Mapping[str, Mapping[str, Any]]]] = []
+        self.refuses = False
+
+    def append(self, use_case: str, records: Mapping[str, Mapping[str, Any]]) -> "Future[bool]":
+        if not self.refuses:
+            self.of.append((use_case, records))
+        done: Future[bool] = Future()
+        done.set_result(not self.refuses)
+        return done
+
+    def kind(self, kind: str) -> list[Mapping[str, Any]]:
+        return [records[kind] for _, records in self.of if kind in records]
+
+
 def every_kind() -> list[ServedModel]:
     """One model of each kind."""
     return [served(), served("complaints", "label_head"), served("claims", "written_label")]
@@ -187,6 +213,7 @@ def every_kind() -> list[ServedModel]:
 def app_of(
     engine: FakeEngine, models: Sequence[ServedModel] | None = None, keys: ApiKeys | None = None, **options: Any
 ) -> Guard:
+    options.setdefault("notes", Kept())
     return build_app(engine, GivenModels(every_kind() if models is None else models), keys or ApiKeys(None), **options)
 
 

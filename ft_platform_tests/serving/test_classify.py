@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from ft_platform.serving.api.services import Feedback
 from ft_platform.serving.engine.requests import Handle, TooLong
-from ft_platform_tests.serving.fakes import LABELS, FakeEngine, asking, served
+from ft_platform_tests.serving.fakes import LABELS, FakeEngine, Kept, asking, served
 
 
 def classify(client: TestClient, given: Any, status: int = 200, model: str = "complaints") -> Any:
@@ -68,28 +67,39 @@ def test_scores_that_fail(
     assert "text" not in str(classify(client, "x", status)).replace("context", "")
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.feedback: list[Feedback] = []
-
-    def take(self, feedback: Feedback) -> None:
-        self.feedback.append(feedback)
-
-
-def test_feedback_goes_to_the_sink_with_release_and_checkpoint(engine: FakeEngine) -> None:
+def test_feedback_is_kept_with_release_and_checkpoint(engine: FakeEngine) -> None:
     kept = Kept()
-    with asking(engine, sink=kept) as client:
+    with asking(engine, notes=kept) as client:
         asked = classify(client, ["a", "b"])["id"]
-        given = {"request_id": asked, "index": 1, "rating": "bad", "correct_label": "Loan"}
+        given = {"request_id": asked, "index": 1, "rating": "bad", "correct_label": "Loan", "csat": 2}
         assert client.post("/v1/feedback", json=given).status_code == 200
-        assert kept.feedback == [
-            Feedback(asked, 1, "complaints", "release-1", "checkpoint-of-release-1", "bad", "Loan")
-        ]
+        (one,) = kept.kind("feedback")
+        told = {"index": 1, "rating": "bad", "label": "Loan", "csat": 2, "answer": None, "comment": None, "key": None}
+        assert {name: one[name] for name in told} == told and one["request_id"] == asked
+        assert (one["release"], one["checkpoint"]) == ("release-1", "checkpoint-of-release-1")
         answer = client.post(
             "/v1/chat/completions", json={"model": "support", "messages": [{"role": "user", "content": "?"}]}
         ).json()
         assert client.post("/v1/feedback", json={"request_id": answer["id"], "rating": "good"}).status_code == 200
-        assert kept.feedback[1].model == "support"
+    assert [use_case for use_case, records in kept.of if "feedback" in records] == ["complaints", "support"]
+
+
+def test_feedback_on_an_answer_that_is_long_ago_names_its_model(engine: FakeEngine) -> None:
+    kept, long_ago = Kept(), {"request_id": "classify-" + "0" * 32, "rating": "good"}
+    with asking(engine, notes=kept) as client:
+        assert client.post("/v1/feedback", json=long_ago).status_code == 404
+        assert client.post("/v1/feedback", json={**long_ago, "model": "complaints"}).status_code == 200
+    (one,) = kept.kind("feedback")
+    assert one["release"] is None and one["request_id"] == long_ago["request_id"]
+
+
+def test_feedback_that_cannot_be_kept_is_not_accepted(engine: FakeEngine) -> None:
+    kept = Kept()
+    with asking(engine, notes=kept) as client:
+        asked = classify(client, "a")["id"]
+        kept.refuses = True
+        refused = client.post("/v1/feedback", json={"request_id": asked, "rating": "good"})
+    assert refused.status_code == 503 and refused.json()["error"]["code"] == "feedback_not_kept"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +109,8 @@ def test_feedback_goes_to_the_sink_with_release_and_checkpoint(engine: FakeEngin
         ({"index": 1, "rating": "good"}, 404),
         ({"correct_label": "Savings"}, 400),
         ({"rating": "excellent"}, 400),
+        ({"csat": 6}, 400),
+        ({"comment": "texts of this use case are not kept"}, 400),
         ({"request_id": "../../etc", "rating": "good"}, 400),
         ({}, 400),
     ],

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from ft_platform.serving.api.server import ApiServer
-from ft_platform.serving.api.services import Feedback
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.serving.catalog import ServedModel
 from ft_platform_tests.reporting.axe import axe_script, barriers_of
@@ -26,6 +25,7 @@ from ft_platform_tests.serving.clients import FOLDER
 from ft_platform_tests.serving.fakes import (
     WORDS,
     FakeEngine,
+    Kept,
     app_of,
     every_kind,
     running,
@@ -53,16 +53,6 @@ MODELS = [
     served("complaints@candidate", "label_head", release="release-2"),
     many_labels(),
 ]
-
-
-class Sink:
-    """Feedback as it comes."""
-
-    def __init__(self) -> None:
-        self.taken: list[Feedback] = []
-
-    def take(self, feedback: Feedback) -> None:
-        self.taken.append(feedback)
 
 
 class Playground:
@@ -123,8 +113,8 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def sink() -> Sink:
-    return Sink()
+def kept() -> Kept:
+    return Kept()
 
 
 @contextmanager
@@ -135,8 +125,8 @@ def serving(engine: FakeEngine, **options: Any) -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def page(chrome: Any, engine: FakeEngine, sink: Sink) -> Iterator[Playground]:
-    with serving(engine, sink=sink) as server:
+def page(chrome: Any, engine: FakeEngine, kept: Kept) -> Iterator[Playground]:
+    with serving(engine, notes=kept) as server:
         found = Playground(chrome, server)
         yield found
         assert found.errors == []
@@ -198,18 +188,22 @@ def test_a_conversation_goes_on(page: Playground, engine: FakeEngine) -> None:
     assert len(page.every("#messages li")) == 1 and not page.every(".card")
 
 
-def test_opinions_are_sent(page: Playground, sink: Sink) -> None:
+def test_opinions_are_sent(page: Playground, kept: Kept) -> None:
     page.choose("#model", "complaints")
     page.ask()
     good, _, send = page.every(".card [role=group] button")
     good.click()
-    wait_until(lambda: len(sink.taken) == 1)
+    wait_until(lambda: len(kept.kind("feedback")) == 1)
     send.click()
     assert "Choose the right label first." in page.one(".card").text
     page.choose(".card select", "Loan")
     send.click()
-    wait_until(lambda: len(sink.taken) == 2)
-    assert [(one.model, one.rating, one.correct_label) for one in sink.taken] == [
+    wait_until(lambda: len(kept.kind("feedback")) == 2)
+    assert [
+        (use_case, told["feedback"]["rating"], told["feedback"]["label"])
+        for use_case, told in kept.of
+        if "feedback" in told
+    ] == [
         ("complaints", "good", None),
         ("complaints", None, "Loan"),
     ]
@@ -260,7 +254,7 @@ def test_there_are_no_barriers_and_no_break_of_the_layout(page: Playground, engi
     assert barriers_of(page.chrome, axe_script()) == {}
 
 
-def test_everything_can_be_done_with_the_keyboard(page: Playground, sink: Sink) -> None:
+def test_everything_can_be_done_with_the_keyboard(page: Playground, kept: Kept) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -283,7 +277,7 @@ def test_everything_can_be_done_with_the_keyboard(page: Playground, sink: Sink) 
     assert page.chrome.switch_to.active_element.tag_name == "textarea", "the focus stays"
     assert page.said.startswith("complaints: Card, 84.4 %")
     page.one(".card [role=group] button").send_keys(Keys.ENTER)
-    wait_until(lambda: len(sink.taken) == 1)
+    wait_until(lambda: len(kept.kind("feedback")) == 1)
 
 
 def test_an_answer_can_be_stopped(page: Playground, engine: FakeEngine) -> None:

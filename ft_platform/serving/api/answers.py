@@ -18,6 +18,7 @@ from ft_platform.serving.api.services import Services, refused_by_engine
 from ft_platform.serving.api.shapes import Answer, Shape, usage
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import (
+    Decision,
     Event,
     Finished,
     Generation,
@@ -26,7 +27,7 @@ from ft_platform.serving.engine.requests import (
     Sampling,
     TokenLogprob,
 )
-from ft_platform.serving.guardrails.model import AnswerGuard
+from ft_platform.serving.guardrails.model import ABSTAINED, AnswerGuard
 from ft_platform.serving.protocol import Engine
 
 DONE = b"data: [DONE]\n\n"
@@ -100,14 +101,14 @@ class Answering:
             raise self._services.no_more()
         answer = self._answers[number]
         if isinstance(event, Finished):
-            answer.finished = event
+            answer.finished, answer.abstained = event, event.reason == ABSTAINED
             if event.reason == "error":
                 raise self._failed(event)
             if all(one.finished for one in self._answers):
                 self._finish()
             return
         if not any(one.pieces for one in self._answers):
-            first = time.monotonic() - self._exchange.started
+            first = self._exchange.note.first_seconds = time.monotonic() - self._exchange.started
             self._services.metrics.first_token.labels(self._model.name).observe(first)
         answer.pieces.append(event)
 
@@ -139,8 +140,15 @@ class Answering:
                 self._note(number, event)
         for answer, guard in zip(self._answers, self._guards, strict=True):
             await self._guard(answer, guard)
+            self._note_answer(answer, answer.text)
         asked = {} if prompt_token_ids is None else {"prompt_token_ids": prompt_token_ids}
         return json_response({**self._shape.whole(self._answers, self._per_prompt), **asked})
+
+    def _note_answer(self, answer: Answer, text: str) -> None:
+        assert answer.finished
+        end = answer.finished
+        decision = end.decision or (Decision(text) if text in self._model.labels else None)
+        self._exchange.note.answer(text, end.reason, decision, answer.abstained)
 
     async def _guard(self, answer: Answer, guard: AnswerGuard) -> None:
         assert answer.finished
@@ -162,6 +170,7 @@ class Answering:
             )
 
         told = [_Told(guard) for guard in self._guards]
+        shown = [""] * len(told)
         of_request = list(self._exchange.acted)
         try:
             with self._events:
@@ -178,13 +187,17 @@ class Answering:
                     else:
                         text = await self._services.apart(partial(guard.push, event.text))
                     piece = told[number].part(event, text)
+                    shown[number] += piece.text
                     if piece.text or piece.logprobs:
                         await say(self._shape.part(number, self._shape.delta(piece, before)))
                         self._answers[number].pieces[:] = [Piece((), "", ())]  # sent, so no longer held
-                    if reason:
+                    if isinstance(event, Finished) and reason:
+                        self._answers[number].finished = replace(event, reason=reason)
                         self._exchange.acted.update(guard.acted)
                         acted = [*of_request, *guard.acted]
                         await say(self._shape.part(number, self._shape.ending(), reason, acted))
+            for answer, text in zip(self._answers, shown, strict=True):
+                self._note_answer(answer, text)
             if include_usage:
                 await say(self._shape.last(usage(self._answers, self._per_prompt)))
         except ApiError as error:

@@ -13,8 +13,9 @@ from ft_platform.serving.api.errors import ApiError
 from ft_platform.serving.api.guard import Guard
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
+from ft_platform.serving.api.noting import NoNotes, Notes
 from ft_platform.serving.api.routes import Routes
-from ft_platform.serving.api.services import FeedbackSink, NoSink, Services, exchange_of
+from ft_platform.serving.api.services import Services, exchange_of
 from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.catalog import Catalog, Shelf
 from ft_platform.serving.protocol import Engine
@@ -30,18 +31,20 @@ def build_app(
     engine: Engine,
     catalog: Catalog,
     keys: ApiKeys,
-    sink: FeedbackSink | None = None,
+    notes: Notes | None = None,
     limits: Limits | None = None,
     hosts: Hosts | None = None,
 ) -> Guard:
     """The application; while it runs, the engine does, and the models of the catalog are loaded.
 
     Args:
+        notes: where requests, answers and feedback are noted. Default: nowhere.
         hosts: names by which the server is addressed besides this machine's, where there are no keys.
     """
     limits = limits or Limits()
     shelf, metrics = Shelf(catalog, engine), Metrics(engine.state)
-    services = Services(engine, shelf, keys, metrics, limits, sink or NoSink())
+    notes = notes or NoNotes()
+    services = Services(engine, shelf, keys, metrics, limits, notes)
     routes = Routes(services)
     paths = {
         "/": routes.playground,
@@ -79,7 +82,7 @@ def build_app(
         exception_handlers={ApiError: _refused, HTTPException: _not_here, Exception: _failed},
     )
     app.router.redirect_slashes = False
-    return Guard(app, [*paths, *posts], keys, metrics, limits, hosts or Hosts())
+    return Guard(app, [*paths, *posts], keys, metrics, limits, hosts or Hosts(), notes)
 
 
 def _refused(request: Request, error: Exception) -> Response:

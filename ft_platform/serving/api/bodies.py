@@ -92,9 +92,21 @@ class StreamOptions(Body):
     include_usage: bool = Field(default=False, description="A last event with the numbers of tokens.")
 
 
+class Metadata(Body):
+    """What a request says about its texts, in OpenAI's field for notes of the client's own."""
+
+    subject: str = Field(default="", max_length=300, description="Whom the texts are about.")
+    consent: str = Field(default="", max_length=300)
+    purpose: str = Field(default="", max_length=300, description="What they may be used for, separated by `;`.")
+
+
+METADATA = "`subject`, `consent` and `purpose` say whether the texts may be kept (`monitoring.capture`)."
+
+
 class AnswerBody(Body):
     """What chat and completions share."""
 
+    metadata: Metadata = Field(default_factory=Metadata, description=METADATA)
     model: str = Field(min_length=1, max_length=LONGEST_NAME, description="Name of a model, as in `/v1/models`.")
     max_tokens: Count | None = Field(
         default=None, description="Longest answer in tokens. Default: `evaluation.max_new_tokens` of the use case."
@@ -167,6 +179,7 @@ class CompletionBody(AnswerBody):
 class ClassifyBody(Body):
     """`POST /v1/classify`."""
 
+    metadata: Metadata = Field(default_factory=Metadata, description=METADATA)
     return_token_ids: bool = Field(default=False, description=TOKEN_IDS)
     model: str = Field(min_length=1, max_length=LONGEST_NAME)
     input: str | Annotated[list[str], Field(min_length=1)] | Annotated[list[ChatMessage], Field(min_length=1)] = Field(
@@ -185,15 +198,21 @@ class ClassifyBody(Body):
 
 
 class FeedbackBody(Body):
-    """`POST /v1/feedback`. There is no field for a text."""
+    """`POST /v1/feedback`. Texts (`answer`, `comment`) are taken where texts of the use case are kept."""
 
     request_id: str = Field(pattern=r"^[a-z]{3,10}-[0-9a-f]{32}$", description="`id` of an answer.")
     index: int = Field(default=0, ge=0, le=1000, description="Which of its answers.")
+    model: str = Field(default="", max_length=LONGEST_NAME, description="Needed for answers before the last 50,000.")
     rating: Literal["good", "bad"] | None = None
     correct_label: str | None = Field(default=None, min_length=1, max_length=1000, description="One of the labels.")
+    answer: str | None = Field(default=None, min_length=1, max_length=20_000, description="What is right instead.")
+    by: str | None = Field(default=None, min_length=1, max_length=200, description="Who says so; kept as a digest.")
+    csat: int | None = Field(default=None, ge=1, le=5, description="Satisfaction, 1 to 5.")
+    comment: str | None = Field(default=None, min_length=1, max_length=4_000)
 
     @model_validator(mode="after")
     def says_something(self) -> "FeedbackBody":
-        if self.rating is None and self.correct_label is None:
-            raise ValueError("`rating` or `correct_label` is needed")
+        said = (self.rating, self.correct_label, self.answer, self.csat, self.comment)
+        if all(one is None for one in said):
+            raise ValueError("`rating`, `correct_label`, `answer`, `csat` or `comment` is needed")
         return self

@@ -8,23 +8,39 @@ far as a request, which are the business of `server.PatientProtocol`.
 """
 
 import asyncio
+import json
 import logging
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ft_platform.lake.manifest import now
 from ft_platform.process.hooks import place_of_error
 from ft_platform.serving.api.errors import ApiError
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
+from ft_platform.serving.api.noting import (
+    CONSENT,
+    LONGEST_RIGHT,
+    NOTED_SECONDS,
+    PURPOSE,
+    SUBJECT,
+    Note,
+    Notes,
+    Rights,
+    digest,
+)
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
-from ft_platform.serving.protocol import ACTED, UNGUARDED
+from ft_platform.serving.protocol import ACTED, TRIAL, UNGUARDED
 from ft_platform.settings.hosts import Hosts, authority
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +58,7 @@ ONCE = (
     "content-length",
     "content-encoding",
     "x-ft-guardrails",
+    *(name.lower() for name in (SUBJECT, CONSENT, PURPOSE)),
 )
 IDS = {"/v1/chat/completions": "chatcmpl", "/v1/completions": "cmpl", "/v1/classify": "classify"}
 HEADERS = {
@@ -68,6 +85,7 @@ class Exchange:
         release, checkpoint: behind the model.
         unguarded: no guardrail of the model does anything.
         acted: guardrail -> what it did.
+        at: when it came.
     """
 
     id: str
@@ -83,9 +101,38 @@ class Exchange:
     unguarded: bool = False
     acted: dict[str, str] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    at: str = field(default_factory=partial(now, "milliseconds"))
+    note: Note = field(default_factory=Note)
+    is_noted: bool = False
 
     def may_ask(self, use_case: str) -> bool:
         return self.key is None or self.key.allows(use_case)
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """What is noted of it, by kind (`traffic.tables`)."""
+        note = self.note
+        about = {"request_id": self.id, "at": self.at, "release": self.release, "checkpoint": self.checkpoint}
+        request = {
+            **about,
+            "model": self.model,
+            "route": self.route,
+            "status": self.status,
+            "code": self.code,
+            "key": digest(self.key.id) if self.key else None,
+            "seconds": round(time.monotonic() - self.started, 6),
+            "first_seconds": note.first_seconds and round(note.first_seconds, 6),
+            **{f"{kind}_tokens": count for kind, count in self.tokens.items()},
+            "characters": note.characters,
+            "guardrails": [f"{name}:{did}" for name, did in self.acted.items()],
+            "answers": note.answers,
+            "captured": note.conversations is not None,
+            "share": note.share,
+            "trial": note.is_trial,
+        }
+        if note.conversations is None:
+            return {"requests": request}
+        said = {"conversations": json.dumps(note.conversations, ensure_ascii=False), "answers": note.texts}
+        return {"requests": request, "texts": {**about, **asdict(note.rights), **said}}
 
 
 class Guard:
@@ -97,9 +144,16 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, routes: Iterable[str], keys: ApiKeys, metrics: Metrics, limits: Limits, hosts: Hosts
+        self,
+        app: ASGIApp,
+        routes: Iterable[str],
+        keys: ApiKeys,
+        metrics: Metrics,
+        limits: Limits,
+        hosts: Hosts,
+        notes: Notes,
     ) -> None:
-        self._app, self._keys, self._metrics = app, keys, metrics
+        self._app, self._keys, self._metrics, self._notes = app, keys, metrics, notes
         self._routes = {route: re.compile(re.sub(r"\{\w+\}", "[^/]+", route)) for route in routes}
         self._limits, self._hosts = limits, hosts
         self._under_way = 0
@@ -112,7 +166,7 @@ class Guard:
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
         exchange = Exchange(f"{IDS.get(path, 'req')}-{uuid.uuid4().hex}", method)
         exchange.route = next((name for name, found in self._routes.items() if found.fullmatch(path)), "")
-        answer = _Answer(send, exchange)
+        answer = _Answer(send, exchange, partial(self._note, exchange))
         self._under_way += 1
         try:
             self._admit(scope, path, exchange)
@@ -134,6 +188,27 @@ class Guard:
         finally:
             self._under_way -= 1
             self._tell(exchange)
+            if not exchange.is_noted:  # nobody waits for it
+                self._append(exchange)
+
+    def _append(self, exchange: Exchange) -> "Future[bool] | None":
+        """Notes a request that asked a model of ours for an answer."""
+        exchange.is_noted = True
+        if not exchange.model or exchange.route not in IDS:
+            return None
+        return self._notes.append(exchange.model.partition("@")[0], exchange.records())
+
+    async def _note(self, exchange: Exchange) -> None:
+        noted = self._append(exchange)
+        if noted is None:
+            return
+        try:
+            async with asyncio.timeout(NOTED_SECONDS):
+                kept = await asyncio.shield(asyncio.wrap_future(noted))
+        except TimeoutError:
+            self._metrics.noted.labels("late").inc()
+        else:
+            self._metrics.noted.labels("kept" if kept else "lost").inc()
 
     def _admit(self, scope: Scope, path: str, exchange: Exchange) -> None:
         """Raises:
@@ -155,6 +230,7 @@ class Guard:
             exchange.key = self._key(headers.get("authorization", ""), charged=path != METRICS)
             if path == METRICS and not exchange.may_ask(EVERY_USE_CASE):
                 raise ApiError(403, "metrics need a key for all use cases", "wrong_key")
+        exchange.note.rights, exchange.note.is_trial = self._rights(headers), headers.get(TRIAL) == "on"
         if (asked := headers.get(UNGUARDED)) is not None:
             exchange.unguarded = self._unguarded(asked, headers, scope, exchange)
         # Only now: who has no key learns nothing about how busy the server is.
@@ -207,6 +283,15 @@ class Guard:
             why = "this needs a key for answers without guardrails: ft serve keys add ... --unguarded"
             raise ApiError(403, why, "guardrails_required")
         return True
+
+    def _rights(self, headers: Headers) -> Rights:
+        """Raises:
+        ApiError: a header is too long: cut short it would mean somebody else.
+        """
+        said = {name: headers.get(name, "").strip() for name in (SUBJECT, CONSENT, PURPOSE)}
+        if longer := [name for name, value in said.items() if len(value) > LONGEST_RIGHT]:
+            raise ApiError(400, f"the header {longer[0]} has more than {LONGEST_RIGHT} characters", "invalid_header")
+        return Rights(*said.values())
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         """Raises:
@@ -292,8 +377,8 @@ class _Answer:
         closes: the connection ends with it: the rest of a body would be taken for the next request.
     """
 
-    def __init__(self, send: Send, exchange: Exchange) -> None:
-        self._send, self._exchange = send, exchange
+    def __init__(self, send: Send, exchange: Exchange, before_last: Callable[[], Awaitable[None]]) -> None:
+        self._send, self._exchange, self._before_last = send, exchange, before_last
         self.begun, self.complete, self.closes = False, False, True
 
     async def __call__(self, message: Message) -> None:
@@ -308,6 +393,9 @@ class _Answer:
                 headers[ACTED] = ", ".join(self._exchange.acted)
             if self.closes and message["status"] >= 400:
                 headers["Connection"] = "close"
+        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if is_last and not self._exchange.is_noted:
+            await self._before_last()
         await self._send(message)
-        if message["type"] == "http.response.body" and not message.get("more_body", False):
+        if is_last:
             self.complete = True

@@ -11,7 +11,7 @@ import numpy as np
 from ft_platform.serving.api.errors import ApiError
 from ft_platform.serving.api.services import Services, refused_by_engine
 from ft_platform.serving.catalog import ServedModel
-from ft_platform.serving.engine.requests import Event, Finished, Handle, Piece, Sampling, Scores, TokenLogprob
+from ft_platform.serving.engine.requests import Decision, Event, Finished, Handle, Piece, Sampling, Scores, TokenLogprob
 from ft_platform.serving.guardrails.model import ABSTAINED
 from ft_platform.serving.protocol import Engine
 
@@ -26,6 +26,12 @@ def probabilities(scores: Sequence[float]) -> np.ndarray:
     """Softmax over the labels. Shape `(labels,)`."""
     shifted = np.exp(np.asarray(scores, dtype=np.float64) - np.max(scores))
     return shifted / shifted.sum()
+
+
+def decision_of(labels: Sequence[str], found: np.ndarray) -> Decision:
+    """The likeliest label, with its probability. Shape `(labels,)`."""
+    best, positive = int(found.argmax()), found[found > 0]
+    return Decision(labels[best], float(found[best]), float(-(positive * np.log(positive)).sum()))
 
 
 def start_label(
@@ -45,14 +51,15 @@ def start_label(
             return
         found = probabilities(scores.log_probabilities[0])
         order = np.argsort(-found, kind="stable")
+        ended = partial(Finished, decision=decision_of(scores.labels, found))
         if found[order[0]] < abstain_below:
-            on_event(Finished(ABSTAINED, scores.prompt_tokens, scores.cached_tokens, 1))
+            on_event(ended(ABSTAINED, scores.prompt_tokens, scores.cached_tokens, 1))
             return
         told = np.log(np.maximum(found, np.finfo(float).tiny))
         top = [(scores.labels[place], float(told[place])) for place in order]
         tokens = () if logprobs is None else (TokenLogprob(-1, *top[0], tuple(top[:logprobs])),)
         on_event(Piece((), top[0][0], tokens))
-        on_event(Finished("stop", scores.prompt_tokens, scores.cached_tokens, 1))
+        on_event(ended("stop", scores.prompt_tokens, scores.cached_tokens, 1))
 
     return engine.scores(model.weights, [prompt], on_done)
 

@@ -58,6 +58,13 @@ class Metrics:
         )
         self.feedback = Counter("ft_serve_feedback", "Answers that were rated", ("model", "rating"), registry=registry)
 
+        self.noted = Counter(
+            "ft_serve_noted",
+            "Requests that were noted: kept, late (after the answer) or lost",
+            ("outcome",),
+            registry=registry,
+        )
+
     def text(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self._registry)

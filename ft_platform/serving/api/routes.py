@@ -1,6 +1,7 @@
 """The routes that ask a model, and those that say what there is."""
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +13,11 @@ from ft_platform.serving.api.answers import Answering, Question, begin
 from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody
 from ft_platform.serving.api.errors import ApiError, json_response
 from ft_platform.serving.api.guard import Exchange
-from ft_platform.serving.api.labels import label_scores, labelled
+from ft_platform.serving.api.labels import decision_of, label_scores, labelled, probabilities
+from ft_platform.serving.api.noting import Rights, digest
 from ft_platform.serving.api.openapi import description, page
 from ft_platform.serving.api.playground import playground
-from ft_platform.serving.api.services import Feedback, Services, exchange_of, parsed
+from ft_platform.serving.api.services import Services, exchange_of, parsed
 from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Shape
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Sampling
@@ -37,6 +39,7 @@ class Routes:
         body = await parsed(request, ChatBody)
         model = self.services.model(exchange_of(request), body.model)
         conversation = [message.to_record() for message in body.messages]
+        _note_question(exchange_of(request), model, body, [conversation] * body.n)
         guarded = await self._guarded(request, body, model, [conversation])
         prompts = await self.services.prompts(model, [one.messages for one in guarded])
         return await self._answered(request, body, model, prompts, guarded, ChatShape)
@@ -47,6 +50,7 @@ class Routes:
         services = self.services
         model = services.model(exchange_of(request), body.model)
         texts = [[{"role": "user", "content": text}] for text in body.prompts]
+        _note_question(exchange_of(request), model, body, [text for text in texts for _ in range(body.n)])
         guarded = await self._guarded(request, body, model, texts)
         if model.labels:
             prompts = await services.prompts(model, [one.messages for one in guarded])
@@ -105,6 +109,7 @@ class Routes:
         if len(conversations) > services.limits.texts:
             raise ApiError(400, f"at most {services.limits.texts} texts can be sent at once", "too_many", "input")
         services.charge(exchange, len(conversations))
+        _note_question(exchange, model, body, conversations)
         guarded = await services.guarded(exchange, model, conversations)
         prompts = await services.prompts(model, [one.messages for one in guarded])
         scores = await label_scores(services, model, prompts)
@@ -114,6 +119,9 @@ class Routes:
         services.remember(exchange, model, len(prompts))
         abstain_below = _abstain_below(exchange, model)
         found = [labelled(scores.labels, row, abstain_below) for row in scores.log_probabilities]
+        for one, row in zip(found, scores.log_probabilities, strict=True):
+            decision = decision_of(scores.labels, probabilities(row))
+            exchange.note.answer(decision.label, "stop", decision, one["abstained"])
         if any(one["abstained"] for one in found):
             exchange.acted[abstaining.NAME] = "told"
         return json_response(
@@ -138,18 +146,31 @@ class Routes:
     async def feedback(self, request: Request) -> Response:
         body = await parsed(request, FeedbackBody)
         exchange = exchange_of(request)
-        answered = self.services.answered.get(body.request_id)
         key_id = exchange.key.id if exchange.key else None
-        if answered is None or answered.key_id != key_id or body.index >= answered.answers:
-            raise ApiError(404, "no answer of this server to this key has this id", "answer_not_found", "request_id")
-        model = answered.model
+        answered = self.services.answered.get(body.request_id)
+        if answered is not None and (answered.key_id != key_id or body.index >= answered.answers):
+            raise no_answer()
+        if answered is None and not body.model:
+            raise no_answer()
+        model = answered.model if answered else self.services.model(exchange, body.model)
         exchange.model = model.name
         if body.correct_label is not None and body.correct_label not in model.labels:
             raise ApiError(400, "this is no label of the model", "unknown_label", "correct_label")
-        given = Feedback(
-            body.request_id, body.index, model.name, model.release, model.checkpoint, body.rating, body.correct_label
-        )
-        await asyncio.to_thread(self.services.sink.take, given)
+        if (body.answer or body.comment) and not model.settings.monitoring.capture.share:
+            raise ApiError(400, "texts of this use case are not kept (monitoring.capture)", "texts_not_kept")
+        given = {
+            **body.model_dump(exclude={"correct_label", "model"}),
+            "label": body.correct_label,
+            "feedback_id": uuid.uuid4().hex,
+            "at": exchange.at,
+            "key": key_id and digest(key_id),
+            "by": body.by and digest(body.by),
+            "release": answered.model.release if answered else None,
+            "checkpoint": answered.model.checkpoint if answered else None,
+        }
+        kept = await asyncio.wrap_future(self.services.notes.append(model.use_case, {"feedback": given}))
+        if not kept:
+            raise ApiError(503, "feedback cannot be kept at the moment", "feedback_not_kept", retry_after=10)
         self.services.metrics.feedback.labels(model.name, body.rating or "corrected").inc()
         return json_response({"object": "feedback", "request_id": body.request_id})
 
@@ -184,6 +205,20 @@ class Routes:
 
     async def docs(self, _request: Request) -> Response:
         return HTMLResponse(page(), headers={"Content-Security-Policy": PAGE_POLICY})
+
+
+def _note_question(
+    exchange: Exchange,
+    model: ServedModel,
+    body: ChatBody | CompletionBody | ClassifyBody,
+    conversations: Sequence[Sequence[dict[str, str]]],
+) -> None:
+    exchange.note.rights = Rights(**body.metadata.model_dump()).over(exchange.note.rights)
+    exchange.note.ask(exchange.id, model.settings, conversations)
+
+
+def no_answer() -> ApiError:
+    return ApiError(404, "no answer of this server to this key has this id", "answer_not_found", "request_id")
 
 
 def _abstain_below(exchange: Exchange, model: ServedModel) -> float:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from ft_platform.serving.api.errors import ApiError, invalid_body
 from ft_platform.serving.api.guard import EXCHANGE, Exchange
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
+from ft_platform.serving.api.noting import NoNotes, Notes
 from ft_platform.serving.api_keys import ApiKeys, RateExceeded
 from ft_platform.serving.catalog import ServedModel, Shelf
 from ft_platform.serving.engine.requests import Full, Handle, TooLong, UnknownModel
@@ -30,34 +31,6 @@ T = TypeVar("T")
 
 REMEMBERED = 50_000
 """Answers that feedback can be given on; those longest ago are forgotten."""
-
-
-@dataclass(frozen=True)
-class Feedback:
-    """What a client thinks of an answer. It has no text."""
-
-    request_id: str
-    index: int
-    model: str
-    release: str
-    checkpoint: str
-    rating: str | None
-    correct_label: str | None
-
-
-class FeedbackSink(Protocol):
-    """Where feedback is kept."""
-
-    def take(self, feedback: Feedback) -> None:
-        """Keeps it; may be slow."""
-        ...
-
-
-class NoSink:
-    """Feedback is counted and not kept."""
-
-    def take(self, feedback: Feedback) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -78,7 +51,7 @@ class Services:
     keys: ApiKeys
     metrics: Metrics
     limits: Limits
-    sink: FeedbackSink = field(default_factory=NoSink)
+    notes: Notes = field(default_factory=NoNotes)
     started: str = field(default_factory=now)
     answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
     # One thread: tokenizers are no faster with two, and not all may be used by two.

@@ -11,10 +11,15 @@ from ft_platform.serving.engine.requests import Finished, Piece, TokenLogprob
 
 @dataclass
 class Answer:
-    """One answer as far as it has come."""
+    """One answer as far as it has come.
+
+    Attributes:
+        abstained: the model was too unsure of its label.
+    """
 
     pieces: list[Piece] = field(default_factory=list)
     finished: Finished | None = None
+    abstained: bool = False
 
     @property
     def text(self) -> str:

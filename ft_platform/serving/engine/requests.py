@@ -68,6 +68,20 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """The likeliest label.
+
+    Attributes:
+        probability: in [0, 1]; None where the label was written without one.
+        entropy: of all labels, in nats.
+    """
+
+    label: str
+    probability: float | None = None
+    entropy: float | None = None
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of a request.
 
@@ -76,6 +90,7 @@ class Finished:
         prompt_tokens: of the prompt; `cached_tokens` of them were not computed again.
         completion_tokens: written, the end of turn included.
         message: what went wrong, for "error"; holds no text of the request.
+        decision: the likeliest label, where labels were scored.
     """
 
     reason: str
@@ -83,6 +98,7 @@ class Finished:
     cached_tokens: int
     completion_tokens: int
     message: str = ""
+    decision: Decision | None = None
 
 
 Event = Piece | Finished

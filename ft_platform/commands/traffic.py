@@ -1,0 +1,76 @@
+"""ft traffic: what a served model was asked, day by day; and the shipping of what servers noted."""
+
+import argparse
+import json
+import time
+from typing import Any
+
+HELP = "Show the requests to a served model by day, and ship what servers of this machine noted to the lake."
+EXAMPLES = [
+    "ft traffic complaint_routing",
+    "ft traffic complaint_routing --days 30 --json",
+    "ft traffic --ship --every 60                # beside servers on a machine without Dagster's daemon",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", nargs="?", help="name of the use case (ft list)")
+    parser.add_argument("--days", type=int, default=7, help="newest days that are shown (default: 7)")
+    parser.add_argument("--ship", action="store_true", help="only ship, for every use case")
+    parser.add_argument("--every", type=float, metavar="SECONDS", help="with --ship: again and again")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.monitoring.traffic.shipping import ship, spool_path
+
+    if arguments.ship == bool(arguments.use_case):
+        raise ConfigError(["name a use case, or --ship for all"])
+    if arguments.use_case:
+        return _show(arguments)
+    environment = load_environment()
+    lake = open_lake(environment)
+    while True:
+        added = ship(lake, spool_path(environment))
+        if added or not arguments.every:
+            print(json.dumps(added) if arguments.json else _in_words(added), flush=True)
+        if not arguments.every:
+            return 0
+        time.sleep(arguments.every)
+
+
+def _in_words(added: dict[str, dict[str, int]]) -> str:
+    words = (f"{name}: {', '.join(f'{rows:,} {kind}' for kind, rows in of.items())}" for name, of in added.items())
+    return "\n".join(words) or "nothing new"
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands import opened
+    from ft_platform.monitoring.traffic.days import summary
+    from ft_platform.monitoring.traffic.shipping import ship, spool_path
+
+    environment, use_case, lake = opened(arguments.use_case)
+    ship(lake, spool_path(environment))
+    days = summary(lake, use_case.name, arguments.days)
+    if arguments.json:
+        print(json.dumps({"use_case": use_case.name, "days": days}, indent=1))
+        return 0
+    if not days:
+        print(f"No request to {use_case.name} was noted. Serve it: ft deploy {use_case.name}")
+        return 0
+    print(f"{'day':<12}{'requests':>10}{'errors':>8}{'p50 s':>9}{'p95 s':>9}{'texts':>8}{'feedback':>10}  right")
+    for one in days:
+        print(_row(one))
+    return 0
+
+
+def _row(one: dict[str, Any]) -> str:
+    right = "-" if one["right"] is None else f"{one['right']:.0%} of {one['judged']:,} judged"
+    p50, p95 = (f"{one[name]:.3f}" if one[name] is not None else "-" for name in ("p50", "p95"))
+    return (
+        f"{one['day']:<12}{one['requests']:>10,}{one['errors']:>8,}{p50:>9}{p95:>9}{one['texts']:>8,}"
+        f"{one['feedback']:>10,}  {right}"
+    )

@@ -1,0 +1,2 @@
+"""What a served model was asked, what it answered, and what people said of it: noted beside the server, then in the
+lake."""

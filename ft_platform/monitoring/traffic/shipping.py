@@ -1,0 +1,81 @@
+"""From the spool of a server to the tables of the lake, each record once.
+
+A commit to a table also notes how far the spool was read (a Delta transaction). Whoever is killed between the commit
+and the removal from the spool finds that number, and does not add the rows again. Covered: a kill at any point, two
+that ship at once. Not covered: a spool whose disk is lost."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ft_platform.lake.files import locked
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.traffic.spool import Spooled, reading
+from ft_platform.monitoring.traffic.tables import TrafficTables
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.monitoring import Monitoring
+
+BATCH = 5_000
+
+
+def spool_path(environment: Environment) -> Path:
+    """The spool of the servers of this machine."""
+    return environment.home / "serving" / "traffic" / "spool.sqlite"
+
+
+def ship(lake: Lake, spool: Path) -> dict[str, dict[str, int]]:
+    """Ships all that waits.
+
+    Returns:
+        Use case -> kind -> records added.
+
+    Raises:
+        FtError: the lake takes no more; what was not shipped stays in the spool.
+    """
+    added: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    with locked(spool.with_suffix(".shipping")), reading(spool) as reader:
+        while reader and (batch := reader.batch(BATCH)):
+            for (use_case, kind), records in _grouped(batch).items():
+                added[use_case][kind] += _added(TrafficTables(lake, use_case), kind, records, reader.id)
+            reader.remove(batch[-1].number)
+    return {use_case: dict(kinds) for use_case, kinds in added.items()}
+
+
+def _grouped(batch: list[Spooled]) -> dict[tuple[str, str], list[Spooled]]:
+    found: dict[tuple[str, str], list[Spooled]] = defaultdict(list)
+    for one in batch:
+        found[one.use_case, one.kind].append(one)
+    return found
+
+
+def _added(tables: TrafficTables, kind: str, records: list[Spooled], writer: str) -> int:
+    known = tables.last_of(kind, writer)
+    new = [_row(one.record) for one in records if one.number > known]
+    if new:
+        tables.append(kind, new, writer, records[-1].number)
+    return len(new)
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    at = datetime.fromisoformat(record["at"])
+    return {**record, "at": at, "day": at.astimezone(UTC).date().isoformat()}
+
+
+def delete_expired(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
+    """Deletes what is older than the use case allows, from the disk too.
+
+    Returns:
+        Kind -> rows deleted.
+    """
+    tables, today = TrafficTables(lake, use_case), datetime.now(UTC).date()
+    kept = {"texts": monitoring.capture.retention_days, "feedback": monitoring.retention_days}
+    kept["requests"] = monitoring.retention_days
+    return {kind: tables.delete_before(kind, today - timedelta(days)) for kind, days in kept.items()}
+
+
+def forget_subject(lake: Lake, spool: Path, use_case: str, subject: str) -> int:
+    """Deletes every text of a person: what waits in the spool and what is in the lake."""
+    with locked(spool.with_suffix(".shipping")), reading(spool) as reader:
+        waiting = reader.remove_texts_of(use_case, subject) if reader else 0
+    return waiting + TrafficTables(lake, use_case).delete_subject(subject)

@@ -1,0 +1,172 @@
+"""The tables that requests to a served model fill, in the restricted zone: `requests` (no text), `texts`, `feedback`.
+
+They only grow, so they are plain Delta tables with a partition per day, without versions and seals: what a stage takes
+from them gets both in its own table."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from ft_platform.lake.store import Lake
+from ft_platform.lake.tables import fsync_delta
+
+ZONE, FOLDER = "restricted", "traffic"
+DELTA_SETTINGS = {"delta.dataSkippingStatsColumns": "request_id"}  # smallest and largest texts would stay in the log
+LATEST = pa.timestamp("us", tz="UTC")
+ANSWER = pa.struct(
+    [
+        ("decision", pa.string()),
+        ("confidence", pa.float64()),
+        ("entropy", pa.float64()),
+        ("abstained", pa.bool_()),
+        ("reason", pa.string()),
+        ("characters", pa.int64()),
+    ]
+)
+"""One answer. `decision`: the label, also where the model abstained; null for written answers, whose text is in
+`texts`. `confidence`: its probability in [0, 1]; `entropy`: of all labels, in nats. `reason`: why it ended."""
+IDENTITY = [("request_id", pa.string()), ("day", pa.string()), ("at", LATEST)]
+SERVED = [("release", pa.string()), ("checkpoint", pa.string())]
+SCHEMAS = {
+    "requests": pa.schema(
+        [
+            *IDENTITY,
+            *SERVED,
+            ("model", pa.string()),
+            ("route", pa.string()),
+            ("status", pa.int16()),
+            ("code", pa.string()),
+            ("key", pa.string()),
+            ("seconds", pa.float64()),
+            ("first_seconds", pa.float64()),
+            ("prompt_tokens", pa.int64()),
+            ("cached_tokens", pa.int64()),
+            ("completion_tokens", pa.int64()),
+            ("characters", pa.int64()),
+            ("guardrails", pa.list_(pa.string())),
+            ("answers", pa.list_(ANSWER)),
+            ("captured", pa.bool_()),
+            ("share", pa.float64()),
+            ("trial", pa.bool_()),
+        ]
+    ),
+    "texts": pa.schema(
+        [
+            *IDENTITY,
+            *SERVED,
+            ("subject", pa.string()),
+            ("consent", pa.string()),
+            ("purpose", pa.string()),
+            ("conversations", pa.string()),
+            ("answers", pa.list_(pa.string())),
+        ]
+    ),
+    "feedback": pa.schema(
+        [
+            *IDENTITY,
+            *SERVED,
+            ("feedback_id", pa.string()),
+            ("index", pa.int32()),
+            ("key", pa.string()),
+            ("by", pa.string()),
+            ("rating", pa.string()),
+            ("label", pa.string()),
+            ("answer", pa.string()),
+            ("csat", pa.int8()),
+            ("comment", pa.string()),
+        ]
+    ),
+}
+"""`day`: YYYY-MM-DD, UTC. `key`: a digest of the API key's id, `by`: of who gave feedback. `seconds` from the first
+byte to the last, `first_seconds` to the first token. `guardrails`: `<name>:<what it did>`. `share`: with which
+probability texts of this request were to be kept, whether or not it said what it must. `trial`: a comparison with the
+evaluation, no traffic. `conversations`: JSON, a list of messages for each answer."""
+
+
+class TrafficTables:
+    """The tables of one use case."""
+
+    def __init__(self, lake: Lake, use_case: str) -> None:
+        self._lake, self._use_case = lake, use_case
+
+    def last_of(self, kind: str, writer: str) -> int:
+        """Number of the last record that this writer has in a table; 0: none."""
+        table = self._table(kind)
+        return (table.transaction_version(writer) or 0) if table else 0
+
+    def append(self, kind: str, rows: Sequence[dict[str, Any]], writer: str, number: int) -> None:
+        """Adds rows in one commit that also says how far the writer is, so that none is added twice.
+
+        Raises:
+            DiskFull, TransientError: nothing was added.
+        """
+        lake, uri = self._lake, self._uri(kind)
+        written = pa.Table.from_pylist(list(rows), schema=SCHEMAS[kind])
+        with lake.room_for(f"traffic of {self._use_case}"), lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
+            if self.last_of(kind, writer) >= number:
+                return
+            there = self._table(kind)
+            write_deltalake(
+                uri,
+                written,
+                mode="append",
+                partition_by=["day"],
+                configuration=None if there else DELTA_SETTINGS,
+                commit_properties=CommitProperties(app_transactions=[Transaction(writer, number)]),
+                storage_options=lake.storage_options or None,
+            )
+            if lake.is_local:
+                fsync_delta(Path(uri), DeltaTable(uri))
+            lake.settle(lake.path_of(ZONE, self._use_case, FOLDER, kind), tree=True)
+
+    def read(self, kind: str, days: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """Rows of some days, or of all; empty if there are none."""
+        table, schema = self._table(kind), SCHEMAS[kind]
+        wanted = list(columns or schema.names)
+        if table is None:
+            return schema.empty_table().select(wanted)
+        filters = [("day", "in", list(days))] if days is not None else None
+        return table.to_pyarrow_table(filters=filters, columns=wanted)
+
+    def rows_of_days(self, kind: str = "requests") -> dict[str, int]:
+        """Day -> number of rows, oldest first, from the log alone."""
+        table = self._table(kind)
+        found: dict[str, int] = defaultdict(int)
+        if table is not None:
+            files = pa.table(table.get_add_actions(flatten=True)).select(["partition.day", "num_records"])
+            for one in files.to_pylist():
+                found[one["partition.day"]] += one["num_records"]
+        return dict(sorted(found.items()))
+
+    def delete_before(self, kind: str, first: date) -> int:
+        """Deletes the rows of earlier days, with their files."""
+        return self._delete(kind, f"day < '{first.isoformat()}'")
+
+    def delete_subject(self, subject: str) -> int:
+        """Deletes the texts of a person, with their files."""
+        return self._delete("texts", f"subject = '{subject.replace(chr(39), chr(39) * 2)}'")
+
+    def _delete(self, kind: str, which: str) -> int:
+        with self._lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
+            table = self._table(kind)
+            if table is None:
+                return 0
+            gone = int(table.delete(which)["num_deleted_rows"] or 0)
+            table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+            self._lake.settle(self._lake.path_of(ZONE, self._use_case, FOLDER, kind), tree=True)
+            return gone
+
+    def _uri(self, kind: str) -> str:
+        return self._lake.uri(ZONE, self._use_case, FOLDER, kind)
+
+    def _table(self, kind: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(self._uri(kind), storage_options=self._lake.storage_options or None)
+        except TableNotFoundError:
+            return None

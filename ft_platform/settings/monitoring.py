@@ -1,0 +1,53 @@
+"""What is noted of requests to a served model."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ft_platform.settings.section import Section
+
+Required = Literal["subject", "consent", "purpose"]
+
+
+class Capture(Section):
+    """Which texts of requests and answers are kept, in the restricted zone. By default none are."""
+
+    share: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of requests in [0, 1], drawn by chance, whose texts are kept. 0: none.",
+    )
+    purpose: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=300,
+        description="What kept texts are used for. A request must name it where `requires` has `purpose`.",
+    )
+    requires: Annotated[list[Required], Field(max_length=3)] = Field(
+        default=["subject", "consent", "purpose"],
+        description=(
+            "What a request must say for its texts to be kept, in `metadata` or in the headers `X-FT-Subject`,"
+            " `X-FT-Consent` (one of `governance.accepted_consent`) and `X-FT-Purpose`."
+        ),
+    )
+    retention_days: int = Field(
+        default=30, ge=1, le=3650, description="Days after which kept texts are deleted, from the disk too."
+    )
+
+    @model_validator(mode="after")
+    def says_what_for(self) -> "Capture":
+        if self.share and self.purpose is None:
+            raise ValueError("`purpose` must say what texts are kept for, if `share` is above 0")
+        return self
+
+
+class Monitoring(Section):
+    """What is noted of requests to a served model. Each leaves one record without its text."""
+
+    capture: Capture = Field(
+        default_factory=Capture, description="Which texts of requests and answers are kept, in the restricted zone."
+    )
+    retention_days: int = Field(
+        default=730, ge=1, le=3650, description="Days after which records without texts are deleted."
+    )

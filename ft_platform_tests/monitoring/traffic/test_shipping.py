@@ -1,0 +1,135 @@
+"""traffic.shipping and traffic.tables: each record once, and deleted for real."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.traffic import shipping
+from ft_platform.monitoring.traffic.shipping import delete_expired, forget_subject, ship
+from ft_platform.monitoring.traffic.spool import Reader, Spool
+from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
+from ft_platform.settings.monitoring import Capture, Monitoring
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "serving" / "spool.sqlite"
+
+
+def request(number: int, at: datetime | None = None) -> dict[str, Any]:
+    answer = {"decision": "Card", "confidence": 0.9, "entropy": 0.3, "abstained": False, "reason": "stop"}
+    return {
+        "request_id": f"classify-{number:032x}",
+        "at": (at or datetime(2026, 3, 1, 12, tzinfo=UTC)).isoformat(),
+        "release": "release-1",
+        "status": 200,
+        "answers": [{**answer, "characters": 4}],
+        "trial": False,
+    }
+
+
+def texts(number: int, subject: str, at: datetime | None = None) -> dict[str, Any]:
+    return {
+        **{name: request(number, at)[name] for name in ("request_id", "at", "release")},
+        "subject": subject,
+        "conversations": "[]",
+        "answers": [f"answer to {subject}"],
+    }
+
+
+def noted(path: Path, *records: dict[str, dict[str, Any]], use_case: str = "complaints") -> None:
+    spool = Spool(path)
+    spool.start()
+    waiting = [spool.append(use_case, one) for one in records]
+    assert all(one.result(10) for one in waiting)
+    spool.stop()
+
+
+def ids(lake: Lake, kind: str = "requests", use_case: str = "complaints") -> list[str]:
+    return sorted(TrafficTables(lake, use_case).read(kind)["request_id"].to_pylist())
+
+
+def test_every_record_gets_to_the_table_of_its_use_case_and_leaves_the_spool(lake: Lake, path: Path) -> None:
+    noted(path, {"requests": request(1), "texts": texts(1, "Alda")}, {"requests": request(2)})
+    noted(path, {"requests": request(3)}, use_case="claims")
+    assert ship(lake, path) == {"complaints": {"requests": 2, "texts": 1}, "claims": {"requests": 1}}
+    assert ids(lake) == [request(1)["request_id"], request(2)["request_id"]] and len(ids(lake, use_case="claims")) == 1
+    row = TrafficTables(lake, "complaints").read("requests", days=["2026-03-01"]).to_pylist()[0]
+    assert row["answers"][0]["decision"] == "Card" and row["answers"][0]["confidence"] == 0.9
+    assert TrafficTables(lake, "complaints").rows_of_days() == {"2026-03-01": 2}
+    assert row["day"] == "2026-03-01" and row["at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert ship(lake, path) == {}
+    assert TrafficTables(lake, "complaints").read("feedback").schema.equals(SCHEMAS["feedback"])
+
+
+def test_without_a_spool_there_is_nothing_to_ship(lake: Lake, path: Path) -> None:
+    assert ship(lake, path) == {} and TrafficTables(lake, "complaints").rows_of_days() == {}
+
+
+@pytest.mark.parametrize("commits", [0, 1, 2, 3])
+def test_one_that_is_killed_between_commits_adds_nothing_twice(
+    lake: Lake, path: Path, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    noted(path, *({"requests": request(n), "texts": texts(n, "Alda")} for n in range(5)))
+    append, left = TrafficTables.append, [commits]
+
+    class Killed(BaseException):
+        pass
+
+    def until_killed(self: TrafficTables, *of: Any) -> None:
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        append(self, *of)
+
+    def killed(self: Reader, last: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as kill:
+        kill.setattr(TrafficTables, "append", until_killed)
+        if commits >= 2:
+            kill.setattr(Reader, "remove", killed)
+        with pytest.raises(Killed):
+            ship(lake, path)
+    noted(path, {"requests": request(5)})
+    ship(lake, path)
+    assert len(ids(lake)) == len(set(ids(lake))) == 6 and len(ids(lake, "texts")) == 5
+
+
+def test_many_records_are_shipped_in_parts(lake: Lake, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping, "BATCH", 3)
+    noted(path, *({"requests": request(n), "texts": texts(n, "Alda")} for n in range(5)))
+    assert ship(lake, path) == {"complaints": {"requests": 5, "texts": 5}}
+    assert len(ids(lake)) == 5
+
+
+def test_what_is_older_than_allowed_is_deleted_from_the_disk(lake: Lake, path: Path) -> None:
+    now = datetime.now(UTC)
+    for number, days in enumerate((0, 29, 31, 800)):
+        at = now - timedelta(days)
+        noted(path, {"requests": request(number, at), "texts": texts(number, f"subject of day {days}", at)})
+    ship(lake, path)
+    monitoring = Monitoring(capture=Capture(share=1, purpose="to retrain"))
+    assert delete_expired(lake, "complaints", monitoring) == {"texts": 2, "feedback": 0, "requests": 1}
+    there = b"".join(one.read_bytes() for one in Path(lake.root).rglob("*") if one.is_file())
+    assert b"subject of day 29" in there
+    assert b"subject of day 31" not in there and b"subject of day 800" not in there
+
+
+def test_texts_of_a_person_are_deleted_where_they_wait_and_where_they_are(lake: Lake, path: Path) -> None:
+    noted(path, {"requests": request(1), "texts": texts(1, "O'Hara")}, {"texts": texts(2, "Alda")})
+    ship(lake, path)
+    noted(path, {"requests": request(3), "texts": texts(3, "O'Hara")})
+    assert forget_subject(lake, path, "complaints", "O'Hara") == 2
+    ship(lake, path)
+    assert ids(lake, "texts") == [texts(2, "")["request_id"]] and len(ids(lake)) == 2
+    files = [one for folder in (Path(lake.root), path.parent) for one in folder.rglob("*") if one.is_file()]
+    assert not [one for one in files if b"O'Hara" in one.read_bytes()]
