@@ -179,7 +179,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="domain_expert",
             kind="report",
-            version=3,
+            version=4,
         ),
         Stage(
             "hyperparameter_search",

@@ -15,14 +15,15 @@ API = "api"
 
 
 def alternatives(inputs: Inputs, invested: Quantity | None) -> dict[str, dict[str, Any]]:
-    """`{system: {"money_per_1000", "currency", "seconds_per_1000", "quality", "source", "measured",
+    """`{system: {"money_per_1000", "currency", "seconds_per_1000", "seconds_alone", "quality", "source", "measured",
     "requests_until_paid_back"}}` of the fine-tuned model, the base model with examples in its prompt, every endpoint of
     the evaluation (`evaluation.endpoints`), and, where a price is stated, a prompted model elsewhere that nobody
     measured.
 
     `money_per_1000` is `{"value", "low", "high", "source"}`, None where no price is known; `quality` and
-    `seconds_per_1000` None where nobody measured them. `measured` is `{"model", "host"}` of an endpoint, else None.
-    `requests_until_paid_back`: of the fine-tuned model in place of this one."""
+    `seconds_per_1000` None where nobody measured them. `seconds_alone`, `{"median", "p95"}`, takes the place of
+    `seconds_per_1000` where the fine-tuned model was measured in a deployment. `measured` is `{"model", "host"}` of an
+    endpoint, else None. `requests_until_paid_back`: of the fine-tuned model in place of this one."""
     endpoints = [system for system in inputs.metrics["systems"] if system.startswith(PREFIX)]
     prices = {system: _measured_price(inputs, system) for system in (FINE_TUNED, PROMPT, *endpoints)}
     if stated := inputs.get("api_price_per_1000"):
@@ -31,13 +32,14 @@ def alternatives(inputs: Inputs, invested: Quantity | None) -> dict[str, dict[st
 
 
 def _measured_price(inputs: Inputs, system: str) -> Quantity | None:
-    """Of a system of the evaluation: by the price of its compute profile, or of its tokens."""
-    money = inputs.metrics["per_1000_requests"][system]["money"]
+    """Of a system of the evaluation: by the price of its compute profile, of its tokens, or of its deployment."""
+    money, source = inputs.metrics["per_1000_requests"][system]["money"], inputs.evaluation_report.artifact_id
+    if system == FINE_TUNED:
+        money, source = inputs.requests["money_per_1000"], inputs.requests["money_from"]
     if money is None:
         return None
     settings = inputs.use_case.settings.evaluation
-    draws = np.full(settings.bootstrap_samples, money)
-    return known(money, draws, inputs.evaluation_report.artifact_id, settings.confidence)
+    return known(money, np.full(settings.bootstrap_samples, money), source, settings.confidence)
 
 
 def _row(
@@ -46,12 +48,19 @@ def _row(
     evaluated, taken = inputs.metrics["systems"].get(system), inputs.metrics["per_1000_requests"].get(system)
     about = inputs.metrics["info"].get(system, {}) if system.startswith(PREFIX) else None
     currency = taken["currency"] if taken else inputs.currency
+    seconds = taken["seconds"] if taken else None
+    alone, sources = None, [price.source if price else inputs.evaluation_report.artifact_id]
+    if system == FINE_TUNED:
+        asked = inputs.requests
+        currency, seconds, alone = asked["currency"], asked["seconds_per_1000"], asked["seconds_alone"]
+        sources.append(asked["seconds_from"])
     row: dict[str, Any] = {
         "money_per_1000": price.figure(inputs.confidence) if price else None,
         "currency": currency,
-        "seconds_per_1000": taken["seconds"] if taken else None,
+        "seconds_per_1000": seconds,
+        "seconds_alone": alone,
         "quality": evaluated[inputs.quality] if evaluated else None,
-        "source": price.source if price else inputs.evaluation_report.artifact_id,
+        "source": "; ".join(dict.fromkeys(sources)),
         "measured": {name: about[name] for name in ("model", "host")} if about else None,
     }
     if system != FINE_TUNED:
@@ -69,10 +78,10 @@ def _row(
 def _why_not(inputs: Inputs, price: Quantity | None, own: Quantity | None, currency: str) -> str:
     """Why a price cannot be compared with that of the fine-tuned model, in words; empty where it can."""
     if own is None:
-        return "the compute profile has no price"
+        return "neither the compute profile nor a target has a price"
     if price is None:
         return "no price is known"
-    of_own = inputs.metrics["per_1000_requests"][FINE_TUNED]["currency"]
+    of_own = inputs.requests["currency"]
     if not currency == of_own == inputs.currency:
         return f"prices are in {currency} and {of_own if of_own != currency else inputs.currency}"
     return ""

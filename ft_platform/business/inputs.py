@@ -9,6 +9,7 @@ import numpy as np
 from ft_platform.business.measurements import METRICS, PERIODS, WAITING, Measured, measurement_parts
 from ft_platform.business.program_costs import program_costs
 from ft_platform.business.quantities import LEAST_MEASUREMENTS, Quantity, assumed, known, measured_mean
+from ft_platform.business.requests import load_test_of, requests
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.intervals import resampled_sums
 from ft_platform.evaluation.predictions import rows_of
@@ -40,16 +41,20 @@ SHARES = ("adoption", "accuracy_without")
 def roi_inputs(
     lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
 ) -> tuple[str, str]:
-    """Id and hash of the ROI report of an evaluation: the files of measurements and the costs of programs count too.
+    """Id and hash of the ROI report of an evaluation: the files of measurements, the costs of programs and the newest
+    load test of its checkpoint count too.
 
     Raises:
         SourceError, TransientError: a file of measurements cannot be read.
+        CorruptVersion: bytes of a deployment are not what its manifest says.
     """
+    deployed = load_test_of(lake, evaluation_report)
     beside = {
         "measurements": json.dumps(
             [sha256 for _, sha256 in measurement_parts(use_case.settings.business, environment)]
         ),
         "programs": json.dumps(program_costs(lake, environment, use_case, evaluation_report), sort_keys=True),
+        "deployment": deployed.version.content_hash if deployed else "",
     }
     inputs = input_hash(use_case, STAGE, [evaluation_report], **beside)
     return f"roi-{inputs[:12]}", inputs
@@ -63,6 +68,7 @@ class Inputs:
         known: name -> quantity; what is not known is not in it.
         one_sided: metric -> why its measurements make no comparison.
         quality: `accuracy` or `rouge_l`: the figure per record that systems are compared by.
+        requests: what requests to the fine-tuned model take and cost (`business.requests`).
     """
 
     use_case: NamedUseCase
@@ -71,6 +77,7 @@ class Inputs:
     programs: dict[str, Any]
     measured: list[Measured]
     quality: str
+    requests: dict[str, Any]
     known: dict[str, Quantity] = field(default_factory=dict)
     one_sided: dict[str, str] = field(default_factory=dict)
 
@@ -94,11 +101,13 @@ def collect_inputs(
     measured: list[Measured],
 ) -> Inputs:
     """Quantities by name: the assumptions by their setting, measurements as `<metric>_<period>`, and of the evaluation
-    `model_quality`, `paired_model_quality`, `paired_prompt_quality` and `request_money` (of one request)."""
+    `model_quality`, `paired_model_quality` and `paired_prompt_quality`; `request_money` is that of one request."""
     settings = use_case.settings
     quality = "accuracy" if settings.task.kind == "classification" else "rouge_l"
     programs = program_costs(lake, environment, use_case, evaluation_report)
-    found = Inputs(use_case, evaluation_report, read_metrics(lake, evaluation_report), programs, measured, quality)
+    metrics, deployed = read_metrics(lake, evaluation_report), load_test_of(lake, evaluation_report)
+    asked = requests(metrics, evaluation_report, deployed, programs["currency"])
+    found = Inputs(use_case, evaluation_report, metrics, programs, measured, quality, asked)
     _add_assumptions(found)
     _add_measurements(found)
     _add_evaluation(found, lake)
@@ -154,8 +163,7 @@ def _add_evaluation(found: Inputs, lake: Lake) -> None:
     for name, draws in drawn.items():
         value = float(scores[name == "paired_prompt_quality"].mean())
         found.known[name] = known(value, draws, source, settings.confidence)
-    money = found.metrics["per_1000_requests"][FINE_TUNED]["money"]
+    money = found.requests["money_per_1000"]
     if money is not None:
-        found.known["request_money"] = known(
-            money / 1000, np.full(settings.bootstrap_samples, money / 1000), source, settings.confidence
-        )
+        draws = np.full(settings.bootstrap_samples, money / 1000)
+        found.known["request_money"] = known(money / 1000, draws, found.requests["money_from"], settings.confidence)

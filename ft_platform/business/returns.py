@@ -80,7 +80,7 @@ def parts_of(there: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, str]]
 
 def _called(name: str) -> str:
     if name == "request_money":
-        return "a price of the compute profile"
+        return "a price of the compute profile or of a target"
     if name == "model_accuracy":
         return "a share of correct answers, which only classification has,"
     return f"business.{SETTING_OF.get(name, name)}"

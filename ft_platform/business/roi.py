@@ -15,7 +15,7 @@ def roi(inputs: Inputs) -> dict[str, Any]:
 
     Returns:
         `{"figures", "savings_per_month", "payback_months", "break_even_volume", "investment", "sensitivity",
-        "alternatives", "assumptions", "measurements", "not_compared", "programs", "currency", "confidence",
+        "alternatives", "requests", "assumptions", "measurements", "not_compared", "programs", "currency", "confidence",
         "uncertainty", "evaluation_report", "test_rows", "introduced_on"}`. `savings_per_month` is a figure or None;
         `break_even_volume` counts cases; the rest is described where it is made.
     """
@@ -42,6 +42,7 @@ def roi(inputs: Inputs) -> dict[str, Any]:
         ),
         "sensitivity": sensitivity(there, parts, volume, invested) if per_month and volume else [],
         "alternatives": alternatives(inputs, invested),
+        "requests": inputs.requests,
         "assumptions": {
             name: {"value": q.value, "unit": unit} for name, unit in ASSUMPTIONS.items() if (q := inputs.get(name))
         },

@@ -46,11 +46,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: dict[str, Any]) -> None:
-    from ft_platform.reporting.roi_words import conclusion, figure_sentence, left_out, uncertainty_sentence
+    from ft_platform.reporting.roi_words import (
+        conclusion,
+        figure_sentence,
+        left_out,
+        requests_sentence,
+        uncertainty_sentence,
+    )
 
     for name, figure in found["figures"].items():
         print(figure_sentence(name, figure)["text"])
         print(f"  from {figure['source'] or 'nothing'}")
     print()
-    for sentence in [*(one["text"] for one in conclusion(found)), *left_out(found), uncertainty_sentence(found)]:
+    asked = [requests_sentence(found)] if "requests" in found else []  # one of an earlier version has none
+    for sentence in [
+        *(one["text"] for one in conclusion(found)),
+        *left_out(found),
+        *asked,
+        uncertainty_sentence(found),
+    ]:
         print(sentence)

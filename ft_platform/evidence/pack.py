@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from ft_platform.evidence.layout import (
 )
 from ft_platform.evidence.signing import Signer
 from ft_platform.evidence.waivers import decision_of, waivers_of
+from ft_platform.lake.deployments import FILE as DEPLOYMENT_FILE
 from ft_platform.lake.files import folder_hashes, sha256_file
 from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.store import Lake
@@ -43,10 +44,14 @@ from ft_platform.reporting.documents import make_documents
 from ft_platform.reporting.documents.facts import Facts, described_table
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import manifests_behind
+from ft_platform.stages import DEPLOYMENT
 from ft_platform.use_case.named import NamedUseCase
 
 RESTRICTED_COUNTS = ("basis", "consent_from", "on_day", "permitted_until")
 """Texts among the counts of a stage with personal data that are words of the platform or days."""
+
+TOLD = ("release", "target", "endpoint", "deployed_at")
+"""Of a deployment, in the manifest of a pack; the rest is in its record."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def _write_contents(
     for name, content in documents.items():
         (folder / DOCUMENTS / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / DOCUMENTS / name).write_text(content, encoding="utf-8")
-    missing = [*evidence.missing, *not_made]
+    missing, deployed = [*evidence.missing, *not_made], _deployments(lake, evidence)
     head = {
         "format": FORMAT,
         "use_case": evidence.checkpoint.use_case,
@@ -136,12 +141,13 @@ def _write_contents(
         "written_by": code(),
         "decision": dict(facts.decision) if facts.decision else None,
         "waivers": [dict(one) for one in facts.waivers],
+        "deployments": [{"id": one["id"], **{key: one[key] for key in TOLD}} for one in deployed],
         "missing": missing,
         "not_made": evidence.not_made,
         "versions": listed,
         "documents": sorted(documents),
     }
-    (folder / INDEX).write_text(_index(evidence, head, facts), encoding="utf-8")
+    (folder / INDEX).write_text(_index(evidence, head, facts, deployed), encoding="utf-8")
     _write_json(folder / MANIFEST, {**head, "files": folder_hashes(folder)})
     return missing
 
@@ -180,6 +186,15 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
         decision={name: decision[name] for name in ("id", "decision", "valid_until")} if decision else None,
         waivers=waivers_of(lake, evidence, decision),
     )
+
+
+def _deployments(lake: Lake, evidence: Evidence) -> list[dict[str, Any]]:
+    """Each deployment of the checkpoint: its record, with its id and its folder in the pack, newest first."""
+    return [
+        {**json.loads(lake.read_file(one.version, DEPLOYMENT_FILE)), "id": one.version.id, "folder": folder_of(one)}
+        for one in evidence.versions
+        if one.version.name == DEPLOYMENT and isinstance(one.version, ArtifactVersion)
+    ]
 
 
 def _verdicts(evidence: Evidence, found: Found) -> dict[str, Verdict]:
@@ -252,7 +267,7 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True), encoding="utf-8")
 
 
-def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts) -> str:
+def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts, deployed: Sequence[Mapping[str, Any]]) -> str:
     """The page that a reader opens first: what is here, what is missing, and where each thing lies."""
     entries = []
     for listed, found in zip(head["versions"], evidence.versions, strict=True):
@@ -283,5 +298,6 @@ def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts) -> str:
         reports=[entry for entry in entries if entry["role"] != "ancestor"],
         ancestors=[entry for entry in entries if entry["role"] == "ancestor"],
         checks=checks,
+        deployments=deployed,
         intended_use=release.intended_use if release else None,
     )

@@ -4,10 +4,12 @@ import json
 
 from ft_platform.business.inputs import STAGE, collect_inputs, roi_inputs
 from ft_platform.business.measurements import measurement_parts, read_measurements
+from ft_platform.business.requests import load_test_of
 from ft_platform.business.roi import roi
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import problems_with
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
@@ -45,7 +47,10 @@ def publish_roi(
         )
         write_roi_report(folder, draft, evaluation_report, found)
         counts = {"test_rows": found["test_rows"], "measurements": sum(one["rows"] for one in found["measurements"])}
-        info = {"status": {name: figure["status"] for name, figure in found["figures"].items()}}
+        info = {
+            "status": {name: figure["status"] for name, figure in found["figures"].items()},
+            "deployment": found["requests"]["deployment"],
+        }
         return draft.publish(folder, counts=counts, info=info)
 
 
@@ -67,7 +72,7 @@ def outdated(
     lake: Lake, environment: Environment, use_case: NamedUseCase, report: ArtifactVersion, found: dict
 ) -> list[str]:
     """Why the next run would make another report than this one, as sentences: settings, what it was made from, files of
-    measurements.
+    measurements, a deployment since.
 
     Args:
         found: figures of the report.
@@ -80,5 +85,14 @@ def outdated(
     if now != [one["sha256"] for one in found["measurements"]]:
         problems.append(
             f"the files of business.measurements have changed since {report.id}. Run: ft run {use_case.name}"
+        )
+    parent = next(one for one in lake.manifest(report).parents if one.name == "evaluation_report")
+    evaluation = version_of_parent(lake, use_case.name, parent)
+    assert isinstance(evaluation, ArtifactVersion)
+    deployed, used = load_test_of(lake, evaluation), lake.manifest(report).info.get("deployment")
+    if deployed and (used is None or used["id"] != deployed.version.artifact_id):
+        problems.append(
+            f"{deployed.version.artifact_id} was measured since {report.id} was made. Run: ft run {use_case.name}"
+            f" --select {STAGE}"
         )
     return problems

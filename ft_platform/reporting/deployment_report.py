@@ -6,7 +6,7 @@ from typing import Any
 
 from ft_platform.lake.draft import Draft
 from ft_platform.reporting.figure import COLOURS, around, drawing
-from ft_platform.reporting.html import number
+from ft_platform.reporting.formats import amount, number
 from ft_platform.reporting.report_page import saved, write_report_page
 
 SAME_ENGINE, OTHER_ENGINE = 1.0, 0.995
@@ -46,8 +46,8 @@ def deployment_sentences(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     paid = (
         "What it costs is not known: the target names no `cost_per_hour`."
         if cost is None
-        else f"It costs {number(cost)} {record['currency']} a day; 1,000 requests cost"
-        f" {number(record['cost_per_1000_requests'])} {record['currency']} when it is busy all the time."
+        else f"It costs {amount(cost)} {record['currency']} a day; 1,000 requests cost"
+        f" {amount(record['cost_per_1000_requests'])} {record['currency']} when it is busy all the time."
     )
     guarded = record["guardrails"]
     return [

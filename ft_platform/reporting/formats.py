@@ -10,6 +10,24 @@ def number(value: float | int | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
+def amount(value: float | None) -> str:
+    """A number as people write it: the larger, the fewer places after the point."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    return (
+        f"{value:,.0f}"
+        if size >= 1000
+        else f"{value:,.1f}"
+        if size >= 10
+        else f"{value:,.2f}"
+        if size >= 1
+        else f"{value:,.3f}"
+        if size >= 0.01 or size == 0
+        else f"{value:.2g}"
+    )
+
+
 def percent(value: float) -> str:
     return f"{100 * value:.0f} %"
 

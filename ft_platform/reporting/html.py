@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ft_platform.reporting.formats import day, number, percent
+from ft_platform.reporting.formats import amount, day, number, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -38,6 +38,7 @@ def page(template: str, **values: Any) -> str:
     environment.globals["alt"] = alt_texts
     environment.filters |= {
         "number": number,
+        "amount": amount,
         "percent": percent,
         "picture": picture,
         "day": day,

@@ -19,6 +19,7 @@ from ft_platform.reporting.roi_words import (
     conclusion,
     figure_sentence,
     left_out,
+    requests_sentence,
     uncertainty_sentence,
     with_interval,
 )
@@ -55,6 +56,7 @@ def write_roi_report(folder: Path, draft: Draft, evaluation: ArtifactVersion, fo
         left_out=left_out(found),
         sensitivity=[_sensitivity_cells(row, found["currency"]) for row in found["sensitivity"]],
         alternatives=alternative_rows(found),
+        requests=requests_sentence(found),
         assumptions=[
             (name, amount(one["value"]), one["unit"].replace("money", found["currency"]))
             for name, one in found["assumptions"].items()

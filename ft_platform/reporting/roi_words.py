@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ft_platform.reporting.html import percent
+from ft_platform.reporting.formats import amount, day, percent
 
 TITLES = {
     "accuracy": "Accuracy",
@@ -24,22 +24,6 @@ NOT_RELEASED = (
 HANDLED_RIGHTLY = "share of cases handled rightly"
 """Unit of an accuracy that is compared with people; any other one is compared with a prompt."""
 PART_WORDS = {"labour": "work", "errors": "errors", "requests": "requests to the model"}
-
-
-def amount(value: float | None) -> str:
-    """A number as people write it: the larger, the fewer places after the point."""
-    if value is None:
-        return "–"
-    size = abs(value)
-    return (
-        f"{value:,.0f}"
-        if size >= 1000
-        else f"{value:,.1f}"
-        if size >= 10
-        else f"{value:,.2f}"
-        if size >= 1
-        else f"{value:,.3f}"
-    )
 
 
 def with_interval(found: Mapping[str, Any] | None, unit: str = "") -> str:
@@ -135,13 +119,42 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
                     SYSTEMS.get(system) or f"Model {one['measured']['model']} at {one['measured']['host']} ({system})"
                 ),
                 "money": with_interval(one["money_per_1000"], one["currency"]) if one["money_per_1000"] else "no price",
-                "seconds": amount(one["seconds_per_1000"]) if one["seconds_per_1000"] is not None else "not measured",
+                "seconds": _seconds(one),
                 "quality": with_interval(one["quality"]),
                 "source": one["source"],
                 "until": "" if until is None else until_sentence("Fine-tuning pays off", until, "requests"),
             }
         )
     return rows
+
+
+def _seconds(one: Mapping[str, Any]) -> str:
+    if alone := one["seconds_alone"]:
+        return f"{amount(alone['median'])} for one alone (95 of 100: {amount(alone['p95'])})"
+    return f"{amount(one['seconds_per_1000'])} for 1,000" if one["seconds_per_1000"] is not None else "not measured"
+
+
+def requests_sentence(found: Mapping[str, Any]) -> str:
+    """Which figures of requests to the fine-tuned model these are, and where they were measured."""
+    asked = found["requests"]
+    deployed, alone = asked["deployment"], asked["seconds_alone"]
+    if deployed is None:
+        return (
+            "Seconds and cost of requests to the fine-tuned model are those of the evaluation, which asked the test"
+            f" records in batches: {asked['why_not_deployed']}. After `ft deploy`, the next report takes them from"
+            " there."
+        )
+    measured = (
+        f"A request alone takes {amount(alone['median'])} seconds (95 of 100: at most {amount(alone['p95'])}), measured"
+        f" at the target {deployed['target']} on {day(deployed['deployed_at'])} ({deployed['id']})."
+    )
+    if why := asked["why_not_deployed"]:
+        return f"{measured} The cost of requests is that of the evaluation, which asked in batches: {why}."
+    currency = asked["currency"]
+    return (
+        f"{measured} There 1,000 requests cost {amount(asked['money_per_1000'])} {currency} while it is busy all the"
+        f" time; the target costs {amount(asked['cost_per_day'])} {currency} a day whether it is asked or not."
+    )
 
 
 def uncertainty_sentence(found: Mapping[str, Any]) -> str:

@@ -1,31 +1,12 @@
-"""What was deployed to a target, by its records."""
+"""What was deployed to a target, and who may change it now."""
 
-import json
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any
 
+from ft_platform.lake.deployments import FILE, STAGE, Deployment, deployments
 from ft_platform.lake.files import locked
-from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
 
-STAGE, FILE = "deployment", "deployment.json"
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """One switch of the traffic of a target; `record`: `deployment.json`."""
-
-    version: ArtifactVersion
-    record: Mapping[str, Any]
-
-
-def deployments(lake: Lake, use_case: str, target: str) -> list[Deployment]:
-    """Those to one target, newest first."""
-    found = [one for one in lake.artifacts(use_case, STAGE) if lake.manifest(one).info["target"] == target]
-    return [Deployment(one, json.loads(lake.read_file(one, FILE))) for one in found]
+__all__ = ["FILE", "STAGE", "Deployment", "alone", "deployments"]
 
 
 def alone(environment: Environment, use_case: str, target: str) -> AbstractContextManager[None]:

@@ -269,7 +269,8 @@ def test_a_measured_endpoint_enters_with_its_quality_seconds_and_price(
     declared = roi["alternatives"]["api"]
     assert declared["quality"] is None and declared["seconds_per_1000"] is None and declared["measured"] is None
     rows = alternative_rows(roi)
-    assert rows[2]["title"] == "Model big-1 at models.example.org (endpoint_big)" and rows[2]["seconds"] == "812.5"
+    assert rows[2]["title"] == "Model big-1 at models.example.org (endpoint_big)"
+    assert rows[2]["seconds"] == "812.5 for 1,000"
     assert rows[2]["money"].endswith(" CHF")
     assert rows[2]["source"] == case.report.artifact_id and rows[2]["quality"] == with_interval(one["quality"])
     assert rows[3]["quality"] == rows[3]["seconds"] == "not measured"

@@ -12,7 +12,11 @@ import httpx2
 import pytest
 
 from ft_platform.errors import EndpointFailed, VersionRefused
+from ft_platform.evidence.gather import gather
+from ft_platform.evidence.pack import write_pack
+from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.releases import STANDS, Release, releases
+from ft_platform.publishing.roi import publish_roi
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.deploying import deploy
@@ -216,3 +220,33 @@ def test_a_registry_that_names_another_release_refuses(running: Served, monkeypa
     with pytest.raises(VersionRefused, match="the registry disagrees"):
         running.deploy()
     assert read_live(running.environment.home, NAME) is None, "nothing was touched"
+
+
+def test_what_was_measured_is_in_the_return_on_investment_and_in_the_evidence(running: Served, tmp_path: Path) -> None:
+    lake, environment = running.lake, running.environment
+    checkpoint, evaluation = running.made.checkpoint, running.made.report
+    pack = write_pack(lake, running.use_case, gather(lake, checkpoint), tmp_path / "before")
+    assert "None when this pack was written" in (pack.folder / "index.html").read_text()
+    assert json.loads((pack.folder / "manifest.json").read_text())["deployments"] == []
+
+    record = running.deploy()
+    version = deployments(lake, NAME, "local")[0].version
+    report = publish_roi(lake, environment, running.use_case, evaluation)
+    found = json.loads(lake.read_file(report, "roi.json"))["requests"]
+    alone = record["load"][0]
+    assert found["seconds_alone"] == {"median": alone["median_seconds"], "p95": alone["p95_seconds"]}
+    assert found["money_per_1000"] == record["cost_per_1000_requests"] and found["money_from"] == version.artifact_id
+    running.deploy()
+    assert len(deployments(lake, NAME)) == 2
+    assert publish_roi(lake, environment, running.use_case, evaluation) == report, "it measured nothing new"
+
+    pack = write_pack(lake, running.use_case, gather(lake, checkpoint), tmp_path / "after")
+    assert problems_of(pack.folder) == []
+    first = json.loads((pack.folder / "manifest.json").read_text())["deployments"][-1]
+    assert first == {"id": version.id, **{key: record[key] for key in ("release", "target", "endpoint", "deployed_at")}}
+    folder = pack.folder / "versions" / "deployment" / version.id.replace("@", "-")
+    assert json.loads((folder / "deployment.json").read_text()) == record
+    index = (pack.folder / "index.html").read_text()
+    assert f"{folder.relative_to(pack.folder)}/{REPORT}" in index and "100.0 %" in index
+    (folder / "deployment.json").write_text(json.dumps({**record, "cost_per_1000_requests": 0.0}))
+    assert any("deployment.json was altered" in problem for problem in problems_of(pack.folder))
