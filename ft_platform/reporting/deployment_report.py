@@ -1,5 +1,6 @@
 """The page and the pictures of a deployment."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from ft_platform.reporting.report_page import saved, write_report_page
 
 SAME_ENGINE, OTHER_ENGINE = 1.0, 0.995
 """Share of equal decisions that is asked for (`serving.parity`)."""
+RATES = (1, 10, 100)
+"""Requests a second of the table of machines."""
 
 
 def write_deployment_report(folder: Path, draft: Draft, record: Mapping[str, Any]) -> None:
@@ -22,6 +25,8 @@ def write_deployment_report(folder: Path, draft: Draft, record: Mapping[str, Any
         title=f"Deployment of {draft.use_case.name} to {record['target']}",
         found=record,
         sentences=deployment_sentences(record),
+        busiest=_busiest(record["load"]),
+        machines=machines(record),
         pictures=saved(folder, {"parity": parity_plot(record), "load": load_plot(record["load"])}),
     )
 
@@ -56,6 +61,22 @@ def deployment_sentences(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         {"good": not any(one["refused"] for one in load), "text": speed},
         {"good": cost is not None, "text": paid},
     ]
+
+
+def machines(record: Mapping[str, Any], rates: Sequence[float] = RATES) -> list[dict[str, Any]]:
+    """How many targets like this one answer so many requests a second, busy all the time as in the load test: rows
+    `{"requests_per_second", "targets", "cost_per_day"}`. `cost_per_day` is None where the target's cost is unknown."""
+    fastest, cost = _busiest(record["load"])["requests_per_second"], record["cost_per_day"]
+    counts = {rate: math.ceil(rate / fastest) for rate in rates}
+    return [
+        {"requests_per_second": rate, "targets": count, "cost_per_day": None if cost is None else count * cost}
+        for rate, count in counts.items()
+    ]
+
+
+def _busiest(load: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The level of the load test with the most answers a second."""
+    return max(load, key=lambda one: one["requests_per_second"])
 
 
 def _guardrail_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
