@@ -53,7 +53,7 @@ def _row(
     if system == FINE_TUNED:
         asked = inputs.requests
         currency, seconds, alone = asked["currency"], asked["seconds_per_1000"], asked["seconds_alone"]
-        sources.append(asked["seconds_from"])
+        sources += [asked["seconds_from"], inputs.evaluation_report.artifact_id]
     row: dict[str, Any] = {
         "money_per_1000": price.figure(inputs.confidence) if price else None,
         "currency": currency,

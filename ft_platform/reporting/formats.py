@@ -1,5 +1,6 @@
 """Figures and moments as people write them."""
 
+import math
 from datetime import datetime
 
 
@@ -11,7 +12,7 @@ def number(value: float | int | None) -> str:
 
 
 def amount(value: float | None) -> str:
-    """A number as people write it: the larger, the fewer places after the point."""
+    """A number as people write it: the larger, the fewer places after the point; two digits of one below 0.01."""
     if value is None:
         return "–"
     size = abs(value)
@@ -24,7 +25,7 @@ def amount(value: float | None) -> str:
         if size >= 1
         else f"{value:,.3f}"
         if size >= 0.01 or size == 0
-        else f"{value:.2g}"
+        else f"{value:.{1 - math.floor(math.log10(size))}f}"
     )
 
 

@@ -81,7 +81,8 @@ def test_a_deployment_of_the_checkpoint_replaces_seconds_and_money_and_names_its
     asked, row = roi["requests"], roi["alternatives"]["fine_tuned"]
     assert asked["seconds_alone"] == row["seconds_alone"] == {"median": 0.4, "p95": 0.5}
     assert asked["seconds_per_1000"] is None and row["seconds_per_1000"] is None
-    assert row["money_per_1000"]["value"] == 0.0139 and row["source"] == version.artifact_id
+    assert row["money_per_1000"]["value"] == 0.0139
+    assert row["source"] == f"{version.artifact_id}; {own.report.artifact_id}", "the quality is of the evaluation"
     savings = roi["figures"]["cost_savings"]
     # 0.7 of 4,000 cases are requests; the evaluation had no price, so without the deployment they cost nothing known
     assert savings["after"]["value"] == pytest.approx(9600 + 4000 * 0.7 * 0.0139 / 1000)

@@ -213,7 +213,17 @@ def test_a_figure_is_called_better_only_if_its_interval_is(case: TinyCase) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (0.0123, "0.012"), (3.2, "3.20"), (-14.56, "-14.6"), (12345.6, "12,346")]
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0123, "0.012"),
+        (0.00154, "0.0015"),
+        (-2e-6, "-0.0000020"),
+        (0.0, "0.000"),
+        (3.2, "3.20"),
+        (-14.56, "-14.6"),
+        (12345.6, "12,346"),
+    ],
 )
 def test_numbers_are_written_as_people_read_them(value: float | None, text: str) -> None:
     assert amount(value) == text
