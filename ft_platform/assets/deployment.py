@@ -46,9 +46,9 @@ def _build(use_case: NamedUseCase, target: str) -> list:
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """The newest release that stands, with the traffic of this target. It gets it only when it answers the test
         records there as it was evaluated; otherwise what had it keeps it."""
+        from ft_platform.lake.deployments import FILE
         from ft_platform.lake.releases import released_versions
         from ft_platform.serving.deploying import chosen_release, deploy
-        from ft_platform.serving.deployments import FILE
         from ft_platform.serving.parity import in_words
 
         chosen = chosen_release(lake, use_case.name, config.deploy)

@@ -55,7 +55,7 @@ def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.RunRequest | dg.SkipReason:
         from ft_platform.errors import FtError
-        from ft_platform.serving.deployments import deployments
+        from ft_platform.lake.deployments import deployments
         from ft_platform.serving.targets.opening import open_target
         from ft_platform.serving.upkeep import take_away_withdrawn
 

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps({"use_case": name, "target": target, "success": False, "error": error}, indent=1))
         return code
-    from ft_platform.serving.deployments import deployments
+    from ft_platform.lake.deployments import deployments
 
     record = deployments(lake, name, target)[0].record
     if arguments.json:

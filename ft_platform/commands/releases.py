@@ -2,25 +2,37 @@
 
 import argparse
 import json
+import sys
 
 from ft_platform.commands import opened, use_case_and_json
 
 HELP = "List the releases of a use case, newest first: checkpoint, decision, signature, and which one stands."
-EXAMPLES = ["ft releases complaint_routing", "ft releases complaint_routing --json"]
+EXAMPLES = [
+    "ft releases complaint_routing",
+    "ft releases complaint_routing --json",
+    "ft releases complaint_routing --sync",
+]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     use_case_and_json(parser)
+    parser.add_argument(
+        "--sync", action="store_true", help="first set versions and aliases in MLflow's Model Registry right"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.release import shown
     from ft_platform.lake.releases import releases
-    from ft_platform.tracking.registry import disagreement
+    from ft_platform.tracking.registry import disagreement, remedy, show_releases
 
     environment, use_case, lake = opened(arguments.use_case)
     found = [shown(lake, one) for one in releases(lake, use_case.name)]
     champion = next((one["release"] for one in found if not one["withdrawn"]), None)
+    synced = show_releases(environment, lake, use_case.name) if arguments.sync else {}
+    if isinstance(synced, str):
+        print(f"ft releases: the registry was not set right: {synced}", file=sys.stderr)
+        return 1
     differs = disagreement(environment, lake, use_case.name)
     if arguments.json:
         said = {"use_case": use_case.name, "champion": champion, "releases": found, "disagreement": differs}
@@ -34,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         if one["signature_problem"]:
             print(f"     signature: {one['signature_problem']}")
     if differs:
-        print(f"{differs}. The lake decides; `ft release {use_case.name}` sets the registry right")
+        print(f"{differs}. {remedy(use_case.name)}")
     if not found:
         print(f"{use_case.name} has no releases; next: ft release {use_case.name}")
     return 0

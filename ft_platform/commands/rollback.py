@@ -30,7 +30,7 @@ def _deployed(name: str) -> int:
     """At every target that something was deployed to."""
     from ft_platform.commands import opened
     from ft_platform.commands.deploy import deployed
-    from ft_platform.serving.deployments import deployments
+    from ft_platform.lake.deployments import deployments
 
     _, use_case, lake = opened(name)
     targets = [one for one in use_case.settings.serving.targets if deployments(lake, name, one)]

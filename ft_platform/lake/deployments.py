@@ -1,14 +1,20 @@
-"""The deployments of a use case, by their records. `serving.deploying` makes them."""
+"""What was deployed to the targets of a use case, by its records."""
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from ft_platform.lake.files import locked
+from ft_platform.lake.releases import Release
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.settings.environment import Environment
 
 STAGE, FILE = "deployment", "deployment.json"
+STAYS = "not_taken_away"
+"""The verdict that `ft deploy --remove` leaves on the newest deployment to a target: failed."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +50,21 @@ def newest_load_test(lake: Lake, checkpoint: ArtifactVersion) -> Deployment | No
     if newest:
         lake.verify_artifact(newest.version)
     return newest
+
+
+def candidate(lake: Lake, use_case: str, standing: list[Release]) -> Release | None:
+    """The newest release that stands, if something was deployed, but this release to no target yet. What was taken away
+    from a target was not deployed to it."""
+    had, emptied, known = set(), set(), deployments(lake, use_case)
+    for one in known:
+        verdict = lake.verdicts(one.version).get(STAYS)
+        if verdict is not None and not verdict.passed:
+            emptied.add(one.record["target"])
+        if one.record["target"] not in emptied:
+            had.add(one.record["release"])
+    return standing[0] if known and standing and standing[0].id not in had else None
+
+
+def alone(environment: Environment, use_case: str, target: str) -> AbstractContextManager[None]:
+    """Others who would change the same target wait."""
+    return locked(environment.home / "serving" / "locks" / f"{use_case}.{target}")

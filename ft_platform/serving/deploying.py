@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from ft_platform.errors import DataError, FtError, VersionRefused
+from ft_platform.lake.deployments import FILE, STAGE, Deployment, alone, deployments
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import Release, released_versions, standing_releases
@@ -16,7 +17,6 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
-from ft_platform.serving.deployments import FILE, STAGE, Deployment, alone, deployments
 from ft_platform.serving.exports import exported
 from ft_platform.serving.golden import golden_set
 from ft_platform.serving.guardrails.effect import effect
@@ -30,7 +30,7 @@ from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.serving_targets import LocalTarget
-from ft_platform.tracking.registry import disagreement
+from ft_platform.tracking.registry import disagreement, remedy, show_releases
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.named import NamedUseCase
 
@@ -70,7 +70,7 @@ def deploy(
     """
     _, checkpoint = released_versions(lake, release)
     if said := disagreement(environment, lake, use_case.name):
-        raise VersionRefused(said, f"Set its aliases to what `ft releases {use_case.name}` shows, and deploy again")
+        raise VersionRefused(said, remedy(use_case.name))
     target = open_target(environment, use_case, name, beside=_beside(environment, use_case, name))
     renderer = renderer_of(environment, lake, release)
     model = Model(
@@ -96,6 +96,7 @@ def deploy(
         for old in target.status().others:
             if old != previous:  # it stays, to go back to
                 target.delete(old)
+    show_releases(environment, lake, use_case.name)  # the candidate has the traffic now
     return made
 
 

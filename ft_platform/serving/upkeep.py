@@ -4,17 +4,15 @@ import getpass
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
+from ft_platform.lake.deployments import STAYS, alone, deployments
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
-from ft_platform.serving.deployments import alone, deployments
 from ft_platform.serving.parity import in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.settings.environment import Environment
+from ft_platform.tracking.registry import show_releases
 from ft_platform.use_case.named import NamedUseCase
-
-STAYS = "not_taken_away"
-"""The verdict that `take_away` leaves on the newest deployment: failed."""
 
 
 def check_live(
@@ -56,6 +54,7 @@ def take_away(lake: Lake, environment: Environment, use_case: NamedUseCase, name
         for newest in deployments(lake, use_case.name, name)[:1]:
             told = {"by": getpass.getuser()}
             lake.add_verdict(newest.version, STAYS, False, lake.manifest(newest.version).settings_hash, told)
+    show_releases(environment, lake, use_case.name)  # what it takes the traffic from is a candidate again
     return gone
 
 

@@ -212,8 +212,8 @@ class Environment(BaseModel):
         default="",
         pattern=r"^([\w-]+\.){0,2}$",
         description=(
-            "What stands before the name of a use case in MLflow's Model Registry, for Unity Catalog"
-            " `<catalog>.<schema>.`. Variable FT_REGISTRY_PREFIX."
+            "What stands before the name of a use case in MLflow's Model Registry. Unity Catalog needs"
+            " `<catalog>.<schema>.`, with the dot. Variable FT_REGISTRY_PREFIX."
         ),
     )
     trackers: list[Literal["mlflow", "wandb"]] = Field(

@@ -93,11 +93,14 @@ class GuardedTracker(Tracker):
             # ImportError: the client of the artifact store is not installed.
             if not isinstance(error, (OSError, ImportError)) and packages.isdisjoint(self._clients):
                 raise
-            self._run, self._state = None, f"failed: {what}: {type(error).__name__}"
+            self._run, self._state = None, f"failed: {what}: {self._why(error)}"
             self._log.warning(
-                f"tracking failed ({what}: {type(error).__name__}); the run goes on without {self._name}."
-                f" {self._remedy}"
+                f"tracking failed ({what}: {self._why(error)}); the run goes on without {self._name}. {self._remedy}"
             )
+
+    def _why(self, error: Exception) -> str:
+        """Without the message, which may hold a text."""
+        return type(error).__name__
 
 
 @contextmanager
@@ -112,12 +115,12 @@ def _at_most(seconds: float) -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, left)  # 0: there is no block around this one
 
 
 class SeveralTrackers(Tracker):

@@ -15,12 +15,12 @@ from ft_platform.errors import EndpointFailed, VersionRefused
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
 from ft_platform.evidence.verify import problems_of
-from ft_platform.lake.releases import STANDS, Release, releases
+from ft_platform.lake.deployments import candidate, deployments
+from ft_platform.lake.releases import STANDS, Release, releases, standing_releases
 from ft_platform.publishing.roi import publish_roi
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.deploying import deploy
-from ft_platform.serving.deployments import deployments
 from ft_platform.serving.live import Live, listed, read_live
 from ft_platform.serving.load_test import cost_per_1000
 from ft_platform.serving.trial import served
@@ -64,6 +64,14 @@ class Served:
         return {one["id"]: one["release"] for one in found}
 
 
+def same_candidate(running: Served) -> str | None:
+    """The candidate at our server, which is also what the registry calls so."""
+    found = listed(running.lake, running.environment.home, NAME).get(f"{NAME}@candidate")
+    by_records = candidate(running.lake, NAME, standing_releases(running.lake, NAME))
+    assert (found and found.id) == (by_records and by_records.id)
+    return found.id if found else None
+
+
 @pytest.fixture
 def running(made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setattr(catalog_module, "REFRESH_SECONDS", 0.1)
@@ -87,11 +95,13 @@ def test_a_release_that_answers_as_evaluated_gets_the_traffic(running: Served) -
     running.made.releases(running.made.another())
     second = running.releases[0]
     assert running.answers()[NAME] == first.id, "a release alone changes nothing for clients"
+    assert same_candidate(running) == second.id
     record = running.deploy()
     assert record["previous"] == first.id and running.answers() == {NAME: second.id, f"{NAME}@previous": first.id}
     passed, _, words = check_live(running.lake, running.environment, running.use_case, "local", 12)
     assert passed and "100.0% of 12" in words
 
+    assert same_candidate(running) is None
     started = time.monotonic()
     record = running.deploy(first)
     assert (
@@ -99,6 +109,7 @@ def test_a_release_that_answers_as_evaluated_gets_the_traffic(running: Served) -
         and record["load"] == deployments(running.lake, NAME, "local")[2].record["load"]
     )
     assert time.monotonic() - started < 30
+    assert same_candidate(running) is None, "the newer release had the traffic"
 
 
 def test_one_that_answers_otherwise_gets_none_and_the_one_before_stays(running: Served) -> None:
@@ -110,6 +121,7 @@ def test_one_that_answers_otherwise_gets_none_and_the_one_before_stays(running: 
     assert running.answers()[NAME] == first.id and len(deployments(running.lake, NAME, "local")) == 1
     live = read_live(running.environment.home, NAME)
     assert live == Live((first.id,), None)
+    assert same_candidate(running) == running.releases[0].id
     assert check_live(running.lake, running.environment, running.use_case, "local", 12)[0]
 
 
@@ -128,7 +140,9 @@ def test_what_has_the_traffic_without_having_been_deployed_is_told(running: Serv
 def test_what_was_taken_away_is_served_no_more_and_no_fault(running: Served) -> None:
     first = running.releases[0]
     running.deploy()
+    assert same_candidate(running) is None
     assert take_away(running.lake, running.environment, running.use_case, "local") == [first.id]
+    assert same_candidate(running) == first.id
     deadline = time.monotonic() + 10
     while NAME in running.answers():
         assert time.monotonic() < deadline
@@ -211,6 +225,18 @@ def test_a_server_that_ends_is_told_at_once(
     case = Served(copied(made, tmp_path / "home"), "http://127.0.0.1:9")
     with pytest.raises(EndpointFailed, match=r"the server at http://127.0.0.1:9 ended\. See .*server\.log"):
         case.deploy()
+
+
+def test_what_changes_the_candidate_is_shown_in_the_registry(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ft_platform.serving import deploying, upkeep
+
+    candidates: list[str | None] = []
+    for module in (deploying, upkeep):
+        monkeypatch.setattr(module, "show_releases", lambda *_: candidates.append(same_candidate(running)))
+    running.deploy()
+    first = running.releases[0]
+    take_away(running.lake, running.environment, running.use_case, "local")
+    assert candidates == [None, first.id], "when it is told, the lake has it"
 
 
 def test_a_registry_that_names_another_release_refuses(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from ft_platform.errors import MissingExtra
 from ft_platform.settings.environment import Environment
@@ -27,7 +28,7 @@ HERE = ("", "file", "runs", "models")
 """Schemes of places that are, or lead to, a folder of this machine."""
 UI = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens unless it is told otherwise."""
-CLIENTS = ("mlflow", "sqlalchemy", "requests", "urllib3", "boto3", "botocore", "azure", "google")
+CLIENTS = ("mlflow", "sqlalchemy", "requests", "urllib3", "boto3", "botocore", "azure", "google", "databricks")
 """MLflow passes the errors of artifact stores on."""
 
 
@@ -172,16 +173,16 @@ class MlflowTracker(GuardedTracker):
                         store.log_artifact(str(folder / name))
                 self._client.set_terminated(self._run, "FINISHED")
 
-    def register(self, folder: Path, place: str, model: str, tags: Mapping[str, str], description: str) -> None:
-        """Copies a folder into the run, as its `place`, and makes it a version of a registered model."""
-        if self._run:
-            with self.reported("artifacts"):
-                self._artifact_store().log_artifacts(str(folder), place)
-                source = f"{self._client.get_run(self._run).info.artifact_uri}/{place}"
-                self._client.create_model_version(
-                    model, source, self._run, tags=dict(tags), description=description or None, await_creation_for=60
-                )
-                self._client.set_terminated(self._run, "FINISHED")
+    def keep(self, folder: Path, place: str) -> str:
+        """Copies a folder into the run, as its `place`, and returns where it is.
+
+        Raises:
+            LocalPlaceRefused: as `_artifact_store`. Errors of the server are not caught.
+        """
+        self._artifact_store().log_artifacts(str(folder), place)
+        kept = f"{self._client.get_run(self._run).info.artifact_uri}/{place}"
+        # As a path, not as file://: when MLflow 3.17 copies a model to Unity Catalog it removes the files of a URI.
+        return url2pathname(urlsplit(kept).path) if urlsplit(kept).scheme == "file" else kept
 
     def _artifact_store(self) -> Any:
         """Where the files of the run go. A server names the place, but no folder of this machine: whoever runs it would
