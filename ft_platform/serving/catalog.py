@@ -31,6 +31,8 @@ TRUSTED_SECONDS = 8.0
 for longer than 10 seconds, even if the lake hangs."""
 
 Kind = Literal["label_head", "written_label", "open_answer"]
+Withheld = Literal["registry_disagrees", "registry_is_asked"]
+"""Why a release is not served although the lake says so."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,10 @@ class Catalog(Protocol):
 
     def find(self, name: str) -> ServedModel | None: ...
 
+    def withheld(self) -> dict[str, Withheld]:
+        """Names that lead to no model because of the registry, as `models` last found it."""
+        ...
+
 
 class GivenModels:
     """A catalog of given models, which may be changed."""
@@ -106,6 +112,9 @@ class GivenModels:
     def find(self, name: str) -> ServedModel | None:
         return next((model for model in self.given if model.name == name), None)
 
+    def withheld(self) -> dict[str, Withheld]:
+        return {}
+
 
 class Shelf:
     """The models of a catalog that are loaded, refreshed in threads of its own between `start` and `stop`.
@@ -118,6 +127,7 @@ class Shelf:
         self._catalog, self._engine, self._clock = catalog, engine, clock
         self._listed: dict[str, ServedModel] = {}
         self._served: dict[str, ServedModel] = {}
+        self._withheld: dict[str, Withheld] = {}
         self._loaded: set[str] = set()  # weights
         self._prepared: set[tuple[str, str, str]] = set()
         self._refused: set[tuple[str, str, str]] = set()
@@ -157,6 +167,10 @@ class Shelf:
         """Whether a model of this name would be served if it was loaded."""
         return name in self._listed
 
+    def withheld(self, name: str) -> Withheld | None:
+        """Why the registry keeps this name from being served; None: it does not."""
+        return self._withheld.get(name)
+
     def has_left(self, name: str) -> bool:
         """Whether a model of this name was served before and is not any more."""
         return name in self._left
@@ -168,11 +182,12 @@ class Shelf:
         """Reads the catalog once, and takes away what has left it."""
         asked_at = self._clock()
         listed = {model.name: model for model in self._catalog.models()}
+        withheld = self._catalog.withheld()
         with self._lock:
             weights = {model.weights for model in listed.values()}
             gone = self._loaded - weights
             # Nobody finds them from here on; only then are they taken from the engine.
-            self._listed, self._loaded = listed, self._loaded & weights
+            self._listed, self._loaded, self._withheld = listed, self._loaded & weights, withheld
             self._refused &= {model.identity for model in listed.values()}
             self._serve()
         for name in gone:

@@ -11,6 +11,7 @@ from ft_platform.serving.catalog import Catalog
 from ft_platform.serving.lake_catalog import LakeCatalog
 from ft_platform.serving.live import listed
 from ft_platform.serving.protocol import Engine
+from ft_platform.serving.registry_check import registry_check
 from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
@@ -50,7 +51,8 @@ def engine_and_catalog(
     plain = Renderer(tokenizer, Task(kind="generation"))
     engine = ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri)
     context = engine.state().context_tokens
-    return engine, LakeCatalog(environment, lake, list(released), tokenizer, resolved.weights_sha256, context, release)
+    of = (environment, lake, list(released), tokenizer, resolved.weights_sha256, context, release)
+    return engine, LakeCatalog(*of, registry_check(environment))
 
 
 def _released(environment: Environment, lake: Lake, name: str, *, asked: bool) -> Release | None:

@@ -2,7 +2,8 @@
 `serving.live.listed`.
 
 Covered: a release that was withdrawn, records that were withdrawn from what it learned from, a checkpoint or record
-that was altered: the model is not listed any more. A use case whose file or release cannot be read takes only its own
+that was altered: the model is not listed any more. Of a use case whose registry names other releases than the lake,
+nothing new is listed (`serving.registry_check`). A use case whose file or release cannot be read takes only its own
 models away. On an object store the bytes are compared every `VERIFY_SECONDS`. Not covered: a waiver that ended after
 the release; `ft releases` shows the last day."""
 
@@ -21,12 +22,14 @@ from ft_platform.evaluation.files import read_metrics
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.serving.catalog import ServedModel
+from ft_platform.serving.catalog import ServedModel, Withheld
 from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
 from ft_platform.serving.guardrails.abstaining import ALWAYS, threshold_for
 from ft_platform.serving.live import listed
+from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.serving.rendering import released_renderer
 from ft_platform.settings.environment import Environment
+from ft_platform.tracking.registry import remedy
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.schema import UseCase
 
@@ -43,6 +46,7 @@ class LakeCatalog:
         weights_sha256: of that base model.
         context_tokens: of the engine.
         release: id of the only release that is served, of the only use case; None: those of `serving.live.listed`.
+        registry: is asked about releases before they are served; None: nobody is.
     """
 
     def __init__(
@@ -54,8 +58,12 @@ class LakeCatalog:
         weights_sha256: str,
         context_tokens: int,
         release: str | None = None,
+        registry: RegistryCheck | None = None,
     ) -> None:
-        self._release = release
+        self._release, self._registry = release, registry
+        self._agreed: set[tuple[str, str]] = set()
+        self._given: dict[str, dict[str, str]] = {}
+        self._withheld: dict[str, dict[str, Withheld]] = {}
         self._environment, self._lake, self._use_cases = environment, lake, list(use_cases)
         self._tokenizer, self._weights, self._context_tokens = tokenizer, weights_sha256, context_tokens
         self._made: dict[tuple[str, str], ServedModel] = {}
@@ -68,9 +76,12 @@ class LakeCatalog:
     def find(self, name: str) -> ServedModel | None:
         return next((model for model in self.models() if model.name == name), None)
 
+    def withheld(self) -> dict[str, Withheld]:
+        return {name: why for found in self._withheld.values() for name, why in found.items()}
+
     def _models_of(self, use_case: str) -> list[ServedModel]:
         try:
-            releases = self._listed(use_case)
+            releases = self._agreed_on(use_case, self._listed(use_case))
         except (FtError, OSError) as error:
             self._tell(use_case, error)
             return []
@@ -88,6 +99,30 @@ class LakeCatalog:
             return listed(self._lake, self._environment.home, use_case)
         only = [one for one in standing_releases(self._lake, use_case) if one.id == self._release]
         return {use_case: only[0]} if only else {}
+
+    def _agreed_on(self, use_case: str, wanted: dict[str, Release]) -> dict[str, Release]:
+        """Those that the registry has nothing against. A name of another one leads to the release before, while that
+        stands."""
+        new = frozenset(one.id for one in wanted.values() if (use_case, one.id) not in self._agreed)
+        objection = self._registry.objection(use_case, new) if self._registry and new else ""
+        about = f"What is new of {use_case}"
+        if objection == "":
+            self._told.pop(about, None)
+            self._agreed |= {(use_case, one) for one in new}
+        elif objection:
+            self._tell(about, VersionRefused(objection, remedy(use_case)))
+        standing = {one.id: one for one in standing_releases(self._lake, use_case)} if objection != "" else {}
+        given, found = self._given.get(use_case, {}), dict[str, Release]()
+        self._withheld[use_case] = {}
+        for name, release in wanted.items():
+            if (use_case, release.id) in self._agreed:
+                found[name] = release
+            elif before := standing.get(given.get(name, "")):
+                found[name] = before
+            else:
+                self._withheld[use_case][name] = "registry_disagrees" if objection else "registry_is_asked"
+        self._given[use_case] = {name: one.id for name, one in found.items()}
+        return found
 
     def _tell(self, name: str, error: Exception) -> None:
         """Once for each reason: a listing is made every few seconds."""

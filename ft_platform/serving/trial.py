@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ft_platform.errors import EndpointFailed
+from ft_platform.errors import EndpointFailed, VersionRefused
 from ft_platform.serving.client import call, exchanged, stream
 from ft_platform.serving.protocol import WITHHELD, acted
 from ft_platform.settings.environment import Environment
+from ft_platform.tracking.registry import remedy
 
 KEY = "FT_API_KEY"
 READY_SECONDS = 120.0
@@ -25,6 +26,7 @@ def served(environment: Environment, use_cases: Sequence[str]) -> Iterator[str]:
     Raises:
         ConfigError: nothing was released.
         EndpointFailed: the models are not served in time.
+        VersionRefused: the registry names other releases than the lake.
     """
     from ft_platform.serving.api.app import build_app
     from ft_platform.serving.api.server import ApiServer
@@ -38,6 +40,8 @@ def served(environment: Environment, use_cases: Sequence[str]) -> Iterator[str]:
     try:
         end = time.monotonic() + READY_SECONDS
         while not _lists(server.url, use_cases):
+            if refused := [one for one in use_cases if catalog.withheld().get(one) == "registry_disagrees"]:
+                raise VersionRefused(f"the registry disagrees with the lake about {refused[0]}", remedy(refused[0]))
             if time.monotonic() > end or not thread.is_alive():
                 raise EndpointFailed(f"{', '.join(use_cases)} was not served within {READY_SECONDS:.0f} seconds")
             time.sleep(0.05)

@@ -20,6 +20,7 @@ from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.serving.lake_catalog import LakeCatalog
+from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
@@ -86,17 +87,17 @@ class Installation:
                 input_hash="another",
             )
 
-    def catalog(self, release: str | None = None) -> LakeCatalog:
+    def catalog(self, release: str | None = None, registry: RegistryCheck | None = None) -> LakeCatalog:
         sha256 = json.loads(self.lake.read_file(self.checkpoint, "training.json"))["base_model"]["sha256"]
         names = [self.use_case.name]
-        return LakeCatalog(self.environment, self.lake, names, tiny_tokenizer(), sha256, 512, release)
+        return LakeCatalog(self.environment, self.lake, names, tiny_tokenizer(), sha256, 512, release, registry)
 
     @contextmanager
-    def serving(self) -> Iterator[TestClient]:
+    def serving(self, waits: bool = True) -> Iterator[TestClient]:
         engine, catalog = engine_and_catalog(self.environment, [])
         app = build_app(engine, catalog, ApiKeys(None))
         with TestClient(app, base_url="http://127.0.0.1:8000") as client:
-            wait_until(lambda: bool(client.get("/v1/models").json().get("data")), 30)
+            wait_until(lambda: not waits or bool(client.get("/v1/models").json().get("data")), 30)
             yield client
 
 

@@ -61,7 +61,8 @@ class Services:
         """The model that is asked for.
 
         Raises:
-            ApiError: the key is not for it, there is none, or nobody can say whether it may still be served.
+            ApiError: the key is not for it, there is none, the registry contradicts its release, or nobody can say
+                whether it may still be served.
         """
         if not exchange.may_ask(name.partition("@")[0]):
             raise ApiError(403, "this key is not for this model", "wrong_key", "model")
@@ -70,6 +71,8 @@ class Services:
         found = self.shelf.find(name)
         if found is None and self.shelf.is_listed(name):
             raise not_loaded()
+        if found is None and (why := self.shelf.withheld(name)):
+            raise not_loaded() if why == "registry_is_asked" else disagreed()
         if found is None and self.shelf.has_left(name):
             raise ApiError(404, "this model is no longer served", "model_withdrawn", "model")
         if found is None:
@@ -219,6 +222,11 @@ def unchecked() -> ApiError:
 
 def not_loaded() -> ApiError:
     return ApiError(503, "this model is not loaded at the moment", "model_not_loaded", "model", retry_after=3)
+
+
+def disagreed() -> ApiError:
+    message = "the model registry contradicts what is released, so this model is not served; its operator must decide"
+    return ApiError(503, message, "registry_disagrees", "model", retry_after=30)
 
 
 def refused_by_engine(error: Exception, model: ServedModel) -> Exception:
