@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ft_platform.cli import main
 from ft_platform.lake.deployments import STAYS
 from ft_platform.lake.releases import releases
 from ft_platform.lake.store import Lake
@@ -268,3 +269,20 @@ def test_what_unity_catalog_lacks_is_told(
         environment = Environment(home=tmp_path / "home", registry_prefix=prefix)
         assert str(show_releases(environment, case.lake, "complaints")).startswith(told)
         assert state.models == {}
+
+
+def test_one_command_sets_the_registry_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = Case(tmp_path)
+    case.publish()
+    case.released()
+    registry = Registry(case, Environment(home=tmp_path))
+    registry.show()
+    case.again("second")
+    second = case.released()
+    parts = (registry.environment, case.use_case, case.lake)
+    monkeypatch.setattr("ft_platform.commands.releases.opened", lambda _: parts)
+    assert main(["releases", "complaints"]) == 0 and "ft releases complaints --sync" in capsys.readouterr().out
+    assert main(["releases", "complaints", "--sync"]) == 0 and "disagrees" not in capsys.readouterr().out
+    assert registry.aliases["champion"] == second.id
