@@ -1,13 +1,12 @@
 """What was deployed to the targets of a use case, by its records."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.lake.files import locked
-from ft_platform.lake.releases import Release
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
@@ -52,9 +51,13 @@ def newest_load_test(lake: Lake, checkpoint: ArtifactVersion) -> Deployment | No
     return newest
 
 
-def candidate(lake: Lake, use_case: str, standing: list[Release]) -> Release | None:
+def candidate(lake: Lake, use_case: str, standing: Sequence[str]) -> str | None:
     """The newest release that stands, if something was deployed, but this release to no target yet. What was taken away
-    from a target was not deployed to it."""
+    from a target was not deployed to it.
+
+    Args:
+        standing: ids of the releases that stand, newest first.
+    """
     had, emptied, known = set(), set(), deployments(lake, use_case)
     for one in known:
         verdict = lake.verdicts(one.version).get(STAYS)
@@ -62,7 +65,7 @@ def candidate(lake: Lake, use_case: str, standing: list[Release]) -> Release | N
             emptied.add(one.record["target"])
         if one.record["target"] not in emptied:
             had.add(one.record["release"])
-    return standing[0] if known and standing and standing[0].id not in had else None
+    return standing[0] if known and standing and standing[0] not in had else None
 
 
 def alone(environment: Environment, use_case: str, target: str) -> AbstractContextManager[None]:

@@ -43,19 +43,19 @@ def take_away(lake: Lake, environment: Environment, use_case: NamedUseCase, name
     """Takes every release of the use case away from a target, with all that was made for it there.
 
     Returns:
-        Their ids.
+        Ids of those that were there, as the target says.
     """
     with alone(environment, use_case.name, name):
         target = open_target(environment, use_case, name)
-        state = target.status()
-        gone = [*filter(None, [state.live]), *state.others]
-        for release in gone:
+        state, known = target.status(), deployments(lake, use_case.name, name)
+        there = [*filter(None, [state.live]), *state.others]
+        for release in dict.fromkeys([*there, *(one.record["release"] for one in known)]):
             target.delete(release)
-        for newest in deployments(lake, use_case.name, name)[:1]:
+        for newest in known[:1]:
             told = {"by": getpass.getuser()}
             lake.add_verdict(newest.version, STAYS, False, lake.manifest(newest.version).settings_hash, told)
     show_releases(environment, lake, use_case.name)  # what it takes the traffic from is a candidate again
-    return gone
+    return there
 
 
 def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUseCase) -> dict[str, str | None]:

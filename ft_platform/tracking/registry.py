@@ -240,8 +240,8 @@ def _aliases(lake: Lake, use_case: str, found: Sequence[Release]) -> dict[str, s
     standing = [one for one in found if one.withdrawn is None]
     champion = standing[0] if standing else None
     previous = next((o for o in standing[1:] if champion and o.checkpoint != champion.checkpoint), None)
-    named = {CHAMPION: champion, PREVIOUS: previous, CANDIDATE: candidate(lake, use_case, standing)}
-    return {alias: one.id if one else None for alias, one in named.items()}
+    tried = candidate(lake, use_case, [one.id for one in standing])
+    return {CHAMPION: champion and champion.id, PREVIOUS: previous and previous.id, CANDIDATE: tried}
 
 
 @contextmanager

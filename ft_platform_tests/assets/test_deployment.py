@@ -10,10 +10,10 @@ import pytest
 
 from ft_platform.assets.deployment import DeploymentConfig, build
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, FtError
+from ft_platform.lake import deployments as records
 from ft_platform.lake.deployments import deployments
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.serving import catalog as catalog_module
-from ft_platform.serving import deployments as records
 from ft_platform.serving import parity, upkeep
 from ft_platform.serving.parity import in_words
 from ft_platform.serving.targets.contract import Status

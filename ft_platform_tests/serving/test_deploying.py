@@ -67,8 +67,8 @@ class Served:
 def same_candidate(running: Served) -> str | None:
     """The candidate at our server, which is also what the registry calls so."""
     found = listed(running.lake, running.environment.home, NAME).get(f"{NAME}@candidate")
-    by_records = candidate(running.lake, NAME, standing_releases(running.lake, NAME))
-    assert (found and found.id) == (by_records and by_records.id)
+    by_records = candidate(running.lake, NAME, [one.id for one in standing_releases(running.lake, NAME)])
+    assert (found and found.id) == by_records
     return found.id if found else None
 
 
@@ -151,6 +151,17 @@ def test_what_was_taken_away_is_served_no_more_and_no_fault(running: Served) -> 
     assert passed and words.startswith("nothing is deployed: it was taken away by ")
     running.deploy()
     assert "of 12 test records" in check_live(running.lake, running.environment, running.use_case, "local", 12)[2]
+
+
+def test_all_that_was_ever_deployed_is_taken_away(running: Served) -> None:
+    for _ in range(2):
+        running.deploy()
+        running.made.releases(running.made.another())
+    running.deploy()
+    gone = take_away(running.lake, running.environment, running.use_case, "local")
+    assert running.releases[0].id in gone
+    live = read_live(running.environment.home, NAME)
+    assert live and live.releases == ()
 
 
 def test_a_withdrawn_release_loses_the_traffic_to_the_one_before(running: Served) -> None:

@@ -75,6 +75,7 @@ class Traffic:
             "released_versions": lambda *_: (None, SimpleNamespace(id="ckpt", content_hash="h")),
             "renderer_of": lambda *_: SimpleNamespace(labels=()),
             "disagreement": lambda *_: None,
+            "show_releases": lambda *_: None,
             "_measured": lambda *_: {"load": [], "guardrails": None, "parity": {}},
             "cost_per_1000": lambda *_: None,
             "_publish": lambda lake, use_case, release, record: record,
