@@ -46,7 +46,7 @@ def _sensor(use_case: NamedUseCase, asset: dg.AssetKey) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.errors import FtError
-        from ft_platform.monitoring.traffic.shipping import delete_expired, ship, spool_path
+        from ft_platform.monitoring.traffic.shipping import ship, spool_path, tidy
         from ft_platform.monitoring.traffic.tables import TrafficTables
 
         seen = json.loads(context.cursor or "{}")
@@ -54,7 +54,7 @@ def _sensor(use_case: NamedUseCase, asset: dg.AssetKey) -> dg.SensorDefinition:
         try:
             ship(lake, spool_path(environment))
             if seen.get("cleared") != today:
-                delete_expired(lake, use_case.name, use_case.settings.monitoring)
+                tidy(lake, use_case.name, use_case.settings.monitoring)
         except FtError as error:
             return dg.SkipReason(str(error))
         days = TrafficTables(lake, use_case.name).rows_of_days()

@@ -72,7 +72,7 @@ def test_texts_are_deleted_once_a_day(ticks: Ticks, monkeypatch: pytest.MonkeyPa
     ticks.tick()
     tables = TrafficTables(ticks.lake, ticks.case.name)
     assert tables.rows_of_days("texts") == {} and tables.rows_of_days() == {day(31): 1}
-    monkeypatch.setattr(shipping, "delete_expired", lambda *_: pytest.fail("a second time"))
+    monkeypatch.setattr(shipping, "tidy", lambda *_: pytest.fail("a second time"))
     ticks.noted({"requests": request(2, NOW)})
     assert ticks.tick() == {day(0): 1}
 

@@ -12,7 +12,7 @@ from typing import Any
 from ft_platform.lake.files import locked
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.spool import Spooled, reading
-from ft_platform.monitoring.traffic.tables import TrafficTables
+from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.monitoring import Monitoring
 
@@ -62,20 +62,31 @@ def _row(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "at": at, "day": at.astimezone(UTC).date().isoformat()}
 
 
-def delete_expired(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
-    """Deletes what is older than the use case allows, from the disk too.
+def tidy(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
+    """Deletes what is older than the use case allows, from the disk too, and joins the files of past days. Once a day
+    is enough.
 
     Returns:
-        Kind -> rows deleted.
+        Kind -> rows deleted; `words`: opinions that lost their text.
     """
     tables, today = TrafficTables(lake, use_case), datetime.now(UTC).date()
-    kept = {"texts": monitoring.capture.retention_days, "feedback": monitoring.retention_days}
-    kept["requests"] = monitoring.retention_days
-    return {kind: tables.delete_before(kind, today - timedelta(days)) for kind, days in kept.items()}
+    first = today - timedelta(monitoring.retention_days)
+    first_text = today - timedelta(monitoring.capture.retention_days)
+    gone = {kind: tables.delete_before(kind, first) for kind in ("requests", "feedback")}
+    gone |= {"texts": tables.delete_before("texts", first_text), "words": tables.delete_words_before(first_text)}
+    for kind in SCHEMAS:
+        tables.compact(kind, today.isoformat())
+    return gone
 
 
 def forget_subject(lake: Lake, spool: Path, use_case: str, subject: str) -> int:
-    """Deletes every text of a person: what waits in the spool and what is in the lake."""
+    """Deletes every text of a person, and what was written about their answers: what waits in the spool and what is in
+    the lake.
+
+    Returns:
+        Requests that had texts.
+    """
+    ship(lake, spool)
     with locked(spool.with_suffix(".shipping")), reading(spool) as reader:
         waiting = reader.remove_texts_of(use_case, subject) if reader else 0
     return waiting + TrafficTables(lake, use_case).delete_subject(subject)

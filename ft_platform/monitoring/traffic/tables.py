@@ -4,7 +4,8 @@ They only grow, so they are plain Delta tables with a partition per day, without
 from them gets both in its own table."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -148,19 +149,48 @@ class TrafficTables:
         """Deletes the rows of earlier days, with their files."""
         return self._delete(kind, f"day < '{first.isoformat()}'")
 
-    def delete_subject(self, subject: str) -> int:
-        """Deletes the texts of a person, with their files."""
-        return self._delete("texts", f"subject = '{subject.replace(chr(39), chr(39) * 2)}'")
+    def requests_of(self, subject: str) -> list[str]:
+        """Ids of the requests whose texts are about a person."""
+        texts = self.read("texts", columns=["request_id", "subject"])
+        return sorted({one["request_id"] for one in texts.to_pylist() if one["subject"] == subject})
 
-    def _delete(self, kind: str, which: str) -> int:
-        with self._lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
-            table = self._table(kind)
+    def delete_subject(self, subject: str) -> int:
+        """Deletes the texts of a person, and what was written about their answers, with the files."""
+        if requests := self.requests_of(subject):
+            self._without_words(f"request_id IN ({', '.join(map(_quoted, requests))})")
+        return self._delete("texts", f"subject = {_quoted(subject)}")
+
+    def delete_words_before(self, first: date) -> int:
+        """Deletes the texts in the feedback of earlier days, with their files; the opinions stay."""
+        return self._without_words(f"day < '{first.isoformat()}'")
+
+    def compact(self, kind: str, before: str) -> None:
+        """One file for each earlier day in place of one for each commit."""
+        with self._changing(kind) as table:
+            if table is not None:
+                table.optimize.compact(partition_filters=[("day", "<", before)])
+
+    def _without_words(self, which: str) -> int:
+        with self._changing("feedback") as table:
             if table is None:
                 return 0
-            gone = int(table.delete(which)["num_deleted_rows"] or 0)
-            table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-            self._lake.settle(self._lake.path_of(ZONE, self._use_case, FOLDER, kind), tree=True)
-            return gone
+            which = f"({which}) AND (answer IS NOT NULL OR comment IS NOT NULL)"
+            return int(table.update(updates={"answer": "NULL", "comment": "NULL"}, predicate=which)["num_updated_rows"])
+
+    def _delete(self, kind: str, which: str) -> int:
+        with self._changing(kind) as table:
+            return 0 if table is None else int(table.delete(which)["num_deleted_rows"] or 0)
+
+    @contextmanager
+    def _changing(self, kind: str) -> Iterator[DeltaTable | None]:
+        """What is replaced meanwhile is gone from the disk afterwards."""
+        with self._lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
+            table = self._table(kind)
+            before = table.version() if table else 0
+            yield table
+            if table is not None and table.version() != before:
+                table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+                self._lake.settle(self._lake.path_of(ZONE, self._use_case, FOLDER, kind), tree=True)
 
     def _uri(self, kind: str) -> str:
         return self._lake.uri(ZONE, self._use_case, FOLDER, kind)
@@ -170,3 +200,8 @@ class TrafficTables:
             return DeltaTable(self._uri(kind), storage_options=self._lake.storage_options or None)
         except TableNotFoundError:
             return None
+
+
+def _quoted(text: str) -> str:
+    """As a text in SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic import shipping
-from ft_platform.monitoring.traffic.shipping import delete_expired, forget_subject, ship
+from ft_platform.monitoring.traffic.shipping import forget_subject, ship, tidy
 from ft_platform.monitoring.traffic.spool import Reader, Spool
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.settings.monitoring import Capture, Monitoring
@@ -43,6 +43,11 @@ def texts(number: int, subject: str, at: datetime | None = None) -> dict[str, An
         "conversations": "[]",
         "answers": [f"answer to {subject}"],
     }
+
+
+def opinion(number: int, at: datetime | None = None) -> dict[str, Any]:
+    told = {name: request(number, at)[name] for name in ("request_id", "at", "release")}
+    return {**told, "feedback_id": str(number), "index": 0, "rating": "good"}
 
 
 def noted(path: Path, *records: dict[str, dict[str, Any]], use_case: str = "complaints") -> None:
@@ -115,21 +120,45 @@ def test_what_is_older_than_allowed_is_deleted_from_the_disk(lake: Lake, path: P
     now = datetime.now(UTC)
     for number, days in enumerate((0, 29, 31, 800)):
         at = now - timedelta(days)
+        given = {**opinion(number, at), "comment": f"comment of day {days}"}
         noted(path, {"requests": request(number, at), "texts": texts(number, f"subject of day {days}", at)})
+        noted(path, {"feedback": given})
     ship(lake, path)
     monitoring = Monitoring(capture=Capture(share=1, purpose="to retrain"))
-    assert delete_expired(lake, "complaints", monitoring) == {"texts": 2, "feedback": 0, "requests": 1}
+    assert tidy(lake, "complaints", monitoring) == {"texts": 2, "feedback": 1, "requests": 1, "words": 1}
     there = b"".join(one.read_bytes() for one in Path(lake.root).rglob("*") if one.is_file())
     assert b"subject of day 29" in there
     assert b"subject of day 31" not in there and b"subject of day 800" not in there
+    assert b"comment of day 29" in there and b"comment of day 31" not in there and b"comment of day 800" not in there
+    assert len(TrafficTables(lake, "complaints").read("feedback")) == 3, "opinions stay"
+    assert tidy(lake, "complaints", monitoring) == {"texts": 0, "feedback": 0, "requests": 0, "words": 0}
+
+
+def test_past_days_have_one_file(lake: Lake, path: Path) -> None:
+    now = datetime.now(UTC)
+    for number in range(6):
+        noted(path, {"requests": request(number, now - timedelta(number % 2))})
+        ship(lake, path)
+    files = lambda: sorted(one.parent.name for one in Path(lake.root).rglob("requests/day=*/*.parquet"))  # noqa: E731
+    today, yesterday = (f"day={(now - timedelta(ago)).date()}" for ago in (0, 1))
+    assert files() == [yesterday] * 3 + [today] * 3
+    tidy(lake, "complaints", Monitoring())
+    assert files() == [yesterday] + [today] * 3
+    noted(path, {"requests": request(6, now)})
+    ship(lake, path)
+    assert len(ids(lake)) == 7
 
 
 def test_texts_of_a_person_are_deleted_where_they_wait_and_where_they_are(lake: Lake, path: Path) -> None:
     noted(path, {"requests": request(1), "texts": texts(1, "O'Hara")}, {"texts": texts(2, "Alda")})
+    noted(path, {"feedback": {**opinion(1), "comment": "O'Hara called again"}})
+    noted(path, {"feedback": {**opinion(2), "comment": "all is well"}})
     ship(lake, path)
     noted(path, {"requests": request(3), "texts": texts(3, "O'Hara")})
+    noted(path, {"feedback": {**opinion(3), "answer": "Tell O'Hara"}})
     assert forget_subject(lake, path, "complaints", "O'Hara") == 2
-    ship(lake, path)
     assert ids(lake, "texts") == [texts(2, "")["request_id"]] and len(ids(lake)) == 2
     files = [one for folder in (Path(lake.root), path.parent) for one in folder.rglob("*") if one.is_file()]
     assert not [one for one in files if b"O'Hara" in one.read_bytes()]
+    comments = TrafficTables(lake, "complaints").read("feedback")["comment"].to_pylist()
+    assert sorted(comments, key=str) == [None, None, "all is well"]
