@@ -27,7 +27,10 @@ OPERATIONS: dict[tuple[str, str], tuple[str, type[BaseModel] | None]] = {
         " threshold of the model, so a person should decide.",
         ClassifyBody,
     ),
-    ("/v1/feedback", "post"): ("Whether an answer was good, or which label is right. Takes no text.", FeedbackBody),
+    ("/v1/feedback", "post"): (
+        "Whether an answer was good, or what is right. Texts only where they are kept.",
+        FeedbackBody,
+    ),
     ("/health", "get"): ("Whether the server runs. Needs no key.", None),
     ("/ready", "get"): ("Whether a model is served. Needs no key.", None),
     ("/metrics", "get"): ("Figures for Prometheus. Needs a key for all use cases.", None),
