@@ -9,6 +9,7 @@ HELP = "Show the requests to a served model by day, and ship what servers of thi
 EXAMPLES = [
     "ft traffic complaint_routing",
     "ft traffic complaint_routing --days 30 --json",
+    "ft traffic complaint_routing --labels tickets.csv --columns answer_id department",
     "ft traffic --ship --every 60                # beside servers on a machine without Dagster's daemon",
 ]
 
@@ -16,6 +17,10 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", nargs="?", help="name of the use case (ft list)")
     parser.add_argument("--days", type=int, default=7, help="newest days that are shown (default: 7)")
+    parser.add_argument("--labels", metavar="FILE", help="add right labels by ids of requests, e.g. of a ticket system")
+    parser.add_argument(
+        "--columns", nargs=2, default=["request_id", "label"], metavar=("ID", "LABEL"), help="of --labels"
+    )
     parser.add_argument("--ship", action="store_true", help="only ship, for every use case")
     parser.add_argument("--every", type=float, metavar="SECONDS", help="with --ship: again and again")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -50,10 +55,15 @@ def _in_words(added: dict[str, dict[str, int]]) -> str:
 def _show(arguments: argparse.Namespace) -> int:
     from ft_platform.commands import opened
     from ft_platform.monitoring.traffic.days import summary
+    from ft_platform.monitoring.traffic.label_file import add_labels
     from ft_platform.monitoring.traffic.shipping import ship, spool_path
 
     environment, use_case, lake = opened(arguments.use_case)
     ship(lake, spool_path(environment))
+    if arguments.labels:
+        told = add_labels(lake, environment, use_case.name, arguments.labels, *arguments.columns)
+        print(json.dumps(told) if arguments.json else _added(told))
+        return 0
     days = summary(lake, use_case.name, arguments.days)
     if arguments.json:
         print(json.dumps({"use_case": use_case.name, "days": days}, indent=1))
@@ -65,6 +75,13 @@ def _show(arguments: argparse.Namespace) -> int:
     for one in days:
         print(_row(one))
     return 0
+
+
+def _added(told: dict[str, int]) -> str:
+    if not told["added"] and told["rows"]:
+        return f"a file with this content was added before ({told['rows']:,} rows)"
+    waits = f"; {told['unknown']:,} ids are of no request that is noted" if told["unknown"] else ""
+    return f"{told['added']:,} labels added{waits}"
 
 
 def _row(one: dict[str, Any]) -> str:

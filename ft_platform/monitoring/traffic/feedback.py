@@ -1,7 +1,7 @@
 """What several people said about one answer, settled.
 
 All feedback is kept. It counts by these rules:
-1. Only feedback with the key that asked counts, and on an answer that was given.
+1. Only feedback with the key that asked counts, or from a file of the operator, and on an answer that was given.
 2. Of each person (`by`; feedback that names nobody is of one person) the newest opinion counts, so that a repetition
    is no second vote.
 3. A label is a vote for that label. `good` is a vote for the decision; `bad` says only that it is wrong.
@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+BY_FILE = "file"
+"""`key` of feedback that an operator added from a file."""
 Verdict = Literal["right", "wrong", "contradictory"]
 Answer = tuple[str, int]
 """Id of a request, and which of its answers."""
@@ -43,7 +45,7 @@ def settled(requests: Iterable[Mapping[str, Any]], feedback: Iterable[Mapping[st
     newest: dict[Answer, dict[str | None, Mapping[str, Any]]] = defaultdict(dict)
     for one in sorted(feedback, key=lambda one: (one["at"], one["feedback_id"])):
         request = asked.get(one["request_id"])
-        if request and request["key"] == one["key"] and one["index"] < len(request["answers"]):
+        if request and one["key"] in (request["key"], BY_FILE) and one["index"] < len(request["answers"]):
             people = newest[one["request_id"], one["index"]]
             people[one["by"]] = _over(one, people.get(one["by"], {}))
     return {

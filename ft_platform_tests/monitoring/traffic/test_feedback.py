@@ -77,6 +77,7 @@ def test_feedback_that_names_nobody_is_of_one_person() -> None:
 def test_feedback_of_another_key_or_on_no_answer_does_not_count() -> None:
     assert of("Card", said(label="Loan", key="other"), key="mine") is None
     assert of("Card", said(label="Loan", key="mine"), key="mine") == Settled("wrong", "Loan", None, 1)
+    assert of("Card", said(label="Loan", key="file"), key="mine") == Settled("wrong", "Loan", None, 1)
     assert of("Card", said(label="Loan", index=1)) is None
     assert settled([], [said(label="Loan")]) == {}
 

@@ -1,0 +1,79 @@
+"""Late labels from a file with ids of requests, e.g. of a ticket system, as feedback."""
+
+import re
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ft_platform.errors import DataError
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.traffic.feedback import BY_FILE
+from ft_platform.monitoring.traffic.tables import TrafficTables
+from ft_platform.settings.ceilings import capped
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.source import Limits, RecordMapping, Source
+from ft_platform.sources.budget import Budget
+from ft_platform.sources.discovery import find_parts, hashes
+from ft_platform.sources.parts import Order, Part
+
+REQUEST = re.compile(r"[a-z]{3,10}-[0-9a-f]{32}")
+
+
+def add_labels(
+    lake: Lake, environment: Environment, use_case: str, uri: str, id_column: str, label_column: str
+) -> dict[str, int]:
+    """Adds the labels of a file to the feedback; a file with the same content is added once.
+
+    Returns:
+        `{"rows", "unknown", "added"}`. `unknown`: ids of no request that is noted; these labels count once the request
+        is shipped.
+
+    Raises:
+        SourceError: the file cannot be read, or has no such column.
+        DataError: a row has no id of a request, or no label. It names rows, never what is in them.
+    """
+    source = Source(uri=uri, limits=capped(Limits(), environment.policy))
+    parts = find_parts(source, environment).parts
+    if len(parts) != 1:
+        raise DataError(f"{uri} matches {len(parts)} files, expected one", "Name one file at a time")
+    (sha256,) = hashes(parts).values()
+    rows = _rows(source, parts[0], sha256, id_column, label_column)
+    tables = TrafficTables(lake, use_case)
+    known = set(tables.read("requests", columns=["request_id"])["request_id"].to_pylist())
+    writer = f"file:{sha256}"
+    told = {"rows": len(rows), "unknown": sum(request not in known for request, _ in rows)}
+    if tables.last_of("feedback", writer):
+        return {**told, "added": 0}
+    at = datetime.now(UTC)
+    about: dict[str, Any] = {"at": at, "day": at.date().isoformat(), "key": BY_FILE, "by": BY_FILE, "index": 0}
+    feedback = [
+        {**about, "request_id": request, "label": label, "feedback_id": f"{sha256[:16]}-{number:09d}"}
+        for number, (request, label) in enumerate(rows)
+    ]
+    if feedback:
+        tables.append("feedback", feedback, writer, 1)
+    return {**told, "added": len(feedback)}
+
+
+def _rows(source: Source, part: Part, sha256: str, id_column: str, label_column: str) -> list[tuple[str, str]]:
+    found, wrong, number = [], list[int](), 0
+    mapping = RecordMapping(text=[id_column, label_column])
+    with tempfile.TemporaryDirectory(prefix="ft-labels-") as folder:
+        for piece in part.pieces(sha256, Order(source, mapping, Path(folder), Budget(source.limits))):
+            for batch in piece.batches:
+                columns = [batch.column(name).to_pylist() for name in (id_column, label_column)]
+                for request, label in zip(*columns, strict=True):
+                    number += 1
+                    request, label = (request or "").strip(), (label or "").strip()
+                    if REQUEST.fullmatch(request) and label:
+                        found.append((request, label))
+                    else:
+                        wrong.append(number)
+    if wrong:
+        rows = ", ".join(map(str, wrong[:10])) + (", ..." if len(wrong) > 10 else "")
+        raise DataError(
+            f"{len(wrong)} of {number} rows have no id of a request, or no label: rows {rows}",
+            f"An id is the `id` of an answer; name the columns with --columns (now {id_column}, {label_column})",
+        )
+    return found
