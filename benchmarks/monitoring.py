@@ -4,10 +4,10 @@ what other tools need at the same rate of false alarms.
     python benchmarks/monitoring.py --json
     python benchmarks/monitoring.py --river VENV/bin/python --drift VENV/bin/python --json
 
-Streams are drawn from BANKING77 and CFPB 2020 below `$FT_SHARED_DATA` (default `../shared/data`);
-`benchmarks/monitoring_streams.py` says how. `--river` is a Python with `river`, `--drift` one with `evidently`,
-`nannyml` and `pandas<3`; without them our own figures are printed. What was measured is kept in `--folder`, by a hash of
-the code, so a run that was stopped goes on."""
+Streams are drawn from BANKING77 and CFPB 2020 below `$FT_SHARED_DATA` (default `../shared/data`), as
+`benchmarks/monitoring_streams.py` says. `--river` is a Python with `river`, `--drift` one with `evidently`, `nannyml`
+and `pandas<3`; without them our own figures are printed. What was measured is kept in `--folder`, by a hash of the
+code, so a run that was stopped goes on."""
 
 import argparse
 import json
@@ -22,9 +22,11 @@ from typing import Any
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 sys.path.insert(0, str(Path(__file__).parents[1]))
+# ruff: noqa: E402
 
 import numpy as np
 
+from benchmarks.monitoring_others import AFTER
 from benchmarks.monitoring_streams import COLUMNS, DAYS, SETS, SHIFTS, Stream, Texts, stream, texts_of
 from benchmarks.results import alone, kept, key_of
 from ft_platform.monitoring import alarms, embeddings
@@ -33,7 +35,7 @@ from ft_platform.monitoring.measures import day_counts, first_of_each
 
 QUIET, CHANGED, TOGETHER = 500, 50, 25
 """Streams of each data set: without a change, of each change, and in one kept result."""
-QUIET_OTHERS, CHANGED_OTHERS = 60, 10
+QUIET_OTHERS, CHANGED_OTHERS = 30, 8
 """The first of these streams, which the other tools see as well."""
 WINDOW = 7
 """Days of traffic behind one estimate of accuracy."""
@@ -49,16 +51,18 @@ def columns_of(texts: Texts, rows: np.ndarray, space: embeddings.Space) -> dict[
 def alarm_days(texts: Texts, one: Stream, judged: bool = False, until: int = DAYS) -> dict[str, int]:
     """Measure -> day of its alarm, with everything the platform watches; `judged`: answers that people judged too."""
     reference = texts.embeddings[one.reference]
-    space, recent = embeddings.space_of(reference), embeddings.Recent()
+    space, past = embeddings.space_of(reference), embeddings.Days()
     columns = columns_of(texts, one.reference, space)
     if judged:
         columns["right"] = texts.right[one.reference]
-    state = alarms.started(columns, reserved=1)
+    state, towards = alarms.started(columns, reserved=1), None
     for day, rows in enumerate(one.days[:until]):
-        towards = embeddings.direction(space, recent)
+        if day % embeddings.LEARN_EVERY == 1:
+            towards = embeddings.direction(space, past)
+            assert towards is not None
+            state = alarms.renewed(state, *embeddings.direction_measure(reference, towards))
         today = columns_of(texts, rows, space)
         if towards is not None:
-            state = alarms.renewed(state, *embeddings.direction_measure(reference, towards))
             today[embeddings.DIRECTION] = texts.embeddings[rows] @ towards
         counts = day_counts([state.watched[name].measure for name in today], today)
         if judged:
@@ -66,7 +70,7 @@ def alarm_days(texts: Texts, one: Stream, judged: bool = False, until: int = DAY
             right = texts.right[rows] & ~one.wrong[day]
             counts |= day_counts([state.watched["right"].measure], {"right": right[asked]})
         state = alarms.day_passed(state, f"{day:03d}", counts)
-        recent = recent.with_day(texts.embeddings[rows])
+        past = past.with_day(texts.embeddings[rows])
         if state.alarms:
             break
     return {name: int(day) for name, day in state.alarms.items()}
@@ -162,10 +166,12 @@ def _plain_alarm(texts: Texts, days: Sequence[np.ndarray], help_: str | None) ->
     return bool(state.alarms)
 
 
-def of_stream(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of the streams without an alarm before their change: days to detection, the day of the change being 1."""
+def of_stream(found: list[dict[str, Any]], within: int = DAYS) -> dict[str, Any]:
+    """Of the streams without an alarm before their change: days to detection, the day of the change being 1; later
+    than `within` is never."""
     kept_ = [one for one in found if one["alarm"] is None or one["alarm"] >= one["change"]]
     days = [np.inf if one["alarm"] is None else one["alarm"] - one["change"] + 1 for one in kept_]
+    days = [day if day <= within else np.inf for day in days]
     middle = float(np.median(days)) if days else np.inf
     return {
         "streams": len(kept_),
@@ -264,7 +270,8 @@ def others(folder: Path, pythons: dict[str, str], rate: float, say: Callable[[st
                 command = [python, str(script), tool, str(file), str(rate)]
                 return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
-            key = key_of([tool, round(rate, 4), script.read_text(), QUIET_OTHERS, CHANGED_OTHERS])
+            code = [script.read_text(), script.with_name("monitoring_streams.py").read_text()]
+            key = key_of([tool, rate, *code, QUIET_OTHERS, CHANGED_OTHERS])
             found[tool] = kept(folder / f"{tool}-{key}.json", run)
             say(f"{tool}: done")
     return found
@@ -289,7 +296,7 @@ def figures(parts: dict[str, Any], other: dict[str, Any], first: int) -> dict[st
             for shift, found in both.items()
         },
         "beside_others": {
-            shift: of_stream([one for found in sets.values() for one in found[:first]])
+            shift: of_stream([one for found in sets.values() for one in found[:first]], AFTER)
             for shift, sets in parts["changed"].items()
         },
         "others": other,
@@ -318,8 +325,10 @@ def main() -> None:
     pythons |= {"evidently": arguments.drift, "evidently_ks": arguments.drift, "nannyml": arguments.drift}
     with alone(folder):
         parts = measured(folder, say)
-        rate = float(np.mean([bool(one) for found in parts["quiet"].values() for one in found]))
-        other = others(folder, {tool: python for tool, python in pythons.items() if python}, rate, say)
+        rate = round(float(np.mean([bool(one) for found in parts["quiet"].values() for one in found])), 2)
+        other = others(
+            folder.parent / "others", {tool: python for tool, python in pythons.items() if python}, rate, say
+        )
     print(json.dumps(figures(parts, other, CHANGED_OTHERS), indent=1))
 
 

@@ -82,7 +82,7 @@ def _holders(values: Values, ids: Sequence[str]) -> dict[str, list[str]]:
 
 def _likelihood_ratio(a: int, rows_a: int, b: int, rows_b: int) -> float:
     """Twice the log likelihood ratio of two shares, chi-square with one degree of freedom by chance (Dunning, Accurate
-    methods for the statistics of surprise and coincidence, 1993, sec. 4)."""
+    methods for the statistics of surprise and coincidence, 1993)."""
     if not rows_a or not rows_b:
         return 0.0
     both = (a + b) / (rows_a + rows_b)

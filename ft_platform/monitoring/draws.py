@@ -4,7 +4,7 @@ If the day's requests are drawn as all those before them, then, given how many r
 bin, the day's counts are multivariate hypergeometric (Fisher's argument for two-by-two tables, 1935). Bin after bin,
 each count is hypergeometric given those before it, and its distribution function at the count, made uniform with a
 random share of the last step, is uniform and independent of the others (Rosenblatt, Remarks on a multivariate
-transformation, 1952; Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, sec. 8.3 for the
+transformation, 1952; Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005, ch. 8, for the
 independence of one day's scores and the next). No share of the reference is taken for the true one.
 """
 

@@ -2,7 +2,7 @@
 
 Each day has statistics that are standard normal if nothing changed. Bets on them make e-values, and e-values make
 e-detectors of Shiryaev and Roberts: `R(t) = (1 + R(t - 1)) e(t)` (Shin, Ramdas and Rinaldo, E-detectors: a
-nonparametric framework for sequential change detection, 2024, def. 2.4), so that quiet months cost a late change
+nonparametric framework for sequential change detection, 2024, "e-SR"), so that quiet months cost a late change
 nothing. As `R(t) - t` is a martingale, `P(R reaches c within T days) <= T / c` (Doob's inequality). Half of the rate is
 spent on those, half on single days: a change that is plain on its first day needs no sum.
 """
@@ -11,8 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp, ndtri
-from scipy.stats import chi2
+from scipy.special import chdtrc, log_ndtr, ndtri
 
 DRIFTS = np.array([1.0, 2.0, 3.5])
 """Shifts of a statistic that are bet on, in standard deviations of a day. Above 3.5 a single day is enough."""
@@ -44,7 +43,7 @@ class Evidence:
             return -math.inf
         shares = np.repeat(1 / len(DRIFTS), len(self.log_sums) - len(FORGET))
         weights = np.append(shares, np.ones(len(FORGET))) / (shares.sum() + len(FORGET))
-        return float(np.asarray(logsumexp(self.log_sums, b=weights)))
+        return float(np.logaddexp.reduce(np.asarray(self.log_sums) + np.log(weights)))
 
 
 def after(evidence: Evidence, scores: np.ndarray, trend: np.ndarray | None) -> Evidence:
@@ -74,7 +73,7 @@ def after(evidence: Evidence, scores: np.ndarray, trend: np.ndarray | None) -> E
 
 def _statistics(scores: np.ndarray, trend: np.ndarray | None) -> np.ndarray:
     """Standard normal each: the sum of squares, the largest score and, for numbers, higher and lower."""
-    squares = float(chi2.sf(float(scores @ scores), len(scores)))
+    squares = float(chdtrc(len(scores), scores @ scores))
     single = 2 * math.exp(float(log_ndtr(-np.abs(scores).max())))
     largest = -math.expm1(len(scores) * math.log1p(-min(single, 1 - 1e-16)))
     found = [_quantile(squares), _quantile(largest)]

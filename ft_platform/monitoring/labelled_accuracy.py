@@ -39,8 +39,8 @@ def from_random_share(right: np.ndarray, asked_with: np.ndarray, confidence: flo
     """From requests that were drawn at random to be judged, and were.
 
     Where all were drawn alike, Wilson's interval; else the ratio estimator, weighted by one over the probability
-    (Hajek, 1971), with Wilson's interval at the effective number of judgements (Kish, Survey Sampling, 1965, sec.
-    11.7).
+    (Hajek, 1971), with Wilson's interval at the effective number of judgements (Kish, Survey
+    Sampling, 1965).
 
     Args:
         right: whether each judged answer was right, `(n,)`.

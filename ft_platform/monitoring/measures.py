@@ -4,7 +4,6 @@ Bins are chosen on one part of the reference and never counted on it: bounds tha
 would make the reference look more regular than traffic can be.
 """
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -103,8 +102,3 @@ def first_of_each(keys: Sequence[str]) -> np.ndarray:
     first = np.zeros(len(keys), bool)
     first[np.unique(np.asarray(keys, dtype=object).astype(str), return_index=True)[1]] = True
     return first
-
-
-def number(value: float) -> float | None:
-    """As JSON can hold it."""
-    return value if math.isfinite(value) else None
