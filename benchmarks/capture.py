@@ -183,7 +183,7 @@ def overhead(folder: Path, rounds: int, tokens: int) -> dict[str, Any]:
             for name in sorted(servers, reverse=bool(number % 2)):
                 own = Round(servers[name], lambda chat: f"a{chat % 16}", 10_000 * (number + 1), tokens)
                 chats = own.chats([f"a{chat}" for chat in range(16)])
-                labels = _labelled(own, [complaint(10_000 * number + one) for one in range(160)])
+                labels = _labelled(own, [complaint(10_000 * number + one) for one in range(64)])
                 if number:  # the first one warms both up
                     found[name]["chats"].append(chats)
                     found[name]["labels"].append(labels)
@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="model, adapters, results; kept from start to start")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--tokens", type=int, default=48, help="longest answer")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/capture.md")
     parser.add_argument("--json", action="store_true")
