@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ft_platform.monitoring.traffic.tables import SCHEMAS
-from ft_platform.serving.api import guard
+from ft_platform.serving.api import guard, routes
 from ft_platform.serving.api.noting import Rights, drawn
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.settings.monitoring import Capture, Monitoring
@@ -142,8 +142,9 @@ def test_a_use_case_may_demand_less(engine: FakeEngine, kept: Kept) -> None:
     assert len(kept.kind("texts")) == 1
 
 
-def test_a_subject_is_not_cut_short(client: TestClient, kept: Kept) -> None:
-    refused = client.post("/v1/chat/completions", json=CHAT, headers={"X-FT-Subject": "x" * 301})
+@pytest.mark.parametrize("subject", ["x" * 301, "Zoë".encode(), b"\xff"])
+def test_a_subject_is_not_cut_short_or_misread(client: TestClient, kept: Kept, subject: Any) -> None:
+    refused = client.post("/v1/chat/completions", json=CHAT, headers={"X-FT-Subject": subject})
     assert refused.status_code == 400 and refused.json()["error"]["code"] == "invalid_header"
 
 
@@ -210,3 +211,13 @@ def test_feedback_may_have_texts_where_texts_are_kept(engine: FakeEngine, kept: 
         assert client.post("/v1/feedback", json=given).status_code == 200
     (one,) = kept.kind("feedback")
     assert one["answer"] == "The card was unblocked." and set(one) <= set(SCHEMAS["feedback"].names)
+
+
+def test_feedback_does_not_wait_for_a_disk_that_hangs(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "NOTED_SECONDS", 0.01)
+    monkeypatch.setattr(routes, "FEEDBACK_SECONDS", 0.05)
+    with asking(engine, notes=Slow(0.5)) as client:
+        asked = client.post("/v1/chat/completions", json=CHAT).json()["id"]
+        refused = client.post("/v1/feedback", json={"request_id": asked, "rating": "good"})
+        assert refused.status_code == 503 and refused.headers["Retry-After"] == "10"
+        time.sleep(0.6)

@@ -286,11 +286,13 @@ class Guard:
 
     def _rights(self, headers: Headers) -> Rights:
         """Raises:
-        ApiError: a header is too long: cut short it would mean somebody else.
+        ApiError: a header is too long, or has letters beyond ASCII: cut short or misread it would mean somebody else.
         """
         said = {name: headers.get(name, "").strip() for name in (SUBJECT, CONSENT, PURPOSE)}
-        if longer := [name for name, value in said.items() if len(value) > LONGEST_RIGHT]:
-            raise ApiError(400, f"the header {longer[0]} has more than {LONGEST_RIGHT} characters", "invalid_header")
+        for name, value in said.items():
+            if len(value) > LONGEST_RIGHT or not value.isascii():
+                what = f"the header {name} must have at most {LONGEST_RIGHT} ASCII characters; put others in `metadata`"
+                raise ApiError(400, what, "invalid_header")
         return Rights(*said.values())
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:

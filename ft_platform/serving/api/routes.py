@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from starlette.requests import Request
@@ -27,6 +28,9 @@ from ft_platform.serving.guardrails.model import Guarded
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+
+FEEDBACK_SECONDS = 5.0
 
 
 class Routes:
@@ -168,11 +172,18 @@ class Routes:
             "release": answered.model.release if answered else None,
             "checkpoint": answered.model.checkpoint if answered else None,
         }
-        kept = await asyncio.wrap_future(self.services.notes.append(model.use_case, {"feedback": given}))
-        if not kept:
+        if not await self._kept(self.services.notes.append(model.use_case, {"feedback": given})):
             raise ApiError(503, "feedback cannot be kept at the moment", "feedback_not_kept", retry_after=10)
         self.services.metrics.feedback.labels(model.name, body.rating or "corrected").inc()
         return json_response({"object": "feedback", "request_id": body.request_id})
+
+    async def _kept(self, kept: "Future[bool]") -> bool:
+        """Whether it is on the disk in time; a client that asks again repeats an opinion, and does not double it."""
+        try:
+            async with asyncio.timeout(FEEDBACK_SECONDS):
+                return await asyncio.shield(asyncio.wrap_future(kept))
+        except TimeoutError:
+            return False
 
     async def models(self, request: Request) -> Response:
         exchange = exchange_of(request)
