@@ -29,7 +29,11 @@ def exported(environment: Environment, use_case: str, checkpoint: ArtifactVersio
                 f"{checkpoint.id} cannot be exported as {form}",
                 f"See why: ft export {use_case} --checkpoint {checkpoint.artifact_id} --as {form}",
             )
-    files = json.loads((folder / TOLD).read_text(encoding="utf-8"))["files"]
-    if altered := [one for one, digest in files.items() if sha256_file(folder / one) != digest]:
+    try:
+        files = json.loads((folder / TOLD).read_text(encoding="utf-8"))["files"]
+        altered = [one for one, digest in files.items() if sha256_file(folder / one) != digest]
+    except (OSError, ValueError, KeyError) as error:
+        raise CorruptVersion(f"{folder} is not as it was exported ({type(error).__name__})", "Remove it") from None
+    if altered:
         raise CorruptVersion(f"{', '.join(altered)} in {folder} was altered since it was exported", "Remove the folder")
     return folder
