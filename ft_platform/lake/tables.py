@@ -215,7 +215,7 @@ class Tables(Manifests):
         schema = pa.schema(table.schema())
         wanted = pa.schema([schema.field(name) for name in columns or schema.names])
         for path in _file_paths(folder, table):
-            yield from self._read_file(path, wanted, batch_rows)
+            yield from self.read_parquet(path, wanted, batch_rows)
 
     def file_paths(self, version: TableVersion) -> list[str]:
         """Paths, in the lake's file system, of the Parquet files that hold the rows of a version."""
@@ -232,7 +232,7 @@ class Tables(Manifests):
                 f"{version.id} of {version.use_case} does not exist", "Materialize it first"
             ) from error
 
-    def _read_file(self, path: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def read_parquet(self, path: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process
         with a deadlock, an abort or a crash, because arrow's read-ahead threads call into an interpreter that has shut
         down."""

@@ -20,6 +20,8 @@ from ft_platform.lake.tables import fsync_delta
 ZONE, FOLDER = "restricted", "traffic"
 DELTA_SETTINGS = {"delta.dataSkippingStatsColumns": "request_id"}  # smallest and largest texts would stay in the log
 LATEST = pa.timestamp("us", tz="UTC")
+DAY = pa.field("day", pa.string())
+READ_ROWS = 1 << 16
 ANSWER = pa.struct(
     [
         ("decision", pa.string()),
@@ -132,17 +134,23 @@ class TrafficTables:
         wanted = list(columns or schema.names)
         if table is None:
             return schema.empty_table().select(wanted)
-        filters = [("day", "in", list(days))] if days is not None else None
-        return table.to_pyarrow_table(filters=filters, columns=wanted)
+        folder = self._lake.path_of(ZONE, self._use_case, FOLDER, kind)
+        there, parts = schema.empty_table().select(wanted).schema, []
+        stored = pa.schema([field for field in there if field.name != "day"])
+        for one in _added(table):
+            day = one["partition.day"]
+            if days is None or day in days:
+                batches = self._lake.read_parquet(f"{folder}/{one['path']}", stored, READ_ROWS)
+                part = pa.Table.from_batches(batches, stored)
+                parts.append(part.append_column(DAY, pa.repeat(day, part.num_rows)).select(wanted))
+        return pa.concat_tables([there.empty_table(), *(part.cast(there) for part in parts)])
 
     def rows_of_days(self, kind: str = "requests") -> dict[str, int]:
         """Day -> number of rows, oldest first, from the log alone."""
         table = self._table(kind)
         found: dict[str, int] = defaultdict(int)
-        if table is not None:
-            files = pa.table(table.get_add_actions(flatten=True)).select(["partition.day", "num_records"])
-            for one in files.to_pylist():
-                found[one["partition.day"]] += one["num_records"]
+        for one in _added(table) if table else []:
+            found[one["partition.day"]] += one["num_records"]
         return dict(sorted(found.items()))
 
     def delete_before(self, kind: str, first: date) -> int:
@@ -200,6 +208,12 @@ class TrafficTables:
             return DeltaTable(self._uri(kind), storage_options=self._lake.storage_options or None)
         except TableNotFoundError:
             return None
+
+
+def _added(table: DeltaTable) -> list[dict[str, Any]]:
+    """The files of a table, from its log."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    return files.select(["path", "partition.day", "num_records"]).to_pylist()
 
 
 def _quoted(text: str) -> str:
