@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.feedback import BY_FILE
-from ft_platform.monitoring.traffic.tables import TrafficTables
+from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.settings.ceilings import capped
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Limits, RecordMapping, Source
@@ -52,7 +54,7 @@ def add_labels(
         for number, (request, label) in enumerate(rows)
     ]
     if feedback:
-        tables.append("feedback", feedback, writer, 1)
+        tables.append("feedback", pa.Table.from_pylist(feedback, schema=SCHEMAS["feedback"]), writer, 1)
     return {**told, "added": len(feedback)}
 
 

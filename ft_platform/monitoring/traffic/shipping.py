@@ -4,19 +4,24 @@ A commit to a table also notes how far the spool was read (a Delta transaction).
 and the removal from the spool finds that number, and does not add the rows again. Covered: a kill at any point, two
 that ship at once. Not covered: a spool whose disk is lost."""
 
+import logging
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ft_platform.lake.files import locked
+import pyarrow as pa
+
 from ft_platform.lake.store import Lake
-from ft_platform.monitoring.traffic.spool import Spooled, reading
+from ft_platform.monitoring.traffic.spool import Reader, Spooled, reading
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.monitoring import Monitoring
 
+LOG = logging.getLogger(__name__)
 BATCH = 5_000
+DAMAGES = (pa.ArrowException, KeyError, ValueError, TypeError, AttributeError, OverflowError)
+"""What a record raises that fits no table; arrow raises Python's own errors too."""
 
 
 def spool_path(environment: Environment) -> Path:
@@ -34,10 +39,10 @@ def ship(lake: Lake, spool: Path) -> dict[str, dict[str, int]]:
         FtError: the lake takes no more; what was not shipped stays in the spool.
     """
     added: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    with locked(spool.with_suffix(".shipping")), reading(spool) as reader:
+    with reading(spool) as reader:
         while reader and (batch := reader.batch(BATCH)):
             for (use_case, kind), records in _grouped(batch).items():
-                added[use_case][kind] += _added(TrafficTables(lake, use_case), kind, records, reader.id)
+                added[use_case][kind] += _added(TrafficTables(lake, use_case), kind, records, reader)
             reader.remove(batch[-1].number)
     return {use_case: dict(kinds) for use_case, kinds in added.items()}
 
@@ -49,17 +54,48 @@ def _grouped(batch: list[Spooled]) -> dict[tuple[str, str], list[Spooled]]:
     return found
 
 
-def _added(tables: TrafficTables, kind: str, records: list[Spooled], writer: str) -> int:
-    known = tables.last_of(kind, writer)
-    new = [_row(one.record) for one in records if one.number > known]
+def _added(tables: TrafficTables, kind: str, records: list[Spooled], reader: Reader) -> int:
+    if kind not in SCHEMAS:
+        return _set_aside(reader, records)
+    known = tables.last_of(kind, reader.id)
+    new = [one for one in records if one.number > known]
+    try:
+        rows = as_rows(kind, new)
+    except DAMAGES:  # seldom, so each is looked at only then
+        new, damaged = _apart(kind, new)
+        _set_aside(reader, damaged)
+        rows = as_rows(kind, new)
     if new:
-        tables.append(kind, new, writer, records[-1].number)
+        tables.append(kind, rows, reader.id, records[-1].number)
     return len(new)
+
+
+def _apart(kind: str, records: list[Spooled]) -> tuple[list[Spooled], list[Spooled]]:
+    """Those that fit the table, and those that do not."""
+    fit, damaged = [], []
+    for one in records:
+        try:
+            as_rows(kind, [one])
+            fit.append(one)
+        except DAMAGES:
+            damaged.append(one)
+    return fit, damaged
+
+
+def _set_aside(reader: Reader, damaged: list[Spooled]) -> int:
+    reader.set_aside([one.number for one in damaged])
+    LOG.error(f"{len(damaged)} records of traffic fit no table; they stay in the spool, in the table `damaged`")
+    return 0
+
+
+def as_rows(kind: str, records: list[Spooled]) -> pa.Table:
+    """Records as rows of their table."""
+    return pa.Table.from_pylist([_row(one.record) for one in records], schema=SCHEMAS[kind])
 
 
 def _row(record: dict[str, Any]) -> dict[str, Any]:
     at = datetime.fromisoformat(record["at"])
-    return {**record, "at": at, "day": at.astimezone(UTC).date().isoformat()}
+    return {**record, "request_id": record["request_id"], "at": at, "day": at.astimezone(UTC).date().isoformat()}
 
 
 def tidy(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
@@ -87,6 +123,6 @@ def forget_subject(lake: Lake, spool: Path, use_case: str, subject: str) -> int:
         Requests that had texts.
     """
     ship(lake, spool)
-    with locked(spool.with_suffix(".shipping")), reading(spool) as reader:
+    with reading(spool) as reader:
         waiting = reader.remove_texts_of(use_case, subject) if reader else 0
     return waiting + TrafficTables(lake, use_case).delete_subject(subject)

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ft_platform.errors import TransientError
+from ft_platform.lake.files import locked
+
 LOG = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 10.0
@@ -31,6 +34,9 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
     number INTEGER PRIMARY KEY AUTOINCREMENT, use_case TEXT NOT NULL, kind TEXT NOT NULL, record TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS damaged (
+    number INTEGER PRIMARY KEY, use_case TEXT NOT NULL, kind TEXT NOT NULL, record TEXT NOT NULL
 );
 """
 INSERT = "INSERT INTO records (use_case, kind, record) VALUES (?, ?, ?)"
@@ -86,6 +92,8 @@ class Spool:
         done: Future[bool] = Future()
         try:
             rows = [(use_case, kind, json.dumps(one, ensure_ascii=False)) for kind, one in records.items()]
+            for *_, text in rows:
+                text.encode()  # half a surrogate pair is no text: it would end the thread
             if self.off and time.monotonic() < self._until:
                 raise queue.Full
             self._queue.put_nowait(_Waiting(rows, done))
@@ -163,8 +171,8 @@ def opened(path: Path) -> sqlite3.Connection:
 class Reader:
     """What lies in a spool, for the one who ships it."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self._path = connection, path
         self.id = str(connection.execute("SELECT id FROM about").fetchone()[0])
 
     def waiting(self) -> int:
@@ -183,25 +191,48 @@ class Reader:
             self._connection.execute("DELETE FROM records WHERE number <= ?", (last,))
         self._truncate()
 
-    def remove_texts_of(self, use_case: str, subject: str) -> int:
-        """The texts of a person."""
+    def set_aside(self, numbers: Sequence[int]) -> None:
+        """Keeps records that fit no table, so that they hold up no other."""
         with self._connection:
-            gone = self._connection.execute(
-                "DELETE FROM records WHERE use_case = ? AND kind = 'texts' AND json_extract(record, '$.subject') = ?",
-                (use_case, subject),
-            ).rowcount
-        self._truncate()
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO damaged SELECT * FROM records WHERE number = ?", [(one,) for one in numbers]
+            )
+
+    def remove_texts_of(self, use_case: str, subject: str) -> int:
+        """The texts of a person.
+
+        Raises:
+            TransientError: they are removed, but still in the log on the disk, which another process reads.
+        """
+        which = "WHERE use_case = ? AND kind = 'texts' AND json_extract(record, '$.subject') = ?"
+        with self._connection:
+            gone = sum(
+                self._connection.execute(f"DELETE FROM {table} {which}", (use_case, subject)).rowcount
+                for table in ("records", "damaged")
+            )
+        if not self._truncate():
+            raise TransientError(f"{self._path} is being read, so removed texts are still on the disk", "Try again")
         return gone
 
-    def _truncate(self) -> None:
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def _truncate(self) -> bool:
+        """Empties the log; False while another process reads it."""
+        return not self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[Reader | None]:
-    """None: there is no spool."""
+    """One reader at a time; None: there is no spool.
+
+    Raises:
+        TransientError: it cannot be read.
+    """
     if not path.exists():
         yield None
         return
-    with closing(opened(path)) as connection:
-        yield Reader(connection)
+    try:
+        with locked(path.with_suffix(".shipping")), closing(opened(path)) as connection:
+            yield Reader(connection, path)
+    except (sqlite3.Error, PermissionError) as error:
+        raise TransientError(
+            f"{path} cannot be read: {error}", "Ship as the user who runs the server: ft traffic --ship"
+        ) from None

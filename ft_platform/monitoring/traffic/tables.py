@@ -103,21 +103,20 @@ class TrafficTables:
         table = self._table(kind)
         return (table.transaction_version(writer) or 0) if table else 0
 
-    def append(self, kind: str, rows: Sequence[dict[str, Any]], writer: str, number: int) -> None:
+    def append(self, kind: str, rows: pa.Table, writer: str, number: int) -> None:
         """Adds rows in one commit that also says how far the writer is, so that none is added twice.
 
         Raises:
             DiskFull, TransientError: nothing was added.
         """
         lake, uri = self._lake, self._uri(kind)
-        written = pa.Table.from_pylist(list(rows), schema=SCHEMAS[kind])
         with lake.room_for(f"traffic of {self._use_case}"), lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
             if self.last_of(kind, writer) >= number:
                 return
             there = self._table(kind)
             write_deltalake(
                 uri,
-                written,
+                rows,
                 mode="append",
                 partition_by=["day"],
                 configuration=None if there else DELTA_SETTINGS,

@@ -1,5 +1,6 @@
 """traffic.shipping and traffic.tables: each record once, and deleted for real."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic import shipping
 from ft_platform.monitoring.traffic.shipping import forget_subject, ship, tidy
-from ft_platform.monitoring.traffic.spool import Reader, Spool
+from ft_platform.monitoring.traffic.spool import Reader, Spool, opened
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.settings.monitoring import Capture, Monitoring
 
@@ -114,6 +115,30 @@ def test_many_records_are_shipped_in_parts(lake: Lake, path: Path, monkeypatch: 
     noted(path, *({"requests": request(n), "texts": texts(n, "Alda")} for n in range(5)))
     assert ship(lake, path) == {"complaints": {"requests": 5, "texts": 5}}
     assert len(ids(lake)) == 5
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"unknown": request(9)},
+        {"requests": {"at": "2026-03-01"}},
+        {"requests": {**request(9), "status": 10**9}},
+        {"requests": {**request(9), "answers": "none"}},
+        {"requests": {**request(9), "at": "yesterday"}},
+        {"requests": {"status": 200}},
+    ],
+)
+def test_a_record_that_fits_no_table_holds_up_no_other(
+    lake: Lake, path: Path, damaged: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    noted(path, {"requests": request(1)}, damaged, {"requests": request(2)})
+    ship(lake, path)
+    assert {request(1)["request_id"], request(2)["request_id"]} <= set(ids(lake))
+    assert "fit no table" in caplog.text and "yesterday" not in caplog.text
+    with closing(opened(path)) as spool:
+        assert spool.execute("SELECT count(*) FROM damaged").fetchone()[0] == 1
+        assert spool.execute("SELECT count(*) FROM records").fetchone()[0] == 0
+    assert ship(lake, path) == {}
 
 
 def test_what_is_older_than_allowed_is_deleted_from_the_disk(lake: Lake, path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ft_platform.errors import TransientError
 from ft_platform.monitoring.traffic import spool as module
 from ft_platform.monitoring.traffic.spool import Spool, opened, reading
 
@@ -118,6 +119,41 @@ def test_what_is_no_record_is_refused_alone(spool: Spool) -> None:
     assert not spool.append("complaints", {"requests": {"a": object()}}).result(10)
     assert spool.append("complaints", {"requests": {"a": 1}}).result(10)
     assert spool.lost == 1
+
+
+def test_half_a_surrogate_pair_is_refused_alone(spool: Spool) -> None:
+    assert not spool.append("complaints", {"texts": {"said": "\ud800"}}).result(10)
+    assert spool.append("complaints", {"texts": {"said": "é"}}).result(10)
+
+
+def test_texts_that_another_process_keeps_in_the_log_are_told(
+    spool: Spool, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    spool.append("complaints", {"texts": {"subject": "Alda"}}).result(10)
+    other = opened(path)
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM records").fetchone()
+    with reading(path) as reader:
+        assert reader
+        with pytest.raises(TransientError, match="still on the disk"):
+            reader.remove_texts_of("complaints", "Alda")
+    other.close()
+    with reading(path) as reader:
+        assert reader and reader.remove_texts_of("complaints", "Alda") == 0
+
+
+def test_a_file_that_is_no_spool_is_told(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"something else, long enough to be looked at as a database" * 100)
+    with pytest.raises(TransientError, match=r"spool\.sqlite cannot be read"), reading(path):
+        pass
+
+
+def test_without_a_spool_no_folder_is_made(path: Path) -> None:
+    with reading(path) as reader:
+        assert reader is None
+    assert not path.parent.exists()
 
 
 KILLED = """
