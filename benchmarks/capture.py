@@ -97,67 +97,86 @@ def kills(folder: Path, number: int, seed: int) -> dict[str, Any]:
     from ft_platform.monitoring.traffic.shipping import ship
     from ft_platform.monitoring.traffic.tables import TrafficTables
 
-    chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="ft-capture-", dir=folder) as place:
         spool, port, lake = Path(place) / "spool.sqlite", free_port(), Lake(f"{place}/lake")
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-        program = [*python(str(REPOSITORY / "benchmarks" / "capture_program.py")), str(spool), str(port)]
-        parent = subprocess.Popen(
-            program,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        assert parent.stdout
-        clients, ends, shipped = Clients(port), threading.Event(), [0]
-
-        def kill_shippers() -> None:
-            own = random.Random(seed + 1)
-            while shipped[0] < number // 2 and not ends.is_set():
-                shipper = subprocess.Popen(
-                    [*python("-c", SHIP), lake.root, str(spool)], env=environment, stdout=subprocess.PIPE, text=True
-                )
-                assert shipper.stdout
-                shipper.stdout.readline()
-                time.sleep(own.uniform(0, 1.5))
-                shipper.kill()
-                shipper.wait()
-                shipped[0] += 1
-
-        killer = threading.Thread(target=kill_shippers, daemon=True)
-        killer.start()
-        server_kills = 0
+        clients = Clients(port)
+        shippers = Shippers([*python("-c", SHIP), lake.root, str(spool)], number // 2, random.Random(seed + 1))
         try:
-            while server_kills < number - number // 2:
-                child = int(parent.stdout.readline())
-                before, end = len(clients.acknowledged), time.monotonic() + 60
-                while len(clients.acknowledged) == before:
-                    if time.monotonic() > end:
-                        raise SystemExit("the server does not answer")
-                    time.sleep(0.005)
-                time.sleep(chance.uniform(0, 0.3))
-                os.kill(child, signal.SIGKILL)
-                server_kills += 1
-            killer.join()
+            servers = kill_servers(spool, port, number - number // 2, random.Random(seed), clients)
+            shippers.wait()
         finally:
-            ends.set()
+            shippers.stop()
             clients.stop()
-            os.killpg(parent.pid, signal.SIGKILL)
-            parent.wait()
         ship(lake, spool)
-        there = Counter(
-            TrafficTables(lake, USE_CASE).read("requests", columns=["request_id"])["request_id"].to_pylist()
-        )
+        table = TrafficTables(lake, USE_CASE).read("requests", columns=["request_id"])
+        there = Counter(table["request_id"].to_pylist())
     return {
-        "server_kills": server_kills,
-        "shipper_kills": shipped[0],
+        "server_kills": servers,
+        "shipper_kills": shippers.kills,
         "acknowledged": len(clients.acknowledged),
         "records": sum(there.values()),
         "lost": sum(one not in there for one in clients.acknowledged),
         "doubled": sum(count - 1 for count in there.values()),
     }
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+
+
+def kill_servers(spool: Path, port: int, number: int, chance: random.Random, clients: Clients) -> int:
+    """Kills a server shortly after it answers, again and again."""
+    program = [*python(str(REPOSITORY / "benchmarks" / "capture_program.py")), str(spool), str(port)]
+    parent = subprocess.Popen(
+        program, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    assert parent.stdout
+    try:
+        for _ in range(number):
+            child = int(parent.stdout.readline())
+            before, end = len(clients.acknowledged), time.monotonic() + 60
+            while len(clients.acknowledged) == before:
+                if time.monotonic() > end:
+                    raise SystemExit("the server does not answer")
+                time.sleep(0.005)
+            time.sleep(chance.uniform(0, 0.3))
+            os.kill(child, signal.SIGKILL)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
+    return number
+
+
+class Shippers:
+    """Are started and killed, one after the other, in a thread.
+
+    Attributes:
+        kills: so far.
+    """
+
+    def __init__(self, command: list[str], number: int, chance: random.Random) -> None:
+        self.kills = 0
+        self._command, self._number, self._chance = command, number, chance
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while self.kills < self._number and not self._ends.is_set():
+            shipper = subprocess.Popen(self._command, env=environment(), stdout=subprocess.PIPE, text=True)
+            assert shipper.stdout
+            shipper.stdout.readline()
+            time.sleep(self._chance.uniform(0, 1.5))
+            shipper.kill()
+            shipper.wait()
+            self.kills += 1
+
+    def wait(self) -> None:
+        self._thread.join()
+
+    def stop(self) -> None:
+        self._ends.set()
+        self._thread.join()
 
 
 def overhead(folder: Path, rounds: int, tokens: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from ft_platform.serving.api.errors import ApiError, json_bytes, json_response
 from ft_platform.serving.api.events import Events
-from ft_platform.serving.api.guard import Exchange
+from ft_platform.serving.api.exchange import Exchange
 from ft_platform.serving.api.labels import answers_by_scores, start_label
 from ft_platform.serving.api.services import Services, refused_by_engine
 from ft_platform.serving.api.shapes import Answer, Shape, usage

@@ -8,7 +8,6 @@ far as a request, which are the business of `server.PatientProtocol`.
 """
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -16,16 +15,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ft_platform.lake.manifest import now
 from ft_platform.process.hooks import place_of_error
 from ft_platform.serving.api.errors import ApiError
+from ft_platform.serving.api.exchange import EXCHANGE, Exchange
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
 from ft_platform.serving.api.noting import (
@@ -34,10 +31,8 @@ from ft_platform.serving.api.noting import (
     NOTED_SECONDS,
     PURPOSE,
     SUBJECT,
-    Note,
     Notes,
     Rights,
-    digest,
 )
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
 from ft_platform.serving.protocol import ACTED, TRIAL, UNGUARDED
@@ -71,68 +66,6 @@ GONE = 499
 """What is told in place of a status where the client did not wait for one, as nginx does."""
 DRAINED = 10
 """A body this many times as large as allowed is still read, so that the client gets to its answer; none is kept."""
-EXCHANGE = "ft_platform.exchange"
-
-
-@dataclass
-class Exchange:
-    """A request and what is told about it.
-
-    Attributes:
-        key: with which it came; None where none is needed.
-        route: path of a route of ours; empty for any other path, which is whatever a client sends.
-        model: name of a served model, or empty.
-        release, checkpoint: behind the model.
-        unguarded: no guardrail of the model does anything.
-        acted: guardrail -> what it did.
-        at: when it came.
-    """
-
-    id: str
-    method: str
-    key: ApiKey | None = None
-    route: str = ""
-    model: str = ""
-    release: str = ""
-    checkpoint: str = ""
-    status: int = 0
-    code: str = ""
-    tokens: dict[str, int] = field(default_factory=dict)
-    unguarded: bool = False
-    acted: dict[str, str] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-    at: str = field(default_factory=partial(now, "milliseconds"))
-    note: Note = field(default_factory=Note)
-    is_noted: bool = False
-
-    def may_ask(self, use_case: str) -> bool:
-        return self.key is None or self.key.allows(use_case)
-
-    def records(self) -> dict[str, dict[str, Any]]:
-        """What is noted of it, by kind (`traffic.tables`)."""
-        note = self.note
-        about = {"request_id": self.id, "at": self.at, "release": self.release, "checkpoint": self.checkpoint}
-        request = {
-            **about,
-            "model": self.model,
-            "route": self.route,
-            "status": self.status,
-            "code": self.code,
-            "key": digest(self.key.id) if self.key else None,
-            "seconds": round(time.monotonic() - self.started, 6),
-            "first_seconds": note.first_seconds and round(note.first_seconds, 6),
-            **{f"{kind}_tokens": count for kind, count in self.tokens.items()},
-            "characters": note.characters,
-            "guardrails": [f"{name}:{did}" for name, did in self.acted.items()],
-            "answers": note.answers,
-            "captured": note.conversations is not None,
-            "share": note.share,
-            "trial": note.is_trial,
-        }
-        if note.conversations is None:
-            return {"requests": request}
-        said = {"conversations": json.dumps(note.conversations, ensure_ascii=False), "answers": note.texts}
-        return {"requests": request, "texts": {**about, **asdict(note.rights), **said}}
 
 
 class Guard:

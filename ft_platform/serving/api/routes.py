@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from ft_platform.serving.api.answers import Answering, Question, begin
 from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody
 from ft_platform.serving.api.errors import ApiError, json_response
-from ft_platform.serving.api.guard import Exchange
+from ft_platform.serving.api.exchange import Exchange
 from ft_platform.serving.api.labels import decision_of, label_scores, labelled, probabilities
 from ft_platform.serving.api.noting import Rights, digest
 from ft_platform.serving.api.openapi import description, page

@@ -15,7 +15,7 @@ from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
 from ft_platform.models.rendering.turns import NotRendered
 from ft_platform.serving.api.bodies import Body
 from ft_platform.serving.api.errors import ApiError, invalid_body
-from ft_platform.serving.api.guard import EXCHANGE, Exchange
+from ft_platform.serving.api.exchange import EXCHANGE, Exchange
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
 from ft_platform.serving.api.noting import NoNotes, Notes
