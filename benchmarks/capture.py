@@ -99,19 +99,21 @@ def kills(folder: Path, number: int, seed: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="ft-capture-", dir=folder) as place:
         spool, port, lake = Path(place) / "spool.sqlite", free_port(), Lake(f"{place}/lake")
-        clients = Clients(port)
+        clients, servers = Clients(port), Servers(spool, port, random.Random(seed))
         shippers = Shippers([*python("-c", SHIP), lake.root, str(spool)], number // 2, random.Random(seed + 1))
         try:
-            servers = kill_servers(spool, port, number - number // 2, random.Random(seed), clients)
-            shippers.wait()
+            for _ in range(number - number // 2):
+                servers.kill(clients)
+            shippers.wait()  # the last server answers until then
         finally:
             shippers.stop()
             clients.stop()
+            servers.stop()
         ship(lake, spool)
         table = TrafficTables(lake, USE_CASE).read("requests", columns=["request_id"])
         there = Counter(table["request_id"].to_pylist())
     return {
-        "server_kills": servers,
+        "server_kills": servers.kills,
         "shipper_kills": shippers.kills,
         "acknowledged": len(clients.acknowledged),
         "records": sum(there.values()),
@@ -124,27 +126,35 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
 
 
-def kill_servers(spool: Path, port: int, number: int, chance: random.Random, clients: Clients) -> int:
-    """Kills a server shortly after it answers, again and again."""
-    program = [*python(str(REPOSITORY / "benchmarks" / "capture_program.py")), str(spool), str(port)]
-    parent = subprocess.Popen(
-        program, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
-    )
-    assert parent.stdout
-    try:
-        for _ in range(number):
-            child = int(parent.stdout.readline())
-            before, end = len(clients.acknowledged), time.monotonic() + 60
-            while len(clients.acknowledged) == before:
-                if time.monotonic() > end:
-                    raise SystemExit("the server does not answer")
-                time.sleep(0.005)
-            time.sleep(chance.uniform(0, 0.3))
-            os.kill(child, signal.SIGKILL)
-    finally:
-        os.killpg(parent.pid, signal.SIGKILL)
-        parent.wait()
-    return number
+class Servers:
+    """One server at a time, which starts again whenever it was killed.
+
+    Attributes:
+        kills: so far.
+    """
+
+    def __init__(self, spool: Path, port: int, chance: random.Random) -> None:
+        self.kills, self._chance = 0, chance
+        program = [*python(str(REPOSITORY / "benchmarks" / "capture_program.py")), str(spool), str(port)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._parent = subprocess.Popen(program, env=environment(), text=True, start_new_session=True, **pipes)
+
+    def kill(self, clients: Clients) -> None:
+        """Kills it shortly after it answers."""
+        assert self._parent.stdout
+        child = int(self._parent.stdout.readline())
+        before, end = len(clients.acknowledged), time.monotonic() + 60
+        while len(clients.acknowledged) == before:
+            if time.monotonic() > end:
+                raise SystemExit("the server does not answer")
+            time.sleep(0.005)
+        time.sleep(self._chance.uniform(0, 0.3))
+        os.kill(child, signal.SIGKILL)
+        self.kills += 1
+
+    def stop(self) -> None:
+        os.killpg(self._parent.pid, signal.SIGKILL)
+        self._parent.wait()
 
 
 class Shippers:
