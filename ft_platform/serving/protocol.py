@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ft_platform.serving.engine.requests import Event, Generation, Handle, Scores, State
+from ft_platform.serving.engine.requests import Event, Full, Generation, Handle, Scores, State
 
 UNGUARDED = "X-FT-Guardrails"
 """Header of a request that asks for an answer without guardrails (`off`), to compare with the evaluation."""
@@ -52,6 +52,10 @@ class Engine(Protocol):
         Raises:
             Full, UnknownModel, TooLong: at once.
         """
+        ...
+
+    def refusal(self) -> Full | None:
+        """Why one more request would be refused, if it would."""
         ...
 
     def state(self) -> State: ...

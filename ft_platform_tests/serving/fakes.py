@@ -108,11 +108,14 @@ class FakeEngine:
     def state(self) -> State:
         return State(self.running, 0, 10, 7, 4096, 2000, tuple(self.loaded))
 
+    def refusal(self) -> Full | None:
+        return Full(self.full) if self.full is not None else None
+
     def _take(self, model: str) -> None:
         if self.breaks:
             raise self.breaks
-        if self.full is not None:
-            raise Full(self.full)
+        if full := self.refusal():
+            raise full
         if model not in self.loaded:
             raise UnknownModel
 

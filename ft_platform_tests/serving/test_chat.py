@@ -269,6 +269,8 @@ def test_what_the_engine_refuses(client: TestClient, engine: FakeEngine) -> None
     response = client.post(CHAT, json={"model": "support", "messages": QUESTION})
     assert response.status_code == 429 and response.headers["retry-after"] == "3"
     assert response.json()["error"]["code"] == "engine_full"
+    unread = client.post(CHAT, content=b"{", headers={"content-type": "application/json"})
+    assert unread.status_code == 429, "it is read although there is no room"
     engine.full, engine.breaks = None, TooLong()
     assert ask(client, status=400)["error"]["code"] == "context_length_exceeded"
     engine.breaks = None

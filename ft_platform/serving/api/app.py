@@ -82,7 +82,7 @@ def build_app(
         exception_handlers={ApiError: _refused, HTTPException: _not_here, Exception: _failed},
     )
     app.router.redirect_slashes = False
-    return Guard(app, [*paths, *posts], keys, metrics, limits, hosts or Hosts(), notes)
+    return Guard(app, [*paths, *posts], keys, metrics, limits, hosts or Hosts(), notes, engine.refusal)
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -59,6 +59,10 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return Response(json_bytes(value), status, headers, media_type="application/json")
 
 
+def engine_full(retry_after: float) -> ApiError:
+    return ApiError(429, "the server is busy", "engine_full", retry_after=retry_after)
+
+
 def invalid_body(error: ValidationError) -> ApiError:
     """The first mistake in a body, in words that quote nothing of it."""
     found = error.errors(include_url=False, include_input=False, include_context=False)[0]

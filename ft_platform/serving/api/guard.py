@@ -21,7 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ft_platform.process.hooks import place_of_error
-from ft_platform.serving.api.errors import ApiError
+from ft_platform.serving.api.errors import ApiError, engine_full
 from ft_platform.serving.api.exchange import EXCHANGE, Exchange
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
@@ -35,6 +35,7 @@ from ft_platform.serving.api.noting import (
     Rights,
 )
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
+from ft_platform.serving.engine.requests import Full
 from ft_platform.serving.protocol import ACTED, TRIAL, UNGUARDED
 from ft_platform.settings.hosts import Hosts, authority
 
@@ -74,6 +75,7 @@ class Guard:
     Args:
         routes: paths, with names in braces, that are told in logs and metrics.
         hosts: names by which the server is addressed besides those of this machine, where there are no keys.
+        refusal: of the engine, if it would refuse one more request.
     """
 
     def __init__(
@@ -85,8 +87,10 @@ class Guard:
         limits: Limits,
         hosts: Hosts,
         notes: Notes,
+        refusal: Callable[[], Full | None],
     ) -> None:
         self._app, self._keys, self._metrics, self._notes = app, keys, metrics, notes
+        self._refusal = refusal
         self._routes = {route: re.compile(re.sub(r"\{\w+\}", "[^/]+", route)) for route in routes}
         self._limits, self._hosts = limits, hosts
         self._under_way = 0
@@ -105,6 +109,8 @@ class Guard:
             self._admit(scope, path, exchange)
             body = await self._body(Headers(scope=scope), receive) if scope["method"] == "POST" else b""
             answer.closes = False
+            if path in IDS and (full := self._refusal()):  # before its texts cost anything
+                raise engine_full(full.retry_after)
             await self._run({**scope, EXCHANGE: exchange}, body, receive, answer)
         except ApiError as error:
             exchange.code = error.code

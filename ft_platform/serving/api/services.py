@@ -14,7 +14,7 @@ from ft_platform.lake.manifest import now
 from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
 from ft_platform.models.rendering.turns import NotRendered
 from ft_platform.serving.api.bodies import Body
-from ft_platform.serving.api.errors import ApiError, invalid_body
+from ft_platform.serving.api.errors import ApiError, engine_full, invalid_body
 from ft_platform.serving.api.exchange import EXCHANGE, Exchange
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
@@ -232,7 +232,7 @@ def disagreed() -> ApiError:
 def refused_by_engine(error: Exception, model: ServedModel) -> Exception:
     """What an engine raises, for the client; anything else as it is."""
     if isinstance(error, Full):
-        return ApiError(429, "the server is busy", "engine_full", retry_after=error.retry_after)
+        return engine_full(error.retry_after)
     if isinstance(error, UnknownModel):
         return not_loaded()
     return too_long(model) if isinstance(error, TooLong) else error

@@ -41,8 +41,8 @@ class Schedule:
         self._left: deque[float] = deque(maxlen=REMEMBERED)
         self._no_room = False
 
-    def add(self, rows: Collection[Row]) -> None:
-        """Raises `Full` where the line has no place for all of them."""
+    def full(self, rows: int) -> Full | None:
+        """Why the line has no place for so many, if it has none."""
         now = time.monotonic()
         if not self.waiting:
             self._left.clear()
@@ -50,10 +50,16 @@ class Schedule:
         most = self._most
         if self._no_room and self.waiting:
             most = min(most, max(SHORTEST_LINE, len(self.running) // 2))
-        excess = len(self.waiting) + len(rows) - most
-        if excess > 0:
-            passed, left = now - self._left[0], len(self._left) - 1
-            raise Full(excess * passed / left if left else max(excess * passed, 1.0))
+        excess = len(self.waiting) + rows - most
+        if excess <= 0:
+            return None
+        passed, left = now - self._left[0], len(self._left) - 1
+        return Full(excess * passed / left if left else max(excess * passed, 1.0))
+
+    def add(self, rows: Collection[Row]) -> None:
+        """Raises `Full` where the line has no place for all of them."""
+        if full := self.full(len(rows)):
+            raise full
         self.waiting.extend(rows)
 
     def cancel(self, rows: Iterable[Row]) -> None:

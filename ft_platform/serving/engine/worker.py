@@ -16,6 +16,7 @@ from ft_platform.serving.engine.constrained import Constraints, Unfulfillable
 from ft_platform.serving.engine.requests import (
     Adapter,
     Event,
+    Full,
     Generation,
     Handle,
     Scores,
@@ -168,6 +169,11 @@ class Engine:
             raise UnknownModel(f"{model} was loaded without labels")
         job = LabelScores(found.adapter, found.labels, found.label_ids, prompts, on_done)
         return self._queue(job.rows, self._problem(prompts))
+
+    def refusal(self) -> Full | None:
+        """Why one more request would be refused, if it would."""
+        with self._changed:
+            return self._schedule.full(1)
 
     def state(self) -> State:
         with self._changed:
