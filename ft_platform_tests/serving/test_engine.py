@@ -163,7 +163,7 @@ def test_what_cannot_fit_or_is_unknown_is_refused_at_once() -> None:
         Asked(engine, "base", PROMPT, 500)
 
 
-def test_before_a_full_batch_only_half_as_many_wait_and_a_burst_is_let_in() -> None:
+def test_before_a_full_batch_only_a_quarter_as_many_wait_and_a_burst_is_let_in() -> None:
     cache = KeyValueCache(400)
     schedule = Schedule(cache, most=30)
 
@@ -183,7 +183,10 @@ def test_before_a_full_batch_only_half_as_many_wait_and_a_burst_is_let_in() -> N
     schedule.admit()
     with pytest.raises(Full):
         schedule.add(rows(1))
-    schedule.cancel(list(schedule.waiting)[:8])
+    schedule.cancel(list(schedule.waiting)[:10])  # two wait
+    with pytest.raises(Full):
+        schedule.add(rows(1))
+    schedule.cancel(list(schedule.waiting)[:1])
     schedule.add(rows(1))
     with pytest.raises(Full):
         schedule.add(rows(1))
