@@ -13,6 +13,8 @@ from ft_platform.use_case.named import NamedUseCase
 
 SERVED_TRAFFIC = "served_traffic"
 EVERY_SECONDS = 60
+READ_SECONDS = 20.0
+"""For logs in one tick: Dagster ends a tick after 60 seconds, and other sensors wait for it."""
 FIRST_DAY = "2026-01-01"
 
 
@@ -23,7 +25,8 @@ def served_traffic(use_case: NamedUseCase) -> list[Any]:
         deps=[[use_case.name, "deployment", target] for target in use_case.settings.serving.targets],
         description=(
             "Requests to the released model, a partition per day: one record each, without its text. Texts are kept"
-            " only as monitoring.capture says. A sensor ships them from the servers of this machine."
+            " only as monitoring.capture says. A sensor ships them from the servers of this machine, and reads"
+            " monitoring.logs."
         ),
         group_name=use_case.name,
         kinds={"delta"},
@@ -40,12 +43,16 @@ def _sensor(use_case: NamedUseCase, asset: dg.AssetKey) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.assets(asset),
         minimum_interval_seconds=EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Ships what servers noted to the lake, and deletes what {use_case.name} keeps no longer.",
+        description=(
+            f"Ships what servers noted to the lake, reads monitoring.logs, and deletes what {use_case.name} keeps no"
+            " longer."
+        ),
     )
     def sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.errors import FtError
+        from ft_platform.monitoring.traffic.logs import in_words, read_logs
         from ft_platform.monitoring.traffic.shipping import ship, spool_path, tidy
         from ft_platform.monitoring.traffic.tables import TrafficTables
 
@@ -53,6 +60,9 @@ def _sensor(use_case: NamedUseCase, asset: dg.AssetKey) -> dg.SensorDefinition:
         today = datetime.now(UTC).date().isoformat()
         try:
             ship(lake, spool_path(environment))
+            for one in read_logs(lake, environment, use_case, READ_SECONDS):
+                if one["damaged"] or one["problem"]:
+                    context.log.warning(in_words(one))
             if seen.get("cleared") != today:
                 tidy(lake, use_case.name, use_case.settings.monitoring)
         except FtError as error:

@@ -1,11 +1,12 @@
-"""ft traffic: what a served model was asked, day by day; and the shipping of what servers noted."""
+"""ft traffic: what a served model was asked, day by day; the shipping of what servers noted, and the logs of others."""
 
 import argparse
 import json
+import sys
 import time
 from typing import Any
 
-HELP = "Show the requests to a served model by day, and ship what servers of this machine noted to the lake."
+HELP = "Show the requests to a served model by day; ship what servers of this machine noted, and read logs of others."
 EXAMPLES = [
     "ft traffic complaint_routing",
     "ft traffic complaint_routing --days 30 --json",
@@ -54,19 +55,23 @@ def _in_words(added: dict[str, dict[str, int]]) -> str:
 
 def _show(arguments: argparse.Namespace) -> int:
     from ft_platform.commands import opened
+    from ft_platform.monitoring.traffic import logs
     from ft_platform.monitoring.traffic.days import summary
     from ft_platform.monitoring.traffic.label_file import add_labels
     from ft_platform.monitoring.traffic.shipping import ship, spool_path
 
     environment, use_case, lake = opened(arguments.use_case)
     ship(lake, spool_path(environment))
+    read = logs.read_logs(lake, environment, use_case)
+    for words in filter(None, map(logs.in_words, read)):
+        print(words, file=sys.stderr)
     if arguments.labels:
         told = add_labels(lake, environment, use_case.name, arguments.labels, *arguments.columns)
         print(json.dumps(told) if arguments.json else _added(told))
         return 0
     days = summary(lake, use_case.name, arguments.days)
     if arguments.json:
-        print(json.dumps({"use_case": use_case.name, "days": days}, indent=1))
+        print(json.dumps({"use_case": use_case.name, "days": days, "logs": read}, indent=1))
         return 0
     if not days:
         print(f"No request to {use_case.name} was noted. Serve it: ft deploy {use_case.name}")

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ft_platform.settings.section import Section
+from ft_platform.settings.serving import TargetName
 
 Required = Literal["subject", "consent", "purpose"]
 
@@ -42,11 +43,42 @@ class Capture(Section):
         return self
 
 
+class TrafficLog(Section):
+    """Logs of a server of others, whose requests become traffic."""
+
+    uri: str = Field(
+        min_length=1,
+        max_length=4000,
+        description=(
+            "File, folder (its `.jsonl` files, also packed) or glob: a local path or an fsspec URI (`s3://...`)."
+            " What is new in it is read every minute."
+        ),
+    )
+    format: Literal["otel", "vllm", "hf_endpoint", "sagemaker"] = Field(
+        description=(
+            "`otel`: spans of OpenTelemetry as JSON lines. `vllm`, `hf_endpoint`: spans of vLLM, or its log as JSON"
+            " lines. `sagemaker`: what data capture writes."
+        )
+    )
+    target: TargetName = Field(
+        description="One of `serving.targets`: its deployments say which release answered a request."
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="What the log calls the model; requests to others are left out. Default: as the target does.",
+    )
+
+
 class Monitoring(Section):
     """What is noted of requests to a served model. Each leaves one record without its text."""
 
     capture: Capture = Field(
         default_factory=Capture, description="Which texts of requests and answers are kept, in the restricted zone."
+    )
+    logs: Annotated[list[TrafficLog], Field(max_length=20)] = Field(
+        default=[], description="Logs of servers of others, whose requests are noted as well."
     )
     retention_days: int = Field(
         default=730, ge=1, le=3650, description="Days after which records without texts are deleted."

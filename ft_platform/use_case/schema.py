@@ -408,6 +408,8 @@ class UseCase(Section):
             )
         if problems := self.privacy.problems_with(self.record):
             raise ValueError("; ".join(problems))
+        if unknown := {one.target for one in self.monitoring.logs} - set(self.serving.targets):
+            raise ValueError(f"`monitoring.logs` names {', '.join(sorted(unknown))}, which `serving.targets` lacks")
         if problems := self.splits.problems_with(self.record, self.privacy):
             raise ValueError("; ".join(problems))
         if self.training.objective == "label_head" and (targets := self.serving.without_label_heads):

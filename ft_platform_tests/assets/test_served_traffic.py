@@ -17,6 +17,7 @@ from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.monitoring.traffic.log_lines import chat, otlp
 from ft_platform_tests.monitoring.traffic.test_shipping import noted, request, texts
 from ft_platform_tests.tables import use_case
 
@@ -26,10 +27,10 @@ NOW = datetime.now(UTC)
 class Ticks:
     """Ticks of the sensor, each with the cursor that the one before left."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **sections: Any) -> None:
         self.environment = Environment(home=home)
         self.lake = Lake(str(home / "lake"))
-        self.case = use_case()
+        self.case = use_case(**sections)
         self.spec, self._sensor = served_traffic(self.case)
         self.cursor: str | None = None
         self.skipped = ""
@@ -87,6 +88,15 @@ def test_a_lake_that_is_full_is_told_and_tried_again(ticks: Ticks, monkeypatch: 
         disk.setattr(shipping, "ship", full)
         assert ticks.tick() == {} and "no space left" in ticks.skipped
     assert ticks.tick() == {day(0): 1}
+
+
+def test_logs_of_other_servers_are_read(tmp_path: Path) -> None:
+    log = {"uri": str(tmp_path / "spans.jsonl"), "format": "otel", "target": "local"}
+    ticks = Ticks(tmp_path, monitoring={"logs": [log]})
+    assert ticks.tick() == {} and ticks.skipped == "no new request", "a log that is not there stops nothing"
+    (tmp_path / "spans.jsonl").write_text(f"{otlp(chat(1, NOW))}\n")
+    ticks.noted({"requests": request(2, NOW)})
+    assert ticks.tick() == {day(0): 2}
 
 
 def test_it_follows_every_target_and_is_made_by_no_run(environment: Environment) -> None:

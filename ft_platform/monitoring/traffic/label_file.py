@@ -1,6 +1,5 @@
 """Late labels from a file with ids of requests, e.g. of a ticket system, as feedback."""
 
-import re
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.feedback import BY_FILE
+from ft_platform.monitoring.traffic.request_ids import request_id
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
 from ft_platform.settings.ceilings import capped
 from ft_platform.settings.environment import Environment
@@ -18,8 +18,6 @@ from ft_platform.settings.source import Limits, RecordMapping, Source
 from ft_platform.sources.budget import Budget
 from ft_platform.sources.discovery import find_parts, hashes
 from ft_platform.sources.parts import Order, Part
-
-REQUEST = re.compile(r"[a-z]{3,10}-[0-9a-f]{32}")
 
 
 def add_labels(
@@ -67,8 +65,8 @@ def _rows(source: Source, part: Part, sha256: str, id_column: str, label_column:
                 columns = [batch.column(name).to_pylist() for name in (id_column, label_column)]
                 for request, label in zip(*columns, strict=True):
                     number += 1
-                    request, label = (request or "").strip(), (label or "").strip()
-                    if REQUEST.fullmatch(request) and label:
+                    request, label = request_id((request or "").strip()), (label or "").strip()
+                    if request and label:
                         found.append((request, label))
                     else:
                         wrong.append(number)

@@ -103,8 +103,11 @@ class TrafficTables:
         table = self._table(kind)
         return (table.transaction_version(writer) or 0) if table else 0
 
-    def append(self, kind: str, rows: pa.Table, writer: str, number: int) -> None:
+    def append(self, kind: str, rows: pa.Table, writer: str, number: int) -> bool:
         """Adds rows in one commit that also says how far the writer is, so that none is added twice.
+
+        Returns:
+            False: the writer was that far, and nothing was added.
 
         Raises:
             DiskFull, TransientError: nothing was added.
@@ -112,7 +115,7 @@ class TrafficTables:
         lake, uri = self._lake, self._uri(kind)
         with lake.room_for(f"traffic of {self._use_case}"), lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
             if self.last_of(kind, writer) >= number:
-                return
+                return False
             there = self._table(kind)
             write_deltalake(
                 uri,
@@ -126,6 +129,7 @@ class TrafficTables:
             if lake.is_local:
                 fsync_delta(Path(uri), DeltaTable(uri))
             lake.settle(lake.path_of(ZONE, self._use_case, FOLDER, kind), tree=True)
+        return True
 
     def read(self, kind: str, days: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of some days, or of all; empty if there are none."""

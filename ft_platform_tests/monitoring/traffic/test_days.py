@@ -80,7 +80,8 @@ def given(*words: str) -> argparse.Namespace:
 def test_the_command_ships_and_shows(
     lake: Lake, environment: Any, shipped: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    use_case = SimpleNamespace(name="complaints")
+    settings = SimpleNamespace(monitoring=SimpleNamespace(logs=[]))
+    use_case = SimpleNamespace(name="complaints", settings=settings)
     monkeypatch.setattr("ft_platform.commands.opened", lambda name: (environment, use_case, lake))
     assert traffic.run(given("complaints", "--json")) == 0
     assert [one["requests"] for one in json.loads(capsys.readouterr().out)["days"]] == [5, 1]
