@@ -9,6 +9,8 @@ UNGUARDED = "X-FT-Guardrails"
 """Header of a request that asks for an answer without guardrails (`off`), to compare with the evaluation."""
 TRIAL = "X-FT-Trial"
 """Header of a request (`on`) that only tries a model: it is noted as such, and its text is not kept."""
+TRIAL_ID = "ft-trial-"
+"""How the id of such a request begins where it has an id in place of headers (`InferenceId` of SageMaker)."""
 ACTED = "X-FT-Guardrail"
 """Header of an answer: the guardrails that did something."""
 

@@ -143,6 +143,13 @@ class SageMakerTarget(Costs):
     )
     instance_type: str = Field(pattern=r"^ml\.[a-z0-9.\-]{1,60}$", description="E.g. `ml.g6.xlarge`.")
     instances: int = Field(default=1, ge=1, le=100, description="Machines of the endpoint.")
+    capture_uri: str | None = Field(
+        default=None,
+        pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/[^\s]*)?$",
+        max_length=512,
+        description="Where SageMaker writes every request and answer (data capture), with their texts; then"
+        " `monitoring.logs` can read them. Default: nowhere.",
+    )
     canary_percent: int | None = Field(
         default=None,
         ge=1,

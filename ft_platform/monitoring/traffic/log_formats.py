@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ft_platform.serving.api.noting import LONGEST_RIGHT, Rights
+from ft_platform.serving.protocol import TRIAL_ID
 
 Messages = list[dict[str, str]]
 OPERATIONS = ("chat", "text_completion", "generate_content")
@@ -119,6 +120,7 @@ def _sagemaker(line: bytes) -> Found:
         messages=_conversation(asked.get("messages"), "content", "text"),
         answers=_answers(texts),
         rights=_rights(_mapping(asked.get("metadata")).get),
+        is_trial=str(event.get("inferenceId")).startswith(TRIAL_ID),
     )
 
 

@@ -151,41 +151,44 @@ class _Reading:
             self.problems.append(str(error))
 
     def _add(self, lines: list[bytes]) -> None:
-        found: dict[str, dict[str, pa.Table]] = {}
+        found: dict[str, dict[str, Spooled]] = {}
         for one in (one for line in lines if line for one in requests_in(self._log.format, line)):
             if (why := self._left_out(one)) is not None:
                 self.counts[why] += 1
                 continue
             assert isinstance(one, Logged)
             try:
-                rows = {kind: as_rows(kind, [Spooled(0, "", kind, row)]) for kind, row in self._records(one).items()}
+                records = self._records(one)
             except DAMAGES:
                 self.counts["damaged"] += 1
                 continue
-            (request,) = rows["requests"]["request_id"].to_pylist()
+            request = records["requests"]["request_id"]
             self.counts["known"] += request in found
-            found.setdefault(request, rows)
-        if found:
-            new = self._new("requests", [one["requests"] for one in found.values()])
-            ids = set(new["request_id"].to_pylist())
-            self.counts["known"] += len(found) - len(ids)
-            texts = [one["texts"] for request, one in found.items() if request in ids and "texts" in one]
-            self.counts["texts"] += self._append("texts", texts)
-            self.counts["added"] += self._append("requests", [one["requests"] for one in found.values()])
+            found.setdefault(request, {kind: Spooled(0, "", kind, record) for kind, record in records.items()})
+        try:
+            requests, texts = _rows(found)
+        except DAMAGES:  # seldom, so each is looked at only then
+            fit = {request: records for request, records in found.items() if _fits(records)}
+            self.counts["damaged"] += len(found) - len(fit)
+            requests, texts = _rows(fit)
+        new = self._new("requests", requests)
+        self.counts["known"] += requests.num_rows - new.num_rows
+        texts = texts.filter(pc.is_in(texts["request_id"], value_set=new["request_id"]))
+        self.counts["texts"] += self._append("texts", texts)
+        self.counts["added"] += self._append("requests", new)
 
-    def _append(self, kind: str, rows: list[pa.Table]) -> int:
+    def _append(self, kind: str, rows: pa.Table) -> int:
         """Adds what is new. Whoever finds that others added something meanwhile looks again."""
-        while rows:
+        while rows.num_rows:
             number = self._tables.last_of(kind, WRITER) + 1
-            new = self._new(kind, rows)
-            if not new.num_rows or self._tables.append(kind, new, WRITER, number):
-                return new.num_rows
+            rows = self._new(kind, rows)
+            if rows.num_rows and self._tables.append(kind, rows, WRITER, number):
+                return rows.num_rows
         return 0
 
-    def _new(self, kind: str, rows: list[pa.Table]) -> pa.Table:
-        table = pa.concat_tables(rows)
-        known = self._tables.read(kind, table["day"].unique().to_pylist(), ["request_id"])["request_id"]
-        return table.filter(pc.invert(pc.is_in(table["request_id"], value_set=known)))
+    def _new(self, kind: str, rows: pa.Table) -> pa.Table:
+        known = self._tables.read(kind, rows["day"].unique().to_pylist(), ["request_id"])["request_id"]
+        return rows.filter(pc.invert(pc.is_in(rows["request_id"], value_set=known)))
 
     def _left_out(self, one: Any) -> str | None:
         """Why something does not become a row."""
@@ -264,6 +267,20 @@ class _Reading:
             said = version and json.loads(self._lake.read_file(version, "training.json"))
             self._labels[checkpoint] = said["labels"] if said else None
         return self._labels[checkpoint]
+
+
+def _rows(found: dict[str, dict[str, Spooled]]) -> tuple[pa.Table, pa.Table]:
+    """For `requests` and `texts`."""
+    kept = [records["texts"] for records in found.values() if "texts" in records]
+    return as_rows("requests", [records["requests"] for records in found.values()]), as_rows("texts", kept)
+
+
+def _fits(records: dict[str, Spooled]) -> bool:
+    try:
+        _rows({"": records})
+        return True
+    except DAMAGES:
+        return False
 
 
 @dataclass(frozen=True)

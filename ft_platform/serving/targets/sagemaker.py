@@ -11,6 +11,7 @@ a process that is killed leaves the endpoint it had just made until the next `de
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Any
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, ExportRefused, MissingExtra
 from ft_platform.exporting.matrix import problem
 from ft_platform.lake.files import sha256_file
+from ft_platform.serving.protocol import TRIAL_ID
 from ft_platform.serving.targets.contract import Endpoint, Model, State, Status
 from ft_platform.serving.targets.patience import cleared, fitting, tried, until, without
 from ft_platform.settings.serving_targets import SageMakerTarget
@@ -153,7 +155,8 @@ class SageMaker:
 
     def _config_name(self, release: str, context: int) -> str:
         """Name of configuration and model: other settings, other name, for neither can be changed."""
-        said = json.dumps([self._container(release, context), self._variant("")], sort_keys=True)
+        settings = [self._container(release, context), self._variant(""), *self._capture().values()]
+        said = json.dumps(settings, sort_keys=True)
         return f"{self._base(release)}{hashlib.sha256(said.encode()).hexdigest()[:8]}"
 
     def _base(self, release: str) -> str:
@@ -184,6 +187,19 @@ class SageMaker:
             "InstanceType": self.settings.instance_type,
             "InitialInstanceCount": self.settings.instances,
             "InitialVariantWeight": 1.0,
+        }
+
+    def _capture(self) -> dict[str, Any]:
+        if self.settings.capture_uri is None:
+            return {}
+        return {
+            "DataCaptureConfig": {
+                "EnableCapture": True,
+                "InitialSamplingPercentage": 100,
+                "DestinationS3Uri": self.settings.capture_uri,
+                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+                "CaptureContentTypeHeader": {"JsonContentTypes": ["application/json"]},
+            }
         }
 
     def _deployment(self) -> dict[str, Any]:
@@ -221,7 +237,7 @@ class SageMaker:
             )
         with _said(exists=True):
             self._aws.create_endpoint_config(
-                EndpointConfigName=name, ProductionVariants=[self._variant(name)], Tags=tags
+                EndpointConfigName=name, ProductionVariants=[self._variant(name)], Tags=tags, **self._capture()
             )
 
     def _create_endpoint(self, name: str, config: str, release: str) -> str | None:
@@ -352,7 +368,11 @@ class SageMaker:
         def once() -> Any:
             with _said():
                 found = self._runtime.invoke_endpoint(
-                    EndpointName=name, ContentType="application/json", Accept="application/json", Body=json.dumps(body)
+                    EndpointName=name,
+                    ContentType="application/json",
+                    Accept="application/json",
+                    Body=json.dumps(body),
+                    InferenceId=f"{TRIAL_ID}{uuid.uuid4()}",
                 )
                 return json.loads(found["Body"].read())
 

@@ -120,9 +120,9 @@ def captured(
     answer: Any = "Card",
     encoding: str = "JSON",
     metadata: dict[str, Any] | None = None,
-    model: str = "tests",
+    **event: str,
 ) -> str:
-    asked = {"model": model, "messages": [{"role": "user", "content": TEXT}], "metadata": metadata or {}}
+    asked = {"model": "tests", "messages": [{"role": "user", "content": TEXT}], "metadata": metadata or {}}
     answered = {
         "id": f"chatcmpl-{number:032x}",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
@@ -136,7 +136,7 @@ def captured(
 
     told = {
         "captureData": {"endpointInput": part("INPUT", asked), "endpointOutput": part("OUTPUT", answered)},
-        "eventMetadata": {"eventId": f"{number:032x}", "inferenceTime": at.strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "eventMetadata": {"eventId": f"{number:032x}", "inferenceTime": at.strftime("%Y-%m-%dT%H:%M:%SZ"), **event},
         "eventVersion": "0",
     }
     return json.dumps(told)

@@ -20,6 +20,7 @@ from ft_platform.monitoring.traffic.logs import in_words, read_logs
 from ft_platform.monitoring.traffic.request_ids import hashed
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.serving.api.noting import drawn
+from ft_platform.serving.protocol import TRIAL_ID
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.monitoring.traffic.log_lines import (
@@ -226,6 +227,12 @@ def test_what_sagemaker_captured_becomes_a_row(tmp_path: Path, encoding: str) ->
     assert first["seconds"] is None and first["request_id"] == f"chatcmpl-{1:032x}"
     assert [one["answers"][0]["decision"] for one in (first, second)] == ["Card", None]
     assert json.loads(place.rows("texts")[0]["conversations"]) == [[{"role": "user", "content": TEXT}]]
+
+
+def test_what_the_platform_asks_at_sagemaker_is_a_trial(tmp_path: Path) -> None:
+    place = of_format(tmp_path, "sagemaker", **CAPTURE)
+    place.write(captured(1, AT, metadata=rights(), inferenceId=f"{TRIAL_ID}1"), captured(2, AT, inferenceId="mine"))
+    assert place.read() == {"added": 2} and [one["trial"] for one in place.rows()] == [True, False]
 
 
 def test_what_is_no_chat_is_a_request_all_the_same(tmp_path: Path) -> None:

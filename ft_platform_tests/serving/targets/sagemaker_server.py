@@ -31,6 +31,7 @@ class SageMakerServer(StandIn):
     Attributes:
         alarmed: releases whose update an alarm rolls back.
         quota: most endpoints.
+        asked_as: the ids that requests came with.
         bucket: where the weights are, as boto3's resource.
     """
 
@@ -45,6 +46,7 @@ class SageMakerServer(StandIn):
         self.tags: dict[str, list[dict[str, str]]] = {}
         self.alarmed: set[str] = set()
         self.quota = 10
+        self.asked_as: set[str] = set()
         self.deployments: list[dict[str, Any]] = []
         super().__init__()
 
@@ -107,6 +109,7 @@ class SageMakerServer(StandIn):
             return Reply(403, {"message": "Missing Authentication Token"})
         if one is None or one["serving"] is None:
             return Reply(400, {"message": f"Endpoint {name} of account 123456789012 not found."})
+        self.asked_as.add(request.headers.get("X-Amzn-SageMaker-Inference-Id", ""))
         return chat_reply(self._release(one["serving"]), request.body)
 
     def _release(self, config: str) -> str:

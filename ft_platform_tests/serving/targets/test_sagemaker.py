@@ -3,6 +3,7 @@
 import pytest
 
 from ft_platform.errors import EndpointFailed
+from ft_platform.serving.protocol import TRIAL_ID
 from ft_platform_tests.serving.targets.test_contract import NEW, OLD, answers, bring
 from ft_platform_tests.serving.targets.worlds import BUCKET, USE_CASE, opened
 
@@ -66,6 +67,19 @@ def test_other_settings_are_another_configuration(tmp_path, monkeypatch):
         before = target._config_name(OLD, 512)
         target.settings = target.settings.model_copy(update={"instance_type": "ml.g6.2xlarge"})
         assert target._config_name(OLD, 512) != before != target._config_name(OLD, 1024)
+
+
+def test_what_is_asked_can_be_captured_and_trials_say_so(tmp_path, monkeypatch):
+    with opened("sagemaker", tmp_path, monkeypatch) as world:
+        bring(world, OLD)
+        (plain,) = world.other.configs
+    with opened("sagemaker", tmp_path, monkeypatch, capture_uri="s3://captures/complaints") as world:
+        bring(world, OLD)
+        ((name, config),) = world.other.configs.items()
+    assert name != plain, "a configuration cannot be changed"
+    assert config["DataCaptureConfig"]["DestinationS3Uri"] == "s3://captures/complaints"
+    assert [one["CaptureMode"] for one in config["DataCaptureConfig"]["CaptureOptions"]] == ["Input", "Output"]
+    assert world.other.asked_as and all(one.startswith(TRIAL_ID) for one in world.other.asked_as)
 
 
 def test_it_has_only_the_routes_of_openai(world):
