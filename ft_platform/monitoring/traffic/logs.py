@@ -157,8 +157,10 @@ class _Reading:
                 self.counts[why] += 1
                 continue
             assert isinstance(one, Logged)
+            deployed = self._deployed(one)
+            labels = self._labels_of(deployed["checkpoint"]["id"]) if deployed else None
             try:
-                records = self._records(one)
+                records = self._records(one, deployed, labels)
             except DAMAGES:
                 self.counts["damaged"] += 1
                 continue
@@ -198,10 +200,8 @@ class _Reading:
             return "other_models"
         return "too_old" if one.at < self._first else None
 
-    def _records(self, one: Logged) -> dict[str, dict[str, Any]]:
+    def _records(self, one: Logged, deployed: Any, labels: list[str] | None) -> dict[str, dict[str, Any]]:
         """By kind, as our server notes them (`serving.api.exchange`)."""
-        deployed = self._deployed(one)
-        labels = self._labels_of(deployed["checkpoint"]["id"]) if deployed else None
         note = Note(rights=one.rights, is_trial=one.is_trial)
         if one.messages and one.answers and one.at >= self._first_text:
             note.ask(hashed(one.id), self._use_case.settings, [one.messages] * len(one.answers))

@@ -22,6 +22,7 @@ from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.serving.api.noting import drawn
 from ft_platform.serving.protocol import TRIAL_ID
 from ft_platform.settings.environment import Environment
+from ft_platform.sources.source_file import SourceFile
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.monitoring.traffic.log_lines import (
     TEXT,
@@ -504,10 +505,17 @@ def test_new_objects_of_a_bucket_are_read_and_others_not(tmp_path: Path, monkeyp
         def put(name: str, *lines: str) -> None:
             s3.put_object(Bucket="captures", Key=f"endpoint/AllTraffic/2026/11/29/{name}.jsonl", Body="\n".join(lines))
 
+        fetched, local_path = list[str](), SourceFile.local_path
+
+        def counted(self: SourceFile, *more: Any) -> Any:
+            fetched.append(self.uri.rpartition("/")[2])
+            return local_path(self, *more)
+
+        monkeypatch.setattr(SourceFile, "local_path", counted)
         put("a", captured(1, AT), captured(2, AT))
         assert place.read() == {"added": 2} and place.read() == {}
         put("b", captured(3, AT, "Loan"))
-        assert place.read() == {"added": 1}
+        assert place.read() == {"added": 1} and fetched == ["a.jsonl", "b.jsonl"]
         put("a", captured(1, AT), captured(2, AT), captured(4, AT), '{"cut')
         assert place.read() == {"added": 1, "known": 2, "damaged": 1} and place.read() == {}
         assert len(place.rows()) == 4

@@ -9,12 +9,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx2
 import pytest
 import torch
 
+from ft_platform.monitoring.traffic.log_formats import Logged, requests_in
 from ft_platform.serving.targets.contract import Model
 from ft_platform.serving.targets.vllm import Vllm
 from ft_platform.settings.serving_targets import VllmTarget
@@ -58,7 +60,31 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(place: Path) -> Iterator[str]:
+def collector(place: Path) -> Iterator[str]:
+    """What stands in for OpenTelemetry's collector with its file exporter: a line in `spans.jsonl` for each message."""
+    from google.protobuf.json_format import MessageToDict
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            told = ExportTraceServiceRequest.FromString(content)
+            with (place / "spans.jsonl").open("a") as file:
+                file.write(json.dumps(MessageToDict(told, use_integers_for_enums=True)) + "\n")
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1/traces"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def url(place: Path, collector: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     home = place / "home"
@@ -74,12 +100,14 @@ def url(place: Path) -> Iterator[str]:
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True",
         "OMP_WAIT_POLICY": "PASSIVE",
         "VLLM_API_KEY": "k",
+        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
     }
     command = [
         *(str(PYTHON), "-m", "vllm.entrypoints.cli.main", "serve", str(place / "base"), "--served-model-name", "base"),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--max-model-len", "256"),
         *("--max-num-seqs", "4", "--enable-lora", "--max-loras", "3", "--max-lora-rank", "8", "--enforce-eager"),
-        "--trust-request-chat-template",
+        *("--trust-request-chat-template", "--otlp-traces-endpoint", collector),
+        *("--logging-config.formatter", "json", "--enable-log-requests", "--enable-log-outputs"),
     ]
     log = (place / "log").open("w")
     process = subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT)
@@ -163,6 +191,27 @@ def test_it_answers_as_peft_does_before_and_after_a_switch(target, place):
         status = target.status()
         assert (status.state, status.live) == ("ready", release)
         assert answer(status.endpoint) == expected(place, release)
+
+
+def test_its_log_and_its_spans_tell_each_request(target, place):
+    endpoint = bring(target, place, RELEASES[0])
+    written = answer(endpoint)
+    found: dict[str, list[Logged]] = {"log": [], "spans.jsonl": []}
+    for _ in range(60):  # spans are sent every few seconds
+        for name in found:
+            lines = (place / name).read_bytes().splitlines() if (place / name).exists() else []
+            told = [one for line in lines for one in requests_in("vllm", line.strip())]
+            assert all(isinstance(one, Logged) for one in told)
+            found[name] = [one for one in told if isinstance(one, Logged)]
+        log, spans = found.values()
+        if log and len(log) == len(spans):
+            break
+        time.sleep(0.5)
+    assert {one.id for one in log} == {one.id for one in spans}
+    ((text, reason),) = log[-1].answers
+    assert (whole(text), reason) == (written, "length")
+    assert spans[-1].completion_tokens == 16 and spans[-1].prompt_tokens and 0 < (spans[-1].seconds or 0) < 60
+    assert abs((log[-1].at - spans[-1].at).total_seconds()) < 60
 
 
 def test_without_the_template_of_the_release_it_answers_otherwise(target, place):
