@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 
 JSON = {"Content-Type": "application/json"}
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Images of Python often set it; then every start compiles every module, of whichever server."""
 
 
 def free_port() -> int:
@@ -70,7 +72,7 @@ class Server:
             self.started = time.monotonic()
             self.process = subprocess.Popen(
                 [part.replace("{port}", str(self.port)) for part in command],
-                env={**os.environ, **variables},
+                env={**os.environ, **variables, **BYTECODE},
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
