@@ -18,6 +18,7 @@ from typing import NoReturn
 from ft_platform import __version__
 from ft_platform.commands import (
     MESSAGE_LINES,
+    alerts,
     approve,
     ask,
     audit,
@@ -88,6 +89,7 @@ COMMANDS = {
     "chat": chat,
     "parity": parity,
     "traffic": traffic,
+    "alerts": alerts,
     "errors": errors,
     "fairness": fairness,
     "roi": roi,

@@ -41,6 +41,20 @@ WRONG = {
         "home: a\nhome: b",
         ("`home` is a duplicate, first in line 1; remove one (ft_environment.yaml:2)"),
     ),
+    "an address in place of a variable": (
+        "alerting:\n  channels:\n    x: {kind: slack, url_variable: https://hooks.example.org/T0PSECRET}",
+        "alerting.channels.x.slack.url_variable: String should match pattern '^[A-Z_][A-Z0-9_]*$'"
+        " (ft_environment.yaml:3)",
+    ),
+    "a password without encryption": (
+        "alerting:\n  channels:\n    x: {kind: email, host: mail.example.org, encryption: none, user_variable: A,"
+        " password_variable: B, sender: a@example.org, to: [b@example.org]}",
+        "alerting.channels.x.email: `encryption: none` would send the password as plain text (ft_environment.yaml:3)",
+    ),
+    "a time zone that is none": (
+        "alerting:\n  quiet_hours: {start: '20:00', end: '07:00', time_zone: Mars/Olympus}",
+        "alerting.quiet_hours.time_zone: 'Mars/Olympus' is no time zone; one is Europe/Berlin (ft_environment.yaml:2)",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.asset_keys import asset_keys
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
@@ -94,7 +95,8 @@ class FineTuningUseCase(dg.Component):
 
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
-        return [source_sensor(self.use_case), *([measurements_sensor(self.use_case)] if measures else [])]
+        measuring = [measurements_sensor(self.use_case)] if measures else []
+        return [source_sensor(self.use_case), *measuring, *alert_watch(self.use_case)]
 
 
 OTHERS = (UnresolvedAssetJobDefinition, dg.ScheduleDefinition, dg.SensorDefinition)

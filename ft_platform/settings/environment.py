@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ft_platform.errors import ConfigError
+from ft_platform.settings.alerting import Alerting, Lineage
 from ft_platform.settings.environment_file import CHECKOUT
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
@@ -281,6 +282,12 @@ class Environment(BaseModel):
     policy: Policy = Field(
         default_factory=Policy,
         description="Minimum that every use case must meet, whatever its file says. Default: the policy `default`.",
+    )
+    alerting: Alerting = Field(
+        default_factory=Alerting, description="Channels for alerts, and when they wait. Default: no channel."
+    )
+    lineage: Lineage | None = Field(
+        default=None, description="Collector that is told of runs as OpenLineage events. Default: none is."
     )
 
     @model_validator(mode="after")

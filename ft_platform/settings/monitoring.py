@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ft_platform.settings.alerting import ChannelName
 from ft_platform.settings.section import Section
 from ft_platform.settings.serving import TargetName
 
@@ -72,13 +73,20 @@ class TrafficLog(Section):
 
 
 class Monitoring(Section):
-    """What is noted of requests to a served model. Each leaves one record without its text."""
+    """What is noted of requests to a served model, and who is told. Each request leaves one record without its
+    text."""
 
     capture: Capture = Field(
         default_factory=Capture, description="Which texts of requests and answers are kept, in the restricted zone."
     )
     logs: Annotated[list[TrafficLog], Field(max_length=20)] = Field(
         default=[], description="Logs of servers of others, whose requests are noted as well."
+    )
+    alerts: Annotated[list[ChannelName], Field(max_length=20)] = Field(
+        default_factory=list,
+        description=(
+            "Channels that alerts of this use case go to, from `alerting.channels` of the installation. Default: none."
+        ),
     )
     retention_days: int = Field(
         default=730, ge=1, le=3650, description="Days after which records without texts are deleted."

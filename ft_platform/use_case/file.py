@@ -319,8 +319,8 @@ def _fill_in(reading: Reading) -> set[Place]:
 
 
 def _check_installation(reading: Reading, settings: UseCase, environment: Environment) -> None:
-    """What the schema alone cannot know: the compute profiles of this installation, the entities that have a
-    recognizer."""
+    """What the schema alone cannot know: the compute profiles and channels of this installation, the entities that
+    have a recognizer."""
     profile, known = settings.compute.profile, environment.profiles
     if profile not in known:
         text = (
@@ -328,6 +328,12 @@ def _check_installation(reading: Reading, settings: UseCase, environment: Enviro
             f" {profile!r}{did_you_mean(profile, known)}"
         )
         reading.add_attribute(("compute", "profile"), text)
+    channels = environment.alerting.channels
+    for position, name in enumerate(settings.monitoring.alerts):
+        if name not in channels:
+            known_ones = did_you_mean(name, channels) or f"; there are {', '.join(sorted(channels)) or 'none'}"
+            text = f"monitoring.alerts: {name!r} is no channel of `alerting` in ft_environment.yaml{known_ones}"
+            reading.add_attribute(("monitoring", "alerts", position), text)
     named: list[tuple[Place, str]] = [
         (("privacy", "entities", position), name) for position, name in enumerate(settings.privacy.entities)
     ]

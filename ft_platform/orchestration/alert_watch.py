@@ -1,0 +1,97 @@
+"""What tells people that something is wrong with a use case: a sensor that looks at its monitored days and at its
+failed runs, and sends what is due."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.alerts.alert import Alert
+from ft_platform.process.vouched import vouch
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
+
+WATCH_SECONDS = 60
+CHECKING_JOBS = ("parity", "retention_sweep")
+"""Jobs of a use case whose runs make no asset."""
+
+
+def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
+    """The sensor `<use_case>_alerts`; none where nobody is to be told."""
+    if not use_case.settings.monitoring.alerts:
+        return []
+
+    @dg.sensor(
+        name=f"{use_case.name}_alerts",
+        minimum_interval_seconds=WATCH_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Tells people of alarms and failed runs of {use_case.name}, once while they last.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
+    ) -> dg.SkipReason:
+        from ft_platform.errors import FtError
+        from ft_platform.monitoring.alerts.day_alarms import of_day_reports
+        from ft_platform.monitoring.alerts.delivery import deliver
+        from ft_platform.monitoring.alerts.outbox import opened
+        from ft_platform.monitoring.day_reports import day_reports
+        from ft_platform.reporting.report_urls import home_url, report_url
+
+        channels = use_case.settings.monitoring.alerts
+        home = home_url(environment, use_case.name)
+
+        def link(version):
+            return report_url(environment, version) if "report.html" in lake.manifest(version).files else home
+
+        problems = []
+        found = {"runs": lambda: failed_runs(context.instance, use_case, home)}
+        found["day_reports"] = lambda: of_day_reports(day_reports(lake, use_case.name, newest=1), link)
+        for source, alarms in found.items():
+            try:
+                lasting = alarms()
+                with opened(environment.home, environment.alerting) as outbox:
+                    outbox.lasting(use_case.name, source, lasting, channels, datetime.now(UTC))
+            except FtError as error:  # the other source, and what waits, are told all the same
+                problems.append(str(error))
+        try:
+            problems += [f"{name}: {problem}" for name, problem in deliver(environment).items()]
+        except FtError as error:
+            problems.append(str(error))
+        for problem in problems:
+            context.log.warning(vouch(problem))
+        return dg.SkipReason(vouch("; ".join(problems) or "nothing is due"))
+
+    return [sensor]
+
+
+def failed_runs(instance: dg.DagsterInstance, use_case: NamedUseCase, link: str) -> list[Alert]:
+    """Runs that failed and were not made good since: an asset of theirs was not made again, or, of a job that only
+    checks, no later run of it succeeded."""
+    keys = instance.get_asset_keys(prefix=[use_case.name])
+    entries = [record.asset_entry for record in instance.get_asset_records(keys)] if keys else []
+    ids = {
+        entry.last_run_id
+        for entry in entries
+        if entry.last_run_id
+        and not (entry.last_materialization and entry.last_materialization.run_id == entry.last_run_id)
+    }
+    ended = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS]
+    for name in CHECKING_JOBS:
+        newest = instance.get_runs(dg.RunsFilter(job_name=f"{use_case.name}_{name}", statuses=ended), limit=1)
+        ids |= {run.run_id for run in newest}
+    failed = (
+        instance.get_runs(dg.RunsFilter(run_ids=sorted(ids), statuses=[dg.DagsterRunStatus.FAILURE])) if ids else []
+    )
+    return [_alert(instance, run, use_case.name, link) for run in sorted(failed, key=lambda run: run.run_id)]
+
+
+def _alert(instance: dg.DagsterInstance, run: dg.DagsterRun, use_case: str, link: str) -> Alert:
+    steps = [
+        step.step_key
+        for step in instance.get_run_step_stats(run.run_id)
+        if step.status and step.status.name == "FAILURE"
+    ]
+    where = f" at {', '.join(steps)}" if steps else ""
+    what = "failed run" if run.job_name.startswith("__") else f"failed run of {run.job_name}"
+    text = f"Run {run.run_id[:8]} failed{where}. What went wrong stands in Dagster's event log of the run."
+    return Alert(use_case, what, "critical", text, link, f"runs/{run.run_id}")

@@ -1,0 +1,178 @@
+"""The sensor `<use_case>_alerts`: alarms of monitored days and failed runs are told once, and when they are over."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.day_reports import FILE, STAGE, Alarm, DayReport
+from ft_platform.orchestration.alert_watch import alert_watch
+from ft_platform.orchestration.loading import load_definitions
+from ft_platform.settings.alerting import Alerting
+from ft_platform.settings.environment import Environment
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
+from ft_platform_tests.tables import use_case
+
+HOOK = "FT_TEST_HOOK"
+WORD = "zanzibar"
+
+
+def alerting() -> Alerting:
+    return Alerting.model_validate({"channels": {"hook": {"kind": "webhook", "url_variable": HOOK}}})
+
+
+class Watch:
+    """A use case whose alerts go to a receiver, and its ticks."""
+
+    def __init__(self, environment: Environment, receiver: HttpReceiver) -> None:
+        self.environment = environment.model_copy(update={"alerting": alerting()})
+        self.lake: Lake = open_lake(environment)
+        self.receiver = receiver
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.case = use_case(monitoring={"alerts": ["hook"]})
+        (self.sensor,) = alert_watch(self.case)
+        self.skipped = ""
+
+    def tick(self) -> list[tuple[str, str, str]]:
+        """What arrives: event, what and text of each."""
+        before = len(self.receiver.got)
+        given: Any = {"lake": self.lake, "environment": self.environment}
+        with dg.build_sensor_context(instance=self.instance, resources=given) as context:
+            self.skipped = self.sensor.evaluate_tick(context).skip_message or ""
+        told = [json.loads(body)["alerts"][0] for _, body in self.receiver.got[before:]]
+        return [(one["event"], one["what"], one["text"]) for one in told]
+
+    def day(self, day: str, *alarms: Alarm) -> None:
+        """Publishes the report of a day."""
+        report = DayReport(
+            use_case=self.case.name, day=day, releases=["rel-1"], reference="eval-1", requests=10, alarms=list(alarms)
+        )
+        with self.lake.scratch(self.case.name, STAGE) as folder:
+            folder.mkdir(parents=True)
+            (folder / FILE).write_text(report.model_dump_json())
+            self.lake.publish(
+                self.case.name,
+                STAGE,
+                f"day-{day}-{len(alarms)}",
+                folder,
+                parents=[],
+                settings_hash="",
+                input_hash=day,
+                info={"day": day},
+            )
+
+    def materialize(self, fails: bool, *names: str) -> dg.ExecuteInProcessResult:
+        """A run that makes assets of the use case; the first one fails."""
+
+        def made(name: str, broken: bool) -> dg.AssetsDefinition:
+            @dg.asset(name=name, key_prefix=self.case.name)
+            def asset() -> None:
+                if broken:
+                    raise ValueError(f"the text of a record: {WORD}")
+
+            return asset
+
+        assets = [made(name, fails and name == names[0]) for name in names]
+        return dg.materialize(assets, instance=self.instance, raise_on_error=False)
+
+
+ERRORS = Alarm(what="errors", kind="service", since="2026-11-27", evidence="3.1 % of 1,204 requests failed.")
+LABELS = Alarm(
+    what="label", kind="outputs", since="2026-11-26", evidence="p = 0.001", cause=[{"kind": "word", "value": WORD}]
+)
+
+
+@pytest.fixture
+def watch(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    receiver = HttpReceiver()
+    monkeypatch.setenv(HOOK, receiver.url)
+    yield Watch(environment, receiver)
+    receiver.stop()
+
+
+def test_an_alarm_of_the_newest_day_is_told_once_without_its_causes_and_when_it_is_gone(watch: Watch) -> None:
+    assert watch.tick() == []
+    watch.day("2026-11-27", ERRORS, LABELS)
+    told = watch.tick()
+    assert told == [
+        ("raised", "errors", "3.1 % of 1,204 requests failed. Since 2026-11-27; the newest day is 2026-11-27."),
+        ("raised", "label", "p = 0.001. Since 2026-11-26; the newest day is 2026-11-27."),
+    ]
+    severities = [json.loads(body)["alerts"][0]["severity"] for _, body in watch.receiver.got]
+    assert severities == ["critical", "warning"]
+    assert WORD.encode() not in b"".join(body for _, body in watch.receiver.got)
+    assert watch.tick() == []
+    watch.day("2026-11-28", LABELS)
+    assert [(event, what) for event, what, _ in watch.tick()] == [("resolved", "errors")]
+
+
+def test_a_failed_run_is_told_with_the_step_and_over_when_the_asset_is_made(watch: Watch) -> None:
+    failed = watch.materialize(True, "splits", "data_report")
+    ((event, what, text),) = watch.tick()
+    assert (event, what) == ("raised", "failed run")
+    assert failed.run_id[:8] in text and "tests__splits" in text and WORD not in text
+    assert watch.tick() == []
+    watch.materialize(False, "data_report")
+    assert watch.tick() == [], "another asset was made"
+    watch.materialize(True, "splits")
+    assert {event for event, *_ in watch.tick()} == {"raised", "resolved"}, "a newer run failed at it"
+    watch.materialize(False, "splits")
+    assert [event for event, *_ in watch.tick()] == ["resolved"]
+
+
+def test_a_failed_run_of_a_job_that_only_checks_is_told(watch: Watch) -> None:
+    broken = [True]
+
+    @dg.op
+    def compares() -> None:
+        if broken[0]:
+            raise ValueError("no answer")
+
+    @dg.job(name=f"{watch.case.name}_parity")
+    def parity() -> None:
+        compares()
+
+    parity.execute_in_process(instance=watch.instance, raise_on_error=False)
+    assert [(event, what) for event, what, _ in watch.tick()] == [("raised", "failed run of tests_parity")]
+    broken[0] = False
+    parity.execute_in_process(instance=watch.instance)
+    assert [event for event, *_ in watch.tick()] == ["resolved"]
+
+
+def test_a_report_that_cannot_be_read_does_not_keep_failed_runs_from_being_told(watch: Watch) -> None:
+    watch.day("2026-11-27", ERRORS)
+    (version,) = watch.lake.artifacts(watch.case.name, STAGE)
+    (Path(version.uri.removeprefix("file://")) / FILE).write_text("{}")
+    watch.materialize(True, "splits")
+    assert [what for _, what, _ in watch.tick()] == ["failed run"]
+    assert "does not match its manifest" in watch.skipped
+
+
+def test_a_channel_that_is_down_is_told_without_its_address(watch: Watch) -> None:
+    watch.receiver.status = 500
+    watch.day("2026-11-27", ERRORS)
+    watch.tick()
+    assert watch.skipped == "hook: an answer with status 500"
+
+
+def test_a_use_case_has_the_sensor_if_somebody_is_told_and_only_channels_that_there_are(
+    environment: Environment,
+) -> None:
+    here = environment.model_copy(update={"alerting": alerting()})
+    attributes = minimal_attributes("x.csv")
+
+    def sensors(names: list[str]) -> set[str]:
+        write_use_case(environment.defs, "letters", {**attributes, "monitoring": {"alerts": names}})
+        found = load_definitions(here, only="letters").get_repository_def().sensor_defs
+        return {sensor.name for sensor in found}
+
+    assert "letters_alerts" not in sensors([])
+    assert "letters_alerts" in sensors(["hook"])
+    with pytest.raises(Exception, match=r"'hok' is no channel.*defs.yaml:"):
+        sensors(["hok"])
