@@ -12,6 +12,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration import run_settings
+from ft_platform.orchestration.lineage_watch import lineage_watch
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.console import console_logger
@@ -69,7 +70,11 @@ def by_itself(definitions: dg.Definitions, use_case: NamedUseCase, environment: 
         use_cases: list[NamedUseCase] = []
         logger = console_logger(Withheld(environment.dagster_home))
         _SHARED[of] = (
-            dg.Definitions(resources=resources(environment, use_cases), loggers={"console": logger}),
+            dg.Definitions(
+                resources=resources(environment, use_cases),
+                loggers={"console": logger},
+                sensors=lineage_watch(environment),
+            ),
             use_cases,
         )
     shared, loaded = _SHARED[of]
