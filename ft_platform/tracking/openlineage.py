@@ -88,7 +88,7 @@ def to_json(told: StepEvent, namespace: str) -> bytes:
     except ImportError:
         raise MissingExtra("openlineage-python, which `lineage` needs,", extra="openlineage") from None
     events.set_producer(PRODUCER)
-    own_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{PRODUCER.rpartition(':')[0]}:{told.run_id}/{told.step}"))
+    own_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:ft-platform:{told.run_id}/{told.step}"))
     parent = parent_run.ParentRunFacet(parent_run.Run(told.run_id), parent_run.Job(namespace, told.job))
     facets: dict = {"parent": parent}
     if told.error:

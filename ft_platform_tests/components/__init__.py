@@ -60,6 +60,16 @@ COMPONENTS = {
             "ft_platform/governance/ledger_database.py",
         ),
     ),
+    "prometheus": Component(
+        "Prometheus, which scrapes a server, and promtool, which runs the rules",
+        "Prometheus (Debian's package `prometheus`), extra `dev`",
+        (
+            "infra/grafana",
+            "infra/prometheus",
+            "ft_platform/serving/api/metrics.py",
+            "ft_platform_tests/infra/rules_test.yml",
+        ),
+    ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
 }
 """Name, as in `@pytest.mark.components(name="ray")` -> what it is."""

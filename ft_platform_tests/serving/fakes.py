@@ -204,6 +204,9 @@ class Kept:
         done.set_result(not self.refuses)
         return done
 
+    def waiting(self) -> int:
+        return len(self.of)
+
     def kind(self, kind: str) -> list[Mapping[str, Any]]:
         return [records[kind] for _, records in self.of if kind in records]
 

@@ -9,6 +9,7 @@ from ft_platform.serving.api.errors import ApiError
 from ft_platform.serving.api.events import Events
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
+from ft_platform.serving.api.noting import NoNotes
 from ft_platform.serving.api.services import Services
 from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.catalog import GivenModels, Shelf
@@ -79,7 +80,7 @@ def test_an_event_after_the_end_of_the_loop_is_no_error() -> None:
 def test_who_leaves_while_an_answer_is_begun_leaves_nothing_behind() -> None:
     engine, going, cancelled = FakeEngine(), threading.Event(), threading.Event()
     shelf = Shelf(GivenModels(), engine)
-    services = Services(engine, shelf, ApiKeys(None), Metrics(engine.state), Limits())
+    services = Services(engine, shelf, ApiKeys(None), Metrics(engine.state, NoNotes()), Limits())
 
     def start() -> Handle:
         going.wait(5)

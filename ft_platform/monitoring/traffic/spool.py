@@ -102,6 +102,20 @@ class Spool:
             done.set_result(False)
         return done
 
+    def waiting(self) -> int | None:
+        """Records on the disk that were not shipped yet, from the first and the last: those in between are all there.
+        None if the spool cannot be read, or not at once."""
+        try:
+            with closing(
+                sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
+            ) as connection:
+                first, last = (
+                    connection.execute(f"SELECT {which}(number) FROM records").fetchone()[0] for which in ("min", "max")
+                )
+        except sqlite3.Error:
+            return None
+        return 0 if first is None or last is None else last - first + 1
+
     def _give_up(self, requests: int) -> None:
         with self._counts:
             self.lost += requests

@@ -42,8 +42,8 @@ def build_app(
         hosts: names by which the server is addressed besides this machine's, where there are no keys.
     """
     limits = limits or Limits()
-    shelf, metrics = Shelf(catalog, engine), Metrics(engine.state)
     notes = notes or NoNotes()
+    shelf, metrics = Shelf(catalog, engine), Metrics(engine.state, notes)
     services = Services(engine, shelf, keys, metrics, limits, notes)
     routes = Routes(services)
     paths = {

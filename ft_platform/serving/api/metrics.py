@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from ft_platform.serving.api.noting import Notes
 from ft_platform.serving.engine.requests import State
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -32,12 +33,27 @@ class EngineState:
             yield GaugeMetricFamily(f"ft_serve_{name}", meaning, value=float(getattr(found, name)))
 
 
+class NotesState:
+    """Asks what keeps records of requests when Prometheus asks."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("ft_serve_spool_off", "1: requests are not noted", value=float(bool(self._notes.off)))
+        if (waiting := self._notes.waiting()) is not None:
+            yield GaugeMetricFamily(
+                "ft_serve_spool_waiting", "Records that were not shipped to the lake", value=waiting
+            )
+
+
 class Metrics:
     """The figures of one server."""
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(self, state: Callable[[], State], notes: Notes) -> None:
         self._registry = registry = CollectorRegistry()
         registry.register(EngineState(state))
+        registry.register(NotesState(notes))
         self.requests = Counter("ft_serve_requests", "Requests", ("route", "model", "status"), registry=registry)
         self.seconds = Histogram(
             "ft_serve_request_seconds", "Time of whole requests", ("route",), buckets=SECONDS, registry=registry

@@ -92,6 +92,10 @@ class Notes(Protocol):
         """Keeps records of one request, by kind; whether they are on the disk. Never raises and never waits."""
         ...
 
+    def waiting(self) -> int | None:
+        """Records on the disk that were not shipped yet; None if nobody knows."""
+        ...
+
 
 class NoNotes:
     """Nothing is noted."""
@@ -102,6 +106,9 @@ class NoNotes:
         done: Future[bool] = Future()
         done.set_result(False)
         return done
+
+    def waiting(self) -> int:
+        return 0
 
 
 def drawn(request_id: str) -> float:

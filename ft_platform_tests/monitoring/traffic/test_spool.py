@@ -185,3 +185,19 @@ def test_a_server_that_is_killed_loses_nothing_that_was_acknowledged(path: Path)
         with reading(path) as reader:
             assert reader
             reader.remove(reader.batch(100_000)[-1].number)
+
+
+def test_records_that_wait_for_the_lake_are_counted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db")
+    assert spool.waiting() is None, "there is no file yet"
+    spool.start()
+    for _ in range(3):
+        assert spool.append("letters", {"requests": {"id": "a"}, "texts": {"id": "a"}}).result(10)
+    assert spool.waiting() == 6
+    with reading(spool.path) as reader:
+        assert reader is not None and reader.waiting() == 6
+        reader.remove(reader.batch(4)[-1].number)
+        assert reader.waiting() == spool.waiting() == 2
+        reader.remove(6)
+    assert spool.waiting() == 0
+    spool.stop()
