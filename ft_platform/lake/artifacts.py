@@ -154,6 +154,11 @@ class Artifacts(Manifests):
         except CorruptVersion:
             return None
 
+    def artifact_paths(self, use_case: str, name: str) -> list[str]:
+        """Paths of the manifests of an asset: others are there once something was published or removed. Reads none."""
+        self.fs.invalidate_cache()
+        return sorted(str(path) for path in self.fs.glob(f"{self.path_of('shared', use_case, name)}/*/manifest.json"))
+
     def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
         """Every published folder of an asset, newest first. One whose manifest was altered does not count, and a
         decision names it."""

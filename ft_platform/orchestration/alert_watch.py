@@ -1,7 +1,10 @@
 """What tells people that something is wrong with a use case: a sensor that looks at its monitored days and at its
 failed runs, and sends what is due."""
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import dagster as dg
 
@@ -34,7 +37,7 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
         from ft_platform.monitoring.alerts.day_alarms import of_day_reports
         from ft_platform.monitoring.alerts.delivery import deliver
         from ft_platform.monitoring.alerts.outbox import opened
-        from ft_platform.monitoring.day_reports import day_reports
+        from ft_platform.monitoring.day_reports import STAGE, day_reports
         from ft_platform.reporting.report_urls import home_url, report_url
 
         channels = use_case.settings.monitoring.alerts
@@ -43,9 +46,18 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
         def link(version):
             return report_url(environment, version) if "report.html" in lake.manifest(version).files else home
 
+        def of_days() -> list[Alert]:
+            """Reports are read when there are others: each look at all of them costs a request for each day."""
+            there = sha256("".join(lake.artifact_paths(use_case.name, STAGE)).encode()).hexdigest()
+            seen = json.loads(context.cursor or "{}")
+            if seen.get("reports") != there:
+                alerts = of_day_reports(day_reports(lake, use_case.name, newest=1), link)
+                seen = {"reports": there, "alerts": [asdict(alert) for alert in alerts]}
+                context.update_cursor(json.dumps(seen))
+            return [Alert(**alert) for alert in seen["alerts"]]
+
         problems = []
-        found = {"runs": lambda: failed_runs(context.instance, use_case, home)}
-        found["day_reports"] = lambda: of_day_reports(day_reports(lake, use_case.name, newest=1), link)
+        found = {"runs": lambda: failed_runs(context.instance, use_case, home), "day_reports": of_days}
         for source, alarms in found.items():
             try:
                 lasting = alarms()

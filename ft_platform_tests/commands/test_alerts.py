@@ -10,6 +10,7 @@ from ft_platform.cli import main
 from ft_platform.environment import load_environment
 from ft_platform.monitoring.alerts.alert import Alert
 from ft_platform.monitoring.alerts.delivery import alert, deliver
+from ft_platform.process.vouched import vouch
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
 
@@ -34,6 +35,8 @@ def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_what_was_told_and_what_waits_is_shown(receiver: HttpReceiver, capsys: pytest.CaptureFixture[str]) -> None:
     environment = load_environment()
+    vouch(TOLD.text)
+    vouch(TOLD.what)
     alert(environment, ["ops", "off"], TOLD)
     deliver(environment)
     assert main(["alerts", "letters", "--json"]) == 0

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -37,14 +39,16 @@ class Watch:
         self.instance = dg.DagsterInstance.ephemeral()
         self.case = use_case(monitoring={"alerts": ["hook"]})
         (self.sensor,) = alert_watch(self.case)
+        self.cursor: str | None = None
         self.skipped = ""
 
     def tick(self) -> list[tuple[str, str, str]]:
         """What arrives: event, what and text of each."""
         before = len(self.receiver.got)
         given: Any = {"lake": self.lake, "environment": self.environment}
-        with dg.build_sensor_context(instance=self.instance, resources=given) as context:
-            self.skipped = self.sensor.evaluate_tick(context).skip_message or ""
+        with dg.build_sensor_context(instance=self.instance, cursor=self.cursor, resources=given) as context:
+            data = self.sensor.evaluate_tick(context)
+        self.cursor, self.skipped = data.cursor, data.skip_message or ""
         told = [json.loads(body)["alerts"][0] for _, body in self.receiver.got[before:]]
         return [(one["event"], one["what"], one["text"]) for one in told]
 
@@ -110,6 +114,19 @@ def test_an_alarm_of_the_newest_day_is_told_once_without_its_causes_and_when_it_
     assert watch.tick() == []
     watch.day("2026-11-28", LABELS)
     assert [(event, what) for event, what, _ in watch.tick()] == [("resolved", "errors")]
+
+
+def test_reports_are_read_once_and_an_alarm_that_lasts_is_told_again(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.day("2026-11-27", ERRORS)
+    assert [event for event, *_ in watch.tick()] == ["raised"]
+    monkeypatch.setattr("ft_platform.monitoring.day_reports.day_reports", lambda *_, **__: pytest.fail("a second time"))
+    assert watch.tick() == []
+    later = datetime.now(UTC) + timedelta(days=3, minutes=1)
+    monkeypatch.setattr("ft_platform.orchestration.alert_watch.datetime", SimpleNamespace(now=lambda _: later))
+    monkeypatch.setattr("ft_platform.monitoring.alerts.delivery.datetime", SimpleNamespace(now=lambda _: later))
+    assert [event for event, *_ in watch.tick()] == ["reminder"]
 
 
 def test_a_failed_run_is_told_with_the_step_and_over_when_the_asset_is_made(watch: Watch) -> None:

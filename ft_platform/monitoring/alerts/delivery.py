@@ -3,12 +3,14 @@
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.monitoring.alerts.alert import Alert
 from ft_platform.monitoring.alerts.channels import ChannelFailed, send
 from ft_platform.monitoring.alerts.outbox import Message, opened
+from ft_platform.process.vouched import is_vouched
 from ft_platform.settings.alerting import Channel
 from ft_platform.settings.environment import Environment
 
@@ -19,13 +21,18 @@ FIRST_WAIT, MOST_WAIT = 30.0, 3600.0
 
 
 def alert(environment: Environment, channels: Sequence[str], told: Alert) -> None:
-    """Queues an alarm or event for these channels, once while it lasts; the sensor `<use_case>_alerts` sends it.
+    """Queues an alarm or event for these channels, once while it lasts; the sensor `<use_case>_alerts` sends it. A text
+    that nobody vouches for (`process.vouched`) is left out, and the alert is told without it.
 
     Raises:
         TransientError: the outbox cannot be written.
     """
     with opened(environment.home, environment.alerting) as outbox:
-        outbox.raised(told, channels, datetime.now(UTC))
+        outbox.raised(replace(told, what=_vouched(told.what), text=_vouched(told.text)), channels, datetime.now(UTC))
+
+
+def _vouched(text: str) -> str:
+    return text if is_vouched(text) else "left out, because it may hold personal data"
 
 
 def over(environment: Environment, use_case: str, key: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ft_platform.monitoring.alerts.alert import Alert
+from ft_platform.process.vouched import vouch
 from ft_platform.settings.alerting import Alerting
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
@@ -23,7 +24,10 @@ def alert(key: str = "day_reports/service/errors/2026-11-28", **changed: Any) ->
         "link": "http://127.0.0.1:3001/letters/",
         "key": key,
     }
-    return Alert(**{**told, **changed})
+    made = Alert(**{**told, **changed})
+    vouch(made.text)
+    vouch(made.what)
+    return made
 
 
 def settings(**changed: Any) -> Alerting:

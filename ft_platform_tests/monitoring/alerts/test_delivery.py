@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +41,16 @@ def test_an_alarm_arrives_at_each_of_its_channels(
     assert [one["event"] for one in bodies(receiver)] == ["raised", "resolved"]
     assert len(chat.got) == 2 and "This is over" in bodies(chat)[1]["text"]
     assert all(one["sent"] for one in messages(environment))
+
+
+def test_a_text_that_nobody_vouches_for_does_not_leave_and_the_alert_does(
+    environment: Environment, receiver: HttpReceiver
+) -> None:
+    tell(environment, ["hook"], replace(alert(), text="Erika Mustermann called", what="of Erika Mustermann"))
+    assert deliver(environment) == {}
+    told = bodies(receiver)[0]["alerts"][0]
+    assert told["text"] == told["what"] == "left out, because it may hold personal data"
+    assert b"Erika" not in receiver.got[0][1]
 
 
 def test_a_channel_that_is_down_loses_nothing_and_holds_up_no_other(
@@ -91,6 +102,7 @@ def test_messages_for_a_channel_that_was_taken_out_are_told(environment: Environ
 
 DAEMON = """
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from ft_platform.monitoring.alerts.delivery import deliver
 from ft_platform.monitoring.alerts.outbox import opened
