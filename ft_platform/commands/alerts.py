@@ -3,6 +3,8 @@
 import argparse
 import json
 
+from ft_platform.commands import count, use_case_and_json
+
 HELP = "Show which alarms of a use case last and what was told to whom, or send a test message to a channel."
 EXAMPLES = [
     "ft alerts complaint_routing",
@@ -12,11 +14,9 @@ EXAMPLES = [
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from ft_platform.commands import use_case_and_json
-
     use_case_and_json(parser)
     parser.add_argument("--test", metavar="CHANNEL", help="send a test message to this channel of the installation")
-    parser.add_argument("--newest", type=int, default=10, help="messages that are shown (default: 10)")
+    parser.add_argument("--newest", type=count, default=10, help="messages that are shown (default: 10)")
 
 
 def run(arguments: argparse.Namespace) -> int:
