@@ -51,6 +51,10 @@ WRONG = {
         " password_variable: B, sender: a@example.org, to: [b@example.org]}",
         "alerting.channels.x.email: `encryption: none` would send the password as plain text (ft_environment.yaml:3)",
     ),
+    "a key without encryption": (
+        "lineage: {url: 'http://marquez.example.org/api/v1/lineage', api_key_variable: MARQUEZ_KEY}",
+        "lineage: `url` must begin with `https://`, or the key would be sent as plain text (ft_environment.yaml:1)",
+    ),
     "a time zone that is none": (
         "alerting:\n  quiet_hours: {start: '20:00', end: '07:00', time_zone: Mars/Olympus}",
         "alerting.quiet_hours.time_zone: 'Mars/Olympus' is no time zone; one is Europe/Berlin (ft_environment.yaml:2)",

@@ -56,19 +56,18 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
                 context.update_cursor(json.dumps(seen))
             return [Alert(**alert) for alert in seen["alerts"]]
 
-        problems = []
+        problems: list[str] = []
         found = {"runs": lambda: failed_runs(context.instance, use_case, home), "day_reports": of_days}
-        for source, alarms in found.items():
-            try:
-                lasting = alarms()
-                with opened(environment.home, environment.alerting) as outbox:
-                    outbox.lasting(use_case.name, source, lasting, channels, datetime.now(UTC))
-            except FtError as error:  # the other source, and what waits, are told all the same
-                problems.append(str(error))
         try:
+            for source, alarms in found.items():
+                try:
+                    lasting = alarms()
+                    with opened(environment.home, environment.alerting) as outbox:
+                        outbox.lasting(use_case.name, source, lasting, channels, datetime.now(UTC))
+                except FtError as error:  # the other source is told all the same
+                    problems.append(str(error))
+        finally:  # and so is what waits, whatever a source fails with
             problems += [f"{name}: {problem}" for name, problem in deliver(environment).items()]
-        except FtError as error:
-            problems.append(str(error))
         for problem in problems:
             context.log.warning(vouch(problem))
         return dg.SkipReason(vouch("; ".join(problems) or "nothing is due"))

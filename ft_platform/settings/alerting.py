@@ -3,6 +3,7 @@ variables; the settings only name these."""
 
 from datetime import datetime, time, timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -128,3 +129,10 @@ class Lineage(Section):
         max_length=200,
         description="Namespace of jobs and datasets. Default: ft_platform.",
     )
+
+    @model_validator(mode="after")
+    def protects_the_key(self) -> "Lineage":
+        parts = urlsplit(self.url)
+        if self.api_key_variable and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError("`url` must begin with `https://`, or the key would be sent as plain text")
+        return self

@@ -171,6 +171,17 @@ def test_a_report_that_cannot_be_read_does_not_keep_failed_runs_from_being_told(
     assert "does not match its manifest" in watch.skipped
 
 
+def test_what_waits_is_sent_even_if_a_report_has_a_form_that_nobody_expects(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ft_platform.monitoring.day_reports.DayReport.model_validate", lambda _: 1 / 0)
+    watch.day("2026-11-27", ERRORS)
+    watch.materialize(True, "splits")
+    with pytest.raises(ZeroDivisionError):
+        watch.tick()
+    assert [json.loads(body)["alerts"][0]["what"] for _, body in watch.receiver.got] == ["failed run"]
+
+
 def test_a_channel_that_is_down_is_told_without_its_address(watch: Watch) -> None:
     watch.receiver.status = 500
     watch.day("2026-11-27", ERRORS)

@@ -17,12 +17,14 @@ import time
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import urlsplit
 
 from ft_platform.errors import FtError
 from ft_platform.monitoring.alerts.outbox import Message, severity_of
 from ft_platform.process.bounded_http import NoAnswer, ask
 from ft_platform.process.printable import printable
 from ft_platform.settings.alerting import Channel, Email, Slack, Webhook
+from ft_platform.settings.hosts import is_loopback
 
 SECONDS = 10.0
 MOST_BYTES = 10_000
@@ -59,6 +61,9 @@ def send(channel: Channel, message: Message) -> str:
         return _send_email(channel, message)
     url = _variable(channel.url_variable)
     if isinstance(channel, Slack):
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise ChannelFailed(f"the address in {channel.url_variable} is a secret and must begin with https://")
         headers, body = {}, json.dumps(slack_payload(message)).encode()
     else:
         body = json.dumps(message.to_dict()).encode()

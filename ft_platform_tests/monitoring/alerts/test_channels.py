@@ -104,6 +104,12 @@ def test_a_chat_gets_blocks_within_slacks_limits(monkeypatch: pytest.MonkeyPatch
     assert slack_payload(long)["blocks"][1]["text"]["text"].startswith("&lt;!channel&gt; &amp; ttt")
 
 
+def test_the_address_of_a_chat_is_not_sent_as_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CHAT, "http://hooks.example.org/T0PSECRET")
+    with pytest.raises(ChannelFailed, match=f"the address in {CHAT} .* https"):
+        send(Slack(kind="slack", url_variable=CHAT), MESSAGE)
+
+
 @pytest.mark.parametrize("encryption", ["starttls", "tls"])
 def test_an_email_is_encrypted_and_says_what_happened(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encryption: str

@@ -14,11 +14,12 @@ from ft_platform.errors import ConfigError
 from ft_platform.monitoring.alerts import channels, delivery
 from ft_platform.monitoring.alerts.delivery import alert as tell
 from ft_platform.monitoring.alerts.delivery import deliver, over, send_test
-from ft_platform.monitoring.alerts.outbox import opened
+from ft_platform.monitoring.alerts.outbox import LEASE_SECONDS, opened
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.monitoring.alerts.conftest import alert, settings
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
+from ft_platform_tests.serving.fakes import wait_until
 
 
 def bodies(receiver: HttpReceiver) -> list[dict[str, Any]]:
@@ -140,6 +141,26 @@ def test_daemons_that_run_side_by_side_send_each_message_once(environment: Envir
     assert [daemon.wait(60) for daemon in daemons] == [0, 0, 0]
     keys = sorted(one["alerts"][0]["key"] for one in bodies(receiver))
     assert keys == sorted(f"a/{number}" for number in range(20))
+
+
+@pytest.mark.integration
+def test_what_a_killed_daemon_was_sending_is_sent_again_under_the_same_id(
+    environment: Environment, receiver: HttpReceiver
+) -> None:
+    receiver.seconds = 60
+    tell(environment, ["hook"], alert())
+    script = DAEMON.split("print(")[0] + "deliver(environment)"
+    daemon = subprocess.Popen([sys.executable, "-c", script, environment.model_dump_json()], cwd=REPOSITORY)
+    wait_until(lambda: len(receiver.got) == 1, 60)
+    daemon.kill()
+    daemon.wait()
+    receiver.seconds = 0
+    assert deliver(environment) == {} and len(receiver.got) == 1, "its lease holds"
+    with opened(environment.home, environment.alerting) as outbox:
+        outbox._connection.execute("UPDATE messages SET leased = leased - ?", (LEASE_SECONDS,))
+    assert deliver(environment) == {}
+    first, second = bodies(receiver)
+    assert first["id"] == second["id"]
 
 
 def test_a_test_message_is_sent_at_once(environment: Environment, receiver: HttpReceiver) -> None:
