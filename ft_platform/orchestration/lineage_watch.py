@@ -66,8 +66,7 @@ def lineage_watch(environment: Environment) -> list[dg.SensorDefinition]:
                     except EventRefused as error:  # it would hold up all others for ever
                         context.log.warning(vouch(str(error)))
                     runs[run_id] += 1
-                if record.dagster_run.is_finished:
-                    seen["since"] = max(seen["since"], record.update_timestamp.timestamp())
+                seen["since"] = max(seen["since"], record.update_timestamp.timestamp())
             seen["runs"] = {
                 record.dagster_run.run_id: runs[record.dagster_run.run_id]
                 for record in records

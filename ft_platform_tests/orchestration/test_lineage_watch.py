@@ -10,6 +10,8 @@ from typing import Any
 import dagster as dg
 import jsonschema
 import pytest
+from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
+from dagster._core.execution.plan.objects import StepSuccessData
 from referencing import Registry, Resource
 
 from ft_platform.orchestration import lineage_watch as watched
@@ -143,25 +145,65 @@ def test_a_stage_that_fails_is_told_by_the_class_of_its_error(collected: Collect
     assert error["message"] == "SourceError" and "stackTrace" not in error
 
 
+class Going:
+    """A run of one stage that goes on while the sensor looks."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        @dg.asset
+        def stage() -> None: ...
+
+        self.instance = instance
+        self.job = dg.Definitions(assets=[stage]).resolve_implicit_global_asset_job_def()
+        self.run = instance.create_run_for_job(self.job)
+        data = AssetMaterializationPlannedData(dg.AssetKey("stage"))
+        planned = DagsterEvent.build_asset_materialization_planned_event(self.run.job_name, "stage", data)
+        instance.report_dagster_event(planned, self.run.run_id)
+        self.report(dg.DagsterEventType.RUN_START, None)
+
+    def report(self, kind: dg.DagsterEventType, step: str | None = "stage", **data: Any) -> None:
+        event = DagsterEvent(kind.value, self.run.job_name, step_key=step, **data)
+        self.instance.report_dagster_event(event, self.run.run_id)
+
+    def ends(self) -> None:
+        self.report(dg.DagsterEventType.STEP_SUCCESS, event_specific_data=StepSuccessData(1.0))
+        self.report(dg.DagsterEventType.RUN_SUCCESS, None)
+
+
+def test_a_run_that_goes_on_is_told_in_parts_whatever_ends_meanwhile(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver, instance = HttpReceiver(), dg.DagsterInstance.ephemeral()
+    (sensor,) = lineage_watch(environment.model_copy(update={"lineage": Lineage(url=receiver.url)}))
+    monkeypatch.setattr(watched, "OVERLAP_SECONDS", 0.0)
+    cursor: str | None = None
+
+    def tick() -> list[str]:
+        nonlocal cursor
+        before = len(receiver.got)
+        with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+            cursor = sensor.evaluate_tick(context).cursor
+        return [valid(json.loads(body))["eventType"] for _, body in receiver.got[before:]]
+
+    assert tick() == []
+    slow = Going(instance)
+    slow.report(dg.DagsterEventType.STEP_START)
+    assert tick() == ["START"] and tick() == []
+    quick = Going(instance)
+    quick.report(dg.DagsterEventType.STEP_START)
+    quick.ends()
+    assert tick() == ["START", "COMPLETE"]
+    slow.ends()
+    assert tick() == ["COMPLETE"]
+    assert tick() == [] and json.loads(str(cursor))["runs"] == {}, "nothing is kept of what ended"
+    receiver.stop()
+
+
 def test_a_step_that_ended_with_its_run_is_told() -> None:
     instance = dg.DagsterInstance.ephemeral()
-
-    @dg.asset
-    def stage() -> None: ...
-
-    run = instance.create_run_for_job(
-        dg.Definitions(assets=[stage]).resolve_implicit_global_asset_job_def(), run_id=None
-    )
-    from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent, DagsterEventType
-
-    planned = DagsterEvent.build_asset_materialization_planned_event(
-        run.job_name, "stage", AssetMaterializationPlannedData(dg.AssetKey("stage"))
-    )
-    instance.report_dagster_event(planned, run.run_id)
-    started = DagsterEvent(DagsterEventType.STEP_START.value, run.job_name, step_key="stage")
-    instance.report_dagster_event(started, run.run_id)
-    instance.report_run_failed(run)
-    events = step_events(instance, run, {})
+    going = Going(instance)
+    going.report(dg.DagsterEventType.STEP_START)
+    instance.report_run_failed(going.run)
+    events = step_events(instance, going.run, {})
     assert [event.kind for event in events] == ["START", "FAIL"]
     assert valid(json.loads(to_json(events[-1], "tests")))["eventType"] == "FAIL"
 

@@ -114,6 +114,8 @@ def test_quiet_hours_hold_back_and_end_in_one_message(outbox: Outbox) -> None:
         (("20:00", "07:00"), "2026-03-28T23:00+01:00", "2026-03-29T07:00+02:00"),  # summer time begins at 02:00
         (("20:00", "07:00"), "2026-03-29T06:30+02:00", "2026-03-29T07:00+02:00"),
         (("20:00", "07:00"), "2026-10-25T06:30+01:00", "2026-10-25T07:00+01:00"),  # summer time has ended
+        (("22:00", "02:30"), "2026-10-25T02:15+02:00", "2026-10-25T02:30+02:00"),
+        (("22:00", "02:30"), "2026-10-25T02:15+01:00", None),  # the same on the clock, an hour later
     ],
 )
 def test_quiet_hours_follow_the_clock_of_their_time_zone(
