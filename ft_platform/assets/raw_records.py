@@ -25,7 +25,7 @@ SHOWN_FILES = 100
 
 
 def build(use_case: NamedUseCase) -> list:
-    watched = use_case.settings.retraining.mode == "on_data_change"
+    watched = use_case.settings.retraining.watches_source
     source = dg.AssetSpec(
         key(use_case, "source"),
         description=f"What the records are read from. The sensor `{use_case.name}_source` reports new content here"

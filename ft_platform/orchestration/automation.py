@@ -48,6 +48,6 @@ def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition |
         return when_accepted(dg.AssetKey([use_case.name, "release_decision"]))
     if stage == DEPLOYMENT and use_case.settings.serving.mode == "on_release":
         return on_data_change([dg.AssetKey([use_case.name, "release"])]).with_label("on_release")
-    if spec.on_demand or (spec.starts == "as_retraining" and use_case.settings.retraining.mode == "on_demand"):
+    if spec.on_demand or (spec.starts == "as_retraining" and use_case.settings.retraining.mode != "on_data_change"):
         return on_demand()
     return on_data_change([dg.AssetKey([use_case.name, name]) for name in spec.follows] or None)

@@ -20,7 +20,7 @@ S3_URI = re.compile(r"^s3a?://([^/]+)/?([^*?\[]*)")
 
 def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
     """Reports a source change once. What runs then is the automation conditions' decision, by content."""
-    running = use_case.settings.retraining.mode == "on_data_change"
+    running = use_case.settings.retraining.watches_source
     key = dg.AssetKey([use_case.name, "source"])
 
     @dg.sensor(
@@ -29,8 +29,8 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
         description=(
-            f"Looks for new or changed content in the source of {use_case.name}, by hash. On by default if"
-            " retraining.mode is on_data_change."
+            f"Looks for new or changed content in the source of {use_case.name}, by hash. Off by default if"
+            " retraining.mode is on_demand."
         ),
     )
     def sensor(

@@ -37,6 +37,7 @@ PATTERNS = {
     r"^/": "a path that starts with `/`",
     r"^[a-z]{2,3}$": "a code of two or three lower case letters",
     r"^\d+(Mi|Gi)$": "a number with `Mi` or `Gi`",
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$": "two times of day, `HH:MM-HH:MM`",
     r"^\d+m?$": "a whole number, or thousandths with `m`",
 }
 """What the regular expressions of the schema mean. One that is not here is shown as it is."""

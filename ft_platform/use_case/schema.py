@@ -26,6 +26,7 @@ from ft_platform.settings.judge import Judge
 from ft_platform.settings.monitoring import Monitoring
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
+from ft_platform.settings.retraining import Retraining
 from ft_platform.settings.section import Owner, Person, Section, TeamName
 from ft_platform.settings.serving import Serving
 from ft_platform.settings.source import RecordMapping, Source
@@ -174,21 +175,6 @@ class Release(Section):
     def in_card(self) -> "Release":
         """What the model card says: who must approve changes no card."""
         return self.model_copy(update={"mode": "on_demand", "approvals": []})
-
-
-class Retraining(Section):
-    """When GPU work runs."""
-
-    mode: Literal["on_demand", "on_data_change"] = Field(
-        default="on_demand",
-        description=(
-            "`on_demand`: a person starts training. `on_data_change`: new content or settings start it, once per"
-            " change."
-        ),
-    )
-    poll_seconds: int = Field(
-        default=60, ge=10, le=86_400, description="Seconds between the sensor's checks of the source."
-    )
 
 
 class Compute(Section):

@@ -1,0 +1,139 @@
+"""One sensor per use case that weighs all reasons for a retraining, and asks for its run."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
+
+RETRAINING_DECISION = "retraining_decision"
+"""External asset: the decision of each tick."""
+CHECK = "more_data_helps"
+EVERY_SECONDS = 300
+ASKED_AGAIN_AFTER = timedelta(minutes=15)
+"""A start without a run after so long was lost between the entry in the lake and Dagster's database."""
+ENDINGS = {dg.DagsterRunStatus.SUCCESS: "succeeded", dg.DagsterRunStatus.CANCELED: "stopped"}
+
+
+def retraining_watch(use_case: NamedUseCase, job: Any) -> dg.Definitions:
+    """The asset of the decisions, the check that warns after losses, and the sensor, which starts the job."""
+    key = dg.AssetKey([use_case.name, RETRAINING_DECISION])
+    spec = dg.AssetSpec(
+        key,
+        description=(
+            "Whether the model is trained again, at each tick: which reasons hold, what each needs, what holds it back,"
+            f" what it will cost. All of it: ft retraining explain {use_case.name}"
+        ),
+        group_name=use_case.name,
+        kinds={"sensor"},
+        tags={"zone": "shared", "task": use_case.settings.task.kind, "compute": "external"},
+        owners=[use_case.settings.owners.of("data_science")],
+    )
+
+    @dg.asset_check(asset=key, name=CHECK, description="The newest candidates were not all refused.")
+    def check(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.AssetCheckResult:
+        from ft_platform.assets.stage import typed_failures
+        from ft_platform.redaction.metadata import vouched_metadata
+        from ft_platform.retraining.starting import decision_at
+
+        with typed_failures(CHECK):
+            passed, metadata = _losses(decision_at(lake, environment, use_case, datetime.now(UTC)))
+        return dg.AssetCheckResult(
+            passed=passed, severity=dg.AssetCheckSeverity.WARN, metadata=vouched_metadata(metadata)
+        )
+
+    return dg.Definitions(assets=[spec], asset_checks=[check], sensors=[_sensor(use_case, job, key)])
+
+
+def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefinition:
+    weighs = use_case.settings.retraining.mode == "by_reasons"
+
+    @dg.sensor(
+        name=f"{use_case.name}_retraining",
+        job=job,
+        minimum_interval_seconds=EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if weighs else dg.DefaultSensorStatus.STOPPED,
+        description=f"Weighs the reasons for training {use_case.name} again. On by default with by_reasons.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
+    ) -> dg.SensorResult | dg.SkipReason:
+        from ft_platform.errors import FtError
+        from ft_platform.redaction.metadata import vouched_metadata
+        from ft_platform.retraining.starting import decide_and_start
+
+        now, by = datetime.now(UTC), instance_id(context.instance)
+        try:
+            lost = _note_ends(lake, environment, use_case, context.instance, by, now)
+            decision, start = decide_and_start(lake, environment, use_case, now, by)
+        except FtError as error:
+            return dg.SkipReason(str(error))
+        passed, told = _losses(decision)
+        if not passed:
+            context.log.warning(told["says"])
+        asked = start or lost
+        events = [
+            dg.AssetObservation(key, metadata=vouched_metadata(_told(decision, asked))),
+            dg.AssetCheckEvaluation(
+                asset_key=key,
+                check_name=CHECK,
+                passed=passed,
+                metadata=vouched_metadata(told),
+                severity=dg.AssetCheckSeverity.WARN,
+            ),
+        ]
+        # The key is that of the evidence: Dagster makes one run of it, however often it is asked for.
+        runs = [dg.RunRequest(run_key=asked.id, tags={"ft/retraining": asked.id})] if asked else []
+        return dg.SensorResult(run_requests=runs, asset_events=events)
+
+    return sensor
+
+
+def instance_id(instance: dg.DagsterInstance) -> str:
+    """Stays the same as long as the database of runs."""
+    storage: Any = instance.run_storage
+    return storage.get_run_storage_id()
+
+
+def _note_ends(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, instance: dg.DagsterInstance, by: str, now: datetime
+) -> Any:
+    """Notes the end of the run that this instance started. Returns its start if there is no run of it."""
+    from ft_platform.retraining.journal import alone, end, entries
+
+    start = entries(lake, use_case.name).running
+    if start is None or start.by != by:
+        return None
+    found = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": start.id}))
+    if not found:
+        return start if abs(now - start.at) > ASKED_AGAIN_AFTER else None
+    if all(run.is_finished for run in found):
+        with alone(environment, use_case.name):
+            end(lake, use_case, start, now, ENDINGS.get(found[0].status, "failed"), found[0].run_id)
+    return None
+
+
+def _told(decision: Any, asked: Any) -> dict[str, Any]:
+    """The decision in a few lines: the terminal shows all of it."""
+    cost = decision.facts.cost
+    return {
+        "started": asked.id if asked else "no",
+        "holds": ", ".join(one.name for one in decision.holding) or "no reason",
+        "blocked_by": ", ".join(one.rule for one in decision.blocked_by) or "nothing",
+        "needs": dg.MetadataValue.md(
+            "\n".join(f"- {one.name}: {one.evidence}. Needs: {one.needs}" for one in decision.reasons if not one.holds)
+        ),
+        "estimated_cost": "unknown" if cost.money is None else f"{cost.money:.2f} {cost.currency}, {cost.basis}",
+    }
+
+
+def _losses(decision: Any) -> tuple[bool, dict[str, Any]]:
+    """Whether the newest candidates are no losing streak, and what to say about it."""
+    from ft_platform.retraining.rules import LOSSES, losing_streak
+
+    lost = decision.facts.losses
+    says = losing_streak(decision.facts) if lost >= LOSSES else f"{lost} refused candidates in a row"
+    return lost < LOSSES, {"losses_in_a_row": lost, "says": says}

@@ -1,0 +1,1 @@
+"""Why a model is trained again, and why not yet."""

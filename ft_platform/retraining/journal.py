@@ -1,0 +1,172 @@
+"""Which retrainings were started, asked for and ended: signed entries in the lake that nobody changes.
+
+Covered: a daemon that starts anew, two daemons on one Dagster instance, a clock that is set: a start is decided and
+written under one lock, and evidence that started a run once starts none again. Not covered: two installations with
+locks of their own on one lake, beyond that equal evidence has one id.
+"""
+
+import getpass
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from ft_platform.errors import ConfigError, CorruptVersion, DataError
+from ft_platform.lake.draft import Draft
+from ft_platform.lake.files import locked
+from ft_platform.lake.snapshot import Snapshot
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
+
+STORED_AS, FILE = "retraining", "entry.json"
+SHORTEST_REASON = 10
+
+
+@dataclass(frozen=True)
+class Start:
+    """A retraining that was started.
+
+    Attributes:
+        number: counted from 1: their order, whatever the clock said.
+        by: id of the Dagster instance that asks for the run.
+        reasons: name -> which evidence it was.
+        content: hash of `permitted_records` then.
+    """
+
+    id: str
+    number: int
+    at: datetime
+    by: str
+    reasons: Mapping[str, str]
+    content: str
+
+
+@dataclass(frozen=True)
+class End:
+    """How its run ended.
+
+    Attributes:
+        state: `succeeded`, `failed`, `stopped`, or `given up`.
+        run: id of the run; empty: there was none.
+    """
+
+    id: str
+    start: str
+    at: datetime
+    state: str
+    run: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A person asks for a retraining.
+
+    Attributes:
+        recorded_by: account of the operating system.
+    """
+
+    id: str
+    at: datetime
+    reason: str
+    recorded_by: str
+
+
+@dataclass(frozen=True)
+class Entries:
+    """All entries; starts by number, others by time."""
+
+    starts: Sequence[Start] = ()
+    ends: Sequence[End] = ()
+    requests: Sequence[Request] = ()
+
+    @property
+    def running(self) -> Start | None:
+        """The newest start whose end is not known."""
+        ended = {end.start for end in self.ends}
+        return next((one for one in reversed(self.starts) if one.id not in ended), None)
+
+
+KINDS = {"start": Start, "end": End, "request": Request}
+
+
+def entries(lake: Lake, use_case: str) -> Entries:
+    """What was written so far.
+
+    Raises:
+        CorruptVersion: an entry was altered.
+    """
+    lake = Snapshot(lake)
+    found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+    for version in lake.artifacts(use_case, STORED_AS):
+        lake.verify_artifact(version)
+        try:
+            told = json.loads(lake.read_file(version, FILE))
+            kind = told.pop("kind")
+            found[kind].append(KINDS[kind](**{**told, "at": datetime.fromisoformat(told["at"])}))
+        except (ValueError, KeyError, TypeError):
+            raise CorruptVersion(f"{version.id} of {use_case} cannot be read", "See: ft seals verify") from None
+    starts = sorted(found["start"], key=lambda one: one.number)
+    return Entries(starts, *(sorted(found[kind], key=lambda one: one.at) for kind in ("end", "request")))
+
+
+def alone(environment: Environment, use_case: str) -> AbstractContextManager[None]:
+    """Others who would decide about the same use case wait."""
+    return locked(environment.home / "retraining" / f"{use_case}.lock")
+
+
+def write(lake: Lake, use_case: NamedUseCase, entry: Start | End | Request) -> None:
+    """Adds an entry. The caller holds `alone`."""
+    kind = next(kind for kind, made in KINDS.items() if isinstance(entry, made))
+    inputs = settings_hash({"entry": entry.id})
+    draft = Draft(lake, use_case, STORED_AS, entry.id, inputs, [], inputs)
+    told = {"kind": kind, **asdict(entry), "at": entry.at.isoformat()}
+    with draft.folder() as folder:
+        (folder / FILE).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+        draft.publish(folder)
+
+
+def end(lake: Lake, use_case: NamedUseCase, start: Start, at: datetime, state: str, run: str = "") -> None:
+    """Notes that a retraining has ended. Said again, the first word stays."""
+    write(lake, use_case, End(start.id.replace("start", "end"), start.id, at, state, run))
+
+
+def ask(lake: Lake, environment: Environment, use_case: NamedUseCase, reason: str, at: datetime) -> Request:
+    """A person's request, which the next decision weighs.
+
+    Args:
+        reason: why, without personal data.
+
+    Raises:
+        ConfigError: the reason is too short, or no sensor weighs reasons.
+    """
+    if use_case.settings.retraining.mode != "by_reasons":
+        raise ConfigError(
+            [f"retraining.mode of {use_case.name} is {use_case.settings.retraining.mode}: nothing weighs reasons"],
+            f"Train now: ft run {use_case.name}, or set retraining.mode: by_reasons",
+        )
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise ConfigError([f"--reason needs {SHORTEST_REASON} characters or more, got {len(reason.strip())}"])
+    told = {"at": at.isoformat(), "reason": reason.strip(), "recorded_by": getpass.getuser()}
+    made = Request(f"request-{settings_hash(told)[:12]}", at, told["reason"], told["recorded_by"])
+    with alone(environment, use_case.name):
+        write(lake, use_case, made)
+    return made
+
+
+def give_up(lake: Lake, environment: Environment, use_case: NamedUseCase, start_id: str, at: datetime) -> None:
+    """A person says that the run of a start is lost.
+
+    Raises:
+        DataError: it is not running.
+    """
+    with alone(environment, use_case.name):
+        running = entries(lake, use_case.name).running
+        if running is None or running.id != start_id:
+            raise DataError(
+                f"{start_id} of {use_case.name} is not running", f"See: ft retraining explain {use_case.name}"
+            )
+        end(lake, use_case, running, at, "given up")
