@@ -56,7 +56,7 @@ def _ask(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: A
 
 
 def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> int:
-    from ft_platform.retraining.starting import decision_at
+    from ft_platform.retraining.deciding import decision_at
 
     found = decision_at(lake, environment, use_case, datetime.now(UTC)).to_dict()
     if arguments.json:
@@ -78,9 +78,8 @@ def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_cas
 
 def _simulate(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> int:
     from ft_platform.errors import ConfigError
-    from ft_platform.retraining.history import history_of
+    from ft_platform.retraining.deciding import LOOKS_BACK, history_of
     from ft_platform.retraining.simulate import simulate
-    from ft_platform.retraining.starting import LOOKS_BACK
 
     first, last = arguments.first, arguments.last or datetime.now(UTC).date()
     if first is None or first > last:

@@ -1,5 +1,6 @@
 """What is left of the budgets of a month, and the refusal of a program that would go beyond."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +52,17 @@ def budgets_of(
     limits = limits_of(environment, use_case)
     if not limits:
         return []
-    rows = [row for row in Ledger(lake).rows(month or month_of()) if row["currency"] == profile.currency]
-    everything, own = spent(rows), spent(row for row in rows if row["use_case"] == use_case.name)
+    return budgets_from(Ledger(lake).rows(month or month_of()), limits, use_case.name, profile.currency)
+
+
+def budgets_from(
+    rows: Iterable[Mapping[str, Any]], limits: Mapping[str, float], use_case: str, currency: str
+) -> list[Budget]:
+    """The limits of a use case with what these rows of the ledger, of all use cases, cost."""
+    rows = [row for row in rows if row["currency"] == currency]
+    everything, own = spent(rows), spent(row for row in rows if row["use_case"] == use_case)
     return [
-        Budget(setting, limit, everything if setting == EVERYTHING else own, profile.currency)
+        Budget(setting, limit, everything if setting == EVERYTHING else own, currency)
         for setting, limit in limits.items()
     ]
 

@@ -37,7 +37,7 @@ def retraining_watch(use_case: NamedUseCase, job: Any) -> dg.Definitions:
     def check(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.AssetCheckResult:
         from ft_platform.assets.stage import typed_failures
         from ft_platform.redaction.metadata import vouched_metadata
-        from ft_platform.retraining.starting import decision_at
+        from ft_platform.retraining.deciding import decision_at
 
         with typed_failures(CHECK):
             passed, metadata = _losses(decision_at(lake, environment, use_case, datetime.now(UTC)))
@@ -63,7 +63,7 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
     ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.redaction.metadata import vouched_metadata
-        from ft_platform.retraining.starting import decide_and_start
+        from ft_platform.retraining.deciding import decide_and_start
 
         now, by = datetime.now(UTC), instance_id(context.instance)
         try:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ft_platform.retraining.entries import Start
 from ft_platform.retraining.facts import Facts
-from ft_platform.retraining.journal import Start
 from ft_platform.retraining.reasons import REASONS, Reason
 from ft_platform.retraining.rules import RULES, Block
 from ft_platform.settings.retraining import Retraining

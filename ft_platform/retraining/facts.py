@@ -3,13 +3,14 @@ the lake, so a moment of the past gives what it gave then."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from ft_platform.costs.budgets import EVERYTHING, Budget, spent
-from ft_platform.costs.ledger import month_of
-from ft_platform.monitoring.day_reports import DayReport
-from ft_platform.retraining.journal import Entries, Request, Start
+from ft_platform.retraining.entries import Entries, Request, Start
+
+if TYPE_CHECKING:
+    from ft_platform.costs.budgets import Budget
+    from ft_platform.monitoring.day_reports import DayReport
 
 PERSON = "person"
 """The reason that a person is."""
@@ -72,7 +73,7 @@ class Day:
     """A report of a monitored day."""
 
     at: datetime
-    report: DayReport
+    report: "DayReport"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class History:
         curves: when a learning curve was measured, and what it says.
         new_records: counts the records of one content that another one does not have; None: nobody can tell.
         base_model: as configured.
-        limits: setting -> most that may be spent in a month.
+        budgets: limits of a month, with what is spent by the rows of the ledger of that month.
     """
 
     use_case: str
@@ -116,7 +117,7 @@ class History:
     entries: Entries
     new_records: Callable[[str, str], int | None]
     base_model: Mapping[str, Any]
-    limits: Mapping[str, float]
+    budgets: Callable[[Sequence[Mapping[str, Any]]], Sequence["Budget"]]
     currency: str
     estimate: Cost | None = None
 
@@ -148,7 +149,7 @@ class Facts:
     base_model: Mapping[str, Any]
     champion: Released | None
     withdrawn_rows: int
-    days: Sequence[DayReport]
+    days: Sequence["DayReport"]
     feedback: int
     starts: Sequence[Start]
     running: Start | None
@@ -156,7 +157,7 @@ class Facts:
     losses: int
     curve: str
     requests: Sequence[Request]
-    budgets: Sequence[Budget]
+    budgets: Sequence["Budget"]
     cost: Cost
 
     @property
@@ -222,7 +223,7 @@ def facts_of(history: History, at: datetime) -> Facts:
         losses=_losses(history),
         curve=history.curves[-1][1] if history.curves else "",
         requests=[one for one in history.entries.requests if one.id not in answered],
-        budgets=_budgets(history, at),
+        budgets=history.budgets([row for row in history.costs if row["month"] == f"{at.astimezone(UTC):%Y-%m}"]),
         cost=_cost(history),
     )
 
@@ -253,15 +254,6 @@ def _losses(history: History) -> int:
     return found
 
 
-def _budgets(history: History, at: datetime) -> list[Budget]:
-    rows = [row for row in history.costs if row["month"] == month_of(at) and row["currency"] == history.currency]
-    own = spent(row for row in rows if row["use_case"] == history.use_case)
-    return [
-        Budget(setting, limit, spent(rows) if setting == EVERYTHING else own, history.currency)
-        for setting, limit in history.limits.items()
-    ]
-
-
 def _cost(history: History) -> Cost:
     """As the newest run that trained: all of its programs."""
     rows = [row for row in history.costs if row["use_case"] == history.use_case]
@@ -271,6 +263,11 @@ def _cost(history: History) -> Cost:
         whole = [row for row in rows if row["dagster_run"] == run] if run else trained[-1:]
         seconds = sum(row["seconds"] for row in whole)
         day = trained[-1]["started_at"].date()
-        return Cost(spent(whole), trained[-1]["currency"], round(seconds, 1), f"as the retraining of {day}")
+        return Cost(
+            round(sum(row["money"] for row in whole), 4),
+            trained[-1]["currency"],
+            round(seconds, 1),
+            f"as the retraining of {day}",
+        )
     nothing = f"unknown: no training has ended yet. Measure it: ft estimate {history.use_case}"
     return history.estimate or Cost(None, history.currency, None, nothing)

@@ -7,99 +7,35 @@ locks of their own on one lake, beyond that equal evidence has one id.
 
 import getpass
 import json
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.files import locked
-from ft_platform.lake.snapshot import Snapshot
-from ft_platform.lake.store import Lake
+from ft_platform.retraining.entries import End, Entries, Request, Start
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
+
+if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
 
 STORED_AS, FILE = "retraining", "entry.json"
 SHORTEST_REASON = 10
 
 
-@dataclass(frozen=True)
-class Start:
-    """A retraining that was started.
-
-    Attributes:
-        number: counted from 1: their order, whatever the clock said.
-        by: id of the Dagster instance that asks for the run.
-        reasons: name -> which evidence it was.
-        content: hash of `permitted_records` then.
-    """
-
-    id: str
-    number: int
-    at: datetime
-    by: str
-    reasons: Mapping[str, str]
-    content: str
-
-
-@dataclass(frozen=True)
-class End:
-    """How its run ended.
-
-    Attributes:
-        state: `succeeded`, `failed`, `stopped`, or `given up`.
-        run: id of the run; empty: there was none.
-    """
-
-    id: str
-    start: str
-    at: datetime
-    state: str
-    run: str
-
-
-@dataclass(frozen=True)
-class Request:
-    """A person asks for a retraining.
-
-    Attributes:
-        recorded_by: account of the operating system.
-    """
-
-    id: str
-    at: datetime
-    reason: str
-    recorded_by: str
-
-
-@dataclass(frozen=True)
-class Entries:
-    """All entries; starts by number, others by time."""
-
-    starts: Sequence[Start] = ()
-    ends: Sequence[End] = ()
-    requests: Sequence[Request] = ()
-
-    @property
-    def running(self) -> Start | None:
-        """The newest start whose end is not known."""
-        ended = {end.start for end in self.ends}
-        return next((one for one in reversed(self.starts) if one.id not in ended), None)
-
-
 KINDS = {"start": Start, "end": End, "request": Request}
 
 
-def entries(lake: Lake, use_case: str) -> Entries:
+def entries(lake: "Lake", use_case: str) -> Entries:
     """What was written so far.
 
     Raises:
         CorruptVersion: an entry was altered.
     """
-    lake = Snapshot(lake)
     found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     for version in lake.artifacts(use_case, STORED_AS):
         lake.verify_artifact(version)
@@ -118,7 +54,7 @@ def alone(environment: Environment, use_case: str) -> AbstractContextManager[Non
     return locked(environment.home / "retraining" / f"{use_case}.lock")
 
 
-def write(lake: Lake, use_case: NamedUseCase, entry: Start | End | Request) -> None:
+def write(lake: "Lake", use_case: NamedUseCase, entry: Start | End | Request) -> None:
     """Adds an entry. The caller holds `alone`."""
     kind = next(kind for kind, made in KINDS.items() if isinstance(entry, made))
     inputs = settings_hash({"entry": entry.id})
@@ -129,12 +65,12 @@ def write(lake: Lake, use_case: NamedUseCase, entry: Start | End | Request) -> N
         draft.publish(folder)
 
 
-def end(lake: Lake, use_case: NamedUseCase, start: Start, at: datetime, state: str, run: str = "") -> None:
+def end(lake: "Lake", use_case: NamedUseCase, start: Start, at: datetime, state: str, run: str = "") -> None:
     """Notes that a retraining has ended. Said again, the first word stays."""
     write(lake, use_case, End(start.id.replace("start", "end"), start.id, at, state, run))
 
 
-def ask(lake: Lake, environment: Environment, use_case: NamedUseCase, reason: str, at: datetime) -> Request:
+def ask(lake: "Lake", environment: Environment, use_case: NamedUseCase, reason: str, at: datetime) -> Request:
     """A person's request, which the next decision weighs.
 
     Args:
@@ -157,7 +93,7 @@ def ask(lake: Lake, environment: Environment, use_case: NamedUseCase, reason: st
     return made
 
 
-def give_up(lake: Lake, environment: Environment, use_case: NamedUseCase, start_id: str, at: datetime) -> None:
+def give_up(lake: "Lake", environment: Environment, use_case: NamedUseCase, start_id: str, at: datetime) -> None:
     """A person says that the run of a start is lost.
 
     Raises:

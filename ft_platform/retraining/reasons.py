@@ -3,10 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ft_platform.monitoring.day_reports import Accuracy, DayReport
 from ft_platform.retraining.facts import PERSON, Facts
 from ft_platform.settings.retraining import Retraining
+
+if TYPE_CHECKING:
+    from ft_platform.monitoring.day_reports import Accuracy, DayReport
 
 SHARE = 0.1
 """`when.new_records` by default, of the records of the newest training. By the power laws of learning curves a tenth
@@ -54,15 +57,15 @@ def measured_decline(facts: Facts, settings: Retraining) -> Reason:
     return _decline("measured_decline", "measured by feedback", lambda day: day.measured_accuracy, facts, settings)
 
 
-def _decline(name: str, how: str, of: Callable[[DayReport], Accuracy], facts: Facts, settings: Retraining) -> Reason:
+def _decline(name: str, how: str, of: "Callable[[DayReport], Accuracy]", facts: Facts, settings: Retraining) -> Reason:
     asked, days = settings.when.decline, settings.when.decline_days
     if asked is None:
         return _off(name, "retraining.when.decline")
     told = [(day.day, of(day)) for day in facts.days[-days:]]
     below = sum(one.high is not None and one.of is not None and one.high < one.of - asked for _, one in told)
-    day, newest = told[-1] if told else ("", Accuracy())
-    if newest.value is None or newest.high is None or newest.low is None or newest.of is None:
-        evidence = f"accuracy {how}: no figure{f' on {day}' if day else ''}"
+    day, newest = told[-1] if told else ("any day", None)
+    if newest is None or newest.value is None or newest.high is None or newest.low is None or newest.of is None:
+        evidence = f"accuracy {how}: no figure on {day}"
     else:
         evidence = (
             f"accuracy {how} {newest.value:.3f} [{newest.low:.3f}, {newest.high:.3f}] on {day}, {newest.of:.3f} in the"

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from ft_platform.retraining.decide import Decision, decide
+from ft_platform.retraining.entries import End, Entries, Start
 from ft_platform.retraining.facts import History, Judged, Training, facts_of, until
-from ft_platform.retraining.journal import End, Entries, Start
 from ft_platform.settings.retraining import Retraining
 
 STEP = timedelta(hours=1)

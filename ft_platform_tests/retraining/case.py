@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+from ft_platform.costs.budgets import budgets_from
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
 from ft_platform.retraining.decide import Decision, decide
+from ft_platform.retraining.entries import Entries
 from ft_platform.retraining.facts import Content, Day, History, Judged, Released, Training, facts_of
-from ft_platform.retraining.journal import Entries
 from ft_platform.settings.retraining import Retraining
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -26,6 +28,10 @@ def settings(**changed: Any) -> Retraining:
     return Retraining.model_validate({"mode": "by_reasons", **rest, "when": when})
 
 
+def limited(limits: dict[str, float]) -> Any:
+    return partial(budgets_from, limits=limits, use_case="complaints", currency="EUR")
+
+
 def quiet(**changed: Any) -> History:
     """A release of thirty days ago with 50 new records since, fewer than a tenth of 1,000."""
     history = History(
@@ -42,7 +48,7 @@ def quiet(**changed: Any) -> History:
         entries=Entries(),
         new_records=lambda now, before: 50 if (now, before) == ("new", "old") else 0,
         base_model=BASE,
-        limits={},
+        budgets=limited({}),
         currency="EUR",
     )
     return replace(history, **changed)

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from ft_platform.monitoring.day_reports import Accuracy
+from ft_platform.retraining.entries import End, Entries, Request, Start
 from ft_platform.retraining.facts import Content, History, Judged, Released, Training, Withdrawn, facts_of
-from ft_platform.retraining.journal import End, Entries, Request, Start
 from ft_platform.retraining.reasons import REASONS
 from ft_platform.retraining.rules import RULES
 from ft_platform.settings.retraining import Retraining, When
@@ -21,6 +21,7 @@ from ft_platform_tests.retraining.case import (
     cost_row,
     decided,
     holding,
+    limited,
     of_days,
     quiet,
     report,
@@ -117,8 +118,8 @@ RULE_CASES = [
     ("cool_down", replace(FULL, entries=Entries([LAST], [OVER])), {}, ("person", "withdrawn")),
     ("cool_down", FULL, {"when__cool_down_days": 33}, ("person", "withdrawn")),
     ("min_new_records", FULL, {"when__min_new_records": 501}, ("new_base_model", "person", "withdrawn")),
-    ("budget", replace(FULL, limits={"x": 5.0}, costs=[cost_row(3.0)]), {}, ()),
-    ("budget", replace(FULL, limits={"x": 0.0}), {}, ()),
+    ("budget", replace(FULL, budgets=limited({"x": 5.0}), costs=[cost_row(3.0)]), {}, ()),
+    ("budget", replace(FULL, budgets=limited({"x": 0.0})), {}, ()),
     ("quiet_hours", FULL, {"when__quiet_hours": "11:00-13:00"}, ("person",)),
     ("losses", THREE_LOSSES, {}, ("new_base_model", "person", "withdrawn")),
 ]
@@ -151,9 +152,13 @@ def test_each_rule_alone_blocks_and_spares_what_it_says(rule: str, history: Hist
         ("an end is noted", replace(FULL, entries=Entries([LAST], [OVER])), {"when__cool_down_days": 2}),
         ("a refused candidate waits for nothing", replace(FULL, decisions=[Judged(ago(31), "ckpt-a", False)]), {}),
         ("after the cool-down", FULL, {"when__cool_down_days": 31}),
-        ("within the budget", replace(FULL, limits={"x": 6.0}, costs=[cost_row(3.0)]), {}),
-        ("of last month", replace(FULL, limits={"x": 5.0}, costs=[cost_row(3.0, ago(30))]), {}),
-        ("of another use case", replace(FULL, limits={"x": 3.0}, costs=[cost_row(3.0, use_case="other")]), {}),
+        ("within the budget", replace(FULL, budgets=limited({"x": 6.0}), costs=[cost_row(3.0)]), {}),
+        ("of last month", replace(FULL, budgets=limited({"x": 5.0}), costs=[cost_row(3.0, ago(30))]), {}),
+        (
+            "of another use case",
+            replace(FULL, budgets=limited({"x": 3.0}), costs=[cost_row(3.0, use_case="other")]),
+            {},
+        ),
         ("after quiet hours", FULL, {"when__quiet_hours": "11:00-12:00"}),
         ("two losses", replace(THREE_LOSSES, trainings=THREE_LOSSES.trainings[:3]), {}),
     ],

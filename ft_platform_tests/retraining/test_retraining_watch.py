@@ -10,7 +10,8 @@ import pytest
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration import retraining_watch
 from ft_platform.orchestration.instance import prepare_home
-from ft_platform.retraining.journal import Start, alone, ask, end, entries, write
+from ft_platform.retraining.entries import Start
+from ft_platform.retraining.journal import alone, ask, end, entries, write
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 from ft_platform_tests.graph_template import BACKEND, NAME, GraphTemplate

@@ -1,14 +1,15 @@
-"""Collects from the lake what decisions about retraining rest on."""
+"""Collects from the lake what a decision about retraining rests on, decides, and writes a start where there is one."""
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
-from functools import cache
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from ft_platform.costs.budgets import limits_of
+from ft_platform.costs.budgets import budgets_from, limits_of
 from ft_platform.costs.ledger import Ledger
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.parents import tables_behind, version_of_parent
@@ -22,14 +23,64 @@ from ft_platform.monitoring.day_reports import STAGE as DAY_STAGE
 from ft_platform.monitoring.day_reports import DayReport
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.records.key_hashes import KeyIndex, collected, key_hashes
-from ft_platform.retraining.facts import Content, Cost, Day, History, Judged, Released, Training, Withdrawn
-from ft_platform.retraining.journal import entries
+from ft_platform.retraining.decide import Decision, decide
+from ft_platform.retraining.entries import Start
+from ft_platform.retraining.facts import (
+    Content,
+    Cost,
+    Day,
+    History,
+    Judged,
+    Released,
+    Training,
+    Withdrawn,
+    facts_of,
+)
+from ft_platform.retraining.journal import alone, entries, write
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training.estimates import kept
 from ft_platform.use_case.named import NamedUseCase
 
 PERMITTED, CHECKPOINT = "permitted_records", "adapter_checkpoint"
+LOOKS_BACK = timedelta(days=62)
+"""Reports, feedback and costs that a decision needs: 30 days with traffic at most, and the present month."""
+
+
+def decision_at(lake: Lake, environment: Environment, use_case: NamedUseCase, at: datetime) -> Decision:
+    """What would be decided now. Writes nothing.
+
+    Args:
+        at: now.
+
+    Raises:
+        VersionRefused: something that it rests on was altered, or is missing.
+    """
+    history = history_of(lake, environment, use_case, (at - LOOKS_BACK).date())
+    return decide(facts_of(history, at), use_case.settings.retraining)
+
+
+def decide_and_start(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, at: datetime, by: str
+) -> tuple[Decision, Start | None]:
+    """The decision, and the entry of the start where it starts one. Of processes that decide at once one gets it.
+
+    Args:
+        at: now.
+        by: id of the Dagster instance that will ask for the run.
+
+    Raises:
+        VersionRefused: as `decision_at`; nothing was started.
+    """
+    history = history_of(lake, environment, use_case, (at - LOOKS_BACK).date())
+    with alone(environment, use_case.name):
+        newest = replace(history, entries=entries(lake, use_case.name))
+        decision = decide(facts_of(newest, at), use_case.settings.retraining)
+        if not decision.would_start:
+            return decision, None
+        start = decision.start(by)
+        write(lake, use_case, start)
+    return decision, start
 
 
 def history_of(lake: Lake, environment: Environment, use_case: NamedUseCase, since: date) -> History:
@@ -81,7 +132,12 @@ def history_of(lake: Lake, environment: Environment, use_case: NamedUseCase, sin
         entries=entries(lake, name),
         new_records=_counting(lake, {one.content_hash: one for one in permitted}),
         base_model=use_case.settings.base_model.model_dump(include={"uri", "revision", "sha256"}),
-        limits={**limits, **limits_of(environment, use_case)},
+        budgets=partial(
+            budgets_from,
+            limits={**limits, **limits_of(environment, use_case)},
+            use_case=name,
+            currency=profile.currency,
+        ),
         currency=profile.currency,
         estimate=_estimate(lake, environment, use_case),
     )
