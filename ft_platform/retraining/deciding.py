@@ -26,6 +26,7 @@ from ft_platform.records.key_hashes import KeyIndex, collected, key_hashes
 from ft_platform.retraining.decide import Decision, decide
 from ft_platform.retraining.entries import Start
 from ft_platform.retraining.facts import (
+    RECENT,
     Content,
     Cost,
     Day,
@@ -43,8 +44,8 @@ from ft_platform.training.estimates import kept
 from ft_platform.use_case.named import NamedUseCase
 
 PERMITTED, CHECKPOINT = "permitted_records", "adapter_checkpoint"
-LOOKS_BACK = timedelta(days=62)
-"""Reports, feedback and costs that a decision needs: 30 days with traffic at most, and the present month."""
+LOOKS_BACK = RECENT + timedelta(days=1)
+"""Reports that a decision needs."""
 
 
 def decision_at(lake: Lake, environment: Environment, use_case: NamedUseCase, at: datetime) -> Decision:
@@ -84,7 +85,7 @@ def decide_and_start(
 
 
 def history_of(lake: Lake, environment: Environment, use_case: NamedUseCase, since: date) -> History:
-    """All that happened in a use case; of reports of days, feedback and costs what happened since a day.
+    """All that happened in a use case; of reports of days those since a day.
 
     Raises:
         VersionRefused: something that counts was altered, or is missing.
@@ -123,8 +124,8 @@ def history_of(lake: Lake, environment: Environment, use_case: NamedUseCase, sin
             if found
         ],
         days=list(_days(lake, name, since)),
-        feedback=_feedback(lake, name, since),
-        costs=[row for row in Ledger(lake).rows() if row["month"] >= since.isoformat()[:7]],
+        feedback=_feedback(lake, name),
+        costs=Ledger(lake).rows(),
         curves=[
             (_moment(lake.manifest(one).written_at), _curve(lake, one))
             for one in reversed(lake.artifacts(name, "learning_curve"))
@@ -170,12 +171,11 @@ def _days(lake: Snapshot, use_case: str, since: date) -> Iterator[Day]:
             yield Day(_moment(manifest.written_at), report)
 
 
-def _feedback(lake: Lake, use_case: str, since: date) -> list[datetime]:
+def _feedback(lake: Lake, use_case: str) -> list[datetime]:
     """When each request got its first feedback."""
-    tables = TrafficTables(lake, use_case)
-    days = [day for day in tables.rows_of_days("feedback") if day >= since.isoformat()]
+    given = TrafficTables(lake, use_case).read("feedback", columns=["request_id", "at"])
     first: dict[str, datetime] = {}
-    for one in tables.read("feedback", days, ["request_id", "at"]).sort_by("at").to_pylist():
+    for one in given.sort_by("at").to_pylist():
         first.setdefault(one["request_id"], one["at"])
     return sorted(first.values())
 

@@ -3,7 +3,7 @@ the lake, so a moment of the past gives what it gave then."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.retraining.entries import Entries, Request, Start
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ft_platform.costs.budgets import Budget
     from ft_platform.monitoring.day_reports import DayReport
 
+RECENT = timedelta(days=45)
+"""Older reports say nothing about today; 30 days with traffic must fit."""
 PERSON = "person"
 """The reason that a person is."""
 
@@ -202,7 +204,9 @@ def facts_of(history: History, at: datetime) -> Facts:
         new = history.new_records(content.hash, trained.content)
     champion = next((one for one in reversed(history.releases) if one.withdrawn_at is None), None)
     tainted = [one.rows for one in history.withdrawn if champion and one.checkpoint == champion.checkpoint]
-    reports = {one.report.day: one.report for one in history.days}  # of a day that was reported again, the newest
+    since = (at - RECENT).date().isoformat()
+    # Of a day that was reported again, the newest.
+    reports = {one.report.day: one.report for one in history.days if one.report.day >= since}
     days = [reports[day] for day in sorted(reports) if champion and reports[day].releases[:1] == [champion.id]]
     starts = history.entries.starts
     answered = {request for start in starts for request in start.reasons.get(PERSON, "").split(",")}
