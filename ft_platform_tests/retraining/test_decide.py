@@ -34,6 +34,7 @@ REASON_CASES = [
     ("new_content", quiet(new_records=lambda now, before: 100), {}),
     ("new_content", quiet(trainings=[], decisions=[], releases=[], days=[]), {}),
     ("estimated_decline", quiet(days=of_days(DAYS, estimated_accuracy=LOW)), {}),
+    ("estimated_decline", quiet(days=of_days((45, 44, 43), estimated_accuracy=LOW)), {}),
     ("measured_decline", quiet(days=of_days(DAYS, measured_accuracy=LOW)), {}),
     ("drift", quiet(days=of_days(DAYS, alarm())), {}),
     ("drift", quiet(days=of_days(DAYS, alarm("outputs", "label"))), {}),
@@ -71,6 +72,7 @@ def test_each_reason_alone_starts(name: str, history: History, changed: dict):
         ("no interval", quiet(days=of_days(DAYS, estimated_accuracy=Accuracy(value=0.5, of=0.8))), {}),
         ("off", quiet(days=of_days(DAYS, estimated_accuracy=LOW)), {"when__decline": None}),
         ("alarm of two days", quiet(days=[*of_days((3,)), *of_days((2, 1), alarm())]), {}),
+        ("46 days ago", quiet(days=of_days((48, 47, 46), estimated_accuracy=LOW)), {}),
         ("alarm about service", quiet(days=of_days(DAYS, alarm("service", "errors"))), {}),
         ("another alarm each day", quiet(days=[of_days((n,), alarm(what=f"m{n}"))[0] for n in (3, 2, 1)]), {}),
         ("alarms off", quiet(days=of_days(DAYS, alarm())), {"when__drift_days": None}),
@@ -217,7 +219,8 @@ def test_two_requests_are_one_run_and_a_later_one_another_whatever_the_clock_say
     assert not decided(after, NOW + timedelta(days=9)).would_start
     earlier = replace(ASKED, id="request-3", at=ago(100))
     third = replace(both, entries=Entries([start], ended, [earlier, *both.entries.requests]))
-    assert decided(third, NOW + timedelta(days=9)).would_start
+    later = decided(third, NOW + timedelta(days=9))
+    assert later.would_start and later.start("instance").reasons == {"person": "request-3"}
 
 
 @pytest.mark.parametrize("jump", [-3000, -30, -1, 30, 3000])
