@@ -18,9 +18,9 @@ def evaluated(definitions: dg.Definitions, environment: Environment, instance: d
 
 
 def daemon(environment: Environment, barrier: Any, answers: Any) -> None:
-    """Evaluates the sensor once all are ready, and answers with the keys of the runs that it asks for."""
+    """Evaluates the sensor once all are ready, and answers with the key of the run that it asks for."""
     definitions = load_definitions(environment, only=NAME)
     with dg.DagsterInstance.from_config(str(environment.dagster_home)) as instance:
         barrier.wait()
         found = evaluated(definitions, environment, instance)
-        answers.put([one.run_key for one in found.run_requests or []])
+        answers.put(found.run_key if isinstance(found, dg.RunRequest) else "")
