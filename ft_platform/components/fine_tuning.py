@@ -88,7 +88,7 @@ class FineTuningUseCase(dg.Component):
         )
         if "permitted_records" in stages:
             graph = dg.Definitions.merge(graph, permission_watch(self.use_case))
-        if "adapter_checkpoint" in stages:
+        if "release_decision" in stages:
             graph = dg.Definitions.merge(graph, retraining_watch(self.use_case, job))
         if context is None:
             return graph

@@ -125,10 +125,13 @@ def _note_ends(
 def _told(decision: Any, asked: Any) -> dict[str, Any]:
     """The decision in a few lines: the terminal shows all of it."""
     cost = decision.facts.cost
+    why = [f"- {one.name}: {one.evidence}" for one in decision.holding]
+    why += [f"- held back by {one.rule}: {one.why}" for one in decision.blocked_by]
     return {
         "started": asked.id if asked else "no",
         "holds": ", ".join(one.name for one in decision.holding) or "no reason",
         "blocked_by": ", ".join(one.rule for one in decision.blocked_by) or "nothing",
+        "why": dg.MetadataValue.md("\n".join(why) or "nothing speaks for it, nothing against it"),
         "needs": dg.MetadataValue.md(
             "\n".join(f"- {one.name}: {one.evidence}. Needs: {one.needs}" for one in decision.reasons if not one.holds)
         ),

@@ -41,7 +41,7 @@ def running(facts: Facts, settings: Retraining) -> Block | None:
 
 
 def waiting(facts: Facts, settings: Retraining) -> Block | None:
-    return Block("waiting", facts.waiting, frozenset({PERSON})) if facts.waiting else None
+    return Block("waiting", facts.waiting, frozenset({"withdrawn", PERSON})) if facts.waiting else None
 
 
 def cool_down(facts: Facts, settings: Retraining) -> Block | None:

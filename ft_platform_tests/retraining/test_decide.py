@@ -115,8 +115,8 @@ DATA = ("new_content",)
 RULE_CASES = [
     ("mode", FULL, {"mode": "on_demand"}, ()),
     ("running", replace(FULL, entries=Entries([LAST])), {"when__cool_down_days": 0}, ()),
-    ("waiting", replace(FULL, decisions=[], releases=[]), {}, ("person",)),
-    ("waiting", replace(FULL, releases=[]), {}, ("person",)),
+    ("waiting", replace(FULL, decisions=[], releases=[]), {}, ("person", "withdrawn")),
+    ("waiting", replace(FULL, releases=[]), {}, ("person", "withdrawn")),
     ("cool_down", replace(FULL, entries=Entries([LAST], [OVER])), {}, ("person", "withdrawn")),
     ("cool_down", FULL, {"when__cool_down_days": 33}, ("person", "withdrawn")),
     ("min_new_records", FULL, {"when__min_new_records": 501}, ("new_base_model", "person", "withdrawn")),

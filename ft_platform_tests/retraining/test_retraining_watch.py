@@ -93,6 +93,8 @@ def test_new_content_starts_one_run_and_every_tick_is_an_event(graph, backend):
     assert first["started"].value == request.run_key and first["holds"].value == "new_content"
     assert last["started"].value == "no" and {"waiting", "cool_down"} <= set(last["blocked_by"].value.split(", "))
     assert "new_content: 0 new permitted records" in last["needs"].value
+    assert "new_content: 90 permitted records" in first["why"].value
+    assert "waits for its release decision" in last["why"].value
     (ended,) = entries(open_lake(graph.environment), NAME).ends
     assert (ended.start, ended.state) == (request.run_key, "succeeded")
 
