@@ -1,7 +1,8 @@
 """The past under other rules: which retrainings would have started.
 
 A start of the replay that really happened, on the same evidence, has the outcome it had. Of any other one nobody knows
-how it would have ended: it counts as decided after the time that it would have taken, as no loss and as no release. So
+how it would have ended: it counts as decided after the time, and for the
+money, that it would have taken, as no loss and as no release. So
 accuracy and drift are those of the models that really served. Not replayed: a new base model, because earlier settings
 are not in the lake; and of withdrawn records only the newest count of each checkpoint is known.
 """
@@ -13,7 +14,7 @@ from typing import Any
 
 from ft_platform.retraining.decide import Decision, decide
 from ft_platform.retraining.entries import End, Entries, Start
-from ft_platform.retraining.facts import History, Judged, Training, facts_of, until
+from ft_platform.retraining.facts import Cost, History, Judged, Training, facts_of, until
 from ft_platform.settings.retraining import Retraining
 
 STEP = timedelta(hours=1)
@@ -75,10 +76,13 @@ class _Replay:
         self._real = {one.id: one for one in entries.starts if one.at >= begin}
         self._ends = {one.start: one for one in entries.ends}
         self._settings = settings
+        runs = {self._ends[one].run for one in self._real if one in self._ends}
+        self._costs = [row for row in history.costs if row["dagster_run"] and row["dagster_run"] in runs]
         of_starts = [one for start in self._real.values() for one in self._trainings_of(history.trainings, start)]
         self._history = replace(
             history,
             trainings=[one for one in history.trainings if one not in of_starts],
+            costs=[row for row in history.costs if row not in self._costs],
             entries=Entries(
                 [one for one in entries.starts if one.id not in self._real],
                 [one for one in entries.ends if one.start not in self._real],
@@ -100,18 +104,21 @@ class _Replay:
     def _goes_on(self, start: Start, decision: Decision) -> None:
         """Adds what follows from a start."""
         real, history = self._real.get(start.id), self._history
-        ends, trainings, verdicts = [], [], []
+        ends, verdicts, cost = [], [], decision.facts.cost
         if real is None:
-            over = start.at + timedelta(seconds=decision.facts.cost.seconds or 0)
+            over = start.at + timedelta(seconds=cost.seconds or 0)
             ends = [End(start.id, start.id, over, "succeeded", "")]
             trainings = [Training(over, start.id, start.content, {})]
             verdicts = [Judged(over, start.id, None)]
+            costs = [_row(history, start, cost)]
         else:
             ends = [self._ends[real.id]] if real.id in self._ends else []
             trainings = self._trainings_of(self._all, real)
+            costs = [row for row in self._costs if ends and row["dagster_run"] == ends[0].run]
         self._history = replace(
             history,
             trainings=sorted([*history.trainings, *trainings], key=lambda one: one.at),
+            costs=[*history.costs, *costs],
             decisions=sorted([*history.decisions, *verdicts], key=lambda one: one.at),
             entries=Entries([*history.entries.starts, start], [*history.entries.ends, *ends], history.entries.requests),
         )
@@ -119,3 +126,10 @@ class _Replay:
     def _trainings_of(self, trainings: Sequence[Training], start: Start) -> list[Training]:
         end = self._ends.get(start.id)
         return [one for one in trainings if one.at >= start.at and (end is None or one.at <= end.at)]
+
+
+def _row(history: History, start: Start, cost: Cost) -> dict[str, Any]:
+    """What the ledger would have of a start that did not happen."""
+    told = {"use_case": history.use_case, "program": "retraining", "state": "finished", "tokens": None}
+    of = {"started_at": start.at, "month": f"{start.at:%Y-%m}", "dagster_run": start.id}
+    return {**told, **of, "seconds": cost.seconds or 0.0, "money": cost.money or 0.0, "currency": cost.currency}

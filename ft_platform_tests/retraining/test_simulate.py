@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ft_platform.retraining.decide import decide
-from ft_platform.retraining.entries import End, Entries, Request
+from ft_platform.retraining.entries import End, Entries, Request, Start
 from ft_platform.retraining.facts import Content, Day, History, Judged, Released, Training, Withdrawn, facts_of, until
 from ft_platform.retraining.simulate import simulate
 from ft_platform.settings.retraining import Retraining
@@ -161,3 +161,23 @@ def test_a_start_that_did_not_happen_takes_its_time_and_is_no_loss():
     started = [one for row in found for one in row.started]
     assert len(started) > 10 and max(row.last.facts.losses for row in found) == 0
     assert started[1].at - started[0].at >= timedelta(days=1, hours=3)
+
+
+def test_what_a_replay_starts_is_paid_from_the_budget_and_what_it_does_not_start_is_not():
+    contents = [Content(day(-60), "old", 1000), *[Content(day(n), f"content-{n}", 1000) for n in range(1, 30)]]
+    budget, before = limited({"compute.budget_per_month": 5.0}), cost_row(1.0, day(-3), seconds=60.0)
+    history = replace(beginning(), contents=contents, costs=[before], budgets=budget)
+    rules = settings(when__new_records=1, when__cool_down_days=0.0)
+
+    def starts(past: History) -> int:
+        return sum(len(row.started) for row in simulate(past, rules, FIRST, date(2026, 6, 30)))
+
+    assert starts(history) == 5
+    real = Start("start-of-other-rules", 1, day(2.5), "daemon", {"schedule": "x"}, "old")
+    ended = End("end-1", real.id, day(2.6), "succeeded", "run-1")
+    other = replace(
+        history, entries=Entries([real], [ended]), costs=[before, cost_row(3.0, day(2.5), dagster_run="run-1")]
+    )
+    assert starts(other) == 5, "its money was not spent under these rules"
+    by_hand = replace(history, costs=[before, cost_row(3.0, day(2.5), dagster_run="run-2", tokens=None)])
+    assert starts(by_hand) == 2
