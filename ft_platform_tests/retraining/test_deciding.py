@@ -27,6 +27,8 @@ from ft_platform_tests.graph import Graph, StandInBackend, records, write_csv
 from ft_platform_tests.graph_template import BACKEND, NAME, GraphTemplate
 from ft_platform_tests.retraining.case import LOW, alarm, report
 
+pytestmark = pytest.mark.integration
+
 DATA = ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits")
 
 
