@@ -325,9 +325,10 @@ DEFAULT_STAGES = tuple(name for name, stage in STAGES.items() if not stage.on_de
 DATA_DOCS = "data_docs"
 AUDIT_PAGE = "training_audit"
 PICTURES = "pictures"
-PAGES = (DATA_DOCS, "profile", AUDIT_PAGE, PICTURES)
-"""Reports about one version of a table, written beside the stages: counts and names of settings only, so they lie in
-the shared zone."""
+MONITORING = "monitoring_report"
+PAGES = (DATA_DOCS, "profile", AUDIT_PAGE, PICTURES, MONITORING)
+"""Reports about one version of a table, or one day of requests, written beside the stages: counts and names of settings
+only, so they lie in the shared zone."""
 
 RENDERING = (
     "base_model.uri",

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.deployment_watch import deployment_watch
+from ft_platform.assets.monitoring_report import monitoring_report
 from ft_platform.assets.report import shown
 from ft_platform.assets.served_traffic import served_traffic
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
@@ -30,7 +31,9 @@ class DeploymentConfig(dg.Config):
 def build(use_case: NamedUseCase) -> list:
     targets = use_case.settings.serving.targets
     built = [item for target in targets for item in _build(use_case, target)]
-    return [*built, *deployment_watch(use_case), *served_traffic(use_case)] if targets else []
+    if not targets:
+        return []
+    return [*built, *deployment_watch(use_case), *served_traffic(use_case), *monitoring_report(use_case)]
 
 
 def _build(use_case: NamedUseCase, target: str) -> list:

@@ -16,6 +16,7 @@ EVERY_SECONDS = 60
 READ_SECONDS = 20.0
 """For logs in one tick: Dagster ends a tick after 60 seconds, and other sensors wait for it."""
 FIRST_DAY = "2026-01-01"
+PARTITIONS = dg.DailyPartitionsDefinition(FIRST_DAY, timezone="UTC", end_offset=1)
 
 
 def served_traffic(use_case: NamedUseCase) -> list[Any]:
@@ -30,7 +31,7 @@ def served_traffic(use_case: NamedUseCase) -> list[Any]:
         ),
         group_name=use_case.name,
         kinds={"delta"},
-        partitions_def=dg.DailyPartitionsDefinition(FIRST_DAY, timezone="UTC", end_offset=1),
+        partitions_def=PARTITIONS,
         tags=tags(use_case, "restricted", "external"),
         owners=[use_case.settings.owners.of("data_science")],
     )

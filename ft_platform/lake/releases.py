@@ -77,6 +77,22 @@ def released_versions(lake: Lake, release: Release, verify: bool = True) -> tupl
     return found[0], found[1]
 
 
+def evaluation_behind(lake: Lake, release: Release) -> ArtifactVersion:
+    """The evaluation report that the decision of a release rests on.
+
+    Raises:
+        VersionRefused: it is not in the lake any more.
+    """
+    name = release.version.use_case
+    decision = lake.artifact(name, "release_decision", release.record["decision"]["id"])
+    said = json.loads(lake.read_file(decision, "decision.json")) if decision else {"evidence": []}
+    named = next((one["id"] for one in said["evidence"] if one["stage"] == "evaluation_report"), None)
+    report = lake.artifact(name, "evaluation_report", named) if named else None
+    if report is None:
+        raise VersionRefused(f"the evaluation behind {release.id} is not in the lake")
+    return report
+
+
 def _read(lake: Lake, version: ArtifactVersion) -> Release:
     try:
         lake.verify_artifact(version)

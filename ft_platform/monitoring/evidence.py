@@ -72,13 +72,13 @@ def after(evidence: Evidence, scores: np.ndarray, trend: np.ndarray | None) -> E
 
 
 def _statistics(scores: np.ndarray, trend: np.ndarray | None) -> np.ndarray:
-    """Standard normal each: the sum of squares, the largest score and, for numbers, higher and lower."""
+    """Standard normal each, or 0: the sum of squares, the largest score and, for numbers, higher and lower."""
     squares = float(chdtrc(len(scores), scores @ scores))
     single = 2 * math.exp(float(log_ndtr(-np.abs(scores).max())))
     largest = -math.expm1(len(scores) * math.log1p(-min(single, 1 - 1e-16)))
     found = [_quantile(squares), _quantile(largest)]
-    if trend is not None and (length := float(np.linalg.norm(trend))):
-        higher = -float(scores @ trend) / length
+    if trend is not None:  # without a weight nothing moves, and 0 bets on nothing: as many statistics each day
+        higher = -float(scores @ trend) / (float(np.linalg.norm(trend)) or 1.0)
         found += [higher, -higher]
     return np.array(found)
 

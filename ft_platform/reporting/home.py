@@ -44,6 +44,7 @@ TITLES = {
     "data_docs": "Expectations",
     "profile": "Profile",
     "training_audit": "Training audit",
+    "monitoring_report": "Monitoring",
 }
 """Stage -> what its reports are called."""
 FIRST = ("release_decision", "evaluation_report")

@@ -1,4 +1,4 @@
-"""What is noted of requests to a served model."""
+"""What is noted of requests to a served model, and what is watched in them."""
 
 from typing import Annotated, Literal
 
@@ -72,6 +72,46 @@ class TrafficLog(Section):
     )
 
 
+Watched = Literal[
+    "label",
+    "confidence",
+    "entropy",
+    "characters",
+    "answer_characters",
+    "prompt_tokens",
+    "completion_tokens",
+    "abstained",
+    "guardrails",
+    "refused",
+    "language",
+    "new_words",
+]
+"""Measures of requests; the last three of texts that are kept."""
+
+
+class Watch(Section):
+    """When a day raises an alarm."""
+
+    p95_seconds: float | None = Field(
+        default=None, gt=0, description="Target: 95 of 100 answers take at most so long. Default: no target."
+    )
+    error_share: float = Field(
+        default=0.01, ge=0, lt=1, description="Target: at most this share of requests fails (status 500 and above)."
+    )
+    false_alarms: float = Field(
+        default=0.05,
+        gt=0,
+        le=0.5,
+        description="Probability that a measure raises a false alarm within 90 days, over all measures of requests.",
+    )
+    weekends_apart: bool = Field(
+        default=False, description="Compare weekends with weekends; the first one is only looked at."
+    )
+    leave_out: Annotated[list[Watched], Field(max_length=12)] = Field(
+        default=[], description="Measures that raise no alarm because they are known to change."
+    )
+
+
 class Monitoring(Section):
     """What is noted of requests to a served model, and who is told. Each request leaves one record without its
     text."""
@@ -88,6 +128,7 @@ class Monitoring(Section):
             "Channels that alerts of this use case go to, from `alerting.channels` of the installation. Default: none."
         ),
     )
+    watch: Watch = Field(default_factory=Watch, description="When a day raises an alarm.")
     retention_days: int = Field(
         default=730, ge=1, le=3650, description="Days after which records without texts are deleted."
     )

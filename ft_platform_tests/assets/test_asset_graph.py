@@ -32,11 +32,8 @@ def key_of(stage: str, use_case: str = "complaints") -> dg.AssetKey:
 def test_every_stage_is_an_asset_of_every_use_case(repository):
     keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
     names = {"source", *STAGES, "deployment/local"} - {"deployment"}
-    assert keys == {
-        f"{name}/{stage}"
-        for name in ("complaints", "claims")
-        for stage in (*names, "served_traffic", "retraining_decision")
-    }
+    names |= {"served_traffic", "monitoring_report", "retraining_decision"}
+    assert keys == {f"{name}/{stage}" for name in ("complaints", "claims") for stage in names}
 
 
 def test_lineage_follows_the_table_of_stages(repository):

@@ -1,0 +1,157 @@
+"""One day of the release that answers: what was watched, and the report without what people said; then with it."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ft_platform.lake.deployments import Deployment
+from ft_platform.monitoring import accuracy, alarms
+from ft_platform.monitoring.day_reports import Alarm, DayReport
+from ft_platform.monitoring.measures import Column
+from ft_platform.monitoring.reference import Reference
+from ft_platform.monitoring.served import Served, of_release, releases_of
+from ft_platform.monitoring.service import BUDGET_DAYS, broken_targets, service
+from ft_platform.monitoring.watching import Kept, after_day, begun, columns_of, new_alarms, what_moved
+from ft_platform.settings.monitoring import Watch
+from ft_platform.use_case.named import NamedUseCase
+
+NO_GROUPS = "requests carry no sensitive feature, so outcomes cannot be compared by group"
+MEASURED = "measured_accuracy"
+
+
+def begin_again(kept: Kept | None, release: str, reference: Reference, watch: Watch) -> Kept:
+    """What was kept, or a new beginning where another release answers."""
+    if kept and (kept.release, kept.reference) == (release, reference.evaluation.artifact_id):
+        return kept
+    history = kept.history if kept else ()
+    return Kept(release, reference.evaluation.artifact_id, begun(reference, watch), history)
+
+
+def without(kept: Kept, acknowledged: Collection[str]) -> Kept:
+    """What was kept, with the evidence of acknowledged measures started anew."""
+    state = kept.state
+    for measure in sorted(set(acknowledged) & set(state.alarms)):
+        state = alarms.acknowledged(state, measure)
+    return Kept(kept.release, kept.reference, state, kept.history)
+
+
+def observed(
+    use_case: NamedUseCase,
+    day: str,
+    served: Served,
+    before: Served,
+    reference: Reference,
+    kept: Kept,
+    deployed: Deployment | None,
+) -> tuple[DayReport, Kept]:
+    """The report of a day by its requests alone, with the alarms of this day, and what is kept for the next.
+
+    Args:
+        served: of all releases.
+        before: the week before.
+        kept: of `begin_again`.
+    """
+    watch, own = use_case.settings.monitoring.watch, of_release(served, kept.release)
+    week = of_release(before, kept.release)
+    columns = columns_of(own, reference)
+    state, counts = after_day(kept.state, day, columns, watch)
+    figures = service(served, kept.history, watch, deployed)
+    estimate = accuracy.estimated(reference, own)
+    told = broken_targets(figures, watch, day)
+    told += accuracy.fallen("estimated_accuracy", estimate, watch.false_alarms, day)
+    cause = what_moved(reference, week, own) if day in state.alarms.values() or told else []
+    told = [one.model_copy(update={"cause": cause}) for one in told]
+    report = DayReport(
+        use_case=use_case.name,
+        day=day,
+        releases=releases_of(served),
+        reference=kept.reference,
+        requests=len(served.requests),
+        alarms=[*new_alarms(state, day, counts, cause), *told],
+        estimated_accuracy=estimate,
+        figures={
+            "service": figures,
+            "inputs": _inputs(own, week, reference, columns),
+            "outputs": _outputs(own, week, reference, columns),
+            "fairness": {"note": NO_GROUPS},
+            "watched": {name: round(level, 4) for name, level in sorted(state.levels().items())},
+        },
+    )
+    past = {"day": day, **{name: figures[name] for name in ("requests", "errors", "p95_seconds")}}
+    past |= {name: getattr(estimate, name) for name in ("value", "low", "high")}
+    return report, Kept(kept.release, kept.reference, state, (*kept.history[1 - BUDGET_DAYS :], past))
+
+
+def with_feedback(
+    report: DayReport, served: Served, reference: Reference, feedback: Sequence[Mapping[str, Any]], watch: Watch
+) -> DayReport:
+    """The report with what people said of the answers of the day, whenever they did."""
+    own = of_release(served, report.releases[0])
+    known = accuracy.verdicts(own, feedback)
+    found = accuracy.measured(reference, own, known)
+    csat = [one.csat for one in known.values() if one.csat is not None]
+    said = {
+        "opinions": sum(one.votes for one in known.values()),
+        "judged": sum(one.verdict in ("right", "wrong") for one in known.values()),
+        "contradictory": sum(one.verdict == "contradictory" for one in known.values()),
+        "overridden": sum(one.verdict == "wrong" for one in known.values()),
+        "csat": float(np.mean(csat)) if csat else None,
+        "csat_answers": len(csat),
+    }
+    told = accuracy.fallen(MEASURED, found, watch.false_alarms, report.day, len(reference.side))
+    figures = {**report.figures, "feedback": said}
+    return report.model_copy(update={"measured_accuracy": found, "alarms": [*report.alarms, *told], "figures": figures})
+
+
+def standing(before: Sequence[Alarm], acknowledged: Collection[str], new: Sequence[Alarm]) -> list[Alarm]:
+    """Alarms of earlier days that nobody acknowledged, and new ones of other measures."""
+    old = [one for one in before if one.what not in acknowledged]
+    return [*old, *(one for one in new if one.what not in {each.what for each in old})]
+
+
+def _inputs(own: Served, week: Served, reference: Reference, columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    texts = columns[-1]
+    found: dict[str, Any] = {
+        "characters": _compared("characters", columns[0], week.columns()[0], reference.columns),
+        "texts": len(own.texts),
+        "repeated": len(own.requests) - len(own.first),
+    }
+    if texts:
+        found["new_words"] = _compared("new_words", texts, {}, reference.text_columns)
+        if "language" in texts:
+            found["languages"] = {
+                name: _shares(column)
+                for name, column in (("test", reference.text_columns["language"]), ("day", texts["language"]))
+            }
+    return found
+
+
+def _outputs(own: Served, week: Served, reference: Reference, columns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    now, past = columns[1], week.columns()[1]
+    found: dict[str, Any] = {
+        name: _compared(name, now, past, reference.columns) for name in ("confidence", "entropy", "answer_characters")
+    }
+    shares = {
+        "test": _shares(reference.columns.get("label", ())),
+        "week": _shares(past["label"]),
+        "day": _shares(now["label"]),
+    }
+    labels = sorted(set().union(*shares.values()))
+    found["labels"] = {label: {side: share.get(label, 0.0) for side, share in shares.items()} for label in labels}
+    if "refused" in columns[-1]:
+        found["refused_share"] = float(np.mean(columns[-1]["refused"]))
+    return {name: one for name, one in found.items() if one}
+
+
+def _compared(name: str, now: Mapping[str, Any], past: Mapping[str, Any], tested: Mapping[str, Any]) -> dict[str, Any]:
+    """Median in the test split, in the week before and on the day; empty where the day has none."""
+    sides = {"test": tested.get(name, ()), "week": past.get(name, ()), "day": now.get(name, ())}
+    known = {side: [v for v in column if v is not None] for side, column in sides.items()}
+    return {side: float(np.median(v)) if v else None for side, v in known.items()} if known["day"] else {}
+
+
+def _shares(column: Column) -> dict[str, float]:
+    counts = Counter(str(value) for value in column if value is not None)
+    return {value: count / counts.total() for value, count in sorted(counts.items())}

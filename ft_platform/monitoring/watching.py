@@ -1,0 +1,178 @@
+"""From day to day: what is watched of the release that answers, and which measure raised an alarm and why."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any, get_args
+
+import numpy as np
+
+from ft_platform.monitoring import alarms
+from ft_platform.monitoring.causes import causes
+from ft_platform.monitoring.day_reports import Alarm, Kind
+from ft_platform.monitoring.measures import Column, Measure, day_counts, fit_rows, measure_of
+from ft_platform.monitoring.reference import Reference
+from ft_platform.monitoring.served import Served
+from ft_platform.monitoring.texts import new_words, text_columns, words_of
+from ft_platform.settings.monitoring import Watch, Watched
+
+INPUTS = ("characters", "prompt_tokens", "language", "new_words")
+FIRST_ROWS = 100
+"""The first day with so many values is the reference of a measure that the test split has no values of."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept from day to day while one release answers most.
+
+    Attributes:
+        reference: id of the evaluation report.
+        state: of the alarms.
+        history: `{"day", "requests", "errors", ...}` of the last days, oldest first.
+    """
+
+    release: str
+    reference: str
+    state: alarms.State
+    history: tuple[Mapping[str, Any], ...] = ()
+
+    def to_json(self) -> str:
+        said = {"release": self.release, "reference": self.reference, "history": self.history}
+        return json.dumps({**said, "state": json.loads(alarms.to_json(self.state))}, sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> "Kept":
+        found = json.loads(text)
+        state = alarms.from_json(json.dumps(found["state"]))
+        return Kept(found["release"], found["reference"], state, tuple(found["history"]))
+
+
+def kind_of(measure: str) -> Kind:
+    return "inputs" if measure in INPUTS else "outputs"
+
+
+def begun(reference: Reference, watch: Watch) -> alarms.State:
+    """The state before the first day of a release. What the test split has no values of begins with its traffic."""
+    names = [name for name in get_args(Watched) if name not in watch.leave_out]
+    columns = {**reference.columns, **reference.text_columns}
+    columns = {name: column for name, column in columns.items() if name in names}
+    if len(reference.side) < alarms.LEAST_REQUESTS or not columns:
+        return alarms.State({}, len(names), watch.false_alarms)
+    state = alarms.started(columns, rate=watch.false_alarms)
+    return replace(state, shares=len(names))
+
+
+def columns_of(served: Served, reference: Reference) -> list[dict[str, Column]]:
+    """Every measure of a day. Columns in one mapping have the same rows."""
+    texts = served.first_texts()
+    asked = [text for _, text, _ in texts]
+    answers = [answer for *_, answer in texts] if reference.answers is None else None
+    of_texts = {**text_columns(asked, answers), "new_words": new_words(asked, reference.vocabulary)} if texts else {}
+    return [*served.columns(), of_texts]
+
+
+def after_day(
+    state: alarms.State, day: str, columns: Sequence[Mapping[str, Column]], watch: Watch
+) -> tuple[alarms.State, dict[str, np.ndarray]]:
+    """The state after a day, and the counts of its measures."""
+    counts: dict[str, np.ndarray] = {}
+    for some in columns:
+        known = [state.watched[name].measure for name in some if name in state.watched]
+        counts |= day_counts(known, some) if known else {}
+    apart = watch.weekends_apart and date.fromisoformat(day).weekday() > 4
+    state = alarms.day_passed(state, day, counts, "weekend" if apart else "all")
+    for name, column in ((name, column) for some in columns for name, column in some.items()):
+        if name not in state.watched and name not in watch.leave_out and _values(column) >= FIRST_ROWS:
+            fit = fit_rows(len(column))
+            measure = measure_of(name, [v for v, chosen in zip(column, fit, strict=True) if chosen])
+            rest = measure.counts([v for v, chosen in zip(column, fit, strict=True) if not chosen])
+            state = alarms.renewed(state, measure, rest)
+    return state, counts
+
+
+def _values(column: Column) -> int:
+    return sum(value is not None for value in column)
+
+
+def new_alarms(
+    state: alarms.State, day: str, counts: Mapping[str, np.ndarray], cause: Sequence[dict[str, Any]]
+) -> list[Alarm]:
+    """Of the measures that raised one on this day."""
+    found, levels = [], state.levels()
+    for name, since in state.alarms.items():
+        if since == day:
+            one = state.watched[name]
+            before = sum((np.asarray(counted) for counted in one.reference.values()), np.zeros(one.measure.bins))
+            said = f"{_moved(one.measure, before, counts[name])}; {levels[name]:.1f} times what an alarm takes"
+            about = [each for each in cause if each["kind"] == name] or list(cause)
+            found.append(Alarm(what=name, kind=kind_of(name), since=day, evidence=said, cause=about))
+    return found
+
+
+def _moved(measure: Measure, before: np.ndarray, now: np.ndarray) -> str:
+    """The middle of numbers, or the share of the value that moved most, before and on the day."""
+    if measure.bounds is not None:
+        old, new = (_middle(measure, counts) for counts in (before, now))
+        return f"{measure.name}: {old} in the middle of {before.sum():,.0f} before, {new} of {now.sum():,} on this day"
+    shares = [counts / max(counts.sum(), 1) for counts in (before, now)]
+    place = int(np.argmax(np.abs(shares[1] - shares[0])))
+    value = measure.values[place] if place < len(measure.values) else "any other value"
+    return (
+        f"{measure.name} {value}: {shares[0][place]:.1%} of {before.sum():,.0f} before,"
+        f" {shares[1][place]:.1%} of {now.sum():,} on this day"
+    )
+
+
+def _middle(measure: Measure, counts: np.ndarray) -> str:
+    """Upper bound of the bin in which half of the numbers are reached."""
+    assert measure.bounds is not None
+    numbers = counts[1:]
+    if not numbers.sum():
+        return "none"
+    place = int(np.searchsorted(numbers.cumsum(), numbers.sum() / 2))
+    return f"{measure.bounds[place]:.4g}" if place < len(measure.bounds) else f"more than {measure.bounds[-1]:.4g}"
+
+
+def what_moved(reference: Reference, before: Served, now: Served) -> list[dict[str, Any]]:
+    """Labels, languages and words against the test split; keys, routes and guardrails against the days before.
+
+    Args:
+        before: the week before, of the same release.
+        now: the days in question.
+    """
+    shown = reference.shown_words if now.texts else frozenset()
+    tested = {name: list(reference.columns[name]) for name in ("label",) if name in reference.columns}
+    asked = [text for _, text, _ in now.first_texts()]
+    answers = now.answers(once=True)
+    moved = causes(
+        tested,
+        {"label": [one["decision"] for one in answers]},
+        reference.side.rows["record_id"].to_pylist(),
+        [one["request_id"] for one in answers],
+    )
+    texts = {"word": [words_of(text) & shown for text in asked], **_languages(text_columns(asked, None))}
+    known = {
+        "word": [words_of(text) & shown for text in reference.side.texts] if asked else [],
+        **_languages(reference.text_columns if asked else {}),
+    }
+    if asked:
+        moved += causes(known, texts, reference.side.rows["record_id"].to_pylist(), [i for i, *_ in now.first_texts()])
+    moved += causes(_sources(before), _sources(now), _ids(before), _ids(now))
+    return [asdict(one) for one in sorted(moved, key=lambda one: (one.probability, -abs(one.now - one.before)))]
+
+
+def _languages(columns: Mapping[str, Column]) -> dict[str, Any]:
+    return {"language": columns["language"]} if "language" in columns else {}
+
+
+def _sources(served: Served) -> dict[str, list[Any]]:
+    return {
+        "key": [one["key"] for one in served.requests],
+        "route": [one["route"] for one in served.requests],
+        "guardrail": [one["guardrails"] or [] for one in served.requests],
+    }
+
+
+def _ids(served: Served) -> list[str]:
+    return [one["request_id"] for one in served.requests]
