@@ -65,6 +65,10 @@ def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
         version = publish_monitoring(lake, use_case, context.partition_key)
         report = DayReport.model_validate_json(lake.read_file(version, FILE))
         figures = report.figures["service"]
+        scores: dict[str, Any] = {
+            "score/estimated_accuracy": report.estimated_accuracy.value,
+            "score/measured_accuracy": report.measured_accuracy.value,
+        }
         return shown(
             lake,
             environment,
@@ -75,10 +79,7 @@ def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
             alarms=len(report.alarms),
             errors=figures["errors"],
             p95_seconds=figures["p95_seconds"],
-            **{
-                "score/estimated_accuracy": report.estimated_accuracy.value,
-                "score/measured_accuracy": report.measured_accuracy.value,
-            },
+            **scores,
         )
 
     return monitoring_report

@@ -17,7 +17,7 @@ from ft_platform.monitoring.watching import Kept, after_day, begun, columns_of, 
 from ft_platform.settings.monitoring import Watch
 from ft_platform.use_case.named import NamedUseCase
 
-NO_GROUPS = "requests carry no sensitive feature, so outcomes cannot be compared by group"
+NO_GROUPS = "Requests carry no sensitive feature, so outcomes cannot be compared by group"
 MEASURED = "measured_accuracy"
 
 

@@ -104,34 +104,29 @@ def new_alarms(
         if since == day:
             one = state.watched[name]
             before = sum((np.asarray(counted) for counted in one.reference.values()), np.zeros(one.measure.bins))
-            said = f"{_moved(one.measure, before, counts[name])}; {levels[name]:.1f} times what an alarm takes"
             about = [each for each in cause if each["kind"] == name] or list(cause)
+            what, old, new = _moved(one.measure, before, counts[name])
+            if about and about[0]["kind"] == name:  # over all records, not only those that chose no bins
+                what, old, new = f"{name} {about[0]['value']}", about[0]["before"], about[0]["now"]
+            said = (
+                f"{what}: {old:.1%} before, {new:.1%} of {counts[name].sum():,} on {day}; the evidence of all days is"
+                f" {levels[name]:.1f} times what an alarm takes"
+            )
             found.append(Alarm(what=name, kind=kind_of(name), since=day, evidence=said, cause=about))
     return found
 
 
-def _moved(measure: Measure, before: np.ndarray, now: np.ndarray) -> str:
-    """The middle of numbers, or the share of the value that moved most, before and on the day."""
-    if measure.bounds is not None:
-        old, new = (_middle(measure, counts) for counts in (before, now))
-        return f"{measure.name}: {old} in the middle of {before.sum():,.0f} before, {new} of {now.sum():,} on this day"
-    shares = [counts / max(counts.sum(), 1) for counts in (before, now)]
-    place = int(np.argmax(np.abs(shares[1] - shares[0])))
-    value = measure.values[place] if place < len(measure.values) else "any other value"
-    return (
-        f"{measure.name} {value}: {shares[0][place]:.1%} of {before.sum():,.0f} before,"
-        f" {shares[1][place]:.1%} of {now.sum():,} on this day"
-    )
-
-
-def _middle(measure: Measure, counts: np.ndarray) -> str:
-    """Upper bound of the bin in which half of the numbers are reached."""
-    assert measure.bounds is not None
-    numbers = counts[1:]
-    if not numbers.sum():
-        return "none"
-    place = int(np.searchsorted(numbers.cumsum(), numbers.sum() / 2))
-    return f"{measure.bounds[place]:.4g}" if place < len(measure.bounds) else f"more than {measure.bounds[-1]:.4g}"
+def _moved(measure: Measure, before: np.ndarray, now: np.ndarray) -> tuple[str, float, float]:
+    """What moved most, with its share before and now: a value of names; of numbers those up to a bound, where the
+    distributions are furthest apart (as in the test of Kolmogorov and Smirnov)."""
+    old, new = (counts / max(counts.sum(), 1) for counts in (before, now))
+    if measure.bounds is None:
+        names = [f"{measure.name} {value}" for value in (*measure.values, "of any other value")]
+    else:
+        old, new = (np.append(shares[0], np.cumsum(shares[1:])) for shares in (old, new))
+        names = [f"requests without {measure.name}", *(f"{measure.name} up to {bound:.4g}" for bound in measure.bounds)]
+    place = int(np.argmax(np.abs(new - old)[: len(names)]))
+    return names[place], float(old[place]), float(new[place])
 
 
 def what_moved(reference: Reference, before: Served, now: Served) -> list[dict[str, Any]]:

@@ -146,7 +146,7 @@ class Reports:
         )
         parents = [reference.evaluation, *([before] if before else [])]
         draft = Draft(self.lake, self.use_case, STAGE, artifact_id, inputs, parents, settings_hash({"watch": watch}))
-        return _published(draft, whole, report, kept, seen, before)
+        return _published(draft, whole, report, kept, seen)
 
     def _reference(self, release: str) -> Reference:
         if release not in self._references:
@@ -193,16 +193,14 @@ class Reports:
         return observed(self.use_case, day, served, earlier, reference, kept, next(deployed, None))
 
 
-def _published(
-    draft: Draft, report: DayReport, seen: DayReport, kept: Kept, observed: str, before: ArtifactVersion | None
-) -> ArtifactVersion:
+def _published(draft: Draft, report: DayReport, seen: DayReport, kept: Kept, observed: str) -> ArtifactVersion:
     from ft_platform.reporting.monitoring_report import write_monitoring_report
 
     with draft.folder() as folder:
         (folder / FILE).write_text(report.model_dump_json(indent=1), encoding="utf-8")
         said = {"report": seen.model_dump(mode="json"), "kept": kept.to_json()}
         (folder / OBSERVED).write_text(json.dumps(said, sort_keys=True), encoding="utf-8")
-        write_monitoring_report(folder, draft, report, kept)
+        write_monitoring_report(folder, draft, report, kept.history)
         counts = {"requests": report.requests, "alarms": len(report.alarms)}
         info = {"day": report.day, "observed": observed, "release": kept.release}
         return draft.publish(folder, counts=counts, info=info)

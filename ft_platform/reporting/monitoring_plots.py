@@ -6,6 +6,8 @@ from typing import Any
 from ft_platform.reporting.figure import COLOURS, drawing, remark, short
 
 MOST_LABELS = 15
+ABOVE: Any = {"frameon": False, "fontsize": 8, "ncols": 3, "loc": "lower right", "bbox_to_anchor": (1, 0.97)}
+"""A legend that covers nothing."""
 
 
 def days_plot(days: Sequence[Mapping[str, Any]], target_seconds: float | None, accuracy: Mapping[str, Any]) -> bytes:
@@ -15,7 +17,7 @@ def days_plot(days: Sequence[Mapping[str, Any]], target_seconds: float | None, a
         days: `{"day", "requests", "errors", "p95_seconds", "value", "low", "high"}`, oldest first.
         accuracy: `{"of", "measured", "low", "high"}`: of the evaluation, and by feedback on the last day.
     """
-    with drawing(7.2, 5.2) as (figure, axes, buffer):
+    with drawing(7.2, 5.8) as (figure, axes, buffer):
         axes.remove()
         volume, seconds, right = figure.subplots(3, 1, sharex=True)
         places = range(len(days))
@@ -23,12 +25,12 @@ def days_plot(days: Sequence[Mapping[str, Any]], target_seconds: float | None, a
         if any(one["errors"] for one in days):
             volume.bar(places, [one["errors"] for one in days], color=COLOURS[5], hatch="///", label="failed")
         volume.set_ylabel("requests")
-        volume.legend(frameon=False, fontsize=8, loc="lower left")
+        volume.legend(**ABOVE)
         known = [(place, one["p95_seconds"]) for place, one in enumerate(days) if one["p95_seconds"] is not None]
         seconds.plot(*zip(*known, strict=True), color=COLOURS[0], marker="o", markersize=3) if known else None
         if target_seconds is not None:
             seconds.axhline(target_seconds, linestyle=":", color=COLOURS[5], label="target")
-            seconds.legend(frameon=False, fontsize=8)
+            seconds.legend(**ABOVE)
         seconds.set_ylim(bottom=0)
         seconds.set_ylabel("seconds\n(95 of 100)")
         _accuracy(right, days, accuracy)
@@ -56,7 +58,7 @@ def _accuracy(axes: Any, days: Sequence[Mapping[str, Any]], accuracy: Mapping[st
         remark(axes, "not known")
     axes.set_ylabel("accuracy")
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8, ncols=3, loc="lower left")
+        axes.legend(**ABOVE)
 
 
 def watched_plot(levels: Mapping[str, float], alarmed: Sequence[str]) -> bytes:

@@ -1,13 +1,12 @@
 """The page of a monitored day: what is wrong in words, pictures, then every figure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from ft_platform.lake.draft import Draft
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
-from ft_platform.monitoring.watching import Kept
 from ft_platform.reporting.formats import amount
 from ft_platform.reporting.monitoring_plots import days_plot, labels_plot, watched_plot
 from ft_platform.reporting.report_page import saved, write_report_page
@@ -22,14 +21,20 @@ TITLES = {
 }
 
 
-def write_monitoring_report(folder: Path, draft: Draft, report: DayReport, kept: Kept) -> None:
-    """`days.png`, `watched.png`, for labels `labels.png`, and `report.html`."""
+def write_monitoring_report(
+    folder: Path, draft: Draft, report: DayReport, history: Sequence[Mapping[str, Any]]
+) -> None:
+    """`days.png`, `watched.png`, for labels `labels.png`, and `report.html`.
+
+    Args:
+        history: of the last days, this one included (`watching.Kept`).
+    """
     service, labels = report.figures["service"], report.figures["outputs"].get("labels", {})
     measured = report.measured_accuracy
     right = {"of": measured.of, "measured": measured.value, "low": measured.low, "high": measured.high}
     levels = report.figures["watched"]
     pictures = {
-        "days": days_plot(kept.history, service["target_p95_seconds"], right),
+        "days": days_plot(history, service["target_p95_seconds"], right),
         "watched": watched_plot(levels, [one.what for one in report.alarms]),
     }
     if labels:
@@ -59,7 +64,7 @@ def write_monitoring_report(folder: Path, draft: Draft, report: DayReport, kept:
         feedback=report.figures.get("feedback", {}),
         fairness=report.figures["fairness"]["note"],
         pictures=saved(folder, pictures),
-        alts=_alts(report, kept),
+        alts=_alts(report, history),
     )
 
 
@@ -75,8 +80,8 @@ def verdict(report: DayReport) -> dict[str, Any]:
         return {"good": True, "text": f"Nothing is unusual: {asked}, and no measure has an alarm."}
     new = [one.what for one in report.alarms if one.since == report.day]
     old = [f"{one.what} (since {in_words_day(one.since)})" for one in report.alarms if one.since != report.day]
-    said = [f"new on this day: {', '.join(new)}" if new else "", f"still open: {', '.join(old)}" if old else ""]
-    return {"good": False, "text": f"Something changed. Alarms {'; '.join(one for one in said if one)}. {asked}."}
+    said = [f"New on this day: {', '.join(new)}." if new else "", f"Still open: {', '.join(old)}." if old else ""]
+    return {"good": False, "text": " ".join(["Something changed.", *filter(None, said), f"{asked}."])}
 
 
 def cause_in_words(cause: Mapping[str, Any]) -> str:
@@ -93,7 +98,7 @@ def accuracy_in_words(title: str, found: Accuracy) -> str:
     if found.value is None or found.low is None or found.high is None:
         return f"{title}: not known ({found.note}).{of}"
     span = f"{found.value:.1%} of {found.answers:,} answers are right ({found.low:.1%} to {found.high:.1%})"
-    return f"{title}: {span}; {found.note}.{of}"
+    return f"{title}: {span}.{of} {found.note[:1].upper()}{found.note[1:]}."
 
 
 def _service_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -122,13 +127,14 @@ def _service_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [*rows, *((f"guardrail {name}", f"{count:,} requests", "") for name, count in found["guardrails"].items())]
 
 
-def _alts(report: DayReport, kept: Kept) -> dict[str, str]:
+def _alts(report: DayReport, history: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     levels = report.figures["watched"]
-    newest = kept.history[-1]
+    newest = history[-1]
     return {
         "days": (
-            f"Requests, seconds and accuracy of {len(kept.history)} days; on the last one {newest['requests']:,}"
-            f" requests, {newest['errors']:,} failed. {accuracy_in_words('Accuracy without labels', report.estimated_accuracy)}"
+            f"Requests, seconds and accuracy of {len(history)} days; on the last one {newest['requests']:,}"
+            f" requests, {newest['errors']:,} failed."
+            f" {accuracy_in_words('Accuracy without labels', report.estimated_accuracy)}"
         ),
         "watched": "Evidence by measure, 1 is an alarm: " + ", ".join(f"{name} {v:.2f}" for name, v in levels.items()),
         "labels": "Shares of labels in the test split and on this day: "

@@ -251,3 +251,48 @@ def deployment() -> dict[str, Any]:
         "number": 2,
         "deployed_at": "2026-03-01T00:00:00+00:00",
     }
+
+
+def monitoring() -> dict[str, Any]:
+    """A monitored day with an alarm of each kind, texts that are kept, and feedback, without its dates."""
+    cause = {"kind": "word", "value": "the word", "before": 0.1, "now": 0.4, "probability": 0.01, "records": ("an id",)}
+    right = {"value": 0.7, "low": 0.6, "high": 0.8, "of": 0.9, "answers": 100, "note": "what it cannot see"}
+    service = {
+        **dict.fromkeys(("requests", "answers", "errors", "refused_requests", "slow"), 3),
+        **dict.fromkeys(("error_share", "target_error_share", "p50_seconds", "p95_seconds", "p99_seconds"), 0.5),
+        **dict.fromkeys(("target_p95_seconds", "p95_first_seconds", "abstained_share", "cost"), 0.5),
+        **dict.fromkeys(("prompt_tokens", "completion_tokens"), 7),
+        "guardrails": {"a guardrail:what it did": 2},
+        "error_budget": {"days": 3, "allowed": 0.3, "spent": 1},
+        "currency": "CHF",
+    }
+    shares = {"test": 0.4, "week": 0.4, "day": 0.9}
+    medians = {"test": 40.0, "week": None, "day": 90.0}
+    return {
+        "releases": ["the release"],
+        "reference": "the evaluation",
+        "alarms": [{"what": "label", "kind": "outputs", "evidence": "what moved", "cause": [cause]}],
+        "estimated_accuracy": right,
+        "measured_accuracy": {**right, "value": None, "note": "too few"},
+        "figures": {
+            "service": service,
+            "inputs": {
+                "characters": medians,
+                "texts": 9,
+                "repeated": 2,
+                "new_words": medians,
+                "languages": {"test": {"en": 1.0}, "day": {"a language": 1.0}},
+            },
+            "outputs": {"labels": {"a label": shares, "another": shares}, "confidence": medians},
+            "fairness": {"note": "why there is none"},
+            "watched": {"label": 1.2},
+            "feedback": {
+                "opinions": 4,
+                "judged": 3,
+                "contradictory": 1,
+                "overridden": 1,
+                "csat": 4.5,
+                "csat_answers": 2,
+            },
+        },
+    }

@@ -20,6 +20,7 @@ from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import Version
+from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
 from ft_platform.release.decide import Decision, decide, newest_evidence
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.canary_report import write_canary_report
@@ -28,6 +29,7 @@ from ft_platform.reporting.deployment_report import write_deployment_report
 from ft_platform.reporting.home import home_page
 from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
+from ft_platform.reporting.monitoring_report import write_monitoring_report
 from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
@@ -166,6 +168,7 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
         "search": lambda to: write_search_report(to, searched, hostile(report_figures.search())),
         "decision": lambda to: write_decision(to, draft(), decision(case)),
         "deployment": lambda to: write_deployment_report(to, draft(case.checkpoint), put_there),
+        "monitoring": lambda to: write_monitoring_report(to, draft(case.report), *monitored()),
     }
     texts = {}
     for name, write in writers.items():
@@ -174,6 +177,16 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
         (file,) = (home / name).glob("*.html")
         texts[name] = file.read_text(encoding="utf-8")
     return {**texts, "index": index(), "data_docs": data_docs_of(FREE_TEXT), "audit_examples": audit_examples()}
+
+
+def monitored() -> tuple[DayReport, list[dict[str, Any]]]:
+    """A day and the days before it; dates are no free text."""
+    figures = hostile(report_figures.monitoring())
+    day, accuracies = "2026-03-02", ("estimated_accuracy", "measured_accuracy")
+    alarms = [Alarm.model_construct(**one, since=day) for one in figures.pop("alarms")]
+    known = {name: Accuracy.model_construct(**figures.pop(name)) for name in accuracies}
+    past = {"day": day, "requests": 3, "errors": 1, "p95_seconds": 0.5, "value": 0.7, "low": 0.6, "high": 0.8}
+    return DayReport.model_construct(**figures, **known, alarms=alarms, day=day, requests=3), [past]
 
 
 def searching(use_case: NamedUseCase) -> NamedUseCase:
