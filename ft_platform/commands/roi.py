@@ -12,12 +12,14 @@ add_arguments = use_case_and_json
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.publishing.roi import newest_roi, outdated
+    from ft_platform.business.realized import realized
+    from ft_platform.publishing.roi import evaluation_of, newest_roi, outdated
     from ft_platform.release.standing import newest_standing
 
     environment, use_case, lake = opened(arguments.use_case)
     report, found = newest_roi(lake, use_case)
     problems = outdated(lake, environment, use_case, report, found)
+    now = realized(lake, evaluation_of(lake, report), found)
     standing = newest_standing(lake, use_case.name)
     if arguments.json:
         print(
@@ -27,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
                     "roi_report": report.artifact_id,
                     "release": standing and standing.state,
                     **found,
+                    "realized": now,
                     "problems": problems,
                 },
                 indent=1,
@@ -41,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         for problem in problems:
             print(f"out of date: {problem}")
         _print(found)
+        if now:
+            _print_realized(now)
         print(f"\n{report.uri}/report.html")
     return 0
 
@@ -66,3 +71,12 @@ def _print(found: dict[str, Any]) -> None:
         uncertainty_sentence(found),
     ]:
         print(sentence)
+
+
+def _print_realized(now: dict[str, Any]) -> None:
+    from ft_platform.reporting.formats import amount
+
+    print(f"\nSince it serves, {now['from']} to {now['to']}:")
+    for what, one in now["compared"].items():
+        forecast, found = (amount(one[side]) for side in ("forecast", "realized"))
+        print(f"  {what.replace('_', ' ')}: forecast {forecast}, realized {found} ({one['about']})")

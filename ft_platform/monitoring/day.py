@@ -41,7 +41,7 @@ def observed(
     use_case: NamedUseCase,
     day: str,
     served: Served,
-    before: Served,
+    week: Served,
     reference: Reference,
     kept: Kept,
     deployed: Deployment | None,
@@ -50,11 +50,10 @@ def observed(
 
     Args:
         served: of all releases.
-        before: the week before.
+        week: requests of the week before to the release of `kept`.
         kept: of `begin_again`.
     """
     watch, own = use_case.settings.monitoring.watch, of_release(served, kept.release)
-    week = of_release(before, kept.release)
     columns = columns_of(own, reference)
     state, counts = after_day(kept.state, day, columns, watch)
     figures = service(served, kept.history, watch, deployed)

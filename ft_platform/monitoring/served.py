@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.measures import Column, first_of_each
 from ft_platform.monitoring.traffic.tables import TrafficTables
 
+SAMPLE = 20_000
 TEXT_COLUMNS = ["request_id", "conversations", "answers"]
 
 
@@ -62,20 +66,30 @@ def _each(request: dict[str, Any], name: str) -> float | None:
     return None if request[name] is None else request[name] / max(len(request["answers"]), 1)
 
 
-def read_served(lake: Lake, use_case: str, days: Sequence[str], with_texts: bool = True) -> Served:
-    """Requests of these days to every release."""
+def read_served(lake: Lake, use_case: str, days: Sequence[str]) -> Served:
+    """Requests of these days to every release, with the texts that are kept."""
     tables = TrafficTables(lake, use_case)
-    rows = [one for one in tables.read("requests", days).to_pylist() if not one["trial"]]
-    rows.sort(key=lambda one: (one["at"], one["request_id"]))
-    for one in rows:
-        one["answers"] = one["answers"] or []
-    kept = tables.read("texts", days, TEXT_COLUMNS).to_pylist() if with_texts else []
+    rows = _rows(tables.read("requests", days))
+    kept = tables.read("texts", days, TEXT_COLUMNS).to_pylist()
     asked = {one["request_id"]: one["conversations"] for one in kept}
     keys = [_key(one["request_id"], one["day"], asked) for one in rows]
     first = [one["request_id"] for one, new in zip(rows, first_of_each(keys), strict=True) if new]
     known = {one["request_id"]: one for one in kept}
     texts = [text for one in rows if one["request_id"] in known for text in _texts(known[one["request_id"]])]
     return Served(rows, texts, frozenset(first))
+
+
+def read_sample(lake: Lake, use_case: str, days: Sequence[str], release: str) -> Served:
+    """At most `SAMPLE` requests of these days to a release, without texts. Ids are random, so the first by id are a
+    sample, and the same each time."""
+    found = TrafficTables(lake, use_case).read("requests", days)
+    rows = _rows(found.filter(pc.field("release") == release).sort_by("request_id")[:SAMPLE])
+    return Served(rows, (), frozenset(one["request_id"] for one in rows))
+
+
+def _rows(table: pa.Table) -> list[dict[str, Any]]:
+    rows = [{**one, "answers": one["answers"] or []} for one in table.to_pylist() if not one["trial"]]
+    return sorted(rows, key=lambda one: (one["at"], one["request_id"]))
 
 
 def of_release(served: Served, release: str) -> Served:

@@ -25,7 +25,7 @@ from ft_platform.monitoring.acknowledging import acknowledged_on
 from ft_platform.monitoring.day import begin_again, observed, standing, with_feedback, without
 from ft_platform.monitoring.day_reports import FILE, STAGE, DayReport
 from ft_platform.monitoring.reference import Reference, reference_of
-from ft_platform.monitoring.served import Served, read_served, releases_of
+from ft_platform.monitoring.served import Served, read_sample, read_served, releases_of
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.monitoring.watching import Kept
 from ft_platform.settings.hash import settings_hash
@@ -184,7 +184,7 @@ class Reports:
             reference,
             self.use_case.settings.monitoring.watch,
         )
-        earlier = read_served(self.lake, self.use_case.name, week, with_texts=False)
+        earlier = read_sample(self.lake, self.use_case.name, week, kept.release)
         deployed = (
             one
             for one in self._deployments

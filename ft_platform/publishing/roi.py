@@ -68,6 +68,14 @@ def newest_roi(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, dic
     return report, json.loads(lake.read_file(report, FIGURES))
 
 
+def evaluation_of(lake: Lake, report: ArtifactVersion) -> ArtifactVersion:
+    """The evaluation that a report rests on."""
+    parent = next(one for one in lake.manifest(report).parents if one.name == "evaluation_report")
+    evaluation = version_of_parent(lake, report.use_case, parent)
+    assert isinstance(evaluation, ArtifactVersion)
+    return evaluation
+
+
 def outdated(
     lake: Lake, environment: Environment, use_case: NamedUseCase, report: ArtifactVersion, found: dict
 ) -> list[str]:
@@ -86,9 +94,7 @@ def outdated(
         problems.append(
             f"the files of business.measurements have changed since {report.id}. Run: ft run {use_case.name}"
         )
-    parent = next(one for one in lake.manifest(report).parents if one.name == "evaluation_report")
-    evaluation = version_of_parent(lake, use_case.name, parent)
-    assert isinstance(evaluation, ArtifactVersion)
+    evaluation = evaluation_of(lake, report)
     deployed, used = load_test_of(lake, evaluation), lake.manifest(report).info.get("deployment")
     if deployed and (used is None or used["id"] != deployed.version.artifact_id):
         problems.append(

@@ -201,3 +201,33 @@ def test_texts_tell_of_new_words_and_leave_none_but_known_ones(few: MadeUp) -> N
     found = reports(few)[day(3)]
     assert {"new_words", "characters"} <= {one.what for one in found.alarms}
     assert not places_of("quokka", readable(few.environment.home / "lake"))
+
+
+def test_a_measure_that_is_left_out_is_not_watched(tmp_path: Path) -> None:
+    made = made_up(tmp_path, leave_out=["label", "entropy"])
+    made.asked(1)
+    made.asked(2, shares=(0.1, 0.1, 0.8))
+    publish_monitoring(made.lake, made.use_case, day(2))
+    found = reports(made)[day(2)]
+    assert "confidence" in found.figures["watched"] and not {"label", "entropy"} & set(found.figures["watched"])
+    assert "label" not in [one.what for one in found.alarms]
+
+
+def test_fewer_false_alarms_take_more_evidence(tmp_path: Path) -> None:
+    levels = {}
+    for rate in (0.001, 0.5):
+        made = made_up(tmp_path / str(rate), false_alarms=rate)
+        made.asked(1, shares=(0.3, 0.3, 0.4))
+        publish_monitoring(made.lake, made.use_case, day(1))
+        levels[rate] = reports(made)[day(1)].figures["watched"]["label"]
+    assert levels[0.5] > 1.2 * levels[0.001]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_weekends_with_other_requests_raise_an_alarm_unless_they_stand_apart(tmp_path: Path, apart: bool) -> None:
+    made = made_up(tmp_path, weekends_apart=apart)
+    for number in range(5, 15):  # a Friday to the second Sunday
+        made.asked(number, shares=(0.1, 0.2, 0.7) if number % 7 in (6, 0) else SHARES)
+    publish_monitoring(made.lake, made.use_case, day(14))
+    alarmed = {one.what for one in reports(made)[day(14)].alarms if one.kind != "accuracy"}
+    assert ("label" in alarmed) is not apart
