@@ -13,6 +13,7 @@ from ft_platform.monitoring.measures import Column
 from ft_platform.monitoring.reference import Reference
 from ft_platform.monitoring.served import Served, of_release, releases_of
 from ft_platform.monitoring.service import BUDGET_DAYS, broken_targets, service
+from ft_platform.monitoring.texts import SCANNED, personal_data
 from ft_platform.monitoring.watching import Kept, after_day, begun, columns_of, new_alarms, what_moved
 from ft_platform.settings.monitoring import Watch
 from ft_platform.use_case.named import NamedUseCase
@@ -73,7 +74,7 @@ def observed(
         figures={
             "service": figures,
             "inputs": _inputs(own, week, reference, columns),
-            "outputs": _outputs(own, week, reference, columns),
+            "outputs": {**_outputs(own, week, reference, columns), **_written(use_case, own, reference)},
             "fairness": {"note": NO_GROUPS},
             "watched": {name: round(level, 4) for name, level in sorted(state.levels().items())},
         },
@@ -142,6 +143,14 @@ def _outputs(own: Served, week: Served, reference: Reference, columns: Sequence[
     if "refused" in columns[-1]:
         found["refused_share"] = float(np.mean(columns[-1]["refused"]))
     return {name: one for name, one in found.items() if one}
+
+
+def _written(use_case: NamedUseCase, own: Served, reference: Reference) -> dict[str, Any]:
+    """Of written answers whose texts are kept."""
+    answers = [answer for *_, answer in own.texts]
+    if reference.answers is not None or not answers:
+        return {}
+    return {"personal_data": personal_data(answers, use_case.settings.privacy), "searched": min(len(answers), SCANNED)}
 
 
 def _compared(name: str, now: Mapping[str, Any], past: Mapping[str, Any], tested: Mapping[str, Any]) -> dict[str, Any]:

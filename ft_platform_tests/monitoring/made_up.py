@@ -49,6 +49,10 @@ def answers(rng: np.random.Generator, rows: int, shares: Sequence[float]) -> lis
     return found
 
 
+def answer_to(label: str) -> str:
+    return f"Please ask about your {label} at the counter."
+
+
 def text_of(rng: np.random.Generator, label: str) -> str:
     return f"My {' '.join(rng.permutation(WORDS[label]))} problem, please help with case {rng.integers(1_000_000)}."
 
@@ -66,6 +70,10 @@ class MadeUp:
     def tables(self) -> TrafficTables:
         return TrafficTables(self.lake, self.use_case.name)
 
+    @property
+    def writes(self) -> bool:
+        return self.use_case.settings.task.kind == "generation"
+
     def asked(
         self,
         number: int,
@@ -73,6 +81,7 @@ class MadeUp:
         shares: Sequence[float] = SHARES,
         release: str = "release-0",
         texts: bool = False,
+        said: str = "",
         writer: str = "w",
         **changes: Any,
     ) -> list[tuple[str, str, str]]:
@@ -83,6 +92,9 @@ class MadeUp:
         for place, (truth, predicted, confidence) in enumerate(answers(rng, rows, shares)):
             text = text_of(rng, truth)
             answer = {"decision": predicted, "confidence": confidence, "entropy": 1 - confidence, "abstained": False}
+            if self.writes:
+                answer |= {"decision": None, "confidence": None, "entropy": None}
+                predicted = said or answer_to(truth)
             about = {
                 "request_id": f"classify-{int(rng.integers(1 << 62)):032x}",
                 "day": day(number),
@@ -163,28 +175,28 @@ class MadeUp:
             )
 
 
-def made_up(home: Path, **watch: Any) -> MadeUp:
+def made_up(home: Path, kind: str = "classification", **watch: Any) -> MadeUp:
     """An installation with one release that was evaluated on `TESTED` records."""
     environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
     attributes = {**minimal_attributes("unused.csv"), "monitoring": {"watch": watch}}
+    if kind == "generation":
+        attributes["task"] = {"kind": kind, "instruction": "Help."}
+        attributes["record"] |= {"answer": "answer"}
     attributes["serving"] = {"targets": {"local": {"kind": "local"}}}
     write_use_case(environment.defs, "complaints", attributes)
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
     lake = open_lake(environment)
     rng = np.random.default_rng(7)
     tested = answers(rng, TESTED, SHARES)
-    rows = [_record(rng, place, truth, "test") for place, (truth, *_) in enumerate(tested)]
-    rows += [_record(rng, TESTED + n, str(rng.choice(LABELS, p=SHARES)), "train") for n in range(300)]
+    rows = [_record(rng, place, truth, "test", kind) for place, (truth, *_) in enumerate(tested)]
+    rows += [_record(rng, TESTED + n, str(rng.choice(LABELS, p=SHARES)), "train", kind) for n in range(300)]
     splits = usable_splits(lake, use_case, rows, splits_schema(use_case))
     made = MadeUp(environment, lake, use_case, None)  # type: ignore[arg-type]
     predictions = pa.table(
         {
             "record_id": [row["record_id"] for row in rows[:TESTED]],
             "system": ["fine_tuned"] * TESTED,
-            "label": [truth for truth, *_ in tested],
-            "predicted": [predicted for _, predicted, _ in tested],
-            "correct": [truth == predicted for truth, predicted, _ in tested],
-            "confidence": [confidence for *_, confidence in tested],
+            **({"answer": [answer_to(truth) for truth, *_ in tested]} if made.writes else _decided(tested)),
         }
     )
     made.evaluation = made.published("evaluation_report", "eval-0", [splits], {"predictions.parquet": predictions})
@@ -192,12 +204,22 @@ def made_up(home: Path, **watch: Any) -> MadeUp:
     return made
 
 
-def _record(rng: np.random.Generator, number: int, label: str, split: str) -> dict[str, Any]:
-    text = text_of(rng, label)
+def _decided(tested: Sequence[tuple[str, str, float]]) -> dict[str, list[Any]]:
+    return {
+        "label": [truth for truth, *_ in tested],
+        "predicted": [predicted for _, predicted, _ in tested],
+        "correct": [truth == predicted for truth, predicted, _ in tested],
+        "confidence": [confidence for *_, confidence in tested],
+    }
+
+
+def _record(rng: np.random.Generator, number: int, label: str, split: str, kind: str) -> dict[str, Any]:
+    text, writes = text_of(rng, label), kind == "generation"
+    answer = [{"role": "assistant", "content": answer_to(label)}] * writes
     return {
         "record_id": f"r{number:05d}",
-        "messages": [{"role": "user", "content": text}],
-        "label": label,
+        "messages": [{"role": "user", "content": text}, *answer],
+        "label": None if writes else label,
         "text_characters": len(text),
         "group_id": f"g{number}",
         "split": split,

@@ -231,3 +231,17 @@ def test_weekends_with_other_requests_raise_an_alarm_unless_they_stand_apart(tmp
     publish_monitoring(made.lake, made.use_case, day(14))
     alarmed = {one.what for one in reports(made)[day(14)].alarms if one.kind != "accuracy"}
     assert ("label" in alarmed) is not apart
+
+
+def test_written_answers_are_watched_for_length_refusals_and_personal_data(tmp_path: Path) -> None:
+    made = made_up(tmp_path, kind="generation")
+    made.asked(1, texts=True)
+    made.asked(2, texts=True, said="I can't help with that. Write to erika.musterfrau@example.com or ask again later.")
+    publish_monitoring(made.lake, made.use_case, day(2))
+    found = reports(made)
+    assert not found[day(1)].alarms and found[day(1)].figures["outputs"]["personal_data"] == {}
+    assert {one.what for one in found[day(2)].alarms} == {"answer_characters", "refused"}
+    outputs = found[day(2)].figures["outputs"]
+    assert (outputs["refused_share"], outputs["searched"], outputs["personal_data"]["EMAIL"]) == (1.0, 150, 150)
+    assert found[day(2)].estimated_accuracy.value is None and "no labels" in found[day(2)].estimated_accuracy.note
+    assert not places_of("musterfrau", readable(made.environment.home / "lake"))

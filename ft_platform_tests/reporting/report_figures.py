@@ -283,7 +283,13 @@ def monitoring() -> dict[str, Any]:
                 "new_words": medians,
                 "languages": {"test": {"en": 1.0}, "day": {"a language": 1.0}},
             },
-            "outputs": {"labels": {"a label": shares, "another": shares}, "confidence": medians},
+            "outputs": {
+                "personal_data": {"AN ENTITY": 1},
+                "searched": 9,
+                "refused_share": 0.1,
+                "labels": {"a label": shares, "another": shares},
+                "confidence": medians,
+            },
             "fairness": {"note": "why there is none"},
             "watched": {"label": 1.2},
             "feedback": {
