@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ft_platform.monitoring.reference import Reference
 from ft_platform.monitoring.served import Served, of_release, releases_of
 from ft_platform.monitoring.service import BUDGET_DAYS, broken_targets, service
 from ft_platform.monitoring.texts import SCANNED, personal_data
-from ft_platform.monitoring.watching import Kept, after_day, begun, columns_of, new_alarms, what_moved
+from ft_platform.monitoring.watching import Kept, after_day, begun, columns_of, embedded, new_alarms, what_moved
 from ft_platform.settings.monitoring import Watch
 from ft_platform.use_case.named import NamedUseCase
 
@@ -35,7 +36,7 @@ def without(kept: Kept, acknowledged: Collection[str]) -> Kept:
     state = kept.state
     for measure in sorted(set(acknowledged) & set(state.alarms)):
         state = alarms.acknowledged(state, measure)
-    return Kept(kept.release, kept.reference, state, kept.history)
+    return replace(kept, state=state)
 
 
 def observed(
@@ -56,7 +57,8 @@ def observed(
     """
     watch, own = use_case.settings.monitoring.watch, of_release(served, kept.release)
     columns = columns_of(own, reference)
-    state, counts = after_day(kept.state, day, columns, watch)
+    kept, of_embeddings = embedded(kept, own, reference, watch)
+    state, counts = after_day(kept.state, day, [*columns, of_embeddings], watch)
     figures = service(served, kept.history, watch, deployed)
     estimate = accuracy.estimated(reference, own)
     told = broken_targets(figures, watch, day)
@@ -81,7 +83,7 @@ def observed(
     )
     past = {"day": day, **{name: figures[name] for name in ("requests", "errors", "p95_seconds")}}
     past |= {name: getattr(estimate, name) for name in ("value", "low", "high")}
-    return report, Kept(kept.release, kept.reference, state, (*kept.history[1 - BUDGET_DAYS :], past))
+    return report, replace(kept, state=state, history=(*kept.history[1 - BUDGET_DAYS :], past))
 
 
 def with_feedback(

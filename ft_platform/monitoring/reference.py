@@ -13,6 +13,7 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.monitoring.embedded import vectors_of
 from ft_platform.monitoring.estimated_accuracy import Answers
 from ft_platform.monitoring.measures import Column
 from ft_platform.monitoring.texts import new_words, text_columns, words_of
@@ -57,6 +58,12 @@ class Reference:
 
         held = Counter(word for words in self._train_words for word in words)
         return frozenset(word for word, records in held.items() if records >= LEAST_RECORDS)
+
+    @cached_property
+    def vectors(self) -> np.ndarray | None:
+        """Hidden states of the texts, `(records, d)`; None where no encoder is named."""
+        encoder = self.use_case.settings.monitoring.watch.encoder
+        return vectors_of(encoder, self.side.texts) if encoder else None
 
     @cached_property
     def text_columns(self) -> dict[str, Column]:

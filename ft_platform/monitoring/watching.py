@@ -11,13 +11,15 @@ import numpy as np
 from ft_platform.monitoring import alarms
 from ft_platform.monitoring.causes import causes
 from ft_platform.monitoring.day_reports import Alarm, Kind
+from ft_platform.monitoring.embedded import MOST_TEXTS, Embedded, day_embedded, vectors_of
+from ft_platform.monitoring.embeddings import DIRECTION, DISTANCE, Days, space_of
 from ft_platform.monitoring.measures import Column, Measure, day_counts, fit_rows, measure_of
 from ft_platform.monitoring.reference import Reference
 from ft_platform.monitoring.served import Served
 from ft_platform.monitoring.texts import new_words, text_columns, words_of
 from ft_platform.settings.monitoring import Watch, Watched
 
-INPUTS = ("characters", "prompt_tokens", "language", "new_words")
+INPUTS = ("characters", "prompt_tokens", "language", "new_words", DISTANCE, DIRECTION)
 FIRST_ROWS = 100
 """The first day with so many values is the reference of a measure that the test split has no values of."""
 
@@ -30,22 +32,29 @@ class Kept:
         reference: id of the evaluation report.
         state: of the alarms.
         history: `{"day", "requests", "errors", ...}` of the last days, oldest first.
+        embedded: of embeddings.
     """
 
     release: str
     reference: str
     state: alarms.State
     history: tuple[Mapping[str, Any], ...] = ()
+    embedded: Embedded = Embedded()
 
     def to_json(self) -> str:
         said = {"release": self.release, "reference": self.reference, "history": self.history}
-        return json.dumps({**said, "state": json.loads(alarms.to_json(self.state))}, sort_keys=True)
+        return json.dumps(
+            {**said, "embedded": asdict(self.embedded), "state": json.loads(alarms.to_json(self.state))}, sort_keys=True
+        )
 
     @staticmethod
     def from_json(text: str) -> "Kept":
         found = json.loads(text)
         state = alarms.from_json(json.dumps(found["state"]))
-        return Kept(found["release"], found["reference"], state, tuple(found["history"]))
+        days, towards = found["embedded"].pop("days"), tuple(found["embedded"].pop("towards"))
+        days = Days(**{**days, **{name: tuple(days[name]) for name in ("total", "late_total")}})
+        embedded = Embedded(days, towards, **found["embedded"])
+        return Kept(found["release"], found["reference"], state, tuple(found["history"]), embedded)
 
 
 def kind_of(measure: str) -> Kind:
@@ -60,6 +69,10 @@ def begun(reference: Reference, watch: Watch) -> alarms.State:
     if len(reference.side) < alarms.LEAST_REQUESTS or not columns:
         return alarms.State({}, len(names), watch.false_alarms)
     state = alarms.started(columns, rate=watch.false_alarms)
+    if reference.vectors is not None and DISTANCE in names:
+        distances = space_of(reference.vectors).distance(reference.vectors)
+        apart = alarms.started({DISTANCE: distances}, rate=watch.false_alarms)
+        state = replace(state, watched={**state.watched, **apart.watched})
     return replace(state, shares=len(names))
 
 
@@ -70,6 +83,19 @@ def columns_of(served: Served, reference: Reference) -> list[dict[str, Column]]:
     answers = [answer for *_, answer in texts] if reference.answers is None else None
     of_texts = {**text_columns(asked, answers), "new_words": new_words(asked, reference.vocabulary)} if texts else {}
     return [*served.columns(), of_texts]
+
+
+def embedded(kept: Kept, served: Served, reference: Reference, watch: Watch) -> tuple[Kept, dict[str, Column]]:
+    """What is kept with the direction of this day, and the columns of embeddings; none without texts, or where their
+    distance is not watched."""
+    texts = served.first_texts()
+    if watch.encoder is None or DISTANCE not in kept.state.watched or not texts:
+        return kept, {}
+    assert reference.vectors is not None
+    today = vectors_of(watch.encoder, [text for _, text, _ in sorted(texts)[:MOST_TEXTS]])  # ids are random
+    learned = DIRECTION not in watch.leave_out
+    state, found, columns = day_embedded(kept.state, kept.embedded, reference.vectors, today, learned)
+    return replace(kept, state=state, embedded=found), columns
 
 
 def after_day(

@@ -21,9 +21,11 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.releases import evaluation_behind, releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.monitoring.acknowledging import acknowledged_on
 from ft_platform.monitoring.day import begin_again, observed, standing, with_feedback, without
 from ft_platform.monitoring.day_reports import FILE, STAGE, DayReport
+from ft_platform.monitoring.embedded import SETTING
 from ft_platform.monitoring.reference import Reference, reference_of
 from ft_platform.monitoring.served import Served, read_sample, read_served, releases_of
 from ft_platform.monitoring.traffic.tables import TrafficTables
@@ -112,6 +114,12 @@ class Reports:
     def _deployments(self) -> list[Deployment]:
         return deployments(self.lake, self.use_case.name)
 
+    @cached_property
+    def _encoder(self) -> str:
+        """Hash of its files."""
+        named = self.use_case.settings.monitoring.watch.encoder
+        return encoder_fingerprint(named, SETTING) if named else ""
+
     def _of_day(
         self, day: str, week: Sequence[str], before: ArtifactVersion | None, feedback: Sequence[Mapping[str, Any]]
     ) -> ArtifactVersion | None:
@@ -123,6 +131,7 @@ class Reports:
                 "day": day,
                 "rows": {one: self._rows[one] for one in [*week, day]},
                 "watch": watch,
+                "encoder": self._encoder,
                 "before": self.lake.manifest(before).files[OBSERVED] if before else "",
                 "acknowledged": sorted((measure, said["at"]) for measure, said in looked_at.items()),
                 "version": VERSION,

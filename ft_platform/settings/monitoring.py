@@ -85,8 +85,10 @@ Watched = Literal[
     "refused",
     "language",
     "new_words",
+    "embedding_distance",
+    "embedding_direction",
 ]
-"""Measures of requests; the last three of texts that are kept."""
+"""Measures of requests; the last five of texts that are kept."""
 
 
 class Watch(Section):
@@ -107,7 +109,16 @@ class Watch(Section):
     weekends_apart: bool = Field(
         default=False, description="Compare weekends with weekends; the first one is only looked at."
     )
-    leave_out: Annotated[list[Watched], Field(max_length=12)] = Field(
+    encoder: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description=(
+            "Folder of a sentence encoder or of the base model, whose hidden states also compare texts that are kept."
+            " Default: none do."
+        ),
+    )
+    leave_out: Annotated[list[Watched], Field(max_length=14)] = Field(
         default=[], description="Measures that raise no alarm because they are known to change."
     )
 

@@ -14,10 +14,12 @@ from ft_platform.monitoring.day_reports import DayReport, day_reports
 from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform_tests.monitoring.made_up import SHARES, WORDS, MadeUp, day, made_up
 from ft_platform_tests.planted import places_of, readable
+from ft_platform_tests.tiny_models import save_tiny_encoder
 
 CHANGED = (0.3, 0.2, 0.5)
 DAYS = 20
 CHANGE = 12
+KNOWN = WORDS["wire"]
 
 
 def filled(home: Path, changed: tuple[float, ...]) -> MadeUp:
@@ -196,7 +198,7 @@ def test_texts_tell_of_new_words_and_leave_none_but_known_ones(few: MadeUp) -> N
     try:
         few.asked(3, texts=True, rows=200)
     finally:
-        WORDS["wire"] = WORDS["wire"][:4]
+        WORDS["wire"] = KNOWN
     publish_monitoring(few.lake, few.use_case, day(3))
     found = reports(few)[day(3)]
     assert {"new_words", "characters"} <= {one.what for one in found.alarms}
@@ -245,3 +247,22 @@ def test_written_answers_are_watched_for_length_refusals_and_personal_data(tmp_p
     assert (outputs["refused_share"], outputs["searched"], outputs["personal_data"]["EMAIL"]) == (1.0, 150, 150)
     assert found[day(2)].estimated_accuracy.value is None and "no labels" in found[day(2)].estimated_accuracy.note
     assert not places_of("musterfrau", readable(made.environment.home / "lake"))
+
+
+def test_embeddings_find_texts_unlike_the_test_split_where_an_encoder_is_named(tmp_path: Path) -> None:
+    made = made_up(
+        tmp_path, encoder=str(save_tiny_encoder(tmp_path / "encoder")), leave_out=["characters", "new_words"]
+    )
+    for number in (1, 2):
+        made.asked(number, rows=100, texts=True)
+    WORDS["wire"] = ("0000000000", "######", "9999999", "$$$$$")
+    try:
+        made.asked(3, rows=100, texts=True, shares=SHARES)
+    finally:
+        WORDS["wire"] = KNOWN
+    publish_monitoring(made.lake, made.use_case, day(3))
+    found = reports(made)
+    assert {"embedding_distance", "embedding_direction"} <= set(found[day(2)].figures["watched"])
+    assert not found[day(2)].alarms
+    assert {"embedding_distance"} <= {one.what for one in found[day(3)].alarms}
+    assert next(one for one in found[day(3)].alarms if one.what == "embedding_distance").kind == "inputs"
