@@ -24,6 +24,8 @@ SHIPPED = timedelta(minutes=15)
 """After a day is over, until servers have shipped what they noted of it."""
 PARTITION = "dagster/partition"
 """Tag of a run."""
+TODAY_HOURS = 6
+"""Between two reports of today: each stays in the lake."""
 MOST_RUNS = 5
 """Of one tick, the oldest days first."""
 
@@ -114,8 +116,8 @@ def _sensor(use_case: NamedUseCase, job: Any) -> dg.SensorDefinition:
         minimum_interval_seconds=EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Makes {MONITORING} of {use_case.name}: of today every hour, of a day that is over a quarter of an hour"
-            " later, and again when feedback came."
+            f"Makes {MONITORING} of {use_case.name}: of today every {TODAY_HOURS} hours, of a day that is over a quarter"
+            " of an hour later, and again when feedback came."
         ),
     )
     def sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
@@ -137,22 +139,23 @@ def _sensor(use_case: NamedUseCase, job: Any) -> dg.SensorDefinition:
         there = {day: [count, said.get(day, 0)] for day, count in rows.items()}
         made = {day: found for day, found in seen.get("made", {}).items() if day in there}
         changed = [day for day in there if there[day] != made.get(day)]
-        due = [day for day in changed if _is_due(day, now, seen.get("hour", ""))][:MOST_RUNS]
+        due = [day for day in changed if _is_due(day, now, seen.get("part", ""))][:MOST_RUNS]
         made |= {day: there[day] for day in due}
-        hour = _hour(now) if now.date().isoformat() in due else seen.get("hour", "")
-        cursor = json.dumps({"made": made, "said": said, "opinions": opinions, "hour": hour})
+        part = _part(now) if now.date().isoformat() in due else seen.get("part", "")
+        cursor = json.dumps({"made": made, "said": said, "opinions": opinions, "part": part})
         requests = [dg.RunRequest(partition_key=day) for day in due]
         return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=None if due else "nothing new is due")
 
     return sensor
 
 
-def _is_due(day: str, now: datetime, hour: str) -> bool:
+def _is_due(day: str, now: datetime, part: str) -> bool:
     if day == now.date().isoformat():
-        return _hour(now) != hour
+        return _part(now) != part
     over = datetime.combine(date.fromisoformat(day) + timedelta(1), time(), UTC)
     return now >= over + SHIPPED
 
 
-def _hour(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H")
+def _part(moment: datetime) -> str:
+    """The part of a day that a moment lies in."""
+    return f"{moment.date().isoformat()} {moment.hour // TODAY_HOURS}"

@@ -24,9 +24,10 @@ MEASURED = "measured_accuracy"
 
 
 def begin_again(kept: Kept | None, release: str, reference: Reference, watch: Watch) -> Kept:
-    """What was kept, or a new beginning where another release answers."""
+    """What was kept, as settings are now; or a new beginning where another release answers."""
     if kept and (kept.release, kept.reference) == (release, reference.evaluation.artifact_id):
-        return kept
+        watched = {name: one for name, one in kept.state.watched.items() if name not in watch.leave_out}
+        return replace(kept, state=replace(kept.state, watched=watched, rate=watch.false_alarms))
     history = kept.history if kept else ()
     return Kept(release, reference.evaluation.artifact_id, begun(reference, watch), history)
 

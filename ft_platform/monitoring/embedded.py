@@ -3,7 +3,7 @@ so that whoever watches never imports torch."""
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -36,7 +36,7 @@ class Embedded:
         count: days so far.
     """
 
-    days: Days = Days()
+    days: Days = field(default_factory=Days)
     towards: tuple[float, ...] = ()
     count: int = 0
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any, get_args
 
@@ -39,7 +39,7 @@ class Kept:
     reference: str
     state: alarms.State
     history: tuple[Mapping[str, Any], ...] = ()
-    embedded: Embedded = Embedded()
+    embedded: Embedded = field(default_factory=Embedded)
 
     def to_json(self) -> str:
         said = {"release": self.release, "reference": self.reference, "history": self.history}

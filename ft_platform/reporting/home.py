@@ -23,6 +23,7 @@ from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
+from ft_platform.stages import MONITORING
 
 TITLES = {
     "adapter_checkpoint": "Training",
@@ -47,6 +48,8 @@ TITLES = {
     "monitoring_report": "Monitoring",
 }
 """Stage -> what its reports are called."""
+MOST_DAYS = 30
+"""Reports of monitored days in the list."""
 FIRST = ("release_decision", "evaluation_report")
 """Reports at the top of the list."""
 RELEASE = {
@@ -85,7 +88,7 @@ def reports_of(lake: Lake, name: str, stages: Sequence[str] = REPORT_STAGES) -> 
     found = []
     for stage in sorted(stages, key=lambda stage: FIRST.index(stage) if stage in FIRST else len(FIRST)):
         seen: set[str] = set()
-        for artifact in lake.artifacts(name, stage):
+        for artifact in lake.artifacts(name, stage)[: MOST_DAYS if stage == MONITORING else None]:
             manifest = lake.manifest(artifact)
             table = str(manifest.info.get("table") or artifact.artifact_id.partition("-")[0])
             about = f" of {table}" if stage in ("data_docs", "profile") else ""

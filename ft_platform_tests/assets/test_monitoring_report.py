@@ -61,7 +61,7 @@ class Clock(datetime):
         return cls.moment
 
 
-def test_a_day_is_made_when_it_is_over_today_hourly_and_again_for_late_labels(
+def test_a_day_is_made_when_it_is_over_today_every_six_hours_and_again_for_late_labels(
     made: MadeUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(asset_file, "datetime", Clock)
@@ -86,9 +86,9 @@ def test_a_day_is_made_when_it_is_over_today_hourly_and_again_for_late_labels(
     made.asked(2)
     assert tick(second_day + timedelta(minutes=25)) == [day(2)]
     made.asked(2, writer="more")
-    assert tick(second_day + timedelta(minutes=30)) == [] and tick(second_day + timedelta(hours=1)) == [day(2)]
+    assert tick(second_day + timedelta(minutes=30)) == [] and tick(second_day + timedelta(hours=6)) == [day(2)]
     made.judged(yesterday[:3], on=2)
-    assert tick(second_day + timedelta(hours=2)) == [day(1)] and tick(second_day + timedelta(hours=2)) == []
+    assert tick(second_day + timedelta(hours=7)) == [day(1)] and tick(second_day + timedelta(hours=7)) == []
 
 
 def test_it_follows_traffic_and_evaluation_and_no_job_of_the_use_case_has_days(made: MadeUp) -> None:

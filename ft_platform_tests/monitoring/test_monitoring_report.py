@@ -12,6 +12,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.monitoring.acknowledging import acknowledge, acknowledged_on
 from ft_platform.monitoring.day_reports import DayReport, day_reports
 from ft_platform.publishing.monitoring import publish_monitoring
+from ft_platform.settings.monitoring import Watch
 from ft_platform_tests.monitoring.made_up import SHARES, WORDS, MadeUp, day, made_up
 from ft_platform_tests.planted import places_of, readable
 from ft_platform_tests.tiny_models import save_tiny_encoder
@@ -213,6 +214,17 @@ def test_a_measure_that_is_left_out_is_not_watched(tmp_path: Path) -> None:
     found = reports(made)[day(2)]
     assert "confidence" in found.figures["watched"] and not {"label", "entropy"} & set(found.figures["watched"])
     assert "label" not in [one.what for one in found.alarms]
+
+
+def test_a_measure_that_is_left_out_later_is_watched_no_more(few: MadeUp) -> None:
+    few.asked(1)
+    publish_monitoring(few.lake, few.use_case, day(1))
+    few.asked(2, shares=(0.1, 0.1, 0.8))
+    watch = Watch(leave_out=["label"])
+    monitoring = few.use_case.settings.monitoring.model_copy(update={"watch": watch})
+    changed = few.use_case.settings.model_copy(update={"monitoring": monitoring})
+    publish_monitoring(few.lake, few.use_case.model_copy(update={"settings": changed}), day(2))
+    assert "label" not in reports(few)[day(2)].figures["watched"]
 
 
 def test_fewer_false_alarms_take_more_evidence(tmp_path: Path) -> None:
