@@ -116,8 +116,8 @@ def _sensor(use_case: NamedUseCase, job: Any) -> dg.SensorDefinition:
         minimum_interval_seconds=EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Makes {MONITORING} of {use_case.name}: of today every {TODAY_HOURS} hours, of a day that is over a quarter"
-            " of an hour later, and again when feedback came."
+            f"Makes {MONITORING} of {use_case.name}: of today every {TODAY_HOURS} hours, of a day that is over a"
+            " quarter of an hour later, and again when feedback came."
         ),
     )
     def sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
