@@ -8,6 +8,7 @@ import dagster as dg
 from ft_platform.assets.deployment_watch import deployment_watch
 from ft_platform.assets.monitoring_report import monitoring_report
 from ft_platform.assets.report import shown
+from ft_platform.assets.rollout_watch import rollout_watch
 from ft_platform.assets.served_traffic import served_traffic
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
@@ -33,7 +34,8 @@ def build(use_case: NamedUseCase) -> list:
     built = [item for target in targets for item in _build(use_case, target)]
     if not targets:
         return []
-    return [*built, *deployment_watch(use_case), *served_traffic(use_case), *monitoring_report(use_case)]
+    watches = [*deployment_watch(use_case), rollout_watch(use_case)]
+    return [*built, *watches, *served_traffic(use_case), *monitoring_report(use_case)]
 
 
 def _build(use_case: NamedUseCase, target: str) -> list:
@@ -67,6 +69,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
             release=record["release"],
             served_as=record["model"],
             previous=record["previous"],
+            rollout=record.get("rollout", {}).get("mode", "all_at_once"),
             parity=vouch(in_words(record["parity"])),
             cost_per_day=record["cost_per_day"],
             cost_per_1000_requests=record["cost_per_1000_requests"],

@@ -51,7 +51,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(dict(record), indent=1, ensure_ascii=False))
         return 0
     parity, load = record["parity"], record["load"]
-    print(f"{record['release']} answers at {record['endpoint']} as {record['model']}")
+    if rules := record.get("rollout"):
+        print(
+            f"{record['release']} is tried ({rules['mode']}) on {rules['share']:.0%} of the traffic: ft rollout {name}"
+        )
+    else:
+        print(f"{record['release']} answers at {record['endpoint']} as {record['model']}")
     equal, alone, busiest = parity["decisions_equal"]["value"], load[0], load[-1]
     print(f"  compared with its evaluation: {equal:.1%} of {parity['asked']:,} decisions are equal")
     print(

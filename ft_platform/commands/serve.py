@@ -94,16 +94,20 @@ def run(arguments: argparse.Namespace) -> int:
 
         return kept_running(_words(arguments), _noted(environment, arguments.port))
     with without_collector():
+        from functools import partial
+
         from ft_platform.monitoring.traffic.shipping import spool_path
         from ft_platform.monitoring.traffic.spool import Spool
         from ft_platform.serving.api.app import build_app
         from ft_platform.serving.installation import engine_and_catalog
+        from ft_platform.serving.live import stop_rollout
 
         engine, catalog = engine_and_catalog(environment, arguments.use_cases, arguments.release)
     notes = Spool(spool_path(environment))
     notes.start()
     try:
-        serve(build_app(engine, catalog, keys, notes, hosts=Hosts.of(environment.web_hosts)), arguments)
+        hosts, stop = Hosts.of(environment.web_hosts), partial(stop_rollout, environment.home)
+        serve(build_app(engine, catalog, keys, notes, hosts=hosts, stop=stop), arguments)
     finally:
         notes.stop()
     return 0

@@ -14,6 +14,8 @@ from ft_platform.settings.environment import Environment
 STAGE, FILE = "deployment", "deployment.json"
 STAYS = "not_taken_away"
 """The verdict that `ft deploy --remove` leaves on the newest deployment to a target: failed."""
+ROLLED_OUT = "rolled_out"
+"""The verdict at the end of a rollout: passed if the release got all the traffic, failed if it lost its share."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,14 @@ def deployments(lake: Lake, use_case: str, target: str | None = None) -> list[De
     """Those to one target, or to all, newest first."""
     found = [one for one in lake.artifacts(use_case, STAGE) if target in (None, lake.manifest(one).info["target"])]
     return [Deployment(one, json.loads(lake.read_file(one, FILE))) for one in found]
+
+
+def had_traffic(lake: Lake, deployment: Deployment) -> bool:
+    """Whether the release got all the traffic: at once, or at the end of its rollout."""
+    if "rollout" not in deployment.record:
+        return True
+    verdict = lake.verdicts(deployment.version).get(ROLLED_OUT)
+    return verdict is not None and verdict.passed
 
 
 def newest_load_test(lake: Lake, checkpoint: ArtifactVersion) -> Deployment | None:
@@ -63,7 +73,7 @@ def candidate(lake: Lake, use_case: str, standing: Sequence[str]) -> str | None:
         verdict = lake.verdicts(one.version).get(STAYS)
         if verdict is not None and not verdict.passed:
             emptied.add(one.record["target"])
-        if one.record["target"] not in emptied:
+        if one.record["target"] not in emptied and had_traffic(lake, one):
             had.add(one.record["release"])
     return standing[0] if known and standing and standing[0] not in had else None
 

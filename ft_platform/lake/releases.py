@@ -15,6 +15,8 @@ from ft_platform.lake.versions import ArtifactVersion
 STAGE, FILE, SIGNATURE = "release", "release.json", "model.sig"
 STANDS = "not_withdrawn"
 """The verdict that a withdrawal leaves on a release: failed."""
+NOT_BLOCKED = "not_blocked"
+"""The verdict that an automatic rollback leaves on a release: failed; passed once a person has looked."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ def releases(lake: Lake, use_case: str) -> list[Release]:
 def standing_releases(lake: Lake, use_case: str) -> list[Release]:
     """Those that were not withdrawn, newest first: the first is the champion. Raises as `releases`."""
     return [one for one in releases(lake, use_case) if one.withdrawn is None]
+
+
+def block_of(lake: Lake, release: Release) -> tuple[str, str] | None:
+    """The release that was rolled back automatically, of those with the same checkpoint, and why; None: there is none,
+    or a person has looked. Raises as `releases`."""
+    for one in releases(lake, release.version.use_case):
+        verdict = lake.verdicts(one.version).get(NOT_BLOCKED) if one.checkpoint == release.checkpoint else None
+        if verdict is not None and not verdict.passed:
+            return one.id, str(verdict.numbers["reason"])
+    return None
 
 
 def released_versions(lake: Lake, release: Release, verify: bool = True) -> tuple[ArtifactVersion, ArtifactVersion]:

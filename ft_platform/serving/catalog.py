@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ from ft_platform.process.hooks import place_of_error
 from ft_platform.serving.engine.requests import Adapter, UnknownModel
 from ft_platform.serving.guardrails.model import ModelGuardrails
 from ft_platform.serving.protocol import Engine
+from ft_platform.serving.rollout.under_way import UnderWay
 from ft_platform.use_case.schema import UseCase
 
 LOG = logging.getLogger(__name__)
@@ -80,6 +82,12 @@ class ServedModel:
         """Made once, in less than a second."""
         return ModelGuardrails(self.settings, self.renderer, self.use_case, self.release)
 
+    def called(self, name: str) -> "ServedModel":
+        """The same model under another name, with what was made for it."""
+        made = copy(self)
+        object.__setattr__(made, "name", name)
+        return made
+
     @property
     def identity(self) -> tuple[str, str, str]:
         return self.name, self.release, self.checkpoint
@@ -99,12 +107,17 @@ class Catalog(Protocol):
         """Names that lead to no model because of the registry, as `models` last found it."""
         ...
 
+    def rollouts(self) -> dict[str, UnderWay]:
+        """Name of a model -> the rollout of its candidate, as `models` last found it."""
+        ...
+
 
 class GivenModels:
     """A catalog of given models, which may be changed."""
 
     def __init__(self, models: Iterable[ServedModel] = ()) -> None:
         self.given = list(models)
+        self.rolling: dict[str, UnderWay] = {}
 
     def models(self) -> list[ServedModel]:
         return list(self.given)
@@ -114,6 +127,9 @@ class GivenModels:
 
     def withheld(self) -> dict[str, Withheld]:
         return {}
+
+    def rollouts(self) -> dict[str, UnderWay]:
+        return dict(self.rolling)
 
 
 class Shelf:
@@ -128,6 +144,7 @@ class Shelf:
         self._listed: dict[str, ServedModel] = {}
         self._served: dict[str, ServedModel] = {}
         self._withheld: dict[str, Withheld] = {}
+        self._rollouts: dict[str, UnderWay] = {}
         self._loaded: set[str] = set()  # weights
         self._prepared: set[tuple[str, str, str]] = set()
         self._refused: set[tuple[str, str, str]] = set()
@@ -171,6 +188,10 @@ class Shelf:
         """Why the registry keeps this name from being served; None: it does not."""
         return self._withheld.get(name)
 
+    def rollout(self, name: str) -> UnderWay | None:
+        """The rollout of the candidate of a model."""
+        return self._rollouts.get(name)
+
     def has_left(self, name: str) -> bool:
         """Whether a model of this name was served before and is not any more."""
         return name in self._left
@@ -182,7 +203,7 @@ class Shelf:
         """Reads the catalog once, and takes away what has left it."""
         asked_at = self._clock()
         listed = {model.name: model for model in self._catalog.models()}
-        withheld = self._catalog.withheld()
+        withheld, self._rollouts = self._catalog.withheld(), self._catalog.rollouts()
         with self._lock:
             weights = {model.weights for model in listed.values()}
             gone = self._loaded - weights

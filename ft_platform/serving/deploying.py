@@ -12,7 +12,7 @@ from ft_platform.errors import DataError, FtError, VersionRefused
 from ft_platform.lake.deployments import FILE, STAGE, Deployment, alone, deployments
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
-from ft_platform.lake.releases import Release, released_versions, standing_releases
+from ft_platform.lake.releases import Release, block_of, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
@@ -24,7 +24,9 @@ from ft_platform.serving.live import live_path
 from ft_platform.serving.load_test import cost_per_1000, load_test
 from ft_platform.serving.parity import asker, in_words, measured
 from ft_platform.serving.rendering import renderer_of
+from ft_platform.serving.rollout.conducting import end_by_person, require_none_under_way, rollout_for
 from ft_platform.serving.targets.contract import Endpoint, Model, Target
+from ft_platform.serving.targets.local import Local
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.environment import Environment
@@ -63,12 +65,17 @@ def deploy(
     waits for the first.
 
     Raises:
-        VersionRefused: the release may not be used, the registry names another one, or the endpoint answers otherwise
-            than the evaluation did.
+        VersionRefused: the release may not be used, it was rolled back automatically and nobody has looked, a rollout
+            is under way, the registry names another one, or the endpoint answers otherwise than the evaluation did.
         EndpointFailed: the target failed; what had the traffic has it still.
         ExportRefused: the model cannot be had in the form that the target needs.
     """
     _, checkpoint = released_versions(lake, release)
+    if blocked := block_of(lake, release):
+        raise VersionRefused(
+            f"{blocked[0]} was rolled back automatically: {blocked[1]}",
+            f"Look at it, then: ft rollout {use_case.name} --unblock {blocked[0]} --reason <why>",
+        )
     if said := disagreement(environment, lake, use_case.name):
         raise VersionRefused(said, remedy(use_case.name))
     target = open_target(environment, use_case, name, beside=_beside(environment, use_case, name))
@@ -81,7 +88,10 @@ def deploy(
         lambda form: exported(environment, use_case.name, checkpoint, form),
         release.record["asked"]["max_prompt_tokens"] + release.record["asked"]["max_new_tokens"],
     )
+    if release.record.get("back_to"):  # an incident does not wait for a rollout
+        end_by_person(lake, environment, use_case, promote=False, reason=f"rolled back to {release.id}")
     with alone(environment, use_case.name, name):
+        require_none_under_way(environment, use_case, name)
         before = target.status()
         known = deployments(lake, use_case.name, name)
         previous = before.live if before.live != release.id else _before(known, release)
@@ -90,8 +100,14 @@ def deploy(
             waits = partial(progress.report, STAGE, 0, None, "")
             endpoint = target.wait(model, READY_SECONDS, lambda what: waits(waits_for=what))
             measured = _measured(lake, use_case, name, release, renderer, endpoint)
-            target.switch(release.id)
             about = {"number": len(known) + 1, "previous": previous, **measured}
+            rollout = rollout_for(lake, use_case, name, release, before.live, known)
+            if rollout and isinstance(target, Local):
+                about["rollout"] = rollout.rules.model_dump(mode="json")
+                made = _recorded(lake, use_case, name, release, checkpoint, target, about)
+                target.roll_out(rollout)
+                return made
+            target.switch(release.id)
             made = _recorded(lake, use_case, name, release, checkpoint, target, about)
         for old in target.status().others:
             if old != previous:  # it stays, to go back to

@@ -25,9 +25,10 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.serving.catalog import ServedModel, Withheld
 from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
 from ft_platform.serving.guardrails.abstaining import ALWAYS, threshold_for
-from ft_platform.serving.live import listed
+from ft_platform.serving.live import listed, read_live
 from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.serving.rendering import released_renderer
+from ft_platform.serving.rollout.under_way import UnderWay
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking.registry import remedy
 from ft_platform.use_case.file import load_use_case, use_case_folder
@@ -64,6 +65,7 @@ class LakeCatalog:
         self._agreed: set[tuple[str, str]] = set()
         self._given: dict[str, dict[str, str]] = {}
         self._withheld: dict[str, dict[str, Withheld]] = {}
+        self._rollouts: dict[str, UnderWay] = {}
         self._environment, self._lake, self._use_cases = environment, lake, list(use_cases)
         self._tokenizer, self._weights, self._context_tokens = tokenizer, weights_sha256, context_tokens
         self._made: dict[tuple[str, str], ServedModel] = {}
@@ -79,8 +81,15 @@ class LakeCatalog:
     def withheld(self) -> dict[str, Withheld]:
         return {name: why for found in self._withheld.values() for name, why in found.items()}
 
+    def rollouts(self) -> dict[str, UnderWay]:
+        return dict(self._rollouts)
+
     def _models_of(self, use_case: str) -> list[ServedModel]:
+        self._rollouts.pop(use_case, None)
         try:
+            live = read_live(self._environment.home, use_case) if self._release is None else None
+            if live and live.rollout:
+                self._rollouts[use_case] = live.rollout
             releases = self._agreed_on(use_case, self._listed(use_case))
         except (FtError, OSError) as error:
             self._tell(use_case, error)

@@ -4,7 +4,7 @@ stands."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
@@ -13,6 +13,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake.files import locked, write_bytes
 from ft_platform.lake.releases import Release, standing_releases
 from ft_platform.lake.store import Lake
+from ft_platform.serving.rollout.under_way import UnderWay
 
 PREVIOUS, CANDIDATE = "previous", "candidate"
 OWN_SERVER = "own"
@@ -26,10 +27,12 @@ class Live:
     Attributes:
         releases: ids of those that had traffic, the newest first: the first that stands has it now.
         candidate: id of one that is tried before it gets traffic.
+        rollout: on which share of the traffic the candidate is tried; None: on none.
     """
 
     releases: tuple[str, ...] = ()
     candidate: str | None = None
+    rollout: UnderWay | None = None
 
     def with_traffic(self, release: str) -> "Live":
         """After a switch to a release."""
@@ -38,7 +41,7 @@ class Live:
     def without(self, release: str) -> "Live":
         """After a release was taken away."""
         kept = tuple(one for one in self.releases if one != release)
-        return Live(kept, None if self.candidate == release else self.candidate)
+        return Live(kept) if self.candidate == release else replace(self, releases=kept)
 
 
 def live_path(home: Path, use_case: str, place: str = OWN_SERVER) -> Path:
@@ -54,7 +57,10 @@ def read_live(home: Path, use_case: str, place: str = OWN_SERVER) -> Live | None
     path = live_path(home, use_case, place)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Live(tuple(map(str, found["releases"])), found["candidate"])
+        rollout = found.get("rollout")  # the files of earlier versions have none
+        return Live(
+            tuple(map(str, found["releases"])), found["candidate"], UnderWay.from_dict(rollout) if rollout else None
+        )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -62,7 +68,8 @@ def read_live(home: Path, use_case: str, place: str = OWN_SERVER) -> Live | None
 
 
 def write_live(home: Path, use_case: str, live: Live, place: str = OWN_SERVER) -> None:
-    told = {"releases": live.releases, "candidate": live.candidate}
+    rollout = live.rollout and live.rollout.to_dict()
+    told = {"releases": live.releases, "candidate": live.candidate, "rollout": rollout}
     write_bytes(LocalFileSystem(), str(live_path(home, use_case, place)), json.dumps(told, indent=1).encode())
 
 
@@ -71,6 +78,17 @@ def change_live(home: Path, use_case: str, change: Callable[[Live], Live], place
     path = live_path(home, use_case, place)
     with locked(path.with_suffix(".lock")):
         write_live(home, use_case, change(read_live(home, use_case, place) or Live()), place)
+
+
+def stop_rollout(home: Path, use_case: str, rollout: UnderWay, why: str) -> None:
+    """Gives a candidate no more traffic; whoever watches the rollout decides about it."""
+
+    def stopped(live: Live) -> Live:
+        if live.rollout is None or live.rollout.candidate != rollout.candidate or live.rollout.stopped:
+            return live
+        return replace(live, rollout=replace(live.rollout, stopped=why))
+
+    change_live(home, use_case, stopped)
 
 
 def listed(lake: Lake, home: Path, use_case: str) -> dict[str, Release]:

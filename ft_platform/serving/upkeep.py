@@ -4,7 +4,7 @@ import getpass
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
-from ft_platform.lake.deployments import STAYS, alone, deployments
+from ft_platform.lake.deployments import STAYS, alone, deployments, had_traffic
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.serving.parity import in_words, measured
@@ -19,10 +19,11 @@ def check_live(
     lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, records: int
 ) -> tuple[bool, dict[str, Any], str]:
     """Whether what has the traffic answers as it was evaluated: `(passed, figures, in words)`."""
-    newest = next(iter(deployments(lake, use_case.name, name)), None)
+    known = deployments(lake, use_case.name, name)
+    newest = next((one for one in known if had_traffic(lake, one)), None)
     if newest is None:
         return False, {}, "nothing was deployed to this target"
-    verdict = lake.verdicts(newest.version).get(STAYS)
+    verdict = lake.verdicts(known[0].version).get(STAYS)
     if verdict is not None and not verdict.passed:
         return True, {}, f"nothing is deployed: it was taken away by {verdict.numbers['by']}"
     target = open_target(environment, use_case, name)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from ft_platform.settings.guardrails import Guardrails
+from ft_platform.settings.rollout import Rollout
 from ft_platform.settings.section import Section
 from ft_platform.settings.serving_targets import LocalTarget, ServingTarget
 
@@ -32,6 +33,20 @@ class Serving(Section):
     guardrails: Guardrails = Field(
         default_factory=Guardrails, description="What guards requests and answers of the platform's own server."
     )
+
+    rollout: Rollout = Field(
+        default_factory=Rollout, description="How a new release takes over from the one before, at our own server."
+    )
+
+    @model_validator(mode="after")
+    def rolls_out_at_our_server(self) -> "Serving":
+        others = [f"{name} ({target.kind})" for name, target in self.targets.items() if target.kind != "local"]
+        if self.rollout.mode != "all_at_once" and others:
+            raise ValueError(
+                f"`serving.rollout.mode: {self.rollout.mode}` needs targets of kind `local` only, not"
+                f" {', '.join(others)}; of the others `sagemaker` has its own `canary_percent`"
+            )
+        return self
 
     @model_validator(mode="after")
     def one_server_of_ours(self) -> "Serving":

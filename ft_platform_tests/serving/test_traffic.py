@@ -13,6 +13,7 @@ from ft_platform.serving import deploying, upkeep
 from ft_platform.serving.deploying import deploy
 from ft_platform.serving.targets.contract import Endpoint, Status
 from ft_platform.serving.upkeep import take_away_withdrawn
+from ft_platform.settings.rollout import Rollout
 
 OLDEST, BEFORE, NOW, NEVER = "release-c", "release-b", "release-a", "release-0"
 
@@ -60,9 +61,10 @@ class Traffic:
         self.deployed: dict[str, list[str]] = {}
         self.usable = {OLDEST, BEFORE, NOW, NEVER}
         settings = SimpleNamespace(kind="vllm", currency="EUR")
+        serving = SimpleNamespace(targets={"one": settings, "two": settings}, rollout=Rollout())
         self.use_case: Any = SimpleNamespace(
             name="complaints",
-            settings=SimpleNamespace(serving=SimpleNamespace(targets={"one": settings, "two": settings})),
+            settings=SimpleNamespace(serving=serving),
         )
         for name, fake in {
             "deployments": lambda lake, use_case, name: [
@@ -75,6 +77,7 @@ class Traffic:
             "released_versions": lambda *_: (None, SimpleNamespace(id="ckpt", content_hash="h")),
             "renderer_of": lambda *_: SimpleNamespace(labels=()),
             "disagreement": lambda *_: None,
+            "block_of": lambda *_: None,
             "show_releases": lambda *_: None,
             "_measured": lambda *_: {"load": [], "guardrails": None, "parity": {}},
             "cost_per_1000": lambda *_: None,

@@ -108,7 +108,7 @@ def tidy(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
     tables, today = TrafficTables(lake, use_case), datetime.now(UTC).date()
     first = today - timedelta(monitoring.retention_days)
     first_text = today - timedelta(monitoring.capture.retention_days)
-    gone = {kind: tables.delete_before(kind, first) for kind in ("requests", "feedback")}
+    gone = {kind: tables.delete_before(kind, first) for kind in ("requests", "feedback", "shadows")}
     gone |= {"texts": tables.delete_before("texts", first_text), "words": tables.delete_words_before(first_text)}
     for kind in SCHEMAS:
         tables.compact(kind, today.isoformat())

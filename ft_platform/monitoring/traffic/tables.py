@@ -1,4 +1,5 @@
-"""The tables that requests to a served model fill, in the restricted zone: `requests` (no text), `texts`, `feedback`.
+"""The tables that requests to a served model fill, in the restricted zone: `requests` (no text), `texts`, `feedback`,
+`shadows` (no text).
 
 They only grow, so they are plain Delta tables with a partition per day, without versions and seals: what a stage takes
 from them gets both in its own table."""
@@ -85,11 +86,28 @@ SCHEMAS = {
             ("comment", pa.string()),
         ]
     ),
+    "shadows": pa.schema(
+        [
+            *IDENTITY,
+            *SERVED,
+            ("champion", pa.string()),
+            ("code", pa.string()),
+            ("seconds", pa.float64()),
+            ("champion_seconds", pa.float64()),
+            ("acted", pa.bool_()),
+            ("champion_acted", pa.bool_()),
+            ("decisions", pa.list_(pa.string())),
+            ("champion_decisions", pa.list_(pa.string())),
+            ("agrees", pa.bool_()),
+        ]
+    ),
 }
 """`day`: YYYY-MM-DD, UTC. `key`: a digest of the API key's id, `by`: of who gave feedback. `seconds` from the first
 byte to the last, `first_seconds` to the first token. `guardrails`: `<name>:<what it did>`. `share`: with which
 probability texts of this request were to be kept, whether or not it said what it must. `trial`: a comparison with the
-evaluation, no traffic. `conversations`: JSON, a list of messages for each answer."""
+evaluation, no traffic. `conversations`: JSON, a list of messages for each answer. `shadows`: what a candidate answered
+to a request of the champion, seen by nobody; `acted`: a guardrail changed or withheld its answer; `agrees`: null where
+it failed or answers are drawn."""
 
 
 class TrafficTables:

@@ -14,8 +14,10 @@ from ft_platform.serving.api.guard import Guard
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
 from ft_platform.serving.api.noting import NoNotes, Notes
+from ft_platform.serving.api.rollouts import Rollouts, Stop
 from ft_platform.serving.api.routes import Routes
 from ft_platform.serving.api.services import Services, exchange_of
+from ft_platform.serving.api.shadows import Shadows
 from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.catalog import Catalog, Shelf
 from ft_platform.serving.protocol import Engine
@@ -34,17 +36,20 @@ def build_app(
     notes: Notes | None = None,
     limits: Limits | None = None,
     hosts: Hosts | None = None,
+    stop: Stop = lambda use_case, rollout, why: None,
 ) -> Guard:
     """The application; while it runs, the engine does, and the models of the catalog are loaded.
 
     Args:
         notes: where requests, answers and feedback are noted. Default: nowhere.
         hosts: names by which the server is addressed besides this machine's, where there are no keys.
+        stop: notes that a candidate gets no more traffic. Default: only this server knows.
     """
     limits = limits or Limits()
     notes = notes or NoNotes()
     shelf, metrics = Shelf(catalog, engine), Metrics(engine.state, notes)
-    services = Services(engine, shelf, keys, metrics, limits, notes)
+    rollouts = Rollouts(shelf, stop)
+    services = Services(engine, shelf, keys, metrics, limits, rollouts, notes)
     routes = Routes(services)
     paths = {
         "/": routes.playground,
@@ -70,6 +75,7 @@ def build_app(
         try:
             yield
         finally:
+            shadows.stop()
             shelf.stop()
             engine.stop()
 
@@ -82,7 +88,9 @@ def build_app(
         exception_handlers={ApiError: _refused, HTTPException: _not_here, Exception: _failed},
     )
     app.router.redirect_slashes = False
-    return Guard(app, [*paths, *posts], keys, metrics, limits, hosts or Hosts(), notes, engine.refusal)
+    shadows = Shadows(app, notes, metrics, rollouts.ended)
+    hosts = hosts or Hosts()
+    return Guard(app, [*paths, *posts], keys, metrics, limits, hosts, notes, engine.refusal, rollouts, shadows)
 
 
 def _refused(request: Request, error: Exception) -> Response:

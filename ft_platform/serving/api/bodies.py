@@ -100,6 +100,7 @@ class Metadata(Body):
     purpose: str = Field(default="", max_length=300, description="What they may be used for, separated by `;`.")
 
 
+USER = "On whose behalf it is asked: one user stays with one release while a new one is tried."
 METADATA = "`subject`, `consent` and `purpose` say whether the texts may be kept (`monitoring.capture`)."
 
 
@@ -107,6 +108,7 @@ class AnswerBody(Body):
     """What chat and completions share."""
 
     metadata: Metadata = Field(default_factory=Metadata, description=METADATA)
+    user: str = Field(default="", description=USER)
     model: str = Field(min_length=1, max_length=LONGEST_NAME, description="Name of a model, as in `/v1/models`.")
     max_tokens: Count | None = Field(
         default=None, description="Longest answer in tokens. Default: `evaluation.max_new_tokens` of the use case."
@@ -181,6 +183,7 @@ class ClassifyBody(Body):
 
     metadata: Metadata = Field(default_factory=Metadata, description=METADATA)
     return_token_ids: bool = Field(default=False, description=TOKEN_IDS)
+    user: str = Field(default="", description=USER)
     model: str = Field(min_length=1, max_length=LONGEST_NAME)
     input: str | Annotated[list[str], Field(min_length=1)] | Annotated[list[ChatMessage], Field(min_length=1)] = Field(
         description="A text, several texts, or the messages of one conversation."

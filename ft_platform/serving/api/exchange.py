@@ -9,9 +9,24 @@ from typing import Any
 from ft_platform.lake.manifest import now
 from ft_platform.serving.api.noting import Note, digest
 from ft_platform.serving.api_keys import ApiKey
+from ft_platform.serving.rollout.under_way import UnderWay
 
 EXCHANGE = "ft_platform.exchange"
 """Its name in the scope of a request."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a rollout means for a request.
+
+    Attributes:
+        by_candidate: the candidate answers it.
+        in_share: it does, or, in a shadow, it is asked as well.
+    """
+
+    rollout: UnderWay
+    by_candidate: bool
+    in_share: bool
 
 
 @dataclass
@@ -26,6 +41,9 @@ class Exchange:
         unguarded: no guardrail of the model does anything.
         acted: guardrail -> what it did.
         at: when it came.
+        tried: the rollout that it belongs to.
+        is_shadow: it repeats an answered request to the candidate of a rollout.
+        is_drawn: its answers may differ when it is asked again.
     """
 
     id: str
@@ -44,6 +62,13 @@ class Exchange:
     at: str = field(default_factory=partial(now, "milliseconds"))
     note: Note = field(default_factory=Note)
     is_noted: bool = False
+    tried: Tried | None = None
+    is_shadow: bool = False
+    is_drawn: bool = False
+
+    @property
+    def use_case(self) -> str:
+        return self.model.partition("@")[0]
 
     def may_ask(self, use_case: str) -> bool:
         return self.key is None or self.key.allows(use_case)

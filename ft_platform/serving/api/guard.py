@@ -34,6 +34,8 @@ from ft_platform.serving.api.noting import (
     Notes,
     Rights,
 )
+from ft_platform.serving.api.rollouts import Rollouts
+from ft_platform.serving.api.shadows import Shadows
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
 from ft_platform.serving.engine.requests import Full
 from ft_platform.serving.protocol import ACTED, TRIAL, UNGUARDED
@@ -88,11 +90,13 @@ class Guard:
         hosts: Hosts,
         notes: Notes,
         refusal: Callable[[], Full | None],
+        rollouts: Rollouts,
+        shadows: Shadows,
     ) -> None:
         self._app, self._keys, self._metrics, self._notes = app, keys, metrics, notes
         self._refusal = refusal
         self._routes = {route: re.compile(re.sub(r"\{\w+\}", "[^/]+", route)) for route in routes}
-        self._limits, self._hosts = limits, hosts
+        self._limits, self._hosts, self._rollouts, self._shadows = limits, hosts, rollouts, shadows
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,6 +116,7 @@ class Guard:
             if path in IDS and (full := self._refusal()):  # before its texts cost anything
                 raise engine_full(full.retry_after)
             await self._run({**scope, EXCHANGE: exchange}, body, receive, answer)
+            self._shadows.offer(exchange, scope, body, time.monotonic() - exchange.started)
         except ApiError as error:
             exchange.code = error.code
             if not answer.begun:
@@ -127,6 +132,7 @@ class Guard:
         finally:
             self._under_way -= 1
             self._tell(exchange)
+            self._rollouts.ended(exchange, time.monotonic() - exchange.started)
             if not exchange.is_noted:  # nobody waits for it
                 self._append(exchange)
 

@@ -74,6 +74,9 @@ class Metrics:
         )
         self.feedback = Counter("ft_serve_feedback", "Answers that were rated", ("model", "rating"), registry=registry)
 
+        self.shadows = Counter(
+            "ft_serve_shadows", "Requests to a candidate whose answers nobody sees", ("outcome",), registry=registry
+        )
         self.noted = Counter(
             "ft_serve_noted",
             "Requests that were noted: kept, late (after the answer) or lost",

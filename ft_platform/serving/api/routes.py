@@ -41,8 +41,8 @@ class Routes:
 
     async def chat(self, request: Request) -> ASGIApp:
         body = await parsed(request, ChatBody)
-        model = self.services.model(exchange_of(request), body.model)
         conversation = [message.to_record() for message in body.messages]
+        model = self._model(request, body, [conversation])
         _note_question(exchange_of(request), model, body, [conversation] * body.n)
         guarded = await self._guarded(request, body, model, [conversation])
         prompts = await self.services.prompts(model, [one.messages for one in guarded])
@@ -52,8 +52,8 @@ class Routes:
         """A model for labels labels the text; any other goes on with it."""
         body = await parsed(request, CompletionBody)
         services = self.services
-        model = services.model(exchange_of(request), body.model)
         texts = [[{"role": "user", "content": text}] for text in body.prompts]
+        model = self._model(request, body, texts)
         _note_question(exchange_of(request), model, body, [text for text in texts for _ in range(body.n)])
         guarded = await self._guarded(request, body, model, texts)
         if model.labels:
@@ -65,6 +65,18 @@ class Routes:
             prompts = await services.apart(lambda: [tuple(content(text, longest)) for text in read])
             prompts = services.fitting(model, prompts)
         return await self._answered(request, body, model, prompts, guarded, CompletionShape)
+
+    def _model(
+        self,
+        request: Request,
+        body: ChatBody | CompletionBody | ClassifyBody,
+        conversations: Sequence[Sequence[dict[str, str]]],
+    ) -> ServedModel:
+        """The model that answers. While a new release is tried, a caller stays with one of the two."""
+        exchange = exchange_of(request)
+        named = body.user or body.metadata.subject or exchange.note.rights.subject
+        started = next((one["content"] for one in conversations[0] if one["role"] == "user"), "")
+        return self.services.model(exchange, body.model, named or started)
 
     async def _guarded(
         self,
@@ -90,6 +102,7 @@ class Routes:
                 400, f"at most {self.services.limits.answers} answers can be asked for at once", "too_many", "n"
             )
         self.services.charge(exchange, count)
+        exchange.is_drawn = body.temperature > 0
         abstain_below = _abstain_below(exchange, model)
         questions = [
             Question(prompt, _sampling(body, model, prompt, number), abstain_below)
@@ -106,10 +119,10 @@ class Routes:
     async def classify(self, request: Request) -> ASGIApp:
         body = await parsed(request, ClassifyBody)
         exchange, services = exchange_of(request), self.services
-        model = services.model(exchange, body.model)
+        conversations = body.conversations
+        model = self._model(request, body, conversations)
         if not model.labels:
             raise ApiError(400, "this model has no labels; ask /v1/chat/completions", "no_labels", "model")
-        conversations = body.conversations
         if len(conversations) > services.limits.texts:
             raise ApiError(400, f"at most {services.limits.texts} texts can be sent at once", "too_many", "input")
         services.charge(exchange, len(conversations))

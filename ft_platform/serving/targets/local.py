@@ -14,6 +14,7 @@ from ft_platform.errors import EndpointFailed, EndpointUnavailable
 from ft_platform.models.endpoint import require_allowed_endpoint
 from ft_platform.serving.client import call
 from ft_platform.serving.live import CANDIDATE, Live, change_live, read_live
+from ft_platform.serving.rollout.under_way import UnderWay
 from ft_platform.serving.targets.asking import key_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.serving.targets.patience import cleared
@@ -65,6 +66,10 @@ class Local:
         with cleared(lambda: self._change(lambda _: before)):
             self._change(lambda live: live.with_traffic(release))
             self._until(self._use_case, release, SWITCH_SECONDS, lambda what: None)
+
+    def roll_out(self, rollout: UnderWay) -> None:
+        """Tries the release that `deploy` put there on a share of the traffic, within seconds."""
+        self._change(lambda live: dataclasses.replace(live, rollout=rollout))
 
     def delete(self, release: str) -> None:
         if read_live(self._home, self._use_case) is not None:
