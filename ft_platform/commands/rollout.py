@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _ended(arguments)
     seen = step(lake, environment, use_case)
     if arguments.differences:
-        return _differences(arguments, seen)
+        return _differences(arguments)
     last, blocked = last_outcome(lake, use_case.name), blocked_releases(lake, use_case.name)
     if arguments.json:
         told = {"use_case": use_case.name, "under_way": _told(seen), "last": last, "blocked": blocked}
@@ -78,11 +78,13 @@ def _told(seen: "Seen | None") -> dict[str, Any] | None:
     return {**about, "counts": asdict(seen.counts), "evidence": seen.verdict.evidence}
 
 
-def _differences(arguments: argparse.Namespace, seen: "Seen | None") -> int:
+def _differences(arguments: argparse.Namespace) -> int:
+    from ft_platform.serving.rollout.conducting import newest_rollout
     from ft_platform.serving.rollout.counting import differences
 
     _, use_case, lake = opened(arguments.use_case)
-    found = differences(lake, use_case.name, seen.rollout) if seen else []
+    newest = newest_rollout(lake, use_case.name)
+    found = differences(lake, use_case.name, newest) if newest else []
     if arguments.json:
         print(json.dumps({"use_case": use_case.name, "differences": found}, indent=1, ensure_ascii=False))
         return 0

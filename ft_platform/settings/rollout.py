@@ -46,7 +46,7 @@ class Rollout(Section):
         description="By how much more often than on the champion's answers guardrails may act on its answers.",
     )
     min_agreement: float = Field(
-        default=0.8, ge=0.0, lt=1.0, description="`shadow`: share of labels that must be those of the champion."
+        default=0.8, ge=0.01, lt=1.0, description="`shadow`: share of labels that must be those of the champion."
     )
 
     @model_validator(mode="after")

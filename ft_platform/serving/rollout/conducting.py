@@ -144,6 +144,15 @@ def blocked_releases(lake: Lake, use_case: str) -> dict[str, str]:
     return dict(one for one in found if one)
 
 
+def newest_rollout(lake: Lake, use_case: str) -> UnderWay | None:
+    """The rollout that began last, under way or ended."""
+    record = next((one.record for one in deployments(lake, use_case) if "rollout" in one.record), None)
+    if record is None:
+        return None
+    about = {"target": record["target"], "champion": record["previous"], "candidate": record["release"]}
+    return UnderWay.from_dict({**about, "rules": record["rollout"], "began": record["deployed_at"]})
+
+
 def last_outcome(lake: Lake, use_case: str) -> dict[str, Any] | None:
     """How the newest rollout that has ended did: `{"release", "promoted", "at", "reason", "by", ...}`."""
     for one in deployments(lake, use_case):

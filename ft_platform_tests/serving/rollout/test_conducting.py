@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ft_platform.serving.deploying import deploy
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.serving.live import read_live, stop_rollout
 from ft_platform.serving.rollout import conducting
-from ft_platform.serving.rollout.conducting import end_by_person, last_outcome, step, unblock
+from ft_platform.serving.rollout.conducting import end_by_person, last_outcome, newest_rollout, step, unblock
 from ft_platform.serving.rollout.counting import differences
 from ft_platform.serving.upkeep import check_live
 from ft_platform.use_case.named import NamedUseCase
@@ -45,12 +46,14 @@ class Served:
     """An installation with a server that notes its requests; the first release has the traffic.
 
     Attributes:
-        failing: weights of checkpoints whose requests raise.
+        failing: checkpoints whose requests raise.
+        reversing: checkpoints whose likeliest label becomes the least likely one.
     """
 
     def __init__(self, made: Installation, url: str, engine: Any, **rules: Any) -> None:
         self.made, self.lake, self.environment, self.url = made, made.lake, made.environment, url
         self.failing: set[str] = set()
+        self.reversing: set[str] = set()
         self.scores, engine.scores = engine.scores, self._scores
         serving = {"targets": {"local": {"kind": "local", "url": url}}, "parity_records": 10}
         attributes = {**made.attributes, "serving": {**serving, "rollout": rules}}
@@ -59,10 +62,16 @@ class Served:
         self.of = (self.lake, self.environment, self.use_case)
         self.client = httpx2.Client(base_url=url, trust_env=False, timeout=30)
 
-    def _scores(self, model: str, *of: Any) -> Any:
-        if any(model.endswith(one) for one in self.failing):
+    def _scores(self, model: str, prompts: Any, on_done: Any) -> Any:
+        checkpoint = model.partition("/")[2]
+        if checkpoint in self.failing:
             raise RuntimeError("planted")
-        return self.scores(model, *of)
+
+        def reversed_scores(found: Any) -> None:
+            rows = tuple(tuple(-one for one in row) for row in found.log_probabilities)
+            on_done(replace(found, log_probabilities=rows))
+
+        return self.scores(model, prompts, reversed_scores if checkpoint in self.reversing else on_done)
 
     @property
     def newest(self) -> Release:
@@ -179,26 +188,31 @@ def test_a_better_candidate_is_promoted_and_stays(made: Installation, tmp_path: 
 
 
 def test_a_shadow_tells_its_differences_and_a_person_ends_it(made: Installation, tmp_path: Path) -> None:
-    def other_labels(folder: Path) -> None:
-        from safetensors.torch import load_file, save_file
-
-        for file in folder.glob("*.safetensors"):
-            save_file({name: -one if one.ndim == 2 else one for name, one in load_file(file).items()}, file)
-
-    with serving(made, tmp_path / "home", mode="shadow", share=1.0) as served:
+    with serving(made, tmp_path / "home", mode="shadow", share=1.0, min_agreement=0.01) as served:
         champion, candidate = served.rolls_out()
         wait_until(lambda: _rolls(served, candidate))
+        before = step(*served.of)
+        assert before and before.counts.agreeing == before.counts.compared, "it is the same model"
+        served.reversing.add(candidate.checkpoint)
         ids = {served.ask(f"c-{n}", f"text {n}").json()["id"] for n in range(10)}
-        wait_until(lambda: (seen := step(*served.of)) is not None and seen.counts.compared >= 5)
+        wait_until(lambda: ids <= {one["request_id"] for one in _differences(served)}, 30)
         seen = step(*served.of)
-        assert seen and seen.counts.agreeing == seen.counts.compared, "it is the same model"
-        assert differences(served.lake, NAME, seen.rollout) == []
-        assert seen.counts.champion.requests == seen.counts.candidate.requests <= len(ids) + 20
+        assert seen and seen.counts.compared - seen.counts.agreeing == len(ids)
+        for one in _differences(served):
+            assert one["champion"] != one["candidate"]
         with pytest.raises(ConfigError, match="reason"):
             end_by_person(*served.of, promote=True, reason="ok")
         assert end_by_person(*served.of, promote=False, reason="looks no better to us")
         assert served.answers()[NAME] == champion.id and block_of(served.lake, candidate) is None
         assert end_by_person(*served.of, promote=True, reason="looks no better to us") is None
+        assert ids <= {one["request_id"] for one in _differences(served)}, "they can be reviewed afterwards too"
+
+
+def _differences(served: Served) -> list[dict[str, Any]]:
+    step(*served.of)
+    newest = newest_rollout(served.lake, NAME)
+    assert newest
+    return differences(served.lake, NAME, newest)
 
 
 def _rolls(served: Served, candidate: Release) -> bool:
@@ -211,7 +225,7 @@ def test_what_was_decided_before_a_kill_is_carried_out_and_not_decided_again(
     made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(made, tmp_path / "home", mode="canary", share=0.5) as served:
-        champion, candidate = served.rolls_out()
+        _, candidate = served.rolls_out()
         newest = deployments(served.lake, NAME, "local")[0]
         served.lake.add_verdict(newest.version, ROLLED_OUT, True, "s", {"reason": "promoted, then killed"})
         monkeypatch.setattr(conducting, "judged", lambda *_: conducting.Verdict("roll_back", "errors", {}))

@@ -39,8 +39,13 @@ class FaultyEngine(FakeEngine):
         if model in self.failing:
             raise RuntimeError("planted")
         scored, self.scored = self.scored, self.scores_of.get(model, self.scored)
+
+        def later(found: Any) -> None:
+            time.sleep(self.slow.get(model, 0))
+            on_done(found)
+
         try:
-            return super().scores(model, prompts, lambda found: (time.sleep(self.slow.get(model, 0)), on_done(found)))
+            return super().scores(model, prompts, later)
         finally:
             self.scored = scored
 

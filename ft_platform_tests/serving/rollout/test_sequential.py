@@ -116,7 +116,7 @@ def test_two_rates_are_told_apart_by_the_average_likelihood() -> None:
 
     def likelihood(difference: float) -> float:
         mixture = sum(2 * norm.pdf(difference, 0, effect) for effect in EFFECTS) / len(EFFECTS)
-        return norm.pdf(found, difference, spread) * mixture
+        return float(norm.pdf(found, difference, spread) * mixture)
 
     average = quad(likelihood, 0, 3, points=[0.1, 0.5])[0] / norm.pdf(found, 0, spread)
     assert log_e_difference((30, 100), (20, 200), 0.05) == pytest.approx(math.log(average), rel=1e-4)
