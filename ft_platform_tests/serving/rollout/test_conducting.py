@@ -94,6 +94,11 @@ class Served:
             wait_until(lambda: candidate.id in {self.ask(f"c-{n}").headers.get("X-FT-Release") for n in range(8)})
         return champion, candidate
 
+    def is_stopped(self) -> bool:
+        """Whether the server has noted that it gives the candidate no more traffic."""
+        live = read_live(self.environment.home, NAME)
+        return bool(live and live.rollout and live.rollout.stopped)
+
     def ask(self, user: str, text: str = "a card") -> httpx2.Response:
         return self.client.post("/v1/classify", json={"model": NAME, "input": text, "user": user})
 
@@ -140,9 +145,7 @@ def test_planted_errors_end_a_rollout_and_block_the_release_until_a_person_looks
         served.failing.add(candidate.checkpoint)
         statuses = [served.ask(f"c-{n}").status_code for n in range(40)]
         assert 4 <= statuses.count(500) <= 6 and set(statuses[-20:]) == {200}, "the server stops it by itself"
-        live = read_live(served.environment.home, NAME)
-        wait_until(lambda: bool((found := read_live(served.environment.home, NAME)) and found.rollout.stopped))
-        assert live and live.candidate == candidate.id
+        wait_until(served.is_stopped)
 
         seen = step(*served.of)
         assert seen and seen.verdict.because == "stopped" and "answers within a minute failed" in seen.reason
@@ -158,7 +161,9 @@ def test_planted_errors_end_a_rollout_and_block_the_release_until_a_person_looks
             VersionRefused, match=f"was rolled back automatically: .* failed.*\n?.*--unblock {candidate.id}"
         ):
             served.deploy(candidate)
-        served.made.releases(served.lake.artifact(NAME, "adapter_checkpoint", candidate.checkpoint), note="again")
+        checkpoint = served.lake.artifact(NAME, "adapter_checkpoint", candidate.checkpoint)
+        assert checkpoint
+        served.made.releases(checkpoint, note="again")
         with pytest.raises(VersionRefused, match="was rolled back automatically"):
             served.deploy(served.newest)  # the same checkpoint under another id
         with pytest.raises(ConfigError, match="reason"):
