@@ -58,9 +58,16 @@ def deployment_sentences(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"good": parity["ok"], "text": said},
         *([_guardrail_sentence(guarded)] if guarded else []),
+        *([_rollout_sentence(record["rollout"])] if "rollout" in record else []),
         {"good": not any(one["refused"] for one in load), "text": speed},
         {"good": cost is not None, "text": paid},
     ]
+
+
+def _rollout_sentence(rules: Mapping[str, Any]) -> dict[str, Any]:
+    how = "is asked beside it, and nobody sees what it says" if rules["mode"] == "shadow" else "answers in its place"
+    what = f"The release before keeps the traffic. On {100 * rules['share']:g} % of it this one {how}, for at most"
+    return {"good": True, "text": f"{what} {rules['max_days']:g} days, until it is promoted or rolled back."}
 
 
 def machines(record: Mapping[str, Any], rates: Sequence[float] = RATES) -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake.files import locked, write_bytes
 from ft_platform.lake.releases import Release, standing_releases
 from ft_platform.lake.store import Lake
-from ft_platform.serving.rollout.under_way import UnderWay
+from ft_platform.serving.rollout.under_way import CANDIDATE, UnderWay
 
-PREVIOUS, CANDIDATE = "previous", "candidate"
+PREVIOUS = "previous"
 OWN_SERVER = "own"
 """Place: the platform's own server on this machine."""
 
@@ -84,7 +84,7 @@ def stop_rollout(home: Path, use_case: str, rollout: UnderWay, why: str) -> None
     """Gives a candidate no more traffic; whoever watches the rollout decides about it."""
 
     def stopped(live: Live) -> Live:
-        if live.rollout is None or live.rollout.candidate != rollout.candidate or live.rollout.stopped:
+        if live.rollout is None or live.rollout.identity != rollout.identity or live.rollout.stopped:
             return live
         return replace(live, rollout=replace(live.rollout, stopped=why))
 

@@ -49,8 +49,8 @@ def build_app(
     notes = notes or NoNotes()
     shelf, metrics = Shelf(catalog, engine), Metrics(engine.state, notes)
     rollouts = Rollouts(shelf, stop)
-    services = Services(engine, shelf, keys, metrics, limits, rollouts, notes)
-    routes = Routes(services)
+    services = Services(engine, shelf, keys, metrics, limits, notes)
+    routes = Routes(services, rollouts)
     paths = {
         "/": routes.playground,
         "/v1/models": routes.models,

@@ -18,12 +18,14 @@ from ft_platform.serving.api.labels import decision_of, label_scores, labelled, 
 from ft_platform.serving.api.noting import Rights, digest
 from ft_platform.serving.api.openapi import description, page
 from ft_platform.serving.api.playground import playground
+from ft_platform.serving.api.rollouts import Rollouts
 from ft_platform.serving.api.services import Services, exchange_of, parsed
 from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Shape
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Sampling
 from ft_platform.serving.guardrails import abstaining
 from ft_platform.serving.guardrails.model import Guarded
+from ft_platform.serving.rollout.under_way import CANDIDATE
 
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -36,8 +38,8 @@ FEEDBACK_SECONDS = 5.0
 class Routes:
     """The routes of one server."""
 
-    def __init__(self, services: Services) -> None:
-        self.services = services
+    def __init__(self, services: Services, rollouts: Rollouts) -> None:
+        self.services, self._rollouts = services, rollouts
 
     async def chat(self, request: Request) -> ASGIApp:
         body = await parsed(request, ChatBody)
@@ -74,9 +76,11 @@ class Routes:
     ) -> ServedModel:
         """The model that answers. While a new release is tried, a caller stays with one of the two."""
         exchange = exchange_of(request)
+        if exchange.is_shadow:
+            return self.services.model(exchange, f"{body.model}@{CANDIDATE}")
         named = body.user or body.metadata.subject or exchange.note.rights.subject
         started = next((one["content"] for one in conversations[0] if one["role"] == "user"), "")
-        return self.services.model(exchange, body.model, named or started)
+        return self._rollouts.model(exchange, self.services.model(exchange, body.model), named or started)
 
     async def _guarded(
         self,

@@ -19,13 +19,11 @@ from ft_platform.serving.api.exchange import EXCHANGE, Exchange
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.metrics import Metrics
 from ft_platform.serving.api.noting import NoNotes, Notes
-from ft_platform.serving.api.rollouts import Rollouts
 from ft_platform.serving.api_keys import ApiKeys, RateExceeded
 from ft_platform.serving.catalog import ServedModel, Shelf
 from ft_platform.serving.engine.requests import Full, Handle, TooLong, UnknownModel
 from ft_platform.serving.guardrails.model import Guarded
 from ft_platform.serving.guardrails.refusal import Refused
-from ft_platform.serving.live import CANDIDATE
 from ft_platform.serving.protocol import Engine
 
 B = TypeVar("B", bound=Body)
@@ -53,18 +51,14 @@ class Services:
     keys: ApiKeys
     metrics: Metrics
     limits: Limits
-    rollouts: Rollouts
     notes: Notes = field(default_factory=NoNotes)
     started: str = field(default_factory=now)
     answered: OrderedDict[str, Answered] = field(default_factory=OrderedDict)
     # One thread: tokenizers are no faster with two, and not all may be used by two.
     _texts: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "texts"))
 
-    def model(self, exchange: Exchange, name: str, caller: str | None = None) -> ServedModel:
+    def model(self, exchange: Exchange, name: str) -> ServedModel:
         """The model that is asked for.
-
-        Args:
-            caller: for whom it is to answer; None: it is not to answer.
 
         Raises:
             ApiError: the key is not for it, there is none, the registry contradicts its release, or nobody can say
@@ -74,7 +68,6 @@ class Services:
             raise ApiError(403, "this key is not for this model", "wrong_key", "model")
         if not self.shelf.is_fresh():
             raise unchecked()
-        name = f"{name}@{CANDIDATE}" if exchange.is_shadow else name
         found = self.shelf.find(name)
         if found is None and self.shelf.is_listed(name):
             raise not_loaded()
@@ -84,8 +77,6 @@ class Services:
             raise ApiError(404, "this model is no longer served", "model_withdrawn", "model")
         if found is None:
             raise ApiError(404, "there is no such model; GET /v1/models lists them", "model_not_found", "model")
-        if caller is not None and not exchange.is_shadow:
-            found = self.rollouts.model(exchange, found, caller)
         exchange.model, exchange.release, exchange.checkpoint = found.name, found.release, found.checkpoint
         return found
 

@@ -12,7 +12,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from scipy.special import betaln, logsumexp, xlog1py, xlogy
+import numpy as np
+from scipy.special import betaln, xlog1py, xlogy
 from scipy.stats import beta, norm
 
 from ft_platform.serving.rollout.under_way import SLOW
@@ -128,7 +129,8 @@ def log_e_difference(one: tuple[int, int], other: tuple[int, int], margin: float
     rates = [(hits + 1) / (of + 2) for hits, of in (one, other)]
     variance = sum(rate * (1 - rate) / (of + 2) for rate, (_, of) in zip(rates, (one, other), strict=True))
     found = rates[0] - rates[1] - margin
-    return float(logsumexp([_mixed(found, variance, effect**2) for effect in EFFECTS]) - math.log(len(EFFECTS)))
+    mixed = [_mixed(found, variance, effect**2) for effect in EFFECTS]
+    return float(np.logaddexp.reduce(mixed)) - math.log(len(EFFECTS))
 
 
 def _mixed(found: float, variance: float, spread: float) -> float:

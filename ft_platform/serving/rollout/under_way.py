@@ -7,6 +7,8 @@ from typing import Any
 
 from ft_platform.settings.rollout import Rollout
 
+CANDIDATE = "candidate"
+"""Name behind that of a use case (`@candidate`) of a release that is tried."""
 SLOW = 0.05
 """Share of answers above their 95th percentile."""
 
@@ -29,6 +31,11 @@ class UnderWay:
     rules: Rollout
     began: str
     stopped: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Unlike that of a later rollout of the same candidate."""
+        return self.candidate, self.began
 
     def to_dict(self) -> dict[str, Any]:
         return {**vars(self), "rules": self.rules.model_dump(mode="json")}

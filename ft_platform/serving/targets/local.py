@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from ft_platform.errors import EndpointFailed, EndpointUnavailable
 from ft_platform.models.endpoint import require_allowed_endpoint
 from ft_platform.serving.client import call
-from ft_platform.serving.live import CANDIDATE, Live, change_live, read_live
-from ft_platform.serving.rollout.under_way import UnderWay
+from ft_platform.serving.live import Live, change_live, read_live
+from ft_platform.serving.rollout.under_way import CANDIDATE, UnderWay
 from ft_platform.serving.targets.asking import key_of
 from ft_platform.serving.targets.contract import Endpoint, Model, Status
 from ft_platform.serving.targets.patience import cleared

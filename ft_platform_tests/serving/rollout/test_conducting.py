@@ -16,6 +16,7 @@ from ft_platform.lake.deployments import ROLLED_OUT, deployments, had_traffic
 from ft_platform.lake.releases import STANDS, Release, block_of, releases
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
+from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api.server import ApiServer
@@ -172,7 +173,10 @@ def test_planted_errors_end_a_rollout_and_block_the_release_until_a_person_looks
             unblock(served.lake, served.use_case, champion.id, reason="the disk was full")
         unblock(served.lake, served.use_case, candidate.id, reason="the disk was full")
         assert block_of(served.lake, candidate) is None
-        assert served.deploy(candidate).record["rollout"]["share"] == 0.5
+        again = served.deploy(candidate)
+        assert again.record["rollout"]["share"] == 0.5 and not had_traffic(served.lake, again)
+        assert b"On 50 % of it this one answers in its place" in served.lake.read_file(again.version, REPORT)
+        wait_until(lambda: candidate.id in {served.ask(f"c-{n}").headers["X-FT-Release"] for n in range(8)})
 
 
 def test_a_better_candidate_is_promoted_and_stays(made: Installation, tmp_path: Path) -> None:
