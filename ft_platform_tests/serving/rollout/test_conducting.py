@@ -249,3 +249,15 @@ def test_a_withdrawn_candidate_loses_its_share(made: Installation, tmp_path: Pat
         wait_until(lambda: {served.ask(f"c-{n}").headers["X-FT-Release"] for n in range(8)} == {champion.id})
         seen = step(*served.of)
         assert seen and seen.reason == f"{candidate.id} was withdrawn" and step(*served.of) is None
+
+
+def test_an_incident_does_not_wait_for_a_rollout(made: Installation, tmp_path: Path) -> None:
+    with serving(made, tmp_path / "home", mode="canary", share=0.5) as served:
+        champion, candidate = served.rolls_out()
+        served.made.releases(served.made.checkpoint, back_to=champion.id)
+        back = served.newest
+        assert served.deploy(back).record.get("rollout") is None
+        assert served.answers()[NAME] == back.id
+        assert {served.ask(f"c-{n}").headers["X-FT-Release"] for n in range(8)} == {back.id}
+        outcome = last_outcome(served.lake, NAME)
+        assert outcome and outcome["reason"] == f"rolled back to {back.id}" and outcome["release"] == candidate.id
