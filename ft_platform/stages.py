@@ -108,7 +108,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "splits",
-            ("splits", "task"),
+            ("splits", "task", "source.feedback"),
             ("anonymized_records",),
             "shared",
             ("no_leakage", "label_shares_hold", "meets_expectations", TRAINING_AUDIT),

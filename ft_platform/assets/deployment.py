@@ -11,6 +11,7 @@ from ft_platform.assets.report import shown
 from ft_platform.assets.rollout_watch import rollout_watch
 from ft_platform.assets.served_traffic import served_traffic
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
+from ft_platform.assets.traffic_records import traffic_records
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.process.vouched import vouch
@@ -35,7 +36,8 @@ def build(use_case: NamedUseCase) -> list:
     if not targets:
         return []
     watches = [*deployment_watch(use_case), rollout_watch(use_case)]
-    return [*built, *watches, *served_traffic(use_case), *monitoring_report(use_case)]
+    traffic = [*served_traffic(use_case), *traffic_records(use_case), *monitoring_report(use_case)]
+    return [*built, *watches, *traffic]
 
 
 def _build(use_case: NamedUseCase, target: str) -> list:

@@ -40,6 +40,7 @@ def build(use_case: NamedUseCase) -> list:
 
         Versions and checkpoints with records that may no longer be used are marked as tainted, and refused from then
         on."""
+        from ft_platform.governance.feedback_releases import as_index, fingerprint, released_now
         from ft_platform.governance.judge import depends_on_the_day
         from ft_platform.governance.ledger import Ledger, pin_ledger
         from ft_platform.governance.licences import require_accepted_licences
@@ -51,21 +52,25 @@ def build(use_case: NamedUseCase) -> list:
         today = datetime.now(UTC).date()
         absent = lake.manifest(raw_records).info["columns_absent"]
         pinned = pin_ledger(use_case, lake.storage_options)
+        released = released_now(lake, use_case.name)
 
         def mark_older(refused: Refused, known: Ledger | None) -> None:
-            mark_refused(lake, use_case, raw_records, today, refused, known)
+            mark_refused(lake, use_case, raw_records, today, refused, known, released)
 
         written = write_stage(
             lake,
             use_case,
             "permitted_records",
             [raw_records],
-            lambda work: permit(use_case, lake.rows(raw_records), work, today, absent, pinned, mark_older),
+            lambda work: permit(
+                use_case, lake.rows(raw_records), work, today, absent, pinned, mark_older, as_index(released)
+            ),
             raw_schema(use_case),
             # Where nothing depends on the day, yesterday's version can be used again.
             today=today.isoformat() if depends_on_the_day(use_case) else "",
             columns_absent=",".join(absent),
             ledger=pinned.content if pinned else "",
+            **({"released": fingerprint(released)} if released else {}),
             mapping=settings_hash({"record": use_case.settings.record}),
         )
         pictures = {"funnel": funnel_plot([written.manifest.counts["funnel"]])}
@@ -87,14 +92,17 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def only_permitted_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
+            from ft_platform.governance.feedback_releases import released_now
             from ft_platform.governance.ledger import pin_ledger
             from ft_platform.governance.second_look import look_again
 
             rows, counts = lake.rows(permitted_records), lake.manifest(permitted_records).counts
+            released = released_now(lake, use_case.name)
             with lake.scratch(use_case.name, "only_permitted_records", zone="restricted") as folder:
                 folder.mkdir(mode=0o700)
                 today = datetime.now(UTC).date()
-                numbers = look_again(use_case, rows, counts, today, pin_ledger(use_case, lake.storage_options), folder)
+                ledger = pin_ledger(use_case, lake.storage_options)
+                numbers = look_again(use_case, rows, counts, today, ledger, folder, released)
             return numbers.pop("passed"), numbers
 
         return judged(lake, use_case, permitted_records, "only_permitted_records", judge)
@@ -108,9 +116,13 @@ def build(use_case: NamedUseCase) -> list:
         ),
     )
     @with_typed_failures
-    def no_withdrawn_records(lake: dg.ResourceParam[Lake], permitted_records: TableVersion) -> dg.AssetCheckResult:
+    def no_withdrawn_records(
+        lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
+    ) -> dg.AssetCheckResult:
         from ft_platform.governance.taint import must_be_swept, sweep, tainted_now
+        from ft_platform.monitoring.traffic.shipping import forget_withdrawn, spool_path
 
+        forget_withdrawn(lake, spool_path(environment), use_case)
         today = datetime.now(UTC).date()
         if must_be_swept(lake, use_case, permitted_records, today):
             sweep(lake, use_case, today)

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import judged, key, materialized, stage, tags, with_typed_failures
@@ -15,6 +16,7 @@ from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process.hidden_names import source_place
+from ft_platform.records.columns import TRAFFIC
 from ft_platform.records.schemas import raw_schema
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
@@ -94,8 +96,9 @@ def shown_files(files: Mapping[str, str]) -> dict[str, str]:
 
 
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
-    """Adds what is new in the source to `raw_records`, batch by batch. Returns the version and whether nothing was
-    new."""
+    """Adds what is new in the source, and of released feedback, to `raw_records`, batch by batch. Returns the version
+    and whether nothing was new."""
+    from ft_platform.monitoring.traffic.batches import released_records
     from ft_platform.sources.ingest import joined_encodings, read_new_records
     from ft_platform.sources.known_records import KnownRecords, known_rows_left
 
@@ -104,6 +107,13 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
     manifest = lake.manifest(newest) if newest else None
     before = newest if manifest and manifest.settings_hash == settings_hash else None
     known_files = manifest.info["files"] if before and manifest else {}
+    feedback, asked = released_records(lake, use_case)
+    known_feedback = {uri: sha256 for uri, sha256 in known_files.items() if uri.startswith(TRAFFIC)}
+    known_files = {uri: sha256 for uri, sha256 in known_files.items() if uri not in known_feedback}
+    # What was released stays as it is, or is taken back: then all that is left of it is read again.
+    again = not known_feedback.items() <= feedback.items()
+    new_batches = [uri for uri in feedback if again or uri not in known_feedback]
+    asked = asked.filter(pc.is_in(asked["source_uri"], value_set=pa.array(new_batches, pa.string())))
     counts: dict[str, Any] = {}
     info: dict[str, Any] = {}
     started = time.monotonic()
@@ -113,29 +123,33 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
         known_marks = manifest.info.get("marks", {}) if before and manifest else {}
         found = read_new_records(use_case, environment, known_files, known, datetime.now(UTC), folder, known_marks)
         first = next(found.batches, None)
-        if before and first is None and not found.whole and found.files.items() <= known_files.items():
+        unchanged = first is None and not found.whole and found.files.items() <= known_files.items()
+        if before and unchanged and not new_batches and not again:
             return before, True
 
         def rows() -> Iterator[pa.RecordBatch]:
             """New rows; where vanished ones are taken out, also the known rows that are left, in place of an append."""
             if first is not None:
                 yield from chain([first], found.batches)
-            total, vanished = (before.rows if before else 0) + found.counts["rows_new"], 0
-            if before and found.whole:
-                for batch in known_rows_left(lake.rows(before), found.present):
+            yield from asked.to_batches()
+            total, vanished = (before.rows if before else 0) + found.counts["rows_new"] + asked.num_rows, 0
+            if before and (found.whole or again):
+                for batch in known_rows_left(lake.rows(before), found.present if found.whole else None, not again):
                     vanished -= batch.num_rows
                     yield batch
                 vanished += before.rows
                 total -= vanished
             absent = found.counts["columns_absent"]
-            if before and manifest and not found.whole and found.counts["rows_new"]:
+            if before and manifest and unchanged:  # no file was read
+                absent = manifest.info["columns_absent"]
+            elif before and manifest and not found.whole and found.counts["rows_new"]:
                 # A column that any file of the source has is not absent: its empty values are no consent.
                 absent = [column for column in absent if column in manifest.info["columns_absent"]]
             funnel = {"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}}
-            counts.update(found.counts, rows_vanished=vanished, funnel=funnel)
+            counts.update(found.counts, rows_vanished=vanished, rows_of_feedback=asked.num_rows, funnel=funnel)
             files = found.files if found.whole else {**known_files, **found.files}
             earlier = manifest.info.get("encodings", []) if before and manifest and not found.whole else []
-            info.update(files=files, marks={**known_marks, **found.marks}, columns_absent=absent)
+            info.update(files={**files, **feedback}, marks={**known_marks, **found.marks}, columns_absent=absent)
             info["encodings"] = joined_encodings(earlier, found.counts["encodings"])
 
         version = lake.write_table(
@@ -145,10 +159,10 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             raw_schema(use_case),
             zone="restricted",
             settings_hash=settings_hash,
-            input_hash=input_hash(use_case, "raw_records", [], files=str(sorted(found.files.items()))),
+            input_hash=input_hash(use_case, "raw_records", [], files=str(sorted({**found.files, **feedback}.items()))),
             counts=counts,
             info=info,
-            append=before is not None and not found.whole,
+            append=before is not None and not found.whole and not again,
             based_on=newest,
             started=started,
         )

@@ -9,6 +9,7 @@ from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, report_link, stage, with_typed_failures
 from ft_platform.compute.program_runs import run_program
+from ft_platform.lake.parents import tables_behind
 from ft_platform.lake.stage_table import Work, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
@@ -16,8 +17,26 @@ from ft_platform.records.schemas import splits_schema
 from ft_platform.records.stage_results import StageStream
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.use_case.named import NamedUseCase
+
+
+def asked_about(lake: Lake, use_case: NamedUseCase, anonymized_records: TableVersion) -> Any:
+    """Which records were requests to a served model, and of which others cleaning found one to be a duplicate
+    (`splitting.feedback.Asked`)."""
+    from ft_platform.governance.feedback_releases import ever_released
+    from ft_platform.splitting.feedback import Asked
+
+    records = ever_released(lake, use_case.name)
+    if not records:
+        return Asked()
+    cleaned = tables_behind(lake, anonymized_records)["cleaned_records"]
+    number = lake.manifest(cleaned).info["removed_version"]
+    removed = TableVersion(use_case.name, f"{cleaned.name}_removed", cleaned.zone, number, "", 0, "")
+    rows = lake.read_table(removed, ["record_id", "duplicate_of"]).to_pylist()
+    repeated = {one["duplicate_of"] for one in rows if one["record_id"] in records} - {None}
+    return Asked(records, repeated - records)
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -38,6 +57,7 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.splitting.split import split
 
         settings = use_case.settings.splits
+        asked = asked_about(lake, use_case, anonymized_records)
 
         def divide(work: Work) -> StageStream:
             previous = carried_on(lake, use_case)
@@ -47,11 +67,14 @@ def build(use_case: NamedUseCase) -> list:
                 work,
                 benchmark_texts(settings),
                 lake.rows(previous) if previous else None,
+                asked,
             )
             stream.counts["carries_on"] = previous.id if previous else "nothing"
             return stream
 
         depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
+        if asked.records:
+            depends_on["asked"] = settings_hash({"records": sorted(asked.records), "repeated": sorted(asked.repeated)})
         schema = splits_schema(use_case)
         written = write_stage(lake, use_case, "splits", [anonymized_records], divide, schema, **depends_on)
         counts = written.manifest.counts
@@ -80,12 +103,16 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def no_leakage(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
+            from ft_platform.governance.feedback_releases import ever_released
             from ft_platform.splitting.benchmark_texts import benchmark_texts
+            from ft_platform.splitting.feedback import Asked
             from ft_platform.splitting.leakage import leakage
 
             with lake.scratch(use_case.name, "no_leakage") as folder:
                 folder.mkdir(mode=0o700)
-                numbers = leakage(use_case, lake.rows(splits), folder, benchmark_texts(use_case.settings.splits))
+                benchmark = benchmark_texts(use_case.settings.splits)
+                asked = Asked(ever_released(lake, use_case.name))
+                numbers = leakage(use_case, lake.rows(splits), folder, benchmark, asked)
             return bool(numbers.pop("passed")), numbers
 
         return judged(lake, use_case, splits, "no_leakage", judge)
@@ -98,9 +125,11 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def label_shares_hold(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
+            from ft_platform.governance.feedback_releases import ever_released
+            from ft_platform.splitting.feedback import Asked
             from ft_platform.splitting.label_shares import label_shares
 
-            numbers = label_shares(use_case, lake.rows(splits))
+            numbers = label_shares(use_case, lake.rows(splits), Asked(ever_released(lake, use_case.name)))
             return bool(numbers.pop("passed")), numbers
 
         return judged(lake, use_case, splits, "label_shares_hold", judge)

@@ -25,7 +25,7 @@ from ft_platform.lake.stage_table import Work
 from ft_platform.near_duplicates import find_near_duplicates_stream, rank_of
 from ft_platform.near_duplicates.copies import first_of_equal
 from ft_platform.process.progress import report
-from ft_platform.records.columns import REMOVED
+from ft_platform.records.columns import REMOVED, is_traffic
 from ft_platform.records.key_hashes import collected
 from ft_platform.records.lost_rows import require_kept
 from ft_platform.records.rows import Rows, Spool
@@ -170,13 +170,14 @@ def _removed(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _find_duplicates(use_case: NamedUseCase, parked: Parked, work: Work, counts: dict[str, Any]) -> None:
     """Marks duplicates. The first by record_id is the original: a record_id is a hash of the content, so the choice
-    does not depend on the order of the rows or files. Exact duplicates cost 16 bytes a row, near ones about 100.
+    does not depend on the order of the rows or files. A request to a served model is never the original of a record of
+    the source. Exact duplicates cost 16 bytes a row, near ones about 100.
 
     A text goes only if it is itself near one that stays: in a chain a ~ b ~ c, where a and c are not alike, c stays."""
     settings = use_case.settings.cleaning
     if "drop" not in (settings.exact_duplicates, settings.near_duplicates):
         return
-    rows, order, keys = parked.spool.num_rows, rank_of(parked.column("record_id")), partial(parked.column, "dedup_key")
+    rows, order, keys = parked.spool.num_rows, rank_of(_source_first(parked)), partial(parked.column, "dedup_key")
     exact = first_of_equal(collected(keys(), rows), order)
     if settings.exact_duplicates == "drop":
         counts["label_conflicts"] = parked.mark(exact, EXACT)
@@ -189,6 +190,13 @@ def _find_duplicates(use_case: NamedUseCase, parked: Parked, work: Work, counts:
         # Copies share the fate of their original.
         originals = np.where(copies, near.original[exact], near.original)
         counts["near_label_conflicts"] = parked.mark(originals, NEAR)
+
+
+def _source_first(parked: Parked) -> Iterator[pa.Array]:
+    """Ids, changed so that those of requests to a served model are sorted behind all others (hex digits)."""
+    for batch in parked.spool.batches(["record_id", "source_uri"]):
+        prefix = pc.if_else(is_traffic(batch.column("source_uri")), "~", "")
+        yield pc.binary_join_element_wise(prefix, batch.column("record_id"), "")
 
 
 def _kept_and_removed(use_case: NamedUseCase, parked: Parked) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:

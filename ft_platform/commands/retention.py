@@ -45,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import FtError
     from ft_platform.governance.taint import sweep
     from ft_platform.lake.opening import open_lake
+    from ft_platform.monitoring.traffic.shipping import forget_withdrawn, spool_path
     from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
 
     environment = load_environment()
@@ -60,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         # One broken YAML or ledger must not keep the marks from the other use cases.
         try:
             use_case = load_use_case(folder, environment=environment)
+            if not arguments.dry_run:
+                forget_withdrawn(lake, spool_path(environment), use_case)
             sweeps.append(
                 {"use_case": use_case.name, **sweep(lake, use_case, arguments.day, dry_run=arguments.dry_run).to_dict()}
             )

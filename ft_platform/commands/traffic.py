@@ -11,6 +11,7 @@ EXAMPLES = [
     "ft traffic complaint_routing",
     "ft traffic complaint_routing --days 30 --json",
     "ft traffic complaint_routing --labels tickets.csv --columns answer_id department",
+    "ft traffic complaint_routing --forget -      # the person's id on standard input",
     "ft traffic --ship --every 60                # beside servers on a machine without Dagster's daemon",
 ]
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--columns", nargs=2, default=["request_id", "label"], metavar=("ID", "LABEL"), help="of --labels"
     )
+    parser.add_argument("--forget", metavar="PERSON", help="delete all texts of a person, `-`: one on standard input")
     parser.add_argument("--ship", action="store_true", help="only ship, for every use case")
     parser.add_argument("--every", type=float, metavar="SECONDS", help="with --ship: again and again")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -62,6 +64,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
     environment, use_case, lake = opened(arguments.use_case)
     ship(lake, spool_path(environment))
+    if arguments.forget:
+        return _forget(lake, environment, use_case, arguments)
     read = logs.read_logs(lake, environment, use_case)
     for words in filter(None, map(logs.in_words, read)):
         print(words, file=sys.stderr)
@@ -79,6 +83,22 @@ def _show(arguments: argparse.Namespace) -> int:
     print(f"{'day':<12}{'requests':>10}{'errors':>8}{'p50 s':>9}{'p95 s':>9}{'texts':>8}{'feedback':>10}  right")
     for one in days:
         print(_row(one))
+    return 0
+
+
+def _forget(lake: Any, environment: Any, use_case: Any, arguments: argparse.Namespace) -> int:
+    from ft_platform.governance.taint import sweep
+    from ft_platform.monitoring.traffic.shipping import forget_subject, spool_path
+
+    subject = sys.stdin.readline().strip() if arguments.forget == "-" else arguments.forget
+    requests = forget_subject(lake, spool_path(environment), use_case.name, subject)
+    tainted = [one.to_dict() for one in sweep(lake, use_case).tainted]
+    if arguments.json:
+        print(json.dumps({"requests": requests, "tainted": tainted}, indent=1))
+        return 0
+    print(f"the texts of {requests:,} requests are deleted")
+    for one in tainted:
+        print(f"  {one['version']} holds {one['rows']:,} rows that may not be used any more")
     return 0
 
 

@@ -115,6 +115,14 @@ def record_judge(use_case: NamedUseCase, today: date, consent_from: ConsentFrom)
     return ColumnJudge(RECORD_ORDER, {name: rules[name] for name in mapped}, _without_consent(use_case), "expires")
 
 
+def traffic_judge(use_case: NamedUseCase, today: date) -> ColumnJudge:
+    """The judge of requests to a served model. They rest on the consent and the purpose that each states, whatever
+    permits the records of the source."""
+    record, rules = use_case.settings.record, _rules(use_case.settings.governance, today)
+    mapped = {"consent", "purpose", *record.permission_columns(), *(["expires"] if record.expires else [])}
+    return ColumnJudge(RECORD_ORDER, {name: rules[name] for name in mapped}, frozenset(), "expires")
+
+
 def ledger_judge(use_case: NamedUseCase, today: date) -> ColumnJudge:
     """The judge of the ledger's rows."""
     rules = _rules(use_case.settings.governance, today)

@@ -16,19 +16,23 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.governance.judge import NEVER, ColumnJudge, ConsentFrom, Judged, record_judge
+from ft_platform.governance.judge import NEVER, ColumnJudge, ConsentFrom, Judged, record_judge, traffic_judge
 from ft_platform.governance.ledger import Ledger, PinnedLedger
 from ft_platform.governance.reasons import CODES, NAMES, PERMITTED
 from ft_platform.lake.stage_table import Work
-from ft_platform.records.columns import REMOVED
+from ft_platform.records.columns import REMOVED, is_traffic
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.records.lost_rows import require_kept
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.records.rows import Rows
 from ft_platform.records.stage_results import StageStream
 from ft_platform.use_case.named import NamedUseCase
+
+NOTHING = KeyIndex(joined([]))
+"""No record."""
 
 
 @dataclass
@@ -70,20 +74,35 @@ class RecordJudge:
     """Judges records on one day: by their columns and, where there is one, by the ledger.
 
     Attributes:
-        columns: record columns it needs beside `record_id`.
+        by_column: for records of the source.
+        traffic: for requests to a served model.
+        released: those of them that a person released for training.
+        columns: record columns it needs.
     """
 
     by_column: ColumnJudge
     ledger: Ledger | None
+    traffic: ColumnJudge
+    released: KeyIndex
 
     @property
     def columns(self) -> list[str]:
-        return [*self.by_column.columns, *(["subject_id"] if self.ledger else [])]
+        stated = [*self.by_column.columns, *self.traffic.columns, *(["subject_id"] if self.ledger else [])]
+        return list(dict.fromkeys(["record_id", "source_uri", *stated]))
 
     def judge(self, batch: pa.RecordBatch) -> Judged:
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         looked_up = self.ledger.look_up(columns["subject_id"]) if self.ledger else None
-        return self.by_column.judge(batch.num_rows, columns, looked_up)
+        judged = self.by_column.judge(batch.num_rows, columns, looked_up)
+        traffic = is_traffic(columns["source_uri"]).to_numpy(zero_copy_only=False)
+        if not traffic.any():
+            return judged
+        asked = self.traffic.judge(batch.num_rows, columns, looked_up)
+        refused = (asked.codes == PERMITTED) & (self.released.find(key_hashes(columns["record_id"])) < 0)
+        asked.codes[refused] = CODES["not_released"]
+        return Judged(
+            np.where(traffic, asked.codes, judged.codes), np.where(traffic, asked.last_days, judged.last_days)
+        )
 
 
 def permit(
@@ -94,6 +113,7 @@ def permit(
     columns_absent: Collection[str] = (),
     ledger: PinnedLedger | None = None,
     before_end: Callable[[Refused, Ledger | None], None] | None = None,
+    released: KeyIndex = NOTHING,
 ) -> StageStream:
     """Records that may be used for the purpose of the use case on a day. Reasons: `reasons.REASONS`.
 
@@ -108,26 +128,36 @@ def permit(
         ledger: of the use case, where it has one.
         before_end: gets what was refused after the last row was judged and before the stage is written, so that no
             version is published while older ones are still waiting to be tainted.
+        released: records of `traffic:` that a person released for training; others are refused.
 
     Raises:
         DataError: no record is permitted, or a larger share was removed than the settings allow.
         SourceError: the ledger cannot be read, or has several rows of one person.
     """
     counts: dict[str, Any] = {}
-    return StageStream(_parts(use_case, rows, work, today, columns_absent, ledger, before_end, counts), counts)
+    parts = _parts(use_case, rows, work, today, columns_absent, ledger, before_end, released, counts)
+    return StageStream(parts, counts)
 
 
 def consent_from(use_case: NamedUseCase, rows: Rows, columns_absent: Collection[str]) -> ConsentFrom:
-    """What states the consent of these records."""
+    """What states the consent of these records, requests to a served model left out: each of those states its own."""
     consent, instead = use_case.settings.record.consent, use_case.settings.governance.without_consent_column
-    absent = consent is None or (
-        consent in columns_absent and all(b.column(0).null_count == b.num_rows for b in rows.batches(["consent"]))
-    )
+    absent = consent is None or (consent in columns_absent and not _state_consent(rows))
     return instead if absent and instead != "refuse" else "column"
 
 
-def judge_of(use_case: NamedUseCase, today: date, stated_by: ConsentFrom, ledger: Ledger | None) -> RecordJudge:
-    return RecordJudge(record_judge(use_case, today, stated_by), ledger)
+def _state_consent(rows: Rows) -> bool:
+    """Whether any record of the source states a consent."""
+    return any(
+        pc.any(pc.and_not(batch.column("consent").is_valid(), is_traffic(batch.column("source_uri")))).as_py()
+        for batch in rows.batches(["consent", "source_uri"])
+    )
+
+
+def judge_of(
+    use_case: NamedUseCase, today: date, stated_by: ConsentFrom, ledger: Ledger | None, released: KeyIndex = NOTHING
+) -> RecordJudge:
+    return RecordJudge(record_judge(use_case, today, stated_by), ledger, traffic_judge(use_case, today), released)
 
 
 def _parts(
@@ -138,11 +168,12 @@ def _parts(
     columns_absent: Collection[str],
     pinned: PinnedLedger | None,
     before_end: Callable[[Refused, Ledger | None], None] | None,
+    released: KeyIndex,
     counts: dict[str, Any],
 ) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
     stated_by = consent_from(use_case, rows, columns_absent)
     ledger = pinned.read(use_case, work.folder, today) if pinned else None
-    judge = judge_of(use_case, today, stated_by, ledger)
+    judge = judge_of(use_case, today, stated_by, ledger, released)
     newest = newest_rows(rows)
     refused, found, last_day, start = Refused(), Counter[str](), NEVER, 0
     for batch in rows.batches():

@@ -29,6 +29,7 @@ REASONS: dict[str, str] = {
     "licence_not_accepted": "the licence of the record is not among accepted_licences",
     "expiry_unreadable": "the expiry is not a date",
     "expired": "the record expired on an earlier day",
+    "not_released": "a request to a served model, which no person released for training, or whose texts were deleted",
 }
 """Reason code -> what it means. A row gets the first that holds, in the order of `judge.RECORD_ORDER`."""
 

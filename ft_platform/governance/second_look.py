@@ -5,9 +5,9 @@ manifest names. Not covered: which row of a source key is the newest.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ import pyarrow.compute as pc
 
 from ft_platform.governance.judge import ConsentFrom
 from ft_platform.governance.ledger import PinnedLedger
+from ft_platform.records.columns import is_traffic
 from ft_platform.records.key_hashes import KeyIndex, joined, key_hashes
 from ft_platform.records.rows import Rows
 from ft_platform.use_case.named import NamedUseCase
 
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([T ].*)?$"
 NOT_WITHDRAWN = ("", "false", "no", "0")
+
+ALWAYS = ("record_id", "source_uri", "consent", "subject_id", "purpose", "expires")
+"""Columns that are looked at, whatever the use case maps."""
 
 Claims = Iterator[tuple[str, pa.Array]]
 
@@ -57,6 +61,7 @@ def look_again(
     today: date,
     ledger: PinnedLedger | None = None,
     folder: Path | None = None,
+    released: Collection[str] = (),
 ) -> dict[str, Any]:
     """`{"passed", "rows", "basis", "rows_without_...": count}`: rows that lack what permits them, by column.
 
@@ -66,6 +71,7 @@ def look_again(
         today: day of use.
         ledger: of the use case, where it has one.
         folder: private folder in the restricted zone for a copy of the ledger.
+        released: ids of the requests to a served model that a person released for training.
 
     Raises:
         SourceError: the ledger cannot be read.
@@ -73,17 +79,18 @@ def look_again(
     """
     governance, record = use_case.settings.governance, use_case.settings.record
     persons = Persons(use_case, ledger.batches(use_case, folder), today) if ledger and folder else None
-    wanted = [
-        name
-        for name in ("consent", "subject_id", "purpose", "expires", *record.permission_columns())
-        if name in rows.schema.names
-    ]
+    wanted = [name for name in (*ALWAYS, *record.permission_columns()) if name in rows.schema.names]
     lacking: Counter[str] = Counter()
     total = 0
     for batch in rows.batches(wanted):
         total += batch.num_rows
-        for name, accepted in _record_claims(use_case, batch, counts, today, persons):
-            lacking[f"rows_without_{name}"] += batch.num_rows - (pc.sum(accepted).as_py() or 0)
+        asked = is_traffic(batch.column("source_uri"))
+        parts: list[tuple[pa.RecordBatch, Callable[..., Claims]]] = [(batch.filter(pc.invert(asked)), _record_claims)]
+        if pc.any(asked).as_py():
+            parts.append((batch.filter(asked), partial(_traffic_claims, released)))
+        for part, claims in parts:
+            for name, accepted in claims(use_case, part, counts, today, persons):
+                lacking[f"rows_without_{name}"] += part.num_rows - (pc.sum(accepted).as_py() or 0)
     consent_from = counts["consent_from"]
     basis = f"licence {governance.licence}" if consent_from == "licence" else consent_from
     return {"passed": total > 0 and not lacking.total(), "rows": total, "basis": basis, **dict(sorted(lacking.items()))}
@@ -128,6 +135,24 @@ def _record_claims(
         # The gate trusts this day: a row that ends earlier would be trained on after its end.
         until = date.fromisoformat(counts.get("permitted_until", date.max.isoformat()))
         yield "named_end", _not_before(last, until)
+
+
+def _traffic_claims(
+    released: Collection[str],
+    use_case: NamedUseCase,
+    batch: pa.RecordBatch,
+    counts: Mapping[str, Any],
+    today: date,
+    persons: Persons | None,
+) -> Claims:
+    """What must hold for every request to a served model: a release, consent and purpose of its own, and the rest."""
+    governance = use_case.settings.governance
+    yield "release", _among(batch.column("record_id"), released)
+    yield "accepted_consent", _among(batch.column("consent"), governance.accepted_consent)
+    yield "purpose", _has_purpose(batch.column("purpose"), governance.purpose)
+    for name, accepted in _record_claims(use_case, batch, {**counts, "consent_from": "traffic"}, today, persons):
+        if name != "purpose":
+            yield name, accepted
 
 
 def _ledger_claims(use_case: NamedUseCase, batch: pa.RecordBatch, today: date) -> Claims:

@@ -8,7 +8,7 @@ each time; copies outside the lake; what a model that is already served has lear
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import DataError, SourceError, TransientError
+from ft_platform.governance.feedback_releases import as_index, fingerprint, released_now
 from ft_platform.governance.judge import ConsentFrom, depends_on_the_day
 from ft_platform.governance.ledger import Ledger, pin_ledger
-from ft_platform.governance.permission import Refused, consent_from, judge_of
+from ft_platform.governance.permission import NOTHING, Refused, consent_from, judge_of
 from ft_platform.governance.reasons import NAMES, PERMITTED
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
@@ -73,10 +74,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Basis:
-    """What rows are judged by: content of the ledger, and of `raw_records` (both empty where there is none)."""
+    """What rows are judged by: content of the ledger, of `raw_records`, and of what was released of feedback (all empty
+    where there is none)."""
 
     ledger: str
     raw: str
+    released: str = ""
 
     def still_holds(self, lake: Lake, use_case: NamedUseCase) -> bool:
         """Whether ledger and records are what they were. A ledger that is out of reach may have changed."""
@@ -84,8 +87,8 @@ class Basis:
             pinned = pin_ledger(use_case, lake.storage_options)
         except (SourceError, TransientError):
             return False
-        raw = lake.latest(use_case.name, "raw_records")
-        return self == Basis(pinned.content if pinned else "", raw.content_hash if raw else "")
+        raw, released = lake.latest(use_case.name, "raw_records"), fingerprint(released_now(lake, use_case.name))
+        return self == Basis(pinned.content if pinned else "", raw.content_hash if raw else "", released)
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,12 @@ def sweep(lake: Lake, use_case: NamedUseCase, day: date | None = None, *, dry_ru
     with lake.scratch(use_case.name, "retention_sweep", zone="restricted") as folder:
         folder.mkdir(mode=0o700)
         ledger = pinned.read(use_case, folder, day) if pinned else None
-    found = find_tainted(lake, use_case, day, ledger, _refused_now(lake, use_case, raw, day, ledger))
-    basis = Basis(pinned.content if pinned else "", raw.content_hash if raw else "") if day >= today else None
+    released = released_now(lake, use_case.name)
+    learned = as_index(released)
+    refused = _refused_now(lake, use_case, raw, day, ledger, learned)
+    found = find_tainted(lake, use_case, day, ledger, refused, learned)
+    content = pinned.content if pinned else "", raw.content_hash if raw else "", fingerprint(released)
+    basis = Basis(*content) if day >= today else None
     trainings = _trainings_on(lake, use_case.name, [one.version for one in found.tainted])
     cleared = [] if dry_run else mark(lake, use_case, found, day, basis)
     return Sweep(day, found.tainted, cleared, trainings, marked=not dry_run)
@@ -161,7 +168,8 @@ def must_be_swept(lake: Lake, use_case: NamedUseCase, version: TableVersion, tod
     same_day = manifest.counts.get("on_day") == today.isoformat() or not depends_on_the_day(use_case)
     same_ledger = manifest.info.get("ledger", "") == (pinned.content if pinned else "")
     same_settings = manifest.settings_hash == STAGES[FIRST].settings_hash(use_case)
-    kept = same_raw and same_day and same_ledger and same_settings
+    same_released = manifest.info.get("released", "") == fingerprint(released_now(lake, use_case.name))
+    kept = same_raw and same_day and same_ledger and same_settings and same_released
     return not kept or _published_since(lake, use_case.name) or any(True for _ in _lost_marks(lake, use_case.name))
 
 
@@ -187,7 +195,14 @@ def _trainings_on(lake: Lake, use_case: str, tainted: list[Version]) -> list[Unf
     ]
 
 
-def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> Found:
+def find_tainted(
+    lake: Lake,
+    use_case: NamedUseCase,
+    day: date,
+    ledger: Ledger | None,
+    refused: Refused,
+    released: KeyIndex = NOTHING,
+) -> Found:
     """Every version that holds rows which may not be used on a day.
 
     Versions of `permitted_records` are judged row by row, as their columns say, by the ledger, and by the newest row of
@@ -196,8 +211,9 @@ def find_tainted(lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger |
 
     Args:
         refused: source keys whose newest row is refused.
+        released: records of feedback that may be learned now.
     """
-    search = _Search(lake, use_case, day, ledger, refused)
+    search = _Search(lake, use_case, day, ledger, released, refused)
     found = search.permitted_versions()
     return Found(found + search.later_versions() if found else [], search.clean)
 
@@ -251,15 +267,22 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
 
 
 def mark_refused(
-    lake: Lake, use_case: NamedUseCase, raw: TableVersion, day: date, refused: Refused, ledger: Ledger | None
+    lake: Lake,
+    use_case: NamedUseCase,
+    raw: TableVersion,
+    day: date,
+    refused: Refused,
+    ledger: Ledger | None,
+    released: Mapping[str, str | None],
 ) -> None:
     """What `permitted_records` does before it is written: older versions that hold refused rows are marked.
 
     Args:
         raw: version of `raw_records` that was judged.
+        released: records of feedback that could be learned then.
     """
-    basis = Basis(ledger.content if ledger else "", raw.content_hash)
-    mark(lake, use_case, find_tainted(lake, use_case, day, ledger, refused), day, basis)
+    basis = Basis(ledger.content if ledger else "", raw.content_hash, fingerprint(released))
+    mark(lake, use_case, find_tainted(lake, use_case, day, ledger, refused, as_index(released)), day, basis)
 
 
 def tainted_now(lake: Lake, use_case: str) -> list[dict[str, Any]]:
@@ -276,8 +299,17 @@ def tainted_now(lake: Lake, use_case: str) -> list[dict[str, Any]]:
 class _Search:
     """Counts revoked rows of versions; equal content is read once."""
 
-    def __init__(self, lake: Lake, use_case: NamedUseCase, day: date, ledger: Ledger | None, refused: Refused) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        use_case: NamedUseCase,
+        day: date,
+        ledger: Ledger | None,
+        released: KeyIndex,
+        refused: Refused,
+    ) -> None:
         self._lake, self._use_case, self._day, self._ledger, self._refused = lake, use_case, day, ledger, refused
+        self._released = released
         self._ids: list[KeyHashes] = []
         self._codes: list[np.ndarray] = []
         self._found: dict[tuple[str, str], Counter[str]] = {}
@@ -320,7 +352,7 @@ class _Search:
         return [Tainted(version, reasons)]
 
     def _judge(self, version: TableVersion, manifest: Manifest) -> Counter[str]:
-        judge = judge_of(self._use_case, self._day, self._consent_from(manifest), self._ledger)
+        judge = judge_of(self._use_case, self._day, self._consent_from(manifest), self._ledger, self._released)
         keys_match = self._is_of_present_source(manifest)
         there = set(self._lake.columns(version))
         wanted = [name for name in dict.fromkeys(["record_id", "source_key", *judge.columns]) if name in there]
@@ -377,7 +409,12 @@ class _Search:
 
 
 def _refused_now(
-    lake: Lake, use_case: NamedUseCase, raw: TableVersion | None, day: date, ledger: Ledger | None
+    lake: Lake,
+    use_case: NamedUseCase,
+    raw: TableVersion | None,
+    day: date,
+    ledger: Ledger | None,
+    released: KeyIndex,
 ) -> Refused:
     """Source keys whose newest row in `raw_records` may not be used."""
     refused = Refused()
@@ -385,7 +422,7 @@ def _refused_now(
         return refused
     rows = lake.rows(raw)
     judge = judge_of(
-        use_case, day, consent_from(use_case, rows, lake.manifest(raw).info.get("columns_absent", [])), ledger
+        use_case, day, consent_from(use_case, rows, lake.manifest(raw).info.get("columns_absent", [])), ledger, released
     )
     newest, start = newest_rows(rows), 0
     wanted = [name for name in dict.fromkeys(["source_key", *judge.columns]) if name in rows.schema.names]

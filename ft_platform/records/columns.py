@@ -28,12 +28,20 @@ def text_fields(names: str) -> list[pa.Field]:
     return [pa.field(name, pa.string()) for name in names.split()]
 
 
+TRAFFIC = "traffic:"
+"""How `source_uri` begins of a record that was a request to a served model."""
+
 REMOVED = pa.schema(text_fields("record_id reason duplicate_of"))
 """Removed rows of a stage: never their text, which stays readable in the parent version."""
 
 
 def plain_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def is_traffic(source_uris: pa.Array) -> pa.Array:
+    """Whether each record was a request to a served model. No nulls."""
+    return pc.fill_null(pc.starts_with(source_uris, TRAFFIC), False)
 
 
 def contents(messages: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -81,6 +81,24 @@ class Limits(Section):
     )
 
 
+class Feedback(Section):
+    """Whether requests to the released model, with the right answers that people gave, are learned as well."""
+
+    join: bool = Field(
+        default=False,
+        description=(
+            "Whether batches that a person released (`ft feedback`) are read beside `uri`. They are for training only:"
+            " what is related to a validation or test record is left out."
+        ),
+    )
+    max_share: float = Field(
+        default=0.2,
+        gt=0.0,
+        lt=1.0,
+        description="Largest share of them among the training records; which ones stay does not depend on their order.",
+    )
+
+
 class Source(Section):
     """Where the raw records come from."""
 
@@ -174,6 +192,14 @@ class Source(Section):
         default_factory=Limits,
         description="Limits on the size of the source; the policy of the installation sets ceilings.",
     )
+
+    feedback: Feedback = Field(
+        default_factory=Feedback, description="What is learned of requests to the released model."
+    )
+
+    def hashed(self) -> dict[str, Any]:
+        """What reading the source depends on; which feedback joins is known by its content."""
+        return self.model_dump(mode="json", exclude={"feedback"})
 
     @field_validator("uri")
     @classmethod

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.records.columns import is_traffic
 from ft_platform.records.rows import Rows
 from ft_platform.sources.digests import DIGEST, from_hex, places_in, text_digests
 
@@ -73,10 +74,19 @@ class KnownRecords:
         return found
 
 
-def known_rows_left(rows: Rows, present: np.ndarray) -> Iterator[pa.RecordBatch]:
-    """Rows of a `raw_records` table whose ids are among `present`, ascending digests."""
+def known_rows_left(rows: Rows, present: np.ndarray | None, with_traffic: bool) -> Iterator[pa.RecordBatch]:
+    """Rows of a `raw_records` table that are still there.
+
+    Args:
+        present: ids of what the source still has, ascending digests; None: all.
+        with_traffic: whether requests to a served model are still there.
+    """
     for batch in rows.batches():
-        left = batch.filter(pa.array(places_in(present, from_hex(batch.column("record_id")))[1]))
+        traffic = is_traffic(batch.column("source_uri")).to_numpy(zero_copy_only=False)
+        there = np.ones(len(traffic), bool)
+        if present is not None:
+            there = places_in(present, from_hex(batch.column("record_id")))[1]
+        left = batch.filter(pa.array(np.where(traffic, with_traffic, there)))
         if left.num_rows:
             yield left
 

@@ -19,6 +19,7 @@ from ft_platform.near_duplicates.shingle_sets import ShingleSets
 from ft_platform.records.rows import Rows
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days
+from ft_platform.splitting.feedback import Asked
 from ft_platform.splitting.groups import grouped_columns, present_keys
 from ft_platform.splitting.membership import side_numbers
 from ft_platform.splitting.paraphrases import paraphrases
@@ -28,7 +29,11 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def leakage(
-    use_case: NamedUseCase, rows: Rows, folder: Path, benchmark: BenchmarkTexts | None = None
+    use_case: NamedUseCase,
+    rows: Rows,
+    folder: Path,
+    benchmark: BenchmarkTexts | None = None,
+    asked: Asked | None = None,
 ) -> dict[str, int | bool]:
     """Counts of what is on more than one side, and `passed`: whether there is none. Holds about 100 bytes a row.
 
@@ -37,13 +42,15 @@ def leakage(
     a Jaccard similarity of at least `splits.near_duplicate_threshold`; `groups`: values of `group_id`;
     `newer_than_tested`: records that are newer than a group of a later side (`splits.strategy: temporal`);
     `benchmark_texts`: records that hold one; `paraphrase_pairs`: pairs of distinct texts with a cosine of at least
-    `splits.paraphrase_similarity` (unless `splits.paraphrases` is `ignore`), near duplicates among them.
-    `rows_with_person`: records that name a person, for the others cannot be told from each other.
+    `splits.paraphrase_similarity` (unless `splits.paraphrases` is `ignore`), near duplicates among them;
+    `requests_held_out`: requests to a served model that are not for training (with `asked`). `rows_with_person`:
+    records that name a person, for the others cannot be told from each other.
 
     Args:
         rows: a version of `splits`.
         folder: private folder for intermediate files, which are removed at the end.
         benchmark: texts that no record may hold.
+        asked: which records were requests to a served model.
 
     Raises:
         DataError: a row is on none of the three sides.
@@ -65,6 +72,8 @@ def leakage(
         found["paraphrase_pairs"] = sum(int(np.count_nonzero(numbers[i] != numbers[j])) for i, j in pairs)
     if settings.strategy == "temporal":
         found["newer_than_tested"] = _newer_than_tested(use_case, rows, numbers)
+    if asked:
+        found["requests_held_out"] = int((asked.rows(rows) & (numbers != TRAIN)).sum())
     if benchmark:
         found["benchmark_texts"] = int(benchmark.held_by(rows).sum())
     named = sum(len(column) - column.null_count for column in _column(rows, "subject_id"))

@@ -62,14 +62,14 @@ def group_table(digests: np.ndarray, group: np.ndarray, codes: np.ndarray, seed:
     rows = np.bincount(group, minlength=len(digests))
     return GroupTable(
         rows,
-        _dealing_order(digests, seed),
+        dealing_order(digests, seed),
         (pairs >> 32).astype(np.int32),
         (pairs & 0xFFFFFFFF).astype(np.int32),
         counts,
     )
 
 
-def _dealing_order(digests: np.ndarray, seed: int) -> np.ndarray:
+def dealing_order(digests: np.ndarray, seed: int) -> np.ndarray:
     order = np.empty(len(digests), np.uint64)
     for start in range(0, len(digests), AT_ONCE):
         part = digests[start : start + AT_ONCE].tolist()
@@ -98,12 +98,15 @@ def shares(use_case: NamedUseCase, rows: int) -> dict[int, float]:
     return {TEST: test, VALIDATION: validation}
 
 
-def random_sides(use_case: NamedUseCase, table: GroupTable, fixed: np.ndarray, labels: Labels) -> np.ndarray:
+def random_sides(
+    use_case: NamedUseCase, table: GroupTable, fixed: np.ndarray, labels: Labels, stays: np.ndarray
+) -> np.ndarray:
     """The side of each group. Shape `(groups,)`, dtype int8.
 
     Args:
         fixed: side that each group has already, or -1. Shape `(groups,)`, dtype int8.
         labels: names for messages.
+        stays: groups that may not leave the side they have. Shape `(groups,)`, dtype bool.
 
     Raises:
         DataError: there are fewer groups than sides, or a label cannot stand on every side.
@@ -112,7 +115,7 @@ def random_sides(use_case: NamedUseCase, table: GroupTable, fixed: np.ndarray, l
     wanted = shares(use_case, int(table.rows.sum()))
     sides = fixed.copy()
     _deal_by_label(use_case, table, wanted, sides)
-    _put_every_label_on_every_side(use_case, table, sides, fixed, labels)
+    _put_every_label_on_every_side(use_case, table, sides, np.where(stays, VALIDATION, fixed), labels)
     return sides
 
 
@@ -215,12 +218,15 @@ def temporal_sides(use_case: NamedUseCase, table: GroupTable, newest: np.ndarray
     return sides
 
 
-def completed_sides(use_case: NamedUseCase, table: GroupTable, given: np.ndarray, labels: Labels) -> np.ndarray:
+def completed_sides(
+    use_case: NamedUseCase, table: GroupTable, given: np.ndarray, labels: Labels, stays: np.ndarray
+) -> np.ndarray:
     """The side of each group where the records say it. Shape `(groups,)`, dtype int8.
 
     Args:
         given: side that all records of each group name. Shape `(groups,)`, dtype int8.
         labels: names for messages.
+        stays: groups that may not leave training for validation. Shape `(groups,)`, dtype bool.
 
     Raises:
         DataError: no record is for training, or none for test; validation would take nearly all of train; a label is
@@ -243,7 +249,7 @@ def completed_sides(use_case: NamedUseCase, table: GroupTable, given: np.ndarray
                 f" {SMALLEST_TRAIN_SHARE:.0%} for training",
                 "Lower `splits.validation_rows`, or give the validation records, too",
             )
-        sides[given == TRAIN] = NONE
+        sides[(given == TRAIN) & ~stays] = NONE
         _deal_by_label(use_case, table, {VALIDATION: share}, sides, among=given == TRAIN)
         if not (sides == VALIDATION).any():
             raise DataError(

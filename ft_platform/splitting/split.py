@@ -19,17 +19,34 @@ from ft_platform.records.schemas import splits_schema
 from ft_platform.records.stage_results import StageStream
 from ft_platform.splitting.benchmark_texts import BenchmarkTexts
 from ft_platform.splitting.dates import record_days
+from ft_platform.splitting.feedback import Asked, SomeRows, over_share, related_to_held_out, without
 from ft_platform.splitting.given import given_sides, related_to_later_side
 from ft_platform.splitting.groups import Groups, find_groups
 from ft_platform.splitting.labels import Labels, handle_rare_labels, read_labels
 from ft_platform.splitting.membership import Membership, division_name
-from ft_platform.splitting.sides import NONE, GroupTable, completed_sides, group_table, random_sides, temporal_sides
+from ft_platform.splitting.sides import (
+    NONE,
+    TRAIN,
+    GroupTable,
+    completed_sides,
+    group_table,
+    random_sides,
+    temporal_sides,
+)
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "splits"
 MIN_RECORDS = 10
-KEPT, RARE_LABEL, BENCHMARK_TEXT, RELATED, LABEL_MISSING = range(5)
-REASONS = ("", "rare_label", "benchmark_text", "related_to_later_side", "label_missing")
+KEPT, RARE_LABEL, BENCHMARK_TEXT, RELATED, LABEL_MISSING, LABEL_UNKNOWN, OVER_SHARE = range(7)
+REASONS = (
+    "",
+    "rare_label",
+    "benchmark_text",
+    "related_to_later_side",
+    "label_missing",
+    "label_unknown",
+    "over_feedback_share",
+)
 """Reason of a removed row by its code."""
 
 
@@ -56,17 +73,21 @@ def split(
     work: Work,
     benchmark: BenchmarkTexts | None = None,
     previous: Rows | None = None,
+    asked: Asked | None = None,
 ) -> StageStream:
     """All records with `group_id` and `split` in `splits_schema`, in the order of the input.
 
     Reasons: `rare_label`, `benchmark_text`; `label_missing`: anonymization emptied it (`privacy.allowed_values`);
     `related_to_later_side` with `splits.strategy: given`: the record says train, but something it is related to says
-    validation or test, or it says validation and that says test.
+    validation or test, or it says validation and that says test. Of requests to a served model (`asked`), which are for
+    training only: `related_to_later_side`; `label_unknown`: no record of the source has this label;
+    `over_feedback_share`.
 
     Args:
         rows: records in `anonymized_schema`.
         benchmark: texts that no record may hold.
         previous: the version of `splits` on whose sides records stay (`record_id`, `split`).
+        asked: which records were requests to a served model.
 
     Raises:
         DataError: when `parts` is read: too few records or groups, one label only, a label that cannot stand on all
@@ -80,7 +101,7 @@ def split(
                 f"{use_case.name}: {rows.num_rows} records are too few to divide, at least {MIN_RECORDS} are needed",
                 "Add records",
             )
-        division = _divide(use_case, rows, work, benchmark, previous, counts)
+        division = _divide(use_case, rows, work, benchmark, previous, asked or Asked(), counts)
         schema = splits_schema(use_case)
         start = 0
         for batch in rows.batches():
@@ -97,34 +118,46 @@ def _divide(
     work: Work,
     benchmark: BenchmarkTexts | None,
     previous: Rows | None,
+    asked: Asked,
     counts: dict[str, Any],
 ) -> Division:
     settings = use_case.settings.splits
-    groups = find_groups(settings, rows, work.folder, work.engine)
+    requests = asked.rows(rows)
     fate = np.full(rows.num_rows, KEPT, np.int8)
+    given = given_sides(use_case, rows, requests) if settings.strategy == "given" else None
+    known = Membership(previous).sides(rows) if previous is not None else np.full(rows.num_rows, NONE, np.int8)
+    groups = _groups(use_case, rows, work, requests, known if given is None else given, fate)
     if benchmark:
         fate[benchmark.held_by(rows)] = BENCHMARK_TEXT
-    given = given_sides(use_case, rows) if settings.strategy == "given" else None
     if given is not None:
         fate[related_to_later_side(groups.first, given, fate == KEPT)] = RELATED
-    labels = _labels(use_case, rows, groups, fate)
+    labels = _labels(use_case, rows, groups, requests, fate)
+    for_training = requests | (asked.repeated_rows(rows) & (known == NONE))
+    fixed = np.where(for_training, TRAIN, known).astype(np.int8)
     kept = np.flatnonzero(fate == KEPT)
     group, first = _numbered(groups.first, kept)
     codes = labels.codes[kept]
     table = group_table(groups.digests[first], group, codes, settings.seed)
-    before = Membership(previous).sides(rows)[kept] if previous is not None else np.full(len(kept), NONE, np.int8)
+    stays = np.zeros(len(first), bool)
+    stays[group[for_training[kept]]] = True
+    before = known[kept]
     if settings.strategy == "temporal":
         newest = np.zeros(len(first), np.int32)
         np.maximum.at(newest, group, record_days(use_case.name, rows)[kept])
         sides = temporal_sides(use_case, table, newest)
     elif given is not None:
-        sides = completed_sides(use_case, table, _fixed(given[kept], group, len(first)), labels)
+        sides = completed_sides(use_case, table, _fixed(given[kept], group, len(first)), labels, stays)
     else:
-        sides = random_sides(use_case, table, _fixed(before, group, len(first)), labels)
+        sides = random_sides(use_case, table, _fixed(fixed[kept], group, len(first)), labels, stays)
     side = np.full(rows.num_rows, NONE, np.int8)
     side[kept] = sides[group]
+    if requests.any():
+        over = over_share(groups, requests, side, use_case.settings.source.feedback.max_share, settings.seed)
+        fate[over], side[over] = OVER_SHARE, NONE
+        counts["feedback_rows"] = int((requests & (fate == KEPT)).sum())
+    there = side[kept] != NONE
     counts |= {
-        **_counts(use_case, table, codes, side[kept], labels),
+        **_counts(use_case, table, codes[there], side[kept][there], labels),
         "capped_near_duplicates": groups.capped,
         "division": division_name(use_case),
     }
@@ -136,16 +169,46 @@ def _divide(
     return Division(fate, side, labels, groups)
 
 
-def _labels(use_case: NamedUseCase, rows: Rows, groups: Groups, fate: np.ndarray) -> Labels:
-    """The labels of a classification; otherwise one for all rows. Marks in `fate` the rows that lose theirs."""
+def _groups(
+    use_case: NamedUseCase, rows: Rows, work: Work, requests: np.ndarray, known: np.ndarray, fate: np.ndarray
+) -> Groups:
+    """Groups of related records. Requests that are related to a validation or test record leave (`fate`) before they
+    could join the records of the source that they are related to."""
+    settings = use_case.settings.splits
+    groups = find_groups(settings, rows, work.folder, work.engine)
+    related = related_to_held_out(groups, requests, known)
+    if not related.any():
+        return groups
+    fate[related] = RELATED
+    return without(groups, find_groups(settings, SomeRows(rows, ~related), work.folder, work.engine), ~related)
+
+
+def _labels(use_case: NamedUseCase, rows: Rows, groups: Groups, requests: np.ndarray, fate: np.ndarray) -> Labels:
+    """The labels of a classification; otherwise one for all rows. Marks in `fate` the rows that lose theirs. Requests
+    to a served model bring no label that the source has not, and make none less rare."""
     if use_case.settings.task.kind != "classification":
         return Labels([""], np.zeros(rows.num_rows, np.int32))
     read = read_labels(rows)
     fate[(read.codes == NONE) & (fate == KEPT)] = LABEL_MISSING
     read.codes[fate != KEPT] = NONE
-    labels = handle_rare_labels(use_case, read, groups.first)
+    of_requests = np.where(requests, read.codes, NONE)
+    own = Labels(read.names, np.where(requests, NONE, read.codes).astype(np.int32))
+    there = np.unique(own.codes[own.codes != NONE])
+    fate[requests & (fate == KEPT) & ~np.isin(of_requests, there)] = LABEL_UNKNOWN
+    labels = handle_rare_labels(use_case, own, groups.first)
+    renamed = _renamed(own, labels)
+    chosen = requests & (fate == KEPT)
+    labels.codes[chosen] = renamed[of_requests[chosen]]
     fate[(labels.codes < 0) & (fate == KEPT)] = RARE_LABEL
     return labels
+
+
+def _renamed(before: Labels, after: Labels) -> np.ndarray:
+    """The code that each label got, -1 where its rows are removed. Shape `(labels,)`, dtype int32."""
+    new = np.full(len(before.names), NONE, np.int32)
+    known = before.codes != NONE
+    new[before.codes[known]] = after.codes[known]
+    return new
 
 
 def _numbered(first: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -95,7 +95,7 @@ class House:
         permitted_records, only_permitted_records, no_withdrawn_records = permitted.build(self.case)[:3]
         made = permitted_records(lake=self.lake, environment=self.environment, raw_records=raw).value
         assert only_permitted_records(lake=self.lake, permitted_records=made).passed
-        no_withdrawn_records(lake=self.lake, permitted_records=made)
+        no_withdrawn_records(lake=self.lake, environment=self.environment, permitted_records=made)
         return made
 
     def build(

@@ -164,6 +164,7 @@ PERMITTED: dict[str, Any] = {
     "source_key": "k",
     "ingested_at": EARLY,
     "source_position": 1,
+    "source_uri": "claims.csv",
     "consent": "yes",
     "withdrawn": None,
     "lawful_basis": "consent",
@@ -188,6 +189,7 @@ ONE_FAULT = {
     "licence_not_accepted": {"licence": "MIT"},
     "expiry_unreadable": {"expires": "15.06.2026"},
     "expired": {"expires": "2026-06-14"},
+    "not_released": {"source_uri": "traffic:2026-06-01-0a1b2c3d"},
 }
 OF_THE_LEDGER = {
     "subject_missing",

@@ -208,7 +208,7 @@ def test_who_judged_by_an_older_ledger_clears_nothing(ledger_house: House) -> No
 
 def no_withdrawn_records(house: House, version: TableVersion) -> None:
     """The check of the graph, of the daily schedule and of the ledger's sensor."""
-    permitted.build(house.case)[2](lake=house.lake, permitted_records=version)
+    permitted.build(house.case)[2](lake=house.lake, environment=house.environment, permitted_records=version)
 
 
 def test_what_was_on_its_way_while_others_were_marked_is_marked_by_the_next_check(ledger_house: House) -> None:
@@ -411,8 +411,9 @@ def test_of_each_version_only_ids_and_what_is_judged_is_read(house: House, monke
     monkeypatch.setattr(type(house.lake), "read_table", lambda *_: pytest.fail("a whole table was read into memory"))
     sweep(house.lake, house.case)
     keys = {"source_key", "ingested_at", "source_position"}
-    assert read.pop("raw_records") == {*keys, "consent"}
-    assert read.pop("permitted_records") == {"record_id", "source_key", "consent"}
+    judged = {"record_id", "source_key", "source_uri", "consent", "purpose"}
+    assert read.pop("raw_records") == keys | judged
+    assert read.pop("permitted_records") == judged
     assert read == {name: {"record_id"} for name in LATER}
 
 

@@ -332,7 +332,7 @@ FAULTS = [
     Fault(
         "check_cannot_fail",
         "assets/splits.py",
-        "numbers = leakage(use_case, lake.rows(splits), folder, benchmark_texts(use_case.settings.splits))",
+        "numbers = leakage(use_case, lake.rows(splits), folder, benchmark, asked)",
         'numbers = {**leakage(use_case, lake.rows(splits), folder), "passed": True}',
         "the check of the graph passes whatever leaks",
         ("ft_platform_tests/assets/test_splits.py",),

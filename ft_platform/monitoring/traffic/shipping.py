@@ -12,11 +12,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from ft_platform.governance.feedback_releases import note_forgotten
+from ft_platform.governance.ledger import pin_ledger
+from ft_platform.governance.reasons import NAMES
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.spool import Reader, Spooled, reading
-from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
+from ft_platform.monitoring.traffic.tables import SCHEMAS, SHARED, TrafficTables
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.monitoring import Monitoring
+from ft_platform.use_case.named import NamedUseCase
 
 LOG = logging.getLogger(__name__)
 BATCH = 5_000
@@ -109,6 +113,8 @@ def tidy(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
     first = today - timedelta(monitoring.retention_days)
     first_text = today - timedelta(monitoring.capture.retention_days)
     gone = {kind: tables.delete_before(kind, first) for kind in ("requests", "feedback", "shadows")}
+    for kind in SHARED:
+        tables.delete_before(kind, first_text)
     gone |= {"texts": tables.delete_before("texts", first_text), "words": tables.delete_words_before(first_text)}
     for kind in SCHEMAS:
         tables.compact(kind, today.isoformat())
@@ -116,13 +122,40 @@ def tidy(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
 
 
 def forget_subject(lake: Lake, spool: Path, use_case: str, subject: str) -> int:
-    """Deletes every text of a person, and what was written about their answers: what waits in the spool and what is in
-    the lake.
+    """Deletes every text of a person, what was made of them and what was written about their answers: what waits in the
+    spool and what is in the lake. What was released of them for training may not be learned any more.
 
     Returns:
         Requests that had texts.
     """
     ship(lake, spool)
+    tables = TrafficTables(lake, use_case)
     with reading(spool) as reader:
         waiting = reader.remove_texts_of(use_case, subject) if reader else 0
-    return waiting + TrafficTables(lake, use_case).delete_subject(subject)
+    requests = tables.subjects().get(subject, set())
+    released = tables.read("released", columns=["request_id", "record_id"]).to_pylist()
+    note_forgotten(lake, use_case, {one["record_id"] for one in released if one["request_id"] in requests})
+    tables.delete_requests(requests)
+    return waiting + len(requests)
+
+
+def forget_withdrawn(lake: Lake, spool: Path, use_case: NamedUseCase) -> int:
+    """The same for each person who withdrew the consent, as the ledger of the use case says. Returns how many persons.
+
+    Raises:
+        SourceError: the ledger cannot be read.
+    """
+    pinned = pin_ledger(use_case, lake.storage_options)
+    if pinned is None:
+        return 0
+    ship(lake, spool)
+    subjects = sorted(TrafficTables(lake, use_case.name).subjects())
+    if not subjects:
+        return 0
+    with lake.scratch(use_case.name, "forget_withdrawn", zone="restricted") as folder:
+        folder.mkdir(mode=0o700)
+        found = pinned.read(use_case, folder, datetime.now(UTC).date()).look_up(pa.array(subjects, pa.string())).codes
+    withdrawn = [subject for subject, code in zip(subjects, found, strict=True) if NAMES[code] == "consent_withdrawn"]
+    for subject in withdrawn:
+        forget_subject(lake, spool, use_case.name, subject)
+    return len(withdrawn)

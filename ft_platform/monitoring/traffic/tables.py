@@ -1,12 +1,12 @@
 """The tables that requests to a served model fill, in the restricted zone: `requests` (no text), `texts`, `feedback`,
-`shadows` (no text).
+`shadows` (no text); and what is made of them: `released` (restricted), `records` and `labelled` (shared, anonymized).
 
-They only grow, so they are plain Delta tables with a partition per day, without versions and seals: what a stage takes
-from them gets both in its own table."""
+They are plain Delta tables with a partition per day, without versions and seals, so that what is deleted is gone: what
+a stage takes from them gets both in its own table."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from deltalake.exceptions import TableNotFoundError
 
 from ft_platform.lake.store import Lake
 from ft_platform.lake.tables import fsync_delta
+from ft_platform.records.columns import MESSAGES
 
-ZONE, FOLDER = "restricted", "traffic"
+FOLDER = "traffic"
 DELTA_SETTINGS = {"delta.dataSkippingStatsColumns": "request_id"}  # smallest and largest texts would stay in the log
 LATEST = pa.timestamp("us", tz="UTC")
 DAY = pa.field("day", pa.string())
@@ -110,6 +111,46 @@ to a request of the champion, seen by nobody; `acted`: a guardrail changed or wi
 it failed or answers are drawn."""
 
 
+RECORD = [
+    ("request_id", pa.string()),
+    ("day", pa.string()),
+    ("index", pa.int32()),
+    ("record_id", pa.string()),
+    ("label", pa.string()),
+    ("messages", MESSAGES),
+]
+MADE = {
+    "released": pa.schema(
+        [
+            *RECORD,
+            ("at", LATEST),
+            ("batch", pa.string()),
+            ("subject", pa.string()),
+            ("consent", pa.string()),
+            ("purpose", pa.string()),
+        ]
+    ),
+    "records": pa.schema([*RECORD, ("subject", pa.string())]),
+    "labelled": pa.schema(
+        [
+            *RECORD,
+            ("subject", pa.string()),
+            ("decision", pa.string()),
+            ("verdict", pa.string()),
+            ("edited", pa.bool_()),
+            ("votes", pa.int32()),
+            ("people", pa.int32()),
+            ("share", pa.float64()),
+        ]
+    ),
+}
+"""What is made of requests whose texts were kept, one row for each answer. `label`: of `records` the model's decision,
+else the right one. `subject` and `messages` of `released` are what was captured, else anonymized. `edited`: people
+wrote the answer. `people`: how many said something about it; `share`: with which probability its text was kept."""
+SHARED = ("records", "labelled")
+ALL = {**SCHEMAS, **MADE}
+
+
 class TrafficTables:
     """The tables of one use case."""
 
@@ -131,7 +172,7 @@ class TrafficTables:
             DiskFull, TransientError: nothing was added.
         """
         lake, uri = self._lake, self._uri(kind)
-        with lake.room_for(f"traffic of {self._use_case}"), lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
+        with lake.room_for(f"traffic of {self._use_case}"), self._lock(kind):
             if self.last_of(kind, writer) >= number:
                 return False
             there = self._table(kind)
@@ -146,16 +187,16 @@ class TrafficTables:
             )
             if lake.is_local:
                 fsync_delta(Path(uri), DeltaTable(uri))
-            lake.settle(lake.path_of(ZONE, self._use_case, FOLDER, kind), tree=True)
+            lake.settle(self._path(kind), tree=True)
         return True
 
     def read(self, kind: str, days: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of some days, or of all; empty if there are none."""
-        table, schema = self._table(kind), SCHEMAS[kind]
+        table, schema = self._table(kind), ALL[kind]
         wanted = list(columns or schema.names)
         if table is None:
             return schema.empty_table().select(wanted)
-        folder = self._lake.path_of(ZONE, self._use_case, FOLDER, kind)
+        folder = self._path(kind)
         there, parts = schema.empty_table().select(wanted).schema, []
         stored = pa.schema([field for field in there if field.name != "day"])
         for one in _added(table):
@@ -178,16 +219,45 @@ class TrafficTables:
         """Deletes the rows of earlier days, with their files."""
         return self._delete(kind, f"day < '{first.isoformat()}'")
 
-    def requests_of(self, subject: str) -> list[str]:
-        """Ids of the requests whose texts are about a person."""
-        texts = self.read("texts", columns=["request_id", "subject"])
-        return sorted({one["request_id"] for one in texts.to_pylist() if one["subject"] == subject})
+    def subjects(self) -> dict[str, set[str]]:
+        """Person -> ids of the requests with texts of theirs."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for kind in ("texts", "released"):
+            for one in self.read(kind, columns=["request_id", "subject"]).to_pylist():
+                if one["subject"]:
+                    found[one["subject"]].add(one["request_id"])
+        return found
 
-    def delete_subject(self, subject: str) -> int:
-        """Deletes the texts of a person, and what was written about their answers, with the files."""
-        if requests := self.requests_of(subject):
-            self._without_words(f"request_id IN ({', '.join(map(_quoted, requests))})")
-        return self._delete("texts", f"subject = {_quoted(subject)}")
+    def replace(self, kind: str, rows: pa.Table) -> None:
+        """Puts these rows in place of all."""
+        lake, there = self._lake, self._table(kind)
+        if there is None and not rows.num_rows:
+            return
+        with lake.room_for(f"traffic of {self._use_case}"), self._changing(kind):
+            write_deltalake(
+                self._uri(kind),
+                rows.cast(ALL[kind]),
+                mode="overwrite",
+                partition_by=["day"],
+                configuration=None if there else DELTA_SETTINGS,
+                storage_options=lake.storage_options or None,
+            )
+        lake.settle(self._path(kind), tree=True)
+
+    def delete_requests(self, request_ids: Collection[str]) -> int:
+        """Deletes the texts of requests, what was made of them and what was written about their answers, with the
+        files. The ids stay in the log of the table, and no name of a person."""
+        which = f"request_id IN ({', '.join(map(_quoted, sorted(request_ids)))})"
+        if not request_ids:
+            return 0
+        self._without_words(which)
+        for kind in MADE:
+            self._delete(kind, which)
+        return self._delete("texts", which)
+
+    def delete_batch(self, batch: str) -> int:
+        """Deletes the texts of a batch that was released."""
+        return self._delete("released", f"batch = {_quoted(batch)}")
 
     def delete_words_before(self, first: date) -> int:
         """Deletes the texts in the feedback of earlier days, with their files; the opinions stay."""
@@ -213,22 +283,34 @@ class TrafficTables:
     @contextmanager
     def _changing(self, kind: str) -> Iterator[DeltaTable | None]:
         """What is replaced meanwhile is gone from the disk afterwards."""
-        with self._lake.writer_lock(ZONE, self._use_case, f"{FOLDER}_{kind}"):
+        with self._lock(kind):
             table = self._table(kind)
             before = table.version() if table else 0
             yield table
+            if table is not None:
+                table.update_incremental()
             if table is not None and table.version() != before:
                 table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-                self._lake.settle(self._lake.path_of(ZONE, self._use_case, FOLDER, kind), tree=True)
+                self._lake.settle(self._path(kind), tree=True)
+
+    def _lock(self, kind: str) -> AbstractContextManager[None]:
+        return self._lake.writer_lock(_zone(kind), self._use_case, f"{FOLDER}_{kind}")
+
+    def _path(self, kind: str) -> str:
+        return self._lake.path_of(_zone(kind), self._use_case, FOLDER, kind)
 
     def _uri(self, kind: str) -> str:
-        return self._lake.uri(ZONE, self._use_case, FOLDER, kind)
+        return self._lake.uri(_zone(kind), self._use_case, FOLDER, kind)
 
     def _table(self, kind: str) -> DeltaTable | None:
         try:
             return DeltaTable(self._uri(kind), storage_options=self._lake.storage_options or None)
         except TableNotFoundError:
             return None
+
+
+def _zone(kind: str) -> str:
+    return "shared" if kind in SHARED else "restricted"
 
 
 def _added(table: DeltaTable) -> list[dict[str, Any]]:

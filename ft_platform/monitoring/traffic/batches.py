@@ -1,0 +1,129 @@
+"""Batches of feedback: what waits for a person's release, what was released, and its texts for the next training."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from ft_platform.errors import DataError
+from ft_platform.governance.feedback_releases import (
+    FeedbackRelease,
+    ever_released,
+    feedback_releases,
+    release_batch,
+    revoke,
+)
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.traffic.captured import as_raw, captured
+from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
+from ft_platform.records.columns import TRAFFIC
+from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Labelled requests of one day that wait for a release.
+
+    Attributes:
+        name: day and a hash of records and labels: what is released is what was shown.
+        records: record id -> label, None where the answer is a text.
+        agree: records whose right label is the model's.
+    """
+
+    name: str
+    day: str
+    records: dict[str, str | None]
+    agree: int
+    votes: int
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        labels = Counter(label for label in self.records.values() if label is not None)
+        told = {"day": self.day, "records": len(self.records), "labels": dict(sorted(labels.items()))}
+        return {**told, "agree": self.agree, "votes": self.votes}
+
+
+def waiting(lake: Lake, use_case: str) -> list[Batch]:
+    """What waits for a release, oldest day first: of `labelled_traffic`, so permitted, cleaned and scanned."""
+    released = ever_released(lake, use_case)
+    days: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    names = ["day", "record_id", "label", "decision", "votes"]
+    for one in TrafficTables(lake, use_case).read("labelled", columns=names).to_pylist():
+        if one["record_id"] not in released:
+            days[one["day"]].append(one)
+    return [_batch(day, rows) for day, rows in sorted(days.items())]
+
+
+def _batch(day: str, rows: list[dict[str, Any]]) -> Batch:
+    records = {one["record_id"]: one["label"] for one in rows}
+    agree = sum(one["label"] is not None and one["label"] == one["decision"] for one in rows)
+    name = f"{day}-{settings_hash(dict(sorted(records.items())))[:8]}"
+    return Batch(name, day, records, agree, sum(one["votes"] for one in rows))
+
+
+def release(lake: Lake, use_case: NamedUseCase, name: str, *, reason: str, by: str = "") -> FeedbackRelease:
+    """Releases a batch for training, and keeps its texts for that beyond the retention of captured texts.
+
+    Raises:
+        DataError: no such batch waits, or its feedback or texts changed since it was shown.
+        ConfigError: no reason is named.
+    """
+    batch = next((one for one in waiting(lake, use_case.name) if one.name == name), None)
+    if batch is None:
+        raise DataError(f"no batch {name} of {use_case.name} waits", f"See what waits: ft feedback {use_case.name}")
+    rows = []
+    for one in captured(lake, use_case.name):
+        row = one.row(use_case.name, one.label)
+        if row["record_id"] in batch.records and one.right:
+            stated = {name: one.text[name] for name in ("at", "subject", "consent", "purpose")}
+            rows.append({**row, **stated, "batch": name})
+    if {row["record_id"]: row["label"] for row in rows} != batch.records:
+        raise DataError(
+            f"feedback or texts of batch {name} of {use_case.name} changed since `labelled_traffic` was made",
+            f"Make it anew and look again: ft feedback {use_case.name}",
+        )
+    table = pa.Table.from_pylist(rows, schema=ALL["released"])
+    TrafficTables(lake, use_case.name).append("released", table, f"release:{name}", 1)
+    return release_batch(lake, use_case, name, batch.records, batch.counts, reason=reason, by=by)
+
+
+def take_back(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, by: str = "") -> None:
+    """Takes a release back and deletes the texts that were kept for it.
+
+    Raises:
+        ConfigError, DataError: as `governance.feedback_releases.revoke`.
+    """
+    revoke(lake, use_case, release_id, reason=reason, by=by)
+    names = {one.release.batch for one in feedback_releases(lake, use_case.name) if one.release.id == release_id}
+    for name in names:
+        TrafficTables(lake, use_case.name).delete_batch(name)
+
+
+def released_records(lake: Lake, use_case: NamedUseCase) -> tuple[dict[str, str], pa.Table]:
+    """What was released and may be learned now, as a second source: name of each batch -> hash of its records, and the
+    rows of `raw_records`. Nothing where `source.feedback.join` is off.
+
+    Raises:
+        DataError: texts are missing, or have another label than the one that was released.
+    """
+    none = as_raw(use_case, [])
+    if not use_case.settings.source.feedback.join:
+        return {}, none
+    batches = {one.release.batch: one.records for one in feedback_releases(lake, use_case.name) if one.records}
+    rows = [
+        one
+        for one in TrafficTables(lake, use_case.name).read("released").to_pylist()
+        if one["record_id"] in batches.get(one["batch"], {})
+    ]
+    there: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for one in rows:
+        there[one["batch"]][one["record_id"]] = one["label"]
+    if wrong := [name for name, records in batches.items() if there[name] != records]:
+        raise DataError(
+            f"released feedback of {use_case.name} does not have the records and labels that were released:"
+            f" {', '.join(sorted(wrong))}",
+            f"Restore the lake from a backup, or take the release back: ft feedback {use_case.name} --revoke ID",
+        )
+    return {f"{TRAFFIC}{name}": settings_hash(records) for name, records in batches.items()}, as_raw(use_case, rows)
