@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         "funnel": made.funnel,
         "waiting": [{"batch": one.name, **one.counts} for one in batches.waiting(lake, use_case.name)],
         "released": [_released(one) for one in feedback_releases(lake, use_case.name)],
+        "newly_released": arguments.release or [],
         "tainted": tainted,
     }
     print(json.dumps(found, indent=1, ensure_ascii=False)) if arguments.json else _show(found)
@@ -75,5 +76,7 @@ def _show(found: dict[str, Any]) -> None:
         print(f"{one['release']}{ended}  {one['batch']}: {one['records']:,} of {one['of']:,} records, by {one['by']}")
     for one in found["tainted"]:
         print(f"  {one['version']} holds {one['rows']:,} rows that may not be used any more")
+    if found["newly_released"]:
+        print(f"next, to learn them: ft run {found['use_case']}")
     if found["released"] and not found["joins_training"]:
         print("released feedback is not learned: set source.feedback.join")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
+from ft_platform.governance.feedback_releases import as_index
 from ft_platform.governance.judge import Judged, record_judge
 from ft_platform.governance.permission import Refused
 from ft_platform.governance.reasons import CODES, REASONS
@@ -221,6 +222,29 @@ def test_one_fault_in_an_otherwise_permitted_record_gives_its_reason(reason: str
     good = {**PERMITTED, "source_key": "good"}
     bad = {**PERMITTED, **ONE_FAULT[reason]}
     assert fates(full_case(), 2, **columns_of([good, bad])) == ["kept", reason]
+
+
+@pytest.mark.parametrize("released", [True, False])
+@pytest.mark.parametrize(
+    ("consent", "purpose", "reason"),
+    [
+        ("yes", "complaint routing", "kept"),
+        (None, "complaint routing", "consent_missing"),
+        ("withdrawn", "complaint routing", "consent_withdrawn"),
+        ("yes", "marketing", "purpose_not_permitted"),
+        ("yes", None, "purpose_not_permitted"),
+    ],
+)
+def test_a_request_rests_on_its_own_consent_and_purpose_and_on_a_release(
+    consent: str | None, purpose: str | None, reason: str, released: bool
+) -> None:
+    """Whatever permits the records of the source: here the licence of the dataset."""
+    case = case_with({"consent": None}, without_consent_column="licence", licence="CC0-1.0")
+    columns = {"source_uri": ["claims.csv", "traffic:2026-06-01-0a1b2c3d"], "consent": [None, consent]}
+    table = raw(case, ["one text", "another"], **columns, purpose=[None, purpose])
+    result = result_of(case, table, released=as_index(["r001"] if released else []))
+    found = [one["reason"] for one in result.removed.to_pylist()] or ["kept"]
+    assert found == ["not_released" if reason == "kept" and not released else reason]
 
 
 def test_every_reason_has_a_test() -> None:
