@@ -13,6 +13,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 TRAFFIC_RECORDS, LABELLED_TRAFFIC = "traffic_records", "labelled_traffic"
+Made = tuple[dg.MaterializeResult, dg.MaterializeResult]
 DAILY = "37 2 * * *"
 """Every day at 02:37 UTC, after texts that are too old were deleted."""
 
@@ -49,7 +50,7 @@ def traffic_records(use_case: NamedUseCase) -> list[Any]:
 
     @dg.multi_asset(specs=[records, labelled], name=f"{use_case.name}_traffic_records")
     @with_typed_failures
-    def made(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> Any:
+    def made(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> Made:
         from ft_platform.monitoring.traffic.remaking import remake
 
         found = remake(lake, environment, use_case)

@@ -13,6 +13,7 @@ from ft_platform.monitoring.traffic import batches
 from ft_platform.monitoring.traffic.remaking import remake
 from ft_platform.monitoring.traffic.shipping import forget_subject, spool_path
 from ft_platform.settings.environment import Environment
+from ft_platform_tests.graph import write_csv
 from ft_platform_tests.monitoring.traffic.served import NOW, Served, text
 
 REASON = "looked at them together"
@@ -269,3 +270,17 @@ def test_a_label_that_was_changed_behind_the_release_stops_the_stage(served: Ser
     )
     with pytest.raises(DataError, match="that were released"):
         served.prepare()
+
+
+@pytest.mark.integration
+def test_rows_that_vanish_from_the_source_go_and_what_was_asked_stays(served: Served) -> None:
+    served.attributes["source"]["vanished_rows"] = "remove"
+    record = served.ask(1, text(1))
+    release_all(served)
+    before = served.sides(served.prepare())
+    write_csv(served.source, served.lines[1:])
+    after = served.sides(served.prepare())
+    assert record in after and len(after) == len(before) - 1
+    later = served.ask(2, text(2))
+    release_all(served)
+    assert {record, later} <= set(served.sides(served.prepare()))
