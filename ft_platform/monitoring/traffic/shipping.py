@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.governance.feedback_releases import note_forgotten
+from ft_platform.governance.feedback_releases import feedback_releases, note_forgotten
 from ft_platform.governance.ledger import pin_ledger
 from ft_platform.governance.reasons import NAMES
 from ft_platform.lake.store import Lake
@@ -115,6 +115,7 @@ def tidy(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
     gone = {kind: tables.delete_before(kind, first) for kind in ("requests", "feedback", "shadows")}
     for kind in SHARED:
         tables.delete_before(kind, first_text)
+    tables.delete_batches_but({one.release.batch for one in feedback_releases(lake, use_case)}, first_text)
     gone |= {"texts": tables.delete_before("texts", first_text), "words": tables.delete_words_before(first_text)}
     for kind in SCHEMAS:
         tables.compact(kind, today.isoformat())

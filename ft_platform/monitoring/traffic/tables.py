@@ -255,6 +255,15 @@ class TrafficTables:
             self._delete(kind, which)
         return self._delete("texts", which)
 
+    def delete_batches_but(self, names: Collection[str], first: date) -> int:
+        """Deletes the texts of batches of earlier days whose release was never finished.
+
+        Args:
+            names: batches that were released.
+        """
+        others = f" AND batch NOT IN ({', '.join(map(_quoted, sorted(names)))})" if names else ""
+        return self._delete("released", f"day < '{first.isoformat()}'{others}")
+
     def delete_batch(self, batch: str) -> int:
         """Deletes the texts of a batch that was released."""
         return self._delete("released", f"batch = {_quoted(batch)}")

@@ -284,3 +284,21 @@ def test_rows_that_vanish_from_the_source_go_and_what_was_asked_stays(served: Se
     later = served.ask(2, text(2))
     release_all(served)
     assert {record, later} <= set(served.sides(served.prepare()))
+
+
+@pytest.mark.integration
+def test_texts_of_a_release_that_was_killed_halfway_end_with_their_days(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = served.ask(1, text(1), at=NOW - timedelta(20))
+    release_all(served)
+    served.ask(2, text(2), at=NOW - timedelta(19))
+    with monkeypatch.context() as kill:
+        kill.setattr(batches, "release_batch", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            release_all(served)
+    assert served.tables.read("released").num_rows == 2
+    assert kept in served.sides(served.prepare())
+    served.attributes["monitoring"]["capture"]["retention_days"] = 10
+    remake(served.lake, served.environment, served.case)
+    assert served.tables.read("released")["record_id"].to_pylist() == [kept]
