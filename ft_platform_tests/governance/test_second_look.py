@@ -83,6 +83,27 @@ def test_permitted_rows_pass(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("changes", "released", "missing"),
+    [
+        ({}, ["r000"], {}),
+        ({}, ["r001"], {"release": 1}),
+        ({"consent": None}, ["r000"], {"accepted_consent": 1}),
+        ({"consent": "withdrawn"}, ["r000"], {"accepted_consent": 1}),
+        ({"purpose": "marketing"}, ["r000"], {"purpose": 1}),
+    ],
+)
+def test_a_request_needs_a_release_and_a_consent_and_a_purpose_of_its_own(
+    changes: dict[str, Any], released: list[str], missing: dict[str, int]
+) -> None:
+    """Where the licence permits the records of the source."""
+    case = case_with({"consent": None}, without_consent_column="licence", licence="CC0-1.0")
+    line = {"source_uri": "traffic:2026-06-01-0a1b2c3d", "consent": "yes", "purpose": "complaint routing", **changes}
+    table = raw_table(case, ["a text"], **{name: [value] for name, value in line.items()})
+    found = look_again(case, TableRows(table), {"consent_from": "licence"}, TODAY, released=released)
+    assert lacking(found) == missing and found["passed"] == (not missing)
+
+
 PLANTED = [
     ({"consent": None}, {"accepted_consent"}),
     ({"consent": "Yes"}, {"accepted_consent"}),
