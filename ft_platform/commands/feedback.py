@@ -10,6 +10,7 @@ HELP = "Show the feedback that waits to be learned, release a batch of it for tr
 EXAMPLES = [
     "ft feedback complaint_routing",
     'ft feedback complaint_routing --release 2026-11-28-0a1b2c3d --reason "Looked at 20 of them with Ana"',
+    "ft feedback complaint_routing --effect",
     'ft feedback complaint_routing --revoke feedback-0a1b2c3d4e5f --reason "Labels of a broken import"',
 ]
 SHOWN_LABELS = 4
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--release", nargs="+", metavar="BATCH", help="these batches may be learned")
     what.add_argument("--revoke", metavar="ID", help="take this release back")
+    what.add_argument("--effect", action="store_true", help="what learning from it changed on the test records")
     parser.add_argument("--reason", default="", help="why, in 10 characters or more; no personal data")
     parser.add_argument("--by", default="", help="who says so (default: the account of the operating system)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -32,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.monitoring.traffic.remaking import remake
 
     environment, use_case, lake = opened(arguments.use_case)
+    if arguments.effect:
+        return _show_effect(lake, use_case, arguments.json)
     told = {"reason": arguments.reason, "by": arguments.by}
     tainted: list[dict[str, Any]] = []
     if arguments.revoke:
@@ -50,6 +54,21 @@ def run(arguments: argparse.Namespace) -> int:
         "tainted": tainted,
     }
     print(json.dumps(found, indent=1, ensure_ascii=False)) if arguments.json else _show(found)
+    return 0
+
+
+def _show_effect(lake: Any, use_case: Any, as_json: bool) -> int:
+    from ft_platform.monitoring.traffic.effect import feedback_effect
+
+    found = feedback_effect(lake, use_case)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return 0
+    print(f"{found['metric']} with feedback minus without: {found['value']:+.3f} ({found['low']:+.3f} to", end=" ")
+    print(f"{found['high']:+.3f}), {found['feedback_rows']:,} requests learned, {found['test_rows']:,} test records")
+    if found["low"] <= 0 <= found["high"]:
+        print(f"the two cannot be told apart: this test split shows differences from {found['detectable']:.3f} on")
+    print("one training each: `seed_variation` says how much of it may be luck of the seed")
     return 0
 
 

@@ -26,7 +26,8 @@ def test_they_are_made_in_one_step_and_say_how_many_and_why_others_are_missing(
     }
     rows = {name: of["dagster/row_count"].value for name, of in found.items()}
     assert rows == {"traffic_records": 2, "labelled_traffic": 1}
-    assert found["traffic_records"]["removed"].value["permitted"] == {"consent_not_accepted": 1}
+    removed: Any = found["traffic_records"]["removed"].value
+    assert removed["permitted"] == {"consent_not_accepted": 1}
 
 
 def test_they_are_there_where_texts_are_kept_and_follow_traffic_and_ledger() -> None:

@@ -118,7 +118,7 @@ def edited_answers(
 
 
 def as_raw(use_case: NamedUseCase, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows as `raw_records` has them.
+    """Rows as `raw_records` has them. Days are left out: they would be one more thing by which few are known.
 
     Args:
         rows: of `traffic.tables.MADE["released"]`.
@@ -136,7 +136,6 @@ def as_raw(use_case: NamedUseCase, rows: Sequence[Mapping[str, Any]]) -> pa.Tabl
             "subject_id": one["subject"],
             "messages": [message for message in one["messages"] if message["role"] in roles],
             "label": one["label"],
-            "record_date": one["day"] if record.date else None,
             "consent": one["consent"],
             "purpose": one["purpose"],
         }

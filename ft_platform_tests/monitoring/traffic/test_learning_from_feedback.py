@@ -302,3 +302,20 @@ def test_texts_of_a_release_that_was_killed_halfway_end_with_their_days(
     served.attributes["monitoring"]["capture"]["retention_days"] = 10
     remake(served.lake, served.environment, served.case)
     assert served.tables.read("released")["record_id"].to_pylist() == [kept]
+
+
+@pytest.mark.integration
+def test_requests_make_no_column_of_the_source_coarser(served: Served) -> None:
+    """They have no features: together they are one group of at least k persons."""
+    del served.attributes["privacy"]["without_quasi_identifiers"]
+    served.attributes["privacy"] |= {"quasi_identifiers": {"region": "category"}, "k": 5}
+    before = {one["record_id"]: one["feature_region"] for one in served.rows(served.prepare()).to_pylist()}
+    for number in range(4):
+        served.ask(number, text(number))
+    with pytest.raises(DataError, match=r"privacy\.k"):
+        release_all(served)
+    assert served.tables.read("records").num_rows == 0
+    asked = {served.ask(number, text(number)) for number in range(4, 7)}
+    release_all(served)
+    after = {one["record_id"]: one["feature_region"] for one in served.rows(served.prepare()).to_pylist()}
+    assert set(before.values()) == {"north", "south"} and before.items() <= after.items() and asked <= set(after)
