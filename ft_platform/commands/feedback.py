@@ -41,13 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.revoke:
         batches.take_back(lake, use_case, arguments.revoke, **told)
         tainted = [one.to_dict() for one in sweep(lake, use_case).tainted]
-    made = remake(lake, environment, use_case)
+    else:
+        remake(lake, environment, use_case)
     for name in arguments.release or []:
         batches.release(lake, use_case, name, **told)
     found = {
         "use_case": use_case.name,
         "joins_training": use_case.settings.source.feedback.join,
-        "funnel": made.funnel,
         "waiting": [{"batch": one.name, **one.counts} for one in batches.waiting(lake, use_case.name)],
         "released": [_released(one) for one in feedback_releases(lake, use_case.name)],
         "newly_released": arguments.release or [],

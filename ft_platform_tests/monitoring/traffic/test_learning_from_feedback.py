@@ -9,6 +9,7 @@ import pytest
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.governance.feedback_releases import feedback_releases
 from ft_platform.governance.taint import sweep, tainted_now
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.monitoring.traffic import batches
 from ft_platform.monitoring.traffic.remaking import remake
 from ft_platform.monitoring.traffic.shipping import forget_subject, spool_path
@@ -58,6 +59,7 @@ def test_released_feedback_is_learned_and_what_a_test_record_is_near_to_is_not(s
         assert record not in after
     assert served.lake.manifest(second).counts["feedback_rows"] == 5
     assert served.prepare() == second, "nothing new, nothing made"
+    assert Snapshot.of(served.lake).control_problems("tests") == []
 
 
 @pytest.mark.integration
