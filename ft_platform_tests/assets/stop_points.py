@@ -22,6 +22,7 @@ from ft_platform.errors import DiskFull
 from ft_platform.governance import second_look, taint  # noqa: F401  # imported here, so that no child does
 from ft_platform.governance.taint import tainted_now
 from ft_platform.lake import tables
+from ft_platform.monitoring.traffic import batches, shipping  # noqa: F401
 from ft_platform.profiling.languages import languages
 from ft_platform.settings.environment import Environment
 from ft_platform.sources import formats, ingest  # noqa: F401
