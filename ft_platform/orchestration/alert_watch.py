@@ -1,5 +1,5 @@
-"""What tells people that something is wrong with a use case: a sensor that looks at its monitored days and at its
-failed runs, and sends what is due."""
+"""What tells people that something is wrong with a use case: a sensor that looks at its monitored days, its failed runs
+and the releases that were rolled back, and sends what is due."""
 
 import json
 from dataclasses import asdict
@@ -28,7 +28,7 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
         name=f"{use_case.name}_alerts",
         minimum_interval_seconds=WATCH_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Tells people of alarms and failed runs of {use_case.name}, once while they last.",
+        description=f"Tells people of alarms, failed runs and rollbacks of {use_case.name}, once while they last.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
@@ -57,7 +57,11 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
             return [Alert(**alert) for alert in seen["alerts"]]
 
         problems: list[str] = []
-        found = {"runs": lambda: failed_runs(context.instance, use_case, home), "day_reports": of_days}
+        found = {
+            "runs": lambda: failed_runs(context.instance, use_case, home),
+            "day_reports": of_days,
+            "rollouts": lambda: rolled_back(lake, use_case, home),
+        }
         try:
             for source, alarms in found.items():
                 try:
@@ -94,6 +98,23 @@ def failed_runs(instance: dg.DagsterInstance, use_case: NamedUseCase, link: str)
         instance.get_runs(dg.RunsFilter(run_ids=sorted(ids), statuses=[dg.DagsterRunStatus.FAILURE])) if ids else []
     )
     return [_alert(instance, run, use_case.name, link) for run in sorted(failed, key=lambda run: run.run_id)]
+
+
+def rolled_back(lake: Lake, use_case: NamedUseCase, link: str) -> list[Alert]:
+    """Releases that lost their traffic by themselves, and that nobody has looked at since."""
+    from ft_platform.serving.rollout.conducting import blocked_releases
+
+    return [
+        Alert(
+            use_case.name,
+            f"{release} was rolled back",
+            "critical",
+            vouch(f"{reason}. Look at it, then: ft rollout {use_case.name} --unblock {release} --reason <why>"),
+            link,
+            f"rollouts/{release}",
+        )
+        for release, reason in blocked_releases(lake, use_case.name).items()
+    ]
 
 
 def _alert(instance: dg.DagsterInstance, run: dg.DagsterRun, use_case: str, link: str) -> Alert:

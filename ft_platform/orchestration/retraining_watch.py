@@ -75,6 +75,10 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
         passed, told = _losses(decision)
         if not passed:
             context.log.warning(vouch(told["says"]))
+        try:
+            _tell(environment, use_case, passed, told)
+        except FtError as error:  # of who is told; the decision stands
+            context.log.warning(str(error))
         asked = start or lost
         # Here and not in the result, which the daemon would report: it knows none of the texts that are vouched for in
         # this process, and would withhold them.
@@ -96,6 +100,21 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
         return dg.RunRequest(run_key=asked.id, tags={"ft/retraining": asked.id})
 
     return sensor
+
+
+def _tell(environment: Environment, use_case: NamedUseCase, passed: bool, told: dict[str, Any]) -> None:
+    """Raises TransientError: the outbox cannot be written."""
+    from ft_platform.monitoring.alerts.alert import Alert
+    from ft_platform.monitoring.alerts.delivery import alert, over
+    from ft_platform.reporting.report_urls import home_url
+
+    channels, losing = use_case.settings.monitoring.alerts, "retraining/losses"
+    if passed and channels:
+        over(environment, use_case.name, losing)
+    elif channels:
+        link = home_url(environment, use_case.name)
+        what = vouch("candidates lose in a row")
+        alert(environment, channels, Alert(use_case.name, what, "warning", vouch(told["says"]), link, losing))
 
 
 def instance_id(instance: dg.DagsterInstance) -> str:

@@ -13,8 +13,10 @@ import pytest
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import FILE, STAGE, Alarm, DayReport
+from ft_platform.orchestration import retraining_watch
 from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.serving.rollout import conducting
 from ft_platform.settings.alerting import Alerting
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -180,6 +182,25 @@ def test_what_waits_is_sent_even_if_a_report_has_a_form_that_nobody_expects(
     with pytest.raises(ZeroDivisionError):
         watch.tick()
     assert [json.loads(body)["alerts"][0]["what"] for _, body in watch.receiver.got] == ["failed run"]
+
+
+def test_a_release_that_was_rolled_back_is_told_until_a_person_has_looked(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = {"release-7": "9 of 10 answers within a minute failed"}
+    monkeypatch.setattr(conducting, "blocked_releases", lambda lake, name: blocked)
+    ((event, what, text),) = watch.tick()
+    assert (event, what) == ("raised", "release-7 was rolled back")
+    assert text.startswith("9 of 10 answers within a minute failed") and "--unblock release-7" in text
+    assert watch.tick() == []
+    blocked.clear()
+    assert [event for event, *_ in watch.tick()] == ["resolved"]
+
+
+def test_a_losing_streak_is_told_until_a_candidate_wins(watch: Watch) -> None:
+    for passed, expected in ((False, ["raised"]), (False, []), (True, ["resolved"])):
+        retraining_watch._tell(watch.environment, watch.case, passed, {"says": "3 candidates in a row were refused"})
+        assert [event for event, *_ in watch.tick()] == expected
 
 
 def test_a_channel_that_is_down_is_told_without_its_address(watch: Watch) -> None:

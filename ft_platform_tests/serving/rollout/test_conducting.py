@@ -16,6 +16,7 @@ from ft_platform.lake.deployments import ROLLED_OUT, deployments, had_traffic
 from ft_platform.lake.releases import STANDS, Release, block_of, releases
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
+from ft_platform.orchestration.alert_watch import rolled_back
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.api.app import build_app
@@ -171,7 +172,10 @@ def test_planted_errors_end_a_rollout_and_block_the_release_until_a_person_looks
             unblock(served.lake, served.use_case, candidate.id, reason="ok")
         with pytest.raises(DataError, match="no blocked release"):
             unblock(served.lake, served.use_case, champion.id, reason="the disk was full")
+        (told,) = rolled_back(served.lake, served.use_case, "")
+        assert candidate.id in told.what and "failed" in told.text
         unblock(served.lake, served.use_case, candidate.id, reason="the disk was full")
+        assert rolled_back(served.lake, served.use_case, "") == []
         assert block_of(served.lake, candidate) is None
         again = served.deploy(candidate)
         assert again.record["rollout"]["share"] == 0.5 and not had_traffic(served.lake, again)
