@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.serving.rollout.conducting import blocked_releases, last_outcome, step, unblock
+    from ft_platform.lake.releases import blocked_releases
+    from ft_platform.serving.rollout.conducting import last_outcome, step, unblock
 
     environment, use_case, lake = opened(arguments.use_case)
     if arguments.unblock:

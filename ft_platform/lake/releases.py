@@ -66,6 +66,12 @@ def block_of(lake: Lake, release: Release) -> tuple[str, str] | None:
     return None
 
 
+def blocked_releases(lake: Lake, use_case: str) -> dict[str, str]:
+    """Id -> why it was rolled back, of releases that nobody has looked at since."""
+    found = (block_of(lake, one) for one in releases(lake, use_case))
+    return dict(one for one in found if one)
+
+
 def released_versions(lake: Lake, release: Release, verify: bool = True) -> tuple[ArtifactVersion, ArtifactVersion]:
     """The decision and the checkpoint of a release, as they were when it was made.
 

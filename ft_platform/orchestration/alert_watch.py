@@ -102,7 +102,7 @@ def failed_runs(instance: dg.DagsterInstance, use_case: NamedUseCase, link: str)
 
 def rolled_back(lake: Lake, use_case: NamedUseCase, link: str) -> list[Alert]:
     """Releases that lost their traffic by themselves, and that nobody has looked at since."""
-    from ft_platform.serving.rollout.conducting import blocked_releases
+    from ft_platform.lake.releases import blocked_releases
 
     return [
         Alert(

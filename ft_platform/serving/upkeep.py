@@ -11,6 +11,7 @@ from ft_platform.serving.parity import in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.settings.environment import Environment
+from ft_platform.stages import SERVED_CHECK
 from ft_platform.tracking.registry import show_releases
 from ft_platform.use_case.named import NamedUseCase
 
@@ -18,7 +19,8 @@ from ft_platform.use_case.named import NamedUseCase
 def check_live(
     lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, records: int
 ) -> tuple[bool, dict[str, Any], str]:
-    """Whether what has the traffic answers as it was evaluated: `(passed, figures, in words)`."""
+    """Whether what has the traffic answers as it was evaluated: `(passed, figures, in words)`. The answer also stays
+    with the deployment, as a verdict."""
     known = deployments(lake, use_case.name, name)
     newest = next((one for one in known if had_traffic(lake, one)), None)
     if newest is None:
@@ -26,9 +28,17 @@ def check_live(
     verdict = lake.verdicts(known[0].version).get(STAYS)
     if verdict is not None and not verdict.passed:
         return True, {}, f"nothing is deployed: it was taken away by {verdict.numbers['by']}"
+    found = _compared(lake, environment, use_case, name, newest.record["release"], records)
+    told = {"says": found[2], **{key: found[1][key] for key in ("asked", "decisions_equal") if key in found[1]}}
+    lake.add_verdict(newest.version, SERVED_CHECK, found[0], lake.manifest(newest.version).settings_hash, told)
+    return found
+
+
+def _compared(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, wanted: str, records: int
+) -> tuple[bool, dict[str, Any], str]:
     target = open_target(environment, use_case, name)
     state = target.status()
-    wanted = newest.record["release"]
     if state.live != wanted:
         return False, {"state": state.state}, f"{wanted} was deployed; {state.live or 'no release'} has the traffic"
     release = next((one for one in standing_releases(lake, use_case.name) if one.id == wanted), None)

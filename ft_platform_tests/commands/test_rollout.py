@@ -11,6 +11,7 @@ import pytest
 from ft_platform.assets.rollout_watch import rollout_watch
 from ft_platform.commands import rollout
 from ft_platform.errors import DataError, EndpointFailed
+from ft_platform.lake import releases
 from ft_platform.serving.rollout import conducting, counting
 from ft_platform.serving.rollout.conducting import Seen
 from ft_platform.serving.rollout.sequential import Arm, Counts, Verdict, judged
@@ -36,11 +37,11 @@ class Faked:
         for name, fake in {
             "step": lambda *_: self.seen,
             "last_outcome": lambda *_: self.last,
-            "blocked_releases": lambda *_: self.blocked,
             "newest_rollout": lambda *_: UNDER_WAY,
             "end_by_person": self.end,
         }.items():
             monkeypatch.setattr(conducting, name, fake)
+        monkeypatch.setattr(releases, "blocked_releases", lambda *_: self.blocked)
         monkeypatch.setattr(counting, "differences", lambda *_: [DIFFERENCE] * 30)
 
     def end(self, *_: Any, promote: bool, reason: str) -> UnderWay | None:

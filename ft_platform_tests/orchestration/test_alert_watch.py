@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ft_platform.lake import releases
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import FILE, STAGE, Alarm, DayReport
 from ft_platform.orchestration import retraining_watch
 from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.loading import load_definitions
-from ft_platform.serving.rollout import conducting
 from ft_platform.settings.alerting import Alerting
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -188,7 +188,7 @@ def test_a_release_that_was_rolled_back_is_told_until_a_person_has_looked(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocked = {"release-7": "9 of 10 answers within a minute failed"}
-    monkeypatch.setattr(conducting, "blocked_releases", lambda lake, name: blocked)
+    monkeypatch.setattr(releases, "blocked_releases", lambda lake, name: blocked)
     ((event, what, text),) = watch.tick()
     assert (event, what) == ("raised", "release-7 was rolled back")
     assert text.startswith("9 of 10 answers within a minute failed") and "--unblock release-7" in text

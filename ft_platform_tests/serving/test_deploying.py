@@ -25,6 +25,7 @@ from ft_platform.serving.live import Live, listed, read_live
 from ft_platform.serving.load_test import cost_per_1000
 from ft_platform.serving.trial import served
 from ft_platform.serving.upkeep import check_live, take_away, take_away_withdrawn
+from ft_platform.stages import SERVED_CHECK
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import write_use_case
@@ -91,6 +92,8 @@ def test_a_release_that_answers_as_evaluated_gets_the_traffic(running: Served) -
     page = running.lake.read_file(newest.version, REPORT).decode()
     assert first.id in page and "12 test records were asked before the switch" in page
     assert check_live(running.lake, running.environment, running.use_case, "local", 12)[0]
+    verdict = running.lake.verdicts(newest.version)[SERVED_CHECK]
+    assert verdict.passed and verdict.numbers["asked"] == 12 and verdict.numbers["decisions_equal"]["value"] == 1
 
     running.made.releases(running.made.another())
     second = running.releases[0]
@@ -134,6 +137,8 @@ def test_what_has_the_traffic_without_having_been_deployed_is_told(running: Serv
     running.deploy()
     running.lake.add_verdict(running.releases[0].version, STANDS, False, "s", {"by": "ana", "reason": "a leak"})
     passed, words = check()
+    verdict = running.lake.verdicts(deployments(running.lake, NAME, "local")[0].version)[SERVED_CHECK]
+    assert not verdict.passed and verdict.numbers["says"] == words
     assert not passed and ("was withdrawn, and has the traffic" in words or "no release has the traffic" in words)
 
 

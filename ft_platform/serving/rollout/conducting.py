@@ -138,12 +138,6 @@ def unblock(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str)
     _block(lake, release, {"reason": reason.strip(), "by": getpass.getuser()}, blocked=False)
 
 
-def blocked_releases(lake: Lake, use_case: str) -> dict[str, str]:
-    """Id -> why it was rolled back, of releases that nobody has looked at since."""
-    found = (block_of(lake, one) for one in releases(lake, use_case))
-    return dict(one for one in found if one)
-
-
 def newest_rollout(lake: Lake, use_case: str) -> UnderWay | None:
     """The rollout that began last, under way or ended."""
     record = next((one.record for one in deployments(lake, use_case) if "rollout" in one.record), None)
