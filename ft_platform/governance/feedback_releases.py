@@ -18,6 +18,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.records.columns import TRAFFIC
 from ft_platform.records.key_hashes import KeyIndex, key_hashes
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
@@ -171,3 +172,12 @@ def fingerprint(released: Mapping[str, str | None]) -> str:
 def _require_reason(reason: str) -> None:
     if len(reason.strip()) < SHORTEST_REASON:
         raise ConfigError([f"--reason must say why, in {SHORTEST_REASON} characters or more"])
+
+
+def released_batches(lake: Lake, use_case: NamedUseCase) -> dict[str, str]:
+    """Name of each batch that may be learned now, as a second source -> hash of its records and labels. Nothing where
+    `source.feedback.join` is off."""
+    if not use_case.settings.source.feedback.join:
+        return {}
+    found = feedback_releases(lake, use_case.name)
+    return {f"{TRAFFIC}{one.release.batch}": settings_hash(one.records) for one in found if one.records}

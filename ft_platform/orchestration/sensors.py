@@ -5,10 +5,12 @@ import hashlib
 import json
 import os
 import re
+from typing import Any
 
 import dagster as dg
 
 from ft_platform.errors import FtError, TransientError
+from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.use_case.named import NamedUseCase
@@ -19,7 +21,8 @@ S3_URI = re.compile(r"^s3a?://([^/]+)/?([^*?\[]*)")
 
 
 def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
-    """Reports a source change once. What runs then is the automation conditions' decision, by content."""
+    """Reports once that the source, or what was released of feedback, changed. What runs then is the automation
+    conditions' decision, by content."""
     running = use_case.settings.retraining.watches_source
     key = dg.AssetKey([use_case.name, "source"])
 
@@ -29,27 +32,28 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
         description=(
-            f"Looks for new or changed content in the source of {use_case.name}, by hash. Off by default if"
-            " retraining.mode is on_demand."
+            f"Looks for new or changed content in the source of {use_case.name}, by hash, and for released feedback."
+            " Off by default if retraining.mode is on_demand."
         ),
     )
     def sensor(
-        context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]
+        context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
+        from ft_platform.governance.feedback_releases import released_batches
         from ft_platform.sources.discovery import fingerprint
         from ft_platform.sources.source_file import being_written
 
         source = use_case.settings.source
         seen = _cursor(context.cursor)
         try:
-            listing = bucket_listing(source)
-            if listing and listing == seen.get("listing"):
+            feedback, listing = released_batches(lake, use_case), bucket_listing(source)
+            if listing and (listing, feedback) == (seen.get("listing"), seen.get("feedback", {})):
                 return dg.SkipReason("no object of the bucket was written, replaced or deleted")
             files = fingerprint(source, environment)
         except FtError as error:
             return dg.SkipReason(str(error))
-        version = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:32]
-        cursor = json.dumps({"content": version, "listing": listing})
+        version = hashlib.sha256(json.dumps(sorted({**files, **feedback}.items())).encode()).hexdigest()[:32]
+        cursor = json.dumps({"content": version, "listing": listing, "feedback": feedback})
         if seen.get("content") == version:
             context.update_cursor(cursor)
             return dg.SkipReason(f"{len(files)} file(s) or table(s), content unchanged")
@@ -132,7 +136,7 @@ def bucket_listing(source: Source) -> str | None:
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:32]
 
 
-def _cursor(cursor: str | None) -> dict[str, str]:
+def _cursor(cursor: str | None) -> dict[str, Any]:
     try:
         return json.loads(cursor or "{}")
     except ValueError:

@@ -11,6 +11,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ft_platform.governance import feedback_releases
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.sensors import source_sensor
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.aws_server import s3_bucket
@@ -40,7 +42,9 @@ class Sensor:
         for path in Path(self._uri).parent.rglob("*.csv") if settled and self._uri.startswith("/") else []:
             os.utime(path, (time.time() - 60, time.time() - 60))
         with dg.build_sensor_context(
-            cursor=self.cursor, definitions=self._definitions, resources={"environment": self._environment}
+            cursor=self.cursor,
+            definitions=self._definitions,
+            resources={"environment": self._environment, "lake": open_lake(self._environment)},
         ) as context:
             data = self._sensor.evaluate_tick(context)
         assert not data.run_requests, "what runs is the automation's decision"
@@ -58,6 +62,19 @@ def file(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.write_text(HEADER + "1,a text,card,yes,north\n")
     return path
+
+
+def test_feedback_that_was_released_or_taken_back_is_a_change(
+    environment: Environment, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor, released = Sensor(environment, uri=str(file)), dict[str, str]()
+    monkeypatch.setattr(feedback_releases, "released_batches", lambda lake, use_case: dict(released))
+    first = sensor.tick()
+    released["traffic://2026-03-01-0a1b2c3d"] = "a hash"
+    second = sensor.tick()
+    assert len(second) == 1 and second != first and sensor.tick() == []
+    released.clear()
+    assert sensor.tick() == first
 
 
 def test_each_change_of_a_folder_is_reported_once(environment: Environment, file: Path) -> None:

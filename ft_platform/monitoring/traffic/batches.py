@@ -12,12 +12,12 @@ from ft_platform.governance.feedback_releases import (
     ever_released,
     feedback_releases,
     release_batch,
+    released_batches,
     revoke,
 )
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.captured import as_raw, captured
 from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
-from ft_platform.records.columns import TRAFFIC
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
@@ -102,8 +102,7 @@ def take_back(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: st
 
 
 def released_records(lake: Lake, use_case: NamedUseCase) -> tuple[dict[str, str], pa.Table]:
-    """What was released and may be learned now, as a second source: name of each batch -> hash of its records, and the
-    rows of `raw_records`. Nothing where `source.feedback.join` is off.
+    """`released_batches`, and their rows of `raw_records`.
 
     Raises:
         DataError: texts are missing, or have another label than the one that was released.
@@ -126,4 +125,4 @@ def released_records(lake: Lake, use_case: NamedUseCase) -> tuple[dict[str, str]
             f" {', '.join(sorted(wrong))}",
             f"Restore the lake from a backup, or take the release back: ft feedback {use_case.name} --revoke ID",
         )
-    return {f"{TRAFFIC}{name}": settings_hash(records) for name, records in batches.items()}, as_raw(use_case, rows)
+    return released_batches(lake, use_case), as_raw(use_case, rows)
