@@ -194,9 +194,8 @@ class Graph:
         """One evaluation of the source sensor. Returns whether it reported a change."""
         definitions = self.definitions(overrides)
         sensor = definitions.resolve_sensor_def(f"{self.name}_source")
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.sensor_cursor, resources={"environment": self.environment}
-        ) as context:
+        given = {"environment": self.environment, "lake": open_lake(self.environment)}
+        with dg.build_sensor_context(instance=self.instance, cursor=self.sensor_cursor, resources=given) as context:
             result = sensor(context)
         if isinstance(result, dg.SkipReason):
             return False
