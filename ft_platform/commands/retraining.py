@@ -57,8 +57,11 @@ def _ask(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: A
 
 def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> int:
     from ft_platform.retraining.deciding import decision_at
+    from ft_platform.retraining.weights import weights_of
 
     found = decision_at(lake, environment, use_case, datetime.now(UTC)).to_dict()
+    weights, why_not = weights_of(lake, use_case)
+    found["trains_from"] = {"checkpoint": weights or None, "why_not_champion": why_not or None}
     if arguments.json:
         print(json.dumps({"use_case": use_case.name, **found}, indent=1, ensure_ascii=False))
         return 0
@@ -72,6 +75,7 @@ def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_cas
         print(f"  blocked by {one['rule']}: {one['why']}{spared}")
     cost = found["estimated_cost"]
     money = "" if cost["money"] is None else f"{cost['money']:.2f} {cost['currency']}, {cost['seconds'] / 60:.0f} min, "
+    print(f"  trains from: {weights or 'the base model'}{f': {why_not}' if why_not else ''}")
     print(f"  cost: {money}{cost['basis']}")
     return 0
 

@@ -6,8 +6,10 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.lake.store import Lake
+from ft_platform.orchestration.run_settings import NAME
 from ft_platform.process.vouched import vouch
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.training import CHAMPION
 from ft_platform.use_case.named import NamedUseCase
 
 RETRAINING_DECISION = "retraining_decision"
@@ -97,7 +99,10 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
         if asked is None:
             return dg.SkipReason(f"{len(decision.holding)} reasons hold, {len(decision.blocked_by)} rules hold back")
         # The key is that of the evidence: Dagster makes one run of it, however often it is asked for.
-        return dg.RunRequest(run_key=asked.id, tags={"ft/retraining": asked.id})
+        further = {"resources": {NAME: {"config": {"training": {"continue_from": CHAMPION}}}}}
+        return dg.RunRequest(
+            run_key=asked.id, tags={"ft/retraining": asked.id}, run_config=further if asked.continues else None
+        )
 
     return sensor
 
@@ -148,6 +153,7 @@ def _told(decision: Any, asked: Any) -> dict[str, Any]:
     why += [f"- held back by {one.rule}: {one.why}" for one in decision.blocked_by]
     return {
         "started": asked.id if asked else "no",
+        **({"trains_from": asked.continues or f"the base model {asked.not_continued}".strip()} if asked else {}),
         "holds": ", ".join(one.name for one in decision.holding) or "no reason",
         "blocked_by": ", ".join(one.rule for one in decision.blocked_by) or "nothing",
         "why": dg.MetadataValue.md("\n".join(why) or "nothing speaks for it, nothing against it"),

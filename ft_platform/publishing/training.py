@@ -14,7 +14,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.tracking import Tracker, tracker_for
-from ft_platform.training import continuing
+from ft_platform.training import continuing, window
 from ft_platform.training.continuing import require_no_leak, start_of
 from ft_platform.training.fit_check import require_fit
 from ft_platform.training.inputs import checkpoint_inputs
@@ -145,6 +145,7 @@ def _train(
     info = {
         **described(use_case, prepared),
         **({"continued_from": continuing.described(lake, start)} if start else {}),
+        **({"chosen_records": prepared.chosen} if prepared.chosen else {}),
         "attempts": run.attempts,
         "damaged_states": len(states.damaged),
         "differential_privacy": run.privacy and run.privacy.to_dict(),
@@ -199,6 +200,13 @@ def _fit_in_memory(
             f"training on {rows['train']} records, validating on {rows['validation']}; rows are {prepared.batching};"
             f" fused: {prepared.layers}{f'; continues from {start.id}' if start else ''}"
         )
+        if prepared.chosen:
+            log.info(window.in_words(prepared.chosen))
+        if prepared.chosen.get("labels_without_records"):
+            log.warning(
+                f"{prepared.chosen['labels_without_records']} labels have no record among the chosen ones, so they are"
+                " not learned. A longer training.window_days or a training.replay_share helps"
+            )
         base = {
             "base_model": prepared.base.uri,
             "base_model_sha256": prepared.base.weights_sha256,

@@ -25,7 +25,7 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.report_page import write_report_page
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
-from ft_platform.training import continuing
+from ft_platform.training import continuing, window
 from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case.named import NamedUseCase
 
@@ -213,4 +213,5 @@ def training_sentence(training: Mapping[str, Any]) -> str:
         f" optimizer steps ({stopped}), adapter of step {metrics['best_step']} kept. Validation loss"
         f" {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
     )
-    return " ".join(filter(None, [trained, continuing.in_words(training), promise(training)]))
+    chosen = window.in_words(training.get("chosen_records", {}))
+    return " ".join(filter(None, [trained, continuing.in_words(training), chosen, promise(training)]))

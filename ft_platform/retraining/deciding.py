@@ -38,6 +38,7 @@ from ft_platform.retraining.facts import (
     facts_of,
 )
 from ft_platform.retraining.journal import alone, entries, write
+from ft_platform.retraining.weights import weights_of
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training.estimates import kept
@@ -79,7 +80,8 @@ def decide_and_start(
         decision = decide(facts_of(newest, at), use_case.settings.retraining)
         if not decision.would_start:
             return decision, None
-        start = decision.start(by)
+        weights, why_not = weights_of(lake, use_case)
+        start = replace(decision.start(by), continues=weights, not_continued=why_not)
         write(lake, use_case, start)
     return decision, start
 

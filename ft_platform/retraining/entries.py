@@ -14,6 +14,8 @@ class Start:
         by: id of the Dagster instance that asks for the run.
         reasons: name -> which evidence it was.
         content: hash of `permitted_records` then.
+        continues: checkpoint of the champion that the run trains further; empty: it trains from the base model.
+        not_continued: why it does not train the champion further though `retraining.start` says so.
     """
 
     id: str
@@ -22,6 +24,8 @@ class Start:
     by: str
     reasons: Mapping[str, str]
     content: str
+    continues: str = ""
+    not_continued: str = ""
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,13 @@ class Retraining(Section):
         le=3650,
         description="Days after a training at which its age is a reason. Empty: age is none.",
     )
+    start: Literal["base_model", "champion"] = Field(
+        default="base_model",
+        description=(
+            "Weights that a run of the sensor trains from. `champion`: those of the newest release that stands, and of"
+            " the base model where these cannot be used; the decision says why."
+        ),
+    )
     when: When = Field(
         default_factory=When, description="Which reasons start a retraining, and what holds it back (`by_reasons`)."
     )

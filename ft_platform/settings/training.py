@@ -9,7 +9,7 @@ from ft_platform.settings.section import Section
 
 ModuleName = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 CheckpointId = Annotated[str, StringConstraints(pattern=r"^ckpt-[0-9a-f]{12}$")]
-NEWEST = "newest"
+NEWEST, CHAMPION = "newest", "champion"
 
 
 PREFERENCE_LEARNING_RATE = 5e-5
@@ -25,6 +25,8 @@ NEWER = {
     "label_head_scale": 1.0,
     "label_smoothing": 0.0,
     "keep": "lowest_loss",
+    "window_days": None,
+    "replay_share": 0.0,
 }
 """Fields that earlier versions did not have, with the value that stands for what they did."""
 
@@ -312,11 +314,30 @@ class Training(Section):
         ),
     )
 
-    continue_from: Literal["newest"] | CheckpointId | None = Field(
+    window_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description=(
+            "Learn only from training records whose `record.date` lies at most so many days before the newest one's."
+            " Validation and test stay whole. Empty: from all."
+        ),
+    )
+    replay_share: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description=(
+            "Share of the training records older than `window_days` that are learned from as well, so that less is"
+            " forgotten: drawn by a hash of the record's id, so a record that was drawn stays drawn."
+        ),
+    )
+    continue_from: Literal["newest", "champion"] | CheckpointId | None = Field(
         default=None,
         description=(
             "Train further from the weights of a checkpoint of this use case instead of from the base model's:"
-            " `newest`, or its id. `ft run --continue` sets `newest` for one run."
+            " `newest`, that of the `champion` (the newest release that stands), or its id. `ft run --continue` sets"
+            " `newest` for one run."
         ),
     )
 
@@ -381,6 +402,8 @@ class Training(Section):
                 "`training.label_head_start: typical_tokens` does not work with `training.differential_privacy`: it"
                 " looks at records without noise. Set `label_tokens`"
             )
+        if self.replay_share and self.window_days is None:
+            raise ValueError("`training.replay_share` is of records older than `training.window_days`: set both")
         if self.differential_privacy.on and self.continue_from:
             raise ValueError(
                 "`training.continue_from` does not work with `training.differential_privacy`: the epsilons of both"

@@ -16,9 +16,18 @@ PARTS = ((0, 4, 10_000), (5, 7, 100), (8, 10, 1))
 """First and last character of year, month and day, and what each counts in a number YYYYMMDD."""
 
 
-def record_days(use_case_name: str, rows: Rows) -> np.ndarray:
+def record_days(
+    use_case_name: str,
+    rows: Rows,
+    needed_by: str = "splits.strategy: temporal",
+    instead: str = "set `splits.strategy: random`",
+) -> np.ndarray:
     """`record_date` of each row as a number YYYYMMDD; a month or day that is not given counts as 00. Shape `(rows,)`,
     dtype int32.
+
+    Args:
+        needed_by: setting that needs the dates.
+        instead: what helps besides dates.
 
     Raises:
         DataError: rows without a date, or with one in another form.
@@ -32,8 +41,8 @@ def record_days(use_case_name: str, rows: Rows) -> np.ndarray:
     if wrong:
         raise DataError(
             f"{use_case_name}: {wrong} of {rows.num_rows} records have no `record_date` in the form YYYY-MM-DD, which"
-            " `splits.strategy: temporal` needs",
-            "Correct the column that `record.date` names, or set `splits.strategy: random`",
+            f" `{needed_by}` needs",
+            f"Correct the column that `record.date` names, or {instead}",
         )
     return np.concatenate(days)
 

@@ -17,12 +17,13 @@ from deltalake.exceptions import DeltaError
 from ft_platform.errors import DataError, FtError, VersionRefused
 from ft_platform.lake.parents import tables_behind, version_of_parent
 from ft_platform.lake.provenance import find_checkpoint, learned_record_ids, training_record_ids
+from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.training import NEWEST, Training
+from ft_platform.settings.training import CHAMPION, NEWEST, Training
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
@@ -36,14 +37,14 @@ OF_ADAPTERS = SHAPE[2:]
 def start_of(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> ArtifactVersion | None:
     """The checkpoint that training on `splits` continues from, or None: it starts from the base model.
 
-    `newest` is the newest checkpoint. Where that was itself continued, by these settings on this content, it is what
-    the checkpoint before it gives: a command that is repeated trains nothing.
+    `newest` is the newest checkpoint, `champion` the released one. Where that was itself continued, by these settings
+    on this content, it is what the checkpoint before it gives: a command that is repeated trains nothing.
 
     Raises:
         VersionRefused: there is none, it cannot be read, or it has weights of another kind.
     """
     named = require_start(lake, use_case)
-    if named is None or use_case.settings.training.continue_from != NEWEST:
+    if named is None or use_case.settings.training.continue_from not in (NEWEST, CHAMPION):
         return named
     before = continued_from(lake, named)
     made = before and lake.manifest(named).input_hash == checkpoint_inputs(use_case, splits, before)[1]
@@ -61,6 +62,8 @@ def require_start(lake: Lake, use_case: NamedUseCase) -> ArtifactVersion | None:
         return None
     if training.continue_from == NEWEST:
         start = _newest(lake, use_case.name)
+    elif training.continue_from == CHAMPION:
+        start = _champion(lake, use_case.name)
     else:
         try:
             start = find_checkpoint(lake, use_case.name, training.continue_from)
@@ -97,6 +100,23 @@ def _newest(lake: Lake, use_case: str) -> ArtifactVersion:
             f"Train one first: ft run {use_case}, without --continue and training.continue_from",
         )
     return made[0]
+
+
+def _champion(lake: Lake, use_case: str) -> ArtifactVersion:
+    """The checkpoint of the newest release that stands, with the content that was released."""
+    release = next(iter(standing_releases(lake, use_case)), None)
+    if release is None:
+        raise VersionRefused(
+            f"{use_case} has no release that stands, so training cannot continue from its champion",
+            f"Train from the base model: ft run {use_case}",
+        )
+    found = lake.artifact(use_case, STAGE, release.checkpoint, verify=False)
+    if found is None or found.content_hash != release.record["checkpoint"]["content_hash"]:
+        raise VersionRefused(
+            f"{release.checkpoint} is not in the lake as {release.id} released it",
+            f"Restore it, or train from the base model: ft run {use_case}",
+        )
+    return found
 
 
 def continued_from(lake: Lake, checkpoint: ArtifactVersion) -> ArtifactVersion | None:

@@ -70,7 +70,10 @@ def expected(use_case: NamedUseCase, read: Callable[[list[str]], Iterable[pa.Rec
     """
     counts: Counter[str] = Counter()
     sides: dict[str, pa.Table] = {name: pa.table({}) for name in ("train", "validation")}
-    for batch in read(COLUMNS) if use_case.settings.task.kind == "classification" else ():
+    settings = use_case.settings
+    # What was measured learned from all records.
+    said_of = settings.task.kind == "classification" and settings.training.window_days is None
+    for batch in read(COLUMNS) if said_of else ():
         rows = pa.Table.from_batches([batch])
         counts.update(rows.filter(pc.field("split") == "train")["label"].drop_null().to_pylist())
         for name, kept in sides.items():

@@ -20,6 +20,7 @@ from ft_platform.training.prepared import Prepared
 from ft_platform.training.privacy_budget import require_opacus
 from ft_platform.training.recipe import facts_of, recipe_for
 from ft_platform.training.rendered import RenderedSplit
+from ft_platform.training.window import date_columns, within_window
 from ft_platform.use_case.named import NamedUseCase
 
 PERSON = "subject_id"
@@ -58,10 +59,12 @@ def prepare(
     if private:
         require_opacus()
     persons = [PERSON] if private and settings.record.subject else []
-    table = with_swapped_copies(read_splits(lake, splits, [*columns_for(mitigation), *persons]), mitigation)
+    whole = read_splits(lake, splits, [*columns_for(mitigation), *persons, *date_columns(settings.training)])
+    table, chosen = within_window(whole, settings.training, use_case.name)
+    table = with_swapped_copies(table, mitigation)
     base = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
     model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization)
-    renderer = Renderer(tokenizer, settings.task, labels_of(table))
+    renderer = Renderer(tokenizer, settings.task, labels_of(whole))
     require_audited_renderer(lake, splits, renderer.hash)
     if start:
         lake.verify_artifact(start)
@@ -94,7 +97,7 @@ def prepare(
         rows = with_persons(rows, [whose[record_id] for record_id in sides["train"].record_ids])
     batching += ", each record alone (differential privacy)" if private else ""
     layers, dtype = layers_in_words(model, untried), str(computed_in).removeprefix("torch.")
-    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching, layers, dtype, recipe)
+    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching, layers, dtype, recipe, chosen)
     if training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared

@@ -1,7 +1,7 @@
 """What a training starts from: model, objective, rows of both sides."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ft_platform.errors import ConfigError
@@ -26,6 +26,7 @@ class Prepared:
         recipe: how it is trained, with nothing left open, and why.
         dtype: precision in which the base model was loaded and computes, e.g. `bfloat16`; where all weights are
             trained, they are kept in float32.
+        chosen: which training records were chosen (`training.window`); empty: all.
     """
 
     model: Any
@@ -39,6 +40,7 @@ class Prepared:
     layers: str
     dtype: str
     recipe: Recipe
+    chosen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def training(self) -> Training:

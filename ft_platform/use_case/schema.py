@@ -380,6 +380,20 @@ class UseCase(Section):
             )
         if self.training.gradient_checkpointing == "always" and self.compute.compile:
             raise ValueError("`training.gradient_checkpointing: always` does not work with `compute.compile: true`")
+        if self.training.window_days and not self.record.date:
+            raise ValueError(
+                "`training.window_days` needs `record.date`: name the column with the date, or remove `window_days`"
+            )
+        if self.retraining.start == "champion" and self.training.differential_privacy.on:
+            raise ValueError(
+                "`retraining.start: champion` does not work with `training.differential_privacy`: the epsilons of both"
+                " trainings would add up. Set `retraining.start: base_model`"
+            )
+        if self.retraining.start == "champion" and self.training.continue_from:
+            raise ValueError(
+                "`retraining.start: champion` and `training.continue_from` both say what training starts from; remove"
+                " one"
+            )
         if self.governance.without_consent_column == "refuse" and not self.record.consent:
             raise ValueError("`record.consent` is needed, or set `governance.without_consent_column: licence`")
         if problems := self.governance.problems_with(self.record):

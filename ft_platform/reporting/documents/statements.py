@@ -8,7 +8,7 @@ from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, Statement, outcome
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
-from ft_platform.training import continuing
+from ft_platform.training import continuing, window
 from ft_platform.training.privacy_budget import promise
 
 
@@ -293,6 +293,8 @@ def training(facts: Facts) -> list[Statement]:
     said = [Statement(f"Base model: {place_of(str(base.get('uri', 'not stated')))} ({pinned}).", by)]
     if before := continuing.in_words(told):
         said.append(Statement(before, by))
+    if chosen := window.in_words(told.get("chosen_records", {})):
+        said.append(Statement(chosen, by))
     if settings := told.get("training"):
         shown = ", ".join(
             f"{name.replace('_', ' ')} {value}"
