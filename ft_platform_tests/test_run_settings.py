@@ -36,7 +36,7 @@ def test_every_setting_without_text_can_be_set_and_says_what_it_is() -> None:
     assert (found["training.rank"][0], found["training.learning_rate"][0]) == (int, float)
     assert found["training.rank"][1] == f"{fields()['training.rank'].description.rstrip('.')}. 1 to 512"
     assert [choice.value for choice in found["base_model.dtype"][0]] == ["auto", "float32", "bfloat16"]  # type: ignore[attr-defined]
-    assert [choice.value for choice in found["training.continue_from"][0]] == ["newest"]  # type: ignore[attr-defined]
+    assert [choice.value for choice in found["training.continue_from"][0]] == ["newest", "champion"]  # type: ignore[attr-defined]
     assert not {"source.uri", "release.intended_use", "owners.accountable", "retraining.mode"} & set(found)
     assert all(issubclass(kind, int | float | Enum) for kind, _ in found.values())
 

@@ -61,7 +61,7 @@ def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_cas
 
     found = decision_at(lake, environment, use_case, datetime.now(UTC)).to_dict()
     weights, why_not = weights_of(lake, use_case)
-    found["trains_from"] = {"checkpoint": weights or None, "why_not_champion": why_not or None}
+    found["trains_further"] = {"checkpoint": weights or None, "why_not": why_not or None}
     if arguments.json:
         print(json.dumps({"use_case": use_case.name, **found}, indent=1, ensure_ascii=False))
         return 0
@@ -75,7 +75,8 @@ def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_cas
         print(f"  blocked by {one['rule']}: {one['why']}{spared}")
     cost = found["estimated_cost"]
     money = "" if cost["money"] is None else f"{cost['money']:.2f} {cost['currency']}, {cost['seconds'] / 60:.0f} min, "
-    print(f"  trains from: {weights or 'the base model'}{f': {why_not}' if why_not else ''}")
+    if weights or why_not:
+        print(f"  trains from {weights or f'the base model: {why_not}'}")
     print(f"  cost: {money}{cost['basis']}")
     return 0
 

@@ -153,7 +153,8 @@ def _told(decision: Any, asked: Any) -> dict[str, Any]:
     why += [f"- held back by {one.rule}: {one.why}" for one in decision.blocked_by]
     return {
         "started": asked.id if asked else "no",
-        **({"trains_from": asked.continues or f"the base model {asked.not_continued}".strip()} if asked else {}),
+        **({"trains_further": asked.continues} if asked and asked.continues else {}),
+        **({"champion_not_trained_further": asked.not_continued} if asked and asked.not_continued else {}),
         "holds": ", ".join(one.name for one in decision.holding) or "no reason",
         "blocked_by": ", ".join(one.rule for one in decision.blocked_by) or "nothing",
         "why": dg.MetadataValue.md("\n".join(why) or "nothing speaks for it, nothing against it"),

@@ -7,7 +7,7 @@ Not covered: a prompt that is rendered otherwise since, which the run itself ref
 
 import json
 
-from ft_platform.errors import CorruptVersion, VersionRefused
+from ft_platform.errors import ConfigError, CorruptVersion, VersionRefused
 from ft_platform.lake.store import Lake
 from ft_platform.models.rendering.renderer import labels_of
 from ft_platform.settings.training import CHAMPION
@@ -20,11 +20,17 @@ def weights_of(lake: Lake, use_case: NamedUseCase) -> tuple[str, str]:
     `retraining.start` asks for it.
 
     Raises:
-        CorruptVersion: a release or the champion's checkpoint was altered.
+        ConfigError: the file also says `training.continue_from`.
+        CorruptVersion: the champion's checkpoint was altered.
     """
     if use_case.settings.retraining.start != CHAMPION:
         return "", ""
     settings = use_case.settings
+    if settings.training.continue_from:
+        raise ConfigError(
+            [f"retraining.start and training.continue_from of {use_case.name} both say what a retraining starts from"],
+            "Remove training.continue_from; for one run: ft run --continue",
+        )
     training = settings.training.model_copy(update={"continue_from": CHAMPION})
     further = use_case.model_copy(update={"settings": settings.model_copy(update={"training": training})})
     try:

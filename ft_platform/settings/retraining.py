@@ -121,8 +121,9 @@ class Retraining(Section):
     start: Literal["base_model", "champion"] = Field(
         default="base_model",
         description=(
-            "Weights that a run of the sensor trains from. `champion`: those of the newest release that stands, and of"
-            " the base model where these cannot be used; the decision says why."
+            "Weights that a run of the sensor trains from. `base_model`: as `training.continue_from` says, by default"
+            " those of the base model. `champion`: those of the newest release that stands, and of the base model where"
+            " they cannot be used; the decision says why."
         ),
     )
     when: When = Field(

@@ -389,11 +389,6 @@ class UseCase(Section):
                 "`retraining.start: champion` does not work with `training.differential_privacy`: the epsilons of both"
                 " trainings would add up. Set `retraining.start: base_model`"
             )
-        if self.retraining.start == "champion" and self.training.continue_from:
-            raise ValueError(
-                "`retraining.start: champion` and `training.continue_from` both say what training starts from; remove"
-                " one"
-            )
         if self.governance.without_consent_column == "refuse" and not self.record.consent:
             raise ValueError("`record.consent` is needed, or set `governance.without_consent_column: licence`")
         if problems := self.governance.problems_with(self.record):
