@@ -97,7 +97,9 @@ def prepare(
         rows = with_persons(rows, [whose[record_id] for record_id in sides["train"].record_ids])
     batching += ", each record alone (differential privacy)" if private else ""
     layers, dtype = layers_in_words(model, untried), str(computed_in).removeprefix("torch.")
-    prepared = Prepared(model, objective, rows, validation, sides, renderer, base, batching, layers, dtype, recipe, chosen)
+    prepared = Prepared(
+        model, objective, rows, validation, sides, renderer, base, batching, layers, dtype, recipe, chosen
+    )
     if training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared

@@ -1,5 +1,5 @@
 """Which records of the train split a training learns from: all, those of the last days, or these and a share of older
-ones. A setting of training and not of retraining, so that a run by hand, a search and `ft reproduce` choose the same."""
+ones. Settings of training and not of retraining, so that a run by hand, a search and `ft reproduce` choose the same."""
 
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.

@@ -84,11 +84,15 @@ def started(graph: Graph) -> dg.RunRequest:
 
 def run(graph: Graph, request: dg.RunRequest) -> bool:
     """As the daemon launches it, up to the checkpoint."""
-    done = graph.definitions().resolve_job_def(NAME).execute_in_process(
-        run_config=request.run_config,
-        instance=graph.instance,
-        asset_selection=[dg.AssetKey([NAME, stage]) for stage in (*DATA, "adapter_checkpoint")],
-        tags={**request.tags, "dagster/run_key": str(request.run_key)},
-        raise_on_error=False,
+    done = (
+        graph.definitions()
+        .resolve_job_def(NAME)
+        .execute_in_process(
+            run_config=request.run_config,
+            instance=graph.instance,
+            asset_selection=[dg.AssetKey([NAME, stage]) for stage in (*DATA, "adapter_checkpoint")],
+            tags={**request.tags, "dagster/run_key": str(request.run_key)},
+            raise_on_error=False,
+        )
     )
     return done.success

@@ -137,5 +137,3 @@ def test_differential_privacy_refuses_it_in_the_file() -> None:
     private = {"training": {"differential_privacy": {"target_epsilon": 8}}, "retraining": {"start": "champion"}}
     with pytest.raises(ValueError, match="the epsilons of both trainings would add up"):
         UseCase.model_validate({**minimal_attributes("complaints.csv"), **private})
-
-

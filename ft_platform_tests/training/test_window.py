@@ -79,9 +79,7 @@ def test_days_count_back_from_the_newest_training_record() -> None:
 
 def test_a_larger_share_replays_the_same_records_and_more() -> None:
     rows = dated(2000)
-    drawn = [
-        ids(within(rows, window_days=10, replay_share=share)[0], "train") for share in (0.0, 0.1, 0.3, 1.0)
-    ]
+    drawn = [ids(within(rows, window_days=10, replay_share=share)[0], "train") for share in (0.0, 0.1, 0.3, 1.0)]
     assert drawn[0] < drawn[1] < drawn[2] < drawn[3] == ids(pa.Table.from_pylist(rows, DATED), "train")
     older = len(drawn[3]) - len(drawn[0])
     # 5 standard deviations of a binomial: sqrt(1492 * 0.1 * 0.9) = 11.6.
@@ -144,8 +142,10 @@ def test_a_checkpoint_names_the_records_it_learned_from_and_is_reproduced_from_t
             made[name] = checkpoint_for(lake, environment, dated_case(model, training), splits, LOG)
     assert made["all"].checkpoint.id != made["window"].checkpoint.id
     chosen = ids(within(rows, window_days=20, replay_share=0.2)[0], "train")
-    assert training_record_ids(lake, made["window"].checkpoint) == chosen < training_record_ids(
-        lake, made["all"].checkpoint
+    assert (
+        training_record_ids(lake, made["window"].checkpoint)
+        == chosen
+        < training_record_ids(lake, made["all"].checkpoint)
     )
     told = json.loads(lake.read_file(made["window"].checkpoint, "training.json"))
     assert told["chosen_records"] == lake.manifest(made["window"].checkpoint).info["chosen_records"]
