@@ -57,7 +57,7 @@ def _ask(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: A
 
 def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> int:
     from ft_platform.retraining.deciding import decision_at
-    from ft_platform.retraining.weights import weights_of
+    from ft_platform.training.continuing import weights_of
 
     found = decision_at(lake, environment, use_case, datetime.now(UTC)).to_dict()
     weights, why_not = weights_of(lake, use_case)

@@ -1,6 +1,7 @@
 """One sensor per use case that weighs all reasons for a retraining, and asks for its run."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -67,11 +68,14 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
         from ft_platform.errors import FtError
         from ft_platform.redaction.metadata import vouched_metadata
         from ft_platform.retraining.deciding import decide_and_start
+        from ft_platform.training.continuing import weights_of
 
         now, by = datetime.now(UTC), instance_id(context.instance)
         try:
             lost = _note_ends(lake, environment, use_case, context.instance, by, now)
-            decision, start = decide_and_start(lake, environment, use_case, now, by)
+            decision, start = decide_and_start(
+                lake, environment, use_case, now, by, partial(weights_of, lake, use_case)
+            )
         except FtError as error:
             return dg.SkipReason(str(error))
         passed, told = _losses(decision)

@@ -38,7 +38,6 @@ from ft_platform.retraining.facts import (
     facts_of,
 )
 from ft_platform.retraining.journal import alone, entries, write
-from ft_platform.retraining.weights import weights_of
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.training.estimates import kept
@@ -63,13 +62,19 @@ def decision_at(lake: Lake, environment: Environment, use_case: NamedUseCase, at
 
 
 def decide_and_start(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, at: datetime, by: str
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    at: datetime,
+    by: str,
+    weights: Callable[[], tuple[str, str]],
 ) -> tuple[Decision, Start | None]:
     """The decision, and the entry of the start where it starts one. Of processes that decide at once one gets it.
 
     Args:
         at: now.
         by: id of the Dagster instance that will ask for the run.
+        weights: what it starts from (`training.continuing.weights_of`), asked only where one starts.
 
     Raises:
         VersionRefused: as `decision_at`; nothing was started.
@@ -80,8 +85,8 @@ def decide_and_start(
         decision = decide(facts_of(newest, at), use_case.settings.retraining)
         if not decision.would_start:
             return decision, None
-        weights, why_not = weights_of(lake, use_case)
-        start = replace(decision.start(by), continues=weights, not_continued=why_not)
+        continues, why_not = weights()
+        start = replace(decision.start(by), continues=continues, not_continued=why_not)
         write(lake, use_case, start)
     return decision, start
 

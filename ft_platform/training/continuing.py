@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
-from ft_platform.errors import DataError, FtError, VersionRefused
+from ft_platform.errors import ConfigError, CorruptVersion, DataError, FtError, VersionRefused
 from ft_platform.lake.parents import tables_behind, version_of_parent
 from ft_platform.lake.provenance import find_checkpoint, learned_record_ids, training_record_ids
 from ft_platform.lake.releases import standing_releases
@@ -22,7 +22,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.settings.training import CHAMPION, NEWEST, Training
 from ft_platform.stages import STAGES
 from ft_platform.training.inputs import checkpoint_inputs
@@ -83,6 +83,44 @@ def require_start(lake: Lake, use_case: NamedUseCase) -> ArtifactVersion | None:
     if changed:
         raise _refused(start, "; ".join(changed), "Set what it was")
     return start
+
+
+def weights_of(lake: Lake, use_case: NamedUseCase) -> tuple[str, str]:
+    """Id of the champion's checkpoint if a retraining trains it further, else empty; and why not, if
+    `retraining.start` asks for it.
+
+    Raises:
+        ConfigError: the file also says `training.continue_from`.
+        CorruptVersion: the champion's checkpoint was altered.
+    """
+    if use_case.settings.retraining.start != CHAMPION:
+        return "", ""
+    settings = use_case.settings
+    if settings.training.continue_from:
+        raise ConfigError(
+            [f"retraining.start and training.continue_from of {use_case.name} both say what a retraining starts from"],
+            "Remove training.continue_from; for one run: ft run --continue",
+        )
+    training = settings.training.model_copy(update={"continue_from": CHAMPION})
+    further = use_case.model_copy(update={"settings": settings.model_copy(update={"training": training})})
+    try:
+        start = require_start(lake, further)
+        assert start
+        splits = lake.latest(use_case.name, "splits")
+        if splits:
+            require_no_leak(lake, further, splits, start)
+    except CorruptVersion:
+        raise
+    except VersionRefused as refusal:
+        return "", refusal.message
+    told = json.loads(lake.read_file(start, "training.json"))
+    wanted = settings.base_model.model_dump(include={"uri", "revision", "sha256"})
+    other = [name for name, value in wanted.items() if value and value != told["base_model"].get(name)]
+    if other:
+        return "", f"base_model has another {' and '.join(other)} than {start.id}"
+    if splits and told["labels"] and told["labels"] != labels_of(lake.read_table(splits, ["label", "split"])):
+        return "", f"the train split has other labels than {start.id}"
+    return start.id, ""
 
 
 def name_to_type(use_case: NamedUseCase) -> str:

@@ -101,7 +101,7 @@ def test_all_that_counts_is_read_from_the_lake(graph, template):
 def test_an_altered_entry_stops_decisions(graph):
     lake, environment, use_case = parts(graph)
     ask(lake, environment, use_case, "New products since Monday", datetime.now(UTC))
-    decision, start = decide_and_start(lake, environment, use_case, datetime.now(UTC), "instance")
+    decision, start = decide_and_start(lake, environment, use_case, datetime.now(UTC), "instance", lambda: ("", ""))
     assert start and start.reasons.keys() == {"person"} and decision.would_start
     place = lake.path_of("shared", NAME, "retraining", start.id, "entry.json")
     content = lake.fs.cat_file(place)
@@ -114,7 +114,7 @@ def test_entries_are_read_as_they_were_written(graph):
     lake, environment, use_case = parts(graph)
     now = datetime.now(UTC)
     asked = ask(lake, environment, use_case, "New products since Monday", now)
-    _, start = decide_and_start(lake, environment, use_case, now, "instance")
+    _, start = decide_and_start(lake, environment, use_case, now, "instance", lambda: ("", ""))
     assert start
     with alone(environment, NAME):
         for state in ("succeeded", "failed"):
@@ -148,7 +148,7 @@ def test_explain_start_and_simulate_on_the_terminal(graph, capsys):
     shown = capsys.readouterr().out
     assert "is noted" in shown and "✓ person" in shown and "would start now" in shown
     lake, environment, use_case = parts(graph)
-    _, start = decide_and_start(lake, environment, use_case, datetime.now(UTC), "gone")
+    _, start = decide_and_start(lake, environment, use_case, datetime.now(UTC), "gone", lambda: ("", ""))
     assert start
     words = ["--reason", "The machine burned down", "--instead", start.id]
     assert main(["retraining", "start", NAME, *words]) == 0 and "would start now" in capsys.readouterr().out

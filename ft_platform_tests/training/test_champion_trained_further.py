@@ -1,4 +1,4 @@
-"""What a retraining starts from: the champion's weights where they fit, else the base model's, and why."""
+"""What a retraining starts from: the weights of the champion where they fit, else of the base model, and why."""
 
 from typing import Any
 
@@ -8,10 +8,9 @@ from ft_platform.errors import ConfigError, CorruptVersion, VersionRefused
 from ft_platform.lake import provenance
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.store import Lake
-from ft_platform.retraining.weights import weights_of
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import CHAMPION
-from ft_platform.training.continuing import continued_from
+from ft_platform.training.continuing import continued_from, weights_of
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
