@@ -9,6 +9,7 @@ import pytest
 
 from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api_keys import ApiKeys, add_key
+from ft_platform.serving.engine.requests import Full
 from ft_platform_tests.serving.fakes import LABELS, WORDS, FakeEngine, app_of, running, wait_until
 
 openai = pytest.importorskip("openai", reason="openai is not installed; it is in the extra dev")
@@ -134,18 +135,10 @@ def add_key_noticed(server: ApiServer, keys: Path) -> str:
 
 
 def test_a_client_that_is_told_to_wait_waits_and_is_answered(client: Any, engine: FakeEngine) -> None:
-    engine.full = 0.0
-    begin = engine.generate
-
-    def generate(*given: Any) -> Any:
-        try:
-            return begin(*given)
-        finally:
-            engine.full = None
-
-    engine.generate = generate  # pyright: ignore[reportAttributeAccessIssue]
+    refusals = [Full(0.0)]
+    engine.refusal = lambda: refusals.pop() if refusals else None  # pyright: ignore[reportAttributeAccessIssue]
     answer = client.with_options(max_retries=1).chat.completions.create(model="support", messages=QUESTION)
-    assert answer.choices[0].message.content == "".join(WORDS)
+    assert answer.choices[0].message.content == "".join(WORDS) and not refusals
 
 
 def test_a_stream_that_is_closed_is_cancelled(client: Any, engine: FakeEngine) -> None:

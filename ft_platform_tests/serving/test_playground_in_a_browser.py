@@ -18,6 +18,7 @@ import pytest
 from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.serving.catalog import ServedModel
+from ft_platform.serving.engine.requests import Full
 from ft_platform_tests.reporting.axe import axe_script, barriers_of
 from ft_platform_tests.reporting.browser import browser
 from ft_platform_tests.reporting.xss import ATTACKS
@@ -324,7 +325,7 @@ def test_which_guardrail_acted_is_told(chrome: Any, engine: FakeEngine) -> None:
         page = Playground(chrome, server)
         page.ask()
         assert page.one(".card .warning").text == "Guardrail that acted: input: <b>topic</b>"
-        engine.full = 1.0
+        engine.breaks = Full(1.0)
         page.ask()
         assert [one.text for one in page.every(".card .warning")] == [
             "Guardrail that acted: input: <b>topic</b>",
