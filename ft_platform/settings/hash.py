@@ -17,8 +17,11 @@ class Hashed(Protocol):
 def settings_hash(parts: dict[str, Any]) -> str:
     """16 hex digits that change when, and only when, one of the given settings changes.
 
-    A section with a method `hashed` says itself what of it counts."""
-    text = json.dumps({k: _plain(v) for k, v in parts.items()}, sort_keys=True, ensure_ascii=False)
+    A section with a method `hashed` says itself what of it counts; one of which nothing counts is as if it were not
+    there."""
+    plain = {name: _plain(value) for name, value in parts.items()}
+    counting = {name: found for name, found in plain.items() if found or not isinstance(parts[name], Hashed)}
+    text = json.dumps(counting, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

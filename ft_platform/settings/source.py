@@ -98,6 +98,10 @@ class Feedback(Section):
         description="Largest share of them among the training records; which ones stay does not depend on their order.",
     )
 
+    def hashed(self) -> dict[str, Any]:
+        """Nothing while none is learned."""
+        return self.model_dump(mode="json") if self.join else {}
+
 
 class Source(Section):
     """Where the raw records come from."""

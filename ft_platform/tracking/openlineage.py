@@ -14,7 +14,6 @@ from typing import Literal
 
 from ft_platform import __version__
 from ft_platform.errors import FtError, MissingExtra, TransientError
-from ft_platform.process.bounded_http import NoAnswer, ask
 from ft_platform.settings.alerting import Lineage
 
 PRODUCER = f"urn:ft-platform:{__version__}"
@@ -133,6 +132,8 @@ def post(lineage: Lineage, event: bytes) -> None:
         TransientError: it cannot be handed over now; later, or with another key, it may be.
         EventRefused: the collector refuses the event itself.
     """
+    from ft_platform.process.bounded_http import NoAnswer, ask
+
     headers = {"Content-Type": "application/json"}
     if lineage.api_key_variable:
         key = os.environ.get(lineage.api_key_variable, "").strip()

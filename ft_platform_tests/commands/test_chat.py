@@ -16,6 +16,7 @@ import pytest
 from ft_platform.cli import main
 from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api_keys import ApiKeys, add_key
+from ft_platform.serving.engine.requests import Full
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.serving.fakes import WORDS, FakeEngine, app_of, running, wait_until, withholding
 
@@ -87,17 +88,12 @@ def test_an_answer_belongs_to_the_conversation_until_it_begins_anew(
 def test_a_question_that_fails_is_told_and_forgotten_and_the_conversation_goes_on(
     server: ApiServer, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    begin, full = engine.generate, iter([1.0, None])
-
-    def generate(*given):
-        engine.full = next(full)
-        return begin(*given)
-
-    engine.generate = generate  # pyright: ignore[reportAttributeAccessIssue]
+    refusals = [Full(1.0)]
+    engine.refusal = lambda: refusals.pop() if refusals else None  # pyright: ignore[reportAttributeAccessIssue]
     assert piped(monkeypatch, "support", server.url, "Why?", "Why?") == 1
     told = capsys.readouterr()
     assert told.out == f"{''.join(WORDS)}\n" and "the server is busy" in told.err
-    engine.generate, engine.full, engine.fails_after = begin, None, 2
+    engine.fails_after = 2
     assert piped(monkeypatch, "support", server.url, "Why?") == 1
     assert "stopped: the answer could not be written" in capsys.readouterr().err
     second, alone = (len(one.prompt) for one in engine.asked)

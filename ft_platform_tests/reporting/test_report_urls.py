@@ -35,6 +35,7 @@ def test_the_server_understands_every_link(environment: Environment) -> None:
         "data_docs",
         "training_audit",
         "pictures",
+        "monitoring_report",
     }
     for stage, page in [*((stage, "report.html") for stage in REPORT_STAGES), ("model_card", "model_card.html")]:
         path = report_url(environment, artifact(stage), page).removeprefix(environment.reports_url)

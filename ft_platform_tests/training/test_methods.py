@@ -445,7 +445,7 @@ def plain_course():
 
 
 def test_every_setting_of_training_is_compared():
-    elsewhere = {"continue_from"}  # test_continuing.py
+    elsewhere = {"continue_from", "window_days", "replay_share"}  # test_continuing.py, test_window.py
     assert OTHER_VALUES.keys() == Training.model_fields.keys() - elsewhere
 
 
