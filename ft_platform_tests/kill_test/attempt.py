@@ -20,7 +20,7 @@ GROWS = ("os.rename", "os.mkdir", "os.truncate")
 """A disk that is full lets files be removed and read; opening one to write is among what grows, see `FullDisk`."""
 NAMED_POINTS = {
     "optimizer step": ("torch.optim.AdamW", "step"),
-    "validation": ("ft_platform.training.loop", "validation_loss"),
+    "validation": ("ft_platform.training.loop", "validation_figures"),
     "saving a state": ("ft_platform.training.state.States", "save"),
     "a file of a state": ("ft_platform.training.state", "_write"),
     "making a folder readable": ("ft_platform.lake.files", "publish_folder"),

@@ -12,7 +12,7 @@ import pytest
 
 from ft_platform_tests.kill_test import case
 from ft_platform_tests.kill_test.__main__ import kill_test
-from ft_platform_tests.kill_test.attempt import Fault
+from ft_platform_tests.kill_test.attempt import NAMED_POINTS, Fault, _resolved
 from ft_platform_tests.kill_test.run import KillTest
 
 BROKEN = """
@@ -62,6 +62,12 @@ def with_fault(fault: str, kills: int = 8, seed: int = 3) -> dict:
         check=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("point", NAMED_POINTS)
+def test_there_is_every_named_point(point):
+    owner, attribute = NAMED_POINTS[point]
+    assert callable(getattr(_resolved(owner), attribute))
 
 
 @pytest.mark.integration
