@@ -20,8 +20,8 @@ class Judged:
 
     Attributes:
         value: share of right answers; None with too little feedback.
-        low, high: of the random share: a fixed interval, right for one look at a time chosen beforehand. Of volunteers:
-            bounds, which hold for certain.
+        low, high: a fixed interval, right for one look at a time chosen beforehand. Of volunteers: bounds, whatever the
+            others say, each widened as the end of such an interval.
         judged: answers with a judgement.
         kind: what `low` and `high` are.
         bias: what is not covered; empty for a random share.
@@ -66,9 +66,10 @@ def from_random_share(right: np.ndarray, asked_with: np.ndarray, confidence: flo
     return Judged(value, found["low"], found["high"], len(right), "interval")
 
 
-def from_volunteers(right: np.ndarray, answered: int) -> Judged:
+def from_volunteers(right: np.ndarray, answered: int, confidence: float = 0.95) -> Judged:
     """From feedback nobody was drawn for: a share that is biased, and bounds for all (Manski, Partial Identification
-    of Probability Distributions, 2003, ch. 1).
+    of Probability Distributions, 2003, ch. 1). They are about the model and not these answers alone, so each has the
+    luck of a day in it: Wilson's interval where the others are all wrong, and where they are all right.
 
     Args:
         right: whether each judged answer was right, `(n,)`.
@@ -83,4 +84,5 @@ def from_volunteers(right: np.ndarray, answered: int) -> Judged:
     if len(right) < LEAST_JUDGED:
         return Judged(None, None, None, len(right), "too_little_feedback", VOLUNTEERS)
     hits, unknown = float(right.sum()), answered - len(right)
-    return Judged(float(right.mean()), hits / answered, (hits + unknown) / answered, len(right), "bounds", VOLUNTEERS)
+    low, high = (share(some, answered, confidence) for some in (hits, hits + unknown))
+    return Judged(float(right.mean()), low["low"], high["high"], len(right), "bounds", VOLUNTEERS)

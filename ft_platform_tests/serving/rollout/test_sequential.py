@@ -77,9 +77,10 @@ RULES = {"canary": Rollout(mode="canary", share=0.1), "shadow": Rollout(mode="sh
 @pytest.mark.parametrize(("points", "decision"), [(-0.05, "roll_back"), (0.05, "promote")])
 def test_a_difference_of_five_points_is_found(mode: str, points: float, decision: str) -> None:
     found = [Traffic(RULES[mode], CHAMPION + points, seed).outcome() for seed in range(RUNS)]
-    print(f"{mode} {points:+.2f}: median {median(requests for _, requests in found):,.0f} requests of the candidate")
-    assert sum(one.decision == decision for one, _ in found) >= 0.95 * RUNS
-    assert all(requests <= RULES[mode].max_requests + 1000 for _, requests in found)
+    as_expected, requests = sum(one.decision == decision for one, _ in found), median(count for _, count in found)
+    print(f"{mode} {points:+.2f}: {as_expected} of {RUNS} {decision}, median {requests:,.0f} requests of the candidate")
+    assert as_expected >= 0.95 * RUNS
+    assert all(count <= RULES[mode].max_requests + 1000 for _, count in found)
 
 
 @pytest.mark.parametrize("mode", RULES)
