@@ -139,7 +139,7 @@ def test_a_full_waiting_line_refuses_and_says_when_to_come_back() -> None:
 
 
 def test_how_long_to_wait_follows_from_how_fast_the_line_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([100.0, 103.0, 106.0, 110.0, 111.0])
+    clock = iter([100.0, 103.0, 106.0, 111.0])  # the time is asked where it counts
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     rows = [Writing(Generation("base", (1,), Sampling(1)), None, TEXT, END, None, print) for _ in range(5)]
     line = Schedule(KeyValueCache(4), 3)

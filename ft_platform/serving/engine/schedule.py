@@ -44,23 +44,22 @@ class Schedule:
 
     def full(self, rows: int) -> Full | None:
         """Why the line has no place for so many, if it has none."""
-        now = time.monotonic()
-        if not self.waiting:
-            self._left.clear()
-            self._left.append(now)  # when the line began
         most = self._most
         if self._no_room and self.waiting:
             most = min(most, max(SHORTEST_LINE, len(self.running) // 4))
         excess = len(self.waiting) + rows - most
         if excess <= 0:
             return None
-        passed, left = now - self._left[0], len(self._left) - 1
+        passed, left = (time.monotonic() - self._left[0], len(self._left) - 1) if self.waiting else (0.0, 0)
         return Full(excess * passed / left if left else max(excess * passed, 1.0))
 
     def add(self, rows: Collection[Row]) -> None:
         """Raises `Full` where the line has no place for all of them."""
         if full := self.full(len(rows)):
             raise full
+        if not self.waiting:
+            self._left.clear()
+            self._left.append(time.monotonic())  # when the line began
         self.waiting.extend(rows)
 
     def cancel(self, rows: Iterable[Row]) -> None:
