@@ -106,7 +106,8 @@ def _added(told: dict[str, int]) -> str:
     if not told["added"] and told["rows"]:
         return f"a file with this content was added before ({told['rows']:,} rows)"
     waits = f"; {told['unknown']:,} ids are of no request that is noted" if told["unknown"] else ""
-    return f"{told['added']:,} labels added{waits}"
+    other = f"; {told['other_labels']:,} are no label of a record, and only say: wrong" if told["other_labels"] else ""
+    return f"{told['added']:,} labels added{waits}{other}"
 
 
 def _row(one: dict[str, Any]) -> str:

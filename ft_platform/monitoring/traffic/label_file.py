@@ -1,6 +1,7 @@
 """Late labels from a file with ids of requests, e.g. of a ticket system, as feedback."""
 
 import tempfile
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,18 @@ from ft_platform.sources.parts import Order, Part
 def add_labels(
     lake: Lake, environment: Environment, use_case: str, uri: str, id_column: str, label_column: str
 ) -> dict[str, int]:
-    """Adds the labels of a file to the feedback; a file with the same content is added once.
+    """Adds the labels of a file to the feedback; a file with the same content is added once. A label that neither the
+    splits nor the model have says that the answer was wrong, and is not kept: nobody has looked whether it is one, or a
+    text in the wrong column.
 
     Returns:
-        `{"rows", "unknown", "added"}`. `unknown`: ids of no request that is noted; these labels count once the request
-        is shipped.
+        `{"rows", "unknown", "other_labels", "added"}`. `unknown`: ids of no request that is noted; these labels count
+        once the request is shipped.
 
     Raises:
         SourceError: the file cannot be read, or has no such column.
-        DataError: a row has no id of a request, or no label. It names rows, never what is in them.
+        DataError: a row has no id of a request, or no label, or most labels are none. It names rows, never what is in
+            them.
     """
     source = Source(uri=uri, limits=capped(Limits(), environment.policy))
     parts = find_parts(source, environment).parts
@@ -40,20 +44,42 @@ def add_labels(
     (sha256,) = hashes(parts).values()
     rows = _rows(source, parts[0], sha256, id_column, label_column)
     tables = TrafficTables(lake, use_case)
-    known = set(tables.read("requests", columns=["request_id"])["request_id"].to_pylist())
+    asked = tables.read("requests", columns=["request_id", "answers"]).to_pylist()
+    known, labels = {one["request_id"] for one in asked}, _labels(lake, use_case, asked)
     writer = f"file:{sha256}"
-    told = {"rows": len(rows), "unknown": sum(request not in known for request, _ in rows)}
+    told = {
+        "rows": len(rows),
+        "unknown": sum(request not in known for request, _ in rows),
+        "other_labels": sum(label not in labels for _, label in rows),
+    }
+    if told["other_labels"] > len(rows) / 2:
+        raise DataError(
+            f"{told['other_labels']} of {len(rows)} labels are none that a record or an answer of {use_case} has",
+            f"Name the column with the labels with --columns (now {id_column}, {label_column})",
+        )
     if tables.last_of("feedback", writer):
         return {**told, "added": 0}
     at = datetime.now(UTC)
     about: dict[str, Any] = {"at": at, "day": at.date().isoformat(), "key": BY_FILE, "by": BY_FILE, "index": 0}
     feedback = [
-        {**about, "request_id": request, "label": label, "feedback_id": f"{sha256[:16]}-{number:09d}"}
+        {
+            **about,
+            "request_id": request,
+            **({"label": label} if label in labels else {"rating": "bad"}),
+            "feedback_id": f"{sha256[:16]}-{number:09d}",
+        }
         for number, (request, label) in enumerate(rows)
     ]
     if feedback:
         tables.append("feedback", pa.Table.from_pylist(feedback, schema=SCHEMAS["feedback"]), writer, 1)
     return {**told, "added": len(feedback)}
+
+
+def _labels(lake: Lake, use_case: str, asked: Iterable[Mapping[str, Any]]) -> set[str]:
+    splits = lake.latest(use_case, "splits")
+    found = set(lake.read_table(splits, ["label"])["label"].unique().to_pylist()) if splits else set[Any]()
+    found |= {answer["decision"] for one in asked for answer in one["answers"]}
+    return found - {None}
 
 
 def _rows(source: Source, part: Part, sha256: str, id_column: str, label_column: str) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.days import summary
 from ft_platform.monitoring.traffic.label_file import add_labels
 from ft_platform.monitoring.traffic.shipping import ship
+from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.monitoring.traffic.test_days import answered
 from ft_platform_tests.monitoring.traffic.test_shipping import noted, request
@@ -46,7 +47,8 @@ def of(number: int, label: str) -> tuple[str, str]:
 
 def test_labels_count_for_the_requests_that_they_name(place: Place) -> None:
     place.noted(range(3))
-    assert place.add([of(0, "Card"), of(1, "Loan"), of(9, "Card")]) == {"rows": 3, "unknown": 1, "added": 3}
+    told = place.add([of(0, "Card"), of(1, "Loan"), of(9, "Card")])
+    assert told == {"rows": 3, "unknown": 1, "other_labels": 1, "added": 3}
     assert place.right == (2, 0.5)
     place.noted(range(9, 10))
     assert place.right == (3, pytest.approx(2 / 3)), "a label waits for its request"
@@ -74,3 +76,14 @@ def test_what_cannot_be_read_is_told(place: Place) -> None:
         place.add([of(0, "Card")], "answer_id", "department2")
     with pytest.raises(SourceError, match="nothing"):
         add_labels(place.lake, place.environment, "complaints", str(place.folder / "nothing.csv"), *COLUMNS)
+
+
+def test_a_text_in_place_of_a_label_is_not_kept_and_a_wrong_column_is_refused(place: Place) -> None:
+    place.noted(range(3))
+    rows = [of(0, "Card"), of(1, "Alda Quirrow was charged twice"), of(2, "Card")]
+    assert place.add(rows)["other_labels"] == 1 and place.right == (3, pytest.approx(2 / 3))
+    given = TrafficTables(place.lake, "complaints").read("feedback").to_pylist()
+    assert {(one["label"], one["rating"]) for one in given} == {("Card", None), (None, "bad")}
+    with pytest.raises(DataError, match="2 of 3 labels are none") as refused:
+        place.add([of(0, "Card"), of(1, "Alda Quirrow was charged twice"), of(2, "So was Alda")])
+    assert "Alda" not in str(refused.value)

@@ -526,9 +526,9 @@ def test_late_labels_find_requests_by_the_ids_of_other_servers(tmp_path: Path) -
     place.write(*(vllm_answer(f"chatcmpl-841906f8ea42688{number}", AT, "Card") for number in range(2)))
     place.read()
     file = tmp_path / "tickets.csv"
-    file.write_text("id,label\nchatcmpl-841906f8ea426880,Card\nchatcmpl-841906f8ea426881,Loan\nchatcmpl-unknown,Loan\n")
+    file.write_text("id,label\nchatcmpl-841906f8ea426880,Card\nchatcmpl-841906f8ea426881,Loan\nchatcmpl-unknown,Card\n")
     told = add_labels(place.lake, place.environment, "tests", str(file), "id", "label")
-    assert told == {"rows": 3, "unknown": 1, "added": 3}
+    assert told == {"rows": 3, "unknown": 1, "other_labels": 1, "added": 3}
     (day,) = summary(place.lake, "tests", 7)
     assert (day["requests"], day["judged"], day["right"], day["p50"]) == (2, 2, 0.5, None)
 
