@@ -13,11 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.errors import ConfigError, CorruptVersion, DataError
+from ft_platform.errors import CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import TRAFFIC
 from ft_platform.records.key_hashes import KeyIndex, key_hashes
 from ft_platform.settings.hash import settings_hash
@@ -26,7 +27,6 @@ from ft_platform.use_case.named import NamedUseCase
 STORED_AS, FILE = "feedback_release", "feedback_release.json"
 STANDS, FORGOTTEN = "stands", "forgotten"
 """Verdicts on a release: that it was revoked, and which of its records were deleted since."""
-SHORTEST_REASON = 10
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def release_batch(
     Raises:
         ConfigError: no reason is named.
     """
-    _require_reason(reason)
+    reason = require_reason(reason)
     account = getpass.getuser()
-    told: dict[str, Any] = {"reason": reason.strip(), "released_by": by.strip() or account, "recorded_by": account}
+    told: dict[str, Any] = {"reason": reason, "released_by": by.strip() or account, "recorded_by": account}
     told |= {"batch": batch, "records": dict(records), "counts": dict(counts), "released_at": now("milliseconds")}
     inputs = settings_hash(told)
     release = FeedbackRelease(id=f"feedback-{inputs[:12]}", **told)
@@ -126,11 +126,11 @@ def revoke(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, 
         ConfigError: no reason is named.
         DataError: there is no such release.
     """
-    _require_reason(reason)
+    reason = require_reason(reason)
     found = next((one for one in feedback_releases(lake, use_case.name) if one.release.id == release_id), None)
     if found is None:
         raise DataError(f"{use_case.name} has no release of feedback {release_id}", f"See: ft feedback {use_case.name}")
-    told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason.strip()}
+    told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason}
     lake.add_verdict(found.version, STANDS, False, lake.manifest(found.version).settings_hash, told)
 
 
@@ -167,11 +167,6 @@ def as_index(record_ids: Collection[str]) -> KeyIndex:
 def fingerprint(released: Mapping[str, str | None]) -> str:
     """What the permission of released records depends on; empty where there are none."""
     return settings_hash(dict(released)) if released else ""
-
-
-def _require_reason(reason: str) -> None:
-    if len(reason.strip()) < SHORTEST_REASON:
-        raise ConfigError([f"--reason must say why, in {SHORTEST_REASON} characters or more"])
 
 
 def released_batches(lake: Lake, use_case: NamedUseCase) -> dict[str, str]:

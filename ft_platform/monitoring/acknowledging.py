@@ -7,26 +7,24 @@ from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.day_reports import STAGE, day_reports
+from ft_platform.process.reasons import require_reason
 
 PREFIX = "acknowledged_"
-SHORTEST_REASON = 10
 
 
 def acknowledge(lake: Lake, use_case: str, measure: str, reason: str, by: str = "") -> dict[str, Any]:
     """Notes that somebody looked at an alarm of the newest report, and why it may end.
 
     Raises:
-        DataError: there is no such alarm, or the reason is too short.
+        ConfigError: the reason is too short.
+        DataError: there is no such alarm.
     """
-    if len(reason.strip()) < SHORTEST_REASON:
-        raise DataError(
-            f"the reason has fewer than {SHORTEST_REASON} characters", "Say what you found: --reason <text>"
-        )
+    reason = require_reason(reason)
     version, report = next(iter(day_reports(lake, use_case, 1)), (None, None))
     names = [one.what for one in report.alarms] if report else []
     if version is None or measure not in names:
         raise DataError(f"{measure} has no alarm to acknowledge", f"Alarms: {', '.join(names) or 'none'}")
-    said = {"measure": measure, "reason": reason.strip(), "by": by or getpass.getuser()}
+    said = {"measure": measure, "reason": reason, "by": by or getpass.getuser()}
     noted = lake.add_verdict(version, f"{PREFIX}{measure}", True, "", said)
     return {**said, "at": noted.checked_at}
 

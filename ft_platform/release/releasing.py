@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ft_platform.errors import ConfigError, CorruptVersion, DataError, VersionRefused
+from ft_platform.errors import CorruptVersion, DataError, VersionRefused
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifest import now
@@ -28,6 +28,7 @@ from ft_platform.lake.releases import (
 )
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.process.reasons import SHORTEST_REASON, require_reason
 from ft_platform.release import approvals
 from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import STAGE as DECISION
@@ -38,7 +39,6 @@ from ft_platform.signing.keys import SigningKeys
 from ft_platform.signing.models import sign_model, verify_model
 from ft_platform.use_case.named import NamedUseCase
 
-SHORTEST_REASON = 10
 ASKED = ("max_prompt_tokens", "max_new_tokens", "label_answers")
 """Of `evaluation`: how the model was asked when it was evaluated, and so how it is served."""
 Evidence = Callable[[ArtifactVersion], Mapping[str, Any]]
@@ -118,7 +118,7 @@ def roll_back(
         VersionRefused: it was withdrawn, its decision does not stand any more, or its checkpoint may not be used.
     """
     started = time.monotonic()
-    _require_reason(reason)
+    reason = require_reason(reason)
     found = releases(lake, use_case.name)
     stands = next((one for one in found if one.withdrawn is None), None)
     earlier = (
@@ -139,7 +139,7 @@ def roll_back(
         raise VersionRefused(f"{decision.id} of {earlier.id}: {state.words}", "Name another one with --to")
     record = {
         **{name: value for name, value in earlier.record.items() if name not in MADE_ANEW},
-        "reason": reason.strip(),
+        "reason": reason,
         "back_to": earlier.id,
         "back_from": stands.id if stands else None,
     }
@@ -154,12 +154,12 @@ def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str
         DataError: there is no such release.
         ConfigError: no reason is named.
     """
-    _require_reason(reason)
+    reason = require_reason(reason)
     known = releases(lake, use_case.name)
     found = next((one for one in known if one.id == release_id), None)
     if found is None:
         raise DataError(f"{use_case.name} has no release {release_id}", f"See: ft releases {use_case.name}")
-    told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason.strip()}
+    told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason}
     for one in reversed(
         known
     ):  # the oldest first: a process that is killed between leaves the champion, not its double
@@ -257,8 +257,3 @@ def _require_newest(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersio
             f"{newest.id} is a newer decision about {checkpoint} than {decision.id}",
             f"Run: ft run {use_case.name} --select release_decision",
         )
-
-
-def _require_reason(reason: str) -> None:
-    if len(reason.strip()) < SHORTEST_REASON:
-        raise ConfigError([f"the reason must have at least {SHORTEST_REASON} characters"])

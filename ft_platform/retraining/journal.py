@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.files import locked
+from ft_platform.process.reasons import require_reason
 from ft_platform.retraining.entries import End, Entries, Request, Start
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
 
 STORED_AS, FILE = "retraining", "entry.json"
-SHORTEST_REASON = 10
 
 
 KINDS = {"start": Start, "end": End, "request": Request}
@@ -84,9 +84,8 @@ def ask(lake: "Lake", environment: Environment, use_case: NamedUseCase, reason: 
             [f"retraining.mode of {use_case.name} is {use_case.settings.retraining.mode}: nothing weighs reasons"],
             f"Train now: ft run {use_case.name}, or set retraining.mode: by_reasons",
         )
-    if len(reason.strip()) < SHORTEST_REASON:
-        raise ConfigError([f"--reason needs {SHORTEST_REASON} characters or more, got {len(reason.strip())}"])
-    told = {"at": at.isoformat(), "reason": reason.strip(), "recorded_by": getpass.getuser()}
+    reason = require_reason(reason)
+    told = {"at": at.isoformat(), "reason": reason, "recorded_by": getpass.getuser()}
     made = Request(f"request-{settings_hash(told)[:12]}", at, told["reason"], told["recorded_by"])
     with alone(environment, use_case.name):
         write(lake, use_case, made)

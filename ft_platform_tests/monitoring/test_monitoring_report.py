@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.errors import DataError
+from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.proportions import share
 from ft_platform.lake.opening import open_lake
 from ft_platform.monitoring.acknowledging import acknowledge, acknowledged_on
@@ -146,7 +146,7 @@ def test_the_estimate_without_labels_holds_what_the_labels_say(changed: MadeUp) 
 def test_an_alarm_stays_until_somebody_acknowledged_it_and_then_begins_anew(own: MadeUp) -> None:
     with pytest.raises(DataError, match="no alarm"):
         acknowledge(own.lake, "complaints", "entropy", "we know about it")
-    with pytest.raises(DataError, match="fewer than"):
+    with pytest.raises(ConfigError, match="at least 10 characters, got 2"):
         acknowledge(own.lake, "complaints", "label", "ok")
     acknowledge(own.lake, "complaints", "label", "a campaign for transfers", by="alda@example.com")
     own.asked(DAYS + 1)

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ft_platform.errors import ConfigError, DataError, VersionRefused
+from ft_platform.errors import DataError, VersionRefused
 from ft_platform.lake.deployments import ROLLED_OUT, Deployment, alone, deployments, had_traffic
 from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import NOT_BLOCKED, Release, block_of, releases
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
+from ft_platform.process.reasons import require_reason
 from ft_platform.serving.live import read_live
 from ft_platform.serving.rollout.counting import counted
 from ft_platform.serving.rollout.sequential import Counts, Verdict, judged
@@ -23,8 +24,6 @@ from ft_platform.serving.targets.opening import open_target
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking.registry import show_releases
 from ft_platform.use_case.named import NamedUseCase
-
-SHORTEST_REASON = 10
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,8 @@ def end_by_person(
     """
     rollout = under_way(environment, use_case.name)
     if rollout is not None:
-        _require_reason(reason)
-        told = {"reason": reason.strip(), "by": getpass.getuser(), "because": "person"}
+        reason = require_reason(reason)
+        told = {"reason": reason, "by": getpass.getuser(), "because": "person"}
         _end(lake, environment, use_case, rollout, promote, told, blocks=False)
     return rollout
 
@@ -131,11 +130,11 @@ def unblock(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str)
         DataError: no such release is blocked.
         ConfigError: the reason is too short.
     """
-    _require_reason(reason)
+    reason = require_reason(reason)
     release = next((one for one in releases(lake, use_case.name) if one.id == release_id), None)
     if release is None or (block_of(lake, release) or ("", ""))[0] != release_id:
         raise DataError(f"{use_case.name} has no blocked release {release_id}", f"See: ft rollout {use_case.name}")
-    _block(lake, release, {"reason": reason.strip(), "by": getpass.getuser()}, blocked=False)
+    _block(lake, release, {"reason": reason, "by": getpass.getuser()}, blocked=False)
 
 
 def newest_rollout(lake: Lake, use_case: str) -> UnderWay | None:
@@ -208,8 +207,3 @@ def _reason(verdict: Verdict, counts: Counts, rollout: UnderWay) -> str:
         "no_harm": f"nothing spoke against it in {candidate.requests} requests",
         "too_few": f"it was asked only {candidate.requests} times of the {rules.min_requests} that are needed",
     }[verdict.because]
-
-
-def _require_reason(reason: str) -> None:
-    if len(reason.strip()) < SHORTEST_REASON:
-        raise ConfigError([f"the reason must have at least {SHORTEST_REASON} characters"])
