@@ -29,7 +29,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean, pstdev
 from typing import Any
@@ -243,9 +243,19 @@ def recipe(peer: str) -> dict[str, Any]:
 
 
 def row(
-    measured: Measurements, task: dict[str, Any], seeds: list[int], peers: list[str], search: bool = False
+    measured: Measurements,
+    task: dict[str, Any],
+    seeds: list[int],
+    peers: list[str],
+    search: bool = False,
+    had: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
-    """A task's line of the table; None where nothing was measured and nothing is to be."""
+    """A task's line of the table; None where nothing was measured and nothing is to be.
+
+    Args:
+        had: the line that there is already; only what it lacks is measured.
+    """
+    had = had or {}
 
     def known(measure: Callable[[], Any]) -> Any:
         try:
@@ -256,31 +266,54 @@ def row(
     def of_seeds(training: dict[str, Any], seeds: list[int]) -> list[dict[str, Any]]:
         return [one for seed in seeds if (one := known(lambda: measured.result(task, training, seed)))]  # noqa: B023
 
-    def values(training: dict[str, Any], seeds: list[int]) -> list[float]:
-        return [one["metrics"]["fine_tuned"]["value"] for one in of_seeds(training, seeds)]
+    def values(training: dict[str, Any], seeds: list[int], had: Sequence[float] = ()) -> list[float]:
+        new = of_seeds(training, seeds[len(had) :])
+        return [*had, *(one["metrics"]["fine_tuned"]["value"] for one in new)]
 
-    runs = of_seeds({}, seeds)
-    if not runs:
+    first = had or next((_first(one) for one in of_seeds({}, seeds[:1])), None)
+    if first is None:
         return None
-    first, ours = runs[0]["metrics"], values({}, seeds)
-    peers = peers if task["kind"] != "pair" else []
-    reached = {name: values(recipe(name), seeds if name == BEFORE else seeds[:1]) for name in peers}
-    best = known(lambda: measured.searched(task)) if search else None
+    ours = values({}, seeds, had.get("seeds", ()))
+    peers = [name for name in peers if task["kind"] != "pair" and (name == BEFORE or name not in had.get("peers", {}))]
+    reached = {
+        name: values(recipe(name), seeds, had.get("seeds_before", ()))
+        if name == BEFORE
+        else values(recipe(name), seeds[:1])
+        for name in peers
+    }
+    best = known(lambda: measured.searched(task)) if search and had.get("search") is None else None
+    forgotten = had.get("forgotten") or (task["kind"] != "label" and known(lambda: measured.forgotten(task, seeds[0])))
     return {
         "name": task["name"],
+        "records": task["sha256"],
         "held_out": task["held_out"],
         "metric": task["metric"],
         "ours": round(mean(ours), 4),
-        "low": first["fine_tuned"]["low"],
-        "high": first["fine_tuned"]["high"],
+        "low": first["low"],
+        "high": first["high"],
         "seeds": ours,
-        **{name: (first.get(system) or {}).get("value") for name, system in SYSTEMS.items()},
-        "peers": {name: round(mean(found), 4) for name, found in reached.items() if found},
-        "seeds_before": reached.get(BEFORE, []),
-        "search": next(iter(values(best, seeds[:1])), None) if best else None,
-        "forgotten": known(lambda: measured.forgotten(task, seeds[0])) or {} if task["kind"] != "label" else {},
-        "seconds": runs[0]["seconds"]["training"],
+        **{name: first[name] for name in SYSTEMS},
+        "peers": had.get("peers", {}) | {name: round(mean(found), 4) for name, found in reached.items() if found},
+        "seeds_before": reached.get(BEFORE, had.get("seeds_before", [])),
+        "search": next(iter(values(best, seeds[:1])), None) if best else had.get("search"),
+        "forgotten": forgotten or {},
+        "seconds": first["seconds"],
     }
+
+
+def _first(run: dict[str, Any]) -> dict[str, Any]:
+    """What a line takes from the run of the first seed."""
+    found = run["metrics"]
+    systems = {name: (found.get(system) or {}).get("value") for name, system in SYSTEMS.items()}
+    interval = {name: found["fine_tuned"][name] for name in ("low", "high")}
+    return {**systems, **interval, "seconds": run["seconds"]["training"]}
+
+
+def lines_of_docs(recipe: str) -> dict[str, dict[str, Any]]:
+    """Task -> its line in docs/benchmarks/recipes.json, where that is of this recipe."""
+    place = DOCS / "recipes.json"
+    found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"recipe": None}
+    return {one["name"]: one for one in found["tasks"]} if found["recipe"] == recipe else {}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -322,6 +355,9 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", choices=[*PEERS, BEFORE], default=[*PEERS, BEFORE])
     parser.add_argument("--no-search", action="store_true", help=f"without the trials on {', '.join(SEARCHED)}")
     parser.add_argument("--only-kept", action="store_true", help="what F/results has; measures nothing")
+    parser.add_argument(
+        "--add", action="store_true", help="measure only what docs/benchmarks/recipes.json lacks for this recipe"
+    )
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)}; one seed, no peers")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipes.json and .md")
     parser.add_argument("--json", action="store_true")
@@ -330,15 +366,20 @@ def main() -> None:
         arguments.tasks, arguments.seeds, arguments.peers, arguments.no_search = QUICK, 1, [], True
     tasks = json.loads(COMMITTED.read_text(encoding="utf-8"))
     chosen = [task for task in tasks if task["name"] in (arguments.tasks or [one["name"] for one in tasks])]
-    if missing := sorted({task["name"] for task in chosen} & set(differing(arguments.folder))):
+    differs = set() if arguments.only_kept else set(differing(arguments.folder))
+    if missing := sorted({task["name"] for task in chosen} & differs):
         raise SystemExit(
             f"{', '.join(missing)}: not in {arguments.folder} as committed\n"
             f"Run: python -m benchmarks.recipe_tasks --folder {arguments.folder}"
         )
     measured, rows = Measurements(arguments.folder, arguments.only_kept), []
+    had = lines_of_docs(measured.recipe) if arguments.add else {}
     for task in chosen:
         search = task["name"] in SEARCHED and not arguments.no_search
-        if found := row(measured, task, SEEDS[: arguments.seeds], arguments.peers, search):
+        there = had.get(task["name"], {})
+        if there.get("records", task["sha256"]) != task["sha256"]:
+            there = {}
+        if found := row(measured, task, SEEDS[: arguments.seeds], arguments.peers, search, there):
             rows.append(found)
             print(line(found), file=sys.stderr, flush=True)
     found = {"recipe": measured.recipe, "tasks": rows, **summary(rows)}

@@ -85,6 +85,17 @@ def test_what_is_not_kept_is_left_out_where_nothing_is_to_be_measured(tmp_path: 
     assert row(kept, {**TASK, "sha256": "cd"}, [17], []) is None
 
 
+def test_what_a_line_of_the_docs_has_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counted, "_search", lambda self, task: {"rank": 32})
+    had = row(Counted(tmp_path / "lost"), TASK, [17], ["trl", "before"])
+    assert had is not None
+    later = Counted(tmp_path)
+    found = row(later, TASK, [17, 18], ["trl", "before"], search=True, had=had)
+    assert found == row(Counted(tmp_path / "all"), TASK, [17, 18], ["trl", "before"], search=True)
+    assert later.measured == 3, "the second seed of both, and the best trial"
+    assert row(Counted(tmp_path, only_kept=True), TASK, [17], [], had=had) == had
+
+
 def test_only_where_answers_are_written_it_is_asked_what_was_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
