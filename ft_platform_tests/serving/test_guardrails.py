@@ -295,13 +295,15 @@ def test_without_guardrails_answers_are_as_the_model_gives_them() -> None:
         assert server.post(headers={"X-FT-Guardrails": "on"}).status_code == 400
 
 
-def test_only_a_key_that_may_leaves_guardrails_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("only", [{"X-FT-Guardrails": "off"}, {"X-FT-Trial": "on"}], ids=["unguarded", "trial"])
+def test_only_a_key_for_comparisons_leaves_guardrails_out_or_counts_as_no_traffic(
+    tmp_path: Path, only: dict[str, str]
+) -> None:
     path = tmp_path / "keys.json"
     made = {name: add_key(path, "all", name, unguarded=name == "parity")[1] for name in ("portal", "parity")}
     with serving(model(), ApiKeys(path)) as server:
         for name, status in (("portal", 403), ("parity", 200)):
-            headers = {"Authorization": f"Bearer {made[name]}", "X-FT-Guardrails": "off"}
-            response = server.post(headers=headers)
+            response = server.post(headers={"Authorization": f"Bearer {made[name]}", **only})
             assert response.status_code == status, name
-            assert status == 200 or response.json()["error"]["code"] == "guardrails_required"
-        assert server.post(headers={"X-FT-Guardrails": "off"}).status_code == 401
+            assert status == 200 or response.json()["error"]["code"] == "comparisons_only"
+        assert server.post(headers=only).status_code == 401

@@ -175,9 +175,10 @@ class Guard:
             exchange.key = self._key(headers.get("authorization", ""), charged=path != METRICS)
             if path == METRICS and not exchange.may_ask(EVERY_USE_CASE):
                 raise ApiError(403, "metrics need a key for all use cases", "wrong_key")
-        exchange.note.rights, exchange.note.is_trial = self._rights(headers), headers.get(TRIAL) == "on"
-        if (asked := headers.get(UNGUARDED)) is not None:
-            exchange.unguarded = self._unguarded(asked, headers, scope, exchange)
+        exchange.note.rights = self._rights(headers)
+        may = partial(self._may_compare, headers, scope, exchange)
+        exchange.note.is_trial = _asks(headers, TRIAL, "on", may)
+        exchange.unguarded = _asks(headers, UNGUARDED, "off", may)
         # Only now: who has no key learns nothing about how busy the server is.
         if self._under_way > self._limits.requests and path not in OPEN:
             raise ApiError(429, "too many requests are under way", "busy", retry_after=1)
@@ -212,22 +213,12 @@ class Guard:
             ) from None
         return key
 
-    def _unguarded(self, asked: str, headers: Headers, scope: Scope, exchange: Exchange) -> bool:
-        """Without keys, this machine may ask without guardrails; with keys, those that were made for it.
-
-        Raises:
-            ApiError: it may not, or the header says something else.
-        """
-        if asked != "off":
-            raise ApiError(400, f"the header {UNGUARDED} can only be `off`", "invalid_header")
+    def _may_compare(self, headers: Headers, scope: Scope, exchange: Exchange) -> bool:
+        """Whether it may ask without guardrails, and so that it counts as no traffic: without keys, this machine; with
+        keys, those that were made for it."""
         if exchange.key:
-            may = exchange.key.unguarded
-        else:
-            may = not self._keys.required and Hosts().includes(headers.get("host"), scope.get("server"))
-        if not may:
-            why = "this needs a key for answers without guardrails: ft serve keys add ... --unguarded"
-            raise ApiError(403, why, "guardrails_required")
-        return True
+            return exchange.key.unguarded
+        return not self._keys.required and Hosts().includes(headers.get("host"), scope.get("server"))
 
     def _rights(self, headers: Headers) -> Rights:
         """Raises:
@@ -346,3 +337,18 @@ class _Answer:
         await self._send(message)
         if is_last:
             self.complete = True
+
+
+def _asks(headers: Headers, name: str, value: str, may: Callable[[], bool]) -> bool:
+    """Whether a header that only comparisons may send is there.
+
+    Raises:
+        ApiError: it may not be sent, or says something else.
+    """
+    said = headers.get(name)
+    if said not in (None, value):
+        raise ApiError(400, f"the header {name} can only be `{value}`", "invalid_header")
+    if said and not may():
+        why = f"the header {name} needs a key for comparisons: ft serve keys add ... --unguarded"
+        raise ApiError(403, why, "comparisons_only")
+    return said is not None
