@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from ft_platform.serving.engine.requests import Event, Full, Generation, Handle, Scores, State
+from ft_platform.serving.engine.requests import Event, Full, Generation, Handle, Scores, Sharing, State
 
 UNGUARDED = "X-FT-Guardrails"
 """Header of a request that asks for an answer without guardrails (`off`), to compare with the evaluation."""
@@ -47,7 +47,11 @@ class Engine(Protocol):
         ...
 
     def scores(
-        self, model: str, prompts: Sequence[Sequence[int]], on_done: Callable[[Scores | Exception], None]
+        self,
+        model: str,
+        prompts: Sequence[Sequence[int]],
+        on_done: Callable[[Scores | Exception], None],
+        sharing: Sharing = ...,
     ) -> Handle:
         """Queues prompts whose labels are scored.
 

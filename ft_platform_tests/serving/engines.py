@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ft_platform.models.rendering.text_tokens import TextTokens
-from ft_platform.serving.engine.requests import Adapter, Event, Finished, Generation, Sampling
+from ft_platform.serving.engine.requests import Adapter, Event, Finished, Generation, Sampling, Sharing
 from ft_platform.serving.engine.worker import Engine
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
@@ -76,9 +76,17 @@ def running(*adapters: Adapter, model: Any = None, **settings: Any) -> Iterator[
 class Asked:
     """A request and its events."""
 
-    def __init__(self, engine: Engine, model: str, prompt: Sequence[int], tokens: int, **sampling: Any) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        model: str,
+        prompt: Sequence[int],
+        tokens: int,
+        sharing: Sharing = Sharing(),
+        **sampling: Any,
+    ) -> None:
         self._events: queue.Queue[Event] = queue.Queue()
-        request = Generation(model, tuple(prompt), Sampling(tokens, **sampling))
+        request = Generation(model, tuple(prompt), Sampling(tokens, **sampling), sharing)
         self.handle = engine.generate(request, self._events.put)
         self._seen: list[Event] = []
 

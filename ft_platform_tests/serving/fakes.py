@@ -28,6 +28,7 @@ from ft_platform.serving.engine.requests import (
     Handle,
     Piece,
     Scores,
+    Sharing,
     State,
     TokenLogprob,
     UnknownModel,
@@ -87,6 +88,7 @@ class FakeEngine:
         self.loaded: dict[str, Adapter] = {}
         self.asked: list[Generation] = []
         self.prompts: list[tuple[int, ...]] = []
+        self.sharings: list[Sharing] = []
         self.cancelled = 0
         self.running = 0
         self.started = False
@@ -122,6 +124,7 @@ class FakeEngine:
     def generate(self, request: Generation, on_event: Callable[[Event], None]) -> Handle:
         self._take(request.model)
         self.asked.append(request)
+        self.sharings.append(request.sharing)
         ended = threading.Event()
 
         def cancel() -> None:
@@ -161,9 +164,14 @@ class FakeEngine:
             self.running -= 1
 
     def scores(
-        self, model: str, prompts: Sequence[Sequence[int]], on_done: Callable[[Scores | Exception], None]
+        self,
+        model: str,
+        prompts: Sequence[Sequence[int]],
+        on_done: Callable[[Scores | Exception], None],
+        sharing: Sharing = Sharing(),
     ) -> Handle:
         self._take(model)
+        self.sharings.append(sharing)
         self.prompts += [tuple(prompt) for prompt in prompts]
         found = Scores(self.loaded[model].labels, (tuple(self.scored),) * len(prompts), sum(map(len, prompts)), 4)
         threading.Thread(target=on_done, args=(found,), daemon=True).start()

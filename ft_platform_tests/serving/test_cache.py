@@ -9,7 +9,7 @@ from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.serving.engine.attention import Part
 from ft_platform.serving.engine.batch import ServedModel
 from ft_platform.serving.engine.cache import KeyValueCache, Spans
-from ft_platform.serving.engine.requests import Adapter
+from ft_platform.serving.engine.requests import Adapter, Sharing
 from ft_platform_tests.serving.engines import LORA, TEXT, Asked, adapted_model, greedy, running, save_adapter
 from ft_platform_tests.tiny_models import tiny_model
 
@@ -58,6 +58,35 @@ def test_starts_are_shared_within_a_model_only(tmp_path) -> None:
             asked = Asked(engine, name, prompts[1], 10)
             assert asked.tokens == greedy(model, prompts[1], 10)
             assert asked.finished.cached_tokens == (0 if name == "plain" else len(START))
+
+
+def test_what_one_caller_wrote_is_computed_again_for_another_one() -> None:
+    """Else whoever may ask a model learns word by word what others asked it."""
+    secret = [*START, *TEXT.content("My card is 4111.")]
+    guess = [*secret, *TEXT.content(" Yes?")]
+
+    def sharing(caller: str) -> Sharing:
+        return Sharing(caller, tuple(START))
+
+    with running() as engine:
+        assert Asked(engine, "base", secret, 5, sharing("clerk")).finished.cached_tokens == 0
+        other, own = (Asked(engine, "base", guess, 5, sharing(caller)) for caller in ("thief", "clerk"))
+        assert other.finished.cached_tokens == len(START)
+        assert own.finished.cached_tokens > len(secret) - 1
+        assert other.tokens == own.tokens == greedy(tiny_model(), guess, 5)
+        assert Asked(engine, "base", guess, 5, Sharing("another")).finished.cached_tokens == 0
+
+
+def test_nobody_waits_for_what_another_caller_wrote() -> None:
+    prompts = [[*START, *TEXT.content(f"{'My card is gone. ' * 4}{end}")] for end in ("Help", "Now")]
+    with running() as engine:
+        asked = [
+            Asked(engine, "base", prompt, 5, Sharing(caller, tuple(START)))
+            for prompt, caller in zip(prompts, ("one", "two"), strict=True)
+        ]
+        assert sorted(one.finished.cached_tokens for one in asked)[0] == 0
+        assert max(one.finished.cached_tokens for one in asked) <= len(START)
+        assert [one.tokens for one in asked] == [greedy(tiny_model(), prompt, 5) for prompt in prompts]
 
 
 def test_requests_that_come_together_compute_their_start_once() -> None:

@@ -80,6 +80,21 @@ def test_a_key_of_one_use_case_sees_only_its_models(locked: TestClient, path: Pa
     assert locked.get("/metrics", headers=mine).status_code == 403
 
 
+def test_each_key_shares_only_the_instruction_with_others(
+    locked: TestClient, path: Path, every: str, engine: FakeEngine
+) -> None:
+    _, other = add_key(path, "all", "other")
+    locked.app._keys.look(always=True)  # pyright: ignore
+    for key in (every, other):
+        assert locked.post(CHAT, json=question(), headers=bearer(key)).status_code == 200
+        text = {"model": "complaints", "input": "My card was charged twice."}
+        assert locked.post("/v1/classify", json=text, headers=bearer(key)).status_code == 200
+    chat, label, *others = engine.sharings
+    assert len({one.caller for one in (chat, label)}) == 1 and not {chat.caller} & {one.caller for one in others}
+    for one, prompt in ((chat, engine.asked[0].prompt), (label, engine.prompts[0])):
+        assert 0 < len(one.public) < len(prompt) and one.public == prompt[: len(one.public)]
+
+
 def test_feedback_belongs_to_the_key_that_asked(locked: TestClient, path: Path, every: str) -> None:
     _, other = add_key(path, "all", "other")
     locked.app._keys.look(always=True)  # pyright: ignore

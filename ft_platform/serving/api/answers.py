@@ -25,6 +25,7 @@ from ft_platform.serving.engine.requests import (
     Handle,
     Piece,
     Sampling,
+    Sharing,
     TokenLogprob,
 )
 from ft_platform.serving.guardrails.model import ABSTAINED, AnswerGuard
@@ -46,17 +47,18 @@ class Question:
     abstain_below: float = 0.0
 
 
-async def begin(services: Services, model: ServedModel, questions: Sequence[Question]) -> Events:
+async def begin(services: Services, exchange: Exchange, model: ServedModel, questions: Sequence[Question]) -> Events:
     """Begins all answers, or none.
 
     Raises:
         ApiError: the engine does not take one of them.
     """
     limits = services.limits
+    sharing = exchange.sharing(model.renderer)
     events = Events(len(questions), limits.waiting_pieces, limits.request_seconds)
     try:
         for number, question in enumerate(questions):
-            start = partial(_start, services.engine, model, question, events.taker(number))
+            start = partial(_start, services.engine, model, question, sharing, events.taker(number))
             events.add(await services.begun(start))
     except BaseException as error:
         events.cancel()
@@ -66,11 +68,13 @@ async def begin(services: Services, model: ServedModel, questions: Sequence[Ques
     return events
 
 
-def _start(engine: Engine, model: ServedModel, question: Question, on_event: Callable[[Event], None]) -> Handle:
+def _start(
+    engine: Engine, model: ServedModel, question: Question, sharing: Sharing, on_event: Callable[[Event], None]
+) -> Handle:
     if answers_by_scores(model, question.sampling):
         logprobs, least = question.sampling.logprobs, question.abstain_below
-        return start_label(engine, model, question.prompt, logprobs, least, on_event)
-    return engine.generate(Generation(model.weights, question.prompt, question.sampling), on_event)
+        return start_label(engine, model, question.prompt, sharing, logprobs, least, on_event)
+    return engine.generate(Generation(model.weights, question.prompt, question.sampling, sharing), on_event)
 
 
 class Answering:

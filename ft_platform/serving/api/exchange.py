@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from ft_platform.lake.manifest import now
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.api.noting import Note, digest
 from ft_platform.serving.api_keys import ApiKey
+from ft_platform.serving.engine.requests import Sharing
 from ft_platform.serving.rollout.under_way import UnderWay
 
 EXCHANGE = "ft_platform.exchange"
@@ -69,6 +71,10 @@ class Exchange:
     @property
     def use_case(self) -> str:
         return self.model.partition("@")[0]
+
+    def sharing(self, renderer: Renderer) -> Sharing:
+        """What of its prompts may have been computed for whom. Without keys, this machine is one caller."""
+        return Sharing(self.key.id if self.key else "", tuple(renderer.prefix_ids()))
 
     def may_ask(self, use_case: str) -> bool:
         return self.key is None or self.key.allows(use_case)

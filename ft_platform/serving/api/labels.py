@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 
 from ft_platform.serving.api.errors import ApiError
+from ft_platform.serving.api.exchange import Exchange
 from ft_platform.serving.api.services import Services, refused_by_engine
 from ft_platform.serving.catalog import ServedModel
-from ft_platform.serving.engine.requests import Decision, Event, Finished, Handle, Piece, Sampling, Scores, TokenLogprob
+from ft_platform.serving.engine.requests import (
+    Decision,
+    Event,
+    Finished,
+    Handle,
+    Piece,
+    Sampling,
+    Scores,
+    Sharing,
+    TokenLogprob,
+)
 from ft_platform.serving.guardrails.model import ABSTAINED
 from ft_platform.serving.protocol import Engine
 
@@ -38,6 +49,7 @@ def start_label(
     engine: Engine,
     model: ServedModel,
     prompt: tuple[int, ...],
+    sharing: Sharing,
     logprobs: int | None,
     abstain_below: float,
     on_event: Callable[[Event], None],
@@ -61,10 +73,12 @@ def start_label(
         on_event(Piece((), top[0][0], tokens))
         on_event(ended("stop", scores.prompt_tokens, scores.cached_tokens, 1))
 
-    return engine.scores(model.weights, [prompt], on_done)
+    return engine.scores(model.weights, [prompt], on_done, sharing)
 
 
-async def label_scores(services: Services, model: ServedModel, prompts: Sequence[tuple[int, ...]]) -> Scores:
+async def label_scores(
+    services: Services, exchange: Exchange, model: ServedModel, prompts: Sequence[tuple[int, ...]]
+) -> Scores:
     """Scores of every label after each prompt.
 
     Raises:
@@ -82,7 +96,8 @@ async def label_scores(services: Services, model: ServedModel, prompts: Sequence
             loop.call_soon_threadsafe(settle, scores)
 
     try:
-        handle = await services.begun(partial(services.engine.scores, model.weights, prompts, on_done))
+        sharing = exchange.sharing(model.renderer)
+        handle = await services.begun(partial(services.engine.scores, model.weights, prompts, on_done, sharing))
     except Exception as error:
         raise refused_by_engine(error, model) from None
     try:

@@ -114,7 +114,7 @@ class Routes:
             for number in range(body.n)
         ]
         guards = [one.answer() for one in guarded for _ in range(body.n)]
-        events = await begin(self.services, model, questions)
+        events = await begin(self.services, exchange, model, questions)
         form = shape(exchange.id, model.name, body.alternatives is not None)
         ids = prompts[0] if isinstance(body, ChatBody) and body.return_token_ids else None
         answering = Answering(self.services, exchange, model, form, events, guards, body.n)
@@ -133,7 +133,7 @@ class Routes:
         _note_question(exchange, model, body, conversations)
         guarded = await services.guarded(exchange, model, conversations)
         prompts = await services.prompts(model, [one.messages for one in guarded])
-        scores = await label_scores(services, model, prompts)
+        scores = await label_scores(services, exchange, model, prompts)
         read, cached = scores.prompt_tokens, scores.cached_tokens
         told = [{"prompt_token_ids": prompt} if body.return_token_ids else {} for prompt in prompts]
         exchange.tokens = {"prompt": read, "cached": cached}

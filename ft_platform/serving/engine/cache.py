@@ -3,6 +3,7 @@ requests may start with."""
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,20 @@ class Kept:
 
     Attributes:
         owner: adapter that computed them, None for the base model.
+        caller: for whom.
         tokens: shape `(tokens,)`, int64.
     """
 
     owner: Any
+    caller: str
     tokens: np.ndarray
     first: int
+
+    def shared(self, owner: Any, caller: str, tokens: np.ndarray, public: int) -> int:
+        """With how many of its tokens a prompt begins and may start from: of another caller's, public ones only."""
+        if self.owner is not owner:
+            return 0
+        return common_start(self.tokens, tokens if self.caller == caller else tokens[:public])
 
 
 class Spans:
@@ -55,7 +64,8 @@ class Spans:
 class KeyValueCache:
     """Keys and values by place: each running request has one part of the places for all its tokens.
 
-    A prompt that starts as a kept or running request of the same adapter copies what is computed of that start. Room
+    A prompt that starts as a kept or running request of the same adapter copies what is computed of that start; of a
+    request of another caller only what no caller wrote. Room
     for new requests is made by giving up kept ones, the longest unused first.
 
     Args:
@@ -85,35 +95,45 @@ class KeyValueCache:
         stored[1].index_copy_(1, places, values)
         return stored
 
-    def take(self, length: int, owner: Any, tokens: Sequence[int], running: Iterable[Kept]) -> tuple[int, int] | None:
+    def take(
+        self,
+        length: int,
+        owner: Any,
+        tokens: Sequence[int],
+        running: Iterable[Kept],
+        caller: str = "",
+        public: int = 0,
+    ) -> tuple[int, int] | None:
         """Reserves `length` places for a request and copies its start from one that has it.
 
         Args:
             owner, tokens: adapter and prompt; at least its last token is left to be computed.
             running: what the running requests have computed so far.
+            caller, public: of `Row`.
 
         Returns:
             First place, and how many tokens of the prompt are there already. None where there is no room: the request
             has to wait until others end.
         """
-        wanted, others = np.asarray(tokens, dtype=np.int64), list(running)
-        self._best(owner, wanted, self._kept)  # used now: given up last
+        wanted, others = np.asarray(tokens, dtype=np.int64)[:-1], list(running)
+        best = partial(self._best, owner, caller, wanted, public)
+        best(self._kept)  # used now: given up last
         while (first := self._spans.take(length)) is None:
             if not self._kept:
                 return None
             self._drop(self._kept[0])
         self.reserved += length
-        source, shared = self._best(owner, wanted, [*self._kept, *others])
+        source, shared = best([*self._kept, *others])
         if source:
             for stored in (x for pair in self._layers.values() for x in pair):
                 stored[:, first : first + shared] = stored[:, source.first : source.first + shared]
         return first, shared
 
-    def release(self, first: int, length: int, owner: Any, tokens: Sequence[int]) -> None:
+    def release(self, first: int, length: int, owner: Any, tokens: Sequence[int], caller: str = "") -> None:
         """Ends a reservation; of its places those of the computed `tokens` are kept for requests that start alike."""
         self.reserved -= length
         computed = np.asarray(tokens, dtype=np.int64)
-        alike = [kept for kept in self._kept if kept.owner is owner]
+        alike = [kept for kept in self._kept if kept.owner is owner and kept.caller == caller]
         if len(computed) == 0 or any(common_start(kept.tokens, computed) == len(computed) for kept in alike):
             self._spans.release(first, length)
             return
@@ -123,7 +143,7 @@ class KeyValueCache:
         if len(self._kept) == MOST_KEPT:
             self._drop(self._kept[0])
         self._spans.release(first + len(computed), length - len(computed))
-        self._kept.append(Kept(owner, computed, first))
+        self._kept.append(Kept(owner, caller, computed, first))
 
     def forget(self, used: Set[Any]) -> None:
         """Gives up what is kept of all but these owners."""
@@ -134,12 +154,14 @@ class KeyValueCache:
         self._kept.remove(kept)
         self._spans.release(kept.first, len(kept.tokens))
 
-    def _best(self, owner: Any, tokens: np.ndarray, candidates: Sequence[Kept]) -> tuple[Kept | None, int]:
-        """Which candidate has the longest start of `tokens[:-1]`, and how long it is; a kept one moves to the end of
-        those that are given up."""
+    def _best(
+        self, owner: Any, caller: str, tokens: np.ndarray, public: int, candidates: Sequence[Kept]
+    ) -> tuple[Kept | None, int]:
+        """Which candidate has the longest start of `tokens` that may be used, and how long it is; a kept one moves to
+        the end of those that are given up."""
         shared, best = 0, None
         for candidate in candidates:
-            if candidate.owner is owner and (common := common_start(candidate.tokens, tokens[:-1])) > shared:
+            if (common := candidate.shared(owner, caller, tokens, public)) > shared:
                 shared, best = common, candidate
         if best in self._kept:
             self._kept.remove(best)

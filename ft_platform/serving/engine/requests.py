@@ -33,12 +33,27 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class Sharing:
+    """Whose computed tokens a prompt may start from. What it costs tells a caller how its prompt begins elsewhere, so
+    what one caller wrote is computed again for another one.
+
+    Attributes:
+        caller: shares everything with itself.
+        public: first tokens of prompts that no caller wrote, and all share.
+    """
+
+    caller: str = ""
+    public: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Generation:
     """An answer to be written: by which model (an adapter, or the base model's name), after which token ids."""
 
     model: str
     prompt: tuple[int, ...]
     sampling: Sampling
+    sharing: Sharing = Sharing()
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from ft_platform.models.kernels.packed_attention import NO_TREE, Tree
+from ft_platform.serving.engine.cache import common_start
 from ft_platform.serving.engine.constrained import Choices, Json
-from ft_platform.serving.engine.requests import Event, Finished, Generation, Piece, Scores
+from ft_platform.serving.engine.requests import Event, Finished, Generation, Piece, Scores, Sharing
 from ft_platform.serving.engine.sampling import Sampler, log_probability
 from ft_platform.serving.engine.stacked_lora import LoadedAdapter
 from ft_platform.serving.engine.text_stream import TextStream
@@ -20,6 +22,7 @@ class Row:
         adapter: None for the base model.
         tokens: the prompt, and what was written after it.
         prompt_tokens: how many of them are the prompt.
+        caller, public: who asks, and how many first tokens of the prompt no caller wrote (`requests.Sharing`).
         room: places that the row needs in the cache.
         tree: labels that come after the prompt in the same pass.
         first, done: place in the cache, and how many tokens are computed there.
@@ -28,8 +31,11 @@ class Row:
         problem: why it cannot be computed, or nothing.
     """
 
-    def __init__(self, adapter: LoadedAdapter | None, prompt: Sequence[int], more: int, tree: Tree = NO_TREE) -> None:
+    def __init__(
+        self, adapter: LoadedAdapter | None, prompt: Sequence[int], more: int, sharing: Sharing, tree: Tree = NO_TREE
+    ) -> None:
         self.adapter, self.tokens, self.tree = adapter, list(prompt), tree
+        self.caller, self.public = sharing.caller, common_start(np.array(sharing.public), np.array(prompt))
         self.prompt_tokens = len(self.tokens)
         self.room = len(self.tokens) + more
         self.first, self.done, self.cached = -1, 0, 0
@@ -63,7 +69,7 @@ class Writing(Row):
         constraint: Choices | Json | None,
         on_event: Callable[[Event], None],
     ) -> None:
-        super().__init__(adapter, request.prompt, request.sampling.max_tokens)
+        super().__init__(adapter, request.prompt, request.sampling.max_tokens, request.sharing)
         self._sampling, self._text, self._end = request.sampling, text, end
         self._constraint, self._on_event = constraint, on_event
         self._sampler = Sampler(request.sampling)
@@ -112,10 +118,11 @@ class LabelScores:
         ids: Sequence[Sequence[int]],
         prompts: Sequence[Sequence[int]],
         on_done: Callable[[Scores | Exception], None],
+        sharing: Sharing,
     ) -> None:
         self.labels, self.ids = labels, ids
         tree = Tree.of(label[:-1] for label in ids)
-        self.rows = [Scoring(self, adapter, prompt, tree) for prompt in prompts]
+        self.rows = [Scoring(self, adapter, prompt, sharing, tree) for prompt in prompts]
         self._on_done = on_done
         self._told = False
 
@@ -138,8 +145,10 @@ class LabelScores:
 class Scoring(Row):
     """A prompt whose labels are scored: by a label head, or as a tree of tokens behind the prompt."""
 
-    def __init__(self, job: LabelScores, adapter: LoadedAdapter, prompt: Sequence[int], tree: Tree) -> None:
-        super().__init__(adapter, prompt, len(tree.tokens), tree)
+    def __init__(
+        self, job: LabelScores, adapter: LoadedAdapter, prompt: Sequence[int], sharing: Sharing, tree: Tree
+    ) -> None:
+        super().__init__(adapter, prompt, len(tree.tokens), sharing, tree)
         self._job = job
         self.scores: tuple[float, ...] | None = None
 

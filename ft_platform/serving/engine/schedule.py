@@ -8,7 +8,7 @@ import numpy as np
 
 from ft_platform.models.kernels.packed_attention import NO_TREE, Segment
 from ft_platform.serving.engine.attention import Part
-from ft_platform.serving.engine.cache import Kept, KeyValueCache, common_start
+from ft_platform.serving.engine.cache import Kept, KeyValueCache
 from ft_platform.serving.engine.requests import Full
 from ft_platform.serving.engine.rows import Row
 
@@ -93,8 +93,8 @@ class Schedule:
 
     def _join(self, row: Row) -> bool:
         """False where the cache has no room."""
-        computed = [Kept(r.adapter, np.array(r.tokens[: r.done]), r.first) for r in self.running]
-        taken = self._cache.take(row.room, row.adapter, row.tokens, computed)
+        computed = [Kept(r.adapter, r.caller, np.array(r.tokens[: r.done]), r.first) for r in self.running]
+        taken = self._cache.take(row.room, row.adapter, row.tokens, computed, row.caller, row.public)
         if taken is None:
             return False
         row.first, row.done = taken
@@ -107,7 +107,10 @@ class Schedule:
         tokens = np.array(row.tokens[:-1])
         beginning = [other for other in self.running if other.done < other.prompt_tokens]
         return any(
-            other.adapter is row.adapter and common_start(np.array(other.tokens), tokens) >= other.done + PAYS_TO_WAIT
+            Kept(other.adapter, other.caller, np.array(other.tokens), 0).shared(
+                row.adapter, row.caller, tokens, row.public
+            )
+            >= other.done + PAYS_TO_WAIT
             for other in beginning
         )
 
@@ -126,7 +129,7 @@ class Schedule:
     def leave(self, row: Row, *, computed: bool = True) -> None:
         """Takes a row out of the batch; what it computed is kept for others that start alike."""
         self.running.remove(row)
-        self._cache.release(row.first, row.room, row.adapter, row.tokens[: row.done] if computed else [])
+        self._cache.release(row.first, row.room, row.adapter, row.tokens[: row.done] if computed else [], row.caller)
 
 
 def _next_part(row: Row, count: int) -> Part:

@@ -20,6 +20,7 @@ from ft_platform.serving.engine.requests import (
     Generation,
     Handle,
     Scores,
+    Sharing,
     State,
     TooLong,
     UnknownModel,
@@ -153,7 +154,11 @@ class Engine:
         return self._queue([row], problem)
 
     def scores(
-        self, model: str, prompts: Sequence[Sequence[int]], on_done: Callable[[Scores | Exception], None]
+        self,
+        model: str,
+        prompts: Sequence[Sequence[int]],
+        on_done: Callable[[Scores | Exception], None],
+        sharing: Sharing = Sharing(),
     ) -> Handle:
         """Queues prompts whose labels are scored. Thread-safe.
 
@@ -167,7 +172,7 @@ class Engine:
             found = self._model(model)
         if found.adapter is None or not found.labels:
             raise UnknownModel(f"{model} was loaded without labels")
-        job = LabelScores(found.adapter, found.labels, found.label_ids, prompts, on_done)
+        job = LabelScores(found.adapter, found.labels, found.label_ids, prompts, on_done, sharing)
         return self._queue(job.rows, self._problem(prompts))
 
     def refusal(self) -> Full | None:

@@ -64,7 +64,7 @@ class Served:
         self.of = (self.lake, self.environment, self.use_case)
         self.client = httpx2.Client(base_url=url, trust_env=False, timeout=30)
 
-    def _scores(self, model: str, prompts: Any, on_done: Any) -> Any:
+    def _scores(self, model: str, prompts: Any, on_done: Any, sharing: Any) -> Any:
         checkpoint = model.partition("/")[2]
         if checkpoint in self.failing:
             raise RuntimeError("planted")
@@ -73,7 +73,7 @@ class Served:
             rows = tuple(tuple(-one for one in row) for row in found.log_probabilities)
             on_done(replace(found, log_probabilities=rows))
 
-        return self.scores(model, prompts, reversed_scores if checkpoint in self.reversing else on_done)
+        return self.scores(model, prompts, reversed_scores if checkpoint in self.reversing else on_done, sharing)
 
     @property
     def newest(self) -> Release:

@@ -35,7 +35,7 @@ class FaultyEngine(FakeEngine):
         self.slow: dict[str, float] = {}
         self.scores_of: dict[str, list[float]] = {}
 
-    def scores(self, model: str, prompts: Any, on_done: Any) -> Any:
+    def scores(self, model: str, prompts: Any, on_done: Any, sharing: Any = None) -> Any:
         if model in self.failing:
             raise RuntimeError("planted")
         scored, self.scored = self.scored, self.scores_of.get(model, self.scored)
