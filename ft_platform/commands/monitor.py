@@ -69,6 +69,7 @@ def _told(lake: Any, version: "ArtifactVersion", report: "DayReport") -> dict[st
 
 def _show(lake: Any, version: "ArtifactVersion", report: "DayReport") -> None:
     from ft_platform.monitoring.acknowledging import acknowledged_on
+    from ft_platform.reporting.monitoring_groups import groups_in_words
     from ft_platform.reporting.monitoring_report import accuracy_in_words, alarm_in_words, verdict
 
     looked_at = acknowledged_on(lake, report.use_case, report.day)
@@ -82,6 +83,8 @@ def _show(lake: Any, version: "ArtifactVersion", report: "DayReport") -> None:
     print()
     print(accuracy_in_words("Estimated without labels", report.estimated_accuracy))
     print(accuracy_in_words("Measured by feedback", report.measured_accuracy))
+    for sentence in groups_in_words(report.figures["fairness"]):
+        print(sentence)
     print(f"\n{version.uri}/report.html")
 
 

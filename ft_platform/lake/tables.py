@@ -232,16 +232,22 @@ class Tables(Manifests):
                 f"{version.id} of {version.use_case} does not exist", "Materialize it first"
             ) from error
 
-    def read_parquet(self, path: str, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def read_parquet(
+        self, path: str, schema: pa.Schema, batch_rows: int, *, may_lack: bool = False
+    ) -> Iterator[pa.RecordBatch]:
         """Not through a dataset over deltalake's Python file system: a scan that is left unfinished ends the process
         with a deadlock, an abort or a crash, because arrow's read-ahead threads call into an interpreter that has shut
-        down."""
+        down.
+
+        Args:
+            may_lack: columns that the file does not have are null.
+        """
         if self.is_local:
             with pq.ParquetFile(path, pre_buffer=False) as file:  # a mapping would count as memory of the process
-                yield from _batches(file, schema, batch_rows)
+                yield from _batches(file, schema, batch_rows, may_lack)
             return
         with self.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
-            yield from _batches(file, schema, batch_rows, use_threads=False)
+            yield from _batches(file, schema, batch_rows, may_lack, use_threads=False)
 
     def rows(self, version: TableVersion) -> "VersionRows":
         """The rows of a version, to be read batch by batch as often as needed."""
@@ -379,10 +385,13 @@ def _hashed(batches: Iterable[pa.RecordBatch], hasher: ContentHash, schema: pa.S
 
 
 def _batches(
-    file: pq.ParquetFile, schema: pa.Schema, batch_rows: int, use_threads: bool = True
+    file: pq.ParquetFile, schema: pa.Schema, batch_rows: int, may_lack: bool, use_threads: bool = True
 ) -> Iterator[pa.RecordBatch]:
     for batch in file.iter_batches(batch_size=batch_rows, columns=schema.names, use_threads=use_threads):
         if batch.num_rows:
+            for field in schema if may_lack else ():
+                if field.name not in batch.schema.names:
+                    batch = batch.append_column(field, pa.nulls(batch.num_rows, field.type))
             yield cast_batch(batch, schema)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ft_platform.lake.deployments import Deployment
 from ft_platform.monitoring import accuracy, alarms
 from ft_platform.monitoring.day_reports import Alarm, DayReport
+from ft_platform.monitoring.groups import outcomes, unfair, with_judgements
 from ft_platform.monitoring.measures import Column
 from ft_platform.monitoring.reference import Reference
 from ft_platform.monitoring.served import Served, of_release, releases_of
@@ -19,7 +20,6 @@ from ft_platform.monitoring.watching import Kept, after_day, begun, columns_of, 
 from ft_platform.settings.monitoring import Watch
 from ft_platform.use_case.named import NamedUseCase
 
-NO_GROUPS = "Requests carry no sensitive feature, so outcomes cannot be compared by group"
 MEASURED = "measured_accuracy"
 
 
@@ -78,7 +78,7 @@ def observed(
             "service": figures,
             "inputs": _inputs(own, week, reference, columns),
             "outputs": {**_outputs(own, week, reference, columns), **_written(use_case, own, reference)},
-            "fairness": {"note": NO_GROUPS},
+            "fairness": outcomes(own, reference),
             "watched": {name: round(level, 4) for name, level in sorted(state.levels().items())},
         },
     )
@@ -104,7 +104,9 @@ def with_feedback(
         "csat_answers": len(csat),
     }
     told = accuracy.fallen(MEASURED, found, watch.false_alarms, report.day, len(reference.side))
-    figures = {**report.figures, "feedback": said}
+    fairness = with_judgements(report.figures["fairness"], own, reference, known)
+    told += unfair(fairness, watch.false_alarms, reference.use_case.settings.fairness.max_gap, report.day)
+    figures = {**report.figures, "feedback": said, "fairness": fairness}
     return report.model_copy(update={"measured_accuracy": found, "alarms": [*report.alarms, *told], "figures": figures})
 
 

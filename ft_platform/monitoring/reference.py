@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.evaluation.files import read_predictions
@@ -27,6 +28,7 @@ class Reference:
     """The test split of an evaluation and the answers of the released model to it.
 
     Attributes:
+        predictions: of the released model (`evaluation.predictions`), one row for each record that it answered.
         columns: measure -> one value for each record.
         answers: with their right labels; None where labels or confidences are not known.
         accuracy: share of right answers; None for written ones.
@@ -37,6 +39,7 @@ class Reference:
     evaluation: ArtifactVersion
     splits: TableVersion
     side: Side
+    predictions: pa.Table = field(repr=False)
     columns: dict[str, Column]
     answers: Answers | None = field(repr=False)
     accuracy: float | None
@@ -58,6 +61,14 @@ class Reference:
 
         held = Counter(word for words in self._train_words for word in words)
         return frozenset(word for word, records in held.items() if records >= LEAST_RECORDS)
+
+    @cached_property
+    def feature_values(self) -> dict[str, frozenset[str]]:
+        """Sensitive feature -> values that records of the splits have; of features that the splits have."""
+        names = [f"feature_{name}" for name in self.use_case.settings.fairness.sensitive_features]
+        there = [name for name in names if name in self.side.rows.schema.names]
+        rows = self.lake.read_table(self.splits, there) if there else self.side.rows
+        return {name.removeprefix("feature_"): frozenset(rows[name].unique().to_pylist()) - {None} for name in there}
 
     @cached_property
     def vectors(self) -> np.ndarray | None:
@@ -96,7 +107,7 @@ def reference_of(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion
             answers = Answers(predicted.astype(str), confidence.astype(float), truth.astype(str))
     else:
         columns["answer_characters"] = [len(answer or "") for answer in rows["answer"].to_pylist()]
-    return Reference(lake, use_case, evaluation, splits, side, columns, answers, accuracy)
+    return Reference(lake, use_case, evaluation, splits, side, rows, columns, answers, accuracy)
 
 
 def _asked(side: Side) -> list[int]:

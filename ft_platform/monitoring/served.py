@@ -3,8 +3,8 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from ft_platform.monitoring.measures import Column, first_of_each
 from ft_platform.monitoring.traffic.tables import TrafficTables
 
 SAMPLE = 20_000
-TEXT_COLUMNS = ["request_id", "conversations", "answers"]
+TEXT_COLUMNS = ["request_id", "conversations", "answers", "features"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class Served:
         requests: rows of `traffic.tables`.
         texts: `(request_id, text of the user, answer)` of answers whose texts are kept.
         first: ids of requests that ask something for the first time that day, as far as texts are kept.
+        features: id of a request whose texts are kept -> sensitive feature -> what it said.
     """
 
     requests: Sequence[dict[str, Any]]
     texts: Sequence[tuple[str, str, str]]
     first: frozenset[str]
+    features: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def answered(self) -> list[dict[str, Any]]:
@@ -74,9 +76,11 @@ def read_served(lake: Lake, use_case: str, days: Sequence[str]) -> Served:
     asked = {one["request_id"]: one["conversations"] for one in kept}
     keys = [_key(one["request_id"], one["day"], asked) for one in rows]
     first = [one["request_id"] for one, new in zip(rows, first_of_each(keys), strict=True) if new]
-    known = {one["request_id"]: one for one in kept}
-    texts = [text for one in rows if one["request_id"] in known for text in _texts(known[one["request_id"]])]
-    return Served(rows, texts, frozenset(first))
+    by_id = {one["request_id"]: one for one in kept}
+    known = [by_id[one["request_id"]] for one in rows if one["request_id"] in by_id]
+    texts = [text for one in known for text in _texts(one)]
+    features = {one["request_id"]: json.loads(one["features"] or "{}") for one in known}
+    return Served(rows, texts, frozenset(first), features)
 
 
 def read_sample(lake: Lake, use_case: str, days: Sequence[str], release: str) -> Served:
@@ -96,7 +100,8 @@ def of_release(served: Served, release: str) -> Served:
     """The part of one release."""
     rows = [one for one in served.requests if one["release"] == release]
     ids = {one["request_id"] for one in rows}
-    return Served(rows, [one for one in served.texts if one[0] in ids], served.first & ids)
+    features = {request: said for request, said in served.features.items() if request in ids}
+    return Served(rows, [one for one in served.texts if one[0] in ids], served.first & ids, features)
 
 
 def releases_of(served: Served) -> list[str]:

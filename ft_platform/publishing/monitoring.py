@@ -33,7 +33,7 @@ from ft_platform.monitoring.watching import Kept
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
-VERSION = 1
+VERSION = 2
 """Of the code that makes a report; raise it when it makes another one of the same requests."""
 OBSERVED = "observed.json"
 """File of an artifact with the report as it is without feedback, and what is kept for the next day."""
@@ -120,6 +120,15 @@ class Reports:
         named = self.use_case.settings.monitoring.watch.encoder
         return encoder_fingerprint(named, SETTING) if named else ""
 
+    @cached_property
+    def _groups(self) -> dict[str, Any]:
+        """Settings by which groups are compared."""
+        settings = self.use_case.settings
+        named = settings.fairness.model_dump(
+            include={"sensitive_features", "min_group_rows", "pooled_groups", "max_gap"}
+        )
+        return {**named, "confidence": settings.evaluation.confidence}
+
     def _of_day(
         self, day: str, week: Sequence[str], before: ArtifactVersion | None, feedback: Sequence[Mapping[str, Any]]
     ) -> ArtifactVersion | None:
@@ -132,6 +141,7 @@ class Reports:
                 "rows": {one: self._rows[one] for one in [*week, day]},
                 "watch": watch,
                 "encoder": self._encoder,
+                "groups": self._groups,
                 "before": self.lake.manifest(before).files[OBSERVED] if before else "",
                 "acknowledged": sorted((measure, said["at"]) for measure, said in looked_at.items()),
                 "version": VERSION,

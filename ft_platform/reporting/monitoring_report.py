@@ -8,6 +8,7 @@ from typing import Any
 from ft_platform.lake.draft import Draft
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
 from ft_platform.reporting.formats import amount
+from ft_platform.reporting.monitoring_groups import group_tables, groups_in_words
 from ft_platform.reporting.monitoring_plots import days_plot, labels_plot, watched_plot
 from ft_platform.reporting.report_page import saved, write_report_page
 
@@ -62,7 +63,9 @@ def write_monitoring_report(
         ],
         languages=report.figures["inputs"].get("languages", {}),
         feedback=report.figures.get("feedback", {}),
-        fairness=report.figures["fairness"]["note"],
+        groups=groups_in_words(report.figures["fairness"]),
+        group_tables=group_tables(report.figures["fairness"]),
+        least=draft.use_case.settings.fairness.min_group_rows,
         pictures=saved(folder, pictures),
         alts=_alts(report, history),
     )

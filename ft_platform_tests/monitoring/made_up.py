@@ -32,6 +32,8 @@ WORDS: dict[str, tuple[str, ...]] = {
 SHARES = (0.5, 0.3, 0.2)
 FIRST = date(2026, 3, 2)
 TESTED = 600
+REGIONS = ("north", "south", "east", "north", "south") * 2 + ("west",)
+"""Of the records one after the other."""
 
 
 def day(number: int) -> str:
@@ -82,11 +84,12 @@ class MadeUp:
         release: str = "release-0",
         texts: bool = False,
         said: str = "",
+        features: Mapping[str, str] | None = None,
         writer: str = "w",
         **changes: Any,
     ) -> list[tuple[str, str, str]]:
         """Requests of a day; `(request_id, right label, predicted label)` of each."""
-        rng = np.random.default_rng([number, rows, len(writer)])
+        rng = np.random.default_rng([number, rows, len(writer)])  # writers of the same length ask the same
         at = datetime.combine(FIRST, datetime.min.time(), UTC) + timedelta(days=number - 1, hours=8)
         found, requests, kept = [], [], []
         for place, (truth, predicted, confidence) in enumerate(answers(rng, rows, shares)):
@@ -122,7 +125,8 @@ class MadeUp:
                 }
             )
             conversation = json.dumps([[{"role": "user", "content": text}]])
-            kept.append({**about, "conversations": conversation, "answers": [predicted]})
+            stated = features and json.dumps(features)
+            kept.append({**about, "conversations": conversation, "answers": [predicted], "features": stated})
             found.append((about["request_id"], truth, predicted))
         self._append("requests", requests, writer, number)
         if texts:
@@ -194,7 +198,7 @@ def made_up(home: Path, kind: str = "classification", **watch: Any) -> MadeUp:
     made = MadeUp(environment, lake, use_case, None)  # type: ignore[arg-type]
     predictions = pa.table(
         {
-            "record_id": [row["record_id"] for row in rows[:TESTED]],
+            **{name: [row[name] for row in rows[:TESTED]] for name in ("record_id", "feature_region")},
             "system": ["fine_tuned"] * TESTED,
             **({"answer": [answer_to(truth) for truth, *_ in tested]} if made.writes else _decided(tested)),
         }
@@ -220,6 +224,7 @@ def _record(rng: np.random.Generator, number: int, label: str, split: str, kind:
         "record_id": f"r{number:05d}",
         "messages": [{"role": "user", "content": text}, *answer],
         "label": None if writes else label,
+        "feature_region": REGIONS[number % len(REGIONS)],
         "text_characters": len(text),
         "group_id": f"g{number}",
         "split": split,

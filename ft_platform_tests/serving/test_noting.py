@@ -136,6 +136,56 @@ def test_without_what_is_demanded_no_text_is_kept(
     assert kept.kind("texts") == [] and len(kept.kind("requests")) == 1
 
 
+def told_of(features: list[str], **privacy: Any) -> list[ServedModel]:
+    """The same with these sensitive features."""
+
+    def changed(settings: UseCase) -> UseCase:
+        fairness = settings.fairness.model_copy(update={"sensitive_features": features})
+        changes = {"fairness": fairness, "privacy": settings.privacy.model_copy(update=privacy)}
+        return settings.model_copy(update=changes)
+
+    return [replace(one, settings=changed(one.settings)) for one in keeping()]
+
+
+@pytest.mark.parametrize(
+    ("said", "features"),
+    [
+        ({"region": " north ", "religion": "none", "ticket": "4711"}, {"region": "north"}),  # nobody asks for others
+        ({"region": "north", "age": "34"}, {"age": "34", "region": "north"}),
+        ({"region": "n" * 100}, {"region": "n" * 100}),
+        ({"region": "n" * 101}, {}),  # a text that is no value
+        ({"region": " "}, {}),
+        ({"region": 5}, {}),
+        ({"region": {"name": "north"}}, {}),
+        ({"income": "40000"}, {}),  # anonymization drops it
+        ({}, {}),
+    ],
+)
+def test_sensitive_features_are_kept_with_the_texts_and_nothing_else_of_metadata_is(
+    engine: FakeEngine, kept: Kept, said: dict[str, Any], features: dict[str, str]
+) -> None:
+    models = told_of(["region", "age", "income", "purpose"], columns={"income": "drop"})
+    with asking(engine, notes=kept, models=models) as client:
+        assert client.post("/v1/chat/completions", json={**CHAT, "metadata": {**GIVEN, **said}}).status_code == 200
+        shown = client.get("/metrics").text
+    ((_, records),) = kept.of
+    assert json.loads(records["texts"]["features"]) == features and set(records["texts"]) <= set(SCHEMAS["texts"].names)
+    assert not any(word in json.dumps(records["requests"]) + shown for word in ("north", "4711", "40000"))
+    assert "4711" not in json.dumps(records) and "40000" not in json.dumps(records)
+
+
+@pytest.mark.parametrize("lacking", ["subject", "consent", "purpose"])
+def test_without_the_right_to_keep_texts_no_feature_is_kept(
+    engine: FakeEngine, kept: Kept, lacking: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    said = {**GIVEN, lacking: "", "region": "northernmost"}
+    with asking(engine, notes=kept, models=told_of(["region"])) as client:
+        assert client.post("/v1/chat/completions", json={**CHAT, "metadata": said}).status_code == 200
+        assert client.post("/v1/classify", json={"model": "complaints", "input": "a", "metadata": said}).is_success
+    assert len(kept.of) == 2 and "northernmost" not in json.dumps(kept.of) + caplog.text
+
+
 def test_a_use_case_may_demand_less(engine: FakeEngine, kept: Kept) -> None:
     with asking(engine, notes=kept, models=keeping(requires=["purpose"])) as client:
         client.post("/v1/chat/completions", json={**CHAT, "metadata": {"purpose": "to retrain"}})

@@ -56,6 +56,7 @@ class Logged:
         model: as the request calls it.
         messages: None too where some of it is no text.
         answers: text and why it ended; empty if the log has no texts.
+        said: `metadata` of the request.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Logged:
     messages: Messages | None = None
     answers: tuple[tuple[str, str], ...] = ()
     rights: Rights = field(default_factory=Rights)
+    said: Mapping[str, Any] = field(default_factory=dict)
     is_trial: bool = False
 
 
@@ -120,6 +122,7 @@ def _sagemaker(line: bytes) -> Found:
         messages=_conversation(asked.get("messages"), "content", "text"),
         answers=_answers(texts),
         rights=_rights(_mapping(asked.get("metadata")).get),
+        said=_mapping(asked.get("metadata")),
         is_trial=str(event.get("inferenceId")).startswith(TRIAL_ID),
     )
 
@@ -176,6 +179,7 @@ def _by_conventions(span: Mapping[str, Any], has: Mapping[str, Any], at: datetim
         messages=said,
         answers=_answers(texts),
         rights=_rights(lambda name: _header(has, name) or has.get(f"ft.{name}")),
+        said={name.removeprefix("ft."): value for name, value in has.items() if name.startswith("ft.")},
         is_trial=_header(has, "trial") == "on",
     )
 

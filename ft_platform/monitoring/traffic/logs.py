@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -204,7 +204,8 @@ class _Reading:
         """By kind, as our server notes them (`serving.api.exchange`)."""
         note = Note(rights=one.rights, is_trial=one.is_trial)
         if one.messages and one.answers and one.at >= self._first_text:
-            note.ask(hashed(one.id), self._use_case.settings, [one.messages] * len(one.answers))
+            asked = [one.messages] * len(one.answers)
+            note.ask(hashed(one.id), self._use_case.settings, asked, one.said)
         for text, reason in one.answers if labels is not None else ():
             label = label_in(text, labels) if labels else UNREADABLE
             note.answer(text, reason, None if label == UNREADABLE else Decision(label))
@@ -234,11 +235,7 @@ class _Reading:
         }
         if note.conversations is None:
             return {"requests": request}
-        said = {
-            "conversations": json.dumps(note.conversations, ensure_ascii=False),
-            "answers": [text for text, _ in one.answers],
-        }
-        return {"requests": request, "texts": {**about, **asdict(note.rights), **said}}
+        return {"requests": request, "texts": {**about, **note.kept(), "answers": [text for text, _ in one.answers]}}
 
     def _deployed(self, one: Logged) -> Any:
         """The record of the deployment that answered; None before the first."""

@@ -69,6 +69,7 @@ SCHEMAS = {
             ("consent", pa.string()),
             ("purpose", pa.string()),
             ("conversations", pa.string()),
+            ("features", pa.string()),
             ("answers", pa.list_(pa.string())),
         ]
     ),
@@ -106,9 +107,9 @@ SCHEMAS = {
 """`day`: YYYY-MM-DD, UTC. `key`: a digest of the API key's id, `by`: of who gave feedback. `seconds` from the first
 byte to the last, `first_seconds` to the first token. `guardrails`: `<name>:<what it did>`. `share`: with which
 probability texts of this request were to be kept, whether or not it said what it must. `trial`: a comparison with the
-evaluation, no traffic. `conversations`: JSON, a list of messages for each answer. `shadows`: what a candidate answered
-to a request of the champion, seen by nobody; `acted`: a guardrail changed or withheld its answer; `agrees`: null where
-it failed or answers are drawn."""
+evaluation, no traffic. `conversations`: JSON, a list of messages for each answer; `features`: JSON, sensitive feature
+-> what the request said. `shadows`: what a candidate answered to a request of the champion, seen by nobody; `acted`: a
+guardrail changed or withheld its answer; `agrees`: null where it failed or answers are drawn."""
 
 
 RECORD = [
@@ -180,6 +181,7 @@ class TrafficTables:
                 uri,
                 rows,
                 mode="append",
+                schema_mode="merge",  # an older table gets the columns it lacks
                 partition_by=["day"],
                 configuration=None if there else DELTA_SETTINGS,
                 commit_properties=CommitProperties(app_transactions=[Transaction(writer, number)]),
@@ -202,7 +204,7 @@ class TrafficTables:
         for one in _added(table):
             day = one["partition.day"]
             if days is None or day in days:
-                batches = self._lake.read_parquet(f"{folder}/{one['path']}", stored, READ_ROWS)
+                batches = self._lake.read_parquet(f"{folder}/{one['path']}", stored, READ_ROWS, may_lack=True)
                 part = pa.Table.from_batches(batches, stored)
                 parts.append(part.append_column(DAY, pa.repeat(day, part.num_rows)).select(wanted))
         return pa.concat_tables([there.empty_table(), *(part.cast(there) for part in parts)])

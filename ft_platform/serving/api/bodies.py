@@ -93,7 +93,10 @@ class StreamOptions(Body):
 
 
 class Metadata(Body):
-    """What a request says about its texts, in OpenAI's field for notes of the client's own."""
+    """What a request says about its texts, in OpenAI's field for notes of the client's own. Other names are read only
+    where they are sensitive features of the use case (`noting.sensitive`)."""
+
+    model_config = ConfigDict(extra="allow")
 
     subject: str = Field(default="", max_length=300, description="Whom the texts are about.")
     consent: str = Field(default="", max_length=300)
@@ -101,7 +104,10 @@ class Metadata(Body):
 
 
 USER = "On whose behalf it is asked: one user stays with one release while a new one is tried."
-METADATA = "`subject`, `consent` and `purpose` say whether the texts may be kept (`monitoring.capture`)."
+METADATA = (
+    "`subject`, `consent` and `purpose` say whether the texts may be kept (`monitoring.capture`). A sensitive feature"
+    " of the use case (`fairness.sensitive_features`) is kept with them, as a text of at most 100 characters."
+)
 
 
 class AnswerBody(Body):

@@ -1,8 +1,7 @@
 """A request and what is known of it as it is answered: told in the log and the metrics, and noted."""
 
-import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -102,5 +101,4 @@ class Exchange:
         }
         if note.conversations is None:
             return {"requests": request}
-        said = {"conversations": json.dumps(note.conversations, ensure_ascii=False), "answers": note.texts}
-        return {"requests": request, "texts": {**about, **asdict(note.rights), **said}}
+        return {"requests": request, "texts": {**about, **note.kept(), "answers": note.texts}}

@@ -3,9 +3,10 @@
 An answer's last byte is sent once its record is on the disk, or after `NOTED_SECONDS`: noting never fails an answer."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from ft_platform.serving.engine.requests import Decision
@@ -14,6 +15,7 @@ from ft_platform.use_case.schema import UseCase
 NOTED_SECONDS = 0.25
 SUBJECT, CONSENT, PURPOSE = "X-FT-Subject", "X-FT-Consent", "X-FT-Purpose"
 LONGEST_RIGHT = 300
+LONGEST_FEATURE = 100
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Note:
         share: with which probability texts are kept.
         is_trial: it only tries the model (`protocol.TRIAL`).
         conversations: what was asked, for each answer; None: it is not kept.
+        features: what the request said of the sensitive features of the use case, where its texts are kept.
         texts: what was answered.
     """
 
@@ -59,14 +62,25 @@ class Note:
     rights: Rights = Rights()
     is_trial: bool = False
     conversations: Sequence[Sequence[dict[str, str]]] | None = None
+    features: dict[str, str] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
 
-    def ask(self, request_id: str, settings: UseCase, conversations: Sequence[Sequence[dict[str, str]]]) -> None:
-        """Decides whether the texts of this request are kept."""
+    def ask(
+        self,
+        request_id: str,
+        settings: UseCase,
+        conversations: Sequence[Sequence[dict[str, str]]],
+        said: Mapping[str, Any],
+    ) -> None:
+        """Decides whether the texts of this request are kept, and with them what it said of sensitive features.
+
+        Args:
+            said: `metadata` of the request.
+        """
         self.characters = sum(len(message["content"]) for one in conversations for message in one)
         self.share = 0.0 if self.is_trial else settings.monitoring.capture.share
         if drawn(request_id) < self.share and self.rights.allow(settings):
-            self.conversations = conversations
+            self.conversations, self.features = conversations, sensitive(settings, said)
 
     def answer(self, text: str, reason: str, decision: Decision | None = None, abstained: bool = False) -> None:
         self.answers.append(
@@ -80,6 +94,11 @@ class Note:
             }
         )
         self.texts.append(text)
+
+    def kept(self) -> dict[str, Any]:
+        """Columns of `texts` (`traffic.tables`) that the request itself fills."""
+        said = {"conversations": self.conversations, "features": self.features}
+        return {**asdict(self.rights), **{name: json.dumps(one, ensure_ascii=False) for name, one in said.items()}}
 
 
 class Notes(Protocol):
@@ -109,6 +128,14 @@ class NoNotes:
 
     def waiting(self) -> int:
         return 0
+
+
+def sensitive(settings: UseCase, said: Mapping[str, Any]) -> dict[str, str]:
+    """What a request says of the use case's sensitive features: texts of at most `LONGEST_FEATURE` characters. Features
+    that anonymization drops or replaces are left out, and those named as a right is."""
+    names = set(settings.fairness.sensitive_features) - set(settings.privacy.columns) - set(asdict(Rights()))
+    texts = {name: said[name].strip() for name in sorted(names) if isinstance(said.get(name), str)}
+    return {name: text for name, text in texts.items() if 0 < len(text) <= LONGEST_FEATURE}
 
 
 def drawn(request_id: str) -> float:

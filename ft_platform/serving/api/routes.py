@@ -241,8 +241,9 @@ def _note_question(
     body: ChatBody | CompletionBody | ClassifyBody,
     conversations: Sequence[Sequence[dict[str, str]]],
 ) -> None:
-    exchange.note.rights = Rights(**body.metadata.model_dump()).over(exchange.note.rights)
-    exchange.note.ask(exchange.id, model.settings, conversations)
+    said = body.metadata
+    exchange.note.rights = Rights(said.subject, said.consent, said.purpose).over(exchange.note.rights)
+    exchange.note.ask(exchange.id, model.settings, conversations, said.model_extra or {})
 
 
 def no_answer() -> ApiError:

@@ -230,6 +230,17 @@ def test_what_sagemaker_captured_becomes_a_row(tmp_path: Path, encoding: str) ->
     assert json.loads(place.rows("texts")[0]["conversations"]) == [[{"role": "user", "content": TEXT}]]
 
 
+def test_a_log_tells_sensitive_features_as_a_request_does(place: Place, tmp_path: Path) -> None:
+    said = {**rights(), "region": "north", "ticket": "4711"}
+    place.write(otlp(chat(7, AT, "'card'.", **{f"ft.{name}": value for name, value in said.items()})))
+    (tmp_path / "other").mkdir()
+    other = of_format(tmp_path / "other", "sagemaker", **CAPTURE)
+    other.write(captured(1, AT, metadata=said))
+    for one in (place, other):
+        assert one.read() == {"added": 1, "texts": 1}
+        assert one.rows("texts")[0]["features"] == '{"region": "north"}'
+
+
 def test_what_the_platform_asks_at_sagemaker_is_a_trial(tmp_path: Path) -> None:
     place = of_format(tmp_path, "sagemaker", **CAPTURE)
     place.write(captured(1, AT, metadata=rights(), inferenceId=f"{TRIAL_ID}1"), captured(2, AT, inferenceId="mine"))

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic import shipping
@@ -158,6 +160,36 @@ def test_what_is_older_than_allowed_is_deleted_from_the_disk(lake: Lake, path: P
     assert b"comment of day 29" in there and b"comment of day 31" not in there and b"comment of day 800" not in there
     assert len(TrafficTables(lake, "complaints").read("feedback")) == 3, "opinions stay"
     assert set(tidy(lake, "complaints", monitoring).values()) == {0}
+
+
+def test_a_table_and_a_spool_from_before_there_were_features_go_on(lake: Lake, path: Path) -> None:
+    yesterday = datetime.now(UTC) - timedelta(1)
+    folder, older = Path(lake.root) / "restricted/complaints/traffic/texts", SCHEMAS["texts"].names
+    older.remove("features")
+    row = {**texts(1, "Alda", yesterday), "at": yesterday, "day": yesterday.date().isoformat()}
+    write_deltalake(folder, pa.Table.from_pylist([row], SCHEMAS["texts"]).select(older), partition_by=["day"])
+    tables = TrafficTables(lake, "complaints")
+    assert tables.read("texts").to_pylist() == [{**dict.fromkeys(SCHEMAS["texts"].names), **row}]
+    noted(path, {"texts": {**texts(2, "Berta", yesterday), "features": '{"region": "north"}'}})
+    noted(path, {"texts": texts(3, "Berta", yesterday)})
+    for _ in range(2):  # as it was shipped, and in one file
+        ship(lake, path)
+        found = {one["request_id"][-1]: one["features"] for one in tables.read("texts").to_pylist()}
+        assert found == {"1": None, "2": '{"region": "north"}', "3": None}
+        tidy(lake, "complaints", Monitoring(capture=Capture(share=1, purpose="to retrain")))
+    assert len(list(folder.rglob("*.parquet"))) == 1
+
+
+def test_what_a_person_said_of_a_feature_is_deleted_with_the_texts(lake: Lake, path: Path) -> None:
+    for number in (1, 2):
+        noted(path, {"texts": {**texts(number, f"person {number}"), "features": f'{{"region": "region {number}"}}'}})
+        if number == 1:
+            ship(lake, path)
+    places = (Path(lake.root), path.parent)
+    for number, left in ((1, True), (2, False)):
+        assert forget_subject(lake, path, "complaints", f"person {number}") == 1
+        there = b"".join(one.read_bytes() for place in places for one in place.rglob("*") if one.is_file())
+        assert b"region 1" not in there and (b"region 2" in there) is left
 
 
 def test_past_days_have_one_file(lake: Lake, path: Path) -> None:
