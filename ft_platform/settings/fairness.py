@@ -75,7 +75,12 @@ class Fairness(Section):
     """Group comparison of data and outputs."""
 
     sensitive_features: list[FeatureName] = Field(
-        default_factory=list, max_length=50, description=("Names in `record.features` that must not make a difference.")
+        default_factory=list,
+        max_length=50,
+        description=(
+            "Names in `record.features` that must not make a difference. Requests may say them in `metadata`, to be"
+            " kept with their texts (`monitoring.capture`)."
+        ),
     )
     min_group_rows: int = Field(
         default=20,

@@ -18,7 +18,10 @@ class Capture(Section):
         default=0.0,
         ge=0.0,
         le=1.0,
-        description="Share of requests in [0, 1], drawn by chance, whose texts are kept. 0: none.",
+        description=(
+            "Share of requests in [0, 1], drawn by chance, whose texts are kept, with what they say of sensitive"
+            " features. 0: none."
+        ),
     )
     purpose: str | None = Field(
         default=None,
