@@ -267,6 +267,13 @@ def monitoring() -> dict[str, Any]:
         "currency": "CHF",
     }
     shares = {"test": 0.4, "week": 0.4, "day": 0.9}
+    part = {"value": 0.7, "low": 0.6, "high": 0.8}
+    group = {"asked": 40, "judged": 30, "shares": {"answered": part, "right": part, "label a label": part}}
+    gap = {**part, "highest": "a group", "lowest": "another", "tested": 0.1}
+    groups = {
+        "groups": {"a group": group, "another": group, "not stated": {"asked": 3, "judged": 0, "shares": {}}},
+        "differences": {"label a label": gap, "right": {**gap, "tested": None}},
+    }
     medians = {"test": 40.0, "week": None, "day": 90.0}
     return {
         "releases": ["the release"],
@@ -290,7 +297,7 @@ def monitoring() -> dict[str, Any]:
                 "labels": {"a label": shares, "another": shares},
                 "confidence": medians,
             },
-            "fairness": {"note": "why there is none"},
+            "fairness": {"note": "", "features": {"a feature": groups, "another": {"groups": {}, "differences": {}}}},
             "watched": {"label": 1.2},
             "feedback": {
                 "opinions": 4,
