@@ -150,14 +150,14 @@ def told_of(features: list[str], **privacy: Any) -> list[ServedModel]:
 @pytest.mark.parametrize(
     ("said", "features"),
     [
-        ({"region": " north ", "religion": "none", "ticket": "4711"}, {"region": "north"}),  # nobody asks for others
+        ({"region": " north ", "religion": "none", "ticket": "TICKET"}, {"region": "north"}),  # nobody asks for others
         ({"region": "north", "age": "34"}, {"age": "34", "region": "north"}),
         ({"region": "n" * 100}, {"region": "n" * 100}),
         ({"region": "n" * 101}, {}),  # a text that is no value
         ({"region": " "}, {}),
         ({"region": 5}, {}),
         ({"region": {"name": "north"}}, {}),
-        ({"income": "40000"}, {}),  # anonymization drops it
+        ({"income": "FORTY"}, {}),  # anonymization drops it
         ({}, {}),
     ],
 )
@@ -170,8 +170,8 @@ def test_sensitive_features_are_kept_with_the_texts_and_nothing_else_of_metadata
         shown = client.get("/metrics").text
     ((_, records),) = kept.of
     assert json.loads(records["texts"]["features"]) == features and set(records["texts"]) <= set(SCHEMAS["texts"].names)
-    assert not any(word in json.dumps(records["requests"]) + shown for word in ("north", "4711", "40000"))
-    assert "4711" not in json.dumps(records) and "40000" not in json.dumps(records)
+    assert not any(word in json.dumps(records) + shown for word in ("TICKET", "FORTY"))
+    assert "north" not in json.dumps(records["requests"]) + shown
 
 
 @pytest.mark.parametrize("lacking", ["subject", "consent", "purpose"])
