@@ -145,7 +145,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "evaluation_report",
-            ("evaluation", "task", "task.style", "fairness.in_evaluation"),
+            ("evaluation", "task", "task.style", "fairness.in_evaluation", "source.feedback.fresh_test"),
             ("splits", "base_evaluation", "adapter_checkpoint"),
             "shared",
             role="data_science",
@@ -266,7 +266,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "release_decision",
-            ("gate", "fairness", "seed_variation"),
+            ("gate", "fairness", "seed_variation", "source.feedback.fresh_test"),
             (
                 "adapter_checkpoint",
                 "evaluation_report",

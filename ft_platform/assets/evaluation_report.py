@@ -24,16 +24,20 @@ def build(use_case: NamedUseCase) -> list:
         adapter_checkpoint: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with
-        intervals."""
+        intervals; of the model and the champion also on recent requests that are kept for testing."""
         from ft_platform.evaluation.champion import champion
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.evaluation.output_mitigation import require_target
+        from ft_platform.monitoring.traffic.fresh import fresh_requests
 
         for version in (splits, base_evaluation, adapter_checkpoint):
             require_usable(lake, use_case, version)
         require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
         best = champion(lake, use_case.name, beside=adapter_checkpoint)
-        artifact_id, _ = evaluation_inputs(use_case, "tuned", splits, adapter_checkpoint, base_evaluation, best)
+        requests = fresh_requests(lake, use_case)
+        fresh = requests.content_hash if requests else ""
+        about = (splits, adapter_checkpoint, base_evaluation, best, fresh)
+        artifact_id, _ = evaluation_inputs(use_case, "tuned", *about)
         parents = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
         report, reused = program_report(
             context, lake, environment, use_case, "evaluation_report", artifact_id, parents, which="tuned"

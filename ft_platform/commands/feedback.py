@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = {
         "use_case": use_case.name,
         "joins_training": use_case.settings.source.feedback.join,
-        "waiting": [{"batch": one.name, **one.counts} for one in batches.waiting(lake, use_case.name)],
+        "waiting": [{"batch": one.name, **one.counts} for one in batches.waiting(lake, use_case)],
         "released": [_released(one) for one in feedback_releases(lake, use_case.name)],
         "newly_released": arguments.release or [],
         "tainted": tainted,
@@ -76,7 +76,8 @@ def _released(one: Any) -> dict[str, Any]:
     release = one.release
     said = {"release": release.id, "batch": release.batch, "at": release.released_at, "by": release.released_by}
     return {**said, "reason": release.reason, "records": len(one.records), "of": len(release.records)} | {
-        "revoked": one.revoked
+        "fresh": len(one.fresh),
+        "revoked": one.revoked,
     }
 
 
@@ -89,10 +90,13 @@ def _show(found: dict[str, Any]) -> None:
         labels = sorted(one["labels"].items(), key=lambda label: -label[1])
         more = f" and {len(labels) - SHOWN_LABELS} more" * (len(labels) > SHOWN_LABELS)
         named = ", ".join(f"{name} {count:,}" for name, count in labels[:SHOWN_LABELS]) + more
-        print(f"{one['batch']:<22}{one['records']:>9,}{one['agree'] / one['records']:>13.0%}  {named or '-'}")
+        kept = f"; {one['for_testing']:,} are kept for testing" if "for_testing" in one else ""
+        print(f"{one['batch']:<22}{one['records']:>9,}{one['agree'] / one['records']:>13.0%}  {named or '-'}{kept}")
     for one in found["released"]:
         ended = " (taken back)" if one["revoked"] else ""
-        print(f"{one['release']}{ended}  {one['batch']}: {one['records']:,} of {one['of']:,} records, by {one['by']}")
+        kept = f" and {one['fresh']:,} for testing" if one["fresh"] else ""
+        learned = f"{one['records']:,} of {one['of']:,} records{kept}"
+        print(f"{one['release']}{ended}  {one['batch']}: {learned}, by {one['by']}")
     for one in found["tainted"]:
         print(f"  {one['version']} holds {one['rows']:,} rows that may not be used any more")
     if found["newly_released"]:

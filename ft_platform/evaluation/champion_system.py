@@ -1,6 +1,7 @@
 """The champion as one more system of an evaluation report, on the same test records as the fine-tuned model."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from deltalake.exceptions import DeltaError
@@ -15,12 +16,17 @@ from ft_platform.models.rendering.renderer import Renderer
 CHAMPION = "champion"
 
 
-def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, weights_sha256: str) -> str:
+def why_not_comparable(
+    lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, weights_sha256: str, fresh: Collection[str] = ()
+) -> str:
     """Why a champion cannot stand beside the other systems, in words; empty where it can.
 
     It cannot with another base model or renderer (other labels, another instruction), with a label head where the
     others write their labels, and not where it learned from records that are test records now: it would look better
     than it is.
+
+    Args:
+        fresh: ids of requests that are test records as well.
     """
     training = json.loads(lake.read_file(champion, "training.json"))
     try:
@@ -30,7 +36,7 @@ def why_not_comparable(lake: Lake, champion: ArtifactVersion, evaluator: Evaluat
     if evaluator.settings.label_answers == "generated" and training["training"]["objective"] == "label_head":
         return f"{champion.id} has a label head, which scores labels, and evaluation.label_answers is generated"
     try:
-        seen = learned_record_ids(lake, champion) & set(evaluator.test.rows["record_id"].to_pylist())
+        seen = learned_record_ids(lake, champion) & {*evaluator.test.rows["record_id"].to_pylist(), *fresh}
     except (FtError, OSError, DeltaError) as error:
         return (
             f"the records that {champion.id} learned from cannot be read any more ({type(error).__name__}), so test"

@@ -26,6 +26,7 @@ def evaluation_inputs(
     checkpoint: ArtifactVersion | None = None,
     base_evaluation: ArtifactVersion | None = None,
     champion: ArtifactVersion | None = None,
+    fresh: str = "",
 ) -> tuple[str, str]:
     """Id of the evaluation that these inputs give, and their hash: content of the parents, settings and code version.
 
@@ -33,6 +34,7 @@ def evaluation_inputs(
         which: `base` for artifact `base_evaluation`, `tuned` for artifact `evaluation_report`.
         checkpoint, base_evaluation: needed for `tuned`.
         champion: of `tuned`, where there is one.
+        fresh: hash of the requests that are kept for testing, for `tuned`; empty where none are kept.
 
     Raises:
         ValueError: a parent is missing.
@@ -51,6 +53,7 @@ def evaluation_inputs(
     languages = use_case.settings.cleaning.allowed_languages
     told_apart = {"languages": ",".join(languages)} if len(languages) > 1 else {}
     beside = {**similar, **told_apart, **({"champion": champion.content_hash} if champion else {})}
+    beside |= {"fresh": fresh} if fresh else {}
     parents = [splits, base_evaluation, checkpoint]
     inputs = input_hash(use_case, "evaluation_report", parents, metrics=_metrics(), **beside)
     return f"eval-{inputs[:12]}", inputs

@@ -8,7 +8,7 @@ types a name is that person; the account of the operating system is recorded bes
 import getpass
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -37,6 +37,8 @@ class FeedbackRelease:
         batch: its name (`monitoring.traffic.batches`).
         records: record id -> label, None where the answer is a text.
         counts: what was shown of the batch.
+        fresh: records that test the next models and are never learned -> what was shown as right: the label, or a hash
+            of the answer.
     """
 
     id: str
@@ -47,6 +49,7 @@ class FeedbackRelease:
     released_by: str
     recorded_by: str
     released_at: str
+    fresh: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,13 @@ class Standing:
             return {}
         return {record: label for record, label in self.release.records.items() if record not in self.forgotten}
 
+    @property
+    def fresh(self) -> dict[str, str]:
+        """What of it may be tested on now."""
+        if self.revoked:
+            return {}
+        return {record: right for record, right in self.release.fresh.items() if record not in self.forgotten}
+
 
 def release_batch(
     lake: Lake,
@@ -77,6 +87,7 @@ def release_batch(
     batch: str,
     records: Mapping[str, str | None],
     counts: Mapping[str, Any],
+    fresh: Mapping[str, str] | None = None,
     *,
     reason: str,
     by: str = "",
@@ -90,6 +101,7 @@ def release_batch(
     account = getpass.getuser()
     told: dict[str, Any] = {"reason": reason, "released_by": by.strip() or account, "recorded_by": account}
     told |= {"batch": batch, "records": dict(records), "counts": dict(counts), "released_at": now("milliseconds")}
+    told |= {"fresh": dict(fresh)} if fresh else {}
     inputs = settings_hash(told)
     release = FeedbackRelease(id=f"feedback-{inputs[:12]}", **told)
     draft = Draft(lake, use_case, STORED_AS, release.id, inputs, [], inputs[:16])
@@ -138,7 +150,7 @@ def note_forgotten(lake: Lake, use_case: str, record_ids: Collection[str]) -> in
     """Notes that the texts of these records were deleted. Returns how many of them were released."""
     total = 0
     for one in feedback_releases(lake, use_case):
-        gone = set(record_ids) & set(one.release.records) - one.forgotten
+        gone = set(record_ids) & {*one.release.records, *one.release.fresh} - one.forgotten
         if gone:
             settings = lake.manifest(one.version).settings_hash
             lake.add_verdict(one.version, FORGOTTEN, False, settings, {"record_ids": sorted(gone | one.forgotten)})
@@ -155,8 +167,25 @@ def released_now(lake: Lake, use_case: str) -> dict[str, str | None]:
 
 
 def ever_released(lake: Lake, use_case: str) -> frozenset[str]:
-    """Ids of all records that were released once, also where the release was revoked."""
-    return frozenset(record for one in feedback_releases(lake, use_case) for record in one.release.records)
+    """Ids of all records that were released once, for training or testing, also where the release was revoked."""
+    found = feedback_releases(lake, use_case)
+    return frozenset(record for one in found for record in (*one.release.records, *one.release.fresh))
+
+
+def fresh_now(lake: Lake, use_case: str) -> dict[str, str]:
+    """What may be tested on now: record id -> label, or hash of the answer.
+
+    Raises:
+        CorruptVersion: a record was released for training as well.
+    """
+    found = feedback_releases(lake, use_case)
+    fresh = {record: right for one in found for record, right in one.fresh.items()}
+    if both := sum(record in fresh for one in found for record in one.release.records):
+        raise CorruptVersion(
+            f"{both} requests to {use_case} were released both for training and for testing",
+            f"Take back the one that keeps them for testing: ft feedback {use_case} --revoke ID",
+        )
+    return fresh
 
 
 def as_index(record_ids: Collection[str]) -> KeyIndex:

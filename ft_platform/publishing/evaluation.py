@@ -13,6 +13,7 @@ from ft_platform.evaluation.diagnosis.gather import doubted, facts_of
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator, ready_evaluator
 from ft_platform.evaluation.fairness_outputs import fairness_tables
 from ft_platform.evaluation.files import DOUBTED, METRICS, PREDICTIONS, read_metrics, read_predictions
+from ft_platform.evaluation.fresh import FreshPart
 from ft_platform.evaluation.groundedness import groundedness, meanings_of
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric_versions
@@ -29,6 +30,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
+from ft_platform.monitoring.traffic.fresh import FreshRequests, fresh_requests
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking import (
     Tracker,
@@ -90,15 +92,19 @@ def publish_evaluation_report(
     """
     stage = "evaluation_report"
     best = champion(lake, use_case.name, beside=checkpoint)
-    inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation, best)
+    requests = fresh_requests(lake, use_case)
+    fresh = requests.content_hash if requests else ""
+    inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation, best, fresh)
     draft = Draft(lake, use_case, stage, *inputs, [splits, base_evaluation, checkpoint])
     if existing := draft.existing():
         return existing
     with report_tracker(environment, draft, log, checkpoint) as tracker:
         evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved.weights_sha256))
-        evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best)
+        part = _fresh_part(lake, evaluator, splits, requests) if requests else None
+        evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best, part)
         figures = _figures(environment, use_case, evaluated, evaluator)
+        figures |= {"fresh": part.figures()} if part else {}
         outputs = {FINE_TUNED: evaluated.outputs[FINE_TUNED]}
         predictions = predictions_table(use_case, evaluated.records.side, outputs)
         figures["slices"] = slices(use_case, predictions)
@@ -118,22 +124,26 @@ def _tuned(
     checkpoint: ArtifactVersion,
     base_evaluation: ArtifactVersion,
     best: ArtifactVersion | None,
+    fresh: FreshPart | None,
 ) -> Evaluated:
     """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of
-    the base evaluation."""
+    the base evaluation. Both also answer the fresh part."""
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)
     about: dict[str, Any] = {}
     if best is not None:
-        problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256)
+        ids = fresh.ids if fresh else ()
+        problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256, ids)
         about[CHAMPION] = {"checkpoint": best.id, "status": f"not compared: {problem}" if problem else "compared"}
         if not problem:
-            _with_adapter_of(lake, best, evaluator, CHAMPION)
+            _with_adapter_of(lake, best, evaluator, CHAMPION, fresh)
             # An adapter changes the model that it is put on.
             evaluator.model, _ = base_model.load(resolved, *evaluator.precision)
-    tuned = _with_adapter_of(lake, checkpoint, evaluator, FINE_TUNED)
+    tuned = _with_adapter_of(lake, checkpoint, evaluator, FINE_TUNED, fresh)
     beside = fairness_tables(evaluator)
     add_similarities(tuned.outputs, evaluator.use_case, environment)
+    if fresh and fresh.evaluator:
+        add_similarities(fresh.evaluator.evaluated.outputs, evaluator.use_case, environment)
     base = read_metrics(lake, base_evaluation)
     labels = sorted({*evaluator.train.answers, *evaluator.test.answers}) if evaluator.classification else []
     outputs = outputs_in(
@@ -146,13 +156,24 @@ def _tuned(
     return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, info, beside, meanings)
 
 
-def _with_adapter_of(lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluator, system: str) -> Evaluated:
+def _with_adapter_of(
+    lake: Lake, checkpoint: ArtifactVersion, evaluator: Evaluator, system: str, fresh: FreshPart | None
+) -> Evaluated:
     """What was evaluated so far, and the evaluator's model with the adapter of a checkpoint."""
     from ft_platform.models.adapter import with_adapter
 
     with lake.local_copy(checkpoint) as folder:
         evaluator.model = with_adapter(evaluator.model, folder)
+        if fresh:
+            fresh.tuned(evaluator.model, system)
         return evaluator.tuned(system)
+
+
+def _fresh_part(lake: Lake, evaluator: Evaluator, splits: TableVersion, requests: FreshRequests) -> FreshPart:
+    table = lake.read_table(splits, requests.rows.schema.names)
+    with lake.scratch(evaluator.use_case.name, "fresh_test") as folder:
+        folder.mkdir(mode=0o700)
+        return FreshPart(evaluator, table, requests.rows, requests.days, requests.changed, folder)
 
 
 def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.rule import Finding
-from ft_platform.release.schema import ComparedChampion, Figure
+from ft_platform.release.schema import ComparedChampion, EvaluationEvidence, Figure, FreshEvidence
 
 CHAMPION = "champion"
 
@@ -32,6 +32,17 @@ def gained(main: Metric, found: Figure, margin: float, said: str) -> Finding:
         return Finding(True, f"{text}.", gain)
     why = f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}."
     return Finding(False, why, gain)
+
+
+def fresh_part(report: EvaluationEvidence) -> FreshEvidence:
+    """What the evaluation says of requests that are kept for testing.
+
+    Raises:
+        NotProven: it says nothing.
+    """
+    if report.fresh is None:
+        raise NotProven("evaluation_report has no fresh part, and source.feedback.fresh_test asks for one")
+    return report.fresh
 
 
 def require_champion(report: str, compared: ComparedChampion | None, champion: str | None) -> None:

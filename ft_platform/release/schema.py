@@ -76,8 +76,17 @@ class About(Typed):
     champion: ComparedChampion | None = None
 
 
+class FreshEvidence(Typed):
+    """Recent requests that are kept for testing; no differences where they are too few."""
+
+    records: int = Field(ge=0)
+    first_day: str | None
+    last_day: str | None
+    differences: dict[str, dict[str, Difference]] = {}
+
+
 class EvaluationEvidence(Typed):
-    """`metrics.json` of `evaluation_report`."""
+    """`metrics.json` of `evaluation_report`. `fresh`: None where no request is kept for testing."""
 
     info: About
     systems: dict[str, dict[str, Figure]]
@@ -90,6 +99,7 @@ class EvaluationEvidence(Typed):
     metric_versions: dict[str, str]
     calibration: dict[str, Calibration]
     per_1000_requests: dict[str, Taken]
+    fresh: FreshEvidence | None = None
 
 
 class Amplification(Typed):

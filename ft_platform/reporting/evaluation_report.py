@@ -103,6 +103,7 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         bootstrap_samples=settings.evaluation.bootstrap_samples,
         systems=metric_table(figures["systems"], metrics),
         differences=metric_table(figures["differences"], metrics),
+        fresh=fresh_table(figures.get("fresh"), metrics),
         groundedness=groundedness_table(figures.get("groundedness")),
         style=style_table(figures.get("style")),
         calibration=figures["calibration"].get("fine_tuned"),
@@ -148,6 +149,15 @@ def metric_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metri
         for system, found in systems.items()
     ]
     return {"metrics": [{"title": m.title, "higher_is_better": m.higher_is_better} for m in metrics], "rows": rows}
+
+
+def fresh_table(found: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> dict[str, Any] | None:
+    """What is told of requests that are kept for testing, with a table of systems and one of differences where there
+    are enough; None where none are kept."""
+    if found is None or "systems" not in found:
+        return None if found is None else dict(found)
+    tables = {name: metric_table(found[name], metrics) for name in ("systems", "differences")}
+    return {**found, **tables}
 
 
 def groundedness_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -81,6 +81,39 @@ class Limits(Section):
     )
 
 
+class FreshTest(Section):
+    """Which requests with right answers are kept for testing, beside the test split, which stays as it is."""
+
+    share: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.5,
+        description=(
+            "Share of persons in [0, 0.5], drawn by a hash, whose requests are never learned and test the next models"
+            " instead (requests that name nobody are drawn one by one). 0: none."
+        ),
+    )
+    min_records: int = Field(
+        default=50,
+        ge=10,
+        le=100_000,
+        description="Fewest fresh records on which models are compared; below it the test split alone counts.",
+    )
+    max_loss: float = Field(
+        default=0.05,
+        ge=0.0,
+        le=1000.0,
+        description=(
+            "How much worse than the champion the model may be on the test split, in units of `gate.metric`, with the"
+            " whole interval."
+        ),
+    )
+
+    def hashed(self) -> dict[str, Any]:
+        """Nothing while none are kept."""
+        return self.model_dump(mode="json") if self.share else {}
+
+
 class Feedback(Section):
     """Whether requests to the released model, with the right answers that people gave, are learned as well."""
 
@@ -97,10 +130,13 @@ class Feedback(Section):
         lt=1.0,
         description="Largest share of them among the training records; which ones stay does not depend on their order.",
     )
+    fresh_test: FreshTest = Field(
+        default_factory=FreshTest, description="Which of them test the next models instead, whether or not others join."
+    )
 
     def hashed(self) -> dict[str, Any]:
-        """Nothing while none is learned."""
-        return self.model_dump(mode="json") if self.join else {}
+        """Nothing while none is learned; what is kept for testing is no record of the source."""
+        return self.model_dump(mode="json", exclude={"fresh_test"}) if self.join else {}
 
 
 class Source(Section):

@@ -17,6 +17,7 @@ from ft_platform.governance.feedback_releases import (
 )
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.captured import as_raw, captured
+from ft_platform.monitoring.traffic.fresh import is_for_testing, right_of
 from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
@@ -28,49 +29,52 @@ class Batch:
 
     Attributes:
         name: day and a hash of records and labels: what is released is what was shown.
-        records: record id -> label, None where the answer is a text.
-        agree: records whose right label is the model's.
+        records: what may be learned: record id -> label, None where the answer is a text.
+        fresh: what is kept for testing: record id -> what is right (`traffic.fresh.right_of`).
+        counts: what people are shown, of both.
     """
 
     name: str
-    day: str
     records: dict[str, str | None]
-    agree: int
-    votes: int
-
-    @property
-    def counts(self) -> dict[str, Any]:
-        labels = Counter(label for label in self.records.values() if label is not None)
-        told = {"day": self.day, "records": len(self.records), "labels": dict(sorted(labels.items()))}
-        return {**told, "agree": self.agree, "votes": self.votes}
+    fresh: dict[str, str]
+    counts: dict[str, Any]
 
 
-def waiting(lake: Lake, use_case: str) -> list[Batch]:
+def waiting(lake: Lake, use_case: NamedUseCase) -> list[Batch]:
     """What waits for a release, oldest day first: of `labelled_traffic`, so permitted, cleaned and scanned."""
-    released = ever_released(lake, use_case)
+    released = ever_released(lake, use_case.name)
     days: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    names = ["day", "record_id", "label", "decision", "votes"]
-    for one in TrafficTables(lake, use_case).read("labelled", columns=names).to_pylist():
+    for one in TrafficTables(lake, use_case.name).read("labelled").to_pylist():
         if one["record_id"] not in released:
             days[one["day"]].append(one)
-    return [_batch(day, rows) for day, rows in sorted(days.items())]
+    return [_batch(use_case, day, rows) for day, rows in sorted(days.items())]
 
 
-def _batch(day: str, rows: list[dict[str, Any]]) -> Batch:
-    records = {one["record_id"]: one["label"] for one in rows}
-    agree = sum(one["label"] is not None and one["label"] == one["decision"] for one in rows)
-    name = f"{day}-{settings_hash(dict(sorted(records.items())))[:8]}"
-    return Batch(name, day, records, agree, sum(one["votes"] for one in rows))
+def _batch(use_case: NamedUseCase, day: str, rows: list[dict[str, Any]]) -> Batch:
+    fresh = {one["record_id"]: right_of(one) for one in rows if is_for_testing(use_case, one)}
+    records = {one["record_id"]: one["label"] for one in rows if one["record_id"] not in fresh}
+    labels = Counter(one["label"] for one in rows if one["label"] is not None)
+    shown = {**dict(sorted(records.items())), **({"fresh": fresh} if fresh else {})}
+    counts = {
+        "day": day,
+        "records": len(rows),
+        "labels": dict(sorted(labels.items())),
+        "agree": sum(one["label"] is not None and one["label"] == one["decision"] for one in rows),
+        "votes": sum(one["votes"] for one in rows),
+        **({"for_testing": len(fresh)} if fresh else {}),
+    }
+    return Batch(f"{day}-{settings_hash(shown)[:8]}", records, fresh, counts)
 
 
 def release(lake: Lake, use_case: NamedUseCase, name: str, *, reason: str, by: str = "") -> FeedbackRelease:
-    """Releases a batch for training, and keeps its texts for that beyond the retention of captured texts.
+    """Releases a batch: what is for training keeps its texts for that beyond the retention of captured texts, what is
+    for testing keeps none.
 
     Raises:
         DataError: no such batch waits, or its feedback or texts changed since it was shown.
         ConfigError: no reason is named.
     """
-    batch = next((one for one in waiting(lake, use_case.name) if one.name == name), None)
+    batch = next((one for one in waiting(lake, use_case) if one.name == name), None)
     if batch is None:
         raise DataError(f"no batch {name} of {use_case.name} waits", f"See what waits: ft feedback {use_case.name}")
     rows = []
@@ -84,9 +88,10 @@ def release(lake: Lake, use_case: NamedUseCase, name: str, *, reason: str, by: s
             f"feedback or texts of batch {name} of {use_case.name} changed since `labelled_traffic` was made",
             f"Make it anew and look again: ft feedback {use_case.name}",
         )
-    table = pa.Table.from_pylist(rows, schema=ALL["released"])
-    TrafficTables(lake, use_case.name).append("released", table, f"release:{name}", 1)
-    return release_batch(lake, use_case, name, batch.records, batch.counts, reason=reason, by=by)
+    if rows:
+        table = pa.Table.from_pylist(rows, schema=ALL["released"])
+        TrafficTables(lake, use_case.name).append("released", table, f"release:{name}", 1)
+    return release_batch(lake, use_case, name, batch.records, batch.counts, batch.fresh, reason=reason, by=by)
 
 
 def take_back(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, by: str = "") -> None:

@@ -3,21 +3,27 @@ interval; a tie is refused.
 
 Systems: `gate.beats` and those of the policy. Needs `evaluation_report`. Not proven where it has no difference to the
 system, or compares with a former champion; without a champion there is none to beat.
+
+With `source.feedback.fresh_test` the champion is beaten on fresh requests, where they are at least `min_records`, and
+`not_worse_on_frozen` looks at the test split.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import named
-from ft_platform.release.gains import CHAMPION, gained, known_metric, none_to_beat, require_champion
+from ft_platform.release.gains import CHAMPION, fresh_part, gained, known_metric, none_to_beat, require_champion
 from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
+from ft_platform.settings.gate import Gate
+from ft_platform.settings.source import FreshTest
 from ft_platform.use_case.named import NamedUseCase
 
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
-    gate = use_case.settings.gate
+    gate, fresh = use_case.settings.gate, use_case.settings.source.feedback.fresh_test
     for system in beaten_systems(use_case):
         needed = (
             f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the"
@@ -25,6 +31,9 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
         )
         if system == CHAMPION and champion is None:
             yield Rule(f"beats/{system}", needed, none_to_beat)
+        elif system == CHAMPION and fresh.share:
+            needed += f", on fresh requests where there are {fresh.min_records} or more"
+            yield Rule(f"beats/{system}", needed, lambda found: _beats_today(found, gate, fresh, champion))
         else:
             yield Rule(
                 f"beats/{system}",
@@ -40,6 +49,20 @@ def _beats(evidence: Evidence, system: str, name: str | None, margin: float, cha
     main = known_metric(name or report.main_metric)
     found = named(named(report.differences, system, "differences"), main.name, f"differences.{system}")
     return gained(main, found, margin, "in favour of the fine-tuned model")
+
+
+def _beats_today(evidence: Evidence, gate: Gate, fresh: FreshTest, champion: str | None) -> Finding:
+    report = evidence.of("evaluation_report", EvaluationEvidence)
+    require_champion("evaluation_report", report.info.champion, champion)
+    part = fresh_part(report)
+    if part.records < fresh.min_records:
+        found = _beats(evidence, CHAMPION, gate.metric, gate.margin, champion)
+        few = f"{part.records} fresh requests are too few, {fresh.min_records} are needed"
+        return replace(found, why=f"{found.why} This is the test split alone: {few}.")
+    main = known_metric(gate.metric or report.main_metric)
+    found = named(named(part.differences, CHAMPION, "fresh.differences"), main.name, f"fresh.differences.{CHAMPION}")
+    requests = f"{part.records} fresh requests of {part.first_day} to {part.last_day}"
+    return gained(main, found, gate.margin, f"in favour of the fine-tuned model on {requests}")
 
 
 KIND = Kind(names=("beats",), owner="accountable", order=(50, 0), rules=_rules)

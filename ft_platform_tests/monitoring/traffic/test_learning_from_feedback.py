@@ -27,7 +27,7 @@ def served(environment: Environment, quick_stages: None) -> Served:
 
 def release_all(served: Served) -> list[str]:
     remake(served.lake, served.environment, served.case)
-    names = [one.name for one in batches.waiting(served.lake, "tests")]
+    names = [one.name for one in batches.waiting(served.lake, served.case)]
     return [batches.release(served.lake, served.case, name, reason=REASON).id for name in names]
 
 
@@ -85,7 +85,7 @@ def test_what_nobody_released_is_not_learned(served: Served) -> None:
     before = served.prepare()
     record = served.ask(1, text(1))
     remake(served.lake, served.environment, served.case)
-    assert [one.records for one in batches.waiting(served.lake, "tests")] == [{record: "mortgage"}]
+    assert [one.records for one in batches.waiting(served.lake, served.case)] == [{record: "mortgage"}]
     assert served.prepare() == before
     # A text that got among the released ones without a release is no record either.
     rows = served.tables.read("labelled").to_pylist()
@@ -171,7 +171,7 @@ def test_a_release_that_is_taken_back_is_not_learned_and_taints_what_learned_it(
     sweep(served.lake, served.case)
     assert first.id in {one["version"] for one in tainted_now(served.lake, "tests")}
     assert record not in served.sides(served.prepare())
-    assert not batches.waiting(served.lake, "tests"), "it does not wait again"
+    assert not batches.waiting(served.lake, served.case), "it does not wait again"
 
 
 @pytest.mark.integration
@@ -226,12 +226,12 @@ def test_traffic_records_are_anonymized_counted_and_empty_if_nothing_may_be_used
 def test_a_batch_that_changed_since_it_was_shown_is_not_released(served: Served) -> None:
     served.ask(1, text(1))
     remake(served.lake, served.environment, served.case)
-    (shown,) = batches.waiting(served.lake, "tests")
+    (shown,) = batches.waiting(served.lake, served.case)
     served.ask(2, text(2))
     remake(served.lake, served.environment, served.case)
     with pytest.raises(DataError, match="waits"):
         batches.release(served.lake, served.case, shown.name, reason=REASON)
-    (now,) = batches.waiting(served.lake, "tests")
+    (now,) = batches.waiting(served.lake, served.case)
     with pytest.raises(ConfigError, match="--reason"):
         batches.release(served.lake, served.case, now.name, reason="ok")
     assert now.counts == {
