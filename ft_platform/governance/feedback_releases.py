@@ -75,10 +75,8 @@ class Standing:
 
     @property
     def fresh(self) -> dict[str, str]:
-        """What of it may be tested on now."""
-        if self.revoked:
-            return {}
-        return {record: right for record, right in self.release.fresh.items() if record not in self.forgotten}
+        """What of it may be tested on now. No text is kept for it, so one that is gone is gone from here as well."""
+        return {} if self.revoked else self.release.fresh
 
 
 def release_batch(
@@ -150,7 +148,7 @@ def note_forgotten(lake: Lake, use_case: str, record_ids: Collection[str]) -> in
     """Notes that the texts of these records were deleted. Returns how many of them were released."""
     total = 0
     for one in feedback_releases(lake, use_case):
-        gone = set(record_ids) & {*one.release.records, *one.release.fresh} - one.forgotten
+        gone = set(record_ids) & set(one.release.records) - one.forgotten
         if gone:
             settings = lake.manifest(one.version).settings_hash
             lake.add_verdict(one.version, FORGOTTEN, False, settings, {"record_ids": sorted(gone | one.forgotten)})

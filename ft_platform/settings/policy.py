@@ -21,6 +21,7 @@ AT_MOST: Limits = {
     "attacks.max_extraction_gain": 0.1,
     "fairness.max_gap": 0.3,
     "regression.margins": 0.3,
+    "source.feedback.fresh_test.max_loss": 0.3,
     "privacy.max_residual_percent": 1.0,
     "privacy.max_not_k_anonymous_percent": 20.0,
     "validation.max_quarantined_percent": 20.0,
@@ -39,6 +40,7 @@ AT_LEAST: Limits = {
     "fairness.min_group_rows": 10.0,
     "privacy.k": 3.0,
     "privacy.min_recall": 0.8,
+    "source.feedback.fresh_test.min_records": 30.0,
 }
 """Room around the defaults of the use-case file for data that needs it. What lies beyond says that a limit holds
 nothing back: every model and every table would pass. Of a source: five to ten times the default, and no ratio that gzip
