@@ -154,10 +154,10 @@ def metric_table(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metri
 def fresh_table(found: Mapping[str, Any] | None, metrics: Sequence[Metric]) -> dict[str, Any] | None:
     """What is told of requests that are kept for testing, with a table of systems and one of differences where there
     are enough; None where none are kept."""
-    if found is None or "systems" not in found:
-        return None if found is None else dict(found)
-    tables = {name: metric_table(found[name], metrics) for name in ("systems", "differences")}
-    return {**found, **tables}
+    if found is None:
+        return None
+    tables = ("systems", "differences")
+    return {**found, **{name: metric_table(found[name], metrics) if name in found else None for name in tables}}
 
 
 def groundedness_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

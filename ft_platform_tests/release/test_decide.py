@@ -41,6 +41,7 @@ from ft_platform_tests.release.evidence_case import (
 from ft_platform_tests.reporting.page_rules import problems_of
 
 EVERY_RULE = {
+    "source": {"uri": "unused.csv", "feedback": {"fresh_test": {"share": 0.2}}},
     "gate": {
         "floors": {"macro_f1": 0.5},
         "max_calibration_error": 0.1,
