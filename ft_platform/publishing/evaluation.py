@@ -104,7 +104,7 @@ def publish_evaluation_report(
         part = _fresh_part(lake, evaluator, splits, requests) if requests else None
         evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best, part)
         figures = _figures(environment, use_case, evaluated, evaluator)
-        figures |= {"fresh": part.figures()} if part else {}
+        figures |= {"fresh": {**part.figures(), "content_hash": fresh}} if part else {}
         outputs = {FINE_TUNED: evaluated.outputs[FINE_TUNED]}
         predictions = predictions_table(use_case, evaluated.records.side, outputs)
         figures["slices"] = slices(use_case, predictions)

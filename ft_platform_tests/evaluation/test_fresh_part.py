@@ -82,6 +82,12 @@ def evaluated(case: TinyCase) -> tuple[ArtifactVersion, dict[str, Any]]:
     return report, read_metrics(case.lake, report)
 
 
+def fresh_hash(case: TinyCase) -> str:
+    requests = fresh_requests(case.lake, keeping(case))
+    assert requests is not None
+    return requests.content_hash
+
+
 def test_the_model_answers_fresh_requests_and_the_test_split_is_judged_as_before(case: TinyCase) -> None:
     keep(case, [asked(number, kind_of(case)) for number in range(12)])
     report, figures = evaluated(case)
@@ -153,6 +159,7 @@ def test_too_few_are_counted_and_compared_with_nothing(case: TinyCase) -> None:
         "first_day": None,
         "last_day": None,
         "left_out": {},
+        "content_hash": fresh_hash(case),
     }
     assert "there is none that can be used yet" in case.lake.read_file(report, "report.html").decode()
     keep(case, [asked(number, kind_of(case)) for number in range(MIN_RECORDS - 1)])
@@ -174,11 +181,8 @@ def test_a_request_that_is_among_the_records_ends_the_evaluation(case: TinyCase)
 @only_labels
 def test_other_fresh_requests_are_another_evaluation(case: TinyCase) -> None:
     def inputs() -> tuple[str, str]:
-        use_case = keeping(case)
-        requests = fresh_requests(case.lake, use_case)
-        assert requests is not None
-        of = (case.splits, case.checkpoint, case.base, None, requests.content_hash)
-        return evaluation_inputs(use_case, "tuned", *of)
+        of = (case.splits, case.checkpoint, case.base, None, fresh_hash(case))
+        return evaluation_inputs(keeping(case), "tuned", *of)
 
     keep(case, [asked(number, "classification") for number in range(3)])
     first = inputs()

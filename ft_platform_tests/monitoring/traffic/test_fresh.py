@@ -1,11 +1,13 @@
 """Requests that are kept for testing, in a real lake with the real stages: no training learns them, and they go with
 their persons."""
 
+import argparse
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from ft_platform.commands import feedback
 from ft_platform.errors import CorruptVersion
 from ft_platform.governance.feedback_releases import release_batch
 from ft_platform.monitoring.traffic import batches
@@ -62,6 +64,23 @@ def test_what_is_kept_for_testing_is_in_no_training_and_its_text_is_kept_no_long
     found = fresh(served)
     assert ids(found) == kept and found.changed == 0 and set(found.days.values()) == {NOW.date().isoformat()}
     assert not batches.waiting(served.lake, served.case), "it does not wait again"
+
+
+@pytest.mark.integration
+def test_the_command_says_how_many_are_kept_for_testing(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(12):
+        served.ask(number, text(number))
+    monkeypatch.setattr(feedback, "opened", lambda name: (served.environment, served.case, served.lake))
+    parser = argparse.ArgumentParser()
+    feedback.add_arguments(parser)
+    feedback.run(parser.parse_args(["tests"]))
+    (waiting,) = batches.waiting(served.lake, served.case)
+    assert f"mortgage 12; {len(waiting.fresh)} are kept for testing" in capsys.readouterr().out
+    feedback.run(parser.parse_args(["tests", "--release", waiting.name, "--reason", REASON]))
+    learned = len(waiting.records)
+    assert f"{learned} of {learned} records and {len(waiting.fresh)} for testing" in capsys.readouterr().out
 
 
 @pytest.mark.integration
@@ -168,9 +187,9 @@ def test_the_right_answer_of_a_text_is_known_by_its_hash(answer: str, same: bool
 
 
 def test_a_use_case_that_keeps_nothing_has_the_hashes_that_it_had(environment: Environment) -> None:
-    def hashes(**feedback: Any) -> dict[str, str]:
+    def hashes(**about: Any) -> dict[str, str]:
         served = Served(environment)
-        served.attributes["source"]["feedback"] |= feedback
+        served.attributes["source"]["feedback"] |= about
         return {name: stage.settings_hash(served.case) for name, stage in STAGES.items()}
 
     usual = hashes()
