@@ -26,7 +26,7 @@ ADVICE = {
     "floor": "Read what it gets wrong (ft errors {name} --text), then improve the records or the training.",
     "fairness": "Add records of the groups that are too small or do worse, or pool small groups.",
     "memorization": "Train for fewer epochs or with a lower rank, or with differential privacy.",
-    "not_worse_on_frozen": "Keep earlier records in the training beside the newest (ft explain training.replay_share).",
+    "not_worse_on_frozen": "Learn earlier records beside the newest: training.window_days with training.replay_share.",
     "forgetting": "Train for fewer epochs, with a lower rank or a lower rate.",
     "seeds": "Find out whether the gain holds for other seeds: ft run {name} --select seed_variation",
     "human_review": "Have experts compare answers: ft review export {name}",
