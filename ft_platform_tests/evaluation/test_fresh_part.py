@@ -3,9 +3,11 @@ fictitious."""
 
 from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 
+from ft_platform.assets import evaluation_report
 from ft_platform.errors import DataError
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import evaluation_inputs
@@ -176,6 +178,16 @@ def test_a_request_that_is_among_the_records_ends_the_evaluation(case: TinyCase)
     keep(case, [*rows, asked(50, "classification", record_id=trained)])
     with pytest.raises(DataError, match="1 requests to complaints that are kept for testing are among the records"):
         evaluated(case)
+
+
+@only_labels
+def test_the_asset_asks_for_the_report_that_the_program_makes(case: TinyCase) -> None:
+    keep(case, [asked(number, "classification") for number in range(200, 212)])
+    report, _ = evaluated(case)
+    asset: Any = evaluation_report.build(keeping(case))[0]
+    parents = {"splits": case.splits, "base_evaluation": case.base, "adapter_checkpoint": case.checkpoint}
+    where: dict[str, Any] = {"lake": case.lake, "environment": case.environment}
+    assert asset(dg.build_asset_context(), **where, **parents).value == report
 
 
 @only_labels
