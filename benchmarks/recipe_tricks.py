@@ -8,9 +8,10 @@ other settings, or with a trick of `benchmarks/tricks.py`. What was measured is 
 again.
 
 Prints `{"tasks": {task: {variant: {"value": [one per seed], "start": [...], "last": [...], "mean": [...],
-"seconds": [...]}}}}`: the task's metric on (at most 300) test records of the weights that are kept, of those before
-the first step, of the last ones, and of the mean over the second half of the steps. `--write` puts the first of them
-into `docs/benchmarks/recipe_tricks.md`.
+"seconds": [...], ...}}}}`: the task's metric on (at most 300) test records of the weights that are kept, of those
+before the first step, of the last ones, and of the mean over the second half of the steps. A trick may name other
+weights that are scored. Where answers are written, `before` and `after` are the scores on the suites of
+`regression_report`. `--write` makes `docs/benchmarks/recipe_tricks.md` of them.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -26,7 +28,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks import tricks  # noqa: E402
+from benchmarks import tricks, tricks_repeated, tricks_with_texts  # noqa: E402
 from benchmarks.recipe_tasks.__main__ import COMMITTED  # noqa: E402
 
 TEST_RECORDS = {True: 300, False: 100}
@@ -83,6 +85,11 @@ LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "texts first": ({}, tricks.texts_first),
     "examples in prompts": ({}, tricks.examples_in_prompts),
     "mean of three orders": ({}, tricks.three_orders),
+    "head at label descriptions": ({}, tricks_with_texts.at_descriptions(typical=True)),
+    "head at label descriptions only": ({}, tricks_with_texts.at_descriptions(typical=False)),
+    "mean of three seeds": ({}, tricks_repeated.three_seeds),
+    "learned from a first training": ({}, tricks_repeated.learned_from(1)),
+    "learned from three seeds": ({}, tricks_repeated.learned_from(3)),
 }
 WRITTEN = {"recipe": "manual", "validations_per_epoch": 1, "patience": 1000, "epochs": 4, "batch_rows": 8}
 ANSWERS: dict[str, tuple[dict[str, Any], Any]] = {
@@ -100,21 +107,38 @@ ANSWERS: dict[str, tuple[dict[str, Any], Any]] = {
     "NEFTune": ({}, tricks.noisy_embeddings),
     "longer answers": ({}, tricks.ends(-1.0)),
     "shorter answers": ({}, tricks.ends(1.0)),
+    "mean of three seeds": ({}, tricks_repeated.three_seeds),
+    "general instructions replayed": ({}, tricks_with_texts.replayed),
 }
-OTHER_WEIGHTS = {"weights of the last step": "last", "mean of the weights of the second half": "mean"}
-RECIPE_ROW = "+ weights by the metric = recipe"
+RECIPE_ROW, SEEDS_ROW = "+ weights by the metric = recipe", "mean of three seeds"
+OTHER_WEIGHTS = {
+    "weights of the last step": (RECIPE_ROW, "last"),
+    "mean of the weights of the second half": (RECIPE_ROW, "mean"),
+    "each of the three seeds alone": (SEEDS_ROW, "alone"),
+    "ensemble of the three seeds, at three times the cost": (SEEDS_ROW, "ensemble"),
+}
+KEPT = ("value", "start", "last", "mean", "alone", "ensemble", "before", "after", "seconds")
 PAGE = """# What each part of the recipe brings
 
 `python benchmarks/recipe_tricks.py --folder F --tasks {tasks} --seeds {seeds} --write`: the metric of each task on at
 most {most} test records of development tasks, SmolLM2-135M-Instruct. Rows with a plus add one thing to the row above;
 the rows after the recipe change one thing in it. A difference below 0.03 can be luck.
 """
+FORGOTTEN = """Where answers are written, the suites of `regression_report`, on all items: what the base model could do,
+and what it can do after it learned the task.
+"""
 UNFUSED = ("last 4 layers full",)
+DESCRIBED = ("head at label descriptions", "head at label descriptions only")
 
 
 def variants(task: str) -> dict[str, tuple[dict[str, Any], Any]]:
     tasks = {one["name"]: one for one in json.loads(COMMITTED.read_text(encoding="utf-8"))}
     return LABELS if tasks[task]["kind"] == "label" else ANSWERS
+
+
+def applicable(task: str, names: list[str]) -> list[str]:
+    """Without what needs descriptions of labels, where there are none."""
+    return names if task in tricks_with_texts.DESCRIPTIONS else [name for name in names if name not in DESCRIBED]
 
 
 def measured(folder: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
@@ -163,10 +187,17 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
             weights["mean"] = {n: p + (before.get(n, p) - p) * (count - 1) / count for n, p in weights[name].items()}
 
     prefix = prepared.objective.prefix  # as rows are cut; a trick may put more before them
+    ask = None if prepared.renderer.labels else _general(lake, use_case, prepared)
+    asked = time.monotonic()
+    before = ask and ask()
+    began += time.monotonic() - asked
     run = variants(task)[variant][1](prepared, on_step)
+    run, others = run if isinstance(run, tuple) else (run, {})
     seconds = round(time.monotonic() - began, 1)
     score = _test(lake, use_case, splits, prepared, prefix)
-    found = {"value": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
+    found: dict[str, Any] = {"value": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
+    if ask:
+        found |= {"before": before, "after": ask()}
     found["validation"] = [
         round(point.get(prepared.objective.metric, 0.0), 3) for point in run.curve if "validation_loss" in point
     ]
@@ -175,7 +206,29 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
             for n, p in trainable(prepared.model).items():
                 p.copy_(values[n])
         found[name] = score()
+    for name, uses in others.items():
+        values = []
+        for use in uses:
+            use()
+            values.append(score())
+        found[name] = round(mean(values), 4)
+        found |= {f"{name}_values": values} if len(values) > 1 else {}
     return found
+
+
+def _general(lake: Any, use_case: Any, prepared: Any) -> Callable[[], dict[str, float]]:
+    """Suite of `regression_report` -> score, for the weights in the model."""
+    from ft_platform.publishing.regression import suites_of
+
+    suites = suites_of(lake, use_case, prepared.renderer.text.tokenizer)
+
+    def ask() -> dict[str, float]:
+        prepared.model.eval()
+        results = {name: suite(prepared.model, lambda done: None) for name, suite in suites.items()}
+        sums = {name: result.statistics.sum(axis=0) for name, result in results.items()}
+        return {name: round(float(above / below), 4) for name, (above, below) in sums.items()}
+
+    return ask
 
 
 def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]) -> Any:
@@ -225,20 +278,33 @@ def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int
     return score
 
 
-def page(found: dict[str, dict[str, dict[str, list[float]]]], seeds: list[int]) -> str:
+def page(found: dict[str, dict[str, dict[str, list[Any]]]], seeds: list[int]) -> str:
     """The tables in Markdown; of every cell the mean over seeds."""
     parts = [PAGE.format(tasks=" ".join(found), seeds=" ".join(map(str, seeds)), most=TEST_RECORDS[True])]
-    extra = {words: (RECIPE_ROW, which) for words, which in OTHER_WEIGHTS.items()}
     for group in (LABELS, ANSWERS):
         tasks = [task for task in found if variants(task) is group]
         lines = [f"| | {' | '.join(tasks)} |", "| --- |" + " ---: |" * len(tasks)]
-        for name in [*group, *extra]:
-            variant, which = extra.get(name, (name, "value"))
+        for name in [*group, *OTHER_WEIGHTS]:
+            variant, which = OTHER_WEIGHTS.get(name, (name, "value"))
             cells = [[v for v in found[task].get(variant, {}).get(which, []) if v is not None] for task in tasks]
             if any(cells):
                 lines.append(f"| {name} | {' | '.join(f'{mean(cell):.3f}' if cell else '' for cell in cells)} |")
         parts += ["\n".join(lines) + "\n"] if tasks else []
-    return "\n".join(parts)
+    return "\n".join([*parts, *_forgotten(found)])
+
+
+def _forgotten(found: dict[str, Any]) -> list[str]:
+    """A table of the suites, for every training after which they were asked."""
+    lines: list[str] = []
+    suites: list[str] = []
+    for task, rows in found.items():
+        asked = {name: runs for name, row in rows.items() if (runs := [one for one in row.get("after", []) if one])}
+        before = [one for name in asked for one in rows[name]["before"] if one]
+        for name, runs in {"base model": before, **asked}.items() if asked else ():
+            suites = [*runs[0]]
+            lines.append(f"| {task} | {name} | {' | '.join(f'{mean(run[s] for run in runs):.3f}' for s in suites)} |")
+    head = [f"| | | {' | '.join(suites)} |", f"| --- | --- |{' ---: |' * len(suites)}"]
+    return [FORGOTTEN, "\n".join([*head, *lines]) + "\n"] if lines else []
 
 
 def main() -> None:
@@ -257,11 +323,11 @@ def main() -> None:
 
     prepare_process()
     pin_threads()
-    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    found: dict[str, dict[str, dict[str, list[Any]]]] = {}
     for task in arguments.tasks:
-        for variant in arguments.variants or variants(task):
+        for variant in applicable(task, arguments.variants or [*variants(task)]):
             runs = [measured(folder, task, variant, seed) for seed in arguments.seeds]
-            row = {name: [run.get(name) for run in runs] for name in ("value", "start", "last", "mean", "seconds")}
+            row = {name: [run.get(name) for run in runs] for name in KEPT}
             found.setdefault(task, {})[variant] = row
             print(f"{task:16s} {variant:28s} {row['value']} {row}", file=sys.stderr, flush=True)
     if arguments.write:

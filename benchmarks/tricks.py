@@ -193,7 +193,7 @@ def mixed_with_start(prepared: Prepared, on_step: OnStep) -> Any:
     """Half of what was learned (WiSE-FT, arXiv:2109.01903)."""
     start = {name: weight.detach().clone() for name, weight in trainable(prepared.model).items()}
     run = as_it_is(prepared, on_step)
-    _put(prepared, {name: (value + start[name]) / 2 for name, value in run.best.items()})
+    put(prepared, {name: (value + start[name]) / 2 for name, value in run.best.items()})
     return run
 
 
@@ -310,12 +310,12 @@ def three_orders(prepared: Prepared, on_step: OnStep) -> Any:
     start = {name: weight.detach().clone() for name, weight in trainable(prepared.model).items()}
     found = []
     for seed in range(3):
-        _put(prepared, start)
+        put(prepared, start)
         order: Iterator[list[int]] = training_order(len(prepared.rows), training.batch_rows, training.seed + seed)
         told = on_step if seed == 2 else lambda step, values: None
         run = fit(prepared, training, on_step=told, order=order)
         found.append(copy.copy(run.best) if run.best_step else start)
-    _put(prepared, {name: sum(one[name] for one in found) / 3 for name in start})
+    put(prepared, {name: sum(one[name] for one in found) / 3 for name in start})
     return run
 
 
@@ -338,7 +338,7 @@ def ends(bias: float) -> Callable[[Prepared, OnStep], Any]:
     return changed
 
 
-def _put(prepared: Prepared, weights: Any) -> None:
+def put(prepared: Prepared, weights: Any) -> None:
     with torch.no_grad():
         for name, weight in trainable(prepared.model).items():
             weight.copy_(weights[name])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import recipe_tricks
-from benchmarks.recipe_tricks import ANSWERS, LABELS, RECIPE_ROW, measured, page
+from benchmarks.recipe_tricks import ANSWERS, DESCRIBED, LABELS, RECIPE_ROW, SEEDS_ROW, applicable, measured, page
 
 
 def test_a_training_is_made_once_for_a_variant_and_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,29 @@ def test_the_page_has_the_mean_over_seeds_of_what_was_measured() -> None:
     assert "| weights of the last step | 0.400 |  |" in lines
     assert "| mean of the weights of the second half | 0.300 |  |" in lines
     assert not any(line.startswith("| balanced loss") for line in lines), "nothing was measured"
+    assert not any("suites" in line for line in lines), "no suite was asked"
+
+
+def test_the_page_says_what_was_forgotten_and_what_other_weights_reach() -> None:
+    seeds = {"value": [0.7], "alone": [0.6], "ensemble": [0.8]}
+    asked = {"value": [0.8, 0.8], "before": [None, {"facts": 0.9}], "after": [None, {"facts": 0.4}]}
+    found = {"complaints": {SEEDS_ROW: seeds}, "slots": {RECIPE_ROW: asked, "cosine": {"value": [0.7]}}}
+    lines = page(found, [17, 18]).splitlines()
+    assert f"| {SEEDS_ROW} | 0.700 |" in lines and "| each of the three seeds alone | 0.600 |" in lines
+    assert "| ensemble of the three seeds, at three times the cost | 0.800 |" in lines
+    table = [
+        "| | | facts |",
+        "| --- | --- | ---: |",
+        "| slots | base model | 0.900 |",
+        f"| slots | {RECIPE_ROW} | 0.400 |",
+    ]
+    assert lines[-4:] == table, "without the training after which no suite was asked"
+
+
+def test_a_task_without_descriptions_has_no_row_of_them() -> None:
+    assert applicable("all_intents", [RECIPE_ROW, *DESCRIBED]) == [RECIPE_ROW]
+    assert applicable("complaints", [RECIPE_ROW, *DESCRIBED]) == [RECIPE_ROW, *DESCRIBED]
+    assert set(DESCRIBED) <= set(LABELS)
 
 
 def test_every_variant_changes_settings_or_has_a_trick_of_its_own() -> None:
