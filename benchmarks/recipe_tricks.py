@@ -141,8 +141,8 @@ def applicable(task: str, names: list[str]) -> list[str]:
     return names if task in tricks_with_texts.DESCRIPTIONS else [name for name in names if name not in DESCRIBED]
 
 
-def measured(folder: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
-    """One training, or what it came to before."""
+def measured(folder: Path, task: str, variant: str, seed: int, only_kept: bool = False) -> dict[str, Any]:
+    """One training, or what it came to before. `only_kept`: other weights than those are not scored now."""
     from ft_platform.settings.training import RECIPE
 
     settings = {**variants(task)[variant][0], "seed": seed}
@@ -150,14 +150,14 @@ def measured(folder: Path, task: str, variant: str, seed: int) -> dict[str, Any]
     kept = folder / "tricks" / f"{task}-{key}.json"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
-        found = {"task": task, "variant": variant, "settings": settings, **_train(task, variant, settings)}
+        found = {"task": task, "variant": variant, "settings": settings, **_train(task, variant, settings, only_kept)}
         new = kept.with_suffix(".new")
         new.write_text(json.dumps(found, indent=1), encoding="utf-8")
         new.rename(kept)
     return json.loads(kept.read_text(encoding="utf-8"))
 
 
-def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _train(task: str, variant: str, settings: dict[str, Any], only_kept: bool = False) -> dict[str, Any]:
     import torch
 
     from ft_platform.environment import load_environment
@@ -201,7 +201,7 @@ def _train(task: str, variant: str, settings: dict[str, Any]) -> dict[str, Any]:
     found["validation"] = [
         round(point.get(prepared.objective.metric, 0.0), 3) for point in run.curve if "validation_loss" in point
     ]
-    for name, values in weights.items():
+    for name, values in ({} if only_kept else weights).items():
         with torch.no_grad():
             for n, p in trainable(prepared.model).items():
                 p.copy_(values[n])
@@ -313,6 +313,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", required=True)
     parser.add_argument("--variants", nargs="+", choices=[*LABELS, *ANSWERS], metavar="VARIANT", help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[17])
+    parser.add_argument("--only-kept", action="store_true", help="score no weights beside those that are kept")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipe_tricks.md")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -326,7 +327,7 @@ def main() -> None:
     found: dict[str, dict[str, dict[str, list[Any]]]] = {}
     for task in arguments.tasks:
         for variant in applicable(task, arguments.variants or [*variants(task)]):
-            runs = [measured(folder, task, variant, seed) for seed in arguments.seeds]
+            runs = [measured(folder, task, variant, seed, arguments.only_kept) for seed in arguments.seeds]
             row = {name: [run.get(name) for run in runs] for name in KEPT}
             found.setdefault(task, {})[variant] = row
             print(f"{task:16s} {variant:28s} {row['value']} {row}", file=sys.stderr, flush=True)
