@@ -51,12 +51,12 @@ def ids(found: FreshRequests) -> set[str]:
 
 @pytest.mark.integration
 def test_what_is_kept_for_testing_is_in_no_training_and_its_text_is_kept_no_longer(served: Served) -> None:
-    asked = {served.ask(number, text(number)) for number in range(12)}
+    asked = {served.ask(number, text(number)) for number in range(24)}
     remake(served.lake, served.environment, served.case)
     (waiting,) = batches.waiting(served.lake, served.case)
     kept, learned = set(waiting.fresh), set(waiting.records)
     assert kept and learned and kept | learned == asked and not kept & learned
-    assert waiting.counts["records"] == 12 and waiting.counts["for_testing"] == len(kept)
+    assert waiting.counts["records"] == 24 and waiting.counts["for_testing"] == len(kept)
     release_all(served)
     assert set(served.tables.read("released")["record_id"].to_pylist()) == learned
     sides = served.sides(served.prepare())
@@ -70,14 +70,14 @@ def test_what_is_kept_for_testing_is_in_no_training_and_its_text_is_kept_no_long
 def test_the_command_says_how_many_are_kept_for_testing(
     served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number in range(12):
+    for number in range(24):
         served.ask(number, text(number))
     monkeypatch.setattr(feedback, "opened", lambda name: (served.environment, served.case, served.lake))
     parser = argparse.ArgumentParser()
     feedback.add_arguments(parser)
     feedback.run(parser.parse_args(["tests"]))
     (waiting,) = batches.waiting(served.lake, served.case)
-    assert f"mortgage 12; {len(waiting.fresh)} are kept for testing" in capsys.readouterr().out
+    assert f"mortgage 24; {len(waiting.fresh)} are kept for testing" in capsys.readouterr().out
     feedback.run(parser.parse_args(["tests", "--release", waiting.name, "--reason", REASON]))
     learned = len(waiting.records)
     assert f"{learned} of {learned} records and {len(waiting.fresh)} for testing" in capsys.readouterr().out
@@ -90,7 +90,7 @@ def test_a_release_holds_for_good_whatever_share_and_seed_say_later(served: Serv
     assert fresh_requests(served.lake, served.case) is None
     release_all(served)
     keep(served, 0.5)
-    asked = {served.ask(number, text(number)) for number in range(6, 18)}
+    asked = {served.ask(number, text(number)) for number in range(6, 30)}
     release_all(served)
     kept = ids(fresh(served))
     assert kept and kept < asked
@@ -104,17 +104,17 @@ def test_a_release_holds_for_good_whatever_share_and_seed_say_later(served: Serv
 
 @pytest.mark.integration
 def test_all_requests_of_a_person_are_kept_or_none(served: Served) -> None:
-    for number in range(24):
-        served.ask(number, text(number), subject=f"caller{number % 6}")
+    for number in range(48):
+        served.ask(number, text(number), subject=f"caller{number % 24}")
     remake(served.lake, served.environment, served.case)
     rows = served.tables.read("labelled").to_pylist()
     drawn = {(one["subject"], is_for_testing(served.case, one)) for one in rows}
-    assert len(drawn) == 6 and {kept for _, kept in drawn} == {True, False}
+    assert len(drawn) == 24 and {kept for _, kept in drawn} == {True, False}
 
 
 @pytest.mark.integration
 def test_who_withdrew_is_no_test_record_and_neither_is_what_was_taken_back_or_changed(served: Served) -> None:
-    for number in range(12):
+    for number in range(24):
         served.ask(number, text(number))
     (release,) = release_all(served)
     before = fresh(served)
@@ -134,7 +134,7 @@ def test_who_withdrew_is_no_test_record_and_neither_is_what_was_taken_back_or_ch
 
 @pytest.mark.integration
 def test_texts_that_are_too_old_test_nothing(served: Served) -> None:
-    for number in range(12):
+    for number in range(24):
         served.ask(number, text(number), at=NOW - timedelta(20))
     release_all(served)
     assert ids(fresh(served))
@@ -147,7 +147,7 @@ def test_texts_that_are_too_old_test_nothing(served: Served) -> None:
 def test_a_release_that_was_killed_halfway_is_the_same_when_it_is_made_again(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(12):
+    for number in range(24):
         served.ask(number, text(number))
     remake(served.lake, served.environment, served.case)
     (shown,) = batches.waiting(served.lake, served.case)
@@ -165,7 +165,7 @@ def test_a_release_that_was_killed_halfway_is_the_same_when_it_is_made_again(
 @pytest.mark.integration
 def test_a_request_that_was_released_for_both_is_found(served: Served) -> None:
     """Planted fault: a second release hands a request that is kept for testing to the training."""
-    for number in range(12):
+    for number in range(24):
         served.ask(number, text(number))
     release_all(served)
     one = min(ids(fresh(served)))
