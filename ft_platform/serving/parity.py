@@ -25,7 +25,9 @@ from ft_platform.use_case.named import NamedUseCase
 LEAST_EQUAL = 0.995
 """Share of equal decisions on another engine than the one that evaluated; ours must have all."""
 LARGEST = 0.1
-"""Difference of a probability that rounding never makes on our engine; 95 of 100 are within `causes.ROUNDING`."""
+"""Difference of a probability that rounding never makes on our engine."""
+MOST_FAR = 0.05
+"""Share of the probabilities that rounding takes further than `causes.ROUNDING`."""
 ALTERNATIVES = 3
 """Tokens that are told in each place of a written answer."""
 CONFIDENCE = 0.95
@@ -196,6 +198,7 @@ def in_words(found: Mapping[str, Any]) -> str:
 
 def _unsure(apart: Mapping[str, float]) -> list[str]:
     """Records whose probability is further from the evaluation's than rounding explains: beyond `LARGEST`, or, where
-    those within `ROUNDING` are fewer than 95 of 100, beyond that."""
+    surely more than `MOST_FAR` of all are beyond `ROUNDING`, those."""
     far = [record_id for record_id, difference in apart.items() if difference > ROUNDING]
-    return [one for one in far if apart[one] > LARGEST or len(far) > (1 - CONFIDENCE) * len(apart)]
+    too_many = bool(far) and share(len(far), len(apart), CONFIDENCE)["low"] > MOST_FAR
+    return [one for one in far if too_many or apart[one] > LARGEST]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ft_platform.lake.releases import releases
 from ft_platform.serving.causes import Asked, Golden
 from ft_platform.serving.golden import golden_set
 from ft_platform.serving.guardrails.effect import effect
-from ft_platform.serving.parity import asker, compare
+from ft_platform.serving.parity import _unsure, asker, compare
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.serving.trial import served
@@ -120,3 +121,18 @@ def _scaled(folder: Path) -> None:
     """alpha / r as if alpha was ten thousand times as large."""
     config = json.loads((folder / "adapter_config.json").read_text())
     (folder / "adapter_config.json").write_text(json.dumps({**config, "lora_alpha": 10_000 * config["lora_alpha"]}))
+
+
+@pytest.mark.parametrize(
+    ("far", "of", "refused"), [(2, 20, 0), (3, 20, 3), (5, 50, 0), (6, 50, 6), (9, 100, 0), (10, 100, 10)]
+)
+def test_so_many_probabilities_are_further_away_than_rounding_takes_them(far: int, of: int, refused: int) -> None:
+    apart = {str(number): 0.03 if number < far else 0.001 for number in range(of)}
+    assert len(_unsure(apart)) == refused
+    assert len(_unsure({**apart, "0": 0.11})) == max(refused, 1)
+
+
+def test_what_rounding_does_is_seldom_refused() -> None:
+    draw = random.Random(1)
+    refused = [bool(_unsure({str(n): 0.03 * (draw.random() < 0.05) for n in range(50)})) for _ in range(1000)]
+    assert sum(refused) <= 60, "one in twenty where rounding takes as many as it ever does"
