@@ -3,7 +3,7 @@
 # Images of Python often set it. Without bytecode every program compiles torch and Dagster anew, which doubles its start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo test test-all test-components ui check clean
+.PHONY: help demo loop test test-all test-components ui check clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 22
@@ -11,6 +11,10 @@ help:  ## show the targets
 demo:  ## install, then run the shipped use case from raw records to the release decision
 	@scripts/install.sh demo
 	@.venv/bin/ft demo
+
+loop:  ## install, then play the loop: a change, alarm, retraining, shadow, canary, switch, recovery
+	@scripts/install.sh demo
+	@.venv/bin/ft loop
 
 test:  ## install, then run the unit tests and one smoke test for each seam (minutes)
 	@scripts/install.sh dev

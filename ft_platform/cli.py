@@ -39,6 +39,7 @@ from ft_platform.commands import (
     init,
     keys,
     lake,
+    loop,
     monitor,
     new,
     parity,
@@ -75,6 +76,7 @@ from ft_platform.process.system_errors import in_words
 
 COMMANDS = {
     "demo": demo,
+    "loop": loop,
     "init": init,
     "new": new,
     "check": check,

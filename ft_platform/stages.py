@@ -325,10 +325,10 @@ DEFAULT_STAGES = tuple(name for name, stage in STAGES.items() if not stage.on_de
 DATA_DOCS = "data_docs"
 AUDIT_PAGE = "training_audit"
 PICTURES = "pictures"
-MONITORING = "monitoring_report"
-PAGES = (DATA_DOCS, "profile", AUDIT_PAGE, PICTURES, MONITORING)
-"""Reports about one version of a table, or one day of requests, written beside the stages: counts and names of settings
-only, so they lie in the shared zone."""
+MONITORING, LOOP = "monitoring_report", "loop"
+PAGES = (DATA_DOCS, "profile", AUDIT_PAGE, PICTURES, MONITORING, LOOP)
+"""Reports about one version of a table, one day of requests, or days of them (`ft loop`), written beside the stages:
+counts and names of settings only, so they lie in the shared zone."""
 
 RENDERING = (
     "base_model.uri",

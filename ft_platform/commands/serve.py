@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.stop:
         from ft_platform.serving.supervision import stop
 
-        stopped = stop(_noted(environment, arguments.port))
+        stopped = stop(noted(environment, arguments.port))
         print("it stops" if stopped else f"nothing that `--restart` keeps running has port {arguments.port}")
         return 0 if stopped else 1
     if arguments.install:
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.restart:
         from ft_platform.serving.supervision import kept_running
 
-        return kept_running(_words(arguments), _noted(environment, arguments.port))
+        return kept_running(_words(arguments), noted(environment, arguments.port))
     with without_collector():
         from functools import partial
 
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _noted(environment: "Environment", port: int) -> Path:
+def noted(environment: "Environment", port: int) -> Path:
     return environment.home / "serving" / f"server-{port}.pid"
 
 

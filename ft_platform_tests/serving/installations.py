@@ -60,6 +60,7 @@ class Installation:
             decision = self.lake.publish(
                 self.use_case.name, "release_decision", f"decision-{checkpoint.id}", folder, parents=[checkpoint],
                 settings_hash="s", input_hash=checkpoint.id,
+                info={"decision": "accepted", "checkpoint": checkpoint.artifact_id},
             )  # fmt: skip
         asked = self.use_case.settings.evaluation.model_dump(mode="json", include=set(ASKED))
         record = {

@@ -33,8 +33,11 @@ def spool_path(environment: Environment) -> Path:
     return environment.home / "serving" / "traffic" / "spool.sqlite"
 
 
-def ship(lake: Lake, spool: Path) -> dict[str, dict[str, int]]:
+def ship(lake: Lake, spool: Path, later: timedelta = timedelta()) -> dict[str, dict[str, int]]:
     """Ships all that waits.
+
+    Args:
+        later: added to the time of each record, for a time-lapse (`ft loop`).
 
     Returns:
         Use case -> kind -> records added.
@@ -46,7 +49,7 @@ def ship(lake: Lake, spool: Path) -> dict[str, dict[str, int]]:
     with reading(spool) as reader:
         while reader and (batch := reader.batch(BATCH)):
             for (use_case, kind), records in _grouped(batch).items():
-                added[use_case][kind] += _added(TrafficTables(lake, use_case), kind, records, reader)
+                added[use_case][kind] += _added(TrafficTables(lake, use_case), kind, records, reader, later)
             reader.remove(batch[-1].number)
     return {use_case: dict(kinds) for use_case, kinds in added.items()}
 
@@ -58,17 +61,17 @@ def _grouped(batch: list[Spooled]) -> dict[tuple[str, str], list[Spooled]]:
     return found
 
 
-def _added(tables: TrafficTables, kind: str, records: list[Spooled], reader: Reader) -> int:
+def _added(tables: TrafficTables, kind: str, records: list[Spooled], reader: Reader, later: timedelta) -> int:
     if kind not in SCHEMAS:
         return _set_aside(reader, records)
     known = tables.last_of(kind, reader.id)
     new = [one for one in records if one.number > known]
     try:
-        rows = as_rows(kind, new)
+        rows = as_rows(kind, new, later)
     except DAMAGES:  # seldom, so each is looked at only then
         new, damaged = _apart(kind, new)
         _set_aside(reader, damaged)
-        rows = as_rows(kind, new)
+        rows = as_rows(kind, new, later)
     if new:
         tables.append(kind, rows, reader.id, records[-1].number)
     return len(new)
@@ -92,13 +95,13 @@ def _set_aside(reader: Reader, damaged: list[Spooled]) -> int:
     return 0
 
 
-def as_rows(kind: str, records: list[Spooled]) -> pa.Table:
+def as_rows(kind: str, records: list[Spooled], later: timedelta = timedelta()) -> pa.Table:
     """Records as rows of their table."""
-    return pa.Table.from_pylist([_row(one.record) for one in records], schema=SCHEMAS[kind])
+    return pa.Table.from_pylist([_row(one.record, later) for one in records], schema=SCHEMAS[kind])
 
 
-def _row(record: dict[str, Any]) -> dict[str, Any]:
-    at = datetime.fromisoformat(record["at"])
+def _row(record: dict[str, Any], later: timedelta) -> dict[str, Any]:
+    at = datetime.fromisoformat(record["at"]) + later
     return {**record, "request_id": record["request_id"], "at": at, "day": at.astimezone(UTC).date().isoformat()}
 
 

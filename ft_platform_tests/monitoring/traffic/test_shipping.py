@@ -220,3 +220,11 @@ def test_texts_of_a_person_are_deleted_where_they_wait_and_where_they_are(lake: 
     assert not [one for one in files if b"O'Hara" in one.read_bytes()]
     comments = TrafficTables(lake, "complaints").read("feedback")["comment"].to_pylist()
     assert sorted(comments, key=str) == [None, None, "all is well"]
+
+
+def test_a_time_lapse_ships_records_under_a_later_day(lake: Lake, path: Path) -> None:
+    noted(path, {"requests": request(1), "feedback": opinion(1)})
+    ship(lake, path, timedelta(days=3))
+    for kind in ("requests", "feedback"):
+        row = TrafficTables(lake, "complaints").read(kind).to_pylist()[0]
+        assert row["day"] == "2026-03-04" and row["at"] == datetime(2026, 3, 4, 12, tzinfo=UTC)

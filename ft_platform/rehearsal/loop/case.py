@@ -1,0 +1,72 @@
+"""The use case of `ft loop`, in an installation of its own: the file of the demo, with what the loop needs."""
+
+import csv
+import socket
+from typing import Any
+
+import yaml
+
+from ft_platform.samples import feedback
+from ft_platform.settings.environment import SHIPPED, Environment
+
+USE_CASE = "customer_feedback"
+CONSENT, PURPOSE = "yes", "sorting of customer feedback"
+SOURCE = "feedback.csv"
+ROWS, SEED = 1400, 7
+ROLLOUT = {"share": 0.5, "min_requests": 30, "max_requests": 100, "min_agreement": 0.3, "max_p95_ratio": 20.0}
+"""`max_requests`: two days. `min_agreement`: the new model is meant to answer otherwise. `max_p95_ratio`: the machine
+does other work as well."""
+
+
+def installation(environment: Environment, name: str) -> Environment:
+    """An installation below the home of another one, with the base model in the cache of that one."""
+    home = environment.home / "loop" / name
+    return environment.model_copy(update={"home": home, "defs": home / "defs", "lake_root": None})
+
+
+def prepared(environment: Environment, changes: dict[str, Any] | None = None) -> Environment:
+    """The installation with its file and its source, as they are before anything is asked.
+
+    Args:
+        changes: section -> settings that replace those of the demo.
+    """
+    environment.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    source = environment.home / SOURCE
+    source.write_text(feedback.generate(ROWS, SEED)[0], encoding="utf-8")
+    folder = environment.defs / USE_CASE
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = yaml.safe_load((SHIPPED / USE_CASE / "defs.yaml").read_text(encoding="utf-8"))
+    file["attributes"] |= {
+        "source": {"uri": str(source), "feedback": {"join": True, "max_share": 0.3}},
+        "monitoring": {"capture": {"share": 1.0, "purpose": PURPOSE}},
+        "retraining": {
+            "mode": "by_reasons",
+            "when": {"decline": 0.05, "decline_days": 2, "cool_down_days": 0, "new_records": 1_000_000},
+        },
+        "serving": {
+            "targets": {"local": {"kind": "local", "url": f"http://127.0.0.1:{_free_port()}"}},
+            "parity_records": 50,
+            "rollout": ROLLOUT,
+        },
+        **(changes or {}),
+    }
+    (folder / "defs.yaml").write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return environment
+
+
+def add_to_source(environment: Environment, labelled: list[tuple[str, str]], day: str) -> None:
+    """Adds sentences, each of a new customer, whose right labels are known."""
+    with (environment.home / SOURCE).open("a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for number, (text, label) in enumerate(labelled, 1):
+            about = {"Feedback ID": f"L-{day}-{number:04d}", "Customer": f"N-{day}-{number:04d}", "Received": day}
+            about |= {"Product": "music player", "Feedback": text, "Sentiment": label, "May be used": CONSENT}
+            ages, regions = list(feedback.AGE_GROUPS), list(feedback.REGIONS)
+            about |= {"Age group": ages[number % len(ages)], "Region": regions[number % len(regions)]}
+            writer.writerow([about[column] for column in feedback.COLUMNS])
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
