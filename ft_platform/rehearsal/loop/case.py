@@ -2,17 +2,18 @@
 
 import csv
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
+from ft_platform.rehearsal.loop.stream import ROWS, SEED, Sentence
 from ft_platform.samples import feedback
 from ft_platform.settings.environment import SHIPPED, Environment
 
 USE_CASE = "customer_feedback"
 CONSENT, PURPOSE = "yes", "sorting of customer feedback"
 SOURCE = "feedback.csv"
-ROWS, SEED = 1400, 7
 ROLLOUT = {"share": 0.5, "min_requests": 30, "max_requests": 100, "min_agreement": 0.3, "max_p95_ratio": 20.0}
 """`max_requests`: two days. `min_agreement`: the new model is meant to answer otherwise. `max_p95_ratio`: the machine
 does other work as well."""
@@ -41,6 +42,7 @@ def prepared(environment: Environment, changes: dict[str, Any] | None = None) ->
         "monitoring": {"capture": {"share": 1.0, "purpose": PURPOSE}},
         "retraining": {
             "mode": "by_reasons",
+            "start": "champion",
             "when": {"decline": 0.05, "decline_days": 2, "cool_down_days": 0, "new_records": 1_000_000},
         },
         "serving": {
@@ -54,15 +56,16 @@ def prepared(environment: Environment, changes: dict[str, Any] | None = None) ->
     return environment
 
 
-def add_to_source(environment: Environment, labelled: list[tuple[str, str]], day: str) -> None:
-    """Adds sentences, each of a new customer, whose right labels are known."""
+def add_to_source(environment: Environment, labelled: Sequence[Sentence], day: str) -> None:
+    """Adds posts of new customers, whose right labels are known."""
+    ages, regions = list(feedback.AGE_GROUPS), list(feedback.REGIONS)
     with (environment.home / SOURCE).open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for number, (text, label) in enumerate(labelled, 1):
-            about = {"Feedback ID": f"L-{day}-{number:04d}", "Customer": f"N-{day}-{number:04d}", "Received": day}
-            about |= {"Product": "music player", "Feedback": text, "Sentiment": label, "May be used": CONSENT}
-            ages, regions = list(feedback.AGE_GROUPS), list(feedback.REGIONS)
-            about |= {"Age group": ages[number % len(ages)], "Region": regions[number % len(regions)]}
+        for number, one in enumerate(labelled, 1):
+            of = int(one.review)
+            about = {"Feedback ID": f"L-{day}-{number:04d}", "Customer": f"N-{of}", "Received": day}
+            about |= {"Product": one.product, "Feedback": one.text, "Sentiment": one.label, "May be used": CONSENT}
+            about |= {"Age group": ages[of % len(ages)], "Region": regions[of % len(regions)]}
             writer.writerow([about[column] for column in feedback.COLUMNS])
 
 

@@ -27,6 +27,7 @@ from ft_platform.retraining.journal import end
 from ft_platform.serving.client import call
 from ft_platform.serving.rollout.conducting import end_by_person, step, under_way
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.training import CHAMPION
 from ft_platform.training.continuing import weights_of
 from ft_platform.use_case.named import NamedUseCase
 
@@ -48,7 +49,7 @@ class Plan:
         requests: each day.
         change_on: number of the first day with new texts, from 0.
         share: of the requests from then on that are new; 0: the control.
-        labelled: sentences of after the change that a person adds to the source.
+        labelled: posts that a person labels and adds to the source.
         judged: share of the answers, drawn by chance, whose right label somebody gives.
     """
 
@@ -56,7 +57,7 @@ class Plan:
     requests: int = 120
     change_on: int = 4
     share: float = 0.4
-    labelled: int = 300
+    labelled: int = 350
     judged: float = 0.8
     seed: int = 7
 
@@ -110,7 +111,7 @@ class Story:
         self.run, self.tell = run, tell
         self.days: list[Day] = []
         self.starts: list[Start] = []
-        self._stream = stream or Stream(plan.share, plan.seed)
+        self._stream = stream or Stream(plan.share, plan.labelled, plan.seed)
         self._draws = random.Random(f"judged:{plan.seed}")
         self._began = datetime.now(UTC).date()
         self._later = timedelta()
@@ -128,7 +129,7 @@ class Story:
             changed = self.plan.changes and number >= self.plan.change_on
             day = self._asked(noon.date().isoformat(), self._stream.day(self.plan.requests, changed))
             if self.plan.changes and number == self.plan.change_on:
-                day.events["change"] = f"{self.plan.share:.0%} of the requests are about a new product, in new words"
+                day.events["change"] = f"{self.plan.share:.0%} of the requests are posts that quote another customer"
             self.days.append(day)
             self._watched(day)
             self._evening(day)
@@ -193,10 +194,11 @@ class Story:
         since = next(one.day for one in self.days if one.alarms)
         remake(self.lake, self.environment, self.use_case)
         waiting = [one for one in batches.waiting(self.lake, self.use_case.name) if one.day >= since]
+        self._stream.learned()
         for one in waiting:
             batches.release(self.lake, self.use_case, one.name, reason="Labels of the product team", by=BY)
         if not self._helped and self.plan.changes:
-            add_to_source(self.environment, [self._stream.new() for _ in range(self.plan.labelled)], day.day)
+            add_to_source(self.environment, self._stream.labelled, day.day)
             self._helped = True
         day.events["feedback"] = f"{sum(len(one.records) for one in waiting)} labelled requests released"
         self.run(DATA, {})
@@ -212,7 +214,7 @@ class Story:
         why = ", ".join(f"{one.name} ({one.evidence})" for one in decision.holding)
         day.events["retraining"] = f"retraining because of {why}"
         self.tell(f"{day.day}  retraining starts: {why}")
-        self.run(None, {})
+        self.run(None, {"training.continue_from": CHAMPION} if start.continues else {})
         end(self.lake, self.use_case, start, datetime.now(UTC) + self._later, "succeeded")
         self.release()
         day.events["accepted"] = "the gate accepts it; one waiver: recall was not measured on these texts"

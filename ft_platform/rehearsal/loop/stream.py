@@ -1,18 +1,36 @@
-"""What customers ask, day by day: sentences of the sample that no record has, and after the change new ones."""
+"""What customers ask, day by day: sentences of the sample that no record has, and after the change posts that quote
+another customer."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from ft_platform.rehearsal.loop.case import ROWS, SEED
 from ft_platform.samples.feedback import sentences
 from ft_platform.samples.phrases import say
 
-LABELS = ("praise", "problem")
+ROWS, SEED = 1400, 7
+"""Of the demo's sample."""
+CONTRADICTS = 0.8
+"""Share of the posts that quote a sentence of the other label; the rest quote any. People answer to object."""
+QUOTES, QUOTED_WORDS = 100, 10
+"""How many sentences are quoted, again and again, and the most words of one: a post fits into `training.max_length`."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a customer with its right label.
+
+    Attributes:
+        review: the customer who wrote it.
+    """
+
+    text: str
+    label: str
+    product: str
+    review: str
 
 
 @dataclass(frozen=True)
@@ -32,45 +50,62 @@ class Asked:
 class Stream:
     """Requests of one day after another. Equal seeds ask the same.
 
+    No sentence has two parts: some are only quoted, some only stand in `labelled`, and the others are asked, all of
+    them before one is asked again.
+
     Args:
-        share: of the requests after the change that are new, in [0, 1].
+        share: of the requests after the change that are posts, in [0, 1].
+        labelled: posts that a person labels.
     """
 
-    def __init__(self, share: float, seed: int = SEED) -> None:
-        self._rng, self._share = random.Random(f"loop:{seed}"), share
-        self._usual, self._known, self._subjects = list[tuple[str, str]](), set[str](), 0
+    def __init__(self, share: float, labelled: int, seed: int = SEED) -> None:
+        self._rng, self._share, self._subjects = random.Random(f"loop:{seed}"), share, 0
+        unused = unused_sentences()
+        reviews = list(dict.fromkeys(one.review for one in unused))
+        self._rng.shuffle(reviews)
+        unused.sort(key=lambda one: reviews.index(one.review))  # customers stay together
+        short = [one for one in unused if len(one.text.split()) <= QUOTED_WORDS]
+        self._quotes = self._rng.sample(short, QUOTES)
+        rest = [one for one in unused if one not in self._quotes]
+        self.labelled = [replace(one, text=self._post(one)) for one in rest[:labelled]]
+        self._usual, self._left, self._since = rest[labelled:], list[Sentence](), list[Sentence]()
 
     def day(self, count: int, changed: bool) -> list[Asked]:
         asked = []
         for _ in range(count):
             new = self._rng.random() < self._share and changed
             self._subjects += 1
-            text, label = self.new() if new else self._of_sample()
-            asked.append(Asked(text, label, f"caller-{self._subjects:05d}", new))
+            one = self._next()
+            if changed:
+                self._since.append(one)
+            asked.append(Asked(self._post(one) if new else one.text, one.label, f"caller-{self._subjects:05d}", new))
         return asked
 
-    def new(self) -> tuple[str, str]:
-        """A sentence of after the change that was not said before, with its label."""
-        material = _material()
-        while True:
-            label = self._rng.choice(LABELS)
-            text = say(self._rng, self._rng.choice(material[label]), material["words"]).lower()
-            if text not in self._known:
-                self._known.add(text)
-                return text, label
+    def learned(self) -> None:
+        """What was asked since the change is not asked again: a model may have learned it."""
+        self._usual = [one for one in self._usual if one not in self._since]
+        self._left = [one for one in self._left if one not in self._since]
 
-    def _of_sample(self) -> tuple[str, str]:
-        if not self._usual:  # after all were said, they are said again
-            self._usual = unused_sentences()
-            self._rng.shuffle(self._usual)
-        return self._usual.pop()
+    def _next(self) -> Sentence:
+        if not self._left:
+            self._left = self._rng.sample(self._usual, len(self._usual))
+        return self._left.pop()
+
+    def _post(self, answer: Sentence) -> str:
+        contradicts = self._rng.random() < CONTRADICTS
+        quote = self._rng.choice([one for one in self._quotes if not contradicts or one.label != answer.label])
+        words = {"answer": ["\0"], "quote": ["\1"]}  # put in afterwards: a sentence may have the signs of a template
+        post = say(self._rng, self._rng.choice(_posts()), words)
+        return post.replace("\0", answer.text).replace("\1", quote.text)
 
 
-def unused_sentences() -> list[tuple[str, str]]:
-    """Sentences of customers of whom no record is made, with their labels."""
+def unused_sentences() -> list[Sentence]:
+    """Sentences of customers of whom no record is made."""
     used = _used_reviews()
     return [
-        (text, "praise" if rating > 0 else "problem") for review, _, rating, text in sentences() if review not in used
+        Sentence(text, "praise" if rating > 0 else "problem", product, review)
+        for review, product, rating, text in sentences()
+        if review not in used
     ]
 
 
@@ -86,5 +121,5 @@ def _used_reviews() -> set[str]:
 
 
 @cache
-def _material() -> dict[str, Any]:
-    return yaml.safe_load((Path(__file__).parent / "later.yaml").read_text(encoding="utf-8"))
+def _posts() -> list[str]:
+    return yaml.safe_load((Path(__file__).parent / "later.yaml").read_text(encoding="utf-8"))["posts"]

@@ -41,7 +41,7 @@ class Complaints(Stream):
     """Requests like the records; after the change they are ten times as long."""
 
     def __init__(self) -> None:
-        self._rng, self._asked = random.Random(3), 0
+        self._rng, self._asked, self.labelled = random.Random(3), 0, []
 
     def day(self, count: int, changed: bool) -> list[Asked]:
         made = []
@@ -52,8 +52,8 @@ class Complaints(Stream):
             made.append(Asked(text * (10 if changed else 1), ("card", "loan")[kind], f"p{self._asked}", changed))
         return made
 
-    def new(self) -> tuple[str, str]:
-        raise AssertionError("nothing is added to a source here")
+    def learned(self) -> None:
+        """Nothing is trained here."""
 
 
 class Played:
