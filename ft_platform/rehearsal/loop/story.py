@@ -53,10 +53,10 @@ class Plan:
         judged: share of the answers, drawn by chance, whose right label somebody gives.
     """
 
-    days: int = 13
+    days: int = 11
     requests: int = 120
     change_on: int = 4
-    share: float = 0.4
+    share: float = 0.7
     labelled: int = 350
     judged: float = 0.8
     seed: int = 7
