@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from ft_platform.settings.environment import Environment
 
 HELP = "Play the whole loop on the demo: serve, change, alarm, retraining, gate, shadow, canary, switch, recovery."
-EXAMPLES = ["ft loop", "ft loop --control", "ft loop --days 11 --requests 80 --json"]
+EXAMPLES = ["ft loop", "ft loop --control", "ft loop --days 12 --requests 80 --json"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", action="store_true", help="the same requests without a change must start nothing")
     parser.add_argument("--days", type=count, help="days to play (default: 11)")
-    parser.add_argument("--requests", type=count, help="requests each day (default: 120)")
+    parser.add_argument("--requests", type=count, help="requests each day (default: 100)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -54,7 +54,7 @@ class Plan:
     """
 
     days: int = 11
-    requests: int = 120
+    requests: int = 100
     change_on: int = 4
     share: float = 0.7
     labelled: int = 350
