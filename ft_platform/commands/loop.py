@@ -19,7 +19,7 @@ EXAMPLES = ["ft loop", "ft loop --control", "ft loop --days 12 --requests 80 --j
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", action="store_true", help="the same requests without a change must start nothing")
-    parser.add_argument("--days", type=count, help="days to play (default: 11)")
+    parser.add_argument("--days", type=count, help="days to play (default: 10)")
     parser.add_argument("--requests", type=count, help="requests each day (default: 100)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

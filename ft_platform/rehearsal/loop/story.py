@@ -53,7 +53,7 @@ class Plan:
         judged: share of the answers, drawn by chance, whose right label somebody gives.
     """
 
-    days: int = 11
+    days: int = 10
     requests: int = 100
     change_on: int = 4
     share: float = 0.7
@@ -74,6 +74,7 @@ class Day:
         accuracy: share of right answers, of all: only the loop knows it.
         by_release: id of each release that answered -> its requests.
         alarms: measures with an alarm.
+        cause: what moved most, or else the evidence of the first alarm.
         events: kind -> what happened in the evening, in words.
     """
 
@@ -174,10 +175,12 @@ class Story:
         version = publish_monitoring(self.lake, self.use_case, day.day)
         report = DayReport.model_validate_json(self.lake.read_file(version, FILE))
         day.estimated, day.measured = report.estimated_accuracy.model_dump(), report.measured_accuracy.model_dump()
-        day.alarms = [one.what for one in report.alarms if one.kind != "service"]
-        causes = [cause for one in report.alarms if one.kind != "service" for cause in one.cause]
-        if causes:
+        told = [one for one in report.alarms if one.kind != "service"]
+        day.alarms = [one.what for one in told]
+        if causes := [cause for one in told for cause in one.cause]:
             day.cause = f"{causes[0]['kind']} {causes[0]['value']}: {causes[0]['before']:.0%} -> {causes[0]['now']:.0%}"
+        elif told:
+            day.cause = told[0].evidence
         if day.alarms and not any(one.alarms for one in self.days[:-1]):
             day.events["alarm"] = f"alarm: {', '.join(day.alarms)}"
 
