@@ -135,8 +135,10 @@ def _measured(
         VersionRefused: the endpoint answers otherwise than the evaluation did.
     """
     earlier = _compared_before(lake, use_case, name, release)
-    records = KNOWN_RECORDS if earlier else use_case.settings.serving.parity_records
-    found = measured(lake, use_case, release, renderer, endpoint, records)
+    compared = partial(measured, lake, use_case, release, renderer, endpoint)
+    found = compared(KNOWN_RECORDS) if earlier else None
+    if found is None or not found["ok"]:  # of so few records rounding alone moves two now and then: all are asked
+        found = compared(use_case.settings.serving.parity_records)
     if not found["ok"]:
         raise VersionRefused(
             f"{endpoint.url} does not answer as {release.id} was evaluated: {in_words(found)}",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import httpx2
 import pytest
@@ -20,6 +21,7 @@ from ft_platform.lake.releases import STANDS, Release, releases, standing_releas
 from ft_platform.publishing.roi import publish_roi
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
+from ft_platform.serving import deploying
 from ft_platform.serving.deploying import deploy
 from ft_platform.serving.live import Live, listed, read_live
 from ft_platform.serving.load_test import cost_per_1000
@@ -113,6 +115,22 @@ def test_a_release_that_answers_as_evaluated_gets_the_traffic(running: Served) -
     )
     assert time.monotonic() - started < 30
     assert same_candidate(running) is None, "the newer release had the traffic"
+
+
+def test_a_short_comparison_that_fails_is_made_again_in_full(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, asked, measured = running.releases[0], [], deploying.measured
+    running.deploy()
+    running.made.releases(running.made.another())
+    running.deploy()
+
+    def apart_at_first(*of: Any) -> dict[str, Any]:
+        asked.append(of[-1])
+        return {**measured(*of), "ok": len(asked) > 1}
+
+    monkeypatch.setattr(deploying, "measured", apart_at_first)
+    record = running.deploy(first)
+    assert asked == [deploying.KNOWN_RECORDS, 12] and record["parity"]["asked"] == 12
+    assert running.answers()[NAME] == first.id
 
 
 def test_one_that_answers_otherwise_gets_none_and_the_one_before_stays(running: Served) -> None:
