@@ -30,6 +30,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from benchmarks import tricks, tricks_repeated, tricks_with_texts  # noqa: E402
 from benchmarks.recipe_tasks.__main__ import COMMITTED  # noqa: E402
+from benchmarks.results import NotMeasured, kept  # noqa: E402
 
 TEST_RECORDS = {True: 300, False: 100}
 """Whether there are labels -> most records that are asked."""
@@ -122,7 +123,8 @@ PAGE = """# What each part of the recipe brings
 
 `python benchmarks/recipe_tricks.py --folder F --tasks {tasks} --seeds {seeds} --write`: the metric of each task on at
 most {most} test records of development tasks, SmolLM2-135M-Instruct. Rows with a plus add one thing to the row above;
-the rows after the recipe change one thing in it. A difference below 0.03 can be luck.
+the rows after the recipe change one thing in it. With one seed, a difference below 0.03 can be luck; rows with several
+have the lowest and the highest. Rows that are missing were not run.
 """
 FORGOTTEN = """Where answers are written, the suites of `regression_report`, on all items: what the base model could do,
 and what it can do after it learned the task.
@@ -141,23 +143,26 @@ def applicable(task: str, names: list[str]) -> list[str]:
     return names if task in tricks_with_texts.DESCRIPTIONS else [name for name in names if name not in DESCRIBED]
 
 
-def measured(folder: Path, task: str, variant: str, seed: int, only_kept: bool = False) -> dict[str, Any]:
-    """One training, or what it came to before. `only_kept`: other weights than those are not scored now."""
+def measured(
+    folder: Path, task: str, variant: str, seed: int, *, best_weights: bool = False, only_kept: bool = False
+) -> dict[str, Any] | None:
+    """One training, or what it came to before; None where nothing did and nothing is to be trained."""
     from ft_platform.settings.training import RECIPE
 
     settings = {**variants(task)[variant][0], "seed": seed}
     key = hashlib.sha256(json.dumps([task, variant, settings, RECIPE], sort_keys=True).encode()).hexdigest()[:16]
-    kept = folder / "tricks" / f"{task}-{key}.json"
-    if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        found = {"task": task, "variant": variant, "settings": settings, **_train(task, variant, settings, only_kept)}
-        new = kept.with_suffix(".new")
-        new.write_text(json.dumps(found, indent=1), encoding="utf-8")
-        new.rename(kept)
-    return json.loads(kept.read_text(encoding="utf-8"))
+
+    def train() -> dict[str, Any]:
+        about = {"task": task, "variant": variant, "settings": settings}
+        return {**about, **_train(task, variant, settings, best_weights)}
+
+    try:
+        return kept(folder / "tricks" / f"{task}-{key}.json", None if only_kept else train)
+    except NotMeasured:
+        return None
 
 
-def _train(task: str, variant: str, settings: dict[str, Any], only_kept: bool = False) -> dict[str, Any]:
+def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool) -> dict[str, Any]:
     import torch
 
     from ft_platform.environment import load_environment
@@ -201,7 +206,7 @@ def _train(task: str, variant: str, settings: dict[str, Any], only_kept: bool = 
     found["validation"] = [
         round(point.get(prepared.objective.metric, 0.0), 3) for point in run.curve if "validation_loss" in point
     ]
-    for name, values in ({} if only_kept else weights).items():
+    for name, values in ({} if only_best else weights).items():
         with torch.no_grad():
             for n, p in trainable(prepared.model).items():
                 p.copy_(values[n])
@@ -279,7 +284,7 @@ def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int
 
 
 def page(found: dict[str, dict[str, dict[str, list[Any]]]], seeds: list[int]) -> str:
-    """The tables in Markdown; of every cell the mean over seeds."""
+    """The tables in Markdown; of every cell the mean over its seeds, with the lowest and the highest."""
     parts = [PAGE.format(tasks=" ".join(found), seeds=" ".join(map(str, seeds)), most=TEST_RECORDS[True])]
     for group in (LABELS, ANSWERS):
         tasks = [task for task in found if variants(task) is group]
@@ -288,9 +293,14 @@ def page(found: dict[str, dict[str, dict[str, list[Any]]]], seeds: list[int]) ->
             variant, which = OTHER_WEIGHTS.get(name, (name, "value"))
             cells = [[v for v in found[task].get(variant, {}).get(which, []) if v is not None] for task in tasks]
             if any(cells):
-                lines.append(f"| {name} | {' | '.join(f'{mean(cell):.3f}' if cell else '' for cell in cells)} |")
+                lines.append(f"| {name} | {' | '.join(map(_cell, cells))} |")
         parts += ["\n".join(lines) + "\n"] if tasks else []
     return "\n".join([*parts, *_forgotten(found)])
+
+
+def _cell(values: list[float]) -> str:
+    spread = f" ({min(values):.3f} to {max(values):.3f})" if len(values) > 1 else ""
+    return f"{mean(values):.3f}{spread}" if values else ""
 
 
 def _forgotten(found: dict[str, Any]) -> list[str]:
@@ -313,7 +323,8 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", required=True)
     parser.add_argument("--variants", nargs="+", choices=[*LABELS, *ANSWERS], metavar="VARIANT", help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[17])
-    parser.add_argument("--only-kept", action="store_true", help="score no weights beside those that are kept")
+    parser.add_argument("--best-weights", action="store_true", help="score no others than those that a training keeps")
+    parser.add_argument("--only-kept", action="store_true", help="what F/tricks has; trains nothing")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipe_tricks.md")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -325,9 +336,10 @@ def main() -> None:
     prepare_process()
     pin_threads()
     found: dict[str, dict[str, dict[str, list[Any]]]] = {}
+    how = {"best_weights": arguments.best_weights, "only_kept": arguments.only_kept}
     for task in arguments.tasks:
         for variant in applicable(task, arguments.variants or [*variants(task)]):
-            runs = [measured(folder, task, variant, seed, arguments.only_kept) for seed in arguments.seeds]
+            runs = [run for seed in arguments.seeds if (run := measured(folder, task, variant, seed, **how))]
             row = {name: [run.get(name) for run in runs] for name in KEPT}
             found.setdefault(task, {})[variant] = row
             print(f"{task:16s} {variant:28s} {row['value']} {row}", file=sys.stderr, flush=True)

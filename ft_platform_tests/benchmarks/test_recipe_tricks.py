@@ -12,14 +12,16 @@ from benchmarks.recipe_tricks import ANSWERS, DESCRIBED, LABELS, RECIPE_ROW, SEE
 def test_a_training_is_made_once_for_a_variant_and_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, str, int]] = []
 
-    def train(task: str, variant: str, settings: dict, only_kept: bool) -> dict:
+    def train(task: str, variant: str, settings: dict, only_best: bool) -> dict:
         made.append((task, variant, settings["seed"]))
         return {"value": 0.5}
 
     monkeypatch.setattr(recipe_tricks, "_train", train)
+    assert measured(tmp_path, "complaints", RECIPE_ROW, 17, only_kept=True) is None
     for _ in range(2):
         for seed in (17, 18):
-            assert measured(tmp_path, "complaints", RECIPE_ROW, seed)["value"] == 0.5
+            found = measured(tmp_path, "complaints", RECIPE_ROW, seed)
+            assert found is not None and found["value"] == 0.5
     assert made == [("complaints", RECIPE_ROW, 17), ("complaints", RECIPE_ROW, 18)]
     kept = [json.loads(path.read_text()) for path in (tmp_path / "tricks").iterdir()]
     assert {one["settings"]["seed"] for one in kept} == {17, 18}
@@ -33,9 +35,9 @@ def test_the_page_has_the_mean_over_seeds_of_what_was_measured() -> None:
     }
     found["slots"] = {RECIPE_ROW: {"value": [0.8]}}
     lines = page(found, [17, 18]).splitlines()
-    assert f"| {RECIPE_ROW} | 0.600 | 0.900 |" in lines and "| NEFTune | 0.100 |  |" in lines
+    assert f"| {RECIPE_ROW} | 0.600 (0.500 to 0.700) | 0.900 |" in lines and "| NEFTune | 0.100 |  |" in lines
     assert f"| {RECIPE_ROW} | 0.800 |" in lines, "written answers have a table of their own"
-    assert "| weights of the last step | 0.400 |  |" in lines
+    assert "| weights of the last step | 0.400 (0.400 to 0.400) |  |" in lines
     assert "| mean of the weights of the second half | 0.300 |  |" in lines
     assert not any(line.startswith("| balanced loss") for line in lines), "nothing was measured"
     assert not any("suites" in line for line in lines), "no suite was asked"
