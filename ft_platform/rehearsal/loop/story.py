@@ -196,7 +196,7 @@ class Story:
         """A person releases the feedback since the alarm, and once adds labelled sentences to the source."""
         since = next(one.day for one in self.days if one.alarms)
         remake(self.lake, self.environment, self.use_case)
-        waiting = [one for one in batches.waiting(self.lake, self.use_case.name) if one.day >= since]
+        waiting = [one for one in batches.waiting(self.lake, self.use_case) if one.counts["day"] >= since]
         self._stream.learned()
         for one in waiting:
             batches.release(self.lake, self.use_case, one.name, reason="Labels of the product team", by=BY)
