@@ -295,7 +295,24 @@ def page(found: dict[str, dict[str, dict[str, list[Any]]]], seeds: list[int]) ->
             if any(cells):
                 lines.append(f"| {name} | {' | '.join(map(_cell, cells))} |")
         parts += ["\n".join(lines) + "\n"] if tasks else []
-    return "\n".join([*parts, *_forgotten(found)])
+    return "\n".join([*parts, *_forgotten(found), *_verdicts(found)])
+
+
+def _verdicts(found: dict[str, dict[str, dict[str, list[Any]]]]) -> list[str]:
+    """For each task, what several seeds say about the recipe, and what nobody ran."""
+    lines = []
+    for task, rows in found.items():
+        recipe = rows.get(RECIPE_ROW, {}).get("value", [])
+        runs = {name: row["value"] for name, row in rows.items() if len(row["value"]) > 1 and name != RECIPE_ROW}
+        better = [name for name, values in runs.items() if len(recipe) > 1 and min(values) > max(recipe)]
+        missing = [name for name in applicable(task, [*variants(task)]) if not rows.get(name, {}).get("value")]
+        told = {
+            "better than the recipe with every seed": better,
+            "tried with several seeds and not clearly better": [name for name in runs if name not in better],
+            "not run": missing,
+        }
+        lines += [f"{task}, {what}: {'; '.join(names)}." for what, names in told.items() if names]
+    return ["\n\n".join(lines) + "\n"] if lines else []
 
 
 def _cell(values: list[float]) -> str:

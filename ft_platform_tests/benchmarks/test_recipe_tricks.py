@@ -56,7 +56,15 @@ def test_the_page_says_what_was_forgotten_and_what_other_weights_reach() -> None
         "| slots | base model | 0.900 |",
         f"| slots | {RECIPE_ROW} | 0.400 |",
     ]
-    assert lines[-4:] == table, "without the training after which no suite was asked"
+    assert lines[lines.index(table[0]) :][:4] == table, "without the training after which no suite was asked"
+
+
+def test_the_page_says_what_several_seeds_decide_and_what_was_not_run() -> None:
+    rows = {RECIPE_ROW: {"value": [0.5, 0.6]}, "NEFTune": {"value": [0.61, 0.7]}, "cosine": {"value": [0.6, 0.7]}}
+    told = page({"complaints": {**rows, "dropout 0.1": {"value": [0.9]}}}, [17, 18])
+    assert "complaints, better than the recipe with every seed: NEFTune." in told
+    assert "complaints, tried with several seeds and not clearly better: cosine." in told
+    assert "weight decay 0.1" in told.split("complaints, not run: ")[1], "one seed decides nothing"
 
 
 def test_a_task_without_descriptions_has_no_row_of_them() -> None:
