@@ -192,12 +192,14 @@ def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, fo
             f"task.instruction writes all labels into every prompt, {prefix:,} tokens with them: a label head needs no"
             " {labels}"
         )
-    codes = [label for label in renderer.labels if CODE.fullmatch(label)]
+    described = settings.training.label_descriptions
+    codes = [label for label in renderer.labels if CODE.fullmatch(label) and label not in described]
     starts_at_words = settings.training.recipe == "auto" or settings.training.label_head_start != "random"
     if settings.training.objective == "label_head" and starts_at_words and codes:
         found.hints.append(
             f"{len(codes):,} of {len(renderer.labels):,} labels are codes (a number, or a letter): a label head starts"
-            " at what the base model knows of their words. record.label_names gives them names"
+            " at what the base model knows of their words. record.label_names gives them names,"
+            " training.label_descriptions says what they mean"
         )
 
 

@@ -23,6 +23,7 @@ NEWER = {
     "recipe": "manual",
     "label_head_start": "random",
     "label_head_scale": 1.0,
+    "label_descriptions": {},
     "label_smoothing": 0.0,
     "keep": "lowest_loss",
     "window_days": None,
@@ -122,6 +123,14 @@ class Training(Section):
         description=(
             "What the weights that a label head starts with are multiplied by. A small start can be unlearned by many"
             " records, and labels among them that are wrong are learned by heart less; few records need all of it."
+        ),
+    )
+    label_descriptions: dict[str, Annotated[str, Field(min_length=3, max_length=1000)]] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description=(
+            "Label -> a sentence that says what belongs to it. A label head starts at its words in place of the label's"
+            " own. Prompts do not have it."
         ),
     )
     label_smoothing: float = Field(
@@ -387,11 +396,14 @@ class Training(Section):
         of_a_head = {
             "label_smoothing": self.label_smoothing > 0,
             "label_head_start": self.label_head_start != "random",
+            "label_descriptions": bool(self.label_descriptions),
             "label_head_scale": self.label_head_scale < 1,
         }
         if self.recipe == "manual" and self.objective != "label_head" and any(of_a_head.values()):
             name = next(name for name, set_ in of_a_head.items() if set_)
             raise ValueError(f"`training.{name}` needs `training.objective: label_head`, got {self.objective}")
+        if self.recipe == "manual" and self.label_descriptions and self.label_head_start == "random":
+            raise ValueError("`training.label_descriptions` needs `training.label_head_start` other than `random`")
         if self.differential_privacy.on and (self.method != "lora" or self.compares_answers):
             raise ValueError(
                 "`training.differential_privacy` needs `training.method: lora` and `training.objective: sft` or"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ft_platform.errors import ConfigError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
@@ -106,13 +107,23 @@ def prepare(
 
 
 def _head_start(training: Training, model: Any, renderer: Renderer, side: RenderedSplit, prefix: int) -> Any:
-    """The weights that a label head starts with, or None: at random, or there is no head."""
+    """The weights that a label head starts with, or None: at random, or there is no head.
+
+    Raises:
+        ConfigError: a label is described that no record has.
+    """
     from ft_platform.training.head_start import MOST_TEXTS, at_label_tokens, at_typical_tokens
 
     if training.objective != "label_head" or training.label_head_start == "random":
         return None
     words = model.get_output_embeddings().weight
-    labels = [renderer.text.content(label) for label in renderer.labels]
+    described = training.label_descriptions
+    if unknown := sorted(set(described) - set(renderer.labels)):
+        raise ConfigError(
+            [f"training.label_descriptions: no record has the label {', '.join(unknown)}"],
+            f"The labels are: {', '.join(renderer.labels)}",
+        )
+    labels = [renderer.text.content(described.get(label, label)) for label in renderer.labels]
     if training.label_head_start == "label_tokens":
         return at_label_tokens(words, labels)
     numbers = {label: number for number, label in enumerate(renderer.labels)}

@@ -381,6 +381,11 @@ OTHER_VALUES: dict[str, dict] = {
     "recipe": {"recipe": "auto"},
     "label_head_start": {"objective": "label_head", "label_head_start": "typical_tokens"},
     "label_head_scale": {"objective": "label_head", "label_head_scale": 0.3},
+    "label_descriptions": {
+        "objective": "label_head",
+        "label_head_start": "label_tokens",
+        "label_descriptions": {"loan": "Money for a house."},
+    },
     "label_smoothing": {"objective": "label_head", "label_smoothing": 0.3},
     "beta": {"objective": "dpo", "beta": 0.9},
     "method": {"method": "full"},
@@ -411,6 +416,7 @@ OTHER_VALUES: dict[str, dict] = {
 COMPARED_WITH = {
     "label_head_start": {"objective": "label_head"},
     "label_head_scale": {"objective": "label_head"},
+    "label_descriptions": {"objective": "label_head", "label_head_start": "label_tokens"},
     "label_smoothing": {"objective": "label_head"},
     "beta": {"objective": "dpo"},
     "patience": {"learning_rate": 0.1, "epochs": 8, "max_steps": 16, "validations_per_epoch": 4, "patience": 40},

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from ft_platform.errors import Preempted
+from ft_platform.errors import ConfigError, Preempted
 from ft_platform.experiments.training_once import with_training
 from ft_platform.models.label_head import head_of
 from ft_platform.publishing.training import checkpoint_for
@@ -135,11 +135,40 @@ def test_a_small_set_has_steps_enough_and_a_large_one_not_too_many(rows):
 
 
 @pytest.mark.parametrize(
-    "field", [{"label_smoothing": 0.1}, {"label_head_start": "label_tokens"}, {"label_head_scale": 0.5}]
+    "field",
+    [
+        {"label_smoothing": 0.1},
+        {"label_head_start": "label_tokens"},
+        {"label_head_scale": 0.5},
+        {"label_descriptions": {"loan": "Money for a house."}},
+    ],
 )
 def test_settings_of_a_head_need_one(field):
     with pytest.raises(ValueError, match=r"needs `training\.objective: label_head`"):
         case(training={"recipe": "manual", **field})
+
+
+def test_a_head_that_starts_at_random_has_no_use_for_descriptions():
+    described = {"objective": "label_head", "recipe": "manual", "label_descriptions": {"loan": "Money for a house."}}
+    with pytest.raises(ValueError, match=r"needs `training\.label_head_start` other than `random`"):
+        case(training=described)
+    assert case(training={**described, "recipe": "auto"}).training.label_descriptions
+    plain, told = (Training(**one).hashed() for one in ({}, {"label_descriptions": {"loan": "Money."}}))
+    assert "label_descriptions" not in plain and told["label_descriptions"] == {"loan": "Money."}
+
+
+@pytest.mark.integration
+def test_a_head_starts_at_what_is_said_of_a_label(lake, environment, model):
+    def start(**described):
+        use_case = use_case_for(model, recipe="auto", rank=4, max_steps=1, label_descriptions=described)
+        prepared = prepare(lake, environment, use_case, usable_splits(lake, use_case))
+        head = head_of(prepared.model)
+        return head.weight.detach().clone()
+
+    plain, own, other = start(), start(loan="loan"), start(loan="Money for a house.")
+    assert torch.equal(plain, own) and not torch.allclose(plain, other)
+    with pytest.raises(ConfigError, match="no record has the label lone"):
+        start(lone="Money for a house.")
 
 
 def loop_with(losses: list[float], metrics: list[float], records: int, keep: str = "best_metric"):
