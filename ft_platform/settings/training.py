@@ -125,7 +125,9 @@ class Training(Section):
             " records, and labels among them that are wrong are learned by heart less; few records need all of it."
         ),
     )
-    label_descriptions: dict[str, Annotated[str, Field(min_length=3, max_length=1000)]] = Field(
+    label_descriptions: dict[
+        Annotated[str, Field(min_length=1, max_length=1000)], Annotated[str, Field(min_length=3, max_length=1000)]
+    ] = Field(
         default_factory=dict,
         max_length=1000,
         description=(
