@@ -29,6 +29,7 @@ from ft_platform.reporting.deployment_report import write_deployment_report
 from ft_platform.reporting.home import home_page
 from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
+from ft_platform.reporting.loop_page import write_loop_page
 from ft_platform.reporting.monitoring_report import write_monitoring_report
 from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
@@ -169,6 +170,7 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
         "decision": lambda to: write_decision(to, draft(), decision(case)),
         "deployment": lambda to: write_deployment_report(to, draft(case.checkpoint), put_there),
         "monitoring": lambda to: write_monitoring_report(to, draft(case.report), *monitored()),
+        "loop": lambda to: write_loop_page(to, played()),
     }
     texts = {}
     for name, write in writers.items():
@@ -187,6 +189,16 @@ def monitored() -> tuple[DayReport, list[dict[str, Any]]]:
     known = {name: Accuracy.model_construct(**figures.pop(name)) for name in accuracies}
     past = {"day": day, "requests": 3, "errors": 1, "p95_seconds": 0.5, "value": 0.7, "low": 0.6, "high": 0.8}
     return DayReport.model_construct(**figures, **known, alarms=alarms, day=day, requests=3), [past]
+
+
+def played() -> dict[str, Any]:
+    """Two days of a loop with every branch; dates, counts and names of events are no free text."""
+    days = []
+    for number, known in enumerate(({"value": None}, {"value": 0.7, "low": 0.6, "high": 0.8, "of": 0.8})):
+        words = hostile({"alarms": ["characters"], "cause": "word software", "events": {"alarm": "it fell"}})
+        about = {"day": f"2026-03-0{number + 1}", "requests": 3, "accuracy": 0.5, "by_release": {"release-1": 3}}
+        days.append({**about, **words, "estimated": known, "measured": known})
+    return {"plan": {"share": 0.4, "requests": 3}, "days": days, "starts": []}
 
 
 def searching(use_case: NamedUseCase) -> NamedUseCase:

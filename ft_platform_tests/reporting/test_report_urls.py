@@ -36,6 +36,7 @@ def test_the_server_understands_every_link(environment: Environment) -> None:
         "training_audit",
         "pictures",
         "monitoring_report",
+        "loop",
     }
     for stage, page in [*((stage, "report.html") for stage in REPORT_STAGES), ("model_card", "model_card.html")]:
         path = report_url(environment, artifact(stage), page).removeprefix(environment.reports_url)

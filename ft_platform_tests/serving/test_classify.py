@@ -63,7 +63,9 @@ def test_a_model_without_labels_cannot_classify(client: TestClient) -> None:
 def test_scores_that_fail(
     client: TestClient, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
-    monkeypatch.setattr(engine, "scores", lambda model, prompts, on_done: on_done(error) or Handle(lambda: None))
+    monkeypatch.setattr(
+        engine, "scores", lambda model, prompts, on_done, sharing: on_done(error) or Handle(lambda: None)
+    )
     assert "text" not in str(classify(client, "x", status)).replace("context", "")
 
 

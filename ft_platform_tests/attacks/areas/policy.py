@@ -52,7 +52,7 @@ SMALLEST = {
     "fairness.min_group_rows": 2,
     "privacy.k": 2,
 }
-SMALLEST |= {"privacy.min_recall": 0.5}
+SMALLEST |= {"privacy.min_recall": 0.5, "source.feedback.fresh_test.min_records": 10}
 """Bounds of the schema where they are not 1 and 0."""
 WORDS = ("banana", "public domain", "free", "CC BY", "open data", "see contract", "any", "n/a", "licence", "own")
 
@@ -119,8 +119,12 @@ def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
             else random.uniform(SMALLEST.get(choice, 0.0), limit)
         )
         value = 2 if name == "k" else min(int(value), 9) if name == "min_group_rows" else value
-        value = {"general_text": value} if name == "margins" else {name: ceil(value)} if between else value
-        name = between[0] if between else name
+        value = {"general_text": value} if name == "margins" else value
+        if between:
+            value = {name: ceil(value) if limits is AT_MOST else int(value)}
+            for part in reversed(between[1:]):
+                value = {part: value}
+            name = between[0]
         attributes[section] = {**attributes.get(section, {}), name: value}
         return attributes, name
     return attributes, choice
