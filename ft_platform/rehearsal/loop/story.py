@@ -116,8 +116,7 @@ class Story:
         self._draws = random.Random(f"judged:{plan.seed}")
         self._began = datetime.now(UTC).date()
         self._later = timedelta()
-        self._helped = self._released = False
-        self._shadowed = 0
+        self._helped = self._shadowed = False
 
     def play(self) -> list[Day]:
         """Raises:
@@ -233,7 +232,7 @@ class Story:
         rollout = under_way(self.environment, self.use_case.name)
         assert rollout is not None
         if rollout.rules.mode == "shadow" and not self._shadowed:
-            self._shadowed = 1
+            self._shadowed = True
             reason = "The shadow was right more often; next it answers callers"
             end_by_person(self.lake, self.environment, self.use_case, promote=False, reason=reason)
             self._tried("canary")
