@@ -36,7 +36,7 @@ class Stage:
         parents: stages it is built from.
         zone: `restricted` holds personal data, `shared` does not.
         checks: verdicts that must be there and passed before anything is trained on it.
-        role: the owner's role in the YAML.
+        role: of its owner (`settings.roles`).
         version: code version of the stage.
         program: what runs the model for it on a compute back end (`ft_platform/programs/<program>.py`); None: the stage
             runs where Dagster does.
@@ -297,7 +297,7 @@ STAGES: dict[str, Stage] = {
             ("serving",),
             ("release",),
             "shared",
-            role="accountable",
+            role="ml_engineering",
             kind="report",
             starts="by_person",
         ),

@@ -16,8 +16,8 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.waiver_persons import persons_of
 from ft_platform.settings.hash import settings_hash
+from ft_platform.settings.roles import OWNER_ROLES
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.use_case.schema import ROLES
 
 STORED_AS, FILE = "approval", "approval.json"
 IN_FORCE = "in_force"
@@ -54,7 +54,7 @@ class Approval:
 def roles_of(use_case: NamedUseCase, person: str) -> list[str]:
     """Roles in which the use case names a person."""
     owners = use_case.settings.owners
-    return [r for r in ROLES if person.strip().casefold() in {one.casefold() for one in owners.persons(r)}]
+    return [r for r in OWNER_ROLES if person.strip().casefold() in {one.casefold() for one in owners.persons(r)}]
 
 
 def approve(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, *, by: str) -> Approval:

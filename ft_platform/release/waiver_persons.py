@@ -6,8 +6,8 @@ the operating system is recorded beside it.
 """
 
 from ft_platform.release.rule import kind_of
+from ft_platform.settings.roles import OWNER_ROLES
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.use_case.schema import ROLES
 
 COMPLIANCE = "compliance"
 
@@ -40,4 +40,4 @@ def owner_problem(use_case: NamedUseCase, rule: str, name: str) -> str:
 
 def persons_of(use_case: NamedUseCase) -> list[str]:
     """Everybody whom the use case names as an owner, in any role."""
-    return list(dict.fromkeys(person for role in ROLES for person in use_case.settings.owners.persons(role)))
+    return list(dict.fromkeys(person for role in OWNER_ROLES for person in use_case.settings.owners.persons(role)))

@@ -21,6 +21,7 @@ from ft_platform.reporting.report_page import saved
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
+from ft_platform.settings.roles import title
 from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
 PAGE = "decision_brief.html"
 SIGNERS = {
-    "domain_expert": "Domain expert: the answers are right for the work",
-    "compliance": "Compliance: the evidence is enough",
-    "accountable": "Accountable",
+    "domain_expert": "the answers are right for the work",
+    "compliance": "the evidence is enough",
+    "accountable": "the model may be released",
 }
+"""Role -> what its signature says."""
 
 
 def write_decision(folder: Path, draft: Draft, decision: "Decision") -> None:
@@ -70,7 +72,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "seeds": _seeds(seeds, use_case),
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
         "worth": _worth(_figures(lake, evidence.items["roi_report"])),
-        "signers": [(title, settings.owners.of(role)) for role, title in SIGNERS.items()],
+        "signers": [(f"{title(role)}: {says}", settings.owners.of(role)) for role, says in SIGNERS.items()],
         "unknown": {
             stage: "; ".join(item.problems)
             for stage, item in evidence.items.items()

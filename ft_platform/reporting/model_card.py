@@ -28,6 +28,7 @@ from ft_platform.reporting.html import TEMPLATES, number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import funnel_plot
 from ft_platform.reporting.verdict import limits, verdicts
+from ft_platform.settings.roles import OWNER_ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "model_card"
@@ -54,13 +55,6 @@ HUB_LICENCES = {
     "openrail",
     "llama3",
     "gemma",
-}
-ROLES = {
-    "accountable": "Accountable",
-    "data_engineering": "Data engineering",
-    "data_science": "Data science",
-    "domain_expert": "Domain expert",
-    "compliance": "Compliance",
 }
 
 
@@ -125,7 +119,7 @@ def card_values(
         "limits": limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
         "funnel": funnel_of(manifests),
         "lineage": lineage_rows(manifests),
-        "owners": [(title, settings.owners.of(role)) for role, title in ROLES.items()],
+        "owners": [(title(role), settings.owners.of(role)) for role in OWNER_ROLES],
         "front_matter": front_matter(use_case, figures, training),
     }
 

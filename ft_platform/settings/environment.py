@@ -15,6 +15,7 @@ from ft_platform.settings.alerting import Alerting, Lineage
 from ft_platform.settings.environment_file import CHECKOUT
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
+from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 
 SHIPPED = Path(__file__).parent.parent / "defs"
@@ -278,6 +279,9 @@ class Environment(BaseModel):
     )
     budgets: Budgets = Field(
         default_factory=Budgets, description="Most that programs may cost in a month. Default: no limit."
+    )
+    people: People = Field(
+        default_factory=People, description="Roles of persons and groups in the whole installation. Default: none."
     )
     policy: Policy = Field(
         default_factory=Policy,

@@ -27,14 +27,13 @@ from ft_platform.settings.monitoring import Monitoring
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
 from ft_platform.settings.retraining import Retraining
+from ft_platform.settings.roles import OWNER_ROLES, OwnerRole
 from ft_platform.settings.section import Owner, Person, Section, TeamName
 from ft_platform.settings.serving import Serving
 from ft_platform.settings.source import RecordMapping, Source
 from ft_platform.settings.splits import Splits
 from ft_platform.settings.training import Training
 from ft_platform.settings.validation import Validation
-
-ROLES = ("accountable", "data_engineering", "data_science", "domain_expert", "compliance")
 
 
 class Owners(Section):
@@ -45,6 +44,9 @@ class Owners(Section):
         default=None, description="Owns source, cleaning and splits. Default: accountable."
     )
     data_science: Owner | None = Field(default=None, description="Owns training and evaluation. Default: accountable.")
+    ml_engineering: Owner | None = Field(
+        default=None, description="Owns releases in production: targets, traffic, monitoring. Default: accountable."
+    )
     domain_expert: Owner | None = Field(default=None, description="Judges answers and labels. Default: accountable.")
     compliance: Owner | None = Field(
         default=None, description="Owns consent, privacy and fairness. Default: accountable."
@@ -57,13 +59,18 @@ class Owners(Section):
 
     @model_validator(mode="after")
     def teams_are_owners(self) -> "Owners":
-        named = {owner.removeprefix("team:") for role in ROLES if (owner := self.of(role)).startswith("team:")}
+        named = {owner.removeprefix("team:") for role in OWNER_ROLES if (owner := self.of(role)).startswith("team:")}
         if unknown := sorted(set(self.teams) - named):
             raise ValueError(
                 f"`teams` names {', '.join(unknown)}, which owns nothing here; teams that do:"
                 f" {', '.join(sorted(named)) or 'none'}"
             )
         return self
+
+    def hashed(self) -> dict[str, Any]:
+        """Without a role that is newer than checkpoints, where nobody has it."""
+        values = self.model_dump(mode="json")
+        return {name: value for name, value in values.items() if name != "ml_engineering" or value is not None}
 
     def of(self, role: str) -> str:
         return getattr(self, role, None) or self.accountable
@@ -142,9 +149,6 @@ class Task(Section):
         return answer_schema(self.fields) if self.answer_format == "json" else None
 
 
-Role = Literal["accountable", "data_engineering", "data_science", "domain_expert", "compliance"]
-
-
 class Release(Section):
     """What the model card says about use, and what a release needs."""
 
@@ -157,9 +161,9 @@ class Release(Section):
             "`on_demand`: a person releases (`ft release`). `when_accepted`: every accepted decision is released."
         ),
     )
-    approvals: list[Role] = Field(
+    approvals: list[OwnerRole] = Field(
         default_factory=list,
-        max_length=5,
+        max_length=6,
         description="Roles whose owners must approve a decision before it is released (`ft approve`).",
     )
 

@@ -21,10 +21,11 @@ from ft_platform.serving.engine.requests import (
     Full,
     Generation,
     Sampling,
+    Sharing,
     TooLong,
     UnknownModel,
 )
-from ft_platform.serving.engine.rows import Writing
+from ft_platform.serving.engine.rows import Row, Writing
 from ft_platform.serving.engine.schedule import Schedule
 from ft_platform.serving.engine.worker import Engine
 from ft_platform_tests.conftest import REPOSITORY
@@ -190,6 +191,24 @@ def test_before_a_full_batch_only_a_quarter_as_many_wait_and_a_burst_is_let_in()
     schedule.add(rows(1))
     with pytest.raises(Full):
         schedule.add(rows(1))
+
+
+def test_answers_wait_for_a_place_and_labels_do_not() -> None:
+    line = Schedule(KeyValueCache(4000), most=30, answers=3)
+    answers = [Writing(Generation("base", (5,), Sampling(39)), None, TEXT, END, None, print) for _ in range(5)]
+    label = Row(None, (5, 6), 0, Sharing())
+    line.add([*answers, label])
+    line.admit()
+    assert line.running == [*answers[:3], label]
+    assert list(line.waiting) == answers[3:]
+    with pytest.raises(Full):  # before a full batch a quarter as many wait
+        line.add([answers[0]])
+    line.leave(answers[0])
+    line.admit()
+    assert line.running == [answers[1], answers[2], label, answers[3]]
+    line.cancel([answers[4]])
+    line.admit()
+    assert not line.waiting
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,9 @@ from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.reporting.lineage import manifests_behind
+from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
-
-ROLES = {
-    "accountable": "accountable",
-    "data_engineering": "data engineering",
-    "data_science": "data science",
-    "domain_expert": "domain expert",
-    "compliance": "compliance",
-}
 
 
 NOT_SHOWN = {"not_proven": "not proven", "not_measured_on_this_source": "not measured on this source"}
@@ -119,7 +112,7 @@ class Facts:
     def owner(self, role: str) -> str:
         """Who has a role, as the use case's file says now."""
         who = self.use_case.settings.owners.of(role) if self.use_case else f"the owner of {self.name}"
-        return f"{who} ({ROLES[role]})"
+        return f"{who} ({ROLES[role].title})"
 
     def open(self, role: str, what: str = "") -> Statement:
         """What the platform cannot know, and who has to say it."""

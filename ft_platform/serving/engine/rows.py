@@ -29,7 +29,10 @@ class Row:
         cached: of these, how many were there before.
         cancelled: nobody waits for it any more.
         problem: why it cannot be computed, or nothing.
+        writes: it takes a pass for each token of its answer.
     """
+
+    writes = False
 
     def __init__(
         self, adapter: LoadedAdapter | None, prompt: Sequence[int], more: int, sharing: Sharing, tree: Tree = NO_TREE
@@ -59,6 +62,8 @@ class Writing(Row):
         end: the token that ends an answer.
         constraint: what the answer has to be.
     """
+
+    writes = True
 
     def __init__(
         self,

@@ -17,6 +17,10 @@ ALONE_TOKENS = 2048
 BESIDE_TOKENS = 256
 """And while answers are: they wait for them, about 0.4 seconds with SmolLM2-135M on one core."""
 MOST_ROWS = 256
+CPU_ANSWERS = 20
+"""Most answers that are written at once where a CPU computes: 16 rows already keep it busy, and each further one only
+makes all others wait. Under ten times too many requests, without this bound those let in took up to 3.2 times as long
+as at capacity (`benchmarks/serving_faults.py`)."""
 PAYS_TO_WAIT = 32
 """Tokens of a common start from which on a request waits until another one has computed them."""
 SHORTEST_LINE = 2
@@ -33,12 +37,13 @@ class Schedule:
             the batch may: whoever is let in waits for as long as a quarter of an answer takes, and the others know at
             once. With 64 in line before a batch of 36, ten times too many requests made p95 of those let in 3.3 times
             as long, with 18 twice.
+        answers: most that are written at once. Labels, which take one pass, do not wait for them.
     """
 
-    def __init__(self, cache: KeyValueCache, most: int) -> None:
+    def __init__(self, cache: KeyValueCache, most: int, answers: int = MOST_ROWS) -> None:
         self.waiting: deque[Row] = deque()
         self.running: list[Row] = []
-        self._cache, self._most = cache, most
+        self._cache, self._most, self._answers = cache, most, answers
         self._left: deque[float] = deque(maxlen=REMEMBERED)
         self._no_room = False
 
@@ -79,7 +84,8 @@ class Schedule:
             row = self.waiting[0]
             if row.problem:
                 refused.append(row)
-            elif self._pays_to_wait(row):
+            elif (crowded := self._is_crowded(row)) or self._pays_to_wait(row):
+                self._no_room |= crowded
                 later.append(self.waiting.popleft())
                 continue
             elif not row.cancelled and not self._join(row):
@@ -90,6 +96,10 @@ class Schedule:
         self._no_room |= len(self.running) >= MOST_ROWS
         self.waiting.extendleft(reversed(later))
         return refused
+
+    def _is_crowded(self, row: Row) -> bool:
+        """Whether an answer has to wait until another one is written."""
+        return row.writes and not row.cancelled and sum(other.writes for other in self.running) >= self._answers
 
     def _join(self, row: Row) -> bool:
         """False where the cache has no room."""

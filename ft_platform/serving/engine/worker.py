@@ -26,7 +26,7 @@ from ft_platform.serving.engine.requests import (
     UnknownModel,
 )
 from ft_platform.serving.engine.rows import LabelScores, Row, Writing
-from ft_platform.serving.engine.schedule import Schedule
+from ft_platform.serving.engine.schedule import CPU_ANSWERS, MOST_ROWS, Schedule
 from ft_platform.serving.engine.stacked_lora import LoadedAdapter, read_adapter
 
 LOG = logging.getLogger(__name__)
@@ -77,7 +77,8 @@ class Engine:
         self._longest = min(longest_context(model.config) or cache_tokens, cache_tokens)
         self._base, self._models = name, {name: _Model(None)}
         self._max_waiting = max_waiting
-        self._schedule = Schedule(self._served.cache, max_waiting)
+        answers = CPU_ANSWERS if next(model.parameters()).device.type == "cpu" else MOST_ROWS
+        self._schedule = Schedule(self._served.cache, max_waiting, answers)
         self._changed = threading.Condition()
         self._stopping = self._unswept = False
         self._threads = torch.get_num_threads()

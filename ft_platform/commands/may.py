@@ -1,0 +1,79 @@
+"""ft may: who may do what, as the table of roles says."""
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ft_platform.people.person import Person
+
+HELP = "Show what a role or a person may do, and who has which role."
+EXAMPLES = [
+    "ft may",
+    "ft may --as compliance",
+    "ft may --as ana.ruiz@example.org --in complaint_routing",
+    "ft may --as auditor --json",
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--as", dest="who", metavar="ROLE|EMAIL", help="one role, or one person (default: all roles)")
+    parser.add_argument(
+        "--in", dest="use_case", metavar="USE_CASE", help="where; a person may do other things elsewhere"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.errors import ConfigError
+    from ft_platform.people.actions import ACTIONS
+    from ft_platform.people.may import table
+    from ft_platform.people.person import named
+    from ft_platform.settings.roles import ROLES
+
+    who = arguments.who
+    if who is None or who in ROLES:
+        asked = [who] if who else list(ROLES)
+        found = {name: {role: reach[role] for role in asked} for name, reach in table().items()}
+        print(json.dumps(found, indent=1) if arguments.json else "\n".join(_rows(found)))
+        return 0
+    if "@" not in who:
+        raise ConfigError([f"{who!r} is neither a role nor an e-mail address"], f"Roles: {', '.join(ROLES)}")
+    return _of_a_person(named(who), arguments, list(ACTIONS))
+
+
+def _of_a_person(person: "Person", arguments: argparse.Namespace, actions: list[str]) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.people.actions import ACTIONS
+    from ft_platform.people.loading import permissions_of
+    from ft_platform.settings.roles import ROLES
+    from ft_platform.use_case.file import use_case_folder
+
+    environment = load_environment()
+    if arguments.use_case:
+        use_case_folder(environment.defs, arguments.use_case)
+    permissions = permissions_of(environment)
+    rulings = {name: permissions.may(person, name, arguments.use_case) for name in actions}
+    roles = dict.fromkeys([*permissions.roles(person), *permissions.roles(person, arguments.use_case)])
+    if arguments.json:
+        said = {name: {"may": one.allowed, "why": one.why} for name, one in rulings.items()}
+        print(json.dumps({"person": person.name, "roles": list(roles), "actions": said}, indent=1, ensure_ascii=False))
+        return 0
+    print(f"{person.name}: {', '.join(ROLES[role].title for role in roles) or 'no role'}")
+    for name, one in rulings.items():
+        print(f"  {'yes' if one else 'no ':3s}  {name:20s} {ACTIONS[name].says if one else one.why}")
+    return 0
+
+
+def _rows(found: dict[str, dict[str, str]]) -> list[str]:
+    """A line for each action, with the roles that may."""
+    from ft_platform.people.actions import ACTIONS
+    from ft_platform.settings.roles import ROLES
+
+    lines = []
+    for name, reach in found.items():
+        own = [ROLES[role].title for role, how in reach.items() if how == "own"]
+        everywhere = [ROLES[role].title for role, how in reach.items() if how == "all"]
+        who = [", ".join(own) and f"of the use case: {', '.join(own)}", everywhere and f"all: {', '.join(everywhere)}"]
+        lines.append(f"{name:20s} {ACTIONS[name].says}\n{'':20s} {'; '.join(part for part in who if part) or 'nobody'}")
+    return lines

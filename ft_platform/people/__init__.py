@@ -1,0 +1,1 @@
+"""Who may do what: actions, persons, and the one question `may`."""

@@ -1,0 +1,33 @@
+"""The section `people` of the installation: who has a role in all of it, and who stands above whom."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from ft_platform.settings.roles import RoleName
+from ft_platform.settings.section import Person, Section
+
+Member = Annotated[
+    str, StringConstraints(max_length=320, pattern=r"^(group:[A-Za-z0-9_.:/\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")
+]
+
+
+class People(Section):
+    """Roles of persons and groups in the whole installation. Owners of a use case stand in its own file."""
+
+    roles: dict[RoleName, Annotated[list[Member], Field(max_length=1000)]] = Field(
+        default_factory=dict,
+        max_length=8,
+        description=(
+            "Role -> who has it in every use case: e-mail addresses, or `group:<name>` of the organization's directory."
+            " `administrator` and `auditor` are given here alone."
+        ),
+    )
+    superiors: dict[RoleName, Person] = Field(
+        default_factory=dict,
+        max_length=8,
+        description=(
+            "Role -> who is told when somebody with it does not sign in time. Default: the owner in the role that it"
+            " reports to."
+        ),
+    )
