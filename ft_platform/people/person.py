@@ -9,6 +9,9 @@ KnownBy = Literal["self-declared", "password", "openid", "proxy", "token"]
 signed in at the provider of the organization. `proxy`: a trusted proxy says so. `token`: a program, with a service
 token."""
 
+PERSON = "ft_person"
+"""Key of an ASGI scope: the `Person` who asks. Not there: nobody has signed in."""
+
 
 @dataclass(frozen=True)
 class Person:

@@ -17,7 +17,6 @@ from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
-
 NOT_SHOWN = {"not_proven": "not proven", "not_measured_on_this_source": "not measured on this source"}
 """Statuses of a verdict that stops nothing and shows nothing either (`privacy.recall_floor`), in words."""
 
