@@ -5,31 +5,43 @@
 dev` and `dagster-webserver` start."""
 
 import sys
+from functools import partial
+from types import SimpleNamespace
 
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.people.noted import Noting, unnoted
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 
 GUARDED = "_ft_guarded"
 
 
-def guard_webserver(environment: Environment) -> None:
-    """Every web application that Dagster's web server makes in this process from now on stands behind the guard.
+def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
+    """Every web application that Dagster's web server makes in this process from now on stands behind the guard and the
+    sign-in, and speaks TLS where `ft ui` was given a certificate.
+
+    Args:
+        noting: is told of logins and refusals.
 
     Raises:
-        ConfigError: this version of Dagster has no place for it: then no web server may start.
+        ConfigError: this version of Dagster has no place for it, or a setting is wrong: then no web server may start.
+        StateDamaged: users or tokens cannot be read.
     """
     import uvicorn.config
+    from dagster_webserver import cli
     from dagster_webserver.webserver import DagsterWebserver
     from starlette.middleware import Middleware
 
+    from ft_platform.people.identity.desk import Desk
     from ft_platform.web.deadlines import DeadlineProtocol
     from ft_platform.web.guard import Guard
+    from ft_platform.web.listening import Tls
+    from ft_platform.web.sign_in import SignIn
 
     if getattr(DagsterWebserver, GUARDED, False):
         return
     build = vars(DagsterWebserver).get("build_middleware")
-    if build is None or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
+    if build is None or not hasattr(cli, "uvicorn") or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
         raise ConfigError(
             [
                 "this version of dagster-webserver or uvicorn has no place for the guard, without which any web page"
@@ -37,13 +49,17 @@ def guard_webserver(environment: Environment) -> None:
             ],
             "Install the versions that ft-platform names",
         )
-    hosts = Hosts.of(environment.web_hosts)
+    hosts, desk, tls = Hosts.of(environment.web_hosts), Desk(environment, noting), Tls.of_variables()
 
     def build_middleware(self: DagsterWebserver) -> list[Middleware]:
-        return [Middleware(Guard, hosts=hosts, prefix=self._app_path_prefix), *build(self)]
+        asked = {"hosts": hosts, "prefix": self._app_path_prefix}
+        return [Middleware(Guard, **asked), Middleware(SignIn, desk=desk, **asked), *build(self)]
 
     DagsterWebserver.build_middleware = build_middleware
     setattr(DagsterWebserver, GUARDED, True)
+    # Without `proxy_headers=False` whoever connects from this machine could name any address as its own.
+    run = partial(uvicorn.run, proxy_headers=False, **tls.for_uvicorn)
+    setattr(cli, "uvicorn", SimpleNamespace(run=run))  # noqa: B010 - a module in Dagster's eyes
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{DeadlineProtocol.__module__}:{DeadlineProtocol.__name__}"
 
 
