@@ -133,7 +133,7 @@ async def _refuse(refused: Refused, visit: Visit, scope: Scope, receive: Receive
     if scope["type"] == "websocket":
         await _close(scope, receive, send)
         return
-    headers = {"Retry-After": str(int(refused.wait) + 1)} if refused.wait else {}
+    headers = {"Retry-After": str(refused.wait)} if refused.wait else {}
     response = refusal_page(refused, headers) if visit.is_page_load else _json(refused.words, refused.status, headers)
     await response(scope, receive, send)
 

@@ -167,7 +167,7 @@ class Pages:
         shared["problem"] = _sentence(problem) if problem else ""
         response = HTMLResponse(page("sign_in.html", **shared, **values), problem.status if problem else 200, HEADERS)
         if problem and problem.wait:
-            response.headers["Retry-After"] = str(int(problem.wait) + 1)
+            response.headers["Retry-After"] = str(problem.wait)
         if session_id:
             visit.set_cookie(response, "session", session_id)
         elif not self._anchor(visit):
@@ -322,5 +322,5 @@ def _token(anchor: str) -> str:
 
 
 def _sentence(refused: Refused) -> str:
-    wait = f" Try again in {int(refused.wait) + 1} seconds." if refused.wait else ""
+    wait = f" Try again in {refused.wait} seconds." if refused.wait else ""
     return f"{refused.words[:1].upper()}{refused.words[1:].rstrip('.')}.{wait}"

@@ -4,7 +4,8 @@ Each login, failed login, sign-out and refusal is noted. Passwords, codes, token
 """
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from ft_platform.errors import ConfigError
@@ -33,13 +34,14 @@ class Desk:
 
     Args:
         noting: is told of everything that happens here.
+        clock: seconds since 1970.
 
     Raises:
         ConfigError: a secret is not in the environment.
         StateDamaged: users or tokens cannot be read.
     """
 
-    def __init__(self, environment: Environment, noting: Noting) -> None:
+    def __init__(self, environment: Environment, noting: Noting, clock: Callable[[], float] = time.time) -> None:
         settings, folder = environment.sign_in, environment.people_path
         self._noting = noting
         self.users, self.tokens, self.proxy = Users(folder), Tokens(folder), TrustedProxy(settings.proxy)
@@ -51,10 +53,10 @@ class Desk:
                     [f"sign_in.openid: the environment variable {variable} is not set"],
                     "Set it to the secret of the client that the provider shows",
                 )
-            self.provider = Provider(settings.openid, secret)
+            self.provider = Provider(settings.openid, secret, clock)
         database = Database(folder)
-        self._sessions = Sessions(database, settings.idle_minutes * 60, settings.hours * 3600)
-        self._waits, self._once = Waits(database), Once(database)
+        self._sessions = Sessions(database, settings.idle_minutes * 60, settings.hours * 3600, clock)
+        self._waits, self._once = Waits(database, clock), Once(database, clock)
         passwords.nobodys()
 
     @property

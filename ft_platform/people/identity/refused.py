@@ -1,5 +1,7 @@
 """Why somebody is not let in."""
 
+import math
+
 from ft_platform.people.noted import Kind
 from ft_platform.people.person import Person
 
@@ -27,6 +29,6 @@ class Refused(Exception):
         wait: float = 0.0,
     ) -> None:
         super().__init__(words)
-        self.words, self.status, self.why, self.wait = words, status, why, wait
+        self.words, self.status, self.why, self.wait = words, status, why, math.ceil(wait)
         self.kind: Kind = kind
         self.person = person
