@@ -27,7 +27,9 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     rpInitiatedLogout: { enabled: true },
     backchannelLogout: { enabled: true },
   },
+  // Its own dispatcher reaches no address of this machine.
+  fetch: (url, { dispatcher, ...options }) => globalThis.fetch(url, options),
   pkce: { required: () => true },
 });
-provider.on('backchannel.error', (context, error) => console.log('logout not delivered', error.message));
+provider.on('backchannel.error', (context, error) => console.log('logout not delivered', error.message, error.cause?.code ?? error.cause?.message));
 provider.listen(port, '127.0.0.1', () => console.log('listening'));
