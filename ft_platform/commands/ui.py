@@ -95,6 +95,8 @@ def reports_address(reports_url: str, port: int | None, scheme: str = "http") ->
 
     from ft_platform.reporting.report_urls import LOOPBACK, server_port
 
+    if port is None and scheme == "http":
+        return server_port(reports_url), reports_url
     found = server_port(reports_url) if port is None else port
     own = found and urlsplit(reports_url).hostname in LOOPBACK
     return found, f"{scheme}://127.0.0.1:{found}" if own else reports_url
