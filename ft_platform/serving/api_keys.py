@@ -119,9 +119,9 @@ class ApiKeys:
         self._kept = Watched(_list(path) if path else None, clock)
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def look(self) -> None:
+    def look(self, *, always: bool = False) -> None:
         """Reads the file again if it has changed; while it cannot be read, no key is good."""
-        self._kept.look()
+        self._kept.look(always=always)
 
     @property
     def required(self) -> bool:
