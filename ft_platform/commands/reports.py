@@ -25,8 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.orchestration.ui_processes import StopSignals
     from ft_platform.reporting.report_urls import server_port
 
-    if importlib.util.find_spec("uvicorn") is None:
-        raise MissingExtra("uvicorn", "ui")
+    for module in ("uvicorn", "argon2", "authlib"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(module, "ui")
     from ft_platform.web.listening import Tls, listening_on
     from ft_platform.web.report_server import report_server
 

@@ -45,8 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.orchestration.identities import IDENTITY, is_served_here
     from ft_platform.redaction.settings_file import instance_problems
 
-    if importlib.util.find_spec("dagster_webserver") is None:
-        raise MissingExtra("dagster-webserver", "ui")
+    for module in ("dagster_webserver", "argon2", "authlib"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(module, "ui")
     if arguments.use_case and arguments.use_case != os.environ.get(IDENTITY):
         raise ConfigError(
             [f"{arguments.use_case} has no account of its own (`identities`)"],

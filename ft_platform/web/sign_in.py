@@ -97,8 +97,9 @@ class SignIn:
         if scope["type"] == "websocket":
             await _close(scope, receive, send)
         elif visit.is_page_load:
-            query = visit.connection.url.query
-            then = quote(f"{self.prefix}{visit.path}{f'?{query}' if query else ''}", safe="")
+            path, query = (scope[name].decode("latin-1") for name in ("raw_path", "query_string"))
+            own = path if path.startswith(f"{self.prefix}/") else f"{self.prefix}{path}"
+            then = quote(f"{own}?{query}" if query else own, safe="")
             where = f"{self.prefix}{AUTH}sign-in?next={then}"
             headers = {"Cache-Control": "no-store"}
             await RedirectResponse(where, 303, headers)(scope, receive, send)
@@ -134,7 +135,7 @@ async def _refuse(refused: Refused, visit: Visit, scope: Scope, receive: Receive
         await _close(scope, receive, send)
         return
     headers = {"Retry-After": str(refused.wait)} if refused.wait else {}
-    response = refusal_page(refused, headers) if visit.is_page_load else _json(refused.words, refused.status, headers)
+    response = refusal_page(refused, headers) if visit.wants_page else _json(refused.words, refused.status, headers)
     await response(scope, receive, send)
 
 

@@ -70,13 +70,14 @@ class Visit(NamedTuple):
         return self.connection.scope.get("method", "GET")
 
     @property
-    def is_page_load(self) -> bool:
+    def wants_page(self) -> bool:
+        """Whether a person sees the answer, not a script."""
         headers = self.connection.headers
-        return (
-            self.method in ("GET", "HEAD")
-            and "text/html" in headers.get("accept", "")
-            and headers.get("sec-fetch-mode", "navigate") == "navigate"
-        )
+        return "text/html" in headers.get("accept", "") and headers.get("sec-fetch-mode", "navigate") == "navigate"
+
+    @property
+    def is_page_load(self) -> bool:
+        return self.wants_page and self.method in ("GET", "HEAD")
 
     def cookie_name(self, what: str) -> str:
         """With TLS a name that browsers let nobody set but this host, over TLS (RFC 6265bis, 4.1.3.2)."""

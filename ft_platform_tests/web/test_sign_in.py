@@ -117,6 +117,12 @@ def test_a_page_load_goes_to_the_sign_in_and_comes_back(site: Site) -> None:
     assert visitor.get("/auth/sign-in?next=/x").goes_to == "/x", "who is signed in needs no form"
 
 
+def test_signs_that_are_encoded_in_an_address_stay_so_on_the_way_back(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.raw = "/assets/caf%C3%A9%2Fa%20b"
+    assert visitor.get("/assets/café/a b").goes_to == "/auth/sign-in?next=%2Fassets%2Fcaf%25C3%25A9%252Fa%2520b"
+
+
 def test_below_a_prefix_everything_is_below_it(tmp_path: Path) -> None:
     site = Site(tmp_path, "/dagster")
     site.desk.users.add(ANA)
@@ -218,7 +224,8 @@ FORMS = ["/auth/sign-in", "/auth/sign-out", "/auth/password", "/auth/second-fact
 @pytest.mark.parametrize("token", ["", "0" * 64, "é"])
 def test_a_form_without_its_token_does_nothing(site: Site, path: str, token: str) -> None:
     visitor = site.signed_in()
-    assert visitor.post(path, {**OWN, "token": token}).status == 403
+    refused = visitor.post(path, {**OWN, "token": token})
+    assert refused.status == 403 and refused.said == "This form is out of date; open the page again."
     assert visitor.get("/").status == 200 and ("unknown", "was refused", "a form without its token") in site.said(
         "denial"
     )

@@ -31,6 +31,7 @@ class Visitor:
     """Attributes:
     cookies: name -> value, as the browser keeps them.
     set: the last `Set-Cookie` headers, whole.
+    raw: path as it is sent, where it is not what it means.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Visitor:
         self.app, self.client, self.server, self.scheme = app, client, server, scheme
         self.cookies: dict[str, str] = {}
         self.set: list[str] = []
+        self.raw = ""
 
     def get(self, path: str, **headers: str) -> Page:
         return self.request("GET", path, {"accept": "text/html", "sec-fetch-mode": "navigate", **headers})
@@ -103,6 +105,8 @@ class Visitor:
         scheme = {"http": "ws", "https": "wss"}[self.scheme] if kind == "websocket" else self.scheme
         own = {} if kind == "websocket" else {"method": method}
         more = {"scheme": scheme, "client": (self.client, 5000), "subprotocols": ["graphql-ws"], **own}
+        if self.raw:
+            more["raw_path"] = self.raw.encode()
         return {**scope(kind, path, pairs), **more}
 
 
