@@ -199,6 +199,18 @@ def test_a_user_who_is_changed_is_out_at_once(site: Site, what: str) -> None:
     assert visitor.get("/").status == 303
 
 
+def test_sessions_from_before_stay_ended(site: Site) -> None:
+    """After a user was let in again, and in other browsers after a new password."""
+    visitor = site.signed_in()
+    site.desk.users.disable(ANA)
+    site.desk.users.disable(ANA, disabled=False)
+    assert visitor.get("/").status == 303
+    visitor, other = site.signed_in(), site.signed_in()
+    new = {"password": PHRASE, "new": "a quite new pass phrase", "again": "a quite new pass phrase"}
+    assert visitor.send("/auth/password", new).status == 303
+    assert visitor.get("/").status == 200 and other.get("/").status == 303
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_cookies_are_for_this_server_and_no_script(site: Site, scheme: str) -> None:
     visitor = site.visitor(server="127.0.0.1:3000", scheme=scheme)
