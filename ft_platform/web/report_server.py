@@ -1,8 +1,9 @@
-"""The report server: the pages of `reporting.site` over HTTP, read-only, for the links in Dagster's UI.
+"""The report server: the pages of `reporting.site` and `reporting.portal` over HTTP, read-only, for the links in
+Dagster's UI.
 
-Covered: only paths that `reporting.site` knows are answered, as they were sent and never decoded; no script runs in a
-page; only requests by a name of this machine or the installation are answered, so that a web page which points its own
-name here (DNS rebinding) reads nothing; a client that does not finish its request is disconnected.
+Covered: only paths that these know are answered, as they were sent and never decoded; no script runs in a page; only
+requests by a name of this machine or the installation are answered, so that a web page which points its own name here
+(DNS rebinding) reads nothing; a client that does not finish its request is disconnected.
 Not covered: users and passwords, and encryption. Whoever reaches the port reads every report: put a proxy with a login
 before it, as before Dagster's UI.
 """
@@ -12,6 +13,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -21,12 +23,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ft_platform.errors import ConfigError, CorruptVersion, FtError
+from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.lake.opening import open_lake
+from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import LOOPBACK, authority
-from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.readable import use_cases_of
 from ft_platform.web.deadlines import DeadlineProtocol
 
 LOG = logging.getLogger(__name__)
@@ -61,7 +64,7 @@ class ReportServer:
     client sends.
 
     Args:
-        reports: what is served.
+        portal, reports: what is served: pages over all use cases, and about one.
         host, port: address to listen on; port 0: any free one.
         names: by which it is addressed, besides `host` and this machine's own, with or without a port.
 
@@ -70,8 +73,8 @@ class ReportServer:
         OverflowError: no port has this number.
     """
 
-    def __init__(self, reports: Reports, host: str, port: int, names: Iterable[str | None]) -> None:
-        self.reports = reports
+    def __init__(self, portal: Portal, reports: Reports, host: str, port: int, names: Iterable[str | None]) -> None:
+        self.portal, self.reports = portal, reports
         self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -108,7 +111,8 @@ class ReportServer:
         if not self.is_addressed_by(request.headers.get("host")):
             return _refused(HTTPStatus.MISDIRECTED_REQUEST)
         try:
-            page = self.reports.page(request.scope["raw_path"].decode("latin-1"))
+            path = request.scope["raw_path"].decode("latin-1")
+            page = self.portal.page(path) or self.reports.page(path)
         except CorruptVersion as error:
             LOG.warning(str(error))
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -118,14 +122,6 @@ class ReportServer:
         if page is None:
             return _refused(HTTPStatus.NOT_FOUND)
         return Response(page.content, media_type=page.kind, headers={EMBEDDING: page.shown_by})
-
-
-def _description(environment: Environment, name: str) -> str:
-    """What the file of a use case says that it does; nothing where there is no file, or one with mistakes."""
-    try:
-        return load_use_case(use_case_folder(environment.defs, name), environment=environment).settings.description
-    except FtError:
-        return ""
 
 
 def _refused(status: HTTPStatus) -> Response:
@@ -139,10 +135,10 @@ def report_server(environment: Environment, host: str, port: int) -> Iterator[Re
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    reports = Reports(open_lake(environment), lambda name: _description(environment, name))
+    lake, load = open_lake(environment), partial(use_cases_of, environment)
     names = [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts]
     try:
-        server = ReportServer(reports, host, port, names)
+        server = ReportServer(Portal(lake, load), Reports(lake, load), host, port, names)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"
