@@ -32,8 +32,9 @@ from ft_platform.reporting.judge_report import write_judge_report
 from ft_platform.reporting.loop_page import write_loop_page
 from ft_platform.reporting.monitoring_report import write_monitoring_report
 from ft_platform.reporting.portal.needs import Need
-from ft_platform.reporting.portal.pages import needs_page, portfolio_page
+from ft_platform.reporting.portal.pages import needs_page, portfolio_page, register_page
 from ft_platform.reporting.portal.portfolio import Entry
+from ft_platform.reporting.portal.register import Duty, Evidence, Registered
 from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
@@ -246,7 +247,12 @@ def portal() -> dict[str, str]:
     words: dict[str, Any] = {name: Attack(f"{name} of the entry") for name in (*names, "problem")}
     figures: dict[str, Any] = {"value": 0.5, "live": 0.5, "live_low": 0.4, "live_high": 0.6, "cost": 1.0, "saved": 2.0}
     entry = Entry("letters", **words, **figures, alarms=2, needs=1)
-    return {"needs": needs_page([need], 1), "portfolio": portfolio_page([entry], ["gone"])}
+    words = {name: Attack(f"{name} of the register") for name in ("purpose", "intended_use", "basis", "licence")}
+    words |= {name: Attack(f"{name} of the register") for name in ("retention", "base_model", "risk_class", "owner")}
+    gap = Evidence(Duty("10", Attack("the duty")), [(Attack("a report"), "a/b", True)], Attack("the gap"))
+    row = Registered("letters", **words, records=1, permitted_until=Attack("a day"), release=None, evidence=[gap])
+    pages = {"needs": needs_page([need], 1), "portfolio": portfolio_page([entry], ["gone"])}
+    return {**pages, "register": register_page([row])}
 
 
 def audit_examples() -> str:

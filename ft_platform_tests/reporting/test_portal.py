@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from ft_platform.cli import main
@@ -17,6 +18,8 @@ from ft_platform.reporting.portal import needs as needs_module
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
+from ft_platform.reporting.portal.register import register_of
+from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.reporting.test_home import decision, metrics, publish
@@ -156,13 +159,73 @@ def test_no_cell_of_the_export_is_a_formula(text: str) -> None:
     assert next(csv.DictReader(io.StringIO(as_csv([below]))))["saved"] == "-3.0"
 
 
+def permitted(lake: Lake, until: str) -> None:
+    rows = pa.table({"record_id": ["r1"]})
+    lake.write_table(
+        "letters",
+        "permitted_records",
+        "restricted",
+        rows,
+        parents=[],
+        **HOW,
+        counts={"rows": 1, "permitted_until": until},
+    )
+
+
+@pytest.mark.parametrize(("days", "verb"), [(-1, "ended"), (0, "ends"), (29, "ends"), (30, None)])
+def test_a_permission_that_ends_within_a_month_is_for_compliance(
+    lake: Lake, use_case: NamedUseCase, days: int, verb: str | None
+) -> None:
+    until = (TODAY + timedelta(days=days)).isoformat()
+    permitted(lake, until)
+    found = needs_of(lake, use_case, TODAY)
+    assert [(one.kind, one.role, one.until) for one in found] == ([("permission", "compliance", until)] if verb else [])
+    assert all(f" {verb} on {until}" in one.what for one in found)
+
+
+def risky(use_case: NamedUseCase, risk: str | None) -> NamedUseCase:
+    release = use_case.settings.release.model_copy(update={"risk_class": risk})
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"release": release})})
+
+
+def test_the_register_names_what_a_high_risk_lacks_until_it_is_there_and_passed(
+    lake: Lake, use_case: NamedUseCase
+) -> None:
+    def gaps() -> dict[str, str]:
+        (row,) = register_of(lake, {"letters": risky(use_case, "high")})
+        return {one.duty.article: one.gap for one in row.evidence}
+
+    assert gaps()["10"] == "no data report, no fairness report" and all(gaps().values())
+    publish(lake, "data_report", "data-1")
+    publish(lake, "fairness_report", "fair-1")
+    assert gaps()["10"] == ""
+    lake.add_verdict(lake.artifacts("letters", "fairness_report")[0], "is_fair", False, "s")
+    assert gaps()["10"] == "checks failed: fairness report"
+
+
+@pytest.mark.parametrize(
+    ("risk", "gaps", "duties"), [(None, 1, 0), ("minimal", 0, 0), ("limited", 1, 1), ("high", 9, 9)]
+)
+def test_a_risk_that_nobody_judged_is_a_gap(
+    lake: Lake, use_case: NamedUseCase, risk: str | None, gaps: int, duties: int
+) -> None:
+    (row,) = register_of(lake, {"letters": risky(use_case, risk)})
+    assert (row.gaps, len(row.evidence)) == (gaps, duties)
+
+
+def test_the_class_of_risk_makes_no_version_stale(use_case: NamedUseCase) -> None:
+    for stage in STAGES.values():
+        assert stage.settings_hash(use_case) == stage.settings_hash(risky(use_case, "high")), stage.name
+
+
 def test_the_server_shows_all_use_cases_and_what_waits(lake: Lake, use_case: NamedUseCase) -> None:
     publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=refused("fairness/region"))
     portal = Portal(lake, lambda: {"letters": use_case})
-    pages = {path: portal.page(path) for path in ("/", "/needs", "/portfolio.csv")}
+    pages = {path: portal.page(path) for path in ("/", "/needs", "/register", "/portfolio.csv")}
     texts = {path: page.content.decode() for path, page in pages.items() if page}
     assert "release refused" in texts["/"] and 'href="letters/"' in texts["/"]
     assert "fairness/region is broken." in texts["/needs"] and "Compliance officer" in texts["/needs"]
+    assert "not judged" in texts["/register"]
     assert pages["/portfolio.csv"] and pages["/portfolio.csv"].kind == "text/csv"
     gone = Portal(lake).page("/")
     assert gone and b"Without a file that can be read" in gone.content and b'href="letters/"' in gone.content

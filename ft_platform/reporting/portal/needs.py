@@ -10,8 +10,9 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
-from ft_platform.lake.releases import blocked_releases, releases
+from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
@@ -88,7 +89,7 @@ def _checks(seen: Seen) -> Told:
         if version is None or stage.name in ("release_decision", "release", "deployment"):
             continue
         for check, verdict in seen.lake.verdicts(version).items():
-            if not verdict.passed:
+            if not verdict.passed and check != NOT_TAINTED:
                 yield {
                     "role": stage.role,
                     "what": f"The check {check} of {stage.name} failed.",
@@ -142,6 +143,30 @@ def _waivers(seen: Seen) -> Told:
             }
 
 
+def _permissions(seen: Seen) -> Told:
+    """Records whose permission ends soon or has ended, and a released model that learned from withdrawn ones."""
+    records = seen.lake.latest(seen.name, "permitted_records")
+    until = seen.lake.manifest(records).counts.get("permitted_until") if records else None
+    if records and until and date.fromisoformat(until) < seen.today + ENDS_SOON:
+        verb = "ended" if date.fromisoformat(until) < seen.today else "ends"
+        yield {
+            "role": "compliance",
+            "what": f"The permission of the first records of {records.id} {verb} on {until}.",
+            "next_step": f"Ask the persons again, or go on without these records: ft run {seen.name}",
+            "until": until,
+        }
+    for champion in standing_releases(seen.lake, seen.name)[:1]:
+        checkpoint = seen.lake.artifact(seen.name, "adapter_checkpoint", champion.checkpoint, verify=False)
+        if checkpoint and (taint := taint_of(seen.lake, checkpoint)):
+            yield {
+                "role": "compliance",
+                "what": f"What is released, {champion.id}, learned from records that were withdrawn:"
+                f" {taint.numbers['rows']:,} rows.",
+                "next_step": f"Train without them, then release that: ft run {seen.name}",
+                "since": taint.checked_at,
+            }
+
+
 def _alarms(seen: Seen) -> Told:
     """Alarms of the newest monitored day."""
     for version, report in day_reports(seen.lake, seen.name, newest=1):
@@ -182,6 +207,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "checks": _checks,
     "decision": _decisions,
     "waivers": _waivers,
+    "permission": _permissions,
     "alarms": _alarms,
     "blocked_release": _blocked,
     "feedback": _feedback,

@@ -7,12 +7,13 @@ from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
+from ft_platform.reporting.portal.register import Registered, register_of
 from ft_platform.reporting.published import Page
 from ft_platform.reporting.report_urls import use_case_of_index
 from ft_platform.settings.roles import ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
-PORTFOLIO, NEEDS, EXPORT = "/", "/needs", "/portfolio.csv"
+PORTFOLIO, NEEDS, REGISTER, EXPORT = "/", "/needs", "/register", "/portfolio.csv"
 
 
 class Portal:
@@ -27,9 +28,11 @@ class Portal:
 
     def page(self, path: str) -> Page | None:
         """The page at the path of a request, or None if there is none."""
-        if path not in (PORTFOLIO, NEEDS, EXPORT):
+        if path not in (PORTFOLIO, NEEDS, REGISTER, EXPORT):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
+        if path == REGISTER:
+            return Page(register_page(register_of(self.lake, use_cases)).encode())
         needs = {name: needs_of(self.lake, use_case, today) for name, use_case in use_cases.items()}
         if path == NEEDS:
             return Page(needs_page([one for found in needs.values() for one in found], len(use_cases)).encode())
@@ -75,6 +78,27 @@ def portfolio_page(entries: Sequence[Entry], gone: Sequence[str]) -> str:
         costs=_sums(costs),
         saved=_sums(saved),
     )
+
+
+def register_page(found: Sequence[Registered]) -> str:
+    """Every use case with its purpose and what permits it, and the duties of those that have some."""
+    rows = [
+        {
+            **{name: getattr(one, name) for name in (*Registered.__dataclass_fields__, "gaps")},
+            "href": f"{one.use_case}/",
+            "evidence": [
+                {
+                    "article": each.duty.article,
+                    "what": each.duty.what,
+                    "links": [{"title": name, "href": href} for name, href, _ in each.shown],
+                    "gap": each.gap,
+                }
+                for each in one.evidence
+            ],
+        }
+        for one in found
+    ]
+    return page("portal_register.html", title="Register of models and datasets", here="register", rows=rows)
 
 
 def _sums(found: Sequence[tuple[str | None, float | None]]) -> list[tuple[str, float]]:
