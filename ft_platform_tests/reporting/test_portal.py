@@ -161,15 +161,9 @@ def test_no_cell_of_the_export_is_a_formula(text: str) -> None:
 
 def permitted(lake: Lake, until: str) -> None:
     rows = pa.table({"record_id": ["r1"]})
-    lake.write_table(
-        "letters",
-        "permitted_records",
-        "restricted",
-        rows,
-        parents=[],
-        **HOW,
-        counts={"rows": 1, "permitted_until": until},
-    )
+    counts = {"rows": 1, "permitted_until": until}
+    batches, zone = rows.to_batches(), "restricted"
+    lake.write_table("letters", "permitted_records", batches, rows.schema, zone=zone, **HOW, counts=counts)
 
 
 @pytest.mark.parametrize(("days", "verb"), [(-1, "ended"), (0, "ends"), (29, "ends"), (30, None)])
