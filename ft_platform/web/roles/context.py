@@ -1,5 +1,6 @@
 """Dagster's context of a request, with the person who asks: what the pages grey out is what the tables say."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,4 +62,7 @@ class RoleContext(WorkspaceRequestContext):
         return {PERSON_TAG: self.judge.person.name} if self.judge.person else {}
 
     def get_reporting_user_tags(self) -> dict[str, str]:
-        return self.get_viewer_tags()
+        """Tags of an event of an asset take fewer signs than those of a run."""
+        return {
+            key: re.sub(r"[^\w.\-]", "_", name, flags=re.ASCII)[:63] for key, name in self.get_viewer_tags().items()
+        }

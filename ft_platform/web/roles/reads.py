@@ -265,8 +265,8 @@ class Path:
 
 
 def _of_log_file(context: Any, parts: list[str]) -> Concerns:
-    """`<run>/compute_logs/<step>.<out or err>`."""
-    return concerned.of_log_key(context, [*parts[:-1], parts[-1].rpartition(".")[0]] if parts else [])
+    """`<run>/compute_logs/<step>/<out or err>`."""
+    return concerned.of_log_key(context, parts[:-1])
 
 
 def _of_run_file(context: Any, parts: list[str]) -> Concerns:

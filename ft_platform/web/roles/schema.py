@@ -168,6 +168,7 @@ def _read(name: str, resolve: Resolver, read: Read | None, again: bool = False) 
         context: RoleContext = info.context
         if again:
             context.judge.look_again()
+            context.opened.clear()
         if not context.judge.rules.signs_in or (read and read.instead and _is_opened(context, info.path)):
             return resolve(root, info, **args)
         asked = needs(read.action, read.of(context, root, args)) if read else set()

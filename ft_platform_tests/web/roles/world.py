@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +66,17 @@ class World:
     """What tests ask, and what they look at.
 
     Attributes:
-        app: with persons. `client` asks it.
+        client: asks the application with persons.
         desk: asks the application as it is where nobody signs in.
         noted: what the audit log was told of.
     """
 
     instance: dg.DagsterInstance
     context: WorkspaceProcessContext
-    app: ASGIApp
+    rules: Rules
     client: TestClient
     desk: TestClient
-    noted: list[Noted] = field(default_factory=list)
+    noted: list[Noted]
 
     def ask(self, person: str, query: str, **variables: Any) -> tuple[int, dict[str, Any]]:
         """Status and answer of a query."""
@@ -178,4 +178,4 @@ def world(folder: Path) -> Iterator[World]:
         desk = Guard(RoleWebserver(context, rules=desk_rules).create_asgi_app(), Hosts())
         address = "http://127.0.0.1:3000"
         with TestClient(app, address) as client, TestClient(desk, address) as at_desk:
-            yield World(instance, context, app, client, at_desk, noted)
+            yield World(instance, context, rules, client, at_desk, noted)
