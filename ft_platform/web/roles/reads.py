@@ -13,7 +13,6 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.definitions.selector import ScheduleSelector, SensorSelector
 from dagster._core.remote_representation.external import RemoteSchedule, RemoteSensor
 
-from ft_platform.people.may import Ruling
 from ft_platform.web.roles import concerned
 from ft_platform.web.roles.concerned import UNKNOWN, Concerns
 from ft_platform.web.roles.mutations import START, STARTS, Args, Find, schedule_of, sensor_of
@@ -31,13 +30,13 @@ class Read:
         action: that it needs.
         of: which use cases it is about.
         opens: what lies below it belongs to it: who may read it may read that too.
-        instead: what whoever may not gets in its place. None: the request is refused.
+        instead: what whoever may not gets in its place, made of the reason. None: the request is refused.
     """
 
     action: str
     of: OfField
     opens: bool = False
-    instead: Callable[[Ruling], Any] | None = None
+    instead: Callable[[str], Any] | None = None
 
 
 def _at_top(find: Find) -> OfField:
@@ -153,17 +152,17 @@ def _of_tick(context: Any, root: Any, _args: Args) -> Concerns:
     return concerned.of_instigator_ids(context, ids, kind, context.judge.permissions.use_cases)
 
 
-def _text(ruling: Ruling) -> str:
-    return f"withheld: {ruling.why}"
+def _text(why: str) -> str:
+    return f"withheld: {why}"
 
 
-def _settings(ruling: Ruling) -> dict[str, str]:
+def _settings(why: str) -> dict[str, str]:
     """No job accepts it, so that nobody starts a run with it by mistake."""
-    return {"withheld": ruling.why}
+    return {"withheld": why}
 
 
-def _yaml(ruling: Ruling) -> str:
-    return f"withheld: {json.dumps(ruling.why)}\n"
+def _yaml(why: str) -> str:
+    return f"withheld: {json.dumps(why)}\n"
 
 
 FIELDS: dict[tuple[str, str], Read] = {

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from ft_platform.people.may import Permissions, Ruling
 from ft_platform.people.noted import Kind, Noted, Noting
 from ft_platform.people.person import PERSON, Person, at_this_machine
-
-Need = tuple[str, str | None]
-"""An action, and the use case in which; None: beyond any single one."""
+from ft_platform.web.roles.concerned import Need
 
 
 def unnoted(noted: Noted) -> None:

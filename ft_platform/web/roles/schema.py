@@ -18,13 +18,13 @@ from graphql import (
 from ft_platform.errors import ConfigError
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import Ruling
-from ft_platform.web.roles.concerned import of_inputs
-from ft_platform.web.roles.context import PERSON_TAG, RoleContext
+from ft_platform.web.roles.concerned import Need, of_inputs
 from ft_platform.web.roles.mutations import MUTATIONS, Mutation, needs
 from ft_platform.web.roles.reads import FIELDS, FLAGS, MANIFEST, OPENED, QUERIES, SUBSCRIPTIONS, OfField, Read
-from ft_platform.web.roles.rules import Need
 
 Resolver = Callable[..., Any]
+RoleContext = Any
+"""`context.RoleContext`."""
 NOT_LISTED = Ruling(False, None, "no table of rights lists it, so nobody may use it")
 
 
@@ -129,7 +129,7 @@ def _stamp(args: dict[str, Any], tags: Mapping[str, str]) -> None:
     stamp = [{"key": key, "value": value} for key, value in tags.items()]
 
     def stamped(given: Any) -> list[Any]:
-        return [*(tag for tag in given or () if tag["key"] != PERSON_TAG), *stamp]
+        return [*(tag for tag in given or () if tag["key"] not in tags), *stamp]
 
     for params in [args.get("executionParams"), *(args.get("executionParamsList") or ())]:
         if params:
@@ -177,7 +177,7 @@ def _read(name: str, resolve: Resolver, read: Read | None, again: bool = False) 
             context.opened += [info.path] if read and read.opens else []
             return resolve(root, info, **args)
         if read and read.instead:
-            return read.instead(ruling)
+            return read.instead(ruling.why)
         _refuse(context, ruling, name, asked)
         raise Refused(ruling.why)
 

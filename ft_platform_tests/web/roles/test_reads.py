@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("dagster_webserver")
 from dagster._core.events import EngineEventData
 from dagster._core.execution.backfill import BulkActionStatus
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 from starlette.websockets import WebSocketDisconnect
 
 from ft_platform.people.person import at_this_machine

@@ -142,10 +142,11 @@ class World:
                 ),
                 "partitions": [instance.get_dynamic_partitions(f"{name}_customers") for name in (HERE, THERE)],
                 "limits": sorted(str(storage.get_concurrency_info(key)) for key in storage.get_concurrency_keys()),
-                "events": sorted(
-                    (key.to_user_string(), len(instance.fetch_materializations(key, limit=1000).records))
-                    for key in instance.all_asset_keys()
-                ),
+                "assets": sorted(key.to_user_string() for key in instance.all_asset_keys()),
+                "events": [
+                    len(instance.fetch_materializations(dg.AssetKey([name, "splits"]), limit=1000).records)
+                    for name in (HERE, THERE)
+                ],
                 "checks": len(instance.fetch_observations(dg.AssetKey([HERE, "splits"]), limit=1000).records),
                 "loaded": sorted(entry.update_timestamp for entry in entries.values()),
                 "paused": get_auto_materialize_paused(instance),
@@ -162,8 +163,12 @@ def world(folder: Path) -> Iterator[World]:
         executable_path=sys.executable, python_file=str(Path(__file__).with_name("two_use_cases.py"))
     )
     queue = {"run_coordinator": {"module": "dagster", "class": "QueuedRunCoordinator"}, "telemetry": {"enabled": False}}
-    noted: list[Noted] = []
-    rules, desk_rules = Rules(lambda: PERMISSIONS, noted.append), Rules(lambda: PERMISSIONS, signs_in=False)
+    told: list[Noted] = []
+
+    def note(noted: Noted) -> None:
+        told.append(noted)
+
+    rules, desk_rules = Rules(lambda: PERMISSIONS, note), Rules(lambda: PERMISSIONS, signs_in=False)
     with (
         instance_for_test(overrides=queue, temp_dir=str(folder)) as instance,
         GrpcServerProcess(
@@ -178,4 +183,4 @@ def world(folder: Path) -> Iterator[World]:
         desk = Guard(RoleWebserver(context, rules=desk_rules).create_asgi_app(), Hosts())
         address = "http://127.0.0.1:3000"
         with TestClient(app, address) as client, TestClient(desk, address) as at_desk:
-            yield World(instance, context, rules, client, at_desk, noted)
+            yield World(instance, context, rules, client, at_desk, told)
