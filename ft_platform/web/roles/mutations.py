@@ -68,8 +68,7 @@ class Mutation:
     kind: Kind = "settings"
     wipes: str = ""
 
-    def needs(self, context: Any, args: Args) -> set[Need]:
-        concerns = self.of(context, args) or {UNKNOWN}
+    def needs(self, concerns: Concerns, args: Args) -> set[Need]:
         wiped = needs("delete_history", concerns) if self.wipes and args.get(self.wipes) else set()
         return needs(self.action, concerns) | wiped
 

@@ -18,13 +18,18 @@ from graphql import (
 from ft_platform.errors import ConfigError
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import Ruling
-from ft_platform.web.roles.concerned import Need, of_inputs
+from ft_platform.web.roles.concerned import UNKNOWN, Concerns, Need, of_inputs
 from ft_platform.web.roles.mutations import MUTATIONS, Mutation, needs
 from ft_platform.web.roles.reads import FIELDS, FLAGS, MANIFEST, OPENED, QUERIES, SUBSCRIPTIONS, OfField, Read
 
 Resolver = Callable[..., Any]
 RoleContext = Any
 """`context.RoleContext`."""
+BELOW = {
+    *("EventConnection", "PipelineRunLogsSubscriptionSuccess", "PythonError", "ErrorChainLink"),
+    *("TickEvaluation", "RunRequest", "LaunchMultipleRunsResult", "TerminateRunsResult"),
+}
+"""Types whose fields belong to what stands above them; and all events."""
 NOT_LISTED = Ruling(False, None, "no table of rights lists it, so nobody may use it")
 
 
@@ -86,14 +91,16 @@ def _mutation(field: GraphQLField, name: str, mutation: Mutation | None) -> Reso
 
     def resolved(root: Any, info: Any, **args: Any) -> Any:
         context: RoleContext = info.context
-        asked = mutation.needs(context, args) if mutation else set()
+        concerns = (mutation.of(context, args) or {UNKNOWN}) if mutation else set()
+        asked = mutation.needs(concerns, args) if mutation else set()
         ruling = context.judge.may(asked) if mutation or not context.judge.rules.signs_in else NOT_LISTED
         if not ruling:
             _refuse(context, ruling, name, asked)
             if can_say_no:
                 return GrapheneUnauthorizedError(ruling.why)
             raise Refused(ruling.why)
-        context.judge.note(mutation.kind if mutation else "settings", name, asked or {("", None)}, **_named(args))
+        kind = mutation.kind if mutation else "settings"
+        context.judge.note(kind, name, asked or {("", None)}, **_named(args, concerns))
         context.opened.append(info.path)
         _stamp(args, context.get_viewer_tags())
         return _ruled(context, name, resolve, root, info, args)
@@ -146,12 +153,16 @@ def _stamp_backfill(context: RoleContext, result: Any) -> None:
         context.instance.update_backfill(backfill._replace(tags=tags))
 
 
+MOST_CHARACTERS = 1000
+"""Of one detail in the audit log."""
 NAMED = ("runId", "backfillId", "partitionsDefName", "concurrencyKey", "repositoryLocationName")
 
 
-def _named(args: Mapping[str, Any]) -> dict[str, str]:
+def _named(args: Mapping[str, Any], concerns: Concerns) -> dict[str, str]:
     """Names and ids among the arguments, for the audit log. Settings of a run and keys of partitions are none."""
     found = {name: args[name] for name in NAMED if args.get(name)}
+    if assets := sorted(f"{one.use_case}/{one.asset}" for one in concerns if one.asset):
+        found["assets"] = " ".join(assets)
     if args.get("runIds"):
         found["runId"] = " ".join(args["runIds"])
     if again := args.get("reexecutionParams"):
@@ -160,7 +171,7 @@ def _named(args: Mapping[str, Any]) -> dict[str, str]:
         for key in ("scheduleName", "sensorName"):
             if key in (args.get(name) or {}):
                 found[key] = args[name][key]
-    return {name: str(value) for name, value in found.items()}
+    return {name: str(value)[:MOST_CHARACTERS] for name, value in found.items()}
 
 
 def _read(name: str, resolve: Resolver, read: Read | None, again: bool = False) -> Resolver:
@@ -195,10 +206,13 @@ def _opened(resolve: Resolver, read: Read) -> Resolver:
 
 
 def _is_opened(context: RoleContext, path: Any) -> bool:
-    """Whether a place in the answer lies below one that the person may read with all that lies below it."""
+    """Whether a place in the answer belongs to one above it that the person may read. On the way there may be events
+    and errors only: from a run, an asset or a job a query reaches those of others."""
     while path:
         if any(path is one for one in context.opened):
             return True
+        if path.typename and path.typename not in BELOW and not path.typename.endswith("Event"):
+            return False
         path = path.prev
     return False
 

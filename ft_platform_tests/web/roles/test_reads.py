@@ -22,6 +22,7 @@ pytestmark = pytest.mark.integration
 SECRET = "what the program printed"
 READERS_HERE = {"data_engineering", "data_science", "ml_engineering", "administrator", "auditor", "token"}
 READERS_THERE = {"administrator", "auditor"}
+WHERE = f'repositoryName: "__repository__", repositoryLocationName: "{LOCATION}"'
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +156,29 @@ def test_texts_of_errors_are_withheld_where_nothing_says_whose_they_are(made: Wo
             )
 
 
+def test_what_is_allowed_opens_no_way_to_what_is_not(made: World, runs: dict[str, str]) -> None:
+    """From the answer of a mutation a query reaches everything there is."""
+    ways = (
+        "mutation {reloadWorkspace {...on Workspace {locationEntries {locationOrLoadError {...on RepositoryLocation"
+        " {repositories {jobs {runs {runId runConfigYaml}",
+        'mutation {launchRun(executionParams: {selector: {WHERE, jobName: "__ASSET_JOB", assetSelection: [{path:'
+        ' ["complaints", "raw_records"]}]}}) {...on LaunchRunSuccess {run {assets {definition {repository {jobs {runs'
+        " {runId runConfigYaml}",
+    )
+    for query in ways:
+        status, body = made.ask("data_engineering", query.replace("WHERE", WHERE) + "}" * 8)
+        assert status == 200, body
+        found = {one["runId"]: one["runConfigYaml"] for one in _runs_in(body)}
+        assert "loggers" in found[runs[HERE]] and found[runs[THERE]].startswith("withheld: ")
+
+
+def _runs_in(answer: Any) -> Iterator[dict[str, str]]:
+    if isinstance(answer, dict) and "runConfigYaml" in answer:
+        yield answer
+    for below in answer.values() if isinstance(answer, dict) else answer if isinstance(answer, list) else ():
+        yield from _runs_in(below)
+
+
 def test_a_query_runs_no_code_that_the_mutation_would_not(made: World) -> None:
     """A tick to come is tried out when its result is asked for."""
     asked = "evaluationResult {error {errorChain {error {message}}} runRequests {runConfigYaml}}"
@@ -280,6 +304,7 @@ def test_the_audit_log_is_told_of_what_is_done_before_and_of_what_is_refused(mad
     made.ask("domain_expert", start, p=launch(HERE, "raw_records"))
     made.get("domain_expert", "/download_debug/x")
     made.ask("domain_expert", "{logsForRun(runId: 1) {__typename}}")
+    assert made.noted[0].details == {"assets": f"{HERE}/raw_records"}
     told = [(one.kind, one.person.name, one.what, one.use_case) for one in made.noted]
     assert told == [
         ("run", "dora@example.org", "launchRun", HERE),
@@ -302,7 +327,6 @@ def test_what_cannot_be_noted_is_not_done(made: World, monkeypatch: pytest.Monke
     assert made.state() == before
 
 
-WHERE = f'repositoryName: "__repository__", repositoryLocationName: "{LOCATION}"'
 FLAGS = (
     '{assetNodes(assetKeys: [{path: [%s, "raw_records"]}]) {hasMaterializePermission hasWipePermission'
     " hasReportRunlessAssetEventPermission} sensorOrError(sensorSelector: {WHERE, sensorName: %s}) {...on Sensor"
