@@ -12,6 +12,9 @@ token."""
 PERSON = "ft_person"
 """Key of an ASGI scope: the `Person` who asks. Not there: nobody has signed in."""
 
+RUN_TAG = "ft/person"
+"""Tag of a run: the name of the person who started it in Dagster's UI."""
+
 
 @dataclass(frozen=True)
 class Person:
