@@ -217,35 +217,25 @@ FLAGS: dict[tuple[str, str], tuple[str, OfField]] = {
 }
 """Type and field that says whether a button of the page works -> action, and which use cases it is about."""
 
-MANIFEST = {
-    "hasMaterializePermission": START,
-    "hasWipePermission": "delete_history",
-    "hasReportRunlessAssetEventPermission": "report_from_outside",
-}
+MANIFEST = {name: action for (kind, name), (action, _) in FLAGS.items() if kind == "AssetNode"}
 """As `FLAGS`, in the list of all assets (`Repository.assetManifest`)."""
 
 PERMISSIONS: dict[str, tuple[str, ...]] = {
-    "launch_pipeline_execution": STARTS,
-    "launch_pipeline_reexecution": STARTS,
-    "launch_partition_backfill": STARTS,
-    "terminate_pipeline_execution": ("stop_runs",),
-    "cancel_partition_backfill": ("stop_runs",),
-    "start_schedule": ("automate",),
-    "stop_running_schedule": ("automate",),
-    "schedule_dry_run": ("automate",),
-    "edit_sensor": ("automate",),
-    "sensor_dry_run": ("automate",),
-    "update_sensor_cursor": ("automate",),
-    "toggle_auto_materialize": ("automate",),
-    "edit_dynamic_partitions": ("automate",),
-    "reload_repository_location": ("reload",),
-    "reload_workspace": ("reload",),
-    "refresh_component_state": ("reload",),
-    "edit_app_managed_components": ("edit_use_case",),
-    "delete_pipeline_run": ("delete_history",),
-    "wipe_assets": ("delete_history",),
-    "report_runless_asset_events": ("report_from_outside",),
-    "edit_concurrency_limit": ("manage_installation",),
+    name: actions
+    for actions, names in {
+        STARTS: ("launch_pipeline_execution", "launch_pipeline_reexecution", "launch_partition_backfill"),
+        ("stop_runs",): ("terminate_pipeline_execution", "cancel_partition_backfill"),
+        ("automate",): (
+            *("start_schedule", "stop_running_schedule", "schedule_dry_run", "edit_sensor", "sensor_dry_run"),
+            *("update_sensor_cursor", "toggle_auto_materialize", "edit_dynamic_partitions"),
+        ),
+        ("reload",): ("reload_repository_location", "reload_workspace", "refresh_component_state"),
+        ("edit_use_case",): ("edit_app_managed_components",),
+        ("delete_history",): ("delete_pipeline_run", "wipe_assets"),
+        ("report_from_outside",): ("report_runless_asset_events",),
+        ("manage_installation",): ("edit_concurrency_limit",),
+    }.items()
+    for name in names
 }
 """Dagster's own permissions -> actions. They are asked for beyond any single use case."""
 

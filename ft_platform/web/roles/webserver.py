@@ -45,7 +45,7 @@ class RoleWebserver(DagsterWebserver):
         made = super().handle_graphql_errors(errors)
         for error, shown in zip(errors, made, strict=True) if self.rules.signs_in else ():
             shown.get("extensions", {}).pop("errorInfo", None)
-            if error.original_error and not isinstance(error.original_error, Refused):
+            if error.original_error and not isinstance(error.original_error, Refused | GraphQLError):
                 shown["message"] = f"{type(error.original_error).__name__}; the log of the web server says more"
         return made
 
