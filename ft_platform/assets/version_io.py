@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.lake.versions import Version, from_dict
-from ft_platform.people.person import RUN_TAG
+from ft_platform.people.person import STARTED_BY
 from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 
@@ -18,7 +18,7 @@ class VersionIOManager(dg.IOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Version) -> None:
         shown: dict[str, Any] = {HANDLE: dg.MetadataValue.json(obj.to_dict())}
-        if person := context.step_context.get_tag(RUN_TAG):
+        if person := context.step_context.get_tag(STARTED_BY):
             shown["started_by"] = person
         context.add_output_metadata(vouched_metadata(shown))
 

@@ -12,8 +12,8 @@ token."""
 PERSON = "ft_person"
 """Key of an ASGI scope: the `Person` who asks. Not there: nobody has signed in."""
 
-RUN_TAG = "ft/person"
-"""Tag of a run: the name of the person who started it in Dagster's UI."""
+STARTED_BY = "ft/person"
+"""Tag of a run: name of the person who started it. Not there: nobody knows who."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ft_platform.people.may import Permissions, Ruling
-from ft_platform.people.noted import Kind, Noted, Noting
+from ft_platform.people.noted import Kind, Noted, Noting, unnoted
 from ft_platform.people.person import PERSON, Person, at_this_machine
 from ft_platform.web.roles.concerned import Need
-
-
-def unnoted(noted: Noted) -> None:
-    """Where no audit log is kept."""
 
 
 @dataclass(frozen=True)
