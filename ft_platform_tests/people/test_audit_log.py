@@ -103,7 +103,7 @@ def signed_by_another_key(audit_log: AuditLog, file: Path) -> None:
     file.write_text(checkpoint.sign(said.origin, said.size, said.root, signing_keys_of(other)))
 
 
-TAMPERING: dict[str, tuple[Callable[[AuditLog], None], str]] = {
+TAMPERING: dict[str, tuple[Callable[[AuditLog], object], str]] = {
     "edited": (edit_lines(edited('"what": "released"', '"what": "tried"')), "entry 11 does not follow the one before"),
     "edited, the newest": (
         edit_lines(lambda lines: [*lines[:-1], lines[-1].replace('"released"', '"tried"')], 16),
@@ -152,7 +152,7 @@ TAMPERING: dict[str, tuple[Callable[[AuditLog], None], str]] = {
         "checkpoint.txt was removed",
     ),
     "newest checkpoint replaced by an older one": (
-        lambda log: shutil.copy(log.files.checkpoint(16), Path(log.files.folder, "checkpoint.txt")) and None,
+        lambda log: shutil.copy(log.files.checkpoint(16), Path(log.files.folder, "checkpoint.txt")),
         "checkpoint.txt was replaced",
     ),
     "checkpoint by another key": (
@@ -160,7 +160,7 @@ TAMPERING: dict[str, tuple[Callable[[AuditLog], None], str]] = {
         "checkpoints/000000000008.txt: the checkpoint of 8 entries is signed by no known key",
     ),
     "checkpoint of another size": (
-        lambda log: shutil.copy(log.files.checkpoint(16), log.files.checkpoint(8)) and None,
+        lambda log: shutil.copy(log.files.checkpoint(16), log.files.checkpoint(8)),
         "speaks of 16 entries, not of 8",
     ),
     "checkpoint emptied": (lambda log: Path(log.files.checkpoint(8)).write_text(""), "holds no checkpoint"),

@@ -96,7 +96,7 @@ def public_key(verifier: str) -> PublicKey:
     Raises:
         ValueError: it is none, or not of Ed25519.
     """
-    name, key_id, encoded = verifier.strip().rsplit("+", 2) if verifier.count("+") > 1 else ("", "", "")
+    name, key_id, encoded = verifier.strip().split("+", 2)
     raw = base64.b64decode(encoded, validate=True)
     key = PublicKey(0, hashlib.sha256(raw[1:]).hexdigest()[:16], base64.b64encode(raw[1:]).decode())
     if raw[:1] != ED25519 or len(raw) != 33 or _key_id(name, key).hex() != key_id:
