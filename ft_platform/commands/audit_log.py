@@ -88,7 +88,7 @@ def _is_wanted(one: "Entry", arguments: argparse.Namespace) -> bool:
 
 
 def _verify(log: "AuditLog", environment: "Environment", arguments: argparse.Namespace) -> int:
-    from ft_platform.people.audit_log.sending import verify_with_anchors
+    from ft_platform.people.audit_log.verify import verify_with_anchors
 
     found = verify_with_anchors(log, environment)
     return _verified(found.entries, found.problems, arguments)

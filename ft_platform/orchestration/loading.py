@@ -15,7 +15,7 @@ import dagster as dg
 
 from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.orchestration.audit_log_watch import audit_log_watch
+from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.lineage_watch import lineage_watch
 from ft_platform.orchestration.places import with_places

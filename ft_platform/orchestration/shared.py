@@ -12,7 +12,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration import run_settings
-from ft_platform.orchestration.audit_log_watch import audit_log_watch
+from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.lineage_watch import lineage_watch
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks

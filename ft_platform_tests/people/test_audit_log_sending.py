@@ -20,11 +20,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from ft_platform.cli import main
 from ft_platform.lake.opening import open_lake
-from ft_platform.orchestration.audit_log_watch import audit_log_watch
+from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.people.audit_log import sending
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.receivers import syslog_message
-from ft_platform.people.audit_log.sending import send, verify_with_anchors
+from ft_platform.people.audit_log.sending import send
+from ft_platform.people.audit_log.verify import verify_with_anchors
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import named
 from ft_platform.settings.audit_log import Anchor, AuditLogSettings, OpenTelemetry

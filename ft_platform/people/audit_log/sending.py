@@ -11,11 +11,11 @@ from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.lake.files import locked, write_bytes
 from ft_platform.people.audit_log import anchors, receivers
 from ft_platform.people.audit_log.log import AuditLog
-from ft_platform.people.audit_log.verify import Verification, verify
 from ft_platform.settings.environment import Environment
 
 AT_ONCE = 500
 """Entries that are handed over together."""
+SENT = "sent.json"
 
 
 def send(log: AuditLog, environment: Environment, seconds: float = float("inf")) -> tuple[int, list[str]]:
@@ -25,12 +25,12 @@ def send(log: AuditLog, environment: Environment, seconds: float = float("inf"))
         seconds: what is not sent by then waits, too.
     """
     settings, until = environment.audit_log, time.monotonic() + seconds
-    head, file = log.head(), log.home / "sent.json"
+    head, file = log.head(), log.home / SENT
     if head is None:
         return 0, []
     arrived, problems = 0, []
     with locked(log.home / "sending.lock"):
-        sent = _read(file)
+        sent = read_sent(file)
         for anchor in settings.anchors:
             if sent.get(anchor.uri, 0) == head.entries:
                 continue
@@ -53,25 +53,8 @@ def send(log: AuditLog, environment: Environment, seconds: float = float("inf"))
     return arrived, problems
 
 
-def verify_with_anchors(log: AuditLog, environment: Environment) -> Verification:
-    """`verify`, with everything that was anchored. An anchor that cannot be read is a problem, and one that has lost
-    what this installation brought there."""
-    sent = _read(log.home / "sent.json")
-    found: dict[str, list[str]] = {}
-    problems = []
-    for anchor in environment.audit_log.anchors:
-        try:
-            found[anchor.uri] = anchors.anchored(anchor, environment.storage_options())
-        except FtError as error:
-            problems.append(error.message)
-            continue
-        if (entries := sent.get(anchor.uri)) and not any(f"\n{entries}\n" in text for text in found[anchor.uri]):
-            problems.append(f"the anchor {anchor.uri} has lost the checkpoint of {entries:,} entries")
-    checked = verify(log, found)
-    return Verification(checked.entries, [*checked.problems, *problems])
-
-
-def _read(file: Path) -> dict[str, int]:
+def read_sent(file: Path) -> dict[str, int]:
+    """Anchor or receiver -> how many entries it has."""
     try:
         return json.loads(file.read_bytes())
     except FileNotFoundError:

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ft_platform.people.audit_log import checkpoint, entry, tree
+from ft_platform.errors import FtError
+from ft_platform.people.audit_log import anchors, checkpoint, entry, tree
 from ft_platform.people.audit_log.checkpoint import Checkpoint
 from ft_platform.people.audit_log.entry import PARTS
 from ft_platform.people.audit_log.files import FOLDER, NEWEST, Files, Head
 from ft_platform.people.audit_log.log import AuditLog
+from ft_platform.people.audit_log.sending import SENT, read_sent
+from ft_platform.settings.environment import Environment
 from ft_platform.signing.keys import PublicKey
 
 MOST_PROBLEMS = 100
@@ -48,6 +51,24 @@ def verify(log: AuditLog, anchored: Anchored | None = None) -> Verification:
         found = look.result()
     # Somebody may have been forgotten in the meantime, in what was read before.
     return verify(log, anchored) if found.problems and head != before else found
+
+
+def verify_with_anchors(log: AuditLog, environment: Environment) -> Verification:
+    """`verify`, with everything that was anchored. An anchor that cannot be read is a problem, and one that has lost
+    what this installation brought there."""
+    sent = read_sent(log.home / SENT)
+    found: dict[str, list[str]] = {}
+    problems = []
+    for anchor in environment.audit_log.anchors:
+        try:
+            found[anchor.uri] = anchors.anchored(anchor, environment.storage_options())
+        except FtError as error:
+            problems.append(error.message)
+            continue
+        if (entries := sent.get(anchor.uri)) and not any(f"\n{entries}\n" in text for text in found[anchor.uri]):
+            problems.append(f"the anchor {anchor.uri} has lost the checkpoint of {entries:,} entries")
+    checked = verify(log, found)
+    return Verification(checked.entries, [*checked.problems, *problems])
 
 
 def verify_copy(files: Files, keys: Iterable[PublicKey], anchored: Anchored | None = None) -> Verification:
