@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ class NoticedFiles:
                 continue
             after[name] = {"path": str(path.absolute()), "sha256": digest, "values": _values(path) if digest else {}}
             found.append(_noted(name, before.get(name), after[name]))
+            if after[name]["values"] is None:
+                after[name]["values"] = before.get(name, {}).get("values", {})
         yield found
         if found:
             write_bytes(LocalFileSystem(), str(self._known), json.dumps(after).encode())
@@ -92,10 +95,13 @@ def _digest(path: Path) -> str:
 def _noted(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Noted:
     what = "saw a file of settings" if before is None else "settings changed" if after["sha256"] else "settings removed"
     told = {"file": Path(after["path"]).name, "sha256": after["sha256"]}
-    changed = diff(before["values"], after["values"]) if before and after["sha256"] else {}
-    shown = dict(list(changed.items())[:MOST_FIELDS])
-    more = {"and more fields": str(len(changed) - len(shown))} if len(changed) > len(shown) else {}
-    return Noted("settings", at_this_machine(), what, "" if name == NAME else name, {**told, **shown, **more})
+    if after["values"] is None:
+        told["problem"] = "the file cannot be read"
+    elif before and after["sha256"]:
+        changed = diff(before["values"], after["values"])
+        told |= dict(islice(changed.items(), MOST_FIELDS))
+        told |= {"and more fields": str(len(changed) - MOST_FIELDS)} if len(changed) > MOST_FIELDS else {}
+    return Noted("settings", at_this_machine(), what, "" if name == NAME else name, told)
 
 
 def diff(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
@@ -112,15 +118,15 @@ def diff(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _values(path: Path) -> dict[str, str]:
-    """Field -> what is shown of its value."""
+def _values(path: Path) -> dict[str, str] | None:
+    """Field -> what is shown of its value; None where the file cannot be read."""
     try:
-        value = read_yaml(path).value
+        file = read_yaml(path)
     except FtError:
-        return {}
+        return None
     found: dict[str, str] = {}
-    _flatten(value, "", found)
-    return found
+    _flatten(file.value, "", found)
+    return None if file.problems else found
 
 
 def _flatten(value: Any, place: str, found: dict[str, str]) -> None:
