@@ -15,8 +15,6 @@ import dagster as dg
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from google.protobuf import json_format
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from ft_platform.cli import main
 from ft_platform.lake.opening import open_lake
@@ -30,6 +28,7 @@ from ft_platform.people.noted import Noted
 from ft_platform.people.person import named
 from ft_platform.settings.audit_log import Anchor, AuditLogSettings, OpenTelemetry
 from ft_platform.settings.environment import Environment
+from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver, self_signed
 
@@ -251,6 +250,9 @@ def test_a_syslog_server_that_was_down_gets_everything_later(tmp_path, monkeypat
 
 
 def test_a_collector_gets_entries_that_its_own_parser_takes(tmp_path, monkeypatch):
+    proto = pytest.importorskip("opentelemetry.proto.collector.logs.v1.logs_service_pb2", reason="comes with MLflow")
+    from google.protobuf import json_format
+
     collector = HttpReceiver()
     monkeypatch.setenv("FT_TEST_HEADERS", "authorization=Bearer abc, tenant=7")
     receiver = {"kind": "otlp", "url": collector.url, "persons": True, "headers_variable": "FT_TEST_HEADERS"}
@@ -265,7 +267,7 @@ def test_a_collector_gets_entries_that_its_own_parser_takes(tmp_path, monkeypatc
         "Bearer abc",
         "7",
     )
-    parsed_ = json_format.Parse(body, ExportLogsServiceRequest())
+    parsed_ = json_format.Parse(body, proto.ExportLogsServiceRequest())
     (resource,) = parsed_.resource_logs
     assert [(one.key, one.value.string_value) for one in resource.resource.attributes] == [
         ("service.name", "ft_platform")
@@ -405,3 +407,14 @@ def test_the_command_begins_again_after_a_loss(commanded, capsys):
     assert main(["audit-log", "begin-again", "--reason", "The disk was lost"]) == 0
     capsys.readouterr()
     assert main(["audit-log", "verify"]) == 0 and "1 entries: intact" in capsys.readouterr().out
+
+
+def test_a_key_that_is_reported_stolen_later_signed_what_came_before(commanded, capsys):
+    (key,) = signing_keys_of(commanded).public
+    assert main(["seals", "stolen", key, "--since", "2999-01-01T00:00:00+00:00"]) == 0
+    assert dict(signing_keys_of(commanded).public[key].last_entries) == {"audit_log": 3}
+    capsys.readouterr()
+    assert main(["audit-log", "verify"]) == 0
+    assert main(["seals", "rotate"]) == 0
+    written(commanded, 2)
+    assert main(["audit-log", "verify"]) == 0

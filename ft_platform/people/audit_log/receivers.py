@@ -15,7 +15,6 @@ from typing import Any
 
 from ft_platform.errors import TransientError
 from ft_platform.people.audit_log.entry import Entry
-from ft_platform.process.bounded_http import NoAnswer, ask
 from ft_platform.settings.audit_log import OpenTelemetry, Syslog
 
 SECONDS = 10.0
@@ -77,6 +76,8 @@ def syslog_message(entry: Entry, persons: bool) -> bytes:
 
 
 def _post(receiver: OpenTelemetry, entries: Sequence[Entry]) -> None:
+    from ft_platform.process.bounded_http import NoAnswer, ask
+
     where = f"the collector {receiver.url}"
     body = json.dumps(otlp_request(entries, receiver.persons)).encode()
     try:
