@@ -74,7 +74,7 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
     from ft_platform.errors import FtError
     from ft_platform.lake.opening import open_lake
     from ft_platform.release.standing import newest_standing
-    from ft_platform.reporting.home import headline
+    from ft_platform.reporting.published import headline
 
     decided = last.outcome.artifacts.get("release_decision") if last.outcome and not last.unfinished else None
     try:

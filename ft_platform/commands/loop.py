@@ -30,17 +30,18 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ft_platform.environment import load_environment
-    from ft_platform.rehearsal.loop.case import installation, prepared
+    from ft_platform.rehearsal.loop.case import alone, installation, prepared
     from ft_platform.rehearsal.loop.story import Plan
     from ft_platform.serving.supervision import stop
 
     chosen = {name: value for name in ("days", "requests") if (value := getattr(arguments, name))}
     plan = replace(Plan(share=0.0) if arguments.control else Plan(), **chosen)
     environment = installation(load_environment(), "control" if arguments.control else "change")
-    for left in environment.home.glob("serving/server-*.pid"):  # of a loop that was killed
-        stop(left)
-    shutil.rmtree(environment.home, ignore_errors=True)
-    return played(prepared(environment), plan, as_json=arguments.json)
+    with alone(environment):
+        for left in environment.home.glob("serving/server-*.pid"):  # of a loop that was killed
+            stop(left)
+        shutil.rmtree(environment.home, ignore_errors=True)
+        return played(prepared(environment), plan, as_json=arguments.json)
 
 
 def played(environment: "Environment", plan: Any, *, as_json: bool = False) -> int:

@@ -28,13 +28,15 @@ def run(arguments: argparse.Namespace) -> int:
     for module in ("uvicorn", "argon2", "authlib"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtra(module, "ui")
+    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
     from ft_platform.web.listening import Tls, listening_on
     from ft_platform.web.report_server import report_server
 
     tls, environment = Tls.given(arguments.certificate, arguments.key), load_environment()
     port = server_port(environment.reports_url) if arguments.port is None else arguments.port
     environment = listening_on(arguments.host, port, tls, environment)
-    with StopSignals() as stop, report_server(environment, arguments.host, port, tls) as server:
+    noting = audit_log_once_needed(environment)
+    with StopSignals() as stop, report_server(environment, arguments.host, port, tls, noting) as server:
         print(
             f"{tls.scheme}://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with"
             " Ctrl-C)",

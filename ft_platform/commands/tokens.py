@@ -33,7 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
     from ft_platform.keys.given_out import now
-    from ft_platform.people.identity.tokens import Tokens
+    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
+    from ft_platform.people.identity.tokens import NAME, Tokens
+    from ft_platform.people.noted import Noted
+    from ft_platform.people.person import at_this_machine
 
     environment = load_environment()
     tokens = Tokens(environment.people_path)
@@ -44,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.name:
         raise ConfigError([f"ft tokens {arguments.action} needs a name"])
+    note = audit_log_once_needed(environment)
+    named = arguments.name if NAME.fullmatch(arguments.name) else ""
+    note(Noted("people", at_this_machine(), f"ft tokens {arguments.action}", details={"token": named}))
     if arguments.action == "add":
         return _add(tokens, arguments, environment.defs)
     tokens.revoke(arguments.name)

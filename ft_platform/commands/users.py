@@ -27,15 +27,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     if importlib.util.find_spec("argon2") is None:
         raise MissingExtra("argon2-cffi", "ui")
+    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
+    from ft_platform.people.identity.names import email_of
     from ft_platform.people.identity.users import FIRST_PASSWORD_DAYS, Users
+    from ft_platform.people.noted import Noted
+    from ft_platform.people.person import at_this_machine
 
-    users, email = Users(load_environment().people_path), arguments.email
+    environment = load_environment()
+    users, email = Users(environment.people_path), arguments.email
     if arguments.action == "list":
         for user in users.read():
             print(f"{user.state:<9} {'second factor' if user.second_factor else '-':<14} {user.name}")
         return 0
     if not email:
         raise ConfigError([f"ft users {arguments.action} needs an e-mail address"])
+    note = audit_log_once_needed(environment)
+    note(Noted("people", at_this_machine(), f"ft users {arguments.action}", details={"user": email_of(email) or ""}))
     if arguments.action in ("add", "reset"):
         password = users.add(email) if arguments.action == "add" else users.reset(email, arguments.second_factor)
         print(password)

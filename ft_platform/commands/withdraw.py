@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.errors import FtError
     from ft_platform.lake.releases import standing_releases
     from ft_platform.release.releasing import withdraw
     from ft_platform.serving.upkeep import take_away_withdrawn
@@ -26,7 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
     environment, use_case, lake = opened(arguments.use_case)
     gone = withdraw(lake, use_case, arguments.release, reason=arguments.reason, by=arguments.by)
     show_releases(environment, lake, use_case.name)
-    served = take_away_withdrawn(lake, environment, use_case)
+    try:
+        served = take_away_withdrawn(lake, environment, use_case)
+    except FtError as error:
+        raise FtError(f"{gone.id} is withdrawn, and yet: {error.message}", error.next_step) from error
     stands = next((one.id for one in standing_releases(lake, use_case.name)), None)
     found = {"release": gone.id, "withdrawn": dict(gone.withdrawn or {}), "champion": stands, "served": served}
     if arguments.json:

@@ -11,6 +11,9 @@ from ft_platform.lake.places import Places
 from ft_platform.settings.environment import Environment
 
 REMEDY = "Close it with: ft lake harden"
+DAGSTER, TRAFFIC = "Dagster home", "served traffic"
+BY_UMASK = (DAGSTER, TRAFFIC)
+"""Folders whose files Dagster and sqlite make by the umask; the folder keeps others out."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class PrivateFolder:
 
 
 def private_folders(environment: Environment) -> list[PrivateFolder]:
-    """The private folders that exist: zones of a local lake, keys, and the Dagster home.
+    """The private folders that exist: zones of a local lake, keys, what a server notes, and the Dagster home.
 
     Raises:
         ConfigError: there is no group with the name in `restricted_group`.
@@ -38,10 +41,11 @@ def private_folders(environment: Environment) -> list[PrivateFolder]:
         [PrivateFolder(zone, Path(lake.root, zone), access) for zone in modes.PRIVATE_ZONES] if lake.is_local else []
     )
     keys = PrivateFolder("keys", environment.home / "vault", modes.Access())
-    dagster = PrivateFolder("Dagster home", environment.dagster_home, access)
+    traffic = PrivateFolder(TRAFFIC, environment.home / "serving" / "traffic", modes.Access())
+    dagster = PrivateFolder(DAGSTER, environment.dagster_home, access)
     return [
         folder
-        for folder in (*zones, keys, dagster)
+        for folder in (*zones, keys, traffic, dagster)
         if os.path.isdir(folder.path) and (folder in zones or _holds_something(folder.path))
     ]
 
@@ -98,7 +102,7 @@ def _problems(folder: PrivateFolder) -> list[str]:
         return [
             f"{folder.path} is open to others than {who}: {found.wide} of {found.entries} files and folders. {REMEDY}"
         ]
-    if found.wide and folder.name != "Dagster home":  # Dagster makes files by the umask; the folder keeps others out
+    if found.wide and folder.name not in BY_UMASK:
         return [
             f"{found.wide} of {found.entries} files and folders in {folder.path} have wider modes than they need,"
             f" although the folder keeps others out. {REMEDY}"

@@ -14,6 +14,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.audit_log.opening import note
 from ft_platform.release.waiver_persons import persons_of
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.roles import OWNER_ROLES
@@ -79,6 +80,7 @@ def approve(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, *, by
     inputs = settings_hash({**said, **told})
     approval = Approval(id=f"approval-{inputs[:12]}", **said, **told)
     draft = Draft(lake, use_case, STORED_AS, approval.id, inputs, [decision], inputs[:16])
+    note(lake, use_case, "signature", "approved a decision", by, approval=approval.id, decision=decision.artifact_id)
     with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(approval.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
         draft.publish(folder)
@@ -97,6 +99,7 @@ def revoke(lake: Lake, use_case: NamedUseCase, approval_id: str, *, by: str) -> 
     stored = lake.artifact(use_case.name, STORED_AS, approval_id)
     if stored is None:
         raise DataError(f"{use_case.name} has no approval {approval_id}", f"See: ft approve {use_case.name} --list")
+    note(lake, use_case, "signature", "took back an approval", by, approval=approval_id)
     lake.add_verdict(stored, IN_FORCE, False, lake.manifest(stored).settings_hash, {"revoked_by": by.strip()})
 
 

@@ -13,6 +13,7 @@ from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.audit_log.opening import note
 from ft_platform.release.rule import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
 from ft_platform.use_case.named import NamedUseCase
@@ -109,6 +110,8 @@ def grant(
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
     draft = Draft(lake, use_case, STORED_AS, waiver.id, inputs, [checkpoint], inputs[:16])
+    told = {"waiver": waiver.id, **{name: words[name] for name in ("rule", "checkpoint", "until", "reason")}}
+    note(lake, use_case, "waiver", "granted a waiver", person, **told)
     with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(waiver.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
         draft.publish(folder)
@@ -133,6 +136,7 @@ def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: st
     stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
     if stored is None:
         raise DataError(f"{use_case.name} has no waiver {waiver_id}", f"List them: ft waiver list {use_case.name}")
+    note(lake, use_case, "waiver", "revoked a waiver", revoked_by, waiver=waiver_id, reason=reason)
     lake.add_verdict(
         stored, IN_FORCE, False, lake.manifest(stored).settings_hash, {"revoked_by": revoked_by, "reason": reason}
     )

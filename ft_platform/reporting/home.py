@@ -4,7 +4,6 @@ All figures come from manifests, verdicts and published reports of the shared zo
 the id of a record, which is a hash; no text of a record is in them, as in every report.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
+from ft_platform.reporting.published import intact_file, page_of
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
 from ft_platform.stages import MONITORING
 
@@ -76,7 +76,7 @@ def home_page(lake: Lake, name: str, description: str = "") -> str | None:
         short=_verdict(known),
         good=known.standing is not None and known.standing.state == ACCEPTED,
         examples=_examples(lake, newest.get("evaluation_report"), known.evaluation),
-        cards=cards(known, {stage: _href(lake, artifact) for stage, artifact in newest.items()}, TITLES),
+        cards=cards(known, {stage: page_of(lake, artifact) for stage, artifact in newest.items()}, TITLES),
         reports=[one for one in reports if one["newest"]],
         older=[one for one in reports if not one["newest"]],
     )
@@ -129,25 +129,6 @@ def _status(lake: Lake, artifact: ArtifactVersion) -> str:
     if failed:
         return f"failed: {', '.join(failed)}"
     return f"passed: {', '.join(checks)}" if checks else "written"
-
-
-def _href(lake: Lake, artifact: ArtifactVersion) -> str | None:
-    """The page of an artifact, from the home page."""
-    files = [file for file in lake.manifest(artifact).files if file.endswith(".html")]
-    paths = [f"{artifact.name}/{artifact.artifact_id}/{file}" for file in files]
-    return next((path for path in paths if report_address(f"/{artifact.use_case}/{path}")), None)
-
-
-def intact_file(lake: Lake, artifact: ArtifactVersion | None, file: str) -> bytes | None:
-    """A file of a report, or None where there is none or its bytes are not those of the manifest."""
-    expected = lake.manifest(artifact).files.get(file) if artifact else None
-    if artifact is None or expected is None:
-        return None
-    try:
-        content = lake.read_file(artifact, file)
-    except FileNotFoundError:
-        return None
-    return content if hashlib.sha256(content).hexdigest() == expected else None
 
 
 def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Known:
@@ -237,14 +218,3 @@ def _example(title: str, row: Mapping[str, Any], prompted: Mapping[str, Mapping[
         "prompted": (other["predicted"] if other else None) or "no answer",
         "record_id": row["record_id"],
     }
-
-
-def headline(lake: Lake, name: str) -> dict[str, Any]:
-    """`{"metric", "value"}` of the newest evaluation report; None where there is none or it cannot be read."""
-    content = intact_file(lake, next(iter(lake.artifacts(name, "evaluation_report")), None), METRICS)
-    try:
-        figures = json.loads(content or b"")
-        main = figures["main_metric"]
-        return {"metric": main, "value": figures["systems"][FINE_TUNED][main]["value"]}
-    except (ValueError, KeyError):
-        return {"metric": None, "value": None}

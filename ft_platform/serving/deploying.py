@@ -41,7 +41,7 @@ READY_SECONDS = 1800.0
 KNOWN_RECORDS = 20
 """Test records that are asked where this checkpoint was compared at this target before: going back takes seconds."""
 GUARDED_RECORDS = 50
-"""Test records that are asked with and without guardrails."""
+"""Most test records that are asked with and without guardrails."""
 
 
 def chosen_release(lake: Lake, use_case: str, release_id: str = "") -> Release:
@@ -199,7 +199,8 @@ def _effect(
     """What guardrails change (`guardrails.effect`); None: the target has none of ours."""
     if not endpoint.ours:
         return None
-    golden = golden_set(lake, use_case, release, renderer, GUARDED_RECORDS)
+    count = min(GUARDED_RECORDS, use_case.settings.serving.parity_records)
+    golden = golden_set(lake, use_case, release, renderer, count)
     of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
     progress.report(STAGE, 0, None, "", waits_for=f"the effect of guardrails on {len(golden)} records")
     return effect(asker(*of), asker(*of, guardrails=False), golden, use_case.settings.task)

@@ -161,6 +161,14 @@ class Release(Section):
             "`on_demand`: a person releases (`ft release`). `when_accepted`: every accepted decision is released."
         ),
     )
+    risk_class: Literal["minimal", "limited", "high"] | None = Field(
+        default=None,
+        description=(
+            "Risk of the use under the EU AI Act, as a person has judged it: `high` (Article 6), `limited` (Article 50:"
+            " people must know that they deal with an AI system) or `minimal`. Default: not judged yet, a gap in the"
+            " register."
+        ),
+    )
     approvals: list[OwnerRole] = Field(
         default_factory=list,
         max_length=6,
@@ -177,8 +185,13 @@ class Release(Section):
 
     @property
     def in_card(self) -> "Release":
-        """What the model card says: who must approve changes no card."""
-        return self.model_copy(update={"mode": "on_demand", "approvals": []})
+        """What the model card says: who must approve, and the class of risk, change no card."""
+        return self.model_copy(update={"mode": "on_demand", "approvals": [], "risk_class": None})
+
+    def hashed(self) -> dict[str, Any]:
+        """Without a field that is newer than cards, where it is not set."""
+        values = self.model_dump(mode="json")
+        return {name: value for name, value in values.items() if name != "risk_class" or value is not None}
 
 
 class Compute(Section):

@@ -9,24 +9,29 @@ from functools import partial
 from types import SimpleNamespace
 
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.people.loading import CurrentPermissions
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
+from ft_platform.web.roles.rules import Rules
 
 GUARDED = "_ft_guarded"
+NAME = "DagsterWebserver"
+"""What Dagster's commands make their web application with."""
 
 
 def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
     """Every web application that Dagster's web server makes in this process from now on stands behind the guard and the
-    sign-in, and speaks TLS where `ft ui` was given a certificate.
+    sign-in, does for a person what their roles allow, and speaks TLS where `ft ui` was given a certificate.
 
     Args:
-        noting: is told of logins and refusals.
+        noting: is told of logins, of changes before they happen, and of refusals.
 
     Raises:
         ConfigError: this version of Dagster has no place for it, or a setting is wrong: then no web server may start.
         StateDamaged: users or tokens cannot be read.
     """
+    import dagster_webserver.app
     import uvicorn.config
     from dagster_webserver import cli
     from dagster_webserver.webserver import DagsterWebserver
@@ -36,12 +41,14 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
     from ft_platform.web.deadlines import DeadlineProtocol
     from ft_platform.web.guard import Guard
     from ft_platform.web.listening import Tls
+    from ft_platform.web.roles.webserver import RoleWebserver
     from ft_platform.web.sign_in import SignIn
 
     if getattr(DagsterWebserver, GUARDED, False):
         return
     build = vars(DagsterWebserver).get("build_middleware")
-    if build is None or not hasattr(cli, "uvicorn") or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
+    places = hasattr(cli, "uvicorn") and hasattr(dagster_webserver.app, NAME)
+    if build is None or not places or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
         raise ConfigError(
             [
                 "this version of dagster-webserver or uvicorn has no place for the guard, without which any web page"
@@ -56,6 +63,8 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
         return [Middleware(Guard, **asked), Middleware(SignIn, desk=desk, **asked), *build(self)]
 
     DagsterWebserver.build_middleware = build_middleware
+    rules = Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required)
+    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=rules))
     setattr(DagsterWebserver, GUARDED, True)
     # Without `proxy_headers=False` whoever connects from this machine could name any address as its own.
     run = partial(uvicorn.run, proxy_headers=False, **tls.for_uvicorn)
@@ -66,9 +75,11 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
 def main() -> None:
     """Runs until it is stopped."""
     from ft_platform.environment import load_environment
+    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
 
     try:
-        guard_webserver(load_environment())
+        environment = load_environment()
+        guard_webserver(environment, audit_log_once_needed(environment))
     except FtError as error:
         raise SystemExit(f"ft ui: {' '.join(str(error).split())}") from None
     from dagster_webserver.cli import main as dagster_main

@@ -1,9 +1,10 @@
-"""The report server: the pages of `reporting.site` over HTTP, read-only, for the links in Dagster's UI.
+"""The report server: the pages of `reporting.site` and `reporting.portal` over HTTP, read-only, for the links in
+Dagster's UI.
 
-Covered: only paths that `reporting.site` knows are answered, as they were sent and never decoded; no script runs in a
-page; only requests by a name of this machine or the installation are answered, so that a web page which points its own
-name here (DNS rebinding) reads nothing; people sign in as in Dagster's UI, and read reports if they have a role; a
-client that does not finish its request is disconnected.
+Covered: only paths that these know are answered, as they were sent and never decoded; no script runs in a page; only
+requests by a name of this machine or the installation are answered, so that a web page which points its own name here
+(DNS rebinding) reads nothing; people sign in as in Dagster's UI, and read reports if they have a role; a client that
+does not finish its request is disconnected.
 """
 
 import logging
@@ -11,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -22,17 +24,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ft_platform.errors import ConfigError, CorruptVersion, FtError
+from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import Refused
-from ft_platform.people.loading import permissions_of
+from ft_platform.people.loading import CurrentPermissions, use_cases_of
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.people.person import PERSON, Person
+from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
-from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.web.deadlines import DeadlineProtocol
 from ft_platform.web.listening import Tls
 from ft_platform.web.sign_in import SignIn
@@ -70,7 +72,7 @@ class ReportServer:
     client sends.
 
     Args:
-        reports: what is served.
+        portal, reports: what is served: pages over all use cases, and about one.
         host, port: address to listen on; port 0: any free one.
         names: by which it is addressed, besides `host` and this machine's own, with or without a port.
         desk: where people sign in.
@@ -84,6 +86,7 @@ class ReportServer:
 
     def __init__(
         self,
+        portal: Portal,
         reports: Reports,
         host: str,
         port: int,
@@ -94,7 +97,7 @@ class ReportServer:
         prefix: str,
     ) -> None:
         names = list(names)
-        self.reports, self._desk, self._may_see = reports, desk, may_see
+        self.portal, self.reports, self._desk, self._may_see = portal, reports, desk, may_see
         pages = Starlette(routes=[Route("/{path:path}", self._answer)])
         self._sign_in = SignIn(pages, desk, Hosts.of(names), prefix)
         self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
@@ -144,7 +147,8 @@ class ReportServer:
             self._desk.note_refusal(Refused("", why="no role in which reports are read", person=person), client)
             return _refused(HTTPStatus.FORBIDDEN)
         try:
-            page = self.reports.page(request.scope["raw_path"].decode("latin-1"))
+            path = request.scope["raw_path"].decode("latin-1")
+            page = self.portal.page(path) or self.reports.page(path)
         except CorruptVersion as error:
             LOG.warning(str(error))
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -154,14 +158,6 @@ class ReportServer:
         if page is None:
             return _refused(HTTPStatus.NOT_FOUND)
         return Response(page.content, media_type=page.kind, headers={EMBEDDING: page.shown_by})
-
-
-def _description(environment: Environment, name: str) -> str:
-    """What the file of a use case says that it does; nothing where there is no file, or one with mistakes."""
-    try:
-        return load_use_case(use_case_folder(environment.defs, name), environment=environment).settings.description
-    except FtError:
-        return ""
 
 
 def _refused(status: HTTPStatus) -> Response:
@@ -181,16 +177,17 @@ def report_server(
         ConfigError: the address cannot be listened on, or a setting of the sign-in is wrong.
         StateDamaged: users or tokens cannot be read.
     """
-    reports = Reports(open_lake(environment), lambda name: _description(environment, name))
+    lake, load = open_lake(environment), partial(use_cases_of, environment)
     address = urlsplit(environment.reports_url)
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
-    desk = Desk(environment, noting)
+    desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
 
     def may_see(person: Person, use_case: str | None) -> bool:
-        return bool(permissions_of(environment).may(person, "see", use_case))
+        return bool(permissions().may(person, "see", use_case))
 
     try:
-        server = ReportServer(reports, host, port, names, desk, may_see, tls or Tls(), address.path)
+        portal, reports = Portal(lake, load), Reports(lake, load)
+        server = ReportServer(portal, reports, host, port, names, desk, may_see, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"

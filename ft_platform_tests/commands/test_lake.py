@@ -23,7 +23,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FT_DEFS", str(tmp_path / "defs"))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     write_use_case(tmp_path / "defs", "claims", minimal_attributes("claims.csv"))
-    for place in ("lake/restricted/claims/a.json", "lake/vault/claims/b.sealed", "vault/pseudonym.key", "dagster/c.db"):
+    places = ("lake/restricted/claims/a.json", "lake/vault/claims/b.sealed", "vault/pseudonym.key")
+    for place in (*places, "serving/traffic/spool.sqlite", "dagster/c.db"):
         file = tmp_path / "home" / place
         file.parent.mkdir(parents=True)
         file.touch()
@@ -41,14 +42,15 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_an_open_lake_is_a_warning_until_it_is_hardened(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = warnings(capsys)
-    expected = [str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "dagster")]
+    expected = [str(home / p) for p in ("lake/restricted", "lake/vault", "vault", "serving/traffic", "dagster")]
     assert [sentence.split(" is open", 1)[0] for sentence in found] == expected
     assert all(sentence.endswith("Close it with: ft lake harden") for sentence in found)
     assert main(["lake", "harden", "--json"]) == 0
     counts = {
         one["folder"]: (one["changed"], one["entries"], one["left"]) for one in json.loads(capsys.readouterr().out)
     }
-    assert counts == {"restricted": (3, 3, 0), "vault": (3, 3, 0), "keys": (2, 2, 0), "Dagster home": (2, 2, 0)}
+    all_of_two = dict.fromkeys(("keys", "served traffic", "Dagster home"), (2, 2, 0))
+    assert counts == {"restricted": (3, 3, 0), "vault": (3, 3, 0), **all_of_two}
     assert warnings(capsys) == []
     assert main(["lake", "harden", "--json"]) == 0
     assert {one["changed"] for one in json.loads(capsys.readouterr().out)} == {0}
@@ -107,7 +109,7 @@ def test_what_this_account_may_not_look_into_is_said_to_be_that(
     monkeypatch.setattr("ft_platform.rehearsal.file_problems.validate_all", lambda *_: [])
     monkeypatch.setattr("ft_platform.use_case.file.find_use_cases", lambda defs: [])
     assert [sentence.split(" was not checked", 1)[0] for sentence in warnings(capsys)] == [
-        str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "dagster")
+        str(home / place) for place in ("lake/restricted", "lake/vault", "vault", "serving/traffic", "dagster")
     ]
 
 

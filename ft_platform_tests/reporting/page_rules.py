@@ -70,6 +70,7 @@ ATTRIBUTES = {
     "title",
     "role",
     "tabindex",
+    "aria-current",
     "aria-label",
 }
 VOID = {"br", "img", "meta"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ft_platform.lake.releases import Release
-from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.pages import Portal, portfolio_page
 from ft_platform.reporting.site import Reports
 from ft_platform.serving.deploying import _publish
 from ft_platform_tests.evaluation.releases import released
@@ -44,20 +44,25 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
 def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_path: Path) -> None:
     from ft_platform.reporting.home import reports_of
 
-    served = Reports(case.lake)
-    paths = ["/", "/complaints/", *(f"/complaints/{one['href']}" for one in reports_of(case.lake, "complaints"))]
+    portal, served = Portal(case.lake, lambda: {"complaints": case.use_case}), Reports(case.lake)
+    paths = [
+        "/",
+        "/needs",
+        "/complaints/",
+        *(f"/complaints/{one['href']}" for one in reports_of(case.lake, "complaints")),
+    ]
     assert len(paths) >= 10 and any("/deployment/" in path for path in paths)
     found = {}
     for place, path in enumerate(paths):
         file = tmp_path / f"{place}.html"
-        page = served.page(path)
+        page = portal.page(path) or served.page(path)
         file.write_bytes(page.content if page else b"")
         found[path] = barriers(chrome, file.as_uri(), axe_script())
     assert {path: problems for path, problems in found.items() if problems} == {}
 
 
 def test_a_planted_barrier_and_a_page_that_is_too_wide_are_found(chrome: Any, tmp_path: Path) -> None:
-    text = page("reports_index.html", title="x", what="x", links=[])
+    text = portfolio_page([], [])
     file = tmp_path / "planted.html"
     file.write_text(text.replace("</main>", '<img src="data:,"><p style="width: 500px">wide</p></main>'))
     found = barriers(chrome, file.as_uri(), axe_script())

@@ -8,8 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.lake.store import Lake
-from ft_platform.reporting.home import headline, home_page
+from ft_platform.reporting.home import home_page
 from ft_platform.reporting.personas import READS, Known, cards
+from ft_platform.reporting.published import headline
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.reporting.page_rules import Page, problems_of
@@ -156,10 +157,6 @@ def test_every_report_leads_home_and_an_older_one_to_the_newer(published: Lake) 
 def test_a_decision_about_an_older_checkpoint_is_said_to_be_one(published: Lake) -> None:
     publish(published, "adapter_checkpoint", "ckpt-2")
     assert "That was decided about ckpt-1; ckpt-2 is newer." in (home_page(published, "letters") or "")
-
-
-def test_the_index_says_how_each_use_case_stands(published: Lake) -> None:
-    assert "release accepted" in shown(Reports(published), "/")
 
 
 def test_the_last_figure_is_that_of_the_newest_evaluation(published: Lake, environment: Environment) -> None:

@@ -31,6 +31,10 @@ from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
 from ft_platform.reporting.loop_page import write_loop_page
 from ft_platform.reporting.monitoring_report import write_monitoring_report
+from ft_platform.reporting.portal.needs import Need
+from ft_platform.reporting.portal.pages import needs_page, portfolio_page, register_page
+from ft_platform.reporting.portal.portfolio import Entry
+from ft_platform.reporting.portal.register import Duty, Evidence, Registered
 from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
@@ -46,7 +50,14 @@ from ft_platform_tests.reporting.xss import ATTACKS, Attack, hostile
 
 pytestmark = pytest.mark.pictures
 FREE_TEXT = " ".join(ATTACKS)
-NO_PAGES = {"base.html", "lineage.html", "playground.html", "review_form.html", "way_home.html"}
+NO_PAGES = {
+    "base.html",
+    "lineage.html",
+    "playground.html",
+    "portal_nav.html",
+    "review_form.html",
+    "way_home.html",
+}
 """Parts of other templates, and the form of `ft review` and the playground of `ft serve`, which have a script by design
 and tests of their own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
@@ -178,7 +189,7 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
         write(home / name)
         (file,) = (home / name).glob("*.html")
         texts[name] = file.read_text(encoding="utf-8")
-    return {**texts, "index": index(), "data_docs": data_docs_of(FREE_TEXT), "audit_examples": audit_examples()}
+    return {**texts, **portal(), "data_docs": data_docs_of(FREE_TEXT), "audit_examples": audit_examples()}
 
 
 def monitored() -> tuple[DayReport, list[dict[str, Any]]]:
@@ -228,14 +239,20 @@ def decision(case: tiny.TinyCase) -> Decision:
     return replace(refused, rulings=rulings, waivers={waived: Waiver(rule=waived, **words)})
 
 
-def index() -> str:
-    from ft_platform.reporting.site import _index
-
-    return _index(
-        Attack("the title"),
-        Attack("what they are"),
-        [{"href": "a/b", "title": Attack("a report"), "note": Attack("when")}],
-    ).content.decode()
+def portal() -> dict[str, str]:
+    """The pages over all use cases. Names of these are checked when their folders are read."""
+    texts = {name: Attack(f"{name} of the need") for name in ("what", "next_step", "since", "until")}
+    need = Need("letters", "checks", "compliance", **texts, page="a/b")
+    names = ("description", "owner", "stage", "decision", "released_on", "metric", "currency", "saved_currency")
+    words: dict[str, Any] = {name: Attack(f"{name} of the entry") for name in (*names, "problem")}
+    figures: dict[str, Any] = {"value": 0.5, "live": 0.5, "live_low": 0.4, "live_high": 0.6, "cost": 1.0, "saved": 2.0}
+    entry = Entry("letters", **words, **figures, alarms=2, needs=1)
+    words = {name: Attack(f"{name} of the register") for name in ("purpose", "intended_use", "basis", "licence")}
+    words |= {name: Attack(f"{name} of the register") for name in ("retention", "base_model", "risk_class", "owner")}
+    gap = Evidence(Duty("10", Attack("the duty")), [(Attack("a report"), "a/b", True)], Attack("the gap"))
+    row = Registered("letters", **words, records=1, permitted_until=Attack("a day"), release=None, evidence=[gap])
+    pages = {"needs": needs_page([need], 1), "portfolio": portfolio_page([entry], ["gone"])}
+    return {**pages, "register": register_page([row])}
 
 
 def audit_examples() -> str:

@@ -235,9 +235,10 @@ def test_the_index_leads_to_every_report_of_every_use_case(environment: Environm
     (Path(lake.root) / "shared" / "Not A Use Case").mkdir()
     with report_server(environment, "127.0.0.1", 0) as running:
         status, _, body = fetch(running, "/")
-        assert status == 200 and Links(body).found == ["claims/", "complaints/"]
+        links = [one for one in Links(body).found if one.endswith("/") and one != "./"]
+        assert status == 200 and links == ["claims/", "complaints/"]
         found = []
-        for folder in Links(body).found:
+        for folder in links:
             status, _, index = fetch(running, urljoin("/", folder))
             assert status == 200
             links = dict.fromkeys(link for link in Links(index).found if link.endswith(".html"))
@@ -379,7 +380,7 @@ def test_a_lake_in_a_bucket_is_served_in_the_same_way(s3_environment: Environmen
     lake.fs.pipe_file("s3://lake/report.html", SECRET.encode())
     with report_server(s3_environment, "127.0.0.1", 0) as running:
         assert fetch(running, REPORT)[::2] == (200, PAGE)
-        assert Links(fetch(running, "/")[2]).found == ["complaints/"]
+        assert "complaints/" in Links(fetch(running, "/")[2]).found
         assert "evaluation_report/eval-1/report.html" in Links(fetch(running, "/complaints/")[2]).found
         for path in (
             "/restricted/complaints/evaluation_report/eval-1/report.html",

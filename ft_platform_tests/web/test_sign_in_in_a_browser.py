@@ -35,10 +35,17 @@ class Ui:
         self.address, self.users = address, users
 
 
+def settings(folder: Path) -> dict[str, str]:
+    """Variables of an installation where Ana is administrator."""
+    file = folder / "ft_environment.yaml"
+    file.write_text(f"people: {{roles: {{administrator: [{ANA}]}}}}\n")
+    return {"FT_ENVIRONMENT": str(file)}
+
+
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
     folder = tmp_path_factory.mktemp("ui")
-    with webserver(OURS, home_with(folder)) as port:
+    with webserver(OURS, home_with(folder), **settings(folder)) as port:
         yield Ui(f"http://127.0.0.1:{port}", Users(folder / "people"))
 
 
@@ -117,8 +124,9 @@ def test_over_tls_pages_websockets_and_cookies_are_encrypted(tmp_path: Path) -> 
     users = Users(tmp_path / "people")
     users.add(ANA)
     users.set_password(ANA, PHRASE)
-    tls = {"FT_TLS_CERTIFICATE": str(files[0]), "FT_TLS_KEY": str(files[1])}
-    with webserver(OURS, home_with(tmp_path), **tls) as port, httpx2.Client(verify=trusted, timeout=60) as client:
+    made = {"FT_TLS_CERTIFICATE": str(files[0]), "FT_TLS_KEY": str(files[1]), **settings(tmp_path)}
+    client = httpx2.Client(verify=trusted, timeout=60)
+    with webserver(OURS, home_with(tmp_path), **made) as port, client:
         address = f"https://localhost:{port}"
         token = client.get(f"{address}/auth/sign-in").text.partition('name="token" value="')[2].partition('"')[0]
         done = client.post(f"{address}/auth/sign-in", data={"token": token, "email": ANA, "password": PHRASE})

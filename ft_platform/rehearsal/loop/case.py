@@ -1,12 +1,15 @@
 """The use case of `ft loop`, in an installation of its own: the file of the demo, with what the loop needs."""
 
 import csv
+import fcntl
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import yaml
 
+from ft_platform.errors import ConfigError
 from ft_platform.rehearsal.loop.stream import ROWS, SEED, Sentence
 from ft_platform.samples import feedback
 from ft_platform.settings.environment import SHIPPED, Environment
@@ -27,6 +30,23 @@ def installation(environment: Environment, name: str) -> Environment:
     """An installation below the home of another one, with the base model in the cache of that one."""
     home = environment.home / "loop" / name
     return environment.model_copy(update={"home": home, "defs": home / "defs", "lake_root": None})
+
+
+@contextmanager
+def alone(environment: Environment) -> Iterator[None]:
+    """Keeps a second loop out of an installation of `installation` while one is played there.
+
+    Raises:
+        ConfigError: one is.
+    """
+    folder = environment.home.parent
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / f"{environment.home.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError([f"a loop is played in {environment.home}"], "Wait until it has ended") from None
+        yield
 
 
 def prepared(environment: Environment, changes: dict[str, Any] | None = None) -> Environment:
@@ -51,7 +71,7 @@ def prepared(environment: Environment, changes: dict[str, Any] | None = None) ->
         },
         "serving": {
             "targets": {"local": {"kind": "local", "url": f"http://127.0.0.1:{_free_port()}"}},
-            "parity_records": 50,
+            "parity_records": 30,
             "rollout": ROLLOUT,
         },
         "attacks": {"rows": ATTACKED},

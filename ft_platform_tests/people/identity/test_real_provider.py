@@ -26,7 +26,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("openid"), free_port()
     named = {"issuer": f"http://127.0.0.1:{port}", "client_id": "ft-platform", "scopes": ["openid", "email", "groups"]}
     settings = folder / "ft_environment.yaml"
-    settings.write_text(yaml.safe_dump({"sign_in": {"openid": named}}))
+    people = {"roles": {"auditor": ["group:claims"]}}
+    settings.write_text(yaml.safe_dump({"sign_in": {"openid": named}, "people": people}))
     secret = {"FT_OPENID_CLIENT_SECRET": "the secret of the client", "FT_ENVIRONMENT": str(settings)}
     with webserver(OURS, home_with(folder), **secret) as own:
         address = f"http://127.0.0.1:{own}"

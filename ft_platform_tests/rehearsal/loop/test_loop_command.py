@@ -6,6 +6,8 @@ from argparse import Namespace
 import pytest
 
 from ft_platform.commands import loop
+from ft_platform.errors import ConfigError
+from ft_platform.rehearsal.loop.case import alone, installation
 from ft_platform.serving.supervision import started
 from ft_platform.settings.environment import Environment
 
@@ -20,3 +22,17 @@ def test_a_server_that_a_killed_loop_left_is_ended(environment: Environment, mon
         assert loop.run(Namespace(days=None, requests=None, control=False, json=False)) == 0
         assert server.wait(timeout=10) == -15
     assert not left.exists()
+
+
+def test_a_second_loop_is_refused_and_takes_nothing(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    monkeypatch.setattr(loop, "played", lambda *_, **__: 0)
+    own = environment.home / "loop" / "change" / "own.txt"
+    with alone(installation(environment, "change")):
+        own.parent.mkdir()
+        own.touch()
+        with pytest.raises(ConfigError, match="a loop is played in"):
+            loop.run(Namespace(days=None, requests=None, control=False, json=False))
+        assert own.exists()
+        assert loop.run(Namespace(days=None, requests=None, control=True, json=False)) == 0  # has its own folder
+    assert loop.run(Namespace(days=None, requests=None, control=False, json=False)) == 0

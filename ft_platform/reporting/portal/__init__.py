@@ -1,0 +1,1 @@
+"""Pages over all use cases: what needs whom, and how each of them stands."""

@@ -1,0 +1,226 @@
+"""What waits for a person: failed checks, refused and unreleased decisions, waivers that end, alarms, feedback, models
+that lose. Each is for one role of one use case, says what to do next, and by when where there is a day.
+
+Covered: what the shared zone of the lake says. Not covered: runs that failed, which Dagster's pages and alerts tell."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from ft_platform.errors import FtError
+from ft_platform.lake.releases import blocked_releases, releases, standing_releases
+from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import NOT_TAINTED, taint_of
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.monitoring.day_reports import day_reports
+from ft_platform.monitoring.traffic.batches import waiting
+from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
+from ft_platform.release.waiver_persons import role_of
+from ft_platform.release.waivers import waivers
+from ft_platform.reporting.plain_words import next_after_decision
+from ft_platform.reporting.published import page_of
+from ft_platform.stages import STAGES
+from ft_platform.use_case.named import NamedUseCase
+
+ENDS_SOON = timedelta(days=30)
+"""A waiver with fewer days left needs somebody."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that waits.
+
+    Attributes:
+        kind: of which function in `KINDS`.
+        role: whose it is.
+        what: in a sentence.
+        next_step: in a sentence, or a command.
+        since: when it began, ISO 8601; empty where nobody knows.
+        until: last day, ISO 8601; empty where there is none.
+        page: address of a report about it, from the index of reports; empty where there is none.
+    """
+
+    use_case: str
+    kind: str
+    role: str
+    what: str
+    next_step: str
+    since: str = ""
+    until: str = ""
+    page: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+class Seen(NamedTuple):
+    """What is looked at."""
+
+    lake: Lake
+    use_case: NamedUseCase
+    today: date
+
+    @property
+    def name(self) -> str:
+        return self.use_case.name
+
+
+def needs_of(lake: Lake, use_case: NamedUseCase, today: date) -> list[Need]:
+    """What waits in a use case: what has a last day first, the nearest before others, then the oldest."""
+    seen, found = Seen(lake, use_case, today), []
+    for kind, look in KINDS.items():
+        try:
+            found += [Need(use_case.name, kind, **one) for one in look(seen)]
+        except FtError as error:
+            what = f"{kind.replace('_', ' ').capitalize()} cannot be read: {error.message}"
+            found.append(Need(use_case.name, kind, "accountable", what, error.next_step or "See: ft seals verify"))
+    return sorted(found, key=lambda one: (one.until or "9999", one.since))
+
+
+Told = Iterator[dict[str, str]]
+
+
+def _checks(seen: Seen) -> Told:
+    """Checks that failed on the newest version of a stage; those of a decision are told by its rules."""
+    for stage in STAGES.values():
+        version = _newest(seen, stage.name)
+        if version is None or stage.name in ("release_decision", "release", "deployment"):
+            continue
+        for check, verdict in seen.lake.verdicts(version).items():
+            if not verdict.passed and check != NOT_TAINTED:
+                yield {
+                    "role": stage.role,
+                    "what": f"The check {check} of {stage.name} failed.",
+                    "next_step": f"Read the report, mend what it names, then: ft run {seen.name}",
+                    "since": verdict.checked_at,
+                    "page": _page(seen, version),
+                }
+
+
+def _decisions(seen: Seen) -> Told:
+    """The newest decision, unless it is accepted and released."""
+    decision = next(iter(seen.lake.artifacts(seen.name, "release_decision")), None)
+    if decision is None:
+        return
+    told = {"since": seen.lake.manifest(decision).written_at, "page": _page(seen, decision)}
+    standing = standing_of(seen.lake, decision, seen.today)
+    if standing.state == ACCEPTED:
+        if all(one.record["decision"]["id"] != decision.id for one in releases(seen.lake, seen.name)):
+            what = f"{decision.artifact_id} is accepted and not released."
+            step = f"Sign it, or release it: ft release {seen.name}"
+            yield {"role": "accountable", "what": what, "next_step": step, "until": standing.valid_until or "", **told}
+        return
+    if standing.state != REFUSED:
+        what = "A waiver behind the release decision has ended." if standing.state == ENDED else "It cannot be read."
+        step = f"Decide again: ft decide {seen.name}" if standing.state == ENDED else "See: ft seals verify"
+        yield {"role": "accountable", "what": what, "next_step": step, **told}
+        return
+    found: dict[str, Any] = json.loads(seen.lake.read_file(decision, "decision.json"))
+    broken: dict[str, list[dict[str, Any]]] = {}
+    for rule in found["rules"]:
+        if not rule["passed"] and not rule["waiver"]:
+            broken.setdefault(role_of(rule["rule"]), []).append(rule)
+    for role, rules in broken.items():
+        what = f"The release was refused: {'; '.join(rule['why'] for rule in rules)}"
+        steps = next_after_decision({**found, "rules": rules})
+        yield {"role": role, "what": what, "next_step": " ".join(steps), **told}
+
+
+def _waivers(seen: Seen) -> Told:
+    """Waivers in force that end soon."""
+    for waiver, revoked in waivers(seen.lake, seen.use_case):
+        until = date.fromisoformat(waiver.until)
+        if not revoked and seen.today <= until < seen.today + ENDS_SOON:
+            yield {
+                "role": role_of(waiver.rule),
+                "what": f"The waiver of {waiver.rule} for {waiver.checkpoint} ends on {waiver.until}.",
+                "next_step": "Train a model that keeps the rule, or grant it again:"
+                f" ft waiver grant {seen.name} --rule {waiver.rule}",
+                "since": waiver.granted_at,
+                "until": waiver.until,
+            }
+
+
+def _permissions(seen: Seen) -> Told:
+    """Records whose permission ends soon or has ended, and a released model that learned from withdrawn ones."""
+    records = seen.lake.latest(seen.name, "permitted_records")
+    until = seen.lake.manifest(records).counts.get("permitted_until") if records else None
+    if records and until and date.fromisoformat(until) < seen.today + ENDS_SOON:
+        verb = "ended" if date.fromisoformat(until) < seen.today else "ends"
+        yield {
+            "role": "compliance",
+            "what": f"The permission of the first records of {records.id} {verb} on {until}.",
+            "next_step": f"Ask the persons again, or go on without these records: ft run {seen.name}",
+            "until": until,
+        }
+    for champion in standing_releases(seen.lake, seen.name)[:1]:
+        checkpoint = seen.lake.artifact(seen.name, "adapter_checkpoint", champion.checkpoint, verify=False)
+        if checkpoint and (taint := taint_of(seen.lake, checkpoint)):
+            yield {
+                "role": "compliance",
+                "what": f"What is released, {champion.id}, learned from records that were withdrawn:"
+                f" {taint.numbers['rows']:,} rows.",
+                "next_step": f"Train without them, then release that: ft run {seen.name}",
+                "since": taint.checked_at,
+            }
+
+
+def _alarms(seen: Seen) -> Told:
+    """Alarms of the newest monitored day."""
+    for version, report in day_reports(seen.lake, seen.name, newest=1):
+        for alarm in report.alarms:
+            yield {
+                "role": "ml_engineering" if alarm.kind == "service" else "data_science",
+                "what": f"{alarm.what.replace('_', ' ').capitalize()} of what is served: {alarm.evidence}",
+                "next_step": f"See whether it retrains, and why: ft retraining explain {seen.name}",
+                "since": alarm.since,
+                "page": _page(seen, version),
+            }
+
+
+def _blocked(seen: Seen) -> Told:
+    """Releases that were rolled back by themselves, and that nobody has looked at."""
+    for release, reason in blocked_releases(seen.lake, seen.name).items():
+        yield {
+            "role": "ml_engineering",
+            "what": f"{release} was rolled back: {reason}",
+            "next_step": f"Find out why, then withdraw or unblock it: ft rollout {seen.name}",
+        }
+
+
+def _feedback(seen: Seen) -> Told:
+    """Labelled traffic that a person may release for training."""
+    batches = waiting(seen.lake, seen.use_case) if seen.use_case.settings.source.feedback.join else []
+    if batches:
+        records = sum(batch.counts["records"] for batch in batches)
+        yield {
+            "role": "data_engineering",
+            "what": f"{records:,} labelled requests of {len(batches)} days wait to be released for training.",
+            "next_step": f"Look at them, then: ft feedback {seen.name} --release <day>",
+            "since": batches[0].counts["day"],
+        }
+
+
+KINDS: dict[str, Callable[[Seen], Told]] = {
+    "checks": _checks,
+    "decision": _decisions,
+    "waivers": _waivers,
+    "permission": _permissions,
+    "alarms": _alarms,
+    "blocked_release": _blocked,
+    "feedback": _feedback,
+}
+"""Kind -> what looks for it."""
+
+
+def _newest(seen: Seen, stage: str) -> ArtifactVersion | TableVersion | None:
+    if STAGES[stage].kind in ("table", "quarantine"):
+        return seen.lake.latest(seen.name, stage)
+    return next(iter(seen.lake.artifacts(seen.name, stage)), None)
+
+
+def _page(seen: Seen, version: ArtifactVersion | TableVersion) -> str:
+    found = page_of(seen.lake, version) if isinstance(version, ArtifactVersion) else None
+    return f"{seen.name}/{found}" if found else ""

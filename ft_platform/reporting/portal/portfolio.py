@@ -1,0 +1,131 @@
+"""All use cases of an installation in one table: how far each is, what was decided, what is served and how well, what
+it costs and returns, and whom to ask."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date
+
+from ft_platform.costs.ledger import Ledger
+from ft_platform.errors import FtError
+from ft_platform.lake.releases import standing_releases
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.day_reports import day_reports
+from ft_platform.release.standing import newest_standing
+from ft_platform.reporting.published import headline, intact_file
+from ft_platform.use_case.named import NamedUseCase
+
+STEPS = (
+    ("served", "monitoring_report"),
+    ("released", "release"),
+    ("decided", "release_decision"),
+    ("evaluated", "evaluation_report"),
+    ("trained", "adapter_checkpoint"),
+)
+"""How far a use case is -> what then lies in the lake; the furthest first."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One use case. What is not known is None.
+
+    Attributes:
+        owner: accountable for it.
+        stage: how far it is: `served`, ... , `data`, or `nothing`.
+        decision: the newest, in words.
+        release, released_on: what stands.
+        metric, value: of the newest evaluation.
+        live, live_low, live_high, live_day: accuracy of the newest monitored day, by feedback where there was enough,
+            or else estimated.
+        alarms: of that day.
+        cost, currency: of the programs of this month.
+        saved: a month, as `roi_report` expects, in its own currency.
+        needs: how many things wait for a person.
+    """
+
+    use_case: str
+    description: str
+    owner: str
+    stage: str
+    decision: str | None = None
+    release: str | None = None
+    released_on: str | None = None
+    metric: str | None = None
+    value: float | None = None
+    live: float | None = None
+    live_low: float | None = None
+    live_high: float | None = None
+    live_day: str | None = None
+    alarms: int | None = None
+    cost: float | None = None
+    currency: str | None = None
+    saved: float | None = None
+    saved_currency: str | None = None
+    needs: int | None = None
+    problem: str | None = None
+
+
+def as_csv(entries: Iterable[Entry]) -> str:
+    """For a spreadsheet: a line each. Texts that a spreadsheet would compute are quoted."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([one.name for one in fields(Entry)])
+    for entry in entries:
+        writer.writerow([_safe(value) for value in asdict(entry).values()])
+    return file.getvalue()
+
+
+def _safe(value: object) -> object:
+    """OWASP, CSV injection: no cell that begins a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def portfolio_of(
+    lake: Lake, use_cases: Mapping[str, NamedUseCase], needs: Mapping[str, int], today: date
+) -> list[Entry]:
+    """What the lake says of each use case, by name. One that cannot be read has a problem in place of figures.
+
+    Args:
+        needs: name -> how many things wait there.
+    """
+    month, entries = f"{today:%Y-%m}", []
+    costs: dict[str, tuple[float, str]] = {}
+    for row in Ledger(lake).rows(month):
+        money, currency = costs.get(row["use_case"], (0.0, row["currency"]))
+        costs[row["use_case"]] = (money + row["money"], currency)
+    for name, use_case in sorted(use_cases.items()):
+        about = {
+            "use_case": name,
+            "description": use_case.settings.description,
+            "owner": use_case.settings.owners.accountable,
+            "needs": needs[name],
+        }
+        if name in costs:
+            about |= {"cost": round(costs[name][0], 2), "currency": costs[name][1]}
+        try:
+            entries.append(Entry(**{**about, **_found(lake, name)}))
+        except FtError as error:
+            entries.append(Entry(**{**about, "stage": "unknown", "problem": error.message}))
+    return entries
+
+
+def _found(lake: Lake, name: str) -> dict[str, object]:
+    data = "data" if lake.latest(name, "raw_records") else "nothing"
+    found: dict[str, object] = {
+        "stage": next((step for step, stage in STEPS if next(iter(lake.artifacts(name, stage)), None)), data),
+        **headline(lake, name),
+    }
+    if standing := newest_standing(lake, name):
+        found["decision"] = standing.words
+    if released := next(iter(standing_releases(lake, name)), None):
+        found |= {"release": released.id, "released_on": lake.manifest(released.version).written_at[:10]}
+    for _, day in day_reports(lake, name, newest=1):
+        live = day.measured_accuracy if day.measured_accuracy.value is not None else day.estimated_accuracy
+        found |= {"live": live.value, "live_low": live.low, "live_high": live.high, "live_day": day.day}
+        found["alarms"] = len(day.alarms)
+    report = intact_file(lake, next(iter(lake.artifacts(name, "roi_report")), None), "roi.json")
+    if (returns := json.loads(report or b"null")) and returns["savings_per_month"]:
+        found |= {"saved": returns["savings_per_month"]["value"], "saved_currency": returns["currency"]}
+    return found

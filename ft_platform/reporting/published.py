@@ -1,0 +1,55 @@
+"""Files of published reports, as their manifests say they are, and pages as they are served."""
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+from ft_platform.evaluation.files import METRICS
+from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.reporting.report_urls import report_address
+
+
+class Page(NamedTuple):
+    """What is served.
+
+    Attributes:
+        shown_by: whose pages may embed it. A picture is for Dagster's UI, which lies at another port. Browsers do not
+            count ports of one address as one site, so any page may show a picture whose address it knows; none can
+            read it.
+    """
+
+    content: bytes
+    kind: str = "text/html"
+    shown_by: str = "same-origin"
+
+
+def intact_file(lake: Lake, artifact: ArtifactVersion | None, file: str) -> bytes | None:
+    """A file of a report, or None where there is none or its bytes are not those of the manifest."""
+    expected = lake.manifest(artifact).files.get(file) if artifact else None
+    if artifact is None or expected is None:
+        return None
+    try:
+        content = lake.read_file(artifact, file)
+    except FileNotFoundError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == expected else None
+
+
+def page_of(lake: Lake, artifact: ArtifactVersion) -> str | None:
+    """Address of the page of an artifact, from the home page of its use case."""
+    files = [file for file in lake.manifest(artifact).files if file.endswith(".html")]
+    paths = [f"{artifact.name}/{artifact.artifact_id}/{file}" for file in files]
+    return next((path for path in paths if report_address(f"/{artifact.use_case}/{path}")), None)
+
+
+def headline(lake: Lake, name: str) -> dict[str, Any]:
+    """`{"metric", "value"}` of the newest evaluation report; None where there is none or it cannot be read."""
+    content = intact_file(lake, next(iter(lake.artifacts(name, "evaluation_report")), None), METRICS)
+    try:
+        figures = json.loads(content or b"")
+        main = figures["main_metric"]
+        return {"metric": main, "value": figures["systems"][FINE_TUNED][main]["value"]}
+    except (ValueError, KeyError):
+        return {"metric": None, "value": None}

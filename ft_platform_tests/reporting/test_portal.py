@@ -1,0 +1,246 @@
+"""What needs whom, and the table of all use cases."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ft_platform.cli import main
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
+from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
+from ft_platform.reporting.portal import needs as needs_module
+from ft_platform.reporting.portal.needs import Need, needs_of
+from ft_platform.reporting.portal.pages import Portal
+from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
+from ft_platform.reporting.portal.register import register_of
+from ft_platform.stages import STAGES
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.reporting.test_home import decision, metrics, publish
+from ft_platform_tests.tables import use_case as a_use_case
+
+TODAY = datetime.now(UTC).date()
+HOW: Any = {"settings_hash": "s", "input_hash": "i"}
+ALARMS = (("p95_seconds", "service"), ("label", "outputs"))
+
+
+@pytest.fixture
+def use_case() -> NamedUseCase:
+    return a_use_case().model_copy(update={"name": "letters"})
+
+
+def kinds(found: list[Need]) -> list[tuple[str, str]]:
+    return [(one.kind, one.role) for one in found]
+
+
+def refused(*rules: str) -> dict[str, Any]:
+    found = decision(False)
+    return {**found, "rules": [{**found["rules"][0], "rule": rule, "why": f"{rule} is broken."} for rule in rules]}
+
+
+def test_nothing_waits_where_nothing_was_made(lake: Lake, use_case: NamedUseCase) -> None:
+    assert needs_of(lake, use_case, TODAY) == []
+
+
+def test_a_refusal_is_for_the_roles_of_the_broken_rules_with_what_to_do(lake: Lake, use_case: NamedUseCase) -> None:
+    told = refused("beats/base_few_shot", "fairness/region", "floor/macro_f1")
+    told["rules"].append({**told["rules"][0], "rule": "seeds", "passed": True})
+    publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=told)
+    found = {one.role: one for one in needs_of(lake, use_case, TODAY)}
+    assert set(found) == {"accountable", "compliance"}
+    assert found["compliance"].what == "The release was refused: fairness/region is broken."
+    assert "groups that are too small" in found["compliance"].next_step
+    assert "beats/base_few_shot is broken.; floor/macro_f1 is broken." in found["accountable"].what
+    assert found["accountable"].page == "letters/release_decision/decision-1/decision_brief.html"
+
+
+def test_a_waived_rule_needs_nobody_and_what_is_accepted_waits_for_its_release(
+    lake: Lake, use_case: NamedUseCase
+) -> None:
+    publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=decision(True))
+    (found,) = needs_of(lake, use_case, TODAY)
+    assert (found.kind, found.role) == ("decision", "accountable")
+    assert found.what == "decision-1 is accepted and not released." and "ft release letters" in found.next_step
+
+
+def test_a_waiver_that_ended_under_a_decision_is_told(lake: Lake, use_case: NamedUseCase) -> None:
+    ended = {**decision(True), "valid_until": (TODAY - timedelta(days=1)).isoformat()}
+    publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=ended)
+    (found,) = needs_of(lake, use_case, TODAY)
+    assert "has ended" in found.what and "ft decide letters" in found.next_step
+
+
+def test_a_failed_check_is_for_the_owner_of_its_stage_until_it_passes(lake: Lake, use_case: NamedUseCase) -> None:
+    publish(lake, "fairness_report", "fair-1")
+    version = lake.artifacts("letters", "fairness_report")[0]
+    lake.add_verdict(version, "is_fair", False, "s")
+    (found,) = needs_of(lake, use_case, TODAY)
+    assert (found.role, found.what) == ("compliance", "The check is_fair of fairness_report failed.")
+    lake.add_verdict(version, "is_fair", True, "s")
+    assert needs_of(lake, use_case, TODAY) == []
+
+
+def test_a_failed_check_of_an_older_version_needs_nobody(lake: Lake, use_case: NamedUseCase) -> None:
+    publish(lake, "fairness_report", "fair-1")
+    lake.add_verdict(lake.artifacts("letters", "fairness_report")[0], "is_fair", False, "s")
+    publish(lake, "fairness_report", "fair-2")
+    assert needs_of(lake, use_case, TODAY) == []
+
+
+def monitored(lake: Lake, *alarms: Alarm) -> None:
+    day = DayReport(
+        use_case="letters",
+        day="2026-11-20",
+        releases=["release-1"],
+        reference="eval-1",
+        requests=100,
+        alarms=list(alarms),
+        estimated_accuracy=Accuracy(value=0.8, low=0.7, high=0.9, answers=100),
+    )
+    with lake.scratch("letters", "monitoring_report") as folder:
+        folder.mkdir(parents=True)
+        (folder / "monitoring.json").write_text(day.model_dump_json())
+        lake.publish("letters", "monitoring_report", "day-1", folder, parents=[], **HOW, info={"day": day.day})
+
+
+def test_alarms_of_the_newest_day_go_to_who_can_do_something(lake: Lake, use_case: NamedUseCase) -> None:
+    alarms = [Alarm(what=what, kind=kind, since="2026-11-19", evidence="more than before") for what, kind in ALARMS]
+    monitored(lake, *alarms)
+    assert kinds(needs_of(lake, use_case, TODAY)) == [("alarms", "ml_engineering"), ("alarms", "data_science")]
+
+
+def test_what_ends_first_comes_first(lake: Lake, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [
+        {"role": "compliance", "what": day, "next_step": "-", "until": day} for day in ("", "2027-01-02", "2026-12-01")
+    ]
+    monkeypatch.setattr(needs_module, "KINDS", {"waivers": lambda seen: iter(told)})
+    assert [one.until for one in needs_of(lake, use_case, TODAY)] == ["2026-12-01", "2027-01-02", ""]
+
+
+def test_what_cannot_be_read_is_a_need_and_hides_no_other(lake: Lake, use_case: NamedUseCase) -> None:
+    publish(lake, "fairness_report", "fair-1")
+    lake.add_verdict(lake.artifacts("letters", "fairness_report")[0], "is_fair", False, "s")
+    monitored(lake)
+    day = lake.artifacts("letters", "monitoring_report")[0]
+    with open(f"{day.uri}/monitoring.json", "a") as file:
+        file.write(" ")
+    found = needs_of(lake, use_case, TODAY)
+    assert set(kinds(found)) == {("alarms", "accountable"), ("checks", "compliance")}
+
+
+def test_the_table_says_how_far_each_use_case_is(lake: Lake, use_case: NamedUseCase) -> None:
+    empty = a_use_case().model_copy(update={"name": "empty"})
+    publish(lake, "evaluation_report", "eval-1", metrics=metrics())
+    publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=decision(False))
+    monitored(lake)
+    needs = {name: len(needs_of(lake, one, TODAY)) for name, one in (("letters", use_case), ("empty", empty))}
+    found = portfolio_of(lake, {"letters": use_case, "empty": empty}, needs, TODAY)
+    rows = {one.use_case: one for one in found}
+    assert (rows["empty"].stage, rows["empty"].needs, rows["empty"].value) == ("nothing", 0, None)
+    letters = rows["letters"]
+    assert (letters.stage, letters.decision, letters.needs) == ("served", "release refused", 1)
+    assert (letters.value, letters.live, letters.alarms) == (0.87, 0.8, 0)
+    table = list(csv.DictReader(io.StringIO(as_csv(found))))
+    assert [row["use_case"] for row in table] == ["empty", "letters"] and table[1]["live"] == "0.8"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_no_cell_of_the_export_is_a_formula(text: str) -> None:
+    entry = Entry("letters", text, text, "data")
+    row = next(csv.DictReader(io.StringIO(as_csv([entry]))))
+    assert row["description"] == row["owner"] == f"'{text}"
+    below = replace(entry, saved=-3.0)
+    assert next(csv.DictReader(io.StringIO(as_csv([below]))))["saved"] == "-3.0"
+
+
+def permitted(lake: Lake, until: str) -> None:
+    rows = pa.table({"record_id": ["r1"]})
+    counts = {"rows": 1, "permitted_until": until}
+    batches, zone = rows.to_batches(), "restricted"
+    lake.write_table("letters", "permitted_records", batches, rows.schema, zone=zone, **HOW, counts=counts)
+
+
+@pytest.mark.parametrize(("days", "verb"), [(-1, "ended"), (0, "ends"), (29, "ends"), (30, None)])
+def test_a_permission_that_ends_within_a_month_is_for_compliance(
+    lake: Lake, use_case: NamedUseCase, days: int, verb: str | None
+) -> None:
+    until = (TODAY + timedelta(days=days)).isoformat()
+    permitted(lake, until)
+    found = needs_of(lake, use_case, TODAY)
+    assert [(one.kind, one.role, one.until) for one in found] == ([("permission", "compliance", until)] if verb else [])
+    assert all(f" {verb} on {until}" in one.what for one in found)
+
+
+def risky(use_case: NamedUseCase, risk: str | None) -> NamedUseCase:
+    release = use_case.settings.release.model_copy(update={"risk_class": risk})
+    return use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"release": release})})
+
+
+def test_the_register_names_what_a_high_risk_lacks_until_it_is_there_and_passed(
+    lake: Lake, use_case: NamedUseCase
+) -> None:
+    def gaps() -> dict[str, str]:
+        (row,) = register_of(lake, {"letters": risky(use_case, "high")})
+        return {one.duty.article: one.gap for one in row.evidence}
+
+    assert gaps()["10"] == "no data report, no fairness report" and all(gaps().values())
+    publish(lake, "data_report", "data-1")
+    publish(lake, "fairness_report", "fair-1")
+    assert gaps()["10"] == ""
+    lake.add_verdict(lake.artifacts("letters", "fairness_report")[0], "is_fair", False, "s")
+    assert gaps()["10"] == "checks failed: fairness report"
+
+
+@pytest.mark.parametrize(
+    ("risk", "gaps", "duties"), [(None, 1, 0), ("minimal", 0, 0), ("limited", 1, 1), ("high", 9, 9)]
+)
+def test_a_risk_that_nobody_judged_is_a_gap(
+    lake: Lake, use_case: NamedUseCase, risk: str | None, gaps: int, duties: int
+) -> None:
+    (row,) = register_of(lake, {"letters": risky(use_case, risk)})
+    assert (row.gaps, len(row.evidence)) == (gaps, duties)
+
+
+def test_the_class_of_risk_makes_no_version_stale(use_case: NamedUseCase) -> None:
+    for stage in STAGES.values():
+        assert stage.settings_hash(use_case) == stage.settings_hash(risky(use_case, "high")), stage.name
+
+
+def test_the_server_shows_all_use_cases_and_what_waits(lake: Lake, use_case: NamedUseCase) -> None:
+    publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=refused("fairness/region"))
+    portal = Portal(lake, lambda: {"letters": use_case})
+    pages = {path: portal.page(path) for path in ("/", "/needs", "/register", "/portfolio.csv")}
+    texts = {path: page.content.decode() for path, page in pages.items() if page}
+    assert "release refused" in texts["/"] and 'href="letters/"' in texts["/"]
+    assert "fairness/region is broken." in texts["/needs"] and "Compliance officer" in texts["/needs"]
+    assert "not judged" in texts["/register"]
+    assert pages["/portfolio.csv"] and pages["/portfolio.csv"].kind == "text/csv"
+    gone = Portal(lake).page("/")
+    assert gone and b"Without a file that can be read" in gone.content and b'href="letters/"' in gone.content
+
+
+def test_the_command_tells_a_role_or_a_person(
+    environment: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attributes = minimal_attributes("letters.csv")
+    attributes["owners"] = {"accountable": "anna@example.org", "compliance": "carl@example.org"}
+    write_use_case(environment.defs, "letters", attributes)
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    told = refused("beats/base_few_shot", "fairness/region")
+    publish(open_lake(environment), "release_decision", "decision-1", "decision_brief.html", decision=told)
+
+    def of(*words: str) -> list[str]:
+        assert main(["needs", *words, "--json"]) == 0
+        return [one["role"] for one in json.loads(capsys.readouterr().out)]
+
+    assert sorted(of()) == ["accountable", "compliance"]
+    assert of("--as", "compliance") == of("--as", "carl@example.org") == ["compliance"]
+    assert of("letters", "--as", "nobody@example.org") == []
+    assert main(["needs"]) == 0 and "fairness/region is broken." in capsys.readouterr().out
+    assert main(["needs", "--as", "boss"]) == 1
