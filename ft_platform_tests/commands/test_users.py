@@ -7,6 +7,9 @@ import pytest
 
 pytest.importorskip("argon2")
 from ft_platform.cli import main
+from ft_platform.environment import load_environment
+from ft_platform.lake.opening import open_lake
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
 
 ANA = "ana@example.org"
@@ -41,6 +44,9 @@ def test_a_user_is_added_listed_disabled_and_removed(home: Path, capsys: pytest.
     assert again != password.strip() and users.check(ANA, again, "")[1] == ""
     assert ft(capsys, "users", "remove", ANA)[1].startswith(f"{ANA} is removed")
     assert ft(capsys, "users", "list")[:2] == (0, "")
+    noted = AuditLog(open_lake(load_environment())).entries()
+    did = [one.what for one in noted if one.kind == "people"]
+    assert did == [f"ft users {action}" for action in ("add", "disable", "enable", "reset", "remove")]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,11 @@ pytest.importorskip("dagster_webserver")
 import httpx2
 from websockets.sync.client import connect
 
+from ft_platform.lake.opening import open_lake
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.second_factor import code_at, decoded
 from ft_platform.people.identity.users import Users
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.reporting.axe import axe_script, barriers, barriers_of
 from ft_platform_tests.reporting.browser import browser
 from ft_platform_tests.web.certificates import certificate
@@ -143,6 +146,8 @@ def test_over_tls_pages_websockets_and_cookies_are_encrypted(tmp_path: Path) -> 
             assert "connection_ack" in str(socket.recv(30))
         with pytest.raises(httpx2.HTTPError):
             httpx2.get(f"http://localhost:{port}/")
+    noted = AuditLog(open_lake(Environment(home=tmp_path))).entries()
+    assert [(one.person, one.what) for one in noted if one.kind == "login"] == [(ANA, "signed in")]
 
 
 def test_what_a_program_of_this_machine_says_about_its_address_changes_nothing(ui: Ui) -> None:
