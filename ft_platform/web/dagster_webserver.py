@@ -20,12 +20,13 @@ NAME = "DagsterWebserver"
 """What Dagster's commands make their web application with."""
 
 
-def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
+def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: Rules | None = None) -> None:
     """Every web application that Dagster's web server makes in this process from now on stands behind the guard and the
     sign-in, does for a person what their roles allow, and speaks TLS where `ft ui` was given a certificate.
 
     Args:
         noting: is told of logins, of changes before they happen, and of refusals.
+        rules: who may do what. None: what the files of the installation say.
 
     Raises:
         ConfigError: this version of Dagster has no place for it, or a setting is wrong: then no web server may start.
@@ -63,8 +64,8 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
         return [Middleware(Guard, **asked), Middleware(SignIn, desk=desk, **asked), *build(self)]
 
     DagsterWebserver.build_middleware = build_middleware
-    rules = Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required)
-    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=rules))
+    by_role = rules or Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required)
+    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role))
     setattr(DagsterWebserver, GUARDED, True)
     # Without `proxy_headers=False` whoever connects from this machine could name any address as its own.
     run = partial(uvicorn.run, proxy_headers=False, **tls.for_uvicorn)

@@ -13,9 +13,9 @@ def main() -> None:
     from starlette.middleware import Middleware
 
     build = RoleWebserver.build_middleware
-    # Where what signs persons in will stand: behind the guard, before the roles.
+    # Behind the guard and the sign-in, before the roles.
     RoleWebserver.build_middleware = lambda self: [*build(self)[:-1], Middleware(SigningIn), build(self)[-1]]
-    guard_webserver(load_environment(), Rules(lambda: PERMISSIONS))
+    guard_webserver(load_environment(), rules=Rules(lambda: PERMISSIONS))
     dagster_main()
 
 

@@ -56,9 +56,9 @@ class SigningIn:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = dict(scope.get("headers") or []).get(b"x-person", b"nobody").decode()
-        if (person := ASKING[name]) is not None:
-            scope = {**scope, PERSON: person}
-        await self.app(scope, receive, send)
+        person = ASKING[name]
+        others = {key: value for key, value in scope.items() if key != PERSON}
+        await self.app(others if person is None else {**others, PERSON: person}, receive, send)
 
 
 @dataclass
