@@ -28,7 +28,7 @@ class PrivateFolder:
 
 
 def private_folders(environment: Environment) -> list[PrivateFolder]:
-    """The private folders that exist: zones of a local lake, keys, and the Dagster home.
+    """The private folders that exist: zones and audit log of a local lake, keys, and the Dagster home.
 
     Raises:
         ConfigError: there is no group with the name in `restricted_group`.
@@ -37,11 +37,12 @@ def private_folders(environment: Environment) -> list[PrivateFolder]:
     zones = (
         [PrivateFolder(zone, Path(lake.root, zone), access) for zone in modes.PRIVATE_ZONES] if lake.is_local else []
     )
+    logs = [Path(lake.root, "audit_log"), *environment.seals_path.glob("audit_log-*")]  # and how each stands
     keys = PrivateFolder("keys", environment.home / "vault", modes.Access())
     dagster = PrivateFolder("Dagster home", environment.dagster_home, access)
     return [
         folder
-        for folder in (*zones, keys, dagster)
+        for folder in (*zones, *(PrivateFolder("audit log", path, access) for path in logs), keys, dagster)
         if os.path.isdir(folder.path) and (folder in zones or _holds_something(folder.path))
     ]
 

@@ -1,7 +1,9 @@
 """The audit log: each way to tamper with it is found, a person can be erased, and no killed process harms it. Persons
 are fictitious."""
 
+import grp
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
+from ft_platform.lake import modes
 from ft_platform.lake.opening import open_lake
+from ft_platform.lake.private_folders import private_folders
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log import checkpoint, entry, log, tree
 from ft_platform.people.audit_log.log import AuditLog
@@ -397,6 +401,7 @@ def test_ranges_of_numbers_come_back(numbers):
 WRITER = """
 import sys
 from pathlib import Path
+from ft_platform.lake import modes
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log import log
 from ft_platform.people.noted import Noted
@@ -496,6 +501,18 @@ def test_a_full_disk_is_said_and_nothing_counts_as_noted(audit_log, monkeypatch)
 def test_others_cannot_read_the_log_on_a_local_disk(audit_log):
     for folder in (Path(audit_log.files.folder), audit_log.home):
         assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_group_that_shares_the_zones_shares_the_log(home, audit_log):
+    group = grp.getgrgid(os.getgid()).gr_name
+    shared = home.model_copy(update={"restricted_group": group})
+    found = [folder for folder in private_folders(shared) if folder.name == "audit log"]
+    assert [folder.path for folder in found] == [Path(audit_log.files.folder), audit_log.home]
+    for folder in found:
+        modes.harden(folder.path, folder.access)
+    audit_log(released(20))
+    for path in (*found[0].path.rglob("*.jsonl"), found[1].path / "head.json"):
+        assert path.stat().st_mode & 0o060 == 0o060 and path.stat().st_gid == os.getgid()
 
 
 @pytest.mark.integration
