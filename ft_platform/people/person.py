@@ -12,6 +12,12 @@ token."""
 PERSON = "ft_person"
 """Key of an ASGI scope: the `Person` who asks. Not there: nobody has signed in."""
 
+STARTED_BY = "ft/person"
+"""Tag of a run: name of the person who started it. Not there: nobody knows who."""
+
+SIGNED_IN: tuple[KnownBy, ...] = ("password", "openid", "proxy")
+"""How a person is known who has shown it."""
+
 
 @dataclass(frozen=True)
 class Person:

@@ -232,3 +232,20 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
     if not again.accepted:
         reasons = "; ".join(f"{ruling.rule}: {ruling.why}" for ruling in again.refusing)
         raise VersionRefused(f"{decision.id} no longer holds: {reasons}", f"Run: ft run {use_case.name}")
+
+
+def require_newest(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, checkpoint: str) -> None:
+    """Returns if there is no newer decision about a checkpoint.
+
+    Raises:
+        VersionRefused: there is.
+    """
+    newest = next(
+        (one for one in lake.artifacts(use_case.name, STAGE) if lake.manifest(one).info["checkpoint"] == checkpoint),
+        None,
+    )
+    if newest and newest.id != decision.id:
+        raise VersionRefused(
+            f"{newest.id} is a newer decision about {checkpoint} than {decision.id}",
+            f"Run: ft run {use_case.name} --select release_decision",
+        )
