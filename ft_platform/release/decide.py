@@ -21,7 +21,7 @@ from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.simpler import simpler_systems
-from ft_platform.release.waivers import Waiver, in_force, without_effect
+from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
@@ -84,7 +84,7 @@ class Decision:
             ],
             "waivers": [waiver.to_dict() for waiver in used],
             "waivers_without_effect": dict(self.without_effect),
-            "valid_until": min((waiver.until for waiver in used), default=None),
+            "valid_until": min((last_day(waiver, self.policy).isoformat() for waiver in used), default=None),
             "evidence": [
                 {"stage": i.stage, "id": i.version.artifact_id, "content_hash": i.version.content_hash}
                 for i in items
