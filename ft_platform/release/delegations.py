@@ -12,9 +12,9 @@ from ft_platform.errors import ConfigError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.actions import ACTIONS
-from ft_platform.people.may import Permissions, conflict
+from ft_platform.people.may import Permissions, conflict, knowledge_problem
 from ft_platform.people.noted import Noted, Noting
-from ft_platform.people.person import SIGNED_IN, Person, named
+from ft_platform.people.person import Person, named
 from ft_platform.release.separation import acted
 from ft_platform.release.statements import Stated, state, statements
 from ft_platform.use_case.named import NamedUseCase
@@ -37,13 +37,6 @@ def groups_that_give(permissions: Permissions, person: Person, use_case: NamedUs
         return []
     alone = {group: Person(person.name, frozenset({group})) for group in sorted(person.groups)}
     return [group for group, one in alone.items() if role in roles_of(permissions, one, use_case)]
-
-
-def knowledge_problem(use_case: NamedUseCase, known_by: str) -> str:
-    """Why a person does not count because of how they are known; empty: they do."""
-    if use_case.policy.signatures.signed_in and known_by not in SIGNED_IN:
-        return f"only persons who signed in count (policy {use_case.policy.title}), and this one is {known_by}"
-    return ""
 
 
 def delegate(

@@ -14,12 +14,11 @@ from typing import Any, Literal
 
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.may import Permissions
+from ft_platform.people.may import Permissions, knowledge_problem
 from ft_platform.people.person import Person
 from ft_platform.release.delegations import (
     delegations,
     held,
-    knowledge_problem,
     roles_of,
 )
 from ft_platform.release.statements import Stated, statements

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from ft_platform.errors import ConfigError, DataError, VersionRefused
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.may import Permissions, conflict
+from ft_platform.people.may import Permissions, conflict, knowledge_problem
 from ft_platform.people.noted import Noted, Noting
 from ft_platform.people.person import Person
 from ft_platform.process.reasons import require_reason
@@ -18,7 +18,6 @@ from ft_platform.release.delegations import (
     delegations,
     groups_that_give,
     held,
-    knowledge_problem,
     roles_of,
 )
 from ft_platform.release.separation import acted

@@ -13,10 +13,10 @@ from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.may import knowledge_problem
 from ft_platform.people.noted import Noted, Noting, not_noted
 from ft_platform.people.person import Person, named
 from ft_platform.people.superiors import superiors
-from ft_platform.release.delegations import knowledge_problem
 from ft_platform.release.rule import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
 from ft_platform.settings.people import People

@@ -17,8 +17,6 @@ from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
-from ft_platform.release.sign_off import FILE as SIGN_OFF_FILE
-from ft_platform.release.sign_off import STAGE as SIGN_OFF
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.release.waivers import waivers
@@ -133,9 +131,9 @@ def _decisions(seen: Seen) -> Told:
 
 def _signatures(seen: Seen) -> Told:
     """Roles that have not signed the newest decision, as `sign_off` said when it was made last."""
-    found = next(iter(seen.lake.artifacts(seen.name, SIGN_OFF)), None)
+    found = next(iter(seen.lake.artifacts(seen.name, "sign_off")), None)
     decision = next(iter(seen.lake.artifacts(seen.name, "release_decision")), None)
-    said = json.loads(seen.lake.read_file(found, SIGN_OFF_FILE)) if found else {}
+    said = json.loads(seen.lake.read_file(found, "sign_off.json")) if found else {}
     if not found or not decision or said["decision"] != decision.id:
         return
     if standing_of(seen.lake, decision, seen.today).state == ACCEPTED:
