@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.orchestration.audit_log import note_files
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.shared import prepared_environment
 
@@ -12,5 +13,8 @@ def defs() -> dg.Definitions:
 
     Raises:
         ConfigError: the instance would store texts of records.
+        FtError: a file of settings has changed, and the audit log cannot be told.
     """
-    return load_definitions(prepared_environment())
+    environment = prepared_environment()
+    note_files(environment)
+    return load_definitions(environment)

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.lake.versions import Version, from_dict
+from ft_platform.people.person import STARTED_BY
 from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 
@@ -16,7 +17,10 @@ class VersionIOManager(dg.IOManager):
     """Stores a handle with the materialization event and reads it back, in the same run or a later one."""
 
     def handle_output(self, context: dg.OutputContext, obj: Version) -> None:
-        context.add_output_metadata(vouched_metadata({HANDLE: dg.MetadataValue.json(obj.to_dict())}))
+        shown: dict[str, Any] = {HANDLE: dg.MetadataValue.json(obj.to_dict())}
+        if person := context.step_context.get_tag(STARTED_BY):
+            shown["started_by"] = person
+        context.add_output_metadata(vouched_metadata(shown))
 
     def load_input(self, context: dg.InputContext) -> Version:
         instance: Any = context.instance

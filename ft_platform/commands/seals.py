@@ -178,6 +178,8 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
     from ft_platform.lake.inspection import signed_use_cases
     from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.files import FOLDER as AUDIT_LOG
+    from ft_platform.people.audit_log.opening import audit_log_of
 
     try:
         since = datetime.fromisoformat(arguments.since)
@@ -190,6 +192,8 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     lake = open_lake(environment)
     chains = [seals for name in signed_use_cases(lake) if (seals := lake.seals(name)) and seals.exists()]
     newest = {seals.journal.name: len(seals.journal.entries()) - 1 for seals in chains}
+    if head := audit_log_of(lake).head():
+        newest[AUDIT_LOG] = head.entries - 1
     _of(environment).report_stolen(arguments.key, since.astimezone(UTC).isoformat(timespec="seconds"), newest)
     print(
         f"What {arguments.key} signed since {arguments.since} no longer counts. Make a new key (ft seals rotate),"

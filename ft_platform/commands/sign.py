@@ -70,20 +70,21 @@ def _do(
     arguments: argparse.Namespace, where: tuple[Any, Any], decision: Any, person: "Person", permissions: "Permissions"
 ) -> list[str]:
     """What was asked for, with a line for each record."""
-    from ft_platform.people.noted import not_noted
+    from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.release.delegations import delegate
     from ft_platform.release.sign_off import checkpoint_of
     from ft_platform.release.signatures import APPROVED, REJECTED
     from ft_platform.release.signing import sign, withdraw
 
-    who = (person, permissions, not_noted)
+    lake, use_case = where
+    who = (person, permissions, audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {}))
     if arguments.take_back:
         withdraw(*where, arguments.take_back, *who, reason=arguments.reason)
         return [f"{arguments.take_back} is taken back"]
     if arguments.delegate_to:
         roles = [arguments.role] if arguments.role else []
         to = {"to": arguments.delegate_to, "until": arguments.until, "roles": roles}
-        given = delegate(*where, checkpoint_of(where[0], decision), *who, **to)
+        given = delegate(*where, checkpoint_of(lake, decision), *who, **to)
         return [f"{one['id']}: {one['to']} may sign as {one['role']} until {one['until']}" for one in given]
     says = REJECTED if arguments.reject else APPROVED
     made = sign(*where, decision, *who, says=says, role=arguments.role, reason=arguments.reason)

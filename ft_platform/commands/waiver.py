@@ -44,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
-    from ft_platform.people.noted import not_noted
     from ft_platform.people.person import named
     from ft_platform.release import waivers
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.id or not arguments.by.strip():
             raise ConfigError(["a waiver's id and --by are needed"], f"List waivers: ft waiver list {use_case.name}")
         if arguments.what == "confirm":
-            waivers.confirm(lake, use_case, arguments.id, named(arguments.by), environment.people, not_noted)
+            waivers.confirm(lake, use_case, arguments.id, named(arguments.by), environment.people)
         else:
             waivers.revoke(lake, use_case, arguments.id, revoked_by=arguments.by, reason=arguments.reason)
     if arguments.what == "grant":

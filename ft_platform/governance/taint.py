@@ -28,6 +28,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.training_states import UnfinishedTraining, remove_states, unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+from ft_platform.people.audit_log.opening import note
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.stages import STAGES, check_settings_hash
@@ -232,6 +233,8 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
 
     def write(version: Version, passed: bool, numbers: dict[str, Any]) -> None:
         settings = check_settings_hash(use_case, version.name, NOT_TAINTED)
+        if not passed:
+            note(lake, use_case, "erasure", "marked withdrawn records", version=version.id, rows=numbers["rows"])
         lake.add_verdict(version, NOT_TAINTED, passed, settings, {**numbers, "on_day": day.isoformat()})
 
     with lake.writer_lock("restricted", use_case.name, NOT_TAINTED):

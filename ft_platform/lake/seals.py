@@ -47,6 +47,10 @@ class SealFolder:
     keys: Keys
     folder: Path
 
+    def place_of(self, root: str) -> str:
+        """What tells lakes of this installation apart: 12 hex digits. An installation may be moved with its lake."""
+        return hashlib.sha256(root.removeprefix(f"{self.folder.parent}/").encode()).hexdigest()[:12]
+
 
 class Seals:
     """The signed chain of one use case in one lake.
@@ -61,8 +65,7 @@ class Seals:
     def __init__(self, fs: fsspec.AbstractFileSystem, root: str, use_case: str, home: SealFolder) -> None:
         self._fs, self._root, self.use_case, self.home = fs, root.rstrip("/"), use_case, home
         name = f"shared/{use_case}/seals"
-        beside = self._root.removeprefix(f"{home.folder.parent}/")  # an installation may be moved with its lake
-        place = f"{use_case}-{hashlib.sha256(beside.encode()).hexdigest()[:12]}"
+        place = f"{use_case}-{home.place_of(self._root)}"
         self.journal = Journal(
             fs, f"{self._root}/{name}", name, home.keys, Head(home.folder / "heads" / f"{place}.json")
         )

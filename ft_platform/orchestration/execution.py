@@ -23,6 +23,7 @@ from ft_platform.orchestration.runs import EVENTS, RunOutcome, outcome_of
 from ft_platform.redaction.edge import Edge
 from ft_platform.redaction.instance import edge_of, guard
 from ft_platform.redaction.output import output_to
+from ft_platform.redaction.run_notes import note_runs
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import ON_DEMAND, STAGES, stage_named
@@ -67,6 +68,7 @@ def run_use_case(
             for lost in mend_lost_runs(own):
                 print(lost, file=sys.stderr)
             return run_use_case(name, overrides, select, environment, own, config)
+    note_runs(instance, lambda: environment)
     edge, withheld = edge_of(guard(instance)), Withheld(instance.root_directory)
     with output_to(
         withheld.file("output", f"ft_run_{os.getpid()}.out"), withheld.file("output", f"ft_run_{os.getpid()}.err")

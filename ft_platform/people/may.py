@@ -60,8 +60,9 @@ class Permissions:
                 reach = asked.roles.get(role)
                 if reach == "all" or (reach == "own" and use_case is not None):
                     return Ruling(True, role, f"as {ROLES[role].title} of {name}")
-        if use_case is not None and any(asked.roles.get(role) == "all" for role in self.roles_anywhere(person)):
-            return self.may(person, action)
+        elsewhere = [role for role, reach in asked.roles.items() if reach == "all" and ROLES[role].of_a_use_case]
+        if use_case is not None and elsewhere and (ruling := self.may(person, action)):
+            return ruling
         return Ruling(False, None, self._why_not(asked, use_case))
 
     def roles(self, person: Person, use_case: str | None = None) -> list[str]:

@@ -33,5 +33,5 @@ class Noting(Protocol):
     def __call__(self, noted: Noted) -> None: ...
 
 
-def not_noted(noted: Noted) -> None:
-    """Of an installation without an audit log."""
+def unnoted(noted: Noted) -> None:
+    """Where no audit log is kept."""

@@ -32,6 +32,7 @@ from ft_platform.keys.providers.file import write_private
 from ft_platform.lake import files
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.places import Places
+from ft_platform.people.audit_log.opening import note as noted
 from ft_platform.records.rows import Spool
 
 SHARDS = 64
@@ -329,6 +330,8 @@ class Vault:
             "outcome": outcome,
             "vaults": [manifest["id"] for manifest in vaults],
         }
+        told = {name: note[name] for name in ("pseudonym", "reason", "outcome")}
+        noted(self._lake, self._use_case, "look_up", "looked into the vault", **told)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
         self._lake.close_zone("vault")
         files.write_bytes(

@@ -10,11 +10,13 @@ import dagster as dg
 from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.scheduler.instigation import InstigatorTick, TickData
 
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.process.vouched import is_vouched
 from ft_platform.redaction.compute_logs import RestrictedComputeLogs
 from ft_platform.redaction.console import MARK, Passed, use_for_runs
 from ft_platform.redaction.edge import LABEL, Edge
+from ft_platform.redaction.run_notes import note_runs, noted
 from ft_platform.redaction.run_origin import with_origin
 from ft_platform.redaction.temporary import installed
 from ft_platform.redaction.withheld import Withheld, private
@@ -37,6 +39,7 @@ class RedactingInstance(GuardedInstance):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **installed(kwargs))
         guard(self)
+        note_runs(self, load_environment)
 
 
 def guard(instance: INSTANCE) -> INSTANCE:
@@ -49,7 +52,7 @@ def guard(instance: INSTANCE) -> INSTANCE:
     use_for_runs()
     events, runs, ticks = instance.event_log_storage, instance.run_storage, instance.schedule_storage
     _before(events, "store_event", lambda event: edge.passed(event, event.run_id or "no_run"))
-    _before(runs, "add_run", lambda run: _run(edge, run))
+    _before(runs, "add_run", lambda run: noted(instance, _run(edge, run)))
     _before(runs, "add_historical_run", lambda run: _run(edge, run))
     _before(runs, "add_backfill", lambda backfill: _backfill(edge, backfill))
     _before(runs, "update_backfill", lambda backfill: _backfill(edge, backfill))

@@ -17,6 +17,7 @@ from ft_platform.lake.manifest import now
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, Version
+from ft_platform.people.audit_log.opening import note
 from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
@@ -191,6 +192,8 @@ def publish_decision(
     draft = Draft(lake, use_case, STAGE, f"decision-{inputs[:12]}", inputs, parents, started=started)
     if existing := draft.existing():
         return existing
+    what = f"{found['decision']} a checkpoint"
+    note(lake, use_case, "decision", what, decision=draft.id, checkpoint=found["checkpoint"])
     with draft.folder() as folder:
         (folder / FILE).write_text(
             json.dumps({**found, "decided_at": now()}, indent=1, ensure_ascii=False), encoding="utf-8"

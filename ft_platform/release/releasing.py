@@ -28,6 +28,7 @@ from ft_platform.lake.releases import (
 )
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import at_this_machine
 from ft_platform.process.reasons import SHORTEST_REASON, require_reason
@@ -161,6 +162,7 @@ def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str
     if found is None:
         raise DataError(f"{use_case.name} has no release {release_id}", f"See: ft releases {use_case.name}")
     told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason}
+    note(lake, use_case, "release", "withdrew a release", by, release=release_id, reason=reason)
     for one in reversed(
         known
     ):  # the oldest first: a process that is killed between leaves the champion, not its double
@@ -210,6 +212,11 @@ def _publish(
     draft = Draft(lake, use_case, STAGE, f"release-{inputs[:12]}", inputs, parents, started=started)
     if (existing := draft.existing()) and all(existing.id != one.id for one in before):
         return existing
+    what, told = (
+        "rolled back" if signed else "released",
+        {"reason": record.get("reason"), "previous": record["previous"]},
+    )
+    note(lake, use_case, "release", what, by, release=draft.id, checkpoint=record["checkpoint"]["id"], **told)
     with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
         if signed:

@@ -13,9 +13,9 @@ from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import knowledge_problem
-from ft_platform.people.noted import Noted, Noting, not_noted
-from ft_platform.people.person import Person, named
+from ft_platform.people.person import Person
 from ft_platform.people.superiors import superiors
 from ft_platform.release.rule import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
@@ -83,7 +83,6 @@ def grant(
     reason: str,
     until: date,
     today: date,
-    note: Noting = not_noted,
 ) -> Waiver:
     """Records a waiver for a rule that `checkpoint` breaks.
 
@@ -111,11 +110,10 @@ def grant(
         problems.append(f"the reason must have at least {SHORTEST_REASON} characters")
     if not today <= until <= today + timedelta(days=longest):
         problems.append(f"the last day must be between today and {today + timedelta(days=longest)}, got {until}")
-    details = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "until": until.isoformat()}
     if problems:
-        note(Noted("denial", who, "may not waive a rule", use_case.name, details))
+        about = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "until": until}
+        note(lake, use_case, "denial", "may not waive a rule", who if who.name else None, **about)
         raise ConfigError(problems)
-    note(Noted("waiver", who, "waived a rule", use_case.name, details))
     role = role_of(ruling.rule)
     words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role}
     granted_at = datetime.combine(today, datetime.now(UTC).timetz()).isoformat(timespec="seconds")
@@ -129,6 +127,9 @@ def grant(
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
     draft = Draft(lake, use_case, STORED_AS, waiver.id, inputs, [checkpoint], inputs[:16])
+    told = {"waiver": waiver.id, **{name: words[name] for name in ("rule", "checkpoint", "until", "reason")}}
+    by = granted_by if isinstance(granted_by, Person) else person
+    note(lake, use_case, "waiver", "granted a waiver", by, **told)
     with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(waiver.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
         draft.publish(folder)
@@ -141,7 +142,6 @@ def confirm(
     waiver_id: str,
     person: Person,
     people: People,
-    note: Noting,
     *,
     today: date | None = None,
 ) -> None:
@@ -161,26 +161,17 @@ def confirm(
         raise DataError(problem, f"List them: ft waiver list {use_case.name}")
     named_persons = [*use_case.settings.owners.persons(waiver.role), *superiors(waiver.role, use_case, people)]
     others = {one.casefold() for one in named_persons} - {waiver.granted_by.casefold()}
-    details = {"waiver": waiver_id, "rule": waiver.rule}
     problem = knowledge_problem(use_case, person.known_by)
     if person.is_token or person.name.casefold() not in others or problem:
-        note(Noted("denial", person, "may not confirm a waiver", use_case.name, details))
+        note(lake, use_case, "denial", "may not confirm a waiver", person, waiver=waiver_id)
         who = ", ".join(sorted(others)) or "nobody who is named"
         raise ConfigError([problem or f"only a second person of {waiver.role} or the superior ({who}) may confirm it"])
-    note(Noted("waiver", person, "confirmed a waiver", use_case.name, details))
+    note(lake, use_case, "waiver", "confirmed a waiver", person, waiver=waiver_id, rule=waiver.rule)
     told = {"by": person.name, "known_by": person.known_by, "recorded_by": getpass.getuser()}
     lake.add_verdict(stored, CONFIRMED, True, lake.manifest(stored).settings_hash, told)
 
 
-def revoke(
-    lake: Lake,
-    use_case: NamedUseCase,
-    waiver_id: str,
-    *,
-    revoked_by: str,
-    reason: str,
-    note: Noting = not_noted,
-) -> None:
+def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: str, reason: str) -> None:
     """Ends a waiver; it stays on record.
 
     Args:
@@ -198,7 +189,7 @@ def revoke(
     stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
     if stored is None:
         raise DataError(f"{use_case.name} has no waiver {waiver_id}", f"List them: ft waiver list {use_case.name}")
-    note(Noted("waiver", named(revoked_by), "revoked a waiver", use_case.name, {"waiver": waiver_id}))
+    note(lake, use_case, "waiver", "revoked a waiver", revoked_by, waiver=waiver_id, reason=reason)
     lake.add_verdict(
         stored, IN_FORCE, False, lake.manifest(stored).settings_hash, {"revoked_by": revoked_by, "reason": reason}
     )

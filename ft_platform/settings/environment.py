@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ft_platform.errors import ConfigError
 from ft_platform.settings.alerting import Alerting, Lineage
+from ft_platform.settings.audit_log import AuditLogSettings
 from ft_platform.settings.environment_file import CHECKOUT
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
@@ -282,6 +283,10 @@ class Environment(BaseModel):
     )
     people: People = Field(
         default_factory=People, description="Roles of persons and groups in the whole installation. Default: none."
+    )
+    audit_log: AuditLogSettings = Field(
+        default_factory=AuditLogSettings,
+        description="Where the audit log is anchored, and who gets its entries. Default: nowhere, nobody.",
     )
     policy: Policy = Field(
         default_factory=Policy,

@@ -5,31 +5,42 @@
 dev` and `dagster-webserver` start."""
 
 import sys
+from functools import partial
 
 from ft_platform.errors import ConfigError, FtError
+from ft_platform.people.loading import permissions_of
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
+from ft_platform.web.roles.rules import Rules
 
 GUARDED = "_ft_guarded"
+NAME = "DagsterWebserver"
+"""What Dagster's commands make their web application with."""
 
 
-def guard_webserver(environment: Environment) -> None:
-    """Every web application that Dagster's web server makes in this process from now on stands behind the guard.
+def guard_webserver(environment: Environment, rules: Rules | None = None) -> None:
+    """Every web application that Dagster's web server makes in this process from now on stands behind the guard, and
+    does for a person what `rules` allow.
+
+    Args:
+        rules: who may do what. None: nobody signs in, and whoever reaches the server may do everything.
 
     Raises:
         ConfigError: this version of Dagster has no place for it: then no web server may start.
     """
+    import dagster_webserver.app
     import uvicorn.config
     from dagster_webserver.webserver import DagsterWebserver
     from starlette.middleware import Middleware
 
     from ft_platform.web.deadlines import DeadlineProtocol
     from ft_platform.web.guard import Guard
+    from ft_platform.web.roles.webserver import RoleWebserver
 
     if getattr(DagsterWebserver, GUARDED, False):
         return
     build = vars(DagsterWebserver).get("build_middleware")
-    if build is None or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
+    if build is None or not hasattr(dagster_webserver.app, NAME) or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
         raise ConfigError(
             [
                 "this version of dagster-webserver or uvicorn has no place for the guard, without which any web page"
@@ -43,6 +54,8 @@ def guard_webserver(environment: Environment) -> None:
         return [Middleware(Guard, hosts=hosts, prefix=self._app_path_prefix), *build(self)]
 
     DagsterWebserver.build_middleware = build_middleware
+    by_role = rules or Rules(lambda: permissions_of(environment), signs_in=False)
+    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role))
     setattr(DagsterWebserver, GUARDED, True)
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{DeadlineProtocol.__module__}:{DeadlineProtocol.__name__}"
 

@@ -25,11 +25,11 @@ from starlette.routing import Route
 
 from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.lake.opening import open_lake
+from ft_platform.people.loading import use_cases_of
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import LOOPBACK, authority
-from ft_platform.use_case.readable import use_cases_of
 from ft_platform.web.deadlines import DeadlineProtocol
 
 LOG = logging.getLogger(__name__)

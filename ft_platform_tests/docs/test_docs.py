@@ -140,6 +140,12 @@ def test_the_reference_of_the_yaml_is_up_to_date():
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "run: python scripts/write_reference.py"
 
 
+def test_the_page_of_rights_is_generated_from_the_tables():
+    pytest.importorskip("dagster_webserver")
+    rights = script("write_rights")
+    assert rights.PAGE.read_text(encoding="utf-8") == rights.page(), "run: python scripts/write_rights.py"
+
+
 def test_the_picture_of_the_stages_is_up_to_date():
     picture = script("write_picture")
     assert picture.PICTURE.read_text(encoding="utf-8") == picture.picture(), "run: python scripts/write_picture.py"

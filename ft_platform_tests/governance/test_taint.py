@@ -19,6 +19,7 @@ from ft_platform.lake import gate, snapshot
 from ft_platform.lake.gate import problems_with, require_usable
 from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import TableVersion, Version
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform_tests.governance.house import LATER, House, later, rows, today
 
 pytestmark = pytest.mark.integration
@@ -73,6 +74,8 @@ def test_a_changed_ledger_refuses_at_once_and_a_sweep_marks_without_a_new_versio
     assert "the consent ledger has changed" in problems_with(house.lake, house.case, made["adapter_checkpoint"])[0]
     found = sweep(house.lake, house.case)
     assert [one.version.id for one in found.tainted] == [made[stage].id for stage in CHAIN]
+    said = [one.details for one in AuditLog(house.lake).entries() if one.what == "marked withdrawn records"]
+    assert said == [{"version": made[stage].id, "rows": "1"} for stage in CHAIN]
     assert house.lake.latest(house.name, "permitted_records") == made["permitted_records"]
     assert any(
         "is tainted: 1 of its rows" in problem

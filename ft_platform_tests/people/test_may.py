@@ -117,6 +117,12 @@ def test_where_nobody_knows_who_acted_it_takes_two(action, needed):
     assert persons_needed(action, {"changed the file of the use case": ["bo@example.org"]}) == 1
 
 
+def test_an_owner_elsewhere_may_what_reaches_everywhere(permissions):
+    assert permissions.may(PERSONS["data_engineering"], "reload", THERE)
+    ruling = permissions.may(PERSONS["domain_expert"], "stop_runs", HERE)
+    assert ruling.why.startswith("in complaints, only the data engineer (team:data), ")
+
+
 def test_every_role_reports_to_a_role_that_exists_and_the_line_ends():
     for role in ROLES.values():
         line = [role.name]

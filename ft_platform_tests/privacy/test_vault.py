@@ -14,6 +14,7 @@ import pytest
 
 from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
 from ft_platform.keys.key_ring import KeyRing
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.privacy import vault as vault_module
 from ft_platform.privacy.batch import ORIGINALS
@@ -28,6 +29,7 @@ from ft_platform.privacy.vault import (
     write_public_key,
 )
 from ft_platform.records.schemas import cleaned_schema
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.aws_server import aws_server
 from ft_platform_tests.privacy.anonymizing import anonymized
 from ft_platform_tests.tables import table, use_case
@@ -256,9 +258,9 @@ def test_writing_the_same_version_again_leaves_what_is_there(vault: Vault, lake:
 
 @pytest.mark.components(name="aws")
 def test_a_vault_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with aws_server(monkeypatch) as variables:
+    with aws_server(monkeypatch):
         boto3.client("s3").create_bucket(Bucket="lake")
-        lake = Lake("s3://lake/root", variables)
+        lake = open_lake(Environment(home=tmp_path / "home", lake_root="s3://lake/root"))
         sealed(lake, tmp_path / "work", PAIRS)
         vault = Vault(lake, "complaints")
         assert vault.read("<EMAIL_bbbbbbbb>", VaultKeys(RING), "case 1") == ["mirela@example.com"]

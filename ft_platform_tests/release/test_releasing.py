@@ -14,7 +14,7 @@ from ft_platform.lake.releases import SIGNATURE, Release, releases, standing_rel
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions
-from ft_platform.people.noted import not_noted
+from ft_platform.people.noted import unnoted
 from ft_platform.people.person import named
 from ft_platform.release.releasing import release, roll_back, signature_problem, withdraw
 from ft_platform.release.separation import COMMIT
@@ -155,7 +155,7 @@ def test_everybody_whom_a_release_asks_for_must_have_signed(tmp_path: Path) -> N
 
     def signed(email: str) -> None:
         permissions = Permissions(use_cases={"complaints": case.use_case})
-        sign(case.lake, case.use_case, decision, named(email), permissions, not_noted)
+        sign(case.lake, case.use_case, decision, named(email), permissions, unnoted)
 
     with pytest.raises(VersionRefused, match=r"compliance has not signed .ana.ruiz@example.org may sign.; domain_exp"):
         case.released()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
-from ft_platform.people.noted import not_noted
 from ft_platform.people.person import Person, named
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.waivers import confirm, grant, in_force, revoke, waivers
@@ -232,7 +231,7 @@ def confirming(tmp_path):
 
 
 def confirmed(case, waiver, by, people=None):
-    confirm(case.lake, case.use_case, waiver.id, named(by), people or People(), not_noted, today=TODAY)
+    confirm(case.lake, case.use_case, waiver.id, named(by), people or People(), today=TODAY)
 
 
 def test_a_waiver_that_needs_a_second_person_counts_once_another_one_of_the_role_has_confirmed_it(confirming):
@@ -256,10 +255,10 @@ def test_the_superior_whom_the_installation_names_confirms(confirming):
 def test_nobody_confirms_a_waiver_that_was_revoked_or_has_ended(confirming):
     waiver = granted(confirming)
     with pytest.raises(DataError, match="no waiver waiver-none"):
-        confirm(confirming.lake, confirming.use_case, "waiver-none", named(BO), People(), not_noted, today=TODAY)
+        confirm(confirming.lake, confirming.use_case, "waiver-none", named(BO), People(), today=TODAY)
     late = TODAY + timedelta(days=31)
     with pytest.raises(DataError, match="that stands"):
-        confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), People(), not_noted, today=late)
+        confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), People(), today=late)
     revoke(confirming.lake, confirming.use_case, waiver.id, revoked_by=ANA, reason="The gap has grown.")
     with pytest.raises(DataError, match="that stands"):
         confirmed(confirming, waiver, BO)
@@ -286,20 +285,3 @@ def test_a_waiver_ends_after_the_days_of_the_policy(case):
     assert not case.decide(today=TODAY + timedelta(days=11)).accepted
     with pytest.raises(ConfigError, match="between today and 2026-03-11"):
         granted(case)
-
-
-def test_waivers_are_noted_before_they_count(confirming):
-    told = []
-
-    def note(noted):
-        told.append((noted.kind, noted.what, noted.person.name))
-
-    waiver = granted(confirming, note=note)
-    confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), People(), note, today=TODAY)
-    with pytest.raises(ConfigError):
-        granted(confirming, granted_by="eve@example.org", note=note)
-    assert told == [
-        ("waiver", "waived a rule", ANA),
-        ("waiver", "confirmed a waiver", BO),
-        ("denial", "may not waive a rule", "eve@example.org"),
-    ]

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import dagster as dg
+import dagster_webserver.app
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster_webserver.webserver import DagsterWebserver
 
-from ft_platform.web.dagster_webserver import GUARDED
+from ft_platform.web.dagster_webserver import GUARDED, NAME
 
 SERVER = ("127.0.0.1", 3000)
 OWN = ("host", "127.0.0.1:3000")
@@ -110,17 +111,23 @@ def websocket(
 def dagster_class() -> Iterator[None]:
     """The class of Dagster's web application as Dagster made it; what the block changes about it ends with the
     block."""
-    before, guarded = DagsterWebserver.build_middleware, getattr(DagsterWebserver, GUARDED, False)
+    before, guarded, made_with = DagsterWebserver.build_middleware, getattr(DagsterWebserver, GUARDED, False), made_by()
     try:
-        _set(ORIGINAL, False)
+        _set(ORIGINAL, False, DagsterWebserver)
         yield
     finally:
-        _set(before, guarded)
+        _set(before, guarded, made_with)
 
 
-def _set(build: Any, guarded: bool) -> None:
+def made_by() -> Any:
+    """What Dagster's commands make their web application with."""
+    return getattr(dagster_webserver.app, NAME)
+
+
+def _set(build: Any, guarded: bool, made_with: Any) -> None:
     DagsterWebserver.build_middleware = build
     setattr(DagsterWebserver, GUARDED, guarded)
+    setattr(dagster_webserver.app, NAME, made_with)
 
 
 @contextmanager

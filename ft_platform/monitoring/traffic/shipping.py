@@ -18,6 +18,7 @@ from ft_platform.governance.reasons import NAMES
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.spool import Reader, Spooled, reading
 from ft_platform.monitoring.traffic.tables import SCHEMAS, SHARED, TrafficTables
+from ft_platform.people.audit_log.opening import note
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.monitoring import Monitoring
 from ft_platform.use_case.named import NamedUseCase
@@ -132,6 +133,7 @@ def forget_subject(lake: Lake, spool: Path, use_case: str, subject: str) -> int:
     Returns:
         Requests that had texts.
     """
+    note(lake, use_case, "erasure", "deleted the requests of a person")
     ship(lake, spool)
     tables = TrafficTables(lake, use_case)
     with reading(spool) as reader:

@@ -15,6 +15,7 @@ from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import NOT_BLOCKED, Release, block_of, releases
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
+from ft_platform.people.audit_log.opening import note
 from ft_platform.process.reasons import require_reason
 from ft_platform.serving.live import read_live
 from ft_platform.serving.rollout.counting import counted
@@ -175,6 +176,8 @@ def _end(
             if blocks:
                 release = next(one for one in releases(lake, use_case.name) if one.id == rollout.candidate)
                 _block(lake, release, {"reason": told["reason"], "by": told["by"]}, blocked=True)
+            what = "gave a release all traffic" if promote else "took the traffic from a release"
+            note(lake, use_case, "release", what, told["by"], release=rollout.candidate, reason=told["reason"])
             decided = lake.add_verdict(deployment.version, ROLLED_OUT, promote, settings, told)
         target = open_target(environment, use_case, rollout.target)
         if decided.passed:
@@ -185,7 +188,11 @@ def _end(
 
 
 def _block(lake: Lake, release: Release, told: dict[str, Any], *, blocked: bool) -> None:
-    settings = lake.manifest(release.version).settings_hash
+    settings, what = (
+        lake.manifest(release.version).settings_hash,
+        "blocked a release" if blocked else "unblocked a release",
+    )
+    note(lake, release.version.use_case, "release", what, told["by"], release=release.id, reason=told["reason"])
     lake.add_verdict(release.version, NOT_BLOCKED, not blocked, settings, told)
 
 

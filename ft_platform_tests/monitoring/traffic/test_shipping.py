@@ -9,17 +9,19 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic import shipping
 from ft_platform.monitoring.traffic.shipping import forget_subject, ship, tidy
 from ft_platform.monitoring.traffic.spool import Reader, Spool, opened
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.monitoring import Capture, Monitoring
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"))
+    return open_lake(Environment(home=tmp_path))
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""Runs in the audit log. Whoever starts one, by a command, a button, a sensor or a schedule: Dagster creates it in its
+storage, and there it is noted first."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+
+from ft_platform.lake.opening import open_lake
+from ft_platform.people.audit_log.opening import audit_log_of
+from ft_platform.people.noted import Noted
+from ft_platform.people.person import Person, at_this_machine
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.file import FILE_NAME, find_use_cases
+
+PERSON_TAG = "ft/person"
+"""Tag of a run: who started it on the web page."""
+INSTALLATION = "_ft_installation"
+"""Attribute of an instance: gives the environment whose audit log is told of its runs."""
+
+
+def note_runs(instance: dg.DagsterInstance, environment: Callable[[], Environment]) -> None:
+    """From now on, runs of the instance are noted in the audit log of this installation."""
+    setattr(instance, INSTALLATION, environment)
+
+
+def noted(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
+    """The same run, once it is noted.
+
+    Raises:
+        FtError: it cannot be noted, so it is not created.
+    """
+    told_of = getattr(instance, INSTALLATION, None)
+    environment: Environment | None = told_of() if told_of else None
+    if environment is None or Path(instance.root_directory).resolve() != environment.dagster_home.resolve():
+        return run  # of an instance for a test, or of another installation
+    keys = [key.to_user_string() for key in run.asset_selection or ()]
+    names = sorted({key.partition("/")[0] for key in keys}) or [run.job_name]
+    person = Person(name) if (name := run.tags.get(PERSON_TAG)) else at_this_machine()
+    details = {"run": run.run_id, "job": run.job_name, "assets": " ".join(sorted(keys))}
+    files = {folder.name: folder / FILE_NAME for folder in find_use_cases(environment.defs) if folder.name in names}
+    log = audit_log_of(open_lake(environment), files)
+    log.note([Noted("run", person, "started a run", name, {k: v for k, v in details.items() if v}) for name in names])
+    return run

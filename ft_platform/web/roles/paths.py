@@ -1,0 +1,51 @@
+"""Who may ask for which path of Dagster's web server: ASGI middleware."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ft_platform.people.actions import ACTIONS
+from ft_platform.web.roles.mutations import needs
+from ft_platform.web.roles.reads import PAGE, PATHS
+
+
+class PathsByRole:
+    """Answers what a person may not ask for, and hands on the rest.
+
+    Args:
+        app: Dagster's web application.
+        context: makes the context of a request (`context.RoleContext`).
+        prefix: path under which Dagster's pages lie.
+    """
+
+    def __init__(self, app: ASGIApp, context: Callable[[HTTPConnection], Any], prefix: str = "") -> None:
+        self.app, self.context, self.prefix = app, context, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = None if scope["type"] == "lifespan" else await run_in_threadpool(self._refusal, scope)
+        if refusal is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        else:
+            status, words = refusal
+            await PlainTextResponse(f"{words}\n", status, {"Cache-Control": "no-store"})(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
+        room, *parts = scope["path"].removeprefix(self.prefix).lstrip("/").split("/")
+        path = PATHS.get(room.lower(), PAGE)
+        context = self.context(HTTPConnection(scope))
+        if context.judge.person is None:
+            return HTTPStatus.UNAUTHORIZED, "sign in first"
+        if path.action is None:
+            return None
+        asked = needs(path.action, path.of(context, parts))
+        if ruling := context.judge.may(asked):
+            return None
+        context.judge.note("denial", f"may not {ACTIONS[path.action].says}", asked, path=room.lower())
+        return HTTPStatus.FORBIDDEN, ruling.why

@@ -1,0 +1,57 @@
+"""Dagster's web application, which does for a person what their roles allow."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dagster_webserver.webserver import DagsterWebserver
+from graphene import Schema
+from graphql import GraphQLError
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
+
+from ft_platform.web.roles.context import RoleContext
+from ft_platform.web.roles.paths import PathsByRole
+from ft_platform.web.roles.rules import Rules
+from ft_platform.web.roles.schema import Refused, guard_schema
+
+FORBIDDEN = 403
+
+
+class RoleWebserver(DagsterWebserver):
+    """What signs persons in comes before it, and puts the person into the scope of each request (`person.PERSON`).
+
+    Args:
+        rules: who may do what.
+    """
+
+    def __init__(self, *args: Any, rules: Rules, **kwargs: Any) -> None:
+        self.rules = rules
+        super().__init__(*args, **kwargs)
+
+    def build_graphql_schema(self) -> Schema:
+        schema = super().build_graphql_schema()
+        guard_schema(schema.graphql_schema)
+        return schema
+
+    def _make_request_context(self, conn: HTTPConnection) -> RoleContext:
+        return RoleContext.of(super()._make_request_context(conn), conn, self.rules)
+
+    def build_middleware(self) -> list[Middleware]:
+        context, prefix = self._make_request_context, self._app_path_prefix
+        return [*super().build_middleware(), Middleware(PathsByRole, context=context, prefix=prefix)]
+
+    def handle_graphql_errors(self, errors: Sequence[GraphQLError]) -> list[Any]:
+        """Without the texts and traces of exceptions, which may quote logs: they stand in this server's own log."""
+        made = super().handle_graphql_errors(errors)
+        for error, shown in zip(errors, made, strict=True) if self.rules.signs_in else ():
+            shown.get("extensions", {}).pop("errorInfo", None)
+            if error.original_error and not isinstance(error.original_error, Refused | GraphQLError):
+                shown["message"] = f"{type(error.original_error).__name__}; the log of the web server says more"
+        return made
+
+    def _determine_status_code(
+        self, resolver_errors: list[GraphQLError] | None, captured_errors: list[Exception]
+    ) -> int:
+        if any(isinstance(error.original_error, Refused) for error in resolver_errors or ()):
+            return FORBIDDEN
+        return super()._determine_status_code(resolver_errors, captured_errors)

@@ -1,0 +1,115 @@
+"""Writes docs/how_to/who_may_do_what.md from the tables of rights. `--check` says whether it is up to date instead."""
+
+import argparse
+from pathlib import Path
+
+from ft_platform.people.actions import ACTIONS
+from ft_platform.settings.roles import ROLES, title
+from ft_platform.web.roles.mutations import MUTATIONS, START
+
+PAGE = Path(__file__).parent.parent / "docs" / "how_to" / "who_may_do_what.md"
+
+INTRODUCTION = """# Who may do what
+
+Each person may do what their roles allow, in the use cases that they own. The tables on this page are generated from the code that decides (`python scripts/write_rights.py`), and `ft may` prints the first one.
+
+```sh
+ft may --as compliance
+```
+
+An owner of a use case has their role there (`owners` in its file: a person, or a team of the organization's directory). `people.roles` in `ft_environment.yaml` gives a person or a group a role in every use case.
+A service token may do what it was made for, in the use cases that it was made for, and nothing that only people may do.
+"""  # noqa: E501
+
+DAGSTER = """## In Dagster's UI
+
+The same rights hold in Dagster's UI, whichever way a request comes: from the page, over HTTP or over a websocket. Buttons for what a person may not do are grey. What is refused changes nothing, and the answer says who
+may. Without a login configured (`ft ui` on this machine), whoever reaches the server is its account and may do everything.
+
+A request is judged by what it would do:
+
+- A run needs the right to start each stage that it would make, in each use case that it touches: tables need "start stages from source to splits", stages that train need "start trainings", and all other reports need
+  "start reports". `release` and `deployment` need the right to release and to deploy. A stage of your own may do anything, so it needs the first three. A job that makes everything needs everything: select the
+  stages that are yours.
+- Stopping a run, repeating it, and turning a schedule or sensor on or off count for the use cases whose assets are made. If a request touches several use cases, each must allow it. If it names none that can be told, only
+  a role in the whole installation allows it.
+- Logs, events and settings of a run are for those who may read logs there. Others see states, graphs and figures; where a page would show a setting or the text of an error, it says `withheld` and who may read it.
+- Debug files and the settings of the Dagster instance are for the auditor and the administrator.
+- What a newer version of Dagster adds is refused until it stands in a table.
+
+Each run has the name of who started it (tag `ft/person`), and what it makes too (`started_by`); nobody can type another. The audit log is told of each change before it happens and of each refusal; what cannot be noted is not done.
+"""  # noqa: E501
+
+LIMITS = """## Not covered
+
+- Programs on the machine: an account that can write `DAGSTER_HOME` can change anything in it, and the code of a use case runs with the account of the server.
+- "Execute checks" is grey for owners, because Dagster asks for it once for all use cases. They can materialize the asset, which runs its checks.
+- A token that may see one use case can follow edges of the graph to names and states of others. It reads no logs or settings there.
+- `/server_info`, which container health checks ask, needs a login too once logins are configured.
+"""  # noqa: E501
+
+
+def page() -> str:
+    """The whole page."""
+    roles = "\n".join(
+        f"| {title(role.name)} (`{role.name}`) | {role.answers_for} | {_above(role.reports_to)} |"
+        for role in ROLES.values()
+    )
+    return "\n".join(
+        [
+            INTRODUCTION,
+            f"| role | answers for | reports to |\n| --- | --- | --- |\n{roles}\n",
+            "## Actions\n",
+            _actions(),
+            DAGSTER,
+            _mutations(),
+            LIMITS,
+        ]
+    )
+
+
+def _above(role: str | None) -> str:
+    return ROLES[role].title if role else "nobody in the platform"
+
+
+def _actions() -> str:
+    """A line for each action."""
+    rows = []
+    for action in ACTIONS.values():
+        who = [
+            f"{ROLES[role].title}{'' if reach == 'own' else ' (everywhere)'}" for role, reach in action.roles.items()
+        ]
+        everybody = set(action.roles) == set(ROLES) and set(action.roles.values()) == {"all"}
+        notes = [
+            note for note, holds in (("people only", action.by_people), ("a second person", action.four_eyes)) if holds
+        ]
+        said = "everybody with a role" if everybody else ", ".join(who) or "nobody"
+        rows.append(f"| `{action.name}` | {action.says} | {said} | {', '.join(notes)} |")
+    head = "| action | a person may | who, in their use cases | besides |\n| --- | --- | --- | --- |\n"
+    return head + "\n".join(rows) + "\n"
+
+
+def _mutations() -> str:
+    """A line for each action, with the mutations of Dagster's GraphQL that need it."""
+    rows = []
+    for action in dict.fromkeys(mutation.action for mutation in MUTATIONS.values()):
+        names = ", ".join(f"`{name}`" for name, mutation in MUTATIONS.items() if mutation.action == action)
+        needed = "by the stages that it makes" if action == START else f"`{action}`"
+        rows.append(f"| {needed} | {names} |")
+    return "| needs | mutations of Dagster's GraphQL |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; end with 1 if the page is not up to date")
+    if parser.parse_args().check:
+        fresh = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
+        advice = "is up to date" if fresh else "is not up to date. Run: python scripts/write_rights.py"
+        print(f"{PAGE.name} {advice}")
+        return 0 if fresh else 1
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
