@@ -33,12 +33,13 @@ def acted(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None
 
 
 def note_trainer(lake: Lake, checkpoint: ArtifactVersion, tags: Mapping[str, str]) -> None:
-    """Notes who started the run that has just trained a checkpoint, where the run says it.
+    """Notes who started the run that has just trained a checkpoint, where the run names a person: an account of the
+    operating system and a service token may be anybody's.
 
     Args:
         tags: of the run.
     """
-    if person := tags.get(STARTED_BY):
+    if "@" in (person := tags.get(STARTED_BY, "")):
         lake.add_verdict(checkpoint, TRAINED_BY, True, "", {"persons": [person]})
 
 

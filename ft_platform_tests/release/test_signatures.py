@@ -441,7 +441,8 @@ def test_the_trainer_is_noted_only_where_the_run_says_who_started_it(tmp_path: P
     case.trained_by = ""
     case.decided()
     checkpoint = case.versions["adapter_checkpoint"]
-    note_trainer(case.lake, checkpoint, {"ft/command": "ft run"})
+    for tags in ({"ft/command": "ft run"}, {STARTED_BY: "root"}, {STARTED_BY: "token:ci"}):
+        note_trainer(case.lake, checkpoint, tags)
     assert acted(case.lake, case.use_case, checkpoint)[TRAINED] is None
     note_trainer(case.lake, checkpoint, {STARTED_BY: BO})
     assert acted(case.lake, case.use_case, checkpoint)[TRAINED] == {BO}
