@@ -223,8 +223,15 @@ def test_nothing_is_signed_released_or_withdrawn_that_cannot_be_noted(tmp_path, 
 # Runs
 
 
+MADE: list[str] = []
+
+
 @dg.asset(key=["complaints", "raw_records"])
-def raw_records() -> None: ...
+def raw_records() -> None:
+    MADE.append("raw_records")
+
+
+JOB = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
 
 
 @pytest.fixture
@@ -240,12 +247,11 @@ def entries(environment: Environment) -> list[Any]:
     return list(AuditLog(open_lake(environment)).entries(1))
 
 
-def test_a_run_is_noted_where_it_is_created_with_who_started_it(installation):
-    job = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
+def test_a_run_is_noted_before_its_first_step_with_who_started_it(installation):
     with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
         note_runs(guard(instance), lambda: installation)
-        run = instance.create_run_for_job(job, asset_selection=frozenset({raw_records.key}), tags={PERSON_TAG: ANA})
-        assert job.execute_in_process(instance=instance).success
+        run = JOB.execute_in_process(instance=instance, asset_selection=[raw_records.key], tags={PERSON_TAG: ANA})
+        assert JOB.execute_in_process(instance=instance).success
         file, first, second = entries(installation)
     assert (file.what, file.use_case) == ("saw a file of settings", "complaints")
     assert (first.kind, first.what, first.person, first.use_case) == ("run", "started a run", ANA, "complaints")
@@ -253,23 +259,23 @@ def test_a_run_is_noted_where_it_is_created_with_who_started_it(installation):
     assert second.person == at_this_machine().name
 
 
-def test_a_run_that_cannot_be_noted_is_not_created(installation):
-    job = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
+def test_a_run_that_cannot_be_noted_makes_nothing(installation):
     with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
         note_runs(guard(instance), lambda: installation)
-        job.execute_in_process(instance=instance)
+        JOB.execute_in_process(instance=instance)
         (AuditLog(open_lake(installation)).home / "head.json").unlink()
+        MADE.clear()
         with pytest.raises(CorruptVersion, match="folder of seals"):
-            job.execute_in_process(instance=instance)
-        assert instance.get_runs_count() == 1
+            JOB.execute_in_process(instance=instance)
+        assert MADE == []
+        assert [run.is_success for run in instance.get_runs()] == [False, True]
 
 
 def test_runs_of_another_instance_are_none_of_this_installation(installation, tmp_path):
-    job = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
     (tmp_path / "other").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "other")) as instance:
         note_runs(guard(instance), lambda: installation)
-        job.execute_in_process(instance=instance)
+        JOB.execute_in_process(instance=instance)
     assert entries(installation) == []
 
 
