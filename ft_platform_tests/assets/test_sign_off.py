@@ -1,5 +1,6 @@
 """The asset `sign_off`: what the UI shows of signatures, its check, and who is told of a late one."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ft_platform.lake.releases import standing_releases
 from ft_platform.monitoring.alerts.outbox import opened
 from ft_platform.release.overdue import Late
 from ft_platform.release.signatures import REJECTED
+from ft_platform.reporting.portal.needs import needs_of
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.release.test_signatures import ANA, REASON, TOM, Case
 
@@ -65,6 +67,21 @@ def test_nobody_has_to_sign_where_no_role_is_named(tmp_path: Path) -> None:
     result, check = made(case.decided())
     assert check.passed and "asks for no signature" in page(result)
     assert not standing_releases(case.lake, "complaints")
+
+
+def test_each_role_that_has_not_signed_finds_it_among_what_waits(case: Case) -> None:
+    def waiting() -> dict[str, str]:
+        made(case)
+        found = needs_of(case.lake, case.use_case, datetime.now(UTC).date())
+        return {one.role: one.next_step for one in found if one.kind == "signatures"}
+
+    assert set(waiting()) == {"compliance", "domain_expert"}
+    case.sign(ANA, at=None)
+    assert waiting() == {
+        "domain_expert": "Read the decision, then: ft sign complaints --as domain_expert --by <e-mail>"
+    }
+    case.sign(TOM, at=None)
+    assert waiting() == {}
 
 
 def test_a_late_signature_is_queued_once_for_those_whom_it_concerns(
