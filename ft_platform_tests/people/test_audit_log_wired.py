@@ -20,12 +20,16 @@ from ft_platform.people.audit_log import changes
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.audit_log.verify import verify
-from ft_platform.people.person import at_this_machine
+from ft_platform.people.may import Permissions
+from ft_platform.people.person import at_this_machine, named
 from ft_platform.privacy.vault import Vault, VaultKeys
 from ft_platform.redaction.instance import guard
 from ft_platform.redaction.run_notes import PERSON_TAG, note_runs
-from ft_platform.release import approvals, waivers
+from ft_platform.release import waivers
 from ft_platform.release.releasing import release, roll_back, withdraw
+from ft_platform.release.signatures import signatures
+from ft_platform.release.signing import sign
+from ft_platform.release.signing import withdraw as take_back
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.privacy.test_vault import RING, sealed
@@ -101,13 +105,24 @@ def test_a_waiver_and_its_end_are_noted_with_who_and_why(case):
     assert second.details == {"waiver": waiver.id, "reason": "The gap has grown."}
 
 
-def test_decision_approval_release_and_withdrawal_are_noted_once_each(tmp_path):
+TOM = "tom.okafor@example.org"
+ASKING = {"release": {"intended_use": "Routing of complaints.", "approvals": ["compliance", "domain_expert"]}}
+
+
+def signed(case: Case, by: str) -> Any:
+    permissions = Permissions(use_cases={"complaints": case.use_case})
+    return sign(case.lake, case.use_case, case.published_decision(), named(by), permissions, case.log)
+
+
+def test_decision_signatures_release_and_withdrawal_are_noted_once_each(tmp_path):
     pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
-    case = Case(tmp_path)
+    case = Case(tmp_path, attributes=ASKING)
     case.publish()
-    decision = case.published_decision()
-    approval = approvals.approve(case.lake, case.use_case, decision, by=ANA)
-    approvals.revoke(case.lake, case.use_case, approval.id, by=ANA)
+    (first,) = signed(case, ANA)
+    permissions, reason = Permissions(use_cases={"complaints": case.use_case}), "The gap has grown."
+    take_back(case.lake, case.use_case, first.id, named(ANA), permissions, case.log, reason=reason)
+    signed(case, ANA)
+    signed(case, TOM)
     made = released(case)
     assert released(case) == made, "nothing new happened"
     withdraw(case.lake, case.use_case, made.artifact_id, reason="Wrong answers since Monday", by="Bo@example.org")
@@ -115,7 +130,9 @@ def test_decision_approval_release_and_withdrawal_are_noted_once_each(tmp_path):
     assert case.said() == [
         ("decision", "accepted a checkpoint", machine),
         ("signature", "approved a decision", ANA),
-        ("signature", "took back an approval", ANA),
+        ("signature", "took back a signature", ANA),
+        ("signature", "approved a decision", ANA),
+        ("signature", "approved a decision", TOM),
         ("release", "released", ANA),
         ("release", "withdrew a release", "bo@example.org"),
     ]
@@ -188,20 +205,16 @@ def withdrawn(case: Case) -> object:
     return withdraw(case.lake, case.use_case, made.id, reason="Wrong answers since Monday")
 
 
-def approved(case: Case) -> object:
-    return approvals.approve(case.lake, case.use_case, case.published_decision(), by=ANA)
-
-
-@pytest.mark.parametrize("act", [approved, released, withdrawn])
-def test_nothing_is_released_approved_or_withdrawn_that_cannot_be_noted(tmp_path, act):
+@pytest.mark.parametrize("act", [lambda case: signed(case, ANA), released, withdrawn])
+def test_nothing_is_signed_released_or_withdrawn_that_cannot_be_noted(tmp_path, act):
     pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
-    case = Case(tmp_path)
+    case = Case(tmp_path, attributes=ASKING if act not in (released, withdrawn) else {})
     case.publish().published_decision()
     before = [released(case)] if act == withdrawn else []
     case.breaks_its_log()
     with pytest.raises(CorruptVersion, match="nothing that has to be noted happens"):
         act(case)
-    assert approvals.approvals(case.lake, case.use_case) == []
+    assert signatures(case.lake, case.use_case) == []
     assert [(one.version, one.withdrawn) for one in releases(case.lake, "complaints")] == [
         (one, None) for one in before
     ]
