@@ -182,7 +182,7 @@ def test_ft_reports_serves_until_it_is_told_to_stop(environment: Environment, tm
     port = free_port()
     code = (
         "from argparse import Namespace; from ft_platform.commands import reports; raise"
-        f" SystemExit(reports.run(Namespace(host='127.0.0.1', port={port})))"
+        f" SystemExit(reports.run(Namespace(host='127.0.0.1', port={port}, certificate=None, key=None)))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], env=variables(environment), cwd=tmp_path, stdout=subprocess.PIPE, text=True

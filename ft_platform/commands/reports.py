@@ -2,9 +2,10 @@
 
 import argparse
 import importlib.util
+from pathlib import Path
 
 HELP = "Serve the HTML reports of the lake, read-only, for the links in Dagster's UI. `ft ui` does it too."
-EXAMPLES = ["ft reports", "ft reports --host 0.0.0.0 --port 3001"]
+EXAMPLES = ["ft reports", "ft reports --host 10.0.0.5 --certificate server.pem --key server.key"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,8 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (default: this machine only; the server has no users and no password)",
+        help="address to listen on (default: this machine only); any other needs users or a provider, and TLS",
     )
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="certificate with its chain (PEM), for TLS")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,15 +25,21 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.orchestration.ui_processes import StopSignals
     from ft_platform.reporting.report_urls import server_port
 
-    if importlib.util.find_spec("uvicorn") is None:
-        raise MissingExtra("uvicorn", "ui")
+    for module in ("uvicorn", "argon2", "authlib"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(module, "ui")
+    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
+    from ft_platform.web.listening import Tls, listening_on
     from ft_platform.web.report_server import report_server
 
-    environment = load_environment()
+    tls, environment = Tls.given(arguments.certificate, arguments.key), load_environment()
     port = server_port(environment.reports_url) if arguments.port is None else arguments.port
-    with StopSignals() as stop, report_server(environment, arguments.host, port) as server:
+    environment = listening_on(arguments.host, port, tls, environment)
+    noting = audit_log_once_needed(environment)
+    with StopSignals() as stop, report_server(environment, arguments.host, port, tls, noting) as server:
         print(
-            f"http://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with Ctrl-C)",
+            f"{tls.scheme}://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with"
+            " Ctrl-C)",
             flush=True,
         )
         stop.wait()

@@ -4,16 +4,17 @@ import argparse
 import importlib.util
 import os
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ft_platform.settings.environment import Environment
+from pathlib import Path
 
 HELP = (
     "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server"
     " of its HTML reports."
 )
-EXAMPLES = ["ft ui", "ft ui --port 3333 --reports-port 3334", "ft ui --host 10.0.0.5 --without-logins"]
+EXAMPLES = [
+    "ft ui",
+    "ft ui --port 3333 --reports-port 3334",
+    "ft ui --host 10.0.0.5 --certificate server.pem --key server.key",
+]
 
 WORKSPACE = "load_from:\n  - python_module: {module_name: ft_platform.definitions, location_name: ft_platform}\n"
 
@@ -26,13 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (default: this machine only); any other needs --without-logins",
+        help="address to listen on (default: this machine only); any other needs users or a provider, and TLS",
     )
-    parser.add_argument(
-        "--without-logins",
-        action="store_true",
-        help="let everyone who reaches --host read everything and start runs: the UI has no users",
-    )
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="certificate with its chain (PEM), for TLS")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
     parser.add_argument(
         "--reports-port",
         type=int,
@@ -47,27 +45,32 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.orchestration.identities import IDENTITY, is_served_here
     from ft_platform.redaction.settings_file import instance_problems
 
-    if importlib.util.find_spec("dagster_webserver") is None:
-        raise MissingExtra("dagster-webserver", "ui")
+    for module in ("dagster_webserver", "argon2", "authlib"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(module, "ui")
     if arguments.use_case and arguments.use_case != os.environ.get(IDENTITY):
         raise ConfigError(
             [f"{arguments.use_case} has no account of its own (`identities`)"],
             "Run `ft ui` without a name to see all use cases that have none",
         )
-    environment = listening_on(arguments.host, arguments.port, arguments.without_logins, load_environment())
+    from ft_platform.web.listening import Tls, listening_on
+
+    tls = Tls.given(arguments.certificate, arguments.key)
+    environment = listening_on(arguments.host, arguments.port, tls, load_environment())
     prepare_home(environment)
     if problems := instance_problems(environment.dagster_home):
         raise ConfigError(problems)
     workspace = environment.dagster_home / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
-    port, url = reports_address(environment.reports_url, arguments.reports_port)
+    port, url = reports_address(environment.reports_url, arguments.reports_port, tls.scheme)
     variables = {
         **os.environ,
         **environment.to_variables(),
+        **tls.variables,
         "FT_REPORTS_URL": url,
         "DAGSTER_HOME": str(environment.dagster_home),
     }
-    print(f"http://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
+    print(f"{tls.scheme}://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
     if apart := [name for name in environment.identities if not is_served_here(environment, name)]:
         print(
             f"Use cases with their own account have their own UI: {', '.join(f'ft ui {name}' for name in apart)}",
@@ -87,49 +90,14 @@ def run(arguments: argparse.Namespace) -> int:
     os.execvpe(command[0], command, variables)
 
 
-def listening_on(host: str, port: int, without_logins: bool, environment: "Environment") -> "Environment":
-    """The environment with a name for an address other than this machine's own, once a person has said that nobody has
-    to log in.
-
-    Raises:
-        ConfigError: nobody has said so, or no name is known by which browsers would reach the UI.
-    """
-    from ft_platform.errors import ConfigError
-    from ft_platform.settings.hosts import is_loopback
-
-    if is_loopback(host):
-        return environment
-    if not without_logins:
-        raise ConfigError(
-            [
-                f"--host {host} would let everyone who reaches this machine read all data and start runs: the UI has"
-                " no users and no password"
-            ],
-            "Put a proxy with a login in front of the UI, on this machine (docs/how_to/protect_the_ui.md), or add"
-            " --without-logins",
-        )
-    everywhere = host in ("0.0.0.0", "::", "")
-    if everywhere and not environment.web_hosts:
-        raise ConfigError(
-            [f"--host {host} has no name, and requests to unknown names are refused"],
-            "Set FT_WEB_HOSTS to the names that browsers use, e.g. 10.0.0.5:3000",
-        )
-    print(
-        f"ft ui: everyone who reaches {host}, port {port}, can read all data and start runs. There is no login.",
-        file=sys.stderr,
-        flush=True,
-    )
-    named = [] if everywhere else [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
-    return environment.model_copy(update={"web_hosts": [*environment.web_hosts, *named]})
-
-
-def reports_address(reports_url: str, port: int | None) -> tuple[int, str]:
+def reports_address(reports_url: str, port: int | None, scheme: str = "http") -> tuple[int, str]:
     """Port of the report server (0: none), and the address that links in the UI start with."""
     from urllib.parse import urlsplit
 
     from ft_platform.reporting.report_urls import LOOPBACK, server_port
 
-    if port is None:
+    if port is None and scheme == "http":
         return server_port(reports_url), reports_url
-    own = port and urlsplit(reports_url).hostname in LOOPBACK
-    return port, f"http://127.0.0.1:{port}" if own else reports_url
+    found = server_port(reports_url) if port is None else port
+    own = found and urlsplit(reports_url).hostname in LOOPBACK
+    return found, f"{scheme}://127.0.0.1:{found}" if own else reports_url

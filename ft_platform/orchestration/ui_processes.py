@@ -100,14 +100,19 @@ def _signal_group(process: subprocess.Popen, number: int) -> bool:
 
 def main(words: Sequence[str]) -> int:
     """Returns 0 after a stop, or 1 after one clear line on standard error."""
+    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
     from ft_platform.reporting.report_urls import LOOPBACK
+    from ft_platform.web.listening import Tls
     from ft_platform.web.report_server import report_server
 
     host, port, *command = words
     with StopSignals() as stop:
         try:
             environment = load_environment()
-            with report_server(environment, host, int(port)) if int(port) else nullcontext():
+            noting = audit_log_once_needed(environment)
+            with (
+                report_server(environment, host, int(port), Tls.of_variables(), noting) if int(port) else nullcontext()
+            ):
                 if int(port):
                     print(f"Reports: {environment.reports_url}", flush=True)
                 if host not in LOOPBACK and urlsplit(environment.reports_url).hostname in LOOPBACK:

@@ -1,9 +1,13 @@
 """Permissions of an installation, from its settings and the files of its use cases."""
 
+from collections.abc import Callable
+
+from ft_platform.environment import load_environment
 from ft_platform.errors import FtError
 from ft_platform.people.may import Permissions
 from ft_platform.settings.environment import Environment
-from ft_platform.use_case.file import find_use_cases, load_use_case
+from ft_platform.settings.environment_file import environment_file
+from ft_platform.use_case.file import FILE_NAME, find_use_cases, load_use_case
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -22,3 +26,31 @@ def permissions_of(environment: Environment) -> Permissions:
     """Who may do what. A use case whose file cannot be read has no owners, so nobody but those with a role in the whole
     installation may do anything there."""
     return Permissions(environment.people, use_cases_of(environment))
+
+
+class CurrentPermissions:
+    """Who may do what now, for a server: read again whenever a file changed that says so.
+
+    Args:
+        load: reads the environment.
+    """
+
+    def __init__(self, load: Callable[[], Environment] = load_environment) -> None:
+        self._load, self._environment = load, load()
+        self._state: list[tuple[str, int, int]] | None = None
+        self._permissions = Permissions()
+
+    def __call__(self) -> Permissions:
+        """The permissions.
+
+        Raises:
+            ConfigError: the settings of the installation are wrong.
+        """
+        files = [environment_file(), *(folder / FILE_NAME for folder in find_use_cases(self._environment.defs))]
+        found = [(str(file), file.stat()) for file in files if file]
+        state = [(name, stat.st_ctime_ns, stat.st_size) for name, stat in found]
+        if state != self._state:
+            self._environment = self._load()
+            self._permissions = permissions_of(self._environment)
+            self._state = state
+        return self._permissions

@@ -30,7 +30,7 @@ class Noted:
 class Noting(Protocol):
     """Writes an entry before what it tells of happens, and raises where it cannot: nothing goes on unseen."""
 
-    def __call__(self, noted: Noted) -> None: ...
+    def __call__(self, noted: Noted, /) -> None: ...
 
 
 def unnoted(noted: Noted) -> None:

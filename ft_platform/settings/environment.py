@@ -18,6 +18,7 @@ from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
+from ft_platform.settings.sign_in import SignIn
 
 SHIPPED = Path(__file__).parent.parent / "defs"
 """The use cases of the package."""
@@ -284,6 +285,9 @@ class Environment(BaseModel):
     people: People = Field(
         default_factory=People, description="Roles of persons and groups in the whole installation. Default: none."
     )
+    sign_in: SignIn = Field(
+        default_factory=SignIn, description="How persons sign in to the web pages. Default: as users of `ft users`."
+    )
     audit_log: AuditLogSettings = Field(
         default_factory=AuditLogSettings,
         description="Where the audit log is anchored, and who gets its entries. Default: nowhere, nobody.",
@@ -386,6 +390,11 @@ class Environment(BaseModel):
     @property
     def seals_path(self) -> Path:
         return self.seals_folder or self.home / "seals"
+
+    @property
+    def people_path(self) -> Path:
+        """Users, service tokens and sessions."""
+        return self.home / "people"
 
     @property
     def cache_path(self) -> Path:

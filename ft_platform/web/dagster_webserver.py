@@ -6,9 +6,11 @@ dev` and `dagster-webserver` start."""
 
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.people.loading import permissions_of
+from ft_platform.people.loading import CurrentPermissions
+from ft_platform.people.noted import Noting, unnoted
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.web.roles.rules import Rules
@@ -18,29 +20,35 @@ NAME = "DagsterWebserver"
 """What Dagster's commands make their web application with."""
 
 
-def guard_webserver(environment: Environment, rules: Rules | None = None) -> None:
-    """Every web application that Dagster's web server makes in this process from now on stands behind the guard, and
-    does for a person what `rules` allow.
+def guard_webserver(environment: Environment, noting: Noting = unnoted) -> None:
+    """Every web application that Dagster's web server makes in this process from now on stands behind the guard and the
+    sign-in, does for a person what their roles allow, and speaks TLS where `ft ui` was given a certificate.
 
     Args:
-        rules: who may do what. None: nobody signs in, and whoever reaches the server may do everything.
+        noting: is told of logins, of changes before they happen, and of refusals.
 
     Raises:
-        ConfigError: this version of Dagster has no place for it: then no web server may start.
+        ConfigError: this version of Dagster has no place for it, or a setting is wrong: then no web server may start.
+        StateDamaged: users or tokens cannot be read.
     """
     import dagster_webserver.app
     import uvicorn.config
+    from dagster_webserver import cli
     from dagster_webserver.webserver import DagsterWebserver
     from starlette.middleware import Middleware
 
+    from ft_platform.people.identity.desk import Desk
     from ft_platform.web.deadlines import DeadlineProtocol
     from ft_platform.web.guard import Guard
+    from ft_platform.web.listening import Tls
     from ft_platform.web.roles.webserver import RoleWebserver
+    from ft_platform.web.sign_in import SignIn
 
     if getattr(DagsterWebserver, GUARDED, False):
         return
     build = vars(DagsterWebserver).get("build_middleware")
-    if build is None or not hasattr(dagster_webserver.app, NAME) or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
+    places = hasattr(cli, "uvicorn") and hasattr(dagster_webserver.app, NAME)
+    if build is None or not places or "auto" not in uvicorn.config.HTTP_PROTOCOLS:
         raise ConfigError(
             [
                 "this version of dagster-webserver or uvicorn has no place for the guard, without which any web page"
@@ -48,24 +56,30 @@ def guard_webserver(environment: Environment, rules: Rules | None = None) -> Non
             ],
             "Install the versions that ft-platform names",
         )
-    hosts = Hosts.of(environment.web_hosts)
+    hosts, desk, tls = Hosts.of(environment.web_hosts), Desk(environment, noting), Tls.of_variables()
 
     def build_middleware(self: DagsterWebserver) -> list[Middleware]:
-        return [Middleware(Guard, hosts=hosts, prefix=self._app_path_prefix), *build(self)]
+        asked = {"hosts": hosts, "prefix": self._app_path_prefix}
+        return [Middleware(Guard, **asked), Middleware(SignIn, desk=desk, **asked), *build(self)]
 
     DagsterWebserver.build_middleware = build_middleware
-    by_role = rules or Rules(lambda: permissions_of(environment), signs_in=False)
-    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role))
+    rules = Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required)
+    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=rules))
     setattr(DagsterWebserver, GUARDED, True)
+    # Without `proxy_headers=False` whoever connects from this machine could name any address as its own.
+    run = partial(uvicorn.run, proxy_headers=False, **tls.for_uvicorn)
+    setattr(cli, "uvicorn", SimpleNamespace(run=run))  # noqa: B010 - a module in Dagster's eyes
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{DeadlineProtocol.__module__}:{DeadlineProtocol.__name__}"
 
 
 def main() -> None:
     """Runs until it is stopped."""
     from ft_platform.environment import load_environment
+    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
 
     try:
-        guard_webserver(load_environment())
+        environment = load_environment()
+        guard_webserver(environment, audit_log_once_needed(environment))
     except FtError as error:
         raise SystemExit(f"ft ui: {' '.join(str(error).split())}") from None
     from dagster_webserver.cli import main as dagster_main

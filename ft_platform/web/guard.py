@@ -2,8 +2,7 @@
 
 Covered: requests by another name (DNS rebinding); requests and websockets that pages of other origins start; GraphQL by
 GET and in any form but JSON; queries that are too deep, too wide or batched; bodies that are too large or come too
-slowly; framing by other pages. Not covered: users, passwords and encryption. Programs of this machine, and with
-`FT_WEB_HOSTS` everybody who reaches the port, can do what the UI can."""
+slowly; framing by other pages. Not covered: who asks (`web.sign_in`), what they may do, and encryption."""
 
 import asyncio
 import json
@@ -31,6 +30,9 @@ DATA = ("graphql", "logs", "notebook", "dagit", "download_debug", "server_info",
 files."""
 
 ONCE = ("host", "origin", "referer", "content-type", "content-length", "content-encoding", "sec-fetch-site")
+SIGN_IN = "auth"
+"""First part of the paths where people sign in: forms."""
+
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
@@ -113,25 +115,28 @@ def refused_method(request: Request, _hosts: Hosts) -> Refusal | None:
     if request.kind == "websocket":
         return None if request.room == "graphql" else Refusal(HTTPStatus.FORBIDDEN, "there is no websocket here")
     if request.method == "POST":
-        return (
-            None if request.room in ("graphql", *REPORTS) else Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only read here")
-        )
+        if request.room in ("graphql", SIGN_IN, *REPORTS):
+            return None
+        return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only read here")
     if request.method in ("GET", "HEAD") and request.room not in ("graphql", *REPORTS):
         return None
     return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "GraphQL and reports of assets go by POST")
 
 
 def refused_content(request: Request, _hosts: Hosts) -> Refusal | None:
-    """Bodies in another form than JSON: forms and plain text are what pages of other origins can send unasked."""
+    """Bodies in another form than JSON: forms and plain text are what pages of other origins can send unasked. Those
+    below `/auth/` have a token in each form."""
     if request.method != "POST" or request.kind != "http":
         return None
+    form = request.room == SIGN_IN
     kind, _, parameter = request.headers.get("content-type", "").lower().partition(";")
     if (
-        kind.strip() != "application/json"
+        kind.strip() != ("application/x-www-form-urlencoded" if form else "application/json")
         or parameter.strip() not in ("", "charset=utf-8")
         or "content-encoding" in request.headers
     ):
-        return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body must be application/json")
+        wanted = "a form" if form else "application/json"
+        return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {wanted}")
     return None
 
 
@@ -260,12 +265,13 @@ def _with_headers(send: Send, room: str) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                if headers.get(name) != "DENY":  # the sign-in's own, which is stricter
+                    headers[name] = value
             # Notebooks may bring scripts of their own; they run in no page of this origin.
-            policies = ["frame-ancestors 'self'", *(["sandbox"] if room in ("notebook", "dagit") else [])]
-            headers["Content-Security-Policy"] = "; ".join(
-                [*filter(None, [headers.get("content-security-policy", "").rstrip("; ")]), *policies]
-            )
+            own = headers.get("content-security-policy", "").rstrip("; ")
+            framing = [] if "frame-ancestors" in own else ["frame-ancestors 'self'"]
+            policies = [*framing, *(["sandbox"] if room in ("notebook", "dagit") else [])]
+            headers["Content-Security-Policy"] = "; ".join([*filter(None, [own]), *policies])
         await send(message)
 
     return sent

@@ -27,10 +27,12 @@ class GuardedInstance(dg.DagsterInstance):
 
     def optimize_for_webserver(self, *args: Any, **kwargs: Any) -> None:
         """Dagster calls this in the process of a web server only."""
+        from ft_platform.people.audit_log.once_needed import audit_log_once_needed
         from ft_platform.web.dagster_webserver import guard_webserver
 
         try:
-            guard_webserver(load_environment())
+            environment = load_environment()
+            guard_webserver(environment, audit_log_once_needed(environment))
         except FtError as error:
             raise SystemExit(f"Dagster's web server does not start: {' '.join(str(error).split())}") from None
         super().optimize_for_webserver(*args, **kwargs)

@@ -3,15 +3,14 @@ Dagster's UI.
 
 Covered: only paths that these know are answered, as they were sent and never decoded; no script runs in a page; only
 requests by a name of this machine or the installation are answered, so that a web page which points its own name here
-(DNS rebinding) reads nothing; a client that does not finish its request is disconnected.
-Not covered: users and passwords, and encryption. Whoever reaches the port reads every report: put a proxy with a login
-before it, as before Dagster's UI.
+(DNS rebinding) reads nothing; people sign in as in Dagster's UI, and read reports if they have a role; a client that
+does not finish its request is disconnected.
 """
 
 import logging
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -19,18 +18,26 @@ from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.lake.opening import open_lake
-from ft_platform.people.loading import use_cases_of
+from ft_platform.people.identity.desk import Desk
+from ft_platform.people.identity.refused import Refused
+from ft_platform.people.loading import CurrentPermissions, use_cases_of
+from ft_platform.people.noted import Noting, unnoted
+from ft_platform.people.person import PERSON, Person
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import LOOPBACK, authority
+from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
 from ft_platform.web.deadlines import DeadlineProtocol
+from ft_platform.web.listening import Tls
+from ft_platform.web.sign_in import SignIn
 
 LOG = logging.getLogger(__name__)
 SECONDS_TO_FINISH = 3
@@ -39,17 +46,18 @@ SECONDS_TO_FINISH = 3
 EMBEDDING = "Cross-Origin-Resource-Policy"
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none';"
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'self';"
         " frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
     "Server": "ft-reports",
 }
 """Of every answer, those to requests that cannot be parsed among them."""
 WORDS = {
+    HTTPStatus.FORBIDDEN: "Only people with a role read reports: ft may.",
     HTTPStatus.NOT_FOUND: "There is no such report.",
     HTTPStatus.MISDIRECTED_REQUEST: (
         "This server is addressed by another name: that in FT_REPORTS_URL, or one in FT_WEB_HOSTS."
@@ -67,14 +75,31 @@ class ReportServer:
         portal, reports: what is served: pages over all use cases, and about one.
         host, port: address to listen on; port 0: any free one.
         names: by which it is addressed, besides `host` and this machine's own, with or without a port.
+        desk: where people sign in.
+        may_see: whether somebody who has signed in may see reports of a use case; None: the list of them.
+        prefix: path that browsers see in front of the server's own.
 
     Raises:
         OSError: the address cannot be listened on.
         OverflowError: no port has this number.
     """
 
-    def __init__(self, portal: Portal, reports: Reports, host: str, port: int, names: Iterable[str | None]) -> None:
-        self.portal, self.reports = portal, reports
+    def __init__(
+        self,
+        portal: Portal,
+        reports: Reports,
+        host: str,
+        port: int,
+        names: Iterable[str],
+        desk: Desk,
+        may_see: Callable[[Person, str | None], bool],
+        tls: Tls,
+        prefix: str,
+    ) -> None:
+        names = list(names)
+        self.portal, self.reports, self._desk, self._may_see = portal, reports, desk, may_see
+        pages = Starlette(routes=[Route("/{path:path}", self._answer)])
+        self._sign_in = SignIn(pages, desk, Hosts.of(names), prefix)
         self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -82,7 +107,8 @@ class ReportServer:
         self._socket.listen()
         self.server_name, self.server_port = self._socket.getsockname()[:2]
         config = uvicorn.Config(
-            Starlette(routes=[Route("/{path:path}", self._answer)]),
+            self._addressed,
+            interface="asgi3",
             http=DeadlineProtocol,
             ws="none",
             lifespan="off",
@@ -92,6 +118,7 @@ class ReportServer:
             server_header=False,
             headers=list(HEADERS.items()),
             timeout_graceful_shutdown=SECONDS_TO_FINISH,
+            **tls.for_uvicorn,
         )
         self._server = uvicorn.Server(config)
 
@@ -107,9 +134,18 @@ class ReportServer:
         found = authority(host)
         return host is None or (found is not None and found.name in self._names)
 
+    async def _addressed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.is_addressed_by(Headers(scope=scope).get("host")):
+            await self._sign_in(scope, receive, send)
+        else:
+            await _refused(HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send)
+
     def _answer(self, request: Request) -> Response:
-        if not self.is_addressed_by(request.headers.get("host")):
-            return _refused(HTTPStatus.MISDIRECTED_REQUEST)
+        person, use_case = request.scope[PERSON], request.path_params["path"].partition("/")[0] or None
+        if self._desk.required and not self._may_see(person, use_case):
+            client = request.client.host if request.client else ""
+            self._desk.note_refusal(Refused("", why="no role in which reports are read", person=person), client)
+            return _refused(HTTPStatus.FORBIDDEN)
         try:
             path = request.scope["raw_path"].decode("latin-1")
             page = self.portal.page(path) or self.reports.page(path)
@@ -129,16 +165,29 @@ def _refused(status: HTTPStatus) -> Response:
 
 
 @contextmanager
-def report_server(environment: Environment, host: str, port: int) -> Iterator[ReportServer]:
+def report_server(
+    environment: Environment, host: str, port: int, tls: Tls | None = None, noting: Noting = unnoted
+) -> Iterator[ReportServer]:
     """Serves the reports of an installation in a thread while the block runs.
 
+    Args:
+        noting: is told of logins and refusals.
+
     Raises:
-        ConfigError: the address cannot be listened on.
+        ConfigError: the address cannot be listened on, or a setting of the sign-in is wrong.
+        StateDamaged: users or tokens cannot be read.
     """
     lake, load = open_lake(environment), partial(use_cases_of, environment)
-    names = [urlsplit(environment.reports_url).netloc.rpartition("@")[2], *environment.web_hosts]
+    address = urlsplit(environment.reports_url)
+    names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
+    desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
+
+    def may_see(person: Person, use_case: str | None) -> bool:
+        return bool(permissions().may(person, "see", use_case))
+
     try:
-        server = ReportServer(Portal(lake, load), Reports(lake, load), host, port, names)
+        portal, reports = Portal(lake, load), Reports(lake, load)
+        server = ReportServer(portal, reports, host, port, names, desk, may_see, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"

@@ -42,12 +42,14 @@ COMPONENTS = {
         ),
     ),
     "clients": Component(
-        "OpenAI's client for JavaScript, LangChain and LiteLLM, which ask the server",
+        "OpenAI's client for JavaScript, LangChain and LiteLLM, which ask the server; a provider of OpenID Connect",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
         (
             "ft_platform/serving/api",
             "ft_platform/reporting/templates/playground.js",
             "ft_platform_tests/serving/clients",
+            "ft_platform/people/identity/openid.py",
+            "ft_platform_tests/people/identity/provider",
         ),
     ),
     "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),

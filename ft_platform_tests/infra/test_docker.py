@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from ft_platform import __version__
+from ft_platform.environment import load_environment
+from ft_platform.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "infra" / "docker"
@@ -131,9 +133,26 @@ def test_only_the_code_location_gets_the_pseudonym_key(compose):
     assert [name for name, service in compose["services"].items() if "pseudonym_key" in service["secrets"]] == ["code"]
 
 
-def test_the_report_server_gets_no_secret_and_writes_nothing(compose):
+def test_the_report_server_gets_no_secret_and_has_the_users_of_the_ui(compose):
     assert compose["services"]["reports"]["secrets"] == []
-    assert compose["services"]["reports"]["volumes"] == ["home:/var/lib/ft:ro"]
+    for name in ("reports", "webserver"):
+        assert "home:/var/lib/ft" in compose["services"][name]["volumes"], "users, sessions, the audit log"
+
+
+def test_people_sign_in_to_the_web_servers_in_containers(environment, monkeypatch):
+    """They listen on all addresses of their container, so without users they refuse everybody."""
+    pytest.importorskip("argon2")
+    from ft_platform.people.identity.users import Users
+    from ft_platform.web.listening import Tls, listening_on
+
+    monkeypatch.setenv("FT_ENVIRONMENT", str(DOCKER / "ft_environment.yaml"))
+    monkeypatch.setenv("FT_HOME", str(environment.home))
+    monkeypatch.setenv("FT_WEB_HOSTS", "localhost:3001")
+    loaded = load_environment()
+    with pytest.raises(ConfigError, match="nobody signs in"):
+        listening_on("0.0.0.0", 3001, Tls(), loaded)
+    Users(loaded.people_path).add("ana@example.org")
+    assert listening_on("0.0.0.0", 3001, Tls(), loaded) == loaded
 
 
 def test_services_wait_for_what_they_need(compose):

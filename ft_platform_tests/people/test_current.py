@@ -3,7 +3,7 @@
 import pytest
 
 from ft_platform.errors import ConfigError
-from ft_platform.people.current import CurrentPermissions
+from ft_platform.people.loading import CurrentPermissions
 from ft_platform.people.person import named
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -17,7 +17,7 @@ def owned_by(environment: Environment, person: str) -> None:
 
 
 def test_a_changed_owner_counts_at_the_next_question(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.people.current.environment_file", lambda: None)
+    monkeypatch.setattr("ft_platform.people.loading.environment_file", lambda: None)
     owned_by(environment, ANA.name)
     current = CurrentPermissions(lambda: environment)
     assert current().may(ANA, "release", "letters") and not current().may(BO, "release", "letters")

@@ -99,3 +99,8 @@ def test_another_port_of_ft_ui_changes_the_links_to_this_machine(
     url: str, port: int | None, expected: tuple[int, str]
 ) -> None:
     assert reports_address(url, port) == expected
+
+
+def test_with_a_certificate_the_links_to_this_machine_are_encrypted() -> None:
+    assert reports_address("http://127.0.0.1:3001", None, "https") == (3001, "https://127.0.0.1:3001")
+    assert reports_address("https://ml.example.org/reports", 3002, "https") == (3002, "https://ml.example.org/reports")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import ConfigError, StateDamaged
-from ft_platform.serving import api_keys
+from ft_platform.keys import given_out
 from ft_platform.serving.api_keys import ApiKeys, KeyRefused, RateExceeded, add_key, read_keys, revoke_key
 
 
@@ -47,9 +47,9 @@ def test_a_key_is_refused_by_words_that_do_not_quote_it(path: Path, monkeypatch:
     expected = {
         None: "a key is needed",
         "": "a key is needed",
-        "sk-123": "not a key",
-        f"{good}x": "not a key",
-        f"{good}\n": "not a key",
+        "sk-123": "has another form",
+        f"{good}x": "has another form",
+        f"{good}\n": "has another form",
         other: "not known",
         good.replace(good[3:11], "00000000"): "not known",
         revoked: "is revoked",
@@ -66,7 +66,7 @@ def test_secrets_are_compared_in_constant_time_also_where_the_id_is_unknown(
 ) -> None:
     _, good = add_key(path, "all", "good")
     keys, compared = ApiKeys(path), []
-    monkeypatch.setattr(api_keys.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    monkeypatch.setattr(given_out.hmac, "compare_digest", lambda a, b: compared.append((a, b)) or a == b)
     keys.check(good)
     with pytest.raises(KeyRefused):
         keys.check(good.replace(good[3:11], "ffffffff"))

@@ -16,13 +16,17 @@ class Rules:
     Attributes:
         permissions: the newest; asked for each request.
         noting: is told of each change before it happens, and of each refusal.
-        signs_in: whether persons sign in. False: the server listens on this machine only, and whoever reaches it is its
-            account and may do everything.
+        required: whether persons sign in, asked each time. False: the server answers this machine only, and whoever
+            reaches it is its account and may do everything.
     """
 
     permissions: Callable[[], Permissions]
     noting: Noting = unnoted
-    signs_in: bool = True
+    required: Callable[[], bool] = lambda: True
+
+    @property
+    def signs_in(self) -> bool:
+        return self.required()
 
     def person(self, scope: object) -> Person | None:
         """Who asks, from the scope of a request. None: nobody, who may do nothing."""

@@ -168,7 +168,7 @@ def world(folder: Path) -> Iterator[World]:
     def note(noted: Noted) -> None:
         told.append(noted)
 
-    rules, desk_rules = Rules(lambda: PERMISSIONS, note), Rules(lambda: PERMISSIONS, signs_in=False)
+    rules, desk_rules = Rules(lambda: PERMISSIONS, note), Rules(lambda: PERMISSIONS, required=lambda: False)
     with (
         instance_for_test(overrides=queue, temp_dir=str(folder)) as instance,
         GrpcServerProcess(

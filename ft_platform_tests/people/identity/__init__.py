@@ -1,0 +1,1 @@
+"""Persons of these tests are fictitious."""

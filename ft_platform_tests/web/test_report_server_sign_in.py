@@ -1,0 +1,95 @@
+"""The report server shows reports to people who have signed in and have a role; sessions are those of the UI."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+pytest.importorskip("dagster_webserver")
+from ft_platform.lake.opening import open_lake
+from ft_platform.people.identity.users import Users
+from ft_platform.people.noted import Noted
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.people import People
+from ft_platform.web.listening import Tls
+from ft_platform.web.report_server import report_server
+from ft_platform_tests.web.certificates import certificate
+from ft_platform_tests.web.test_report_server import PAGE, REPORT, publish
+
+ANA, BOB, PHRASE = "ana@example.org", "bob@example.org", "correct horse battery staple"
+NOTED: list[Noted] = []
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with a report, Ana who is auditor, and Bob who has no role."""
+    home = tmp_path_factory.mktemp("home")
+    people = People(roles={"auditor": [ANA]})
+    environment = Environment(home=home, tracking_uri="none", people=people, defs=home / "defs")
+    environment.defs.mkdir()
+    publish(open_lake(environment))
+    users = Users(environment.people_path)
+    for name in (ANA, BOB):
+        users.add(name)
+        users.set_password(name, PHRASE)
+    with report_server(environment, "127.0.0.1", 0, noting=NOTED.append) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+def sign_in(address: str, name: str) -> httpx2.Client:
+    client = httpx2.Client(timeout=60)
+    token = client.get(f"{address}/auth/sign-in").text.partition('name="token" value="')[2].partition('"')[0]
+    fields = {"token": token, "email": name, "password": PHRASE, "next": REPORT}
+    done = client.post(f"{address}/auth/sign-in", data=fields, headers={"Origin": address})
+    assert (done.status_code, done.headers["location"]) == (303, REPORT)
+    return client
+
+
+def test_nobody_reads_a_report_without_a_session(address: str) -> None:
+    page = httpx2.get(f"{address}{REPORT}", headers={"Accept": "text/html"})
+    assert page.status_code == 303 and page.headers["location"].startswith("/auth/sign-in?next=%2Fcomplaints%2F")
+    for path in (REPORT, "/", "/complaints/", "/nothing"):
+        answer = httpx2.get(f"{address}{path}")
+        assert answer.status_code == 401 and PAGE not in answer.text
+
+
+def test_who_has_a_role_reads_it_and_who_has_none_does_not(address: str) -> None:
+    ana, bob = sign_in(address, ANA), sign_in(address, BOB)
+    assert ana.get(f"{address}{REPORT}").text == PAGE and ana.get(f"{address}/").status_code == 200
+    for path in (REPORT, "/", "/complaints/"):
+        refused = bob.get(f"{address}{path}")
+        assert refused.status_code == 403 and PAGE not in refused.text
+    assert [(one.person.name, one.what) for one in NOTED if one.kind == "denial"] == [(BOB, "was refused")] * 3
+
+
+def test_forms_of_other_pages_are_refused(address: str) -> None:
+    with httpx2.Client(timeout=60) as client:
+        token = client.get(f"{address}/auth/sign-in").text.partition('name="token" value="')[2].partition('"')[0]
+        fields = {"token": token, "email": ANA, "password": PHRASE}
+        for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+            answer = client.post(f"{address}/auth/sign-in", data=fields, headers={"Origin": origin})
+            assert answer.status_code == 403 and "session" not in str(answer.headers)
+        named = client.get(f"{address}/auth/sign-in", headers={"Host": "evil.example"})
+        assert named.status_code == 421
+
+
+def test_pages_of_the_sign_in_may_send_forms_here_and_stand_in_no_frame(address: str) -> None:
+    headers = httpx2.get(f"{address}/auth/sign-in").headers
+    policies = [
+        {words[0]: words[1:] for words in (part.split() for part in policy.split(";"))}
+        for policy in headers.get_list("content-security-policy")
+    ]
+    assert policies and all(one["form-action"] == ["'self'"] for one in policies)
+    assert all(one["frame-ancestors"] == ["'none'"] for one in policies)
+    # `no-referrer` would make browsers send `Origin: null` with the form.
+    assert set(headers.get_list("referrer-policy")) == {"same-origin"}
+
+
+def test_reports_are_served_over_tls(environment: Environment, tmp_path: Path) -> None:
+    import ssl
+
+    files = certificate(tmp_path)
+    with report_server(environment, "127.0.0.1", 0, Tls.given(*files)) as server:
+        trusted = ssl.create_default_context(cafile=str(files[0]))
+        assert httpx2.get(f"https://127.0.0.1:{server.server_port}/", verify=trusted).status_code == 200
