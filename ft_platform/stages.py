@@ -45,6 +45,7 @@ class Stage:
             whether they do, or a person
             does. `by_person`: only a person starts it, by itself: it is no part of `ft run`, of a group's button or of
                 automation.
+        after: stages that come before it in the graph although it reads nothing of theirs.
         follows: parents whose change starts it; default all. New splits reach an evaluation through a new checkpoint
             only.
     """
@@ -61,6 +62,7 @@ class Stage:
     trains: bool = False
     starts: Literal["on_change", "as_retraining", "by_person"] = "on_change"
     follows: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     @property
     def on_demand(self) -> bool:
@@ -283,6 +285,16 @@ STAGES: dict[str, Stage] = {
             version=3,
         ),
         Stage(
+            "sign_off",
+            ("release.approvals",),
+            ("adapter_checkpoint", "release_decision"),
+            "shared",
+            ("signed",),
+            role="accountable",
+            kind="report",
+            follows=("release_decision",),
+        ),
+        Stage(
             "release",
             (),
             ("adapter_checkpoint", "release_decision"),
@@ -291,6 +303,7 @@ STAGES: dict[str, Stage] = {
             kind="report",
             starts="by_person",
             follows=("release_decision",),
+            after=("sign_off",),
         ),
         Stage(
             "deployment",

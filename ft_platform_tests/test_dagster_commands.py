@@ -20,7 +20,9 @@ import yaml
 pytest.importorskip("dagster_webserver")
 pytest.importorskip("dagster_dg_cli")
 from ft_platform.commands.ui import WORKSPACE
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.execution import readable_tags
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.redaction.run_origin import LOCATION
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
@@ -106,6 +108,11 @@ def test_dg_launch_leaves_its_run_where_ft_ui_shows_it(launched: Installation) -
     assert newest.asset_selection == {dg.AssetKey(["complaints", "permitted_records"])} and newest.is_success
     assert f"in {launched.environment.home / 'dagster'}, as ft ui" in launched.told
     assert not list(launched.project.glob(".tmp_dagster_home_*"))
+
+
+def test_every_run_is_in_the_audit_log_whatever_started_it(launched: Installation) -> None:
+    noted = [one.details for one in AuditLog(open_lake(launched.environment)).entries() if one.kind == "run"]
+    assert [told and told["run"] for told in noted] == [run.run_id for run in reversed(launched.runs())]
 
 
 def test_dg_launch_takes_settings_for_one_run(launched: Installation) -> None:

@@ -1,7 +1,9 @@
 """The code location and the command line stay light: every run process loads them."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,18 +13,23 @@ HEAVY = ["torch", "transformers", "peft", "great_expectations", "mlflow", "spacy
 HEAVY += ["httpx2"]
 
 
-def loaded_after(code: str) -> set[str]:
+def loaded_after(code: str, home: Path | None = None) -> set[str]:
     report = f"{code}\nimport sys; print('LOADED', *[m for m in {[*HEAVY, 'dagster']!r} if m in sys.modules])"
     finished = subprocess.run(
-        [sys.executable, "-c", report], capture_output=True, text=True, cwd=REPOSITORY, check=True
+        [sys.executable, "-c", report],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, **({"FT_HOME": str(home)} if home else {})},
+        check=True,
     )
     line = next(line for line in finished.stdout.splitlines() if line.startswith("LOADED"))
     return set(line.split()[1:])
 
 
 @pytest.mark.integration
-def test_the_code_location_loads_without_heavy_libraries():
-    loaded = loaded_after("from ft_platform.definitions import defs; defs().get_repository_def()")
+def test_the_code_location_loads_without_heavy_libraries(tmp_path):
+    loaded = loaded_after("from ft_platform.definitions import defs; defs().get_repository_def()", tmp_path)
     assert "dagster" in loaded
     assert loaded & set(HEAVY) == set()
 

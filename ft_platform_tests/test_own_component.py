@@ -87,12 +87,15 @@ def assets(environment: Environment) -> set[str]:
 
 @pytest.mark.integration
 def test_a_stage_that_is_left_out_is_left_out_of_this_use_case_only(environment, own_code):
-    own_code.write_text(SUBCLASS % '("fairness_report", "model_card", "release_decision", "release", "deployment")')
+    own_code.write_text(
+        SUBCLASS % '("fairness_report", "model_card", "release_decision", "sign_off", "release", "deployment")'
+    )
     found = assets(environment)
     assert {name for name in ASSETS if f"letters/{name}" not in found} == {
         "fairness_report",
         "model_card",
         "release_decision",
+        "sign_off",
         "release",
         "deployment/local",
     }
@@ -108,7 +111,7 @@ def test_the_example_of_the_documentation_leaves_stages_out_and_adds_one(environ
     assert found == {
         f"letters/{name}"
         for name in {*ASSETS, "letters", "source"}
-        - {"fairness_report", "model_card", "release_decision", "release", "deployment/local"}
+        - {"fairness_report", "model_card", "release_decision", "sign_off", "release", "deployment/local"}
     }
     assert cli.main(["check", "--files"]) == 0
 

@@ -23,6 +23,7 @@ COLUMN = {
     "regression_report": 4,
     "data_report": 5,
     LAST: 3,
+    "sign_off": 3,
 }
 """Where a stage stands in its row, from 0, so that arrows do not cross. Tables of data stand side by side."""
 

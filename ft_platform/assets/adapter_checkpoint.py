@@ -29,6 +29,7 @@ def build(use_case: NamedUseCase) -> list:
         Equal inputs give the same checkpoint: if it exists, it is reused and nothing is trained. Splits whose checks
         are missing, stale or failed are refused, whoever started the run."""
         from ft_platform.evaluation.output_mitigation import require_target
+        from ft_platform.release.separation import note_trainer
         from ft_platform.training.continuing import start_of
         from ft_platform.training.inputs import checkpoint_inputs
 
@@ -42,6 +43,7 @@ def build(use_case: NamedUseCase) -> list:
         if checkpoint is None:
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
+            note_trainer(lake, checkpoint, context.run.tags)
         else:
             text = f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused."
             context.log.info(vouch(text))

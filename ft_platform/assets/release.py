@@ -7,10 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.stage import materialized, stage, train_rows, with_typed_failures
+from ft_platform.assets.stage import key, materialized, stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
+from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -30,7 +31,7 @@ PREVIOUS = "previous"
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "release"))
+    @dg.asset(**stage(use_case, "release"), deps=[key(use_case, name) for name in STAGES["release"].after])
     @with_typed_failures
     def release(
         lake: dg.ResourceParam[Lake],
@@ -39,11 +40,12 @@ def build(use_case: NamedUseCase) -> list:
         release_decision: ArtifactVersion,
         adapter_checkpoint: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """An immutable, signed record: checkpoint, base model, renderer, decision, evidence, approvals, waivers.
+        """An immutable, signed record: checkpoint, base model, renderer, decision, evidence, signatures, waivers.
 
-        Refused unless the decision is accepted and holds again today, and every approval is there that the use case
-        asks for."""
+        Refused unless the decision is accepted and holds again today, and everybody has signed whom the use case asks
+        for."""
         from ft_platform.lake.releases import FILE
+        from ft_platform.people.may import Permissions
         from ft_platform.release import releasing
         from ft_platform.tracking.registry import show_releases
 
@@ -60,6 +62,7 @@ def build(use_case: NamedUseCase) -> list:
                 lambda checkpoint: evidence_digest(lake, use_case, checkpoint),
                 by=config.released_by,
                 reason=config.reason,
+                permissions=Permissions(environment.people, {use_case.name: use_case}),
             )
         record = json.loads(lake.read_file(made, FILE))
         registry = show_releases(environment, lake, use_case.name, model_card(lake, release_decision))

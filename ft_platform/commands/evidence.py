@@ -100,14 +100,14 @@ def _write(arguments: argparse.Namespace) -> int:
     from ft_platform.evidence.gather import find_known, gather
     from ft_platform.evidence.pack import write_pack
     from ft_platform.evidence.signing import Signer
+    from ft_platform.lake.inspection import signed_use_cases
     from ft_platform.lake.opening import open_lake
-    from ft_platform.reporting.site import Reports
 
     signer = Signer(Path(arguments.sign_with)) if arguments.sign_with else None
     environment = load_environment()
     lake = open_lake(environment)
     *named, wanted = arguments.words
-    checkpoint = find_known(lake, named or Reports(lake).use_cases(), wanted)
+    checkpoint = find_known(lake, named or signed_use_cases(lake), wanted)
     out = Path(arguments.out) if arguments.out else environment.home / "evidence" / checkpoint.artifact_id
     use_case = _use_case(environment, checkpoint.use_case)
     pack = write_pack(lake, use_case, gather(lake, checkpoint), out.absolute(), signer)

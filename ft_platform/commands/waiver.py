@@ -1,4 +1,4 @@
-"""ft waiver: grant, list and revoke exceptions from a rule of the gate."""
+"""ft waiver: grant, confirm, list and revoke exceptions from a rule of the gate."""
 
 import argparse
 import json
@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from ft_platform.commands import opened
 
 HELP = (
-    "Let one checkpoint break one rule until a day, with a reason; list such waivers, or end one. The decision"
-    " lists every waiver."
+    "Let one checkpoint break one rule until a day, with a reason; confirm such a waiver as the second person, list"
+    " them, or end one. The decision lists every waiver."
 )
 EXAMPLES = [
     (
@@ -16,6 +16,7 @@ EXAMPLES = [
         ' "Too few records of small states; monitored monthly"'
     ),
     "ft waiver list complaint_routing",
+    "ft waiver confirm complaint_routing waiver-0a1b2c3d4e5f --by bo.lund@example.org",
     (
         'ft waiver revoke complaint_routing waiver-0a1b2c3d4e5f --by ana.ruiz@example.org --reason "Monitoring found a'
         ' gap"'
@@ -25,16 +26,16 @@ EXAMPLES = [
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "ft waiver [-h] {grant,list,revoke} use_case [id] [--rule RULE] [--by PERSON] [--until DAY] [--reason TEXT]"
-        " [--json]"
+        "ft waiver [-h] {grant,confirm,list,revoke} use_case [id] [--rule RULE] [--by PERSON] [--until DAY]"
+        " [--reason TEXT] [--json]"
     )
-    parser.add_argument("what", choices=["grant", "list", "revoke"], help="grant a waiver, list all, or end one")
+    parser.add_argument("what", choices=["grant", "confirm", "list", "revoke"], help="what to do with waivers")
     parser.add_argument("use_case", help="name of the use case (ft list)")
-    parser.add_argument("id", nargs="?", help="waiver to revoke")
+    parser.add_argument("id", nargs="?", help="waiver to confirm or to revoke")
     parser.add_argument("--rule", help="name of the broken rule, as ft decide shows it")
     parser.add_argument("--checkpoint", help="id of the checkpoint (default: the one that ft decide judges)")
     parser.add_argument(
-        "--by", default="", help="e-mail address of the person who grants or revokes it, one of `owners`"
+        "--by", default="", help="e-mail address of the person who grants, confirms or revokes it, one of `owners`"
     )
     parser.add_argument("--until", type=date.fromisoformat, help="last day, YYYY-MM-DD, at most a year ahead")
     parser.add_argument("--reason", default="", help="why, in 20 characters or more")
@@ -43,14 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
+    from ft_platform.people.person import named
     from ft_platform.release import waivers
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
 
-    _, use_case, lake = opened(arguments.use_case)
-    if arguments.what == "revoke":
+    environment, use_case, lake = opened(arguments.use_case)
+    if arguments.what in ("revoke", "confirm"):
         if not arguments.id or not arguments.by.strip():
             raise ConfigError(["a waiver's id and --by are needed"], f"List waivers: ft waiver list {use_case.name}")
-        waivers.revoke(lake, use_case, arguments.id, revoked_by=arguments.by, reason=arguments.reason)
+        if arguments.what == "confirm":
+            waivers.confirm(lake, use_case, arguments.id, named(arguments.by), environment.people)
+        else:
+            waivers.revoke(lake, use_case, arguments.id, revoked_by=arguments.by, reason=arguments.reason)
     if arguments.what == "grant":
         if not arguments.rule or arguments.until is None:
             raise ConfigError(["--rule and --until are needed"], f"See the rules: ft decide {use_case.name}")

@@ -33,7 +33,7 @@ from ft_platform.evidence.layout import (
     write_zip,
 )
 from ft_platform.evidence.signing import Signer
-from ft_platform.evidence.waivers import decision_of, waivers_of
+from ft_platform.evidence.waivers import decision_of, signatures_of, waivers_of
 from ft_platform.lake.deployments import FILE as DEPLOYMENT_FILE
 from ft_platform.lake.files import folder_hashes, sha256_file
 from ft_platform.lake.manifest import Manifest, Verdict
@@ -140,6 +140,7 @@ def _write_contents(
         "content_hash": evidence.checkpoint.content_hash,
         "written_by": code(),
         "decision": dict(facts.decision) if facts.decision else None,
+        "signatures": [dict(one) for one in facts.signatures],
         "waivers": [dict(one) for one in facts.waivers],
         "deployments": [{"id": one["id"], **{key: one[key] for key in TOLD}} for one in deployed],
         "missing": missing,
@@ -185,6 +186,7 @@ def facts_of(lake: Lake, use_case: NamedUseCase | None, evidence: Evidence) -> F
         links={name: folder_of(one) for name, one in found.items()},
         decision={name: decision[name] for name in ("id", "decision", "valid_until")} if decision else None,
         waivers=waivers_of(lake, evidence, decision),
+        signatures=signatures_of(lake, evidence, decision),
     )
 
 

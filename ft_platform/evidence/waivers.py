@@ -1,4 +1,5 @@
-"""What people decided about a checkpoint after its reports were made: the newest release decision, and every waiver.
+"""What people decided about a checkpoint after its reports were made: the newest release decision, its signatures, and
+every waiver.
 
 Reports are older than the decision and are never changed, so the documents of a pack, which are made after it, carry
 the waivers for all of them."""
@@ -13,6 +14,8 @@ from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import STAGE as DECISION
 from ft_platform.release.waivers import FILE, IN_FORCE, STORED_AS
 
+SIGNATURE, STATEMENT = "signature", "statement.json"
+SIGNED = ("id", "says", "role", "person", "known_by", "at")
 TOLD = ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")
 
 
@@ -28,6 +31,22 @@ def decision_of(lake: Lake, evidence: Evidence) -> dict[str, Any] | None:
                 told = {"decision": said["decision"], "valid_until": said.get("valid_until"), "waivers": waivers}
                 return {"id": found.version.id, **told}
     return None
+
+
+def signatures_of(lake: Lake, evidence: Evidence, decision: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Every signature and rejection of the newest decision, in the order in which they were given.
+
+    Returns:
+        rows `{"id", "says", "role", "person", "known_by", "at", "taken_back"}`.
+    """
+    found = []
+    for one in evidence.versions:
+        if decision and one.version.name == SIGNATURE and isinstance(one.version, ArtifactVersion):
+            said, verdict = json.loads(lake.read_file(one.version, STATEMENT)), one.verdicts.get(IN_FORCE)
+            if said["decision"] == decision["id"]:
+                gone = verdict is not None and not verdict.passed
+                found.append({**{key: said[key] for key in SIGNED}, "taken_back": gone})
+    return sorted(found, key=lambda one: (one["at"], one["id"]))
 
 
 def waivers_of(lake: Lake, evidence: Evidence, decision: dict[str, Any] | None) -> list[dict[str, Any]]:

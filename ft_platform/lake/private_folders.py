@@ -31,7 +31,8 @@ class PrivateFolder:
 
 
 def private_folders(environment: Environment) -> list[PrivateFolder]:
-    """The private folders that exist: zones of a local lake, keys, what a server notes, and the Dagster home.
+    """The private folders that exist: zones and audit log of a local lake, keys, what a server notes, and the Dagster
+    home.
 
     Raises:
         ConfigError: there is no group with the name in `restricted_group`.
@@ -40,12 +41,13 @@ def private_folders(environment: Environment) -> list[PrivateFolder]:
     zones = (
         [PrivateFolder(zone, Path(lake.root, zone), access) for zone in modes.PRIVATE_ZONES] if lake.is_local else []
     )
+    logs = [Path(lake.root, "audit_log"), *environment.seals_path.glob("audit_log-*")]  # and how each stands
     keys = PrivateFolder("keys", environment.home / "vault", modes.Access())
     traffic = PrivateFolder(TRAFFIC, environment.home / "serving" / "traffic", modes.Access())
     dagster = PrivateFolder(DAGSTER, environment.dagster_home, access)
     return [
         folder
-        for folder in (*zones, keys, traffic, dagster)
+        for folder in (*zones, *(PrivateFolder("audit log", path, access) for path in logs), keys, traffic, dagster)
         if os.path.isdir(folder.path) and (folder in zones or _holds_something(folder.path))
     ]
 

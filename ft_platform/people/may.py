@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ft_platform.people.actions import ACTIONS, Action
-from ft_platform.people.person import Person
+from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.settings.people import People
 from ft_platform.settings.roles import OWNER_ROLES, ROLES
 from ft_platform.use_case.named import NamedUseCase
@@ -143,6 +143,13 @@ def persons_needed(action: str, acted: Mapping[str, Collection[str] | None]) -> 
 
 def _is_separate(action: Action) -> bool:
     return action.four_eyes or action.name == "approve"
+
+
+def knowledge_problem(use_case: NamedUseCase, known_by: str) -> str:
+    """Why a person does not count because of how they are known; empty: they do."""
+    if use_case.policy.signatures.signed_in and known_by not in SIGNED_IN:
+        return f"only persons who signed in count (policy {use_case.policy.title}), and this one is {known_by}"
+    return ""
 
 
 def table() -> dict[str, dict[str, str]]:

@@ -15,6 +15,9 @@ PERSON = "ft_person"
 STARTED_BY = "ft/person"
 """Tag of a run: name of the person who started it. Not there: nobody knows who."""
 
+SIGNED_IN: tuple[KnownBy, ...] = ("password", "openid", "proxy")
+"""How a person is known who has shown it."""
+
 
 @dataclass(frozen=True)
 class Person:

@@ -51,8 +51,8 @@ def guard(instance: INSTANCE) -> INSTANCE:
     setattr(instance, MARK, edge)
     use_for_runs()
     events, runs, ticks = instance.event_log_storage, instance.run_storage, instance.schedule_storage
-    _before(events, "store_event", lambda event: edge.passed(event, event.run_id or "no_run"))
-    _before(runs, "add_run", lambda run: noted(instance, _run(edge, run)))
+    _before(events, "store_event", lambda event: edge.passed(noted(instance, event), event.run_id or "no_run"))
+    _before(runs, "add_run", lambda run: _run(edge, run))
     _before(runs, "add_historical_run", lambda run: _run(edge, run))
     _before(runs, "add_backfill", lambda backfill: _backfill(edge, backfill))
     _before(runs, "update_backfill", lambda backfill: _backfill(edge, backfill))

@@ -1,5 +1,5 @@
-"""Runs in the audit log. Whoever starts one, by a command, a button, a sensor or a schedule: Dagster creates it in its
-storage, and there it is noted first."""
+"""Runs in the audit log. Whoever starts one, by a command, a button, a sensor or a schedule: the process that executes
+it notes it before its first step. That process has the lake; Dagster's web server and daemon need not have it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,16 +24,23 @@ def note_runs(instance: dg.DagsterInstance, environment: Callable[[], Environmen
     setattr(instance, INSTALLATION, environment)
 
 
-def noted(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
-    """The same run, once it is noted.
+def noted(instance: dg.DagsterInstance, entry: dg.EventLogEntry) -> dg.EventLogEntry:
+    """The same entry of the event log. Where it says that a run starts, that is noted first.
 
     Raises:
-        FtError: it cannot be noted, so it is not created.
+        FtError: it cannot be noted, so the run fails before its first step.
     """
+    event = entry.dagster_event
+    if event and event.event_type == dg.DagsterEventType.RUN_START and (run := instance.get_run_by_id(entry.run_id)):
+        _note(instance, run)
+    return entry
+
+
+def _note(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     told_of = getattr(instance, INSTALLATION, None)
     environment: Environment | None = told_of() if told_of else None
     if environment is None or Path(instance.root_directory).resolve() != environment.dagster_home.resolve():
-        return run  # of an instance for a test, or of another installation
+        return  # an instance for a test, or of another installation
     keys = [key.to_user_string() for key in run.asset_selection or ()]
     names = sorted({key.partition("/")[0] for key in keys}) or [run.job_name]
     person = Person(name) if (name := run.tags.get(PERSON_TAG)) else at_this_machine()
@@ -41,4 +48,3 @@ def noted(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
     files = {folder.name: folder / FILE_NAME for folder in find_use_cases(environment.defs) if folder.name in names}
     log = audit_log_of(open_lake(environment), files)
     log.note([Noted("run", person, "started a run", name, {k: v for k, v in details.items() if v}) for name in names])
-    return run

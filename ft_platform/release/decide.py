@@ -22,7 +22,7 @@ from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.simpler import simpler_systems
-from ft_platform.release.waivers import Waiver, in_force, without_effect
+from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
@@ -85,7 +85,7 @@ class Decision:
             ],
             "waivers": [waiver.to_dict() for waiver in used],
             "waivers_without_effect": dict(self.without_effect),
-            "valid_until": min((waiver.until for waiver in used), default=None),
+            "valid_until": min((last_day(waiver, self.policy).isoformat() for waiver in used), default=None),
             "evidence": [
                 {"stage": i.stage, "id": i.version.artifact_id, "content_hash": i.version.content_hash}
                 for i in items
@@ -235,3 +235,20 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
     if not again.accepted:
         reasons = "; ".join(f"{ruling.rule}: {ruling.why}" for ruling in again.refusing)
         raise VersionRefused(f"{decision.id} no longer holds: {reasons}", f"Run: ft run {use_case.name}")
+
+
+def require_newest(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, checkpoint: str) -> None:
+    """Returns if there is no newer decision about a checkpoint.
+
+    Raises:
+        VersionRefused: there is.
+    """
+    newest = next(
+        (one for one in lake.artifacts(use_case.name, STAGE) if lake.manifest(one).info["checkpoint"] == checkpoint),
+        None,
+    )
+    if newest and newest.id != decision.id:
+        raise VersionRefused(
+            f"{newest.id} is a newer decision about {checkpoint} than {decision.id}",
+            f"Run: ft run {use_case.name} --select release_decision",
+        )

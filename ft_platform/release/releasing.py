@@ -1,9 +1,9 @@
 """Makes a release of an accepted decision, goes back to an earlier one, and withdraws one.
 
 A release is refused unless its decision is accepted, unaltered, the newest about its checkpoint, and holds again today;
-the checkpoint is intact and none of its records was withdrawn; and every approval is there that `release.approvals`
-asks for. Covered by its signature (OpenSSF): every file of the checkpoint. Its record is signed as everything in the
-lake is. Not covered: that somebody with the installation's key wants what the decision says."""
+the checkpoint is intact and none of its records was withdrawn; and everybody has signed whom `release.approvals` names
+(`sign_off`). Covered by its signature (OpenSSF): every file of the checkpoint. Its record is signed as everything in
+the lake is. Not covered: that somebody with the installation's key wants what the decision says."""
 
 import getpass
 import json
@@ -29,11 +29,13 @@ from ft_platform.lake.releases import (
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
+from ft_platform.people.may import Permissions
+from ft_platform.people.person import at_this_machine
 from ft_platform.process.reasons import SHORTEST_REASON, require_reason
-from ft_platform.release import approvals
 from ft_platform.release.decide import FILE as DECISION_FILE
-from ft_platform.release.decide import STAGE as DECISION
-from ft_platform.release.decide import require_accepted
+from ft_platform.release.decide import require_accepted, require_newest
+from ft_platform.release.separation import COMMIT, commit_of
+from ft_platform.release.sign_off import require_signed
 from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.settings.hash import settings_hash
 from ft_platform.signing.keys import SigningKeys
@@ -55,34 +57,32 @@ def release(
     *,
     by: str = "",
     reason: str = "",
+    permissions: Permissions | None = None,
 ) -> ArtifactVersion:
     """The release of a checkpoint on this decision: that which stands, or a new one.
 
     Args:
         by: the person who releases; default the account of the operating system.
         reason: why it is released although it was withdrawn before.
+        permissions: whose signatures count; default the owners of the use case.
 
     Raises:
         VersionRefused: the decision is not accepted, does not hold any more or is not the newest, is about another
-            checkpoint, an approval is missing, the checkpoint may not be used, or it was withdrawn on this decision and
+            checkpoint, a signature is missing, the checkpoint may not be used, or it was withdrawn on this decision and
             nobody says why it is released again.
         MissingExtra: `model-signing` is not installed.
     """
     started = time.monotonic()
     require_accepted(lake, use_case, decision)
     said = json.loads(lake.read_file(decision, DECISION_FILE))
-    _require_newest(lake, use_case, decision, said["checkpoint"])
+    require_newest(lake, use_case, decision, said["checkpoint"])
     if said["checkpoint"] != checkpoint.artifact_id:
         raise VersionRefused(
             f"{decision.id} is about {said['checkpoint']}, not about {checkpoint.id}", f"Run: ft run {use_case.name}"
         )
     require_usable(lake, use_case, checkpoint)
-    given = approvals.in_force(lake, use_case, decision)
-    if lacking := approvals.missing(use_case, given):
-        who = "; ".join(f"{role} ({', '.join(persons) or 'no person is named'})" for role, persons in lacking.items())
-        raise VersionRefused(
-            f"{decision.id} is not approved by {who}", f"Run: ft approve {use_case.name} --by <e-mail address>"
-        )
+    permissions = permissions or Permissions(use_cases={use_case.name: use_case})
+    given = require_signed(lake, use_case, decision, permissions)
     stands = next(iter(standing_releases(lake, use_case.name)), None)
     if stands and (stands.checkpoint, stands.record["decision"]["id"]) == (checkpoint.artifact_id, decision.id):
         return stands.version
@@ -102,6 +102,7 @@ def release(
         "evidence": dict(evidence(checkpoint)),
         "approvals": [one.to_dict() for one in given],
         "waivers": said["waivers"],
+        COMMIT: commit_of(use_case),
     }
     return _publish(lake, use_case, record, [decision, checkpoint], started, by=by)
 
@@ -204,7 +205,7 @@ def _publish(
         "previous": stands.id if stands else None,
         "released_by": by.strip() or account,
         "recorded_by": account,
-        "known_by": approvals.SELF_DECLARED,
+        "known_by": at_this_machine().known_by,
         "released_at": now(),
     }
     inputs = settings_hash({**record, "use_case": use_case.name, "released_at": ""})
@@ -252,15 +253,3 @@ def _model(lake: Lake, checkpoint: ArtifactVersion) -> dict[str, Any]:
         "kind": "label_head" if objective == "label_head" else "written_label" if labels else "open_answer",
         "labels": labels,
     }
-
-
-def _require_newest(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, checkpoint: str) -> None:
-    newest = next(
-        (one for one in lake.artifacts(use_case.name, DECISION) if lake.manifest(one).info["checkpoint"] == checkpoint),
-        None,
-    )
-    if newest and newest.id != decision.id:
-        raise VersionRefused(
-            f"{newest.id} is a newer decision about {checkpoint} than {decision.id}",
-            f"Run: ft run {use_case.name} --select release_decision",
-        )

@@ -1,5 +1,5 @@
 """Waivers: a person lets one checkpoint pass one rule that it broke, until a day, and says why. Nothing else overrides
-a rule."""
+a rule. Where the policy asks for it (`signatures`), it counts once a second person has confirmed it."""
 
 import getpass
 import hashlib
@@ -14,14 +14,21 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
+from ft_platform.people.may import knowledge_problem
+from ft_platform.people.person import Person
+from ft_platform.people.superiors import superiors
 from ft_platform.release.rule import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
+from ft_platform.settings.people import People
+from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
 
 STORED_AS = "waiver"
 FILE = "waiver.json"
 IN_FORCE = "in_force"
 """The verdict that a revocation leaves on a waiver: failed."""
+CONFIRMED = "confirmed"
+"""The verdict that a second person leaves on a waiver."""
 LONGEST_DAYS = 366
 SHORTEST_REASON = 20
 
@@ -38,6 +45,7 @@ class Waiver:
         until: last day on which it holds, YYYY-MM-DD, UTC.
         granted_at: day and time, ISO 8601; without a zone UTC.
         recorded_by: account of the operating system that recorded it.
+        known_by: how it is known who granted it (`people.person.KnownBy`).
     """
 
     id: str
@@ -49,6 +57,7 @@ class Waiver:
     until: str
     granted_at: str
     recorded_by: str
+    known_by: str = "self-declared"
 
     @property
     def granted_on(self) -> date:
@@ -70,18 +79,23 @@ def grant(
     checkpoint: ArtifactVersion,
     ruling: Ruling,
     *,
-    granted_by: str,
+    granted_by: str | Person,
     reason: str,
     until: date,
     today: date,
 ) -> Waiver:
     """Records a waiver for a rule that `checkpoint` breaks.
 
+    Args:
+        granted_by: a person, or the name that somebody typed.
+
     Raises:
         ConfigError: the rule passes or cannot be waived, the person may not waive it, no reason is named, or the day is
             past or too far away.
     """
-    problems = []
+    who = granted_by if isinstance(granted_by, Person) else Person(granted_by.strip())
+    longest = min(LONGEST_DAYS, use_case.policy.signatures.valid_days)
+    problems = [problem for problem in (knowledge_problem(use_case, who.known_by),) if problem]
     if ruling.passed:
         problems.append(f"rule {ruling.rule} passes: there is nothing to waive")
     if not ruling.waivable:
@@ -89,14 +103,16 @@ def grant(
             f"rule {ruling.rule} cannot be waived: it is about what would be released, whether it may be used, or what"
             " the installation requires"
         )
-    person = who_may_waive(use_case, ruling.rule, granted_by)
+    person = who_may_waive(use_case, ruling.rule, who.name)
     if ruling.waivable and person is None:
-        problems.append(owner_problem(use_case, ruling.rule, granted_by))
+        problems.append(owner_problem(use_case, ruling.rule, who.name))
     if len(reason.strip()) < SHORTEST_REASON:
         problems.append(f"the reason must have at least {SHORTEST_REASON} characters")
-    if not today <= until <= today + timedelta(days=LONGEST_DAYS):
-        problems.append(f"the last day must be between today and {today + timedelta(days=LONGEST_DAYS)}, got {until}")
+    if not today <= until <= today + timedelta(days=longest):
+        problems.append(f"the last day must be between today and {today + timedelta(days=longest)}, got {until}")
     if problems:
+        about = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "until": until}
+        note(lake, use_case, "denial", "may not waive a rule", who if who.name else None, **about)
         raise ConfigError(problems)
     role = role_of(ruling.rule)
     words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role}
@@ -106,16 +122,53 @@ def grant(
         "until": until.isoformat(),
         "granted_at": granted_at,
         "recorded_by": getpass.getuser(),
+        "known_by": who.known_by,
     }
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
     draft = Draft(lake, use_case, STORED_AS, waiver.id, inputs, [checkpoint], inputs[:16])
     told = {"waiver": waiver.id, **{name: words[name] for name in ("rule", "checkpoint", "until", "reason")}}
-    note(lake, use_case, "waiver", "granted a waiver", person, **told)
+    by = granted_by if isinstance(granted_by, Person) else person
+    note(lake, use_case, "waiver", "granted a waiver", by, **told)
     with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(waiver.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
         draft.publish(folder)
     return waiver
+
+
+def confirm(
+    lake: Lake,
+    use_case: NamedUseCase,
+    waiver_id: str,
+    person: Person,
+    people: People,
+    *,
+    today: date | None = None,
+) -> None:
+    """A second person confirms a waiver: another one of its role, or the superior.
+
+    Args:
+        people: of the installation, which may name superiors.
+
+    Raises:
+        ConfigError: the person is neither, or granted it.
+        DataError: there is no such waiver that stands.
+    """
+    stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
+    waiver = next((one for one, revoked in waivers(lake, use_case) if one.id == waiver_id and not revoked), None)
+    if stored is None or waiver is None or (today or datetime.now(UTC).date()) > date.fromisoformat(waiver.until):
+        problem = f"{use_case.name} has no waiver {waiver_id} that stands"
+        raise DataError(problem, f"List them: ft waiver list {use_case.name}")
+    named_persons = [*use_case.settings.owners.persons(waiver.role), *superiors(waiver.role, use_case, people)]
+    others = {one.casefold() for one in named_persons} - {waiver.granted_by.casefold()}
+    problem = knowledge_problem(use_case, person.known_by)
+    if person.is_token or person.name.casefold() not in others or problem:
+        note(lake, use_case, "denial", "may not confirm a waiver", person, waiver=waiver_id)
+        who = ", ".join(sorted(others)) or "nobody who is named"
+        raise ConfigError([problem or f"only a second person of {waiver.role} or the superior ({who}) may confirm it"])
+    note(lake, use_case, "waiver", "confirmed a waiver", person, waiver=waiver_id, rule=waiver.rule)
+    told = {"by": person.name, "known_by": person.known_by, "recorded_by": getpass.getuser()}
+    lake.add_verdict(stored, CONFIRMED, True, lake.manifest(stored).settings_hash, told)
 
 
 def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: str, reason: str) -> None:
@@ -191,7 +244,26 @@ def _not_ended(
             yield waiver, f"it was granted on {waiver.granted_on}, which is after today"
         elif until > waiver.granted_on + timedelta(days=LONGEST_DAYS):
             yield waiver, f"it ends on {until}, and none may last longer than {LONGEST_DAYS} days"
+        elif today > (last := last_day(waiver, use_case.policy)):
+            yield waiver, f"it ended on {last} by policy {use_case.policy.title}"
         elif who_may_waive(use_case, waiver.rule, waiver.granted_by) is None:
             yield waiver, owner_problem(use_case, waiver.rule, waiver.granted_by)
         else:
-            yield waiver, ""
+            yield waiver, knowledge_problem(use_case, waiver.known_by) or _not_confirmed(lake, use_case, waiver)
+
+
+def last_day(waiver: Waiver, policy: Policy) -> date:
+    """The last day on which a waiver holds: its own, or that of the policy."""
+    oldest = waiver.granted_on + timedelta(days=policy.signatures.valid_days)
+    return min(date.fromisoformat(waiver.until), oldest)
+
+
+def _not_confirmed(lake: Lake, use_case: NamedUseCase, waiver: Waiver) -> str:
+    """Why a waiver lacks the word of a second person; empty: it has it, or needs none."""
+    if not use_case.policy.signatures.confirm_waivers:
+        return ""
+    stored = lake.artifact(use_case.name, STORED_AS, waiver.id)
+    verdict = lake.verdicts(stored).get(CONFIRMED) if stored else None
+    if verdict is None or verdict.numbers["by"].casefold() == waiver.granted_by.casefold():
+        return f"a second person has to confirm it: ft waiver confirm {use_case.name} {waiver.id} --by <e-mail address>"
+    return knowledge_problem(use_case, verdict.numbers["known_by"])

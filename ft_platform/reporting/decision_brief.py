@@ -72,7 +72,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "seeds": _seeds(seeds, use_case),
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
         "worth": _worth(_figures(lake, evidence.items["roi_report"])),
-        "signers": [(f"{title(role)}: {says}", settings.owners.of(role)) for role, says in SIGNERS.items()],
+        "signers": _signers(use_case),
         "unknown": {
             stage: "; ".join(item.problems)
             for stage, item in evidence.items.items()
@@ -88,6 +88,20 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
             **({"seeds": seeds_plot(seeds, metric(seeds["main_metric"]))} if seeds else {}),
         },
     }
+
+
+def _signers(use_case: NamedUseCase) -> list[tuple[str, str, str]]:
+    """Who signs: as what, owner, how. Where the use case asks for nobody, three roles may sign on paper."""
+    settings = use_case.settings
+    asked = settings.release.approvals
+    return [
+        (
+            f"{title(role)}: {SIGNERS.get(role, 'the part of this role is right')}",
+            settings.owners.of(role),
+            f"ft sign {use_case.name} --as {role} --by E-MAIL" if asked else "",
+        )
+        for role in asked or SIGNERS
+    ]
 
 
 def _short(

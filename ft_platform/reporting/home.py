@@ -42,6 +42,7 @@ TITLES = {
     "seed_variation": "Seed variation",
     "model_card": "Model card",
     "release_decision": "Release decision",
+    "sign_off": "Signatures",
     "data_docs": "Expectations",
     "profile": "Profile",
     "training_audit": "Training audit",

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ft_platform.settings.licences import canonical_licence
 from ft_platform.settings.section import Section
+from ft_platform.settings.signatures import Signatures
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,99}$")]
 FieldPath = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=200)]
@@ -143,6 +144,9 @@ class Policy(Section):
             " `proprietary` for your own records, which still need consent or a lawful basis."
         ),
     )
+    signatures: Signatures = Field(
+        default_factory=Signatures, description="Whose signatures and waivers count, and for how long."
+    )
 
     @field_validator("at_most", "at_least")
     @classmethod
@@ -172,6 +176,8 @@ class Policy(Section):
         return f"{self.name} {self.version}"
 
     def to_dict(self) -> dict[str, str]:
-        """As decisions name it. `hash`: 16 hex digits that change with anything in it."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """As decisions name it. `hash`: 16 hex digits that change with anything in it. `signatures` is newer than
+        decisions, and changes none where it asks for nothing."""
+        newer = {"signatures"} if self.signatures == Signatures() else None
+        text = json.dumps(self.model_dump(mode="json", exclude=newer), sort_keys=True, ensure_ascii=False)
         return {"name": self.name, "version": self.version, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}

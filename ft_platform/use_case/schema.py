@@ -172,7 +172,7 @@ class Release(Section):
     approvals: list[OwnerRole] = Field(
         default_factory=list,
         max_length=6,
-        description="Roles whose owners must approve a decision before it is released (`ft approve`).",
+        description="Roles whose owners must sign a decision before it is released (`ft sign`).",
     )
 
     @model_validator(mode="after")
@@ -185,7 +185,7 @@ class Release(Section):
 
     @property
     def in_card(self) -> "Release":
-        """What the model card says: who must approve, and the class of risk, change no card."""
+        """What the model card says: who must sign, and the class of risk, change no card."""
         return self.model_copy(update={"mode": "on_demand", "approvals": [], "risk_class": None})
 
     def hashed(self) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def test_lineage_follows_the_table_of_stages(repository):
     graph = repository.asset_graph
     for name, stage in STAGES.items():
         parents = {key.path[-1] for key in graph.get(key_of(name)).parent_keys}
-        assert parents == (set(stage.parents) or {"source"}), name
+        assert parents == ({*stage.parents, *stage.after} or {"source"}), name
 
 
 @pytest.mark.parametrize("stage", list(STAGES))

@@ -110,7 +110,7 @@ def test_every_stage_shows_its_records_and_where_it_lies(made, stage):
         return
     if stage == "data_report":
         expected = made.version("splits").rows
-    elif stage in ("adapter_checkpoint", "regression_report", "model_card", "release_decision"):
+    elif stage in ("adapter_checkpoint", "regression_report", "model_card", "release_decision", "sign_off"):
         expected = made.lake.manifest(made.version("adapter_checkpoint")).counts["train"]["rows"]
     else:
         expected = shown_test_rows(made)

@@ -22,7 +22,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
+from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -182,6 +182,8 @@ def with_reports(environment: Environment, lake: Lake, use_case: NamedUseCase, s
                 [made[parent] for parent in stage.parents],
                 FILES.get(name, {"report.html": f"<p>{name}</p>"}),
             )
+            for check in stage.checks:
+                lake.add_verdict(made[name], check, True, check_settings_hash(use_case, name, check), {})
     return Case(
         environment,
         lake,

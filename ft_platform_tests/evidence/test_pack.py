@@ -127,7 +127,7 @@ def test_sha256sum_checks_the_pack_without_the_platform(pack: Pack) -> None:
 
 def test_a_report_that_was_not_made_is_said_to_be_missing(case: Case, tmp_path: Path) -> None:
     copied = case.copy(tmp_path / "home")
-    gone = ("fairness_report", "model_card", "release_decision")
+    gone = ("fairness_report", "model_card", "release_decision", "sign_off")
     seals = copied.lake.seals(NAME)
     assert seals
     verdict = copied.lake.path_of("shared", NAME, "verdicts", "splits", "splits-0", "no_leakage.json")

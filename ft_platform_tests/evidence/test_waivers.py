@@ -14,6 +14,8 @@ from ft_platform.evidence.pack import Pack, write_pack
 from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.versions import Version
 from ft_platform.release.rule import Ruling
+from ft_platform.release.signatures import SIGNATURE
+from ft_platform.release.statements import Stated, state, statements, take_back
 from ft_platform.release.waivers import Waiver, grant, revoke
 from ft_platform_tests.evidence.case import NAME, Case, publish, small_case
 
@@ -106,6 +108,31 @@ def test_the_card_keeps_its_text_and_gets_the_decision_before_its_first_section(
     ]
     assert places == sorted(places) and text.startswith("---\nlicense")
     assert card == text[: places[2]] + text[places[4] :]
+
+
+def test_signatures_of_the_newest_decision_stand_in_every_document_that_is_made_after_it(
+    case: Case, tmp_path: Path
+) -> None:
+    def signed(number: int, says: str, person: str, at: str) -> Stated:
+        decision = case.lake.artifact(NAME, "release_decision", f"decision-{number}")
+        assert decision
+        who = {"says": says, "role": "compliance", "person": person, "known_by": "openid"}
+        state(case.lake, case.use_case, SIGNATURE, {**who, "decision": decision.id, "at": at}, [decision])
+        return statements(case.lake, case.use_case, SIGNATURE)[0]
+
+    decided(case, number=2)
+    signed(2, "approved", "earlier@example.org", "2026-02-01T00:00:00.000+00:00")
+    decided(case, number=3)
+    no = signed(3, "rejected", BO, "2026-03-01T00:00:00.000+00:00")
+    take_back(case.lake, case.use_case, no, by=BO, known_by="openid", reason="The records were counted wrongly")
+    signed(3, "approved", ANA, "2026-03-02T00:00:00.000+00:00")
+    pack = packed(case, tmp_path)
+    assert [(one["says"], one["person"], one["taken_back"]) for one in head(pack)["signatures"]] == [
+        ("rejected", BO, True),
+        ("approved", ANA, False),
+    ]
+    for name, text in texts(pack).items():
+        assert ANA in text and "earlier@example.org" not in text, name
 
 
 def test_a_waiver_that_was_revoked_or_that_no_decision_rests_on_says_so(case: Case, tmp_path: Path) -> None:

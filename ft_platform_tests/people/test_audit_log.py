@@ -1,56 +1,27 @@
 """The audit log: each way to tamper with it is found, a person can be erased, and no killed process harms it. Persons
 are fictitious."""
 
+import grp
 import json
+import os
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
-from ft_platform.lake.opening import open_lake
+from ft_platform.lake import modes
+from ft_platform.lake.private_folders import private_folders
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log import checkpoint, entry, log, tree
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.verify import verify, verify_copy
 from ft_platform.people.noted import Noted
-from ft_platform.people.person import Person, named
 from ft_platform.settings.environment import Environment
 from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.aws_server import s3_bucket
-
-ANA, BEN = named("ana@example.org"), Person("ben@example.org", known_by="openid")
-SEGMENT = 8
-
-
-def released(number: int, by: Person = ANA) -> Noted:
-    return Noted("release", by, "released", "complaints", {"release": f"release-{number}"})
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    monkeypatch.setattr(log, "SEGMENT", SEGMENT)
-    return Environment(home=tmp_path / "home")
-
-
-def opened(home: Environment) -> AuditLog:
-    return AuditLog(open_lake(home))
-
-
-@pytest.fixture
-def audit_log(home: Environment) -> AuditLog:
-    """20 entries, the first made by the log itself, in 3 files."""
-    found = opened(home)
-    for number in range(1, 20):
-        found(released(number))
-    return found
+from ft_platform_tests.people.logs import ANA, BEN, opened, released
 
 
 def file_of(audit_log: AuditLog, first: int) -> Path:
@@ -391,95 +362,6 @@ def test_ranges_of_numbers_come_back(numbers):
     assert sorted(entry.of_ranges(entry.as_ranges(numbers))) == numbers
 
 
-# Several processes, and killed ones
-
-
-WRITER = """
-import sys
-from pathlib import Path
-from ft_platform.lake.opening import open_lake
-from ft_platform.people.audit_log import log
-from ft_platform.people.noted import Noted
-from ft_platform.people.person import named
-from ft_platform.settings.environment import Environment
-
-log.SEGMENT = 8
-audit_log = log.AuditLog(open_lake(Environment(home=Path(sys.argv[1]))))
-for number in range(int(sys.argv[3])):
-    what = f"{sys.argv[2]}-{number}"
-    audit_log.note([Noted("run", named("ana@example.org"), what), Noted("run", named("ben@example.org"), what)])
-    print(what, flush=True)
-"""
-
-
-def writer(home: Environment, name: str, times: int) -> subprocess.Popen:
-    command = [sys.executable, "-c", textwrap.dedent(WRITER), str(home.home), name, str(times)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-@pytest.mark.integration
-def test_several_processes_write_at_once_and_lose_nothing(home):
-    running = [writer(home, name, 15) for name in "abc"]
-    while any(process.poll() is None for process in running):
-        assert verify(opened(home)).ok  # also while they write
-    assert [process.wait() for process in running] == [0, 0, 0]
-    found = verify(opened(home))
-    assert found.ok and found.entries == 1 + 3 * 15 * 2
-
-
-@pytest.mark.integration
-def test_a_killed_process_loses_no_entry_that_it_acknowledged_and_leaves_no_half_one(home):
-    acknowledged = []
-    for attempt in range(6):
-        process = writer(home, f"k{attempt}", 10_000)
-        assert process.stdout
-        acknowledged += [process.stdout.readline().strip() for _ in range(3)]
-        time.sleep(0.003 * attempt)
-        process.send_signal(signal.SIGKILL)
-        acknowledged += process.stdout.read().split("\n")[:-1]
-        process.wait()
-        found = verify(opened(home))
-        assert found.ok, found.problems
-    counts = [one.what for one in opened(home).entries()]
-    assert all(counts.count(what) == 2 for what in acknowledged) and len(acknowledged) >= 18
-
-
-@pytest.mark.parametrize("point", range(12))
-@pytest.mark.parametrize("half", [False, True])
-def test_killed_at_every_point_of_a_write_the_log_is_intact_and_goes_on(home, monkeypatch, point, half):
-    """`point`: before which write of the two files and checkpoints the process ends; `half`: in the midst of it."""
-    audit_log = opened(home)
-    audit_log.note([released(number) for number in range(1, 7)])
-    writes = iter(range(100))
-
-    def killing(write: Callable[..., None]) -> Callable[..., None]:
-        def killed(*words: object) -> None:
-            if next(writes) == point:
-                if half and write is put:
-                    files, head = words
-                    cut = len(head.lines) // 2  # type: ignore[attr-defined]
-                    put(files, type(head)(**{**vars(head), "lines": head.lines[:cut]}))  # type: ignore[attr-defined]
-                raise KeyboardInterrupt
-            write(*words)
-
-        return killed
-
-    put = type(audit_log.files).put
-    with monkeypatch.context() as patched:
-        patched.setattr(log, "write_head", killing(log.write_head))
-        patched.setattr(log, "write_bytes", killing(log.write_bytes))
-        patched.setattr(type(audit_log.files), "put", killing(put))
-        with suppress(KeyboardInterrupt):
-            audit_log.note([released(number) for number in range(7, 13)])
-    before = verify(opened(home))
-    assert before.ok, before.problems
-    assert before.entries in (7, 8, 13)  # what is in the head counts; the batch spans two files
-    opened(home)(released(99))
-    after = verify(opened(home))
-    assert after.ok and after.entries == before.entries + 1
-    assert [one.number for one in opened(home).entries()] == list(range(after.entries))
-
-
 def test_a_full_disk_is_said_and_nothing_counts_as_noted(audit_log, monkeypatch):
     import errno
 
@@ -496,6 +378,18 @@ def test_a_full_disk_is_said_and_nothing_counts_as_noted(audit_log, monkeypatch)
 def test_others_cannot_read_the_log_on_a_local_disk(audit_log):
     for folder in (Path(audit_log.files.folder), audit_log.home):
         assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_group_that_shares_the_zones_shares_the_log(home, audit_log):
+    group = grp.getgrgid(os.getgid()).gr_name
+    shared = home.model_copy(update={"restricted_group": group})
+    found = [folder for folder in private_folders(shared) if folder.name == "audit log"]
+    assert [folder.path for folder in found] == [Path(audit_log.files.folder), audit_log.home]
+    for folder in found:
+        modes.harden(folder.path, folder.access)
+    audit_log(released(20))
+    for path in (*found[0].path.rglob("*.jsonl"), found[1].path / "head.json"):
+        assert path.stat().st_mode & 0o060 == 0o060 and path.stat().st_gid == os.getgid()
 
 
 @pytest.mark.integration

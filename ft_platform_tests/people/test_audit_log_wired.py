@@ -20,12 +20,16 @@ from ft_platform.people.audit_log import changes
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.audit_log.verify import verify
-from ft_platform.people.person import at_this_machine
+from ft_platform.people.may import Permissions
+from ft_platform.people.person import at_this_machine, named
 from ft_platform.privacy.vault import Vault, VaultKeys
 from ft_platform.redaction.instance import guard
 from ft_platform.redaction.run_notes import PERSON_TAG, note_runs
-from ft_platform.release import approvals, waivers
+from ft_platform.release import waivers
 from ft_platform.release.releasing import release, roll_back, withdraw
+from ft_platform.release.signatures import signatures
+from ft_platform.release.signing import sign
+from ft_platform.release.signing import withdraw as take_back
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.privacy.test_vault import RING, sealed
@@ -101,13 +105,24 @@ def test_a_waiver_and_its_end_are_noted_with_who_and_why(case):
     assert second.details == {"waiver": waiver.id, "reason": "The gap has grown."}
 
 
-def test_decision_approval_release_and_withdrawal_are_noted_once_each(tmp_path):
+TOM = "tom.okafor@example.org"
+ASKING = {"release": {"intended_use": "Routing of complaints.", "approvals": ["compliance", "domain_expert"]}}
+
+
+def signed(case: Case, by: str) -> Any:
+    permissions = Permissions(use_cases={"complaints": case.use_case})
+    return sign(case.lake, case.use_case, case.published_decision(), named(by), permissions, case.log)
+
+
+def test_decision_signatures_release_and_withdrawal_are_noted_once_each(tmp_path):
     pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
-    case = Case(tmp_path)
+    case = Case(tmp_path, attributes=ASKING)
     case.publish()
-    decision = case.published_decision()
-    approval = approvals.approve(case.lake, case.use_case, decision, by=ANA)
-    approvals.revoke(case.lake, case.use_case, approval.id, by=ANA)
+    (first,) = signed(case, ANA)
+    permissions, reason = Permissions(use_cases={"complaints": case.use_case}), "The gap has grown."
+    take_back(case.lake, case.use_case, first.id, named(ANA), permissions, case.log, reason=reason)
+    signed(case, ANA)
+    signed(case, TOM)
     made = released(case)
     assert released(case) == made, "nothing new happened"
     withdraw(case.lake, case.use_case, made.artifact_id, reason="Wrong answers since Monday", by="Bo@example.org")
@@ -115,7 +130,9 @@ def test_decision_approval_release_and_withdrawal_are_noted_once_each(tmp_path):
     assert case.said() == [
         ("decision", "accepted a checkpoint", machine),
         ("signature", "approved a decision", ANA),
-        ("signature", "took back an approval", ANA),
+        ("signature", "took back a signature", ANA),
+        ("signature", "approved a decision", ANA),
+        ("signature", "approved a decision", TOM),
         ("release", "released", ANA),
         ("release", "withdrew a release", "bo@example.org"),
     ]
@@ -188,20 +205,16 @@ def withdrawn(case: Case) -> object:
     return withdraw(case.lake, case.use_case, made.id, reason="Wrong answers since Monday")
 
 
-def approved(case: Case) -> object:
-    return approvals.approve(case.lake, case.use_case, case.published_decision(), by=ANA)
-
-
-@pytest.mark.parametrize("act", [approved, released, withdrawn])
-def test_nothing_is_released_approved_or_withdrawn_that_cannot_be_noted(tmp_path, act):
+@pytest.mark.parametrize("act", [lambda case: signed(case, ANA), released, withdrawn])
+def test_nothing_is_signed_released_or_withdrawn_that_cannot_be_noted(tmp_path, act):
     pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
-    case = Case(tmp_path)
+    case = Case(tmp_path, attributes=ASKING if act not in (released, withdrawn) else {})
     case.publish().published_decision()
     before = [released(case)] if act == withdrawn else []
     case.breaks_its_log()
     with pytest.raises(CorruptVersion, match="nothing that has to be noted happens"):
         act(case)
-    assert approvals.approvals(case.lake, case.use_case) == []
+    assert signatures(case.lake, case.use_case) == []
     assert [(one.version, one.withdrawn) for one in releases(case.lake, "complaints")] == [
         (one, None) for one in before
     ]
@@ -210,8 +223,15 @@ def test_nothing_is_released_approved_or_withdrawn_that_cannot_be_noted(tmp_path
 # Runs
 
 
+MADE: list[str] = []
+
+
 @dg.asset(key=["complaints", "raw_records"])
-def raw_records() -> None: ...
+def raw_records() -> None:
+    MADE.append("raw_records")
+
+
+JOB = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
 
 
 @pytest.fixture
@@ -227,12 +247,11 @@ def entries(environment: Environment) -> list[Any]:
     return list(AuditLog(open_lake(environment)).entries(1))
 
 
-def test_a_run_is_noted_where_it_is_created_with_who_started_it(installation):
-    job = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
+def test_a_run_is_noted_before_its_first_step_with_who_started_it(installation):
     with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
         note_runs(guard(instance), lambda: installation)
-        run = instance.create_run_for_job(job, asset_selection=frozenset({raw_records.key}), tags={PERSON_TAG: ANA})
-        assert job.execute_in_process(instance=instance).success
+        run = JOB.execute_in_process(instance=instance, asset_selection=[raw_records.key], tags={PERSON_TAG: ANA})
+        assert JOB.execute_in_process(instance=instance).success
         file, first, second = entries(installation)
     assert (file.what, file.use_case) == ("saw a file of settings", "complaints")
     assert (first.kind, first.what, first.person, first.use_case) == ("run", "started a run", ANA, "complaints")
@@ -240,23 +259,23 @@ def test_a_run_is_noted_where_it_is_created_with_who_started_it(installation):
     assert second.person == at_this_machine().name
 
 
-def test_a_run_that_cannot_be_noted_is_not_created(installation):
-    job = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
+def test_a_run_that_cannot_be_noted_makes_nothing(installation):
     with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
         note_runs(guard(instance), lambda: installation)
-        job.execute_in_process(instance=instance)
+        JOB.execute_in_process(instance=instance)
         (AuditLog(open_lake(installation)).home / "head.json").unlink()
+        MADE.clear()
         with pytest.raises(CorruptVersion, match="folder of seals"):
-            job.execute_in_process(instance=instance)
-        assert instance.get_runs_count() == 1
+            JOB.execute_in_process(instance=instance)
+        assert MADE == []
+        assert [run.is_success for run in instance.get_runs()] == [False, True]
 
 
 def test_runs_of_another_instance_are_none_of_this_installation(installation, tmp_path):
-    job = dg.Definitions(assets=[raw_records]).resolve_implicit_global_asset_job_def()
     (tmp_path / "other").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "other")) as instance:
         note_runs(guard(instance), lambda: installation)
-        job.execute_in_process(instance=instance)
+        JOB.execute_in_process(instance=instance)
     assert entries(installation) == []
 
 

@@ -1,4 +1,4 @@
-"""A release rests on an accepted, unaltered, current decision, on the approvals that are asked for, and is signed."""
+"""A release rests on an accepted, unaltered, current decision, on the signatures that are asked for, and is signed."""
 
 import json
 import subprocess
@@ -13,8 +13,12 @@ from ft_platform.evaluation.champion import champion
 from ft_platform.lake.releases import SIGNATURE, Release, releases, standing_releases
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.release import approvals
+from ft_platform.people.may import Permissions
+from ft_platform.people.noted import unnoted
+from ft_platform.people.person import named
 from ft_platform.release.releasing import release, roll_back, signature_problem, withdraw
+from ft_platform.release.separation import COMMIT
+from ft_platform.release.signing import sign
 from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, changed, figure, good_figures
 
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
@@ -144,35 +148,28 @@ def test_a_newer_decision_about_the_checkpoint_counts(case: Case) -> None:
         release(case.lake, case.use_case, accepted, checkpoint, lambda _: {})
 
 
-def test_approvals_that_are_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_everybody_whom_a_release_asks_for_must_have_signed(tmp_path: Path) -> None:
+    """Nobody knows who trained the checkpoint: two persons sign."""
     case = asking(tmp_path, "compliance", "domain_expert")
     decision = case.published_decision()
-    with pytest.raises(VersionRefused, match=r"compliance .ana.ruiz@example.org.; domain_expert .tom.okafor"):
+
+    def signed(email: str) -> None:
+        permissions = Permissions(use_cases={"complaints": case.use_case})
+        sign(case.lake, case.use_case, decision, named(email), permissions, unnoted)
+
+    with pytest.raises(VersionRefused, match=r"compliance has not signed .ana.ruiz@example.org may sign.; domain_exp"):
         case.released()
-    approvals.approve(case.lake, case.use_case, decision, by="Ana.Ruiz@example.org")
-    taken_back = approvals.approve(case.lake, case.use_case, decision, by="tom.okafor@example.org")
-    approvals.revoke(case.lake, case.use_case, taken_back.id, by="tom.okafor@example.org")
-    with pytest.raises(VersionRefused, match="not approved by domain_expert"):
+    signed("Ana.Ruiz@example.org")
+    with pytest.raises(VersionRefused, match=r"domain_expert has not signed .*Run: ft sign complaints --by"):
         case.released()
-    approvals.approve(case.lake, case.use_case, decision, by="tom.okafor@example.org")
+    signed("tom.okafor@example.org")
     case.released()
-    assert [one["roles"] for one in case.newest().record["approvals"]] == [["compliance"], ["domain_expert"]]
-
-
-def test_an_approval_is_for_one_decision(tmp_path: Path) -> None:
-    case = asking(tmp_path, "compliance")
-    approvals.approve(case.lake, case.use_case, case.published_decision(), by="ana.ruiz@example.org")
-    case.figures = changed(case.figures, "evaluation_report", ("test_rows",), 401)
-    case.versions["evaluation_report"] = case.add("evaluation_report", "-again")
-    for stage in ("fairness_report", "roi_report", "model_card"):
-        case.versions[stage] = case.add(stage, "-again")
-    with pytest.raises(VersionRefused, match="not approved by compliance"):
-        case.released()
-
-
-def test_only_owners_approve(case: Case) -> None:
-    with pytest.raises(ConfigError, match="not one of the `owners`"):
-        approvals.approve(case.lake, case.use_case, case.published_decision(), by="eve@example.org")
+    record = case.newest().record
+    assert {(one["role"], one["person"]) for one in record["approvals"]} == {
+        ("compliance", "ana.ruiz@example.org"),
+        ("domain_expert", "tom.okafor@example.org"),
+    }
+    assert record[COMMIT] is None, "the use case lies in no repository"
 
 
 def test_a_rollback_is_a_release_of_its_own_that_says_why(case: Case) -> None:

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.errors import ConfigError, CorruptVersion
+from ft_platform.errors import ConfigError, CorruptVersion, DataError
+from ft_platform.people.person import Person, named
 from ft_platform.release.evidence import REQUIRED
-from ft_platform.release.waivers import grant, in_force, revoke, waivers
-from ft_platform_tests.release.evidence_case import TEST_ROWS, EvidenceCase, changed, gap, good_figures, grouped
+from ft_platform.release.waivers import confirm, grant, in_force, revoke, waivers
+from ft_platform.settings.people import People
+from ft_platform.settings.policy import Policy
+from ft_platform.settings.signatures import Signatures
+from ft_platform_tests.release.evidence_case import OWNERS, TEST_ROWS, EvidenceCase, changed, gap, good_figures, grouped
 
 TODAY = date(2026, 3, 1)
 WORDS = {
@@ -211,3 +215,73 @@ def test_broken_lineage_and_failed_checks_of_the_data_cannot_be_waived(tmp_path)
         with pytest.raises(ConfigError, match="cannot be waived"):
             granted(case, rule)
     assert in_force(case.lake, case.use_case, case.versions["adapter_checkpoint"], TODAY) == {}
+
+
+CONFIRMING = Policy(name="tests", signatures=Signatures(confirm_waivers=True))
+ANA, BO, MARIA = (f"{name}@example.org" for name in ("ana.ruiz", "bo.lund", "maria.lind"))
+"""Fictitious persons: two of compliance, and the accountable owner, who is no superior of compliance."""
+
+
+@pytest.fixture
+def confirming(tmp_path):
+    """A use case of an installation whose waivers need a second person."""
+    figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
+    owners = {**OWNERS, "compliance": "team:officers", "teams": {**OWNERS["teams"], "officers": [ANA, BO]}}
+    return EvidenceCase(tmp_path, {"owners": owners}, figures, policy=CONFIRMING).publish()
+
+
+def confirmed(case, waiver, by, people=None):
+    confirm(case.lake, case.use_case, waiver.id, named(by), people or People(), today=TODAY)
+
+
+def test_a_waiver_that_needs_a_second_person_counts_once_another_one_of_the_role_has_confirmed_it(confirming):
+    waiver = granted(confirming)
+    refused = confirming.decide(today=TODAY)
+    assert not refused.accepted
+    assert refused.without_effect[waiver.id].startswith("a second person has to confirm it: ft waiver confirm")
+    for person in (ANA, ANA.upper(), MARIA, "eve@example.org"):
+        with pytest.raises(ConfigError, match="only a second person of compliance or the superior"):
+            confirmed(confirming, waiver, person)
+    confirmed(confirming, waiver, BO)
+    assert confirming.decide(today=TODAY).accepted
+
+
+def test_the_superior_whom_the_installation_names_confirms(confirming):
+    waiver, head = granted(confirming), "head.of.law@example.org"
+    confirmed(confirming, waiver, head, People(superiors={"compliance": head}))
+    assert confirming.decide(today=TODAY).accepted
+
+
+def test_nobody_confirms_a_waiver_that_was_revoked_or_has_ended(confirming):
+    waiver = granted(confirming)
+    with pytest.raises(DataError, match="no waiver waiver-none"):
+        confirm(confirming.lake, confirming.use_case, "waiver-none", named(BO), People(), today=TODAY)
+    late = TODAY + timedelta(days=31)
+    with pytest.raises(DataError, match="that stands"):
+        confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), People(), today=late)
+    revoke(confirming.lake, confirming.use_case, waiver.id, revoked_by=ANA, reason="The gap has grown.")
+    with pytest.raises(DataError, match="that stands"):
+        confirmed(confirming, waiver, BO)
+
+
+def test_waivers_of_persons_who_did_not_sign_in_count_only_where_the_policy_lets_them(case):
+    waiver = granted(case)
+    case.use_case = case.use_case.model_copy(
+        update={"policy": Policy(name="tests", signatures=Signatures(signed_in=True))}
+    )
+    assert "this one is self-declared" in case.decide(today=TODAY).without_effect[waiver.id]
+    with pytest.raises(ConfigError, match="only persons who signed in count"):
+        granted(case)
+    granted(case, granted_by=Person(ANA, known_by="openid"))
+    assert case.decide(today=TODAY).accepted
+
+
+def test_a_waiver_ends_after_the_days_of_the_policy(case):
+    granted(case)
+    short = Policy(name="tests", signatures=Signatures(valid_days=10))
+    case.use_case = case.use_case.model_copy(update={"policy": short})
+    decision = case.decide(today=TODAY + timedelta(days=10))
+    assert decision.accepted and decision.to_dict()["valid_until"] == "2026-03-11"
+    assert not case.decide(today=TODAY + timedelta(days=11)).accepted
+    with pytest.raises(ConfigError, match="between today and 2026-03-11"):
+        granted(case)

@@ -22,6 +22,8 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import Version
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
 from ft_platform.release.decide import Decision, decide, newest_evidence
+from ft_platform.release.sign_off import RoleState, SignOff
+from ft_platform.release.signatures import Digests, Signature
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.canary_report import write_canary_report
 from ft_platform.reporting.decision_brief import write_decision
@@ -39,6 +41,7 @@ from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
 from ft_platform.reporting.roi_report import write_roi_report
+from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.settings.experiments import Search
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
@@ -182,6 +185,7 @@ def reports_of(case: tiny.TinyCase, home: Path) -> dict[str, str]:
         "deployment": lambda to: write_deployment_report(to, draft(case.checkpoint), put_there),
         "monitoring": lambda to: write_monitoring_report(to, draft(case.report), *monitored()),
         "loop": lambda to: write_loop_page(to, played()),
+        "sign_off": lambda to: write_sign_off(to, draft(case.checkpoint), signed_off()),
     }
     texts = {}
     for name, write in writers.items():
@@ -234,9 +238,23 @@ def decision(case: tiny.TinyCase) -> Decision:
     waived = next(ruling.rule for ruling in rulings if not ruling.passed and ruling.waivable)
     words = {
         name: Attack(f"{name} of the waiver")
-        for name in ("id", "checkpoint", "granted_by", "role", "reason", "until", "granted_at", "recorded_by")
+        for name in ("id", "checkpoint", "granted_by", "role", "reason", "recorded_by")
     }
-    return replace(refused, rulings=rulings, waivers={waived: Waiver(rule=waived, **words)})
+    days = {"until": "2027-02-01", "granted_at": "2026-12-01T00:00:00+00:00"}  # checked where a waiver is read
+    return replace(refused, rulings=rulings, waivers={waived: Waiver(rule=waived, **words, **days)})
+
+
+def signed_off() -> SignOff:
+    """A role that has signed by a delegation, and one that has rejected."""
+    words = {
+        name: Attack(f"{name} of the signature")
+        for name in ("id", "use_case", "role", "person", "known_by", "delegation", "reason", "decision", "at")
+    }
+    about: Any = {"says": "approved", "groups": [], "recorded_by": "", "key": "", "signature": ""}
+    signature = Signature(**words, **about, digests=Digests("", "", {}))
+    rejected = RoleState("compliance", "rejected", Attack("why"), [Attack("a person")], reason=Attack("the reason"))
+    roles = [RoleState("domain_expert", "signed", "", [], [signature]), rejected]
+    return SignOff(Attack("the use case"), Attack("the decision"), roles, 1, [])
 
 
 def portal() -> dict[str, str]:

@@ -17,6 +17,7 @@ class Alert:
         link: where to read on; may be empty.
         key: of the alarm: while it lasts, equal keys are one. `<source>/<rest>`.
         once: an event, which does not last: told once for each key, never over.
+        to: e-mail addresses, divided by commas, that e-mails go to besides those of the channel.
     """
 
     use_case: str
@@ -26,6 +27,7 @@ class Alert:
     link: str
     key: str
     once: bool = False
+    to: str = ""
 
     @property
     def source(self) -> str:

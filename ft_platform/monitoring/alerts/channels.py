@@ -150,8 +150,9 @@ def _cut(words: str, most: int) -> str:
 
 
 def _send_email(channel: Email, message: Message) -> str:
-    mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = title(message), channel.sender, ", ".join(channel.to)
+    mail, concerned = EmailMessage(), [one for _, alert in message.alerts for one in alert.to.split(", ") if one]
+    recipients = list(dict.fromkeys([*channel.to, *concerned]))
+    mail["Subject"], mail["From"], mail["To"] = title(message), channel.sender, ", ".join(recipients)
     mail["Date"], mail["Message-ID"] = formatdate(), f"<{message.id}@{channel.sender.partition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply
     mail.set_content(f"{text(message)}\n\n{message.at}\n")
@@ -173,4 +174,4 @@ def _send_email(channel: Email, message: Message) -> str:
         raise ChannelFailed("the mail server refuses every recipient") from None
     except (OSError, ValueError, smtplib.SMTPException) as error:  # ValueError: an address that no mail can have
         raise ChannelFailed(f"the mail cannot be handed over ({type(error).__name__})") from None
-    return f"the mail server refuses {len(refused)} of {len(channel.to)} recipients; the others have it" * bool(refused)
+    return f"the mail server refuses {len(refused)} of {len(recipients)} recipients; the others have it" * bool(refused)

@@ -114,7 +114,7 @@ class Files:
             self.fs.pipe_file(path, self._before(head) + lines)
             return
         Path(path).parent.mkdir(exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o660), "wb") as file:
             file.seek(head.offset)
             file.write(lines)
             file.flush()

@@ -60,6 +60,7 @@ class Facts:
         decision: `{"id", "decision", "valid_until"}` of the newest release decision about the checkpoint; None: nothing
             was decided.
         waivers: exceptions that people granted it (`evidence.waivers.waivers_of`).
+        signatures: of the newest decision (`evidence.waivers.signatures_of`).
         links: stage -> folder of the version from the root of a pack, for documents in one.
     """
 
@@ -72,6 +73,7 @@ class Facts:
     links: Mapping[str, str] = field(default_factory=dict)
     decision: Mapping[str, Any] | None = None
     waivers: Sequence[Mapping[str, Any]] = ()
+    signatures: Sequence[Mapping[str, Any]] = ()
 
     def section(self, stage: str, name: str) -> Any:
         """A section of the settings that a version of `stage` was made with, or None where the file says something else

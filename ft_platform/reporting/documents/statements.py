@@ -259,6 +259,7 @@ def decision(facts: Facts) -> list[Statement]:
         until = f", by waiver until {facts.decision['valid_until']}" if facts.decision["valid_until"] else ""
         text = f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']})."
         said = [Statement(text, ("release_decision",))]
+        said += [Statement(_signed(one), ("release_decision",)) for one in facts.signatures]
     if not facts.waivers:
         return [*said, Statement("No rule of the release was waived.", said[0].by)]
     return [
@@ -268,6 +269,11 @@ def decision(facts: Facts) -> list[Statement]:
             for one in facts.waivers
         ),
     ]
+
+
+def _signed(one: Mapping[str, Any]) -> str:
+    gone = " It was taken back." if one["taken_back"] else ""
+    return f"{one['person']} {one['says']} it as {one['role']} on {one['at'][:10]} ({one['known_by']}).{gone}"
 
 
 def _waived(one: Mapping[str, Any]) -> str:

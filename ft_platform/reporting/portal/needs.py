@@ -1,5 +1,6 @@
-"""What waits for a person: failed checks, refused and unreleased decisions, waivers that end, alarms, feedback, models
-that lose. Each is for one role of one use case, says what to do next, and by when where there is a day.
+"""What waits for a person: failed checks, refused and unreleased decisions, signatures, waivers that end, alarms,
+feedback, models that lose. Each is for one role of one use case, says what to do next, and by when where there is a
+day.
 
 Covered: what the shared zone of the lake says. Not covered: runs that failed, which Dagster's pages and alerts tell."""
 
@@ -86,7 +87,7 @@ def _checks(seen: Seen) -> Told:
     """Checks that failed on the newest version of a stage; those of a decision are told by its rules."""
     for stage in STAGES.values():
         version = _newest(seen, stage.name)
-        if version is None or stage.name in ("release_decision", "release", "deployment"):
+        if version is None or stage.name in ("release_decision", "sign_off", "release", "deployment"):
             continue
         for check, verdict in seen.lake.verdicts(version).items():
             if not verdict.passed and check != NOT_TAINTED:
@@ -126,6 +127,25 @@ def _decisions(seen: Seen) -> Told:
         what = f"The release was refused: {'; '.join(rule['why'] for rule in rules)}"
         steps = next_after_decision({**found, "rules": rules})
         yield {"role": role, "what": what, "next_step": " ".join(steps), **told}
+
+
+def _signatures(seen: Seen) -> Told:
+    """Roles that have not signed the newest decision, as `sign_off` said when it was made last."""
+    found = next(iter(seen.lake.artifacts(seen.name, "sign_off")), None)
+    decision = next(iter(seen.lake.artifacts(seen.name, "release_decision")), None)
+    said = json.loads(seen.lake.read_file(found, "sign_off.json")) if found else {}
+    if not found or not decision or said["decision"] != decision.id:
+        return
+    if standing_of(seen.lake, decision, seen.today).state == ACCEPTED:
+        for one in said["roles"]:
+            if one["why"]:
+                yield {
+                    "role": one["role"],
+                    "what": f"{decision.id} waits for the signature of this role, which {one['why']}.",
+                    "next_step": f"Read the decision, then: ft sign {seen.name} --as {one['role']} --by <e-mail>",
+                    "since": seen.lake.manifest(decision).written_at,
+                    "page": _page(seen, found),
+                }
 
 
 def _waivers(seen: Seen) -> Told:
@@ -206,6 +226,7 @@ def _feedback(seen: Seen) -> Told:
 KINDS: dict[str, Callable[[Seen], Told]] = {
     "checks": _checks,
     "decision": _decisions,
+    "signatures": _signatures,
     "waivers": _waivers,
     "permission": _permissions,
     "alarms": _alarms,

@@ -145,6 +145,14 @@ def test_a_recipient_that_is_refused_does_not_keep_others_from_the_email() -> No
     assert len(mailbox.mails) == 1
 
 
+def test_an_email_also_goes_to_those_whom_the_alert_concerns() -> None:
+    concerned = alert(to="ana.ruiz@example.org, ops@example.org")
+    with mail_server() as (mailbox, port):
+        assert send(email(port, encryption="none"), Message("x", "raised", (("raised", concerned),), "now")) == ""
+    (mail,) = mailbox.mails
+    assert mail["To"] == "ops@example.org, ana.ruiz@example.org"
+
+
 def test_no_line_break_of_an_alert_gets_into_a_header() -> None:
     hostile = Message("x", "raised", (("raised", alert(what="a\r\nBcc: all@example.org")),), "now")
     with mail_server() as (mailbox, port):

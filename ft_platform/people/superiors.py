@@ -1,0 +1,13 @@
+"""Who stands above a role in a use case, as the table of roles and the installation say."""
+
+from ft_platform.settings.people import People
+from ft_platform.settings.roles import ROLES
+from ft_platform.use_case.named import NamedUseCase
+
+
+def superiors(role: str, use_case: NamedUseCase, people: People) -> list[str]:
+    """E-mail addresses of the superiors of whoever has a role; none where nobody is named."""
+    if named := people.superiors.get(role):  # type: ignore[call-overload]
+        return [named]
+    above = ROLES[role].reports_to
+    return use_case.settings.owners.persons(above) if above else []

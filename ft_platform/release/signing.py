@@ -1,0 +1,178 @@
+"""How a person approves or rejects a decision, and takes a word back."""
+
+import getpass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from ft_platform.errors import ConfigError, DataError, VersionRefused
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.may import Permissions, conflict, knowledge_problem
+from ft_platform.people.noted import Noted, Noting
+from ft_platform.people.person import Person
+from ft_platform.process.reasons import require_reason
+from ft_platform.release.decide import require_newest
+from ft_platform.release.delegations import (
+    DELEGATION,
+    delegations,
+    groups_that_give,
+    held,
+    roles_of,
+)
+from ft_platform.release.separation import acted
+from ft_platform.release.sign_off import checkpoint_of, digests_of
+from ft_platform.release.signatures import APPROVED, REJECTED, SIGNATURE, Says, Signature, rejections
+from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.statements import state, statements, take_back
+from ft_platform.use_case.named import NamedUseCase
+
+
+def sign(
+    lake: Lake,
+    use_case: NamedUseCase,
+    decision: ArtifactVersion,
+    person: Person,
+    permissions: Permissions,
+    note: Noting,
+    *,
+    says: Says = APPROVED,
+    role: str = "",
+    reason: str = "",
+    at: datetime | None = None,
+) -> list[Signature]:
+    """Records that a person approves or rejects a decision.
+
+    Args:
+        permissions: with this use case among its own.
+        role: default every role of the person that the release asks for.
+        reason: a rejection needs one.
+        at: default this moment.
+
+    Returns:
+        One for each role.
+
+    Raises:
+        ConfigError: the person may not sign, or a rejection has no reason.
+        VersionRefused: the decision refuses, was altered, or is not the newest about its checkpoint.
+    """
+    lake.verify_artifact(decision)
+    if standing_of(lake, decision).state != ACCEPTED:
+        raise VersionRefused(f"{decision.id} {standing_of(lake, decision).words}", f"See: ft decide {use_case.name}")
+    checkpoint = checkpoint_of(lake, decision)
+    require_newest(lake, use_case, decision, checkpoint.artifact_id)
+    reason = require_reason(reason) if says == REJECTED else reason.strip()
+    moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
+    capacities = _capacities(lake, use_case, person, permissions, moment)
+    asked = use_case.settings.release.approvals
+    roles = [one for one in asked if one in capacities and one in (role or one)]
+    why = _refusal(lake, use_case, checkpoint, person, permissions, says, role, roles)
+    details = {"decision": decision.id, "roles": ", ".join(roles) or role}
+    if why:
+        note(Noted("denial", person, "may not sign a decision", use_case.name, details))
+        raise ConfigError([why], f"Who has signed and who may: ft sign {use_case.name}")
+    if says == APPROVED:
+        _require_not_rejected(rejections(lake, use_case, permissions, decision), decision, roles)
+    note(Noted("signature", person, f"{says} a decision", use_case.name, details))
+    bound = asdict(digests_of(lake, use_case, decision))
+    return [
+        Signature.of(
+            state(
+                lake,
+                use_case,
+                SIGNATURE,
+                {
+                    "says": says,
+                    "role": one,
+                    "person": person.name,
+                    "known_by": person.known_by,
+                    "groups": groups_that_give(permissions, person, use_case, one),
+                    "delegation": capacities[one],
+                    "reason": reason,
+                    "decision": decision.id,
+                    "digests": bound,
+                    "at": moment,
+                    "recorded_by": getpass.getuser(),
+                },
+                [decision, checkpoint],
+            )
+        )
+        for one in roles
+    ]
+
+
+def withdraw(
+    lake: Lake,
+    use_case: NamedUseCase,
+    statement_id: str,
+    person: Person,
+    permissions: Permissions,
+    note: Noting,
+    *,
+    reason: str,
+) -> None:
+    """Takes a signature, a rejection or a delegation back; it stays on record. A release that rests on it already is
+    withdrawn by `ft withdraw`.
+
+    Raises:
+        ConfigError: the person does not have its role, or no reason is named.
+        DataError: there is none with this id, or it was taken back before.
+    """
+    kind = DELEGATION if statement_id.startswith(DELEGATION) else SIGNATURE
+    found = next((one for one in statements(lake, use_case, kind) if one.said["id"] == statement_id), None)
+    if found is None:
+        raise DataError(f"{use_case.name} has no {kind} {statement_id}", f"See: ft sign {use_case.name}")
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    role, details = found.said["role"], {"id": statement_id}
+    problem = knowledge_problem(use_case, person.known_by)
+    if role not in _capacities(lake, use_case, person, permissions, moment) or problem:
+        note(Noted("denial", person, "may not take back a signature", use_case.name, details))
+        raise ConfigError([problem or f"{person.name} does not have the role {role} of {statement_id}"])
+    require_reason(reason)
+    note(Noted("signature", person, f"took back a {kind}", use_case.name, details))
+    take_back(lake, use_case, found, by=person.name, known_by=person.known_by, reason=reason)
+
+
+def _capacities(
+    lake: Lake, use_case: NamedUseCase, person: Person, permissions: Permissions, moment: str
+) -> dict[str, str]:
+    """Role in which a person may sign -> id of the delegation that gives it; empty: it is their own."""
+    delegated = [] if person.is_token else delegations(lake, use_case).values()
+    given = {
+        one.said["role"]: one.said["id"]
+        for one in delegated
+        if one.said["to"] == person.name.casefold() and held(one, use_case, permissions, moment)
+    }
+    return {**given, **dict.fromkeys(roles_of(permissions, person, use_case), "")}
+
+
+def _refusal(
+    lake: Lake,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    person: Person,
+    permissions: Permissions,
+    says: Says,
+    role: str,
+    roles: list[str],
+) -> str:
+    asked = use_case.settings.release.approvals
+    if not asked:
+        return f"a release of {use_case.name} asks for no signature (release.approvals)"
+    if role and role not in asked:
+        return f"a release of {use_case.name} asks for the signature of {', '.join(asked)}, not of {role}"
+    if not roles:
+        ruling = permissions.may(person, "approve", use_case.name)
+        return f"{person.name} does not have the role {role or ' or '.join(asked)}" if ruling else ruling.why
+    if problem := knowledge_problem(use_case, person.known_by):
+        return problem
+    return conflict(person, "approve", acted(lake, use_case, checkpoint)) if says == APPROVED else ""
+
+
+def _require_not_rejected(standing: Mapping[str, Signature], decision: ArtifactVersion, roles: Sequence[str]) -> None:
+    for role, one in standing.items():
+        if role in roles and one.decision == decision.id:
+            raise ConfigError(
+                [f"{role} rejected {decision.id} on {one.at[:10]}"],
+                f"Take it back first: ft sign {decision.use_case} --take-back {one.id} --reason <why>",
+            )
