@@ -21,7 +21,7 @@ COMES_WITH = {
     "botocore": "s3fs",
     "dagster-shared": "dagster",
     "pydantic-core": "pydantic",
-} | dict.fromkeys(("graphql-core", "starlette", "uvicorn"), "dagster-webserver")
+} | dict.fromkeys(("dagster-graphql", "graphene", "graphql-core", "starlette", "uvicorn"), "dagster-webserver")
 """Distribution -> the requirement that always brings it."""
 USED_BY_NAME = {
     "adlfs": "fsspec loads it for abfss://",
