@@ -9,12 +9,10 @@ import dagster as dg
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.noted import Noted
-from ft_platform.people.person import Person, at_this_machine
+from ft_platform.people.person import STARTED_BY, Person, at_this_machine
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import FILE_NAME, find_use_cases
 
-PERSON_TAG = "ft/person"
-"""Tag of a run: who started it on the web page."""
 INSTALLATION = "_ft_installation"
 """Attribute of an instance: gives the environment whose audit log is told of its runs."""
 
@@ -43,7 +41,7 @@ def _note(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         return  # an instance for a test, or of another installation
     keys = [key.to_user_string() for key in run.asset_selection or ()]
     names = sorted({key.partition("/")[0] for key in keys}) or [run.job_name]
-    person = Person(name) if (name := run.tags.get(PERSON_TAG)) else at_this_machine()
+    person = Person(name) if (name := run.tags.get(STARTED_BY)) else at_this_machine()
     details = {"run": run.run_id, "job": run.job_name, "assets": " ".join(sorted(keys))}
     files = {folder.name: folder / FILE_NAME for folder in find_use_cases(environment.defs) if folder.name in names}
     log = audit_log_of(open_lake(environment), files)

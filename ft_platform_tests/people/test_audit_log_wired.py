@@ -21,10 +21,10 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.audit_log.verify import verify
 from ft_platform.people.may import Permissions
-from ft_platform.people.person import at_this_machine, named
+from ft_platform.people.person import STARTED_BY, at_this_machine, named
 from ft_platform.privacy.vault import Vault, VaultKeys
 from ft_platform.redaction.instance import guard
-from ft_platform.redaction.run_notes import PERSON_TAG, note_runs
+from ft_platform.redaction.run_notes import note_runs
 from ft_platform.release import waivers
 from ft_platform.release.releasing import release, roll_back, withdraw
 from ft_platform.release.signatures import signatures
@@ -250,7 +250,7 @@ def entries(environment: Environment) -> list[Any]:
 def test_a_run_is_noted_before_its_first_step_with_who_started_it(installation):
     with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
         note_runs(guard(instance), lambda: installation)
-        run = JOB.execute_in_process(instance=instance, asset_selection=[raw_records.key], tags={PERSON_TAG: ANA})
+        run = JOB.execute_in_process(instance=instance, asset_selection=[raw_records.key], tags={STARTED_BY: ANA})
         assert JOB.execute_in_process(instance=instance).success
         file, first, second = entries(installation)
     assert (file.what, file.use_case) == ("saw a file of settings", "complaints")
