@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from ft_platform.settings.roles import ROLES, RoleName
+from ft_platform.settings.roles import ROLES
 
 Reach = Literal["own", "all"]
 """`own`: in use cases whose owner a person is in that role. `all`: in every use case, and in the installation."""
 
-EVERYBODY: dict[RoleName, Reach] = dict.fromkeys(ROLES, "all")
-ENGINEERS: dict[RoleName, Reach] = dict.fromkeys(("data_engineering", "data_science", "ml_engineering"), "own")
-OWNERS: dict[RoleName, Reach] = dict.fromkeys((role.name for role in ROLES.values() if role.of_a_use_case), "own")
-ADMINISTRATOR: dict[RoleName, Reach] = {"administrator": "all"}
-AUDITOR: dict[RoleName, Reach] = {"auditor": "all"}
+EVERYBODY: dict[str, Reach] = dict.fromkeys(ROLES, "all")
+ENGINEERS: dict[str, Reach] = dict.fromkeys(("data_engineering", "data_science", "ml_engineering"), "own")
+OWNERS: dict[str, Reach] = dict.fromkeys((role.name for role in ROLES.values() if role.of_a_use_case), "own")
+ADMINISTRATOR: dict[str, Reach] = {"administrator": "all"}
+AUDITOR: dict[str, Reach] = {"auditor": "all"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Action:
 
     name: str
     says: str
-    roles: Mapping[RoleName, Reach] = field(default_factory=lambda: MappingProxyType({}))
+    roles: Mapping[str, Reach] = field(default_factory=lambda: MappingProxyType({}))
     by_people: bool = False
     four_eyes: bool = False
 
@@ -38,7 +38,7 @@ class Action:
         object.__setattr__(self, "roles", MappingProxyType(dict(self.roles)))
 
 
-def _of(reach: Reach, *roles: RoleName) -> dict[RoleName, Reach]:
+def _of(reach: Reach, *roles: str) -> dict[str, Reach]:
     return dict.fromkeys(roles, reach)
 
 

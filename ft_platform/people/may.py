@@ -68,7 +68,7 @@ class Permissions:
     def roles(self, person: Person, use_case: str | None = None) -> list[str]:
         """The roles of a person as an owner of a use case; None: in the installation, which hold in every use case."""
         if use_case is None:
-            return [role for role in ROLES if _is_one_of(person, self.people.roles.get(role, ()))]  # type: ignore[call-overload]
+            return [role for role in ROLES if _is_one_of(person, self.people.having(role))]
         found = self.use_cases.get(use_case)
         return [role for role in OWNER_ROLES if found and owns(person, found, role)]
 
@@ -83,7 +83,7 @@ class Permissions:
             return f"nobody may {action.says}"
         who = []
         for role in action.roles:
-            named = list(self.people.roles.get(role, ()))
+            named = self.people.having(role)
             if found := self.use_cases.get(use_case or ""):
                 named = [*([found.settings.owners.of(role)] if ROLES[role].of_a_use_case else []), *named]
             persons = f" ({', '.join(dict.fromkeys(named))})" if named else ""

@@ -158,7 +158,7 @@ def sign_off(
     for role, found in given.items():
         state, why = _state(role, found, refused.get(role), before)
         counting = [one for one, how, _ in found if how == SIGNED] if state == SIGNED else []
-        everywhere = permissions.people.roles.get(role, ())  # type: ignore[call-overload]
+        everywhere = permissions.people.having(role)
         named = dict.fromkeys([*use_case.settings.owners.persons(role), *everywhere])
         persons = [name for name in named if not conflict(Person(name), "approve", did)]
         reason = refused[role].reason if role in refused else ""

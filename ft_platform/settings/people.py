@@ -31,3 +31,7 @@ class People(Section):
             " reports to."
         ),
     )
+
+    def having(self, role: str) -> list[str]:
+        """Who has a role in the whole installation."""
+        return next((members for name, members in self.roles.items() if name == role), [])
