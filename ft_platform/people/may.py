@@ -154,4 +154,4 @@ def knowledge_problem(use_case: NamedUseCase, known_by: str) -> str:
 
 def table() -> dict[str, dict[str, str]]:
     """Action -> role -> `own`, `all` or empty: what docs, pages and `ft may` show."""
-    return {name: {role: action.roles.get(role, "") for role in ROLES} for name, action in ACTIONS.items()}  # type: ignore[call-overload]
+    return {name: {role: action.roles.get(role, "") for role in ROLES} for name, action in ACTIONS.items()}
