@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from ft_platform.people.person import Person
 
 Kind = Literal[
-    "login", "denial", "run", "decision", "waiver", "signature", "release", "look_up", "erasure", "settings", "people"
+    "login", "denial", "run", "decision", "waiver", "signature", "release", "look_up", "erasure", "settings", "people", "incident"
 ]
 
 

@@ -17,6 +17,7 @@ from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
+from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.release.waivers import waivers
@@ -210,6 +211,19 @@ def _blocked(seen: Seen) -> Told:
         }
 
 
+def _incidents(seen: Seen) -> Told:
+    """Incidents that are not closed."""
+    for incident in incidents(seen.lake, seen.use_case) if seen.lake.signing else []:
+        if not incident.closed:
+            yield {
+                "role": "compliance",
+                "what": f"The {incident.said['severity']} incident {incident.id} is open: {incident.said['what']}",
+                "next_step": f"Do what has to be done, and close it: ft incident measure {seen.name} {incident.id}",
+                "since": incident.said["at"],
+                "until": incident.deadline.isoformat() if incident.deadline else "",
+            }
+
+
 def _feedback(seen: Seen) -> Told:
     """Labelled traffic that a person may release for training."""
     batches = waiting(seen.lake, seen.use_case) if seen.use_case.settings.source.feedback.join else []
@@ -231,6 +245,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "permission": _permissions,
     "alarms": _alarms,
     "blocked_release": _blocked,
+    "incident": _incidents,
     "feedback": _feedback,
 }
 """Kind -> what looks for it."""
