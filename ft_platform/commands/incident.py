@@ -20,9 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     parser.add_argument("incident", nargs="?", default="", help="id of the incident (ft incident list)")
     parser.add_argument("--severity", default="serious", help="minor, serious, death or widespread (default: serious)")
-    parser.add_argument("--what", default="", help="what happened or was done, in 10 characters or more; no personal data")
+    parser.add_argument(
+        "--what", default="", help="what happened or was done, in 10 characters or more; no personal data"
+    )
     parser.add_argument("--aware", type=date.fromisoformat, help="day on which somebody became aware (default: today)")
-    parser.add_argument("--release", nargs="+", default=[], metavar="ID", help="affected releases (default: the newest)")
+    parser.add_argument(
+        "--release", nargs="+", default=[], metavar="ID", help="affected releases (default: the newest)"
+    )
     parser.add_argument("--by", default="", help="e-mail address of who says so (default: the account)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

@@ -7,7 +7,18 @@ from typing import Literal, Protocol
 from ft_platform.people.person import Person
 
 Kind = Literal[
-    "login", "denial", "run", "decision", "waiver", "signature", "release", "look_up", "erasure", "settings", "people", "incident"
+    "login",
+    "denial",
+    "run",
+    "decision",
+    "waiver",
+    "signature",
+    "release",
+    "look_up",
+    "erasure",
+    "settings",
+    "people",
+    "incident",
 ]
 
 

@@ -1,8 +1,8 @@
 """Incidents of what is released: who reported them, what was done, and until when an authority has to be told.
 
-Source of the days: Regulation (EU) 2024/1689, Article 73(2) to (4). Covered: that a report, its measures and its end are
-signed and stay on record. Not covered: the report to the authority itself, which a person makes, and whether the Act
-asks for one: it does of high-risk systems."""
+Source of the days: Regulation (EU) 2024/1689, Article 73(2) to (4). Covered: that a report, its measures and its end
+are signed and stay on record. Not covered: the report to the authority itself, which a person makes, and whether the
+Act asks for one: it does of high-risk systems."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -119,9 +119,7 @@ def incidents(lake: Lake, use_case: NamedUseCase) -> list[Incident]:
     for measure in sorted(statements(lake, use_case, MEASURE), key=lambda one: one.said["at"]):
         done.setdefault(measure.said["incident"], []).append(measure.said)
     found = sorted(statements(lake, use_case, INCIDENT), key=lambda one: one.said["at"], reverse=True)
-    return [
-        Incident(one.said, _deadline(one.said), done.get(one.said["id"], []), one.taken_back) for one in found
-    ]
+    return [Incident(one.said, _deadline(one.said), done.get(one.said["id"], []), one.taken_back) for one in found]
 
 
 def _deadline(said: dict[str, Any]) -> date | None:
