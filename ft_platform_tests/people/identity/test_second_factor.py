@@ -58,7 +58,7 @@ def test_what_is_no_code_is_refused(code: str) -> None:
     assert step_of(code, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", 0, 59) is None
 
 
-@pytest.mark.parametrize("secret", ["", "AAAA", "not base 32!", "GEZDGNBVGY3TQOJQ", new_secret().lower()])
+@pytest.mark.parametrize("secret", ["", "AAAA", "not base 32!", "GEZDGNBVGY3TQOJQ", "gezdgnbvgy3tqojqgezdgnbvgy3tqojq"])
 def test_a_secret_of_another_length_or_alphabet_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match="not a secret"):
         decoded(secret)
