@@ -29,6 +29,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import Refused
 from ft_platform.people.loading import CurrentPermissions, use_cases_of
+from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.people.person import PERSON, Person
 from ft_platform.reporting.portal.pages import Portal
@@ -76,7 +77,7 @@ class ReportServer:
         host, port: address to listen on; port 0: any free one.
         names: by which it is addressed, besides `host` and this machine's own, with or without a port.
         desk: where people sign in.
-        may_see: whether somebody who has signed in may see reports of a use case; None: the list of them.
+        permissions: who may do what now.
         prefix: path that browsers see in front of the server's own.
 
     Raises:
@@ -92,12 +93,12 @@ class ReportServer:
         port: int,
         names: Iterable[str],
         desk: Desk,
-        may_see: Callable[[Person, str | None], bool],
+        permissions: Callable[[], Permissions],
         tls: Tls,
         prefix: str,
     ) -> None:
         names = list(names)
-        self.portal, self.reports, self._desk, self._may_see = portal, reports, desk, may_see
+        self.portal, self.reports, self._desk, self._permissions = portal, reports, desk, permissions
         pages = Starlette(routes=[Route("/{path:path}", self._answer)])
         self._sign_in = SignIn(pages, desk, Hosts.of(names), prefix)
         self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
@@ -142,13 +143,15 @@ class ReportServer:
 
     def _answer(self, request: Request) -> Response:
         person, use_case = request.scope[PERSON], request.path_params["path"].partition("/")[0] or None
-        if self._desk.required and not self._may_see(person, use_case):
+        known = self._permissions() if self._desk.required else None
+        if known and not known.may(person, "see", use_case):
             client = request.client.host if request.client else ""
             self._desk.note_refusal(Refused("", why="no role in which reports are read", person=person), client)
             return _refused(HTTPStatus.FORBIDDEN)
         try:
             path = request.scope["raw_path"].decode("latin-1")
-            page = self.portal.page(path) or self.reports.page(path)
+            roles = partial(_roles, known, person) if known else None
+            page = self.portal.page(path, roles) or self.reports.page(path)
         except CorruptVersion as error:
             LOG.warning(str(error))
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -158,6 +161,11 @@ class ReportServer:
         if page is None:
             return _refused(HTTPStatus.NOT_FOUND)
         return Response(page.content, media_type=page.kind, headers={EMBEDDING: page.shown_by})
+
+
+def _roles(known: Permissions, person: Person, use_case: str) -> set[str]:
+    """Roles of a person in a use case, those in the whole installation among them."""
+    return {*known.roles(person), *known.roles(person, use_case)}
 
 
 def _refused(status: HTTPStatus) -> Response:
@@ -181,13 +189,9 @@ def report_server(
     address = urlsplit(environment.reports_url)
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
     desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
-
-    def may_see(person: Person, use_case: str | None) -> bool:
-        return bool(permissions().may(person, "see", use_case))
-
     try:
         portal, reports = Portal(lake, load), Reports(lake, load)
-        server = ReportServer(portal, reports, host, port, names, desk, may_see, tls or Tls(), address.path)
+        server = ReportServer(portal, reports, host, port, names, desk, permissions, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"

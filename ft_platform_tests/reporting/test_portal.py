@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -223,6 +224,24 @@ def test_the_server_shows_all_use_cases_and_what_waits(lake: Lake, use_case: Nam
     assert pages["/portfolio.csv"] and pages["/portfolio.csv"].kind == "text/csv"
     gone = Portal(lake).page("/")
     assert gone and b"Without a file that can be read" in gone.content and b'href="letters/"' in gone.content
+
+
+def test_what_waits_for_whoever_asks_stands_first(lake: Lake, use_case: NamedUseCase) -> None:
+    told = refused("beats/base_few_shot", "fairness/region")
+    publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=told)
+    portal = Portal(lake, lambda: {"letters": use_case})
+
+    def headings(*roles: str) -> list[str]:
+        page = portal.page("/needs", lambda name: roles if name == "letters" else ())
+        return re.findall("<h2[^>]*>(.*?)</h2>", page.content.decode()) if page else []
+
+    assert headings("compliance", "auditor") == ["You", "Accountable owner"]
+    assert headings("auditor") == ["You", "Accountable owner", "Compliance officer"]
+    mine, others = portal.page("/needs", lambda name: ["compliance"]), portal.page("/needs", lambda name: [])
+    assert mine and others and b"Nothing waits for you." in others.content
+    text = mine.content.decode()
+    assert "Nothing waits for you." not in text
+    assert text.index("fairness/region is broken.") < text.index("beats/base_few_shot is broken.")
 
 
 def test_the_command_tells_a_role_or_a_person(

@@ -1,5 +1,6 @@
 """The report server shows reports to people who have signed in and have a role; sessions are those of the UI."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,10 @@ def test_who_has_a_role_reads_it_and_who_has_none_does_not(address: str) -> None
         refused = bob.get(f"{address}{path}")
         assert refused.status_code == 403 and PAGE not in refused.text
     assert [(one.person.name, one.what) for one in NOTED if one.kind == "denial"] == [(BOB, "was refused")] * 3
+
+
+def test_what_waits_for_whoever_signed_in_stands_first(address: str) -> None:
+    assert "<h2>You</h2>" in re.sub(' id="[^"]*"', "", sign_in(address, ANA).get(f"{address}/needs").text)
 
 
 def test_forms_of_other_pages_are_refused(address: str) -> None:

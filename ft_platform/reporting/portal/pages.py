@@ -1,6 +1,6 @@
 """The pages over all use cases, as they are served."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ft_platform.lake.store import Lake
@@ -26,8 +26,12 @@ class Portal:
     def __init__(self, lake: Lake, load: Callable[[], Mapping[str, NamedUseCase]] = dict) -> None:
         self.lake, self.load = lake, load
 
-    def page(self, path: str) -> Page | None:
-        """The page at the path of a request, or None if there is none."""
+    def page(self, path: str, roles: Callable[[str], Collection[str]] | None = None) -> Page | None:
+        """The page at the path of a request, or None if there is none.
+
+        Args:
+            roles: use case -> roles in it of whoever asks. None: nobody signs in.
+        """
         if path not in (PORTFOLIO, NEEDS, REGISTER, EXPORT):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
@@ -35,7 +39,7 @@ class Portal:
             return Page(register_page(register_of(self.lake, use_cases)).encode())
         needs = {name: needs_of(self.lake, use_case, today) for name, use_case in use_cases.items()}
         if path == NEEDS:
-            return Page(needs_page([one for found in needs.values() for one in found], len(use_cases)).encode())
+            return Page(needs_page([one for found in needs.values() for one in found], len(use_cases), roles).encode())
         counts = {name: len(found) for name, found in needs.items()}
         entries = portfolio_of(self.lake, use_cases, counts, today)
         if path == EXPORT:
@@ -52,12 +56,20 @@ class Portal:
         return sorted(name for name in names if use_case_of_index(f"/{name}/"))
 
 
-def needs_page(needs: Sequence[Need], use_cases: int) -> str:
-    """What waits, by role; the nearest last day first."""
+def needs_page(needs: Sequence[Need], use_cases: int, roles: Callable[[str], Collection[str]] | None = None) -> str:
+    """What waits, by role; the nearest last day first. Before it stands what waits for whoever asks, if that is known.
+
+    Args:
+        roles: use case -> roles in it of whoever asks.
+    """
+    ordered = sorted(needs, key=lambda one: (one.until or "9999", one.since))
+    mine = [one for one in ordered if roles and one.role in roles(one.use_case)]
     by_role: dict[str, list[Need]] = {role: [] for role in ROLES}
-    for need in sorted(needs, key=lambda one: (one.until or "9999", one.since)):
-        by_role[need.role].append(need)
-    groups = [(title(role), found) for role, found in by_role.items() if found]
+    for need in ordered:
+        if need not in mine:
+            by_role[need.role].append(need)
+    own = [("You", mine)] if roles else []
+    groups = own + [(title(role), found) for role, found in by_role.items() if found]
     return page("portal_needs.html", title="What needs somebody", here="needs", groups=groups, use_cases=use_cases)
 
 
