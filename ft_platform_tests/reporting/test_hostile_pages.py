@@ -59,10 +59,11 @@ NO_PAGES = {
     "playground.html",
     "portal_nav.html",
     "review_form.html",
+    "sign_in.html",
     "way_home.html",
 }
-"""Parts of other templates, and the form of `ft review` and the playground of `ft serve`, which have a script by design
-and tests of their own."""
+"""Parts of other templates, and the form of `ft review`, the playground of `ft serve` and the sign-in, which have
+scripts or forms by design and tests of their own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
 """Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data
 docs."""

@@ -17,13 +17,13 @@ from unittest import mock
 
 import dagster as dg
 
-from ft_platform.commands import ui
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import INSTANCE_SETTINGS
 from ft_platform.settings import hosts
 from ft_platform.settings.environment import Environment
 from ft_platform.web import graphql_limits, guard
 from ft_platform.web.guarded_instance import GuardedInstance
+from ft_platform.web.listening import Tls, listening_on
 from ft_platform.web.report_server import ReportServer, report_server
 from ft_platform_tests.attacks.area import Area, Attack
 
@@ -240,7 +240,7 @@ def _asks_for_more(target: Target, random: Random, websocket: Callable[..., tupl
 
 def _listens(host: str, environment: Environment) -> str | None:
     try:
-        ui.listening_on(host, 3000, False, environment)
+        listening_on(host, 3000, Tls(), environment)
     except ConfigError:
         return None
     return "it listens to other machines"

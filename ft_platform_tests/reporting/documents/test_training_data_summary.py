@@ -41,6 +41,6 @@ def test_what_nobody_stated_is_left_to_its_owner() -> None:
     found = sections(training_data_summary.make(facts()))
     provider = next(body for heading, body in found.items() if heading.startswith("1.1"))
     assert re.findall(r'<p class="(\w+)"', provider) == ["warning"]
-    assert "To be completed by team:complaints (accountable)" in provider
+    assert "To be completed by team:complaints (accountable owner)" in provider
     synthetic = next(body for heading, body in found.items() if heading.startswith("2.5"))
     assert "whether the source holds texts that a model generated" in synthetic
