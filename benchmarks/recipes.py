@@ -12,14 +12,15 @@ what earlier recipes came to stays there. Peers are the settings that their exam
 the weights of the lowest loss among validations after each epoch: TRL (the LoRA command of `trl/scripts/sft.py`),
 LLaMA-Factory (`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/llama-3/lora-1b.yml`).
 
-Prints `{"recipe", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf", "few_shot",
-"zero_shot", "nearest", "majority", "peers": {name: value}, "search", "forgotten", "seconds"}], "share_at_least_tfidf",
-"share_better_than_few_shot", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread", "forgetting"}`. Shares,
-ranks and regret are of the held-out tasks that were measured, or of all where none was. `ours` is the mean over seeds,
-`low` and `high` the test records' interval of the first seed, `search` what the best of eight trials on the validation
-records reaches (three tasks), `seconds` the training's. `seed_spread` is the mean standard deviation over seeds, of
-ours and of what was before there were recipes; `forgetting` has the statuses of the suites of `regression_report`,
-where answers are written.
+A task whose run fails or is refused is named in `stopped`, with the reason; the others are measured, and the exit code
+is 1. Prints `{"recipe", "stopped", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf",
+"few_shot", "zero_shot", "nearest", "majority", "peers": {name: value}, "search", "forgotten", "seconds"}],
+"share_at_least_tfidf", "share_better_than_few_shot", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread",
+"forgetting"}`. Shares, ranks and regret are of the held-out tasks that were measured, or of all where none was. `ours`
+is the mean over seeds, `low` and `high` the test records' interval of the first seed, `search` what the best of eight
+trials on the validation records reaches (three tasks), `seconds` the training's. `seed_spread` is the mean standard
+deviation over seeds, of ours and of what was before there were recipes; `forgetting` has the statuses of the suites of
+`regression_report`, where answers are written.
 """
 
 import argparse
@@ -150,6 +151,10 @@ def _hash(found: Any) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
 
 
+class TaskStopped(Exception):
+    """A run of a task failed or was refused. The others go on."""
+
+
 class Measurements:
     """Runs of tasks in a folder, and their results.
 
@@ -230,7 +235,7 @@ class Measurements:
         environment = {**os.environ, **self._where(), "PYTHONPATH": str(REPOSITORY)}
         run = subprocess.run(command, env=environment, capture_output=True, text=True)
         if run.returncode:
-            raise SystemExit(f"{task} {settings}: ft run ended with {run.returncode}\n{run.stderr[-2000:]}")
+            raise TaskStopped(f"{settings}: ft run ended with {run.returncode}\n{run.stderr[-2000:]}")
         return json.loads(run.stdout)
 
     def _where(self) -> dict[str, str]:
@@ -374,18 +379,27 @@ def main() -> None:
         )
     measured, rows = Measurements(arguments.folder, arguments.only_kept), []
     had = lines_of_docs(measured.recipe) if arguments.add else {}
+    stopped = {}
     for task in chosen:
         search = task["name"] in SEARCHED and not arguments.no_search
         there = had.get(task["name"], {})
         if there.get("records", task["sha256"]) != task["sha256"]:
             there = {}
-        if found := row(measured, task, SEEDS[: arguments.seeds], arguments.peers, search, there):
+        try:
+            found = row(measured, task, SEEDS[: arguments.seeds], arguments.peers, search, there)
+        except TaskStopped as error:
+            stopped[task["name"]] = str(error)
+            print(f"{task['name']:16s} stopped: {error}", file=sys.stderr, flush=True)
+            continue
+        if found:
             rows.append(found)
             print(line(found), file=sys.stderr, flush=True)
-    found = {"recipe": measured.recipe, "tasks": rows, **summary(rows)}
+    found = {"recipe": measured.recipe, "tasks": rows, "stopped": stopped, **summary(rows)}
     if arguments.write:
         write(found)
     print(json.dumps(found, indent=1) if arguments.json else "\n".join([*map(line, rows), json.dumps(summary(rows))]))
+    if stopped:
+        raise SystemExit(f"not measured, because their runs stopped: {', '.join(stopped)}")
 
 
 def write(found: dict[str, Any]) -> None:

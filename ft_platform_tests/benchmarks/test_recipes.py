@@ -1,12 +1,13 @@
 """The comparison of recipes (`benchmarks/recipes.py`): what is kept, and what shares and ranks say."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import recipes
-from benchmarks.recipes import Measurements, row, summary
+from benchmarks.recipes import Measurements, TaskStopped, row, summary
 from ft_platform.training import recipe as chosen
 
 TASK = {"name": "lamps", "sha256": "ab", "held_out": True, "metric": "macro_f1", "kind": "label"}
@@ -135,3 +136,20 @@ def test_the_page_keeps_what_earlier_recipes_reached(tmp_path: Path, monkeypatch
     page = (tmp_path / "benchmarks" / "recipes.md").read_text(encoding="utf-8")
     assert "| lamps | yes | macro_f1 | 2 | **0.800** | 0.750 to 0.850 | 0.750 | 0.600 | 0.700 |" in page
     assert "`second`" in page and "| first |" in page.replace("| trl | first |", "| first |")
+
+
+def test_a_task_that_stops_is_named_and_the_others_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def one(_measured: Measurements, task: dict[str, Any], *_: object) -> dict[str, Any]:
+        if task["name"] == "complaints":
+            raise TaskStopped("no_residual_pii failed")
+        return line(task["name"], 0.8, 0.7)
+
+    monkeypatch.setattr(recipes, "row", one)
+    monkeypatch.setattr("sys.argv", ["recipes.py", "--folder", str(tmp_path), "--only-kept", "--quick", "--json"])
+    with pytest.raises(SystemExit, match="their runs stopped: complaints"):
+        recipes.main()
+    found = json.loads(capsys.readouterr().out)
+    assert found["stopped"] == {"complaints": "no_residual_pii failed"}
+    assert [task["name"] for task in found["tasks"]] == ["two_intents", "noisy_intents", "film_sentences"]
