@@ -86,8 +86,7 @@ def report(
     named = list(affected) or list(known)[:1]
     said = {"severity": severity, "what": require_reason(what), "aware": aware.isoformat(), "releases": named}
     note(lake, use_case, "incident", "reported an incident", person, severity=severity, releases=", ".join(named))
-    _state(lake, use_case, INCIDENT, person, said, [known[one].version for one in named])
-    return incidents(lake, use_case)[0]
+    return _found(lake, use_case, _state(lake, use_case, INCIDENT, person, said, [known[one].version for one in named]))
 
 
 def add_measure(lake: Lake, use_case: NamedUseCase, incident_id: str, person: Person, *, what: str) -> Incident:
@@ -129,9 +128,10 @@ def _deadline(said: dict[str, Any]) -> date | None:
 
 def _state(
     lake: Lake, use_case: NamedUseCase, kind: str, person: Person, said: dict[str, Any], about: Sequence[Any]
-) -> None:
+) -> str:
+    """Signs and keeps what a person said. Returns its id."""
     who = {"person": person.name, "known_by": person.known_by, "at": now("milliseconds")}
-    state(lake, use_case, kind, {**said, **who}, about)
+    return state(lake, use_case, kind, {**said, **who}, about)["id"]
 
 
 def _open(lake: Lake, use_case: NamedUseCase, incident_id: str) -> Stated:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.cli import main
+from ft_platform.costs.ledger import Ledger
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
@@ -149,6 +150,19 @@ def test_the_table_says_how_far_each_use_case_is(lake: Lake, use_case: NamedUseC
     assert (letters.value, letters.live, letters.alarms) == (0.87, 0.8, 0)
     table = list(csv.DictReader(io.StringIO(as_csv(found))))
     assert [row["use_case"] for row in table] == ["empty", "letters"] and table[1]["live"] == "0.8"
+
+
+def test_money_of_two_currencies_is_not_added_up(
+    lake: Lake, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entry(*currencies: str) -> Entry:
+        rows = [{"use_case": "letters", "money": 1.5, "currency": one} for one in currencies]
+        monkeypatch.setattr(Ledger, "rows", lambda *_: rows)
+        return portfolio_of(lake, {"letters": use_case}, {"letters": 0}, TODAY)[0]
+
+    same, mixed = entry("EUR", "EUR"), entry("EUR", "USD")
+    assert (same.cost, same.currency, same.problem) == (3.0, "EUR", None)
+    assert (mixed.cost, mixed.currency) == (None, None) and mixed.problem and "EUR and USD" in mixed.problem
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])

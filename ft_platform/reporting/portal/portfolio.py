@@ -91,10 +91,10 @@ def portfolio_of(
         needs: name -> how many things wait there.
     """
     month, entries = f"{today:%Y-%m}", []
-    costs: dict[str, tuple[float, str]] = {}
+    costs: dict[str, dict[str, float]] = {}
     for row in Ledger(lake).rows(month):
-        money, currency = costs.get(row["use_case"], (0.0, row["currency"]))
-        costs[row["use_case"]] = (money + row["money"], currency)
+        of_case = costs.setdefault(row["use_case"], {})
+        of_case[row["currency"]] = of_case.get(row["currency"], 0.0) + row["money"]
     for name, use_case in sorted(use_cases.items()):
         about = {
             "use_case": name,
@@ -102,8 +102,11 @@ def portfolio_of(
             "owner": use_case.settings.owners.accountable,
             "needs": needs[name],
         }
-        if name in costs:
-            about |= {"cost": round(costs[name][0], 2), "currency": costs[name][1]}
+        if len(spent := costs.get(name, {})) == 1:
+            ((currency, money),) = spent.items()
+            about |= {"cost": round(money, 2), "currency": currency}
+        elif spent:
+            about["problem"] = f"Costs of this month are in {' and '.join(sorted(spent))}: ft costs"
         try:
             entries.append(Entry(**{**about, **_found(lake, name)}))
         except FtError as error:
