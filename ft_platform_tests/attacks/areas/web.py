@@ -19,9 +19,8 @@ import dagster as dg
 
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import INSTANCE_SETTINGS
-from ft_platform.settings import hosts
 from ft_platform.settings.environment import Environment
-from ft_platform.web import graphql_limits, guard
+from ft_platform.web import graphql_limits, guard, listening
 from ft_platform.web.guarded_instance import GuardedInstance
 from ft_platform.web.listening import Tls, listening_on
 from ft_platform.web.report_server import ReportServer, report_server
@@ -281,7 +280,7 @@ AREA = Area(
         "graphql_root_fields": bound(graphql_limits, "MAX_ROOT_FIELDS", 10_000),
         "body_size": bound(guard, "MAX_BODY_BYTES", 10**9),
         "websocket_messages": bound(guard, "message_problem", lambda _: None),
-        "listening_host": bound(hosts, "is_loopback", lambda _: True),
+        "listening_host": bound(listening, "is_loopback", lambda _: True),
         "reports_host": bound(ReportServer, "is_addressed_by", lambda *_: True),
     },
 )
