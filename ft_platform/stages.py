@@ -106,7 +106,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             ("no_residual_pii", "is_k_anonymous", "recall_above_floor"),
             role="compliance",
-            version=4,
+            version=5,
         ),
         Stage(
             "splits",

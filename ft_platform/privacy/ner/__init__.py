@@ -1,7 +1,6 @@
 """Named-entity recognition: names of persons, places and organizations in free text. `built_in` is always on; one file
 per engine beside it, chosen by `privacy.ner`."""
 
-import hashlib
 import importlib
 from collections.abc import Sequence
 from functools import cache
@@ -16,6 +15,8 @@ from ft_platform.settings.privacy import Privacy
 NONE = "none"
 WEIGHTS = Path(__file__).parent / "built_in" / "names.safetensors"
 """Of the built-in network."""
+PRIVACY = Path(__file__).parent.parent
+"""Everything that decides what is replaced: recognizers, word lists, weights, operators."""
 
 
 class Ner(Protocol):
@@ -40,17 +41,17 @@ def load_ner(name: str, model: str | None = None) -> Ner | None:
 
 @cache
 def _identity(name: str, model: str | None) -> str:
-    weights = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:12]
     packages: list[str] = [] if name == NONE else [*importlib.import_module(f"{__name__}.{name}").PACKAGES]
-    parts = [f"built-in {weights}", *(f"{package} {_version(package)}" for package in packages)]
+    parts = [f"built-in {files_hash(PRIVACY)}", *(f"{package} {_version(package)}" for package in packages)]
     if model:
         parts.append(f"{model} {files_hash(Path(model)) if Path(model).is_dir() else _version(model)}")
     return ", ".join(parts)
 
 
 def identity(privacy: Privacy) -> str:
-    """The built-in network by the hash of its weights, the engine beside it with its version, and of a model in a
-    folder a hash of its files: with another identity texts are read again."""
+    """The platform's own recognizers by the hash of their files, the engine beside them with its version, and of a model
+    in a folder a hash of its files: with another identity texts are read again, so no record stays as an older rule
+    left it."""
     return _identity(privacy.ner, privacy.ner_model)
 
 

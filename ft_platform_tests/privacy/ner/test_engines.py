@@ -56,3 +56,11 @@ def test_a_hub_id_may_name_its_commit_and_a_folder_may_have_any_name(tmp_path: P
     assert hub_name("org/name@abc") == ("org/name", "abc")
     assert hub_name("org/name") == ("org/name", None)
     assert hub_name(str(folder)) == (str(folder), None)
+
+
+def test_a_changed_recognizer_has_another_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "person.py").write_text("def find(): ...")
+    monkeypatch.setattr(ner, "PRIVACY", tmp_path)
+    before = ner._identity.__wrapped__("none", None)
+    (tmp_path / "person.py").write_text("def find(): return []")
+    assert ner._identity.__wrapped__("none", None) != before
