@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ft_platform.settings.environment import PORTAL
 from ft_platform.settings.hosts import Hosts, authority
 from ft_platform.web.graphql_limits import payload_problem, request_problem
 
@@ -30,9 +31,8 @@ DATA = ("graphql", "logs", "notebook", "dagit", "download_debug", "server_info",
 files."""
 
 ONCE = ("host", "origin", "referer", "content-type", "content-length", "content-encoding", "sec-fetch-site")
-SIGN_IN, PORTAL = "auth", "portal"
-"""First part of the paths where people sign in, and of the pages over all use cases: forms."""
-FORMS = (SIGN_IN, PORTAL)
+FORMS = ("auth", PORTAL.strip("/"))
+"""First part of the paths where people send forms: to sign in, and in the portal."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

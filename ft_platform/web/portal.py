@@ -25,8 +25,7 @@ from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.published import Page
 from ft_platform.reporting.site import BODY, Reports
-from ft_platform.settings.environment import Environment
-from ft_platform.web.guard import PORTAL
+from ft_platform.settings.environment import PORTAL, Environment
 from ft_platform.web.roles.rules import Judge, Need, Rules
 
 LOG = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ def _refused(status: HTTPStatus) -> Response:
 
 def portal_routes(app: PortalApp, prefix: str) -> list[BaseRoute]:
     """For Dagster's web application, before its own: all its other paths are its page."""
-    below = f"{prefix}/{PORTAL}"
+    below = f"{prefix}{PORTAL}"
     return [Route(below, lambda _: RedirectResponse(f"{below}/")), Mount(below, _with_headers(app))]
 
 

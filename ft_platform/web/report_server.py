@@ -21,7 +21,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.loading import CurrentPermissions
 from ft_platform.people.noted import Noting, unnoted
-from ft_platform.settings.environment import Environment
+from ft_platform.settings.environment import REPORTS_URL, Environment
 from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
 from ft_platform.web.deadlines import DeadlineProtocol
 from ft_platform.web.listening import Tls
@@ -119,7 +119,7 @@ def report_server(
         ConfigError: the address cannot be listened on, or a setting of the sign-in is wrong.
         StateDamaged: users or tokens cannot be read.
     """
-    address = urlsplit(environment.reports_url)
+    address = urlsplit(environment.reports_url if environment.reports_url != REPORTS_URL else "")
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
     desk = Desk(environment, noting)
     pages = PortalApp(environment, Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required))
@@ -127,7 +127,7 @@ def report_server(
         server = ReportServer(pages, host, port, names, desk, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
-        remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"
+        remedy = "Choose another: ft reports --port"
         raise ConfigError([f"reports cannot be served on {host}, port {port}: {reason}"], remedy) from None
     thread = threading.Thread(target=server.serve, name="reports", daemon=True)
     thread.start()
