@@ -153,21 +153,24 @@ def test_a_name_that_somebody_points_at_this_machine_reads_nothing(page: Page, p
 def test_dagsters_pages_show_pictures_of_the_portal_and_lead_there(page: Page, tmp_path: Path) -> None:
     """By another name than the server prints: links and pictures have none."""
     environment = Environment(home=tmp_path, tracking_uri="none")
-    lake, key, home = open_lake(environment), dg.AssetKey(["complaints", "evaluation_report"]), home_with(tmp_path)
-    with lake.scratch(*key.path) as folder:
+    lake, home = open_lake(environment), home_with(tmp_path)
+    use_case, stage = "complaints", "evaluation_report"
+    with lake.scratch(use_case, stage) as folder:
         folder.mkdir(parents=True)
         (folder / "report.html").write_text("<!DOCTYPE html>\n<title>Evaluation</title>\n<body>\n<main>Done</main>\n")
         (folder / "plot.png").write_bytes(counts_plot({"yes": 3, "no": 1}, "records"))
-        report = lake.publish(*key.path, "eval-1", folder, parents=[], settings_hash="s", input_hash="i")
+        report = lake.publish(use_case, stage, "eval-1", folder, parents=[], settings_hash="s", input_hash="i")
     shown = {**report_link(environment, report, lake.manifest(report)), **pictures_of(lake, environment, report)}
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=vouched_metadata(shown)))
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization([use_case, stage], metadata=vouched_metadata(shown))
+        )
     (tmp_path / "one_asset.py").write_text(
         "import dagster as dg\n\n\n@dg.asset(key_prefix='complaints')\ndef evaluation_report(): ...\n"
     )
     words = ("-m", "ft_platform.web.dagster_webserver", "-f", str(tmp_path / "one_asset.py"))
     with webserver(words, home) as port:
-        page.open(f"http://localhost:{port}/assets/{'/'.join(key.path)}")
+        page.open(f"http://localhost:{port}/assets/{use_case}/{stage}")
         picture = "[...document.images].some(one => one.src.endsWith('/eval-1/plot.png') && one.naturalWidth > 0)"
         assert page.wait_for(picture), page.value("document.body.innerText")
         link = page.value("[...document.links].map(one => one.href).find(one => one.endsWith('/report.html'))")
