@@ -1,4 +1,4 @@
-"""Pictures of a version as the UI shows them: links to the report server.
+"""Pictures of a version as the UI shows them: links to the portal.
 
 A picture inside the event would wait behind a click: the UI shows Markdown of less than 1,000 characters only."""
 
@@ -17,11 +17,12 @@ ENDING = ".png"
 
 def pictures_of(lake: Lake, environment: Environment, artifact: ArtifactVersion) -> dict[str, dg.MetadataValue]:
     """Every picture of a checkpoint or report."""
-    names = [name for name in lake.manifest(artifact).files if name.endswith(ENDING)]
-    return {
-        f"plot/{name.removesuffix(ENDING)}": dg.MetadataValue.md(f"![plot]({report_url(environment, artifact, name)})")
-        for name in names
+    addresses = {
+        name.removesuffix(ENDING): report_url(environment, artifact, name, in_dagster=True)
+        for name in lake.manifest(artifact).files
+        if name.endswith(ENDING)
     }
+    return {f"plot/{name}": dg.MetadataValue.md(f"![plot]({address})") for name, address in addresses.items()}
 
 
 def pictures_of_table(

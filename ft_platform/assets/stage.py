@@ -223,11 +223,11 @@ def report_link(
 ) -> dict[str, Any]:
     """The HTML page of an artifact, where it has one: a link for the browser, and where it lies.
 
-    The link leads to the report server, because browsers open no `file://` link from a page of Dagster's UI.
+    The link leads to the portal, because browsers open no `file://` link from a page of Dagster's UI.
     """
     if page not in manifest.files:
         return {}
-    report = dg.MetadataValue.url(report_url(environment, artifact, page))
+    report = dg.MetadataValue.url(report_url(environment, artifact, page, in_dagster=True))
     return {"report": report, "report_file": dg.MetadataValue.path(f"{artifact.uri}/{page}")}
 
 

@@ -1,15 +1,15 @@
-"""ft reports: the report server alone, for an installation whose Dagster UI runs elsewhere."""
+"""ft reports: the portal and all reports without Dagster's UI."""
 
 import argparse
 import importlib.util
 from pathlib import Path
 
-HELP = "Serve the HTML reports of the lake, read-only, for the links in Dagster's UI. `ft ui` does it too."
+HELP = "Serve the portal and the HTML reports of the lake without Dagster's UI. `ft ui` has them too."
 EXAMPLES = ["ft reports", "ft reports --host 10.0.0.5 --certificate server.pem --key server.key"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, help="port (default: that of FT_REPORTS_URL, 3001)")
+    parser.add_argument("--port", type=int, default=3001, help="port (default: %(default)s)")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -23,7 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import MissingExtra
     from ft_platform.orchestration.ui_processes import StopSignals
-    from ft_platform.reporting.report_urls import server_port
 
     for module in ("uvicorn", "argon2", "authlib"):
         if importlib.util.find_spec(module) is None:
@@ -33,10 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.web.report_server import report_server
 
     tls, environment = Tls.given(arguments.certificate, arguments.key), load_environment()
-    port = server_port(environment.reports_url) if arguments.port is None else arguments.port
-    environment = listening_on(arguments.host, port, tls, environment)
+    environment = listening_on(arguments.host, arguments.port, tls, environment)
     noting = audit_log_once_needed(environment)
-    with StopSignals() as stop, report_server(environment, arguments.host, port, tls, noting) as server:
+    with StopSignals() as stop, report_server(environment, arguments.host, arguments.port, tls, noting) as server:
         print(
             f"{tls.scheme}://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with"
             " Ctrl-C)",

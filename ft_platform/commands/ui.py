@@ -1,4 +1,4 @@
-"""ft ui: Dagster's web UI and daemon on this installation's instance, and the report server beside them."""
+"""ft ui: the portal, Dagster's web UI and its daemon on this installation's instance."""
 
 import argparse
 import importlib.util
@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 HELP = (
-    "Start Dagster's UI and daemon (schedules, sensors, on-data-change) on this installation's instance, and the server"
-    " of its HTML reports."
+    "Start the portal with all reports, Dagster's UI and its daemon (schedules, sensors, on-data-change) on this"
+    " installation's instance."
 )
 EXAMPLES = [
     "ft ui",
-    "ft ui --port 3333 --reports-port 3334",
+    "ft ui --port 3333",
     "ft ui --host 10.0.0.5 --certificate server.pem --key server.key",
 ]
 
@@ -31,11 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="certificate with its chain (PEM), for TLS")
     parser.add_argument("--key", type=Path, metavar="FILE", help="private key of the certificate (PEM)")
-    parser.add_argument(
-        "--reports-port",
-        type=int,
-        help="port of the report server (default: that of FT_REPORTS_URL, 3001; 0: no report server)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.orchestration.execution import prepare_home
     from ft_platform.orchestration.identities import IDENTITY, is_served_here
     from ft_platform.redaction.settings_file import instance_problems
+    from ft_platform.settings.environment import PORTAL
 
     for module in ("dagster_webserver", "argon2", "authlib"):
         if importlib.util.find_spec(module) is None:
@@ -62,42 +58,25 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(problems)
     workspace = environment.dagster_home / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
-    port, url = reports_address(environment.reports_url, arguments.reports_port, tls.scheme)
     variables = {
         **os.environ,
         **environment.to_variables(),
         **tls.variables,
-        "FT_REPORTS_URL": url,
         "DAGSTER_HOME": str(environment.dagster_home),
     }
-    print(f"{tls.scheme}://{arguments.host}:{arguments.port} (stop with Ctrl-C)", flush=True)
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    own = f"{tls.scheme}://{host}:{arguments.port}"
+    print(f"Portal: {own}{PORTAL}/, Dagster: {own}/ (stop with Ctrl-C)", flush=True)
     if apart := [name for name in environment.identities if not is_served_here(environment, name)]:
         print(
             f"Use cases with their own account have their own UI: {', '.join(f'ft ui {name}' for name in apart)}",
             flush=True,
         )
-    if url != environment.reports_url:
-        print(
-            f"Runs started elsewhere link their reports as {environment.reports_url}, unless FT_REPORTS_URL={url} is"
-            " set there.",
-            flush=True,
-        )
+    if environment.reports_url != f"{own}{PORTAL}":
+        print(f"Links in messages begin with {environment.reports_url}, as FT_REPORTS_URL says", flush=True)
     # `dg dev` needs the project's folder as working directory; -W: `dagster dev` says that it is superseded by it.
     dagster = [sys.executable, "-W", "ignore", "-m", "ft_platform.web.dagster_dev"]
     dagster += ["--workspace", str(workspace), "--host", arguments.host, "--port", str(arguments.port)]
-    # Replaces this process, which has loaded all of Dagster, by one that serves reports and waits.
-    command = [sys.executable, "-m", "ft_platform.orchestration.ui_processes", arguments.host, str(port), *dagster]
+    # Replaces this process, which has loaded all of Dagster, by one that waits.
+    command = [sys.executable, "-m", "ft_platform.orchestration.ui_processes", *dagster]
     os.execvpe(command[0], command, variables)
-
-
-def reports_address(reports_url: str, port: int | None, scheme: str = "http") -> tuple[int, str]:
-    """Port of the report server (0: none), and the address that links in the UI start with."""
-    from urllib.parse import urlsplit
-
-    from ft_platform.reporting.report_urls import LOOPBACK, server_port
-
-    if port is None and scheme == "http":
-        return server_port(reports_url), reports_url
-    found = server_port(reports_url) if port is None else port
-    own = found and urlsplit(reports_url).hostname in LOOPBACK
-    return found, f"{scheme}://127.0.0.1:{found}" if own else reports_url

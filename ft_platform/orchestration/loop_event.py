@@ -24,7 +24,7 @@ def show_loop(lake: Lake, environment: Environment, version: ArtifactVersion, to
         "closed": closed(told),
         "days": len(told["days"]),
         "retrainings": len(told["starts"]),
-        "report": dg.MetadataValue.url(report_url(environment, version)),
+        "report": dg.MetadataValue.url(report_url(environment, version, in_dagster=True)),
         **pictures_of(lake, environment, version),
     }
     key = dg.AssetKey([version.use_case, LOOP])

@@ -44,7 +44,7 @@ def _placed(asset: Any, environment: Environment, settings: Path) -> Any:
 
 def _versions(spec: dg.AssetSpec, environment: Environment) -> dict[str, Any]:
     use_case, name = spec.key.path[0], spec.key.path[1]
-    home = {"home": dg.MetadataValue.url(home_url(environment, use_case))}
+    home = {"home": dg.MetadataValue.url(home_url(environment, use_case, in_dagster=True))}
     if name not in STAGES:
         return home
     root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())

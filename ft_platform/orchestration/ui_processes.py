@@ -1,7 +1,6 @@
-"""What `ft ui` becomes: the report server in this process, `dagster dev` as its child, and an end for both.
+"""What `ft ui` becomes: `dagster dev` as a child of this process, and an end for all that it starts.
 
-python -m ft_platform.orchestration.ui_processes <host> <port of the report server, 0: none> <command of dagster dev
-...>"""
+python -m ft_platform.orchestration.ui_processes <command of dagster dev ...>"""
 
 import os
 import signal
@@ -9,12 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from types import FrameType
-from urllib.parse import urlsplit
-
-from ft_platform.environment import load_environment
-from ft_platform.errors import FtError
 
 POLL_SECONDS = 0.2
 DAGSTER_SECONDS = 30
@@ -98,33 +93,10 @@ def _signal_group(process: subprocess.Popen, number: int) -> bool:
     return True
 
 
-def main(words: Sequence[str]) -> int:
+def main(command: Sequence[str]) -> int:
     """Returns 0 after a stop, or 1 after one clear line on standard error."""
-    from ft_platform.people.audit_log.once_needed import audit_log_once_needed
-    from ft_platform.reporting.report_urls import LOOPBACK
-    from ft_platform.web.listening import Tls
-    from ft_platform.web.report_server import report_server
-
-    host, port, *command = words
     with StopSignals() as stop:
-        try:
-            environment = load_environment()
-            noting = audit_log_once_needed(environment)
-            with (
-                report_server(environment, host, int(port), Tls.of_variables(), noting) if int(port) else nullcontext()
-            ):
-                if int(port):
-                    print(f"Reports: {environment.reports_url}", flush=True)
-                if host not in LOOPBACK and urlsplit(environment.reports_url).hostname in LOOPBACK:
-                    print(
-                        "Links to reports lead to this machine only. To open them elsewhere, set FT_REPORTS_URL to its"
-                        " address.",
-                        flush=True,
-                    )
-                code = run_until_stopped(command, stop)
-        except FtError as error:
-            print(f"ft ui: {' '.join(str(error).split())}", file=sys.stderr)
-            return 1
+        code = run_until_stopped(command, stop)
         if not stop.received:
             print(f"ft ui: Dagster ended by itself with code {code}. Its last messages say why", file=sys.stderr)
             return 1

@@ -15,9 +15,9 @@ class Page(NamedTuple):
     """What is served.
 
     Attributes:
-        shown_by: whose pages may embed it. A picture is for Dagster's UI, which lies at another port. Browsers do not
-            count ports of one address as one site, so any page may show a picture whose address it knows; none can
-            read it.
+        shown_by: whose pages may embed it, on a server of its own. A picture is for Dagster's UI, which lies at another
+            port. Browsers do not count ports of one address as one site, so any page may show a picture whose address
+            it knows; none can read it.
     """
 
     content: bytes

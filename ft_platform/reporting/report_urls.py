@@ -1,15 +1,11 @@
-"""Addresses of HTML reports and pictures: what links in the UI are made of, and what the report server accepts."""
+"""Addresses of HTML reports and pictures: what links are made of, and what the portal answers."""
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.settings.environment import Environment
-from ft_platform.settings.hosts import LOOPBACK
+from ft_platform.settings.environment import PORTAL, REPORTS_URL, Environment
 from ft_platform.stages import PAGES, STAGES
-
-DEFAULT_PORT = 3001
 
 REPORT_STAGES = (*(stage.name for stage in STAGES.values() if stage.kind in ("checkpoint", "report")), *PAGES)
 
@@ -31,27 +27,29 @@ class ReportAddress(NamedTuple):
     page: str
 
 
-def server_port(reports_url: str) -> int:
-    """Port that the report server listens on by default: that of the address where it is this machine's, else
-    `DEFAULT_PORT` (a proxy has the address)."""
-    parts = urlsplit(reports_url)
-    return (parts.port if parts.hostname in LOOPBACK else None) or DEFAULT_PORT
-
-
-def report_url(environment: Environment, artifact: ArtifactVersion, page: str = "report.html") -> str:
+def report_url(
+    environment: Environment, artifact: ArtifactVersion, page: str = "report.html", *, in_dagster: bool = False
+) -> str:
     """Address of an HTML page or a picture of a report, for a browser.
 
     Args:
-        environment: its `reports_url` is where browsers reach the report server.
         artifact: a report in the lake.
         page: file of the report.
+        in_dagster: for a link on Dagster's pages.
     """
-    return "/".join([environment.reports_url.rstrip("/"), artifact.use_case, artifact.name, artifact.artifact_id, page])
+    parts = [artifact.use_case, artifact.name, artifact.artifact_id, page]
+    return "/".join([_start(environment, in_dagster=in_dagster), *parts])
 
 
-def home_url(environment: Environment, use_case: str) -> str:
+def home_url(environment: Environment, use_case: str, *, in_dagster: bool = False) -> str:
     """Address of the home page of a use case, for a browser."""
-    return f"{environment.reports_url.rstrip('/')}/{use_case}/"
+    return f"{_start(environment, in_dagster=in_dagster)}/{use_case}/"
+
+
+def _start(environment: Environment, *, in_dagster: bool) -> str:
+    """Links on Dagster's pages lead to the portal below them, by whatever name and port these are opened, unless the
+    installation names another address."""
+    return PORTAL if in_dagster and environment.reports_url == REPORTS_URL else environment.reports_url.rstrip("/")
 
 
 def use_case_of_index(path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The pages of the report server about one use case: a home page, and the reports of the lake with their pictures.
+"""The pages of the portal about one use case: a home page, and the reports of the lake with their pictures.
 
 Only pages and pictures that the manifest of a report in the shared zone lists are there, and only if their bytes are
 those of the manifest.

@@ -1,4 +1,4 @@
-"""Pictures about one version of a table, as an artifact that the report server shows: counts only, never a value."""
+"""Pictures about one version of a table, as an artifact that the portal shows: counts only, never a value."""
 
 import hashlib
 from collections.abc import Mapping

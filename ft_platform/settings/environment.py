@@ -32,6 +32,11 @@ STORAGE_VARIABLES = (
     "AWS_ALLOW_HTTP",
 )
 
+PORTAL = "/portal"
+"""Path of the portal and of all reports below Dagster's pages."""
+
+REPORTS_URL = f"http://127.0.0.1:3000{PORTAL}"
+
 BACKENDS = "ft_platform.compute.backends"
 """Package whose files are the back ends of compute profiles."""
 
@@ -252,16 +257,17 @@ class Environment(BaseModel):
         default=None, description="Cache of converted base models. Variable FT_CACHE, default `<home>/cache`."
     )
     reports_url: str = Field(
-        default="http://127.0.0.1:3001",
+        default=REPORTS_URL,
         description=(
-            "Address at which browsers reach the report server (`ft ui`, `ft reports`). Variable FT_REPORTS_URL."
+            "Address at which browsers reach the portal and reports: of `ft ui` with `/portal`, or of `ft reports`."
+            " Variable FT_REPORTS_URL."
         ),
     )
     web_hosts: list[str] = Field(
         default_factory=list,
         max_length=100,
         description=(
-            "Names at which browsers reach the UI and the report server, besides those of this machine:"
+            "Names at which browsers reach `ft ui` and `ft reports`, besides those of this machine:"
             " `ml.example.org`, `10.0.0.5:3000`. Without a port, any port is allowed. Requests to other names are"
             " refused. Variable FT_WEB_HOSTS (`a,b`), default none."
         ),
@@ -345,7 +351,7 @@ class Environment(BaseModel):
             or re.search(r"[\s?#]", value)
         ):
             raise ValueError(
-                f"must be an address like http://127.0.0.1:3001 or https://ml.example.org/reports, got {value!r}"
+                f"must be an address like http://127.0.0.1:3001 or https://ml.example.org/portal, got {value!r}"
             )
         return value
 

@@ -1,5 +1,5 @@
-"""Dagster's web server behind the guard: `python -m ft_platform.web.dagster_webserver` takes the words of
-`dagster-webserver`.
+"""Dagster's web server with the portal, behind the guard: `python -m ft_platform.web.dagster_webserver` takes the words
+of `dagster-webserver`.
 
 `RedactingInstance` (`instance_class` in dagster.yaml) puts the same guard before the web server that `dagster dev`, `dg
 dev` and `dagster-webserver` start."""
@@ -42,6 +42,7 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
     from ft_platform.web.deadlines import DeadlineProtocol
     from ft_platform.web.guard import Guard
     from ft_platform.web.listening import Tls
+    from ft_platform.web.portal import PortalApp
     from ft_platform.web.roles.webserver import RoleWebserver
     from ft_platform.web.sign_in import SignIn
 
@@ -65,7 +66,8 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
 
     DagsterWebserver.build_middleware = build_middleware
     by_role = rules or Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required)
-    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role))
+    portal = PortalApp(environment, by_role, in_dagster=True)
+    setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role, portal=portal))
     setattr(DagsterWebserver, GUARDED, True)
     # Without `proxy_headers=False` whoever connects from this machine could name any address as its own.
     run = partial(uvicorn.run, proxy_headers=False, **tls.for_uvicorn)

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ft_platform.settings.environment import PORTAL
 from ft_platform.settings.hosts import Hosts, authority
 from ft_platform.web.graphql_limits import payload_problem, request_problem
 
@@ -30,8 +31,8 @@ DATA = ("graphql", "logs", "notebook", "dagit", "download_debug", "server_info",
 files."""
 
 ONCE = ("host", "origin", "referer", "content-type", "content-length", "content-encoding", "sec-fetch-site")
-SIGN_IN = "auth"
-"""First part of the paths where people sign in: forms."""
+FORMS = ("auth", PORTAL.strip("/"))
+"""First part of the paths where people send forms: to sign in, and in the portal."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -115,7 +116,7 @@ def refused_method(request: Request, _hosts: Hosts) -> Refusal | None:
     if request.kind == "websocket":
         return None if request.room == "graphql" else Refusal(HTTPStatus.FORBIDDEN, "there is no websocket here")
     if request.method == "POST":
-        if request.room in ("graphql", SIGN_IN, *REPORTS):
+        if request.room in ("graphql", *FORMS, *REPORTS):
             return None
         return Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "only read here")
     if request.method in ("GET", "HEAD") and request.room not in ("graphql", *REPORTS):
@@ -125,10 +126,10 @@ def refused_method(request: Request, _hosts: Hosts) -> Refusal | None:
 
 def refused_content(request: Request, _hosts: Hosts) -> Refusal | None:
     """Bodies in another form than JSON: forms and plain text are what pages of other origins can send unasked. Those
-    below `/auth/` have a token in each form."""
+    below `/auth/` and `/portal/` have a token in each form."""
     if request.method != "POST" or request.kind != "http":
         return None
-    form = request.room == SIGN_IN
+    form = request.room in FORMS
     kind, _, parameter = request.headers.get("content-type", "").lower().partition(";")
     if (
         kind.strip() != ("application/x-www-form-urlencoded" if form else "application/json")

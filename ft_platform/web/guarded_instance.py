@@ -1,6 +1,7 @@
 """A Dagster instance whose web servers are guarded."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import dagster as dg
@@ -28,11 +29,12 @@ class GuardedInstance(dg.DagsterInstance):
     def optimize_for_webserver(self, *args: Any, **kwargs: Any) -> None:
         """Dagster calls this in the process of a web server only."""
         from ft_platform.people.audit_log.once_needed import audit_log_once_needed
-        from ft_platform.web.dagster_webserver import guard_webserver
 
         try:
             environment = load_environment()
-            guard_webserver(environment, audit_log_once_needed(environment))
+            # By name: no other process that opens an instance needs the pages.
+            webserver = import_module("ft_platform.web.dagster_webserver")
+            webserver.guard_webserver(environment, audit_log_once_needed(environment))
         except FtError as error:
             raise SystemExit(f"Dagster's web server does not start: {' '.join(str(error).split())}") from None
         super().optimize_for_webserver(*args, **kwargs)

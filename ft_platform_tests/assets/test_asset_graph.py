@@ -161,4 +161,4 @@ def test_a_changed_setting_changes_the_code_version_of_the_stages_that_read_it(e
 @pytest.mark.parametrize("stage", ["source", *STAGES])
 def test_every_asset_links_the_home_page_of_its_use_case(repository, stage):
     shown = repository.asset_graph.get(key_of(stage, "claims")).metadata["home"]
-    assert shown == dg.MetadataValue.url("http://127.0.0.1:3001/claims/")
+    assert shown == dg.MetadataValue.url("/portal/claims/")

@@ -96,7 +96,7 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
         and {"plot/trials", "plot/parameters"} <= set(search)
     )
     assert "With all" in curve["conclusion"] and curve["plot/learning_curve"].startswith(
-        f"![plot]({environment.reports_url}/complaints/learning_curve/"
+        "![plot](/portal/complaints/learning_curve/"
     )
     canaries = metadata_of(instance, "canary_audit")
     assert (
@@ -106,7 +106,7 @@ def test_a_person_starts_them_by_name_sees_words_pictures_and_a_link_and_the_gat
     )
     for shown, stage in zip((search, curve, canaries), STARTED_BY_NAME, strict=True):
         assert (
-            shown["report"].startswith(f"{environment.reports_url}/complaints/{stage}/")
+            shown["report"].startswith(f"/portal/complaints/{stage}/")
             and shown["tracking"] == "off: tracking_uri is none"
         )
     for name, value in environment.to_variables().items():

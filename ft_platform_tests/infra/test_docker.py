@@ -124,7 +124,7 @@ def test_compose_pins_every_image_and_nothing_runs_privileged(compose):
 
 def test_compose_publishes_the_ui_on_this_machine_only_and_the_database_not_at_all(compose):
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert published == {"webserver": ["127.0.0.1:3000:3000"], "reports": ["127.0.0.1:3001:3001"]}
+    assert published == {"webserver": ["127.0.0.1:3000:3000"]}
     assert compose["networks"]["inside"]["internal"] is True
     assert compose["services"]["postgres"]["networks"] == ["inside"]
 
@@ -133,26 +133,25 @@ def test_only_the_code_location_gets_the_pseudonym_key(compose):
     assert [name for name, service in compose["services"].items() if "pseudonym_key" in service["secrets"]] == ["code"]
 
 
-def test_the_report_server_gets_no_secret_and_has_the_users_of_the_ui(compose):
-    assert compose["services"]["reports"]["secrets"] == []
-    for name in ("reports", "webserver"):
-        assert "home:/var/lib/ft" in compose["services"][name]["volumes"], "users, sessions, the audit log"
+def test_the_web_server_has_the_lake_and_the_users(compose):
+    assert "home:/var/lib/ft" in compose["services"]["webserver"]["volumes"], "lake, users, sessions, the audit log"
+    assert "FT_REPORTS_URL" not in str(compose), "links lead to the portal below Dagster's pages"
 
 
-def test_people_sign_in_to_the_web_servers_in_containers(environment, monkeypatch):
-    """They listen on all addresses of their container, so without users they refuse everybody."""
+def test_people_sign_in_to_the_web_server_in_containers(environment, monkeypatch):
+    """It listens on all addresses of its container, so without users it refuses everybody."""
     pytest.importorskip("argon2")
     from ft_platform.people.identity.users import Users
     from ft_platform.web.listening import Tls, listening_on
 
     monkeypatch.setenv("FT_ENVIRONMENT", str(DOCKER / "ft_environment.yaml"))
     monkeypatch.setenv("FT_HOME", str(environment.home))
-    monkeypatch.setenv("FT_WEB_HOSTS", "localhost:3001")
+    monkeypatch.setenv("FT_WEB_HOSTS", "localhost:3000")
     loaded = load_environment()
     with pytest.raises(ConfigError, match="nobody signs in"):
-        listening_on("0.0.0.0", 3001, Tls(), loaded)
+        listening_on("0.0.0.0", 3000, Tls(), loaded)
     Users(loaded.people_path).add("ana@example.org")
-    assert listening_on("0.0.0.0", 3001, Tls(), loaded) == loaded
+    assert listening_on("0.0.0.0", 3000, Tls(), loaded) == loaded
 
 
 def test_services_wait_for_what_they_need(compose):
@@ -160,8 +159,7 @@ def test_services_wait_for_what_they_need(compose):
     assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
     assert services["code"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
     assert all(
-        services[name]["depends_on"]["code"]["condition"] == "service_healthy"
-        for name in ("webserver", "daemon", "reports")
+        services[name]["depends_on"]["code"]["condition"] == "service_healthy" for name in ("webserver", "daemon")
     )
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)

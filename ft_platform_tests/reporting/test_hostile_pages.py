@@ -58,6 +58,7 @@ NO_PAGES = {
     "lineage.html",
     "playground.html",
     "portal_nav.html",
+    "portal_top.html",
     "review_form.html",
     "sign_in.html",
     "way_home.html",

@@ -2,11 +2,10 @@
 
 import pytest
 
-from ft_platform.commands.ui import reports_address
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.reporting.report_urls import REPORT_STAGES, report_address, report_url, server_port
+from ft_platform.reporting.report_urls import REPORT_STAGES, home_url, report_address, report_url
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 
@@ -29,6 +28,15 @@ def test_a_link_starts_with_the_address_of_the_installation(environment: Environ
     assert report_url(environment.model_copy(update={"reports_url": base}), artifact()) == expected
 
 
+def test_on_dagsters_pages_a_link_holds_under_whatever_name_they_are_opened(environment: Environment) -> None:
+    path = "complaints/evaluation_report/eval-0123456789ab/report.html"
+    assert report_url(environment, artifact(), in_dagster=True) == f"/portal/{path}"
+    assert home_url(environment, "complaints", in_dagster=True) == "/portal/complaints/"
+    assert home_url(environment, "complaints") == "http://127.0.0.1:3000/portal/complaints/"
+    elsewhere = environment.model_copy(update={"reports_url": "https://ml.example.org/reports/"})
+    assert report_url(elsewhere, artifact(), in_dagster=True) == f"https://ml.example.org/reports/{path}"
+
+
 def test_the_server_understands_every_link(environment: Environment) -> None:
     assert set(REPORT_STAGES) == {name for name, stage in STAGES.items() if stage.kind in ("checkpoint", "report")} | {
         "profile",
@@ -46,7 +54,7 @@ def test_the_server_understands_every_link(environment: Environment) -> None:
 def test_the_variable_sets_the_address_and_programs_inherit_it(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FT_REPORTS_URL", raising=False)
-    assert load_environment().reports_url == "http://127.0.0.1:3001"
+    assert load_environment().reports_url == "http://127.0.0.1:3000/portal"
     monkeypatch.setenv("FT_REPORTS_URL", "https://ml.example.org/reports")
     assert load_environment().reports_url == "https://ml.example.org/reports"
     assert load_environment().to_variables()["FT_REPORTS_URL"] == "https://ml.example.org/reports"
@@ -70,37 +78,3 @@ def test_what_is_no_web_address_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("FT_REPORTS_URL", value)
     with pytest.raises(ConfigError, match="reports_url"):
         load_environment()
-
-
-@pytest.mark.parametrize(
-    ("url", "port"),
-    [
-        ("http://127.0.0.1:3001", 3001),
-        ("http://localhost:4000/", 4000),
-        ("http://[::1]:4000", 4000),
-        ("http://localhost", 3001),  # something else answers on port 80 of this machine
-        ("https://ml.example.org:8443/reports", 3001),  # a proxy has that port
-    ],
-)
-def test_the_server_listens_on_the_port_of_its_address_if_that_is_this_machine(url: str, port: int) -> None:
-    assert server_port(url) == port
-
-
-@pytest.mark.parametrize(
-    ("url", "port", "expected"),
-    [
-        ("http://127.0.0.1:3001", None, (3001, "http://127.0.0.1:3001")),
-        ("http://127.0.0.1:3001", 3002, (3002, "http://127.0.0.1:3002")),
-        ("https://ml.example.org/reports", 3002, (3002, "https://ml.example.org/reports")),
-        ("http://127.0.0.1:3001", 0, (0, "http://127.0.0.1:3001")),
-    ],
-)
-def test_another_port_of_ft_ui_changes_the_links_to_this_machine(
-    url: str, port: int | None, expected: tuple[int, str]
-) -> None:
-    assert reports_address(url, port) == expected
-
-
-def test_with_a_certificate_the_links_to_this_machine_are_encrypted() -> None:
-    assert reports_address("http://127.0.0.1:3001", None, "https") == (3001, "https://127.0.0.1:3001")
-    assert reports_address("https://ml.example.org/reports", 3002, "https") == (3002, "https://ml.example.org/reports")

@@ -131,11 +131,13 @@ def _set(build: Any, guarded: bool, made_with: Any) -> None:
 
 
 @contextmanager
-def dagster_app(instance: dg.DagsterInstance, guard: Callable[[], None] | None = None) -> Iterator[Any]:
-    """Dagster's own web application on an instance, after `guard`, or as Dagster makes it."""
+def dagster_app(
+    instance: dg.DagsterInstance, guard: Callable[[], None] | None = None, prefix: str = ""
+) -> Iterator[Any]:
+    """The web application of Dagster's commands on an instance, after `guard`, or as Dagster makes it."""
     with WorkspaceProcessContext(instance, EmptyWorkspaceTarget()) as context:
         with dagster_class():
             if guard:
                 guard()
-            app = DagsterWebserver(context).create_asgi_app()
+            app = made_by()(context, prefix).create_asgi_app()
         yield app

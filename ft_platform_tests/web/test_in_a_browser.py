@@ -11,6 +11,12 @@ import dagster as dg
 import pytest
 
 pytest.importorskip("dagster_webserver")
+from ft_platform.assets.pictures import pictures_of
+from ft_platform.assets.stage import report_link
+from ft_platform.lake.opening import open_lake
+from ft_platform.redaction.metadata import vouched_metadata
+from ft_platform.reporting.data_plots import counts_plot
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.web.browser import CHROMIUM, WAIT_SECONDS, Page, chromium
 from ft_platform_tests.web.server import OURS, home_with, webserver
 
@@ -142,3 +148,34 @@ def test_a_name_that_somebody_points_at_this_machine_reads_nothing(page: Page, p
     assert page.wait_for("document.body.innerText.includes('addressed by another name')")
     answers = [one["response"]["status"] for one in page.told("Network.responseReceived")]
     assert answers and set(answers) == {421}
+
+
+def test_dagsters_pages_show_pictures_of_the_portal_and_lead_there(page: Page, tmp_path: Path) -> None:
+    """By another name than the server prints: links and pictures have none."""
+    environment = Environment(home=tmp_path, tracking_uri="none")
+    lake, home = open_lake(environment), home_with(tmp_path)
+    use_case, stage = "complaints", "evaluation_report"
+    with lake.scratch(use_case, stage) as folder:
+        folder.mkdir(parents=True)
+        (folder / "report.html").write_text("<!DOCTYPE html>\n<title>Evaluation</title>\n<body>\n<main>Done</main>\n")
+        (folder / "plot.png").write_bytes(counts_plot({"yes": 3, "no": 1}, "records"))
+        report = lake.publish(use_case, stage, "eval-1", folder, parents=[], settings_hash="s", input_hash="i")
+    shown = {**report_link(environment, report, lake.manifest(report)), **pictures_of(lake, environment, report)}
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization([use_case, stage], metadata=vouched_metadata(shown))
+        )
+    (tmp_path / "one_asset.py").write_text(
+        "import dagster as dg\n\n\n@dg.asset(key_prefix='complaints')\ndef evaluation_report(): ...\n"
+    )
+    words = ("-m", "ft_platform.web.dagster_webserver", "-f", str(tmp_path / "one_asset.py"))
+    with webserver(words, home) as port:
+        page.open(f"http://localhost:{port}/assets/{use_case}/{stage}")
+        picture = "[...document.images].some(one => one.src.endsWith('/eval-1/plot.png') && one.naturalWidth > 0)"
+        assert page.wait_for(picture), page.value("document.body.innerText")
+        link = page.value("[...document.links].map(one => one.href).find(one => one.endsWith('/report.html'))")
+        assert link == f"http://localhost:{port}/portal/complaints/evaluation_report/eval-1/report.html"
+        page.open(link)
+        assert page.wait_for("document.querySelector('main')?.innerText == 'Done'")
+        page.open(page.value("document.querySelector('nav.you a').href"))
+        assert page.wait_for("document.querySelector('#root')?.innerText.includes('Overview')")

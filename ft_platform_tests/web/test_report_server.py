@@ -74,7 +74,7 @@ def fetch(
 
 
 def test_a_report_is_fetched_by_the_link_of_the_ui(installation: Environment, server: ReportServer) -> None:
-    (published,) = server.reports.lake.artifacts("complaints", "evaluation_report")
+    (published,) = server.pages.reports.lake.artifacts("complaints", "evaluation_report")
     here = installation.model_copy(update={"reports_url": f"http://127.0.0.1:{server.server_port}"})
     status, headers, body = fetch(server, urlsplit(report_url(here, published)).path)
     assert (status, body) == (200, PAGE)
@@ -188,13 +188,13 @@ def test_a_picture_may_be_shown_by_the_ui_beside_the_server_and_a_page_by_none(s
 
 
 def test_a_page_that_no_manifest_lists_is_not_served(server: ReportServer) -> None:
-    (Path(server.reports.lake.root) / f"shared{BACK}added.html").write_text(SECRET)
+    (Path(server.pages.reports.lake.root) / f"shared{BACK}added.html").write_text(SECRET)
     status, _, body = fetch(server, f"{BACK}added.html")
     assert status == 404 and SECRET not in body
 
 
 def test_a_page_that_was_changed_or_lost_is_an_error(server: ReportServer) -> None:
-    damaged = publish(server.reports.lake, artifact_id="eval-damaged", use_case="damaged")
+    damaged = publish(server.pages.reports.lake, artifact_id="eval-damaged", use_case="damaged")
     page = Path(damaged.uri) / "report.html"
     page.write_text(SECRET)
     status, _, body = fetch(server, "/damaged/evaluation_report/eval-damaged/report.html")
@@ -338,7 +338,7 @@ def test_a_lake_that_cannot_be_read_is_no_secret_and_no_end(
         raise ConnectionError(SECRET)
 
     with monkeypatch.context() as broken:
-        broken.setattr(server.reports.lake, "artifact", unreachable)
+        broken.setattr(server.pages.reports.lake, "artifact", unreachable)
         status, _, body = fetch(server, REPORT)
     assert status == 503 and SECRET not in body
     assert fetch(server, REPORT)[0] == 200

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("dagster_webserver")
 from ft_platform.lake.opening import open_lake
+from ft_platform.people.actions import ACTIONS
 from ft_platform.people.identity.users import Users
 from ft_platform.people.noted import Noted
 from ft_platform.settings.environment import Environment
@@ -61,7 +62,9 @@ def test_who_has_a_role_reads_it_and_who_has_none_does_not(address: str) -> None
     for path in (REPORT, "/", "/complaints/"):
         refused = bob.get(f"{address}{path}")
         assert refused.status_code == 403 and PAGE not in refused.text
-    assert [(one.person.name, one.what) for one in NOTED if one.kind == "denial"] == [(BOB, "was refused")] * 3
+    denied = [(one.person.name, one.what, one.use_case) for one in NOTED if one.kind == "denial"]
+    words = f"may not {ACTIONS['see'].says}"
+    assert denied == [(BOB, words, "complaints"), (BOB, words, ""), (BOB, words, "complaints")]
 
 
 def test_what_waits_for_whoever_signed_in_stands_first(address: str) -> None:

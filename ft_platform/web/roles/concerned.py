@@ -31,8 +31,6 @@ class Concern(NamedTuple):
 
 UNKNOWN = Concern(None)
 Concerns = set[Concern]
-Need = tuple[str, str | None]
-"""An action of `people.actions`, and the use case in which; None: beyond any single one."""
 
 
 def of_assets(keys: Iterable[dg.AssetKey]) -> Concerns:

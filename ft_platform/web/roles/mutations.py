@@ -11,7 +11,8 @@ from dagster._core.remote_representation.external import RemoteSchedule, RemoteS
 from ft_platform.people.noted import Kind
 from ft_platform.stages import DEPLOYMENT, MONITORING, STAGES, stage_named
 from ft_platform.web.roles import concerned
-from ft_platform.web.roles.concerned import UNKNOWN, Concerns, Need
+from ft_platform.web.roles.concerned import UNKNOWN, Concerns
+from ft_platform.web.roles.rules import Need
 
 START = "start"
 """In place of an action: those that the stages of the run need."""

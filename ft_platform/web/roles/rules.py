@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from ft_platform.people.may import Permissions, Ruling
 from ft_platform.people.noted import Kind, Noted, Noting, unnoted
 from ft_platform.people.person import PERSON, Person, at_this_machine
-from ft_platform.web.roles.concerned import Need
+
+Need = tuple[str, str | None]
+"""An action of `people.actions`, and the use case in which; None: beyond any single one."""
 
 
 @dataclass(frozen=True)

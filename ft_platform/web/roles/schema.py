@@ -18,9 +18,10 @@ from graphql import (
 from ft_platform.errors import ConfigError
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import Ruling
-from ft_platform.web.roles.concerned import UNKNOWN, Concerns, Need, of_inputs
+from ft_platform.web.roles.concerned import UNKNOWN, Concerns, of_inputs
 from ft_platform.web.roles.mutations import MUTATIONS, Mutation, needs
 from ft_platform.web.roles.reads import FIELDS, FLAGS, MANIFEST, OPENED, QUERIES, SUBSCRIPTIONS, OfField, Read
+from ft_platform.web.roles.rules import Need
 
 Resolver = Callable[..., Any]
 RoleContext = Any

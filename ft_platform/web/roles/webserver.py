@@ -8,7 +8,9 @@ from graphene import Schema
 from graphql import GraphQLError
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
 
+from ft_platform.web.portal import PortalApp, portal_routes
 from ft_platform.web.roles.context import RoleContext
 from ft_platform.web.roles.paths import PathsByRole
 from ft_platform.web.roles.rules import Rules
@@ -22,10 +24,11 @@ class RoleWebserver(DagsterWebserver):
 
     Args:
         rules: who may do what.
+        portal: answers below `/portal/`.
     """
 
-    def __init__(self, *args: Any, rules: Rules, **kwargs: Any) -> None:
-        self.rules = rules
+    def __init__(self, *args: Any, rules: Rules, portal: PortalApp, **kwargs: Any) -> None:
+        self.rules, self.portal = rules, portal
         super().__init__(*args, **kwargs)
 
     def build_graphql_schema(self) -> Schema:
@@ -35,6 +38,9 @@ class RoleWebserver(DagsterWebserver):
 
     def _make_request_context(self, conn: HTTPConnection) -> RoleContext:
         return RoleContext.of(super()._make_request_context(conn), conn, self.rules)
+
+    def build_routes(self) -> list[BaseRoute]:
+        return [*portal_routes(self.portal, self._app_path_prefix), *super().build_routes()]
 
     def build_middleware(self) -> list[Middleware]:
         context, prefix = self._make_request_context, self._app_path_prefix

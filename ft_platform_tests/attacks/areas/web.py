@@ -35,6 +35,9 @@ DEPTH, ALIASES, FIELDS, ROOTS = (
 )
 BODY_BYTES = guard.MAX_BODY_BYTES
 READS = ("/server_info", "/download_debug/{run}", "/logs/x/compute_logs/y.err", "/notebook?path=a.ipynb&repoLocName=x")
+PORTAL = ("/portal/", "/portal/needs", "/portal/portfolio.csv")
+EMBEDDED = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")]
+"""Headers of a picture, script or style sheet on the page of somebody else."""
 REFUSED = range(400, 500)
 FOREIGN_HOSTS = (
     "evil.example",
@@ -152,7 +155,9 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
             return lambda: target.broken(method, path, headers, body)
 
         for number in range(size):
-            name, read = random.choice(FOREIGN_HOSTS), random.choice(READS)
+            name, read, page = random.choice(FOREIGN_HOSTS), random.choice(READS), random.choice(PORTAL)
+            yield f"{number}: {page} by the name {name}", ask("GET", page, [("host", name)])
+            yield f"{number}: {page} in the page of somebody else", ask("GET", page, [own, *EMBEDDED])
             yield f"{number}: {read} by the name {name}", ask("GET", read.format(run=run.run_id), [("host", name)])
             yield (
                 f"{number}: a mutation by the name {name}",

@@ -25,8 +25,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import PERSON, Person
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.web.guard import Guard
+from ft_platform.web.portal import PortalApp
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.roles.webserver import RoleWebserver
 from ft_platform_tests.people.test_may import OWNERS, PEOPLE, PERSONS
@@ -179,8 +181,14 @@ def world(folder: Path) -> Iterator[World]:
             GrpcServerTarget(host="localhost", port=server.port, socket=server.socket, location_name=LOCATION),
         ) as context,
     ):
-        app = Guard(SigningIn(RoleWebserver(context, rules=rules).create_asgi_app()), Hosts())
-        desk = Guard(RoleWebserver(context, rules=desk_rules).create_asgi_app(), Hosts())
+        environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
+
+        def guarded(by: Rules, *, signing_in: bool) -> ASGIApp:
+            portal = PortalApp(environment, by, in_dagster=True)
+            made = RoleWebserver(context, rules=by, portal=portal).create_asgi_app()
+            return Guard(SigningIn(made) if signing_in else made, Hosts())
+
+        app, desk = guarded(rules, signing_in=True), guarded(desk_rules, signing_in=False)
         address = "http://127.0.0.1:3000"
         with TestClient(app, address) as client, TestClient(desk, address) as at_desk:
             yield World(instance, context, rules, client, at_desk, told)
