@@ -11,7 +11,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "how_to" / "who_may_do_what.md"
 
 INTRODUCTION = """# Who may do what
 
-Each person may do what their roles allow, in the use cases that they own. The tables on this page are generated from the code that decides (`python scripts/write_rights.py`), and `ft may` prints the first one.
+Each person may do what their roles allow, in the use cases that they own. The tables on this page are generated from the code that decides (`python scripts/write_rights.py`), and `ft may` prints the second one. The portal's page `Who may do what` has them with the persons of the installation.
 
 ```sh
 ft may --as compliance

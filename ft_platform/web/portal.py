@@ -63,7 +63,8 @@ class PortalApp:
 
     def __init__(self, environment: Environment, rules: Rules, *, in_dagster: bool = False) -> None:
         lake, load = open_lake(environment), partial(use_cases_of, environment)
-        self.portal, self.reports = Portal(lake, load), Reports(lake, load)
+        self.portal = Portal(lake, load, lambda: rules.permissions().people)
+        self.reports = Reports(lake, load)
         self.rules, self.in_dagster = rules, in_dagster
         # Routes of what changes something come before the pages, which answer to every path.
         self._app = Starlette(routes=[Route("/{path:path}", self._answer)])

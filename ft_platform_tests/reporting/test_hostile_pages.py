@@ -37,13 +37,16 @@ from ft_platform.reporting.portal.needs import Need
 from ft_platform.reporting.portal.pages import needs_page, portfolio_page, register_page
 from ft_platform.reporting.portal.portfolio import Entry
 from ft_platform.reporting.portal.register import Duty, Evidence, Registered
+from ft_platform.reporting.portal.roles import roles_page
 from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
 from ft_platform.reporting.roi_report import write_roi_report
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.settings.experiments import Search
+from ft_platform.settings.people import People
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import Owners
 from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
 from ft_platform_tests.evaluation import tiny_case as tiny
 from ft_platform_tests.reporting import report_figures
@@ -272,7 +275,11 @@ def portal() -> dict[str, str]:
     gap = Evidence(Duty("10", Attack("the duty")), [(Attack("a report"), "a/b", True)], Attack("the gap"))
     row = Registered("letters", **words, records=1, permitted_until=Attack("a day"), release=None, evidence=[gap])
     pages = {"needs": needs_page([need], 1), "portfolio": portfolio_page([entry], ["gone"])}
-    return {**pages, "register": register_page([row])}
+    members = [Attack("a member of a role")]
+    people = People.model_construct(roles={"auditor": members}, superiors={"compliance": Attack("a superior")})
+    owners = Owners.model_construct(accountable=Attack("an owner"))
+    settings: Any = SimpleNamespace(settings=SimpleNamespace(owners=owners))
+    return {**pages, "register": register_page([row]), "roles": roles_page(people, {"letters": settings})}
 
 
 def audit_examples() -> str:

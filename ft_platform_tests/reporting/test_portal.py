@@ -16,11 +16,14 @@ from ft_platform.costs.ledger import Ledger
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
+from ft_platform.people.actions import ACTIONS
+from ft_platform.people.may import table
 from ft_platform.reporting.portal import needs as needs_module
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import register_of
+from ft_platform.settings.people import People
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -29,6 +32,7 @@ from ft_platform_tests.tables import use_case as a_use_case
 
 TODAY = datetime.now(UTC).date()
 HOW: Any = {"settings_hash": "s", "input_hash": "i"}
+ROW = re.compile('<tr><th scope="row" class="words">(.*?)(?:<br>.*?)?</th>(.*?)</tr>')
 ALARMS = (("p95_seconds", "service"), ("label", "outputs"))
 
 
@@ -238,6 +242,18 @@ def test_the_server_shows_all_use_cases_and_what_waits(lake: Lake, use_case: Nam
     assert pages["/portfolio.csv"] and pages["/portfolio.csv"].kind == "text/csv"
     gone = Portal(lake).page("/")
     assert gone and b"Without a file that can be read" in gone.content and b'href="letters/"' in gone.content
+
+
+def test_who_may_do_what_is_a_page_with_those_who_have_the_roles(lake: Lake, use_case: NamedUseCase) -> None:
+    people = People(roles={"auditor": ["group:audit"]}, superiors={"compliance": "board@example.org"})
+    owners = use_case.settings.owners.model_copy(update={"compliance": "carl@example.org"})
+    owned = use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"owners": owners})})
+    found = Portal(lake, lambda: {"letters": owned}, lambda: people).page("/roles")
+    text = found.content.decode() if found else ""
+    rows = {says: row.count(">own<") + row.count(">all<") for says, row in ROW.findall(text)}
+    for name, reach in table().items():
+        assert rows[ACTIONS[name].says] == sum(map(bool, reach.values())), name
+    assert all(words in text for words in ("group:audit", "board@example.org", "carl@example.org"))
 
 
 def test_what_waits_for_whoever_asks_stands_first(lake: Lake, use_case: NamedUseCase) -> None:

@@ -8,12 +8,14 @@ from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import Registered, register_of
+from ft_platform.reporting.portal.roles import roles_page
 from ft_platform.reporting.published import Page
 from ft_platform.reporting.report_urls import use_case_of_index
+from ft_platform.settings.people import People
 from ft_platform.settings.roles import ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
-PORTFOLIO, NEEDS, REGISTER, EXPORT = "/", "/needs", "/register", "/portfolio.csv"
+PORTFOLIO, NEEDS, REGISTER, ROLES_PAGE, EXPORT = "/", "/needs", "/register", "/roles", "/portfolio.csv"
 
 
 class Portal:
@@ -21,10 +23,16 @@ class Portal:
 
     Args:
         load: the use cases of the installation as their files are now, by name.
+        people: who has a role in the whole installation.
     """
 
-    def __init__(self, lake: Lake, load: Callable[[], Mapping[str, NamedUseCase]] = dict) -> None:
-        self.lake, self.load = lake, load
+    def __init__(
+        self,
+        lake: Lake,
+        load: Callable[[], Mapping[str, NamedUseCase]] = dict,
+        people: Callable[[], People] = People,
+    ) -> None:
+        self.lake, self.load, self.people = lake, load, people
 
     def page(self, path: str, roles: Callable[[str], Collection[str]] | None = None) -> Page | None:
         """The page at the path of a request, or None if there is none.
@@ -32,11 +40,13 @@ class Portal:
         Args:
             roles: use case -> roles in it of whoever asks. None: nobody signs in.
         """
-        if path not in (PORTFOLIO, NEEDS, REGISTER, EXPORT):
+        if path not in (PORTFOLIO, NEEDS, REGISTER, ROLES_PAGE, EXPORT):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
         if path == REGISTER:
             return Page(register_page(register_of(self.lake, use_cases)).encode())
+        if path == ROLES_PAGE:
+            return Page(roles_page(self.people(), use_cases).encode())
         needs = {name: needs_of(self.lake, use_case, today) for name, use_case in use_cases.items()}
         if path == NEEDS:
             return Page(needs_page([one for found in needs.values() for one in found], len(use_cases), roles).encode())
