@@ -10,7 +10,7 @@ does not finish its request is disconnected.
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -28,7 +28,7 @@ from ft_platform.errors import ConfigError, CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import Refused
-from ft_platform.people.loading import CurrentPermissions, use_cases_of
+from ft_platform.people.loading import CurrentPermissions
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.people.person import PERSON, Person
@@ -36,6 +36,7 @@ from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.deadlines import DeadlineProtocol
 from ft_platform.web.listening import Tls
 from ft_platform.web.sign_in import SignIn
@@ -185,10 +186,14 @@ def report_server(
         ConfigError: the address cannot be listened on, or a setting of the sign-in is wrong.
         StateDamaged: users or tokens cannot be read.
     """
-    lake, load = open_lake(environment), partial(use_cases_of, environment)
+    lake = open_lake(environment)
     address = urlsplit(environment.reports_url)
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
     desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
+
+    def load() -> Mapping[str, NamedUseCase]:
+        return permissions().use_cases
+
     try:
         portal, reports = Portal(lake, load), Reports(lake, load)
         server = ReportServer(portal, reports, host, port, names, desk, permissions, tls or Tls(), address.path)

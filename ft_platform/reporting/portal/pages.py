@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
+from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.needs import Need, needs_of
@@ -24,7 +25,7 @@ class Portal:
     """
 
     def __init__(self, lake: Lake, load: Callable[[], Mapping[str, NamedUseCase]] = dict) -> None:
-        self.lake, self.load = lake, load
+        self.lake, self.load = RecentLake(lake), load
 
     def page(self, path: str, roles: Callable[[str], Collection[str]] | None = None) -> Page | None:
         """The page at the path of a request, or None if there is none.
@@ -35,6 +36,8 @@ class Portal:
         if path not in (PORTFOLIO, NEEDS, REGISTER, EXPORT):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
+        for name in use_cases:
+            self.lake.refresh(name)
         if path == REGISTER:
             return Page(register_page(register_of(self.lake, use_cases)).encode())
         needs = {name: needs_of(self.lake, use_case, today) for name, use_case in use_cases.items()}
