@@ -4,7 +4,6 @@ All figures come from manifests, verdicts and published reports of the shared zo
 the id of a record, which is a hash; no text of a record is in them, as in every report.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
-from ft_platform.reporting.published import intact_file, page_of
+from ft_platform.reporting.published import intact_file, intact_json, page_of
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
 from ft_platform.stages import MONITORING
 
@@ -136,11 +135,7 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
     """What the newest reports of a use case say; one that is damaged says nothing."""
 
     def read(stage: str, file: str) -> Any:
-        content = intact_file(lake, newest.get(stage), file)
-        try:
-            return json.loads(content) if content else None
-        except ValueError:
-            return None
+        return intact_json(lake, newest.get(stage), file)
 
     decision = newest.get("release_decision")
     checkpoint = newest.get("adapter_checkpoint")

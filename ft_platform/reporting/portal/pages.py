@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.compare_page import compare_page
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import Registered, register_of
 from ft_platform.reporting.published import Page
-from ft_platform.reporting.report_urls import use_case_of_index
+from ft_platform.reporting.report_urls import compared_in, use_case_of_index
 from ft_platform.settings.roles import ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
@@ -33,6 +34,8 @@ class Portal:
         Args:
             roles: use case -> roles in it of whoever asks. None: nobody signs in.
         """
+        if asked := compared_in(path):
+            return self._comparison(*asked)
         if path not in (PORTFOLIO, NEEDS, REGISTER, EXPORT):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
@@ -48,6 +51,12 @@ class Portal:
         if path == EXPORT:
             return Page(as_csv(entries).encode(), "text/csv")
         return Page(portfolio_page(entries, [name for name in self.with_reports() if name not in use_cases]).encode())
+
+    def _comparison(self, name: str, a: str, b: str) -> Page | None:
+        use_case = self.load().get(name)
+        self.lake.refresh(name)
+        found = compare_page(self.lake, use_case, (a, b)) if use_case else None
+        return Page(found.encode()) if found else None
 
     def with_reports(self) -> list[str]:
         """Use cases that have a folder in the shared zone, by name; some have no file any more."""
