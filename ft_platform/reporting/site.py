@@ -24,10 +24,14 @@ class Reports:
 
     Args:
         load: the use cases of the installation as their files are now, by name.
+        in_dagster: Dagster's pages lie one level above these.
     """
 
-    def __init__(self, lake: Lake, load: Callable[[], Mapping[str, NamedUseCase]] = dict) -> None:
+    def __init__(
+        self, lake: Lake, load: Callable[[], Mapping[str, NamedUseCase]] = dict, *, in_dagster: bool = False
+    ) -> None:
         self.lake, self.load, self._recent = lake, load, RecentLake(lake)
+        self.in_dagster = in_dagster
 
     def page(self, path: str) -> Page | None:
         """The page or picture at the path of a request, or None if there is none.
@@ -38,7 +42,8 @@ class Reports:
         if use_case := use_case_of_index(path):
             file = self.load().get(use_case)
             self._recent.refresh(use_case)
-            found = home_page(self._recent, use_case, file.settings.description if file else "")
+            about = file.settings.description if file else ""
+            found = home_page(self._recent, use_case, about, is_known=bool(file), in_dagster=self.in_dagster)
             return Page(found.encode()) if found else None
         address = report_address(path)
         content = self.report(address) if address else None
