@@ -1,11 +1,12 @@
 """The pages over all use cases, as they are served."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.board import Line, board_of, pictures_of, sums, totals_of
 from ft_platform.reporting.portal.compare_page import compare_page
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
@@ -15,7 +16,7 @@ from ft_platform.reporting.report_urls import compared_in, use_case_of_index
 from ft_platform.settings.roles import ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
-PORTFOLIO, NEEDS, REGISTER, EXPORT = "/", "/needs", "/register", "/portfolio.csv"
+PORTFOLIO, NEEDS, REGISTER, BOARD, EXPORT = "/", "/needs", "/register", "/board", "/portfolio.csv"
 
 
 class Portal:
@@ -36,13 +37,15 @@ class Portal:
         """
         if asked := compared_in(path):
             return self._comparison(*asked)
-        if path not in (PORTFOLIO, NEEDS, REGISTER, EXPORT):
+        if path not in (PORTFOLIO, NEEDS, REGISTER, BOARD, EXPORT):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
         for name in use_cases:
             self.lake.refresh(name)
         if path == REGISTER:
             return Page(register_page(register_of(self.lake, use_cases)).encode())
+        if path == BOARD:
+            return Page(board_page(board_of(self.lake, use_cases, today), today).encode())
         needs = {name: needs_of(self.lake, use_case, today) for name, use_case in use_cases.items()}
         if path == NEEDS:
             return Page(needs_page([one for found in needs.values() for one in found], len(use_cases), roles).encode())
@@ -99,8 +102,22 @@ def portfolio_page(entries: Sequence[Entry], gone: Sequence[str]) -> str:
         here="portfolio",
         entries=entries,
         gone=[{"href": f"{name}/", "title": name} for name in gone],
-        costs=_sums(costs),
-        saved=_sums(saved),
+        costs=sums(costs),
+        saved=sums(saved),
+    )
+
+
+def board_page(lines: Sequence[Line], today: date) -> str:
+    """Cost and return of every use case, on one page when it is printed."""
+    return page(
+        "portal_board.html",
+        title="Cost and return of all use cases",
+        here="board",
+        lines=lines,
+        today=today.isoformat(),
+        released=sum(one.is_released for one in lines),
+        totals=totals_of(lines),
+        pictures=pictures_of(lines),
     )
 
 
@@ -123,12 +140,3 @@ def register_page(found: Sequence[Registered]) -> str:
         for one in found
     ]
     return page("portal_register.html", title="Register of models and datasets", here="register", rows=rows)
-
-
-def _sums(found: Sequence[tuple[str | None, float | None]]) -> list[tuple[str, float]]:
-    """Money of each currency."""
-    sums: dict[str, float] = {}
-    for currency, money in found:
-        if currency is not None and money is not None:
-            sums[currency] = sums.get(currency, 0.0) + money
-    return sorted(sums.items())

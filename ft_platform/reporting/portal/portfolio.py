@@ -87,7 +87,7 @@ def portfolio_of(
     """What the lake says of each use case, by name. One that cannot be read has a problem in place of figures.
 
     Args:
-        needs: name -> how many things wait there.
+        needs: name -> how many things wait there; one that is left out has None.
     """
     month, entries = f"{today:%Y-%m}", []
     costs: dict[str, dict[str, float]] = {}
@@ -99,7 +99,7 @@ def portfolio_of(
             "use_case": name,
             "description": use_case.settings.description,
             "owner": use_case.settings.owners.accountable,
-            "needs": needs[name],
+            "needs": needs.get(name),
         }
         if len(spent := costs.get(name, {})) == 1:
             ((currency, money),) = spent.items()
