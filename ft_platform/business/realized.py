@@ -14,6 +14,14 @@ DAYS = 30
 MONTH_DAYS = 365.25 / 12
 
 
+def evaluation_of(lake: Lake, report: ArtifactVersion) -> ArtifactVersion:
+    """The evaluation that a report rests on."""
+    parent = next(one for one in lake.manifest(report).parents if one.name == "evaluation_report")
+    evaluation = version_of_parent(lake, report.use_case, parent)
+    assert isinstance(evaluation, ArtifactVersion)
+    return evaluation
+
+
 def realized(lake: Lake, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> dict[str, Any] | None:
     """Forecast and realized, over the newest monitored days; None where none was monitored.
 

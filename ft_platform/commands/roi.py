@@ -12,8 +12,8 @@ add_arguments = use_case_and_json
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.business.realized import realized
-    from ft_platform.publishing.roi import evaluation_of, newest_roi, outdated
+    from ft_platform.business.realized import evaluation_of, realized
+    from ft_platform.publishing.roi import newest_roi, outdated
     from ft_platform.release.standing import newest_standing
 
     environment, use_case, lake = opened(arguments.use_case)

@@ -4,12 +4,12 @@ import json
 
 from ft_platform.business.inputs import STAGE, collect_inputs, roi_inputs
 from ft_platform.business.measurements import measurement_parts, read_measurements
+from ft_platform.business.realized import evaluation_of
 from ft_platform.business.requests import load_test_of
 from ft_platform.business.roi import roi
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import problems_with
-from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
@@ -66,14 +66,6 @@ def newest_roi(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, dic
         raise VersionRefused(f"{use_case.name} has no {STAGE}", f"Run: ft run {use_case.name}")
     lake.verify_artifact(report)
     return report, json.loads(lake.read_file(report, FIGURES))
-
-
-def evaluation_of(lake: Lake, report: ArtifactVersion) -> ArtifactVersion:
-    """The evaluation that a report rests on."""
-    parent = next(one for one in lake.manifest(report).parents if one.name == "evaluation_report")
-    evaluation = version_of_parent(lake, report.use_case, parent)
-    assert isinstance(evaluation, ArtifactVersion)
-    return evaluation
 
 
 def outdated(

@@ -1,16 +1,18 @@
-"""The home page of a use case: the verdict in plain words, three examples, what matters to each reader, every report.
+"""The home page of a use case: the verdict in plain words, the steps from data to production, its history, three
+examples, what matters to each reader, every report.
 
 All figures come from manifests, verdicts and published reports of the shared zone. Examples are labels, confidence and
 the id of a record, which is a hash; no text of a record is in them, as in every report.
 """
 
-import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ft_platform.errors import FtError
 from ft_platform.evaluation.files import METRICS, PREDICTIONS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.predictions import rows_of
@@ -21,7 +23,9 @@ from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
-from ft_platform.reporting.published import intact_file, page_of
+from ft_platform.reporting.portal.history import events_of, quality_picture, versions_of
+from ft_platform.reporting.portal.story import story_of
+from ft_platform.reporting.published import intact_file, intact_json, page_of
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
 from ft_platform.stages import MONITORING
 
@@ -62,11 +66,23 @@ RELEASE = {
 }
 
 
-def home_page(lake: Lake, name: str, description: str = "") -> str | None:
-    """The page, or None where the use case has no report yet."""
-    reports = reports_of(lake, name)
-    if not reports:
+def home_page(
+    lake: Lake, name: str, description: str = "", *, is_known: bool = False, in_dagster: bool = False
+) -> str | None:
+    """The page, or None where the use case has no report yet.
+
+    Args:
+        is_known: it has a file, so there is a page even before its first report.
+        in_dagster: Dagster's pages lie one level above the page of all use cases.
+    """
+    reports, today = reports_of(lake, name), datetime.now(UTC).date()
+    if not reports and not is_known:
         return None
+    history, problem = None, ""
+    try:
+        history = versions_of(lake, name, today), events_of(lake, name, today)
+    except FtError as error:
+        problem = error.message
     newest = {one["stage"]: one["artifact"] for one in reversed(reports) if one["newest"]}
     known = known_of(lake, name, newest)
     return page(
@@ -76,6 +92,11 @@ def home_page(lake: Lake, name: str, description: str = "") -> str | None:
         description=description,
         short=_verdict(known),
         good=known.standing is not None and known.standing.state == ACCEPTED,
+        steps=story_of(lake, name, today),
+        assets=f"../../assets/{name}/" if in_dagster else "",
+        history=history,
+        problem=problem,
+        picture=quality_picture(history[0][0]) if history else None,
         examples=_examples(lake, newest.get("evaluation_report"), known.evaluation),
         cards=cards(known, {stage: page_of(lake, artifact) for stage, artifact in newest.items()}, TITLES),
         reports=[one for one in reports if one["newest"]],
@@ -136,11 +157,7 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
     """What the newest reports of a use case say; one that is damaged says nothing."""
 
     def read(stage: str, file: str) -> Any:
-        content = intact_file(lake, newest.get(stage), file)
-        try:
-            return json.loads(content) if content else None
-        except ValueError:
-            return None
+        return intact_json(lake, newest.get(stage), file)
 
     decision = newest.get("release_decision")
     checkpoint = newest.get("adapter_checkpoint")

@@ -4,12 +4,14 @@ a phone, and for dark windows."""
 import base64
 import html
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.reporting.formats import amount, day, number, percent
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -24,6 +26,12 @@ def page(template: str, **values: Any) -> str:
     Args:
         values: for the template; `pictures` maps names to PNG bytes.
     """
+    return _templates().get_template(template).render(**values)
+
+
+@cache
+def _templates() -> "Environment":
+    """All templates; each is compiled once."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from ft_platform.reporting import alt_texts
@@ -45,7 +53,7 @@ def page(template: str, **values: Any) -> str:
         "with_contents": with_contents,
         "short_hash": lambda text: text[:12],
     }
-    return environment.get_template(template).render(**values)
+    return environment
 
 
 def picture(png: bytes) -> str:

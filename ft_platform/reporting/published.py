@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
+from ft_platform.errors import CorruptVersion
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.store import Lake
@@ -32,9 +33,17 @@ def intact_file(lake: Lake, artifact: ArtifactVersion | None, file: str) -> byte
         return None
     try:
         content = lake.read_file(artifact, file)
-    except FileNotFoundError:
+    except (FileNotFoundError, CorruptVersion):
         return None
     return content if hashlib.sha256(content).hexdigest() == expected else None
+
+
+def intact_json(lake: Lake, artifact: ArtifactVersion | None, file: str) -> Any:
+    """What a JSON file of a report says, or None where there is none or it is damaged."""
+    try:
+        return json.loads(intact_file(lake, artifact, file) or b"null")
+    except ValueError:
+        return None
 
 
 def page_of(lake: Lake, artifact: ArtifactVersion) -> str | None:
@@ -46,10 +55,9 @@ def page_of(lake: Lake, artifact: ArtifactVersion) -> str | None:
 
 def headline(lake: Lake, name: str) -> dict[str, Any]:
     """`{"metric", "value"}` of the newest evaluation report; None where there is none or it cannot be read."""
-    content = intact_file(lake, next(iter(lake.artifacts(name, "evaluation_report")), None), METRICS)
+    figures = intact_json(lake, next(iter(lake.artifacts(name, "evaluation_report")), None), METRICS)
     try:
-        figures = json.loads(content or b"")
         main = figures["main_metric"]
         return {"metric": main, "value": figures["systems"][FINE_TUNED][main]["value"]}
-    except (ValueError, KeyError):
+    except (TypeError, KeyError):
         return {"metric": None, "value": None}

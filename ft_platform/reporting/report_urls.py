@@ -10,9 +10,11 @@ from ft_platform.stages import PAGES, STAGES
 REPORT_STAGES = (*(stage.name for stage in STAGES.values() if stage.kind in ("checkpoint", "report")), *PAGES)
 
 USE_CASE = r"(?P<use_case>[a-z][a-z0-9_]{1,60})"
+ID = "[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 INDEX = re.compile(f"/{USE_CASE}/")
+COMPARISON = re.compile(f"/{USE_CASE}/compare/(?P<a>{ID})/(?P<b>{ID})")
 PAGE = re.compile(
-    rf"/{USE_CASE}/(?P<stage>{'|'.join(REPORT_STAGES)})/(?P<artifact_id>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<page>[a-z][a-z0-9_]{{0,60}}\.(?:html|png))"
+    rf"/{USE_CASE}/(?P<stage>{'|'.join(REPORT_STAGES)})/(?P<artifact_id>{ID})/(?P<page>[a-z][a-z0-9_]{{0,60}}\.(?:html|png))"
 )
 """Neither `.` before the ending, nor `/` inside a part, nor `%` can match: there is no path that leads anywhere
 else."""
@@ -62,3 +64,9 @@ def report_address(path: str) -> ReportAddress | None:
     """The page or picture that the path of a request names, as sent and not decoded; None for everything else."""
     found = PAGE.fullmatch(path)
     return ReportAddress(**found.groupdict()) if found else None
+
+
+def compared_in(path: str) -> tuple[str, str, str] | None:
+    """The use case and the two ids that the path of a request asks to compare, or None."""
+    found = COMPARISON.fullmatch(path)
+    return (found["use_case"], found["a"], found["b"]) if found else None

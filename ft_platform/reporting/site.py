@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from ft_platform.errors import CorruptVersion
+from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.home import home_page, newer_than
 from ft_platform.reporting.html import page
@@ -23,10 +24,14 @@ class Reports:
 
     Args:
         load: the use cases of the installation as their files are now, by name.
+        in_dagster: Dagster's pages lie one level above these.
     """
 
-    def __init__(self, lake: Lake, load: Callable[[], Mapping[str, NamedUseCase]] = dict) -> None:
-        self.lake, self.load = lake, load
+    def __init__(
+        self, lake: Lake, load: Callable[[], Mapping[str, NamedUseCase]] = dict, *, in_dagster: bool = False
+    ) -> None:
+        self.lake, self.load, self._recent = lake, load, RecentLake(lake)
+        self.in_dagster = in_dagster
 
     def page(self, path: str) -> Page | None:
         """The page or picture at the path of a request, or None if there is none.
@@ -36,7 +41,9 @@ class Reports:
         """
         if use_case := use_case_of_index(path):
             file = self.load().get(use_case)
-            found = home_page(self.lake, use_case, file.settings.description if file else "")
+            self._recent.refresh(use_case)
+            about = file.settings.description if file else ""
+            found = home_page(self._recent, use_case, about, is_known=bool(file), in_dagster=self.in_dagster)
             return Page(found.encode()) if found else None
         address = report_address(path)
         content = self.report(address) if address else None
@@ -49,7 +56,8 @@ class Reports:
     def _with_way_home(self, address: ReportAddress, content: bytes) -> bytes:
         """A report with links to the home page of its use case, and to the newer report that replaces it. They are
         added here, because the same page also lies in evidence packs, where they would lead nowhere."""
-        newer = newer_than(self.lake, address)
+        self._recent.refresh(address.use_case)
+        newer = newer_than(self._recent, address)
         way = page("way_home.html", use_case=address.use_case, newer=newer)
         return content.replace(BODY, BODY + way.encode(), 1)
 

@@ -6,8 +6,7 @@ covered: who asks (`web.sign_in`), and names of hosts, which the application in 
 """
 
 import logging
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -20,12 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
-from ft_platform.people.loading import use_cases_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.published import Page
 from ft_platform.reporting.site import BODY, Reports
 from ft_platform.settings.environment import PORTAL, Environment
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.roles.rules import Judge, Need, Rules
 
 LOG = logging.getLogger(__name__)
@@ -62,7 +61,11 @@ class PortalApp:
     """
 
     def __init__(self, environment: Environment, rules: Rules, *, in_dagster: bool = False) -> None:
-        lake, load = open_lake(environment), partial(use_cases_of, environment)
+        lake = open_lake(environment)
+
+        def load() -> Mapping[str, NamedUseCase]:
+            return rules.permissions().use_cases
+
         self.portal = Portal(lake, load, lambda: rules.permissions().people)
         self.reports = Reports(lake, load)
         self.rules, self.in_dagster = rules, in_dagster

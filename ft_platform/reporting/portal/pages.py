@@ -1,21 +1,24 @@
 """The pages over all use cases, as they are served."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
+from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.board import Line, board_of, pictures_of, sums, totals_of
+from ft_platform.reporting.portal.compare_page import compare_page
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import Registered, register_of
 from ft_platform.reporting.portal.roles import roles_page
 from ft_platform.reporting.published import Page
-from ft_platform.reporting.report_urls import use_case_of_index
+from ft_platform.reporting.report_urls import compared_in, use_case_of_index
 from ft_platform.settings.people import People
 from ft_platform.settings.roles import ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
-PORTFOLIO, NEEDS, REGISTER, ROLES_PAGE, EXPORT = "/", "/needs", "/register", "/roles", "/portfolio.csv"
+PORTFOLIO, NEEDS, REGISTER, BOARD, ROLES_PAGE, EXPORT = "/", "/needs", "/register", "/board", "/roles", "/portfolio.csv"
 
 
 class Portal:
@@ -32,7 +35,7 @@ class Portal:
         load: Callable[[], Mapping[str, NamedUseCase]] = dict,
         people: Callable[[], People] = People,
     ) -> None:
-        self.lake, self.load, self.people = lake, load, people
+        self.lake, self.load, self.people = RecentLake(lake), load, people
 
     def page(self, path: str, roles: Callable[[str], Collection[str]] | None = None) -> Page | None:
         """The page at the path of a request, or None if there is none.
@@ -40,13 +43,19 @@ class Portal:
         Args:
             roles: use case -> roles in it of whoever asks. None: nobody signs in.
         """
-        if path not in (PORTFOLIO, NEEDS, REGISTER, ROLES_PAGE, EXPORT):
+        if asked := compared_in(path):
+            return self._comparison(*asked)
+        if path not in (PORTFOLIO, NEEDS, REGISTER, BOARD, ROLES_PAGE, EXPORT):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
+        for name in use_cases:
+            self.lake.refresh(name)
         if path == REGISTER:
             return Page(register_page(register_of(self.lake, use_cases)).encode())
         if path == ROLES_PAGE:
             return Page(roles_page(self.people(), use_cases).encode())
+        if path == BOARD:
+            return Page(board_page(board_of(self.lake, use_cases, today), today).encode())
         needs = {name: needs_of(self.lake, use_case, today) for name, use_case in use_cases.items()}
         if path == NEEDS:
             return Page(needs_page([one for found in needs.values() for one in found], len(use_cases), roles).encode())
@@ -55,6 +64,12 @@ class Portal:
         if path == EXPORT:
             return Page(as_csv(entries).encode(), "text/csv")
         return Page(portfolio_page(entries, [name for name in self.with_reports() if name not in use_cases]).encode())
+
+    def _comparison(self, name: str, a: str, b: str) -> Page | None:
+        use_case = self.load().get(name)
+        self.lake.refresh(name)
+        found = compare_page(self.lake, use_case, (a, b)) if use_case else None
+        return Page(found.encode()) if found else None
 
     def with_reports(self) -> list[str]:
         """Use cases that have a folder in the shared zone, by name; some have no file any more."""
@@ -97,8 +112,22 @@ def portfolio_page(entries: Sequence[Entry], gone: Sequence[str]) -> str:
         here="portfolio",
         entries=entries,
         gone=[{"href": f"{name}/", "title": name} for name in gone],
-        costs=_sums(costs),
-        saved=_sums(saved),
+        costs=sums(costs),
+        saved=sums(saved),
+    )
+
+
+def board_page(lines: Sequence[Line], today: date) -> str:
+    """Cost and return of every use case, on one page when it is printed."""
+    return page(
+        "portal_board.html",
+        title="Cost and return of all use cases",
+        here="board",
+        lines=lines,
+        today=today.isoformat(),
+        released=sum(one.is_released for one in lines),
+        totals=totals_of(lines),
+        pictures=pictures_of(lines),
     )
 
 
@@ -121,12 +150,3 @@ def register_page(found: Sequence[Registered]) -> str:
         for one in found
     ]
     return page("portal_register.html", title="Register of models and datasets", here="register", rows=rows)
-
-
-def _sums(found: Sequence[tuple[str | None, float | None]]) -> list[tuple[str, float]]:
-    """Money of each currency."""
-    sums: dict[str, float] = {}
-    for currency, money in found:
-        if currency is not None and money is not None:
-            sums[currency] = sums.get(currency, 0.0) + money
-    return sorted(sums.items())

@@ -3,7 +3,6 @@ it costs and returns, and whom to ask."""
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -14,7 +13,7 @@ from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.release.standing import newest_standing
-from ft_platform.reporting.published import headline, intact_file
+from ft_platform.reporting.published import headline, intact_json
 from ft_platform.use_case.named import NamedUseCase
 
 STEPS = (
@@ -88,7 +87,7 @@ def portfolio_of(
     """What the lake says of each use case, by name. One that cannot be read has a problem in place of figures.
 
     Args:
-        needs: name -> how many things wait there.
+        needs: name -> how many things wait there; one that is left out has None.
     """
     month, entries = f"{today:%Y-%m}", []
     costs: dict[str, dict[str, float]] = {}
@@ -100,7 +99,7 @@ def portfolio_of(
             "use_case": name,
             "description": use_case.settings.description,
             "owner": use_case.settings.owners.accountable,
-            "needs": needs[name],
+            "needs": needs.get(name),
         }
         if len(spent := costs.get(name, {})) == 1:
             ((currency, money),) = spent.items()
@@ -128,7 +127,7 @@ def _found(lake: Lake, name: str) -> dict[str, object]:
         live = day.measured_accuracy if day.measured_accuracy.value is not None else day.estimated_accuracy
         found |= {"live": live.value, "live_low": live.low, "live_high": live.high, "live_day": day.day}
         found["alarms"] = len(day.alarms)
-    report = intact_file(lake, next(iter(lake.artifacts(name, "roi_report")), None), "roi.json")
-    if (returns := json.loads(report or b"null")) and returns["savings_per_month"]:
+    returns = intact_json(lake, next(iter(lake.artifacts(name, "roi_report")), None), "roi.json")
+    if returns and returns["savings_per_month"]:
         found |= {"saved": returns["savings_per_month"]["value"], "saved_currency": returns["currency"]}
     return found

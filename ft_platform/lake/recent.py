@@ -1,0 +1,42 @@
+"""The lake as a server shows it, one request after the other."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ft_platform.lake.snapshot import Snapshot
+from ft_platform.lake.store import Lake
+
+SECONDS = 300.0
+"""What is kept is read again after so long at the latest."""
+
+
+class RecentLake(Snapshot):
+    """What was found in a use case is kept until something is signed there: manifests and verdicts never change, and
+    one that is in no chain does not count. Without keys nothing is kept. Nothing is written through it.
+
+    Covered: whatever a program writes, on any machine with the same folder of seals. Not covered: a file that was
+    altered by hand is noticed after `SECONDS` at the latest.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lake)
+        self._kept: dict[str, dict[tuple[Any, ...], Any]] = {}
+        self._states: dict[str, tuple[object, float]] = {}
+
+    def refresh(self, use_case: str) -> None:
+        """Forgets what was found in a use case if anything was signed there since. Call it before each page."""
+        seals, now = self.seals(use_case), time.monotonic()
+        head = seals.journal.head.read() if seals else None
+        known, since = self._states.get(use_case, (None, now))
+        if head is None or head != known or now - since > SECONDS:
+            self._states[use_case] = (head, now)
+            self._kept[use_case] = {}
+
+    def _once(self, ask: Callable[..., Any], *about: Any) -> Any:
+        use_case = about[0] if isinstance(about[0], str) else about[0].use_case
+        found = self._kept.setdefault(use_case, {})
+        key = (ask.__name__, *about)
+        if key not in found:
+            found[key] = ask(*about)
+        return found[key]
