@@ -6,8 +6,7 @@ covered: who asks (`web.sign_in`), and names of hosts, which the application in 
 """
 
 import logging
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -20,12 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
-from ft_platform.people.loading import use_cases_of
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.published import Page
 from ft_platform.reporting.site import BODY, Reports
 from ft_platform.settings.environment import PORTAL, Environment
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.roles.rules import Judge, Need, Rules
 
 LOG = logging.getLogger(__name__)
@@ -55,18 +54,24 @@ class PortalApp:
 
     Args:
         rules: who may do what.
+        routes: of what changes something; they come before the pages, which answer to every path.
         in_dagster: Dagster's pages lie one level above.
 
     Attributes:
         portal, reports: what is shown: pages over all use cases, and about one.
     """
 
-    def __init__(self, environment: Environment, rules: Rules, *, in_dagster: bool = False) -> None:
-        lake, load = open_lake(environment), partial(use_cases_of, environment)
+    def __init__(
+        self, environment: Environment, rules: Rules, routes: Sequence[BaseRoute] = (), *, in_dagster: bool = False
+    ) -> None:
+        lake = open_lake(environment)
+
+        def load() -> Mapping[str, NamedUseCase]:
+            return rules.permissions().use_cases
+
         self.portal, self.reports = Portal(lake, load), Reports(lake, load)
         self.rules, self.in_dagster = rules, in_dagster
-        # Routes of what changes something come before the pages, which answer to every path.
-        self._app = Starlette(routes=[Route("/{path:path}", self._answer)])
+        self._app = Starlette(routes=[*routes, Route("/{path:path}", self._answer)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -125,7 +130,9 @@ def _with_headers(app: ASGIApp) -> ASGIApp:
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await app(scope, receive, sent)
