@@ -66,7 +66,10 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
 
     DagsterWebserver.build_middleware = build_middleware
     by_role = rules or Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required)
-    portal = PortalApp(environment, by_role, in_dagster=True)
+
+    def portal(_prefix: str) -> PortalApp:
+        return PortalApp(environment, by_role, in_dagster=True)
+
     setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role, portal=portal))
     setattr(DagsterWebserver, GUARDED, True)
     # Without `proxy_headers=False` whoever connects from this machine could name any address as its own.

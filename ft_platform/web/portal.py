@@ -6,7 +6,7 @@ covered: who asks (`web.sign_in`), and names of hosts, which the application in 
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -54,13 +54,16 @@ class PortalApp:
 
     Args:
         rules: who may do what.
+        routes: of what changes something; they come before the pages, which answer to every path.
         in_dagster: Dagster's pages lie one level above.
 
     Attributes:
         portal, reports: what is shown: pages over all use cases, and about one.
     """
 
-    def __init__(self, environment: Environment, rules: Rules, *, in_dagster: bool = False) -> None:
+    def __init__(
+        self, environment: Environment, rules: Rules, routes: Sequence[BaseRoute] = (), *, in_dagster: bool = False
+    ) -> None:
         lake = open_lake(environment)
 
         def load() -> Mapping[str, NamedUseCase]:
@@ -69,8 +72,7 @@ class PortalApp:
         self.portal = Portal(lake, load, lambda: rules.permissions().people)
         self.reports = Reports(lake, load)
         self.rules, self.in_dagster = rules, in_dagster
-        # Routes of what changes something come before the pages, which answer to every path.
-        self._app = Starlette(routes=[Route("/{path:path}", self._answer)])
+        self._app = Starlette(routes=[*routes, Route("/{path:path}", self._answer)])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -129,7 +131,9 @@ def _with_headers(app: ASGIApp) -> ASGIApp:
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await app(scope, receive, sent)

@@ -10,17 +10,28 @@ from urllib.parse import urljoin, urlsplit
 
 import dagster as dg
 import pytest
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 
 pytest.importorskip("dagster_webserver")
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.identity.tokens import Tokens
+from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.reporting.html import page
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.hosts import Hosts
 from ft_platform.settings.sign_in import SignIn
 from ft_platform.web.dagster_webserver import guard_webserver
-from ft_platform.web.portal import HEADERS, WORDS
+from ft_platform.web.guard import Guard
+from ft_platform.web.portal import HEADERS, WORDS, PortalApp
+from ft_platform.web.roles.rules import Rules
+from ft_platform.web.roles.webserver import RoleWebserver
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.people.test_may import OWNERS, PEOPLE, PERSONS
 from ft_platform_tests.web.asgi import JSON, OWN, Answer, dagster_app, request, scope
@@ -243,3 +254,31 @@ def test_where_nobody_signs_in_whoever_sits_at_this_machine_reads_it(tmp_path: P
         assert request(app, "GET", f"/portal{REPORT}", [OWN]).status == 200
         for name in ("evil.example", "evil.example:3000", "127.0.0.1:3001"):
             assert request(app, "GET", f"/portal{REPORT}", [("host", name)]).status == 421
+
+
+def test_what_changes_something_comes_before_the_pages_and_takes_forms_of_this_server_only(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    async def sign(asking: Request) -> Response:
+        asked.append(await asking.body())
+        return PlainTextResponse("done", headers={"Cache-Control": "no-store"})
+
+    environment = Environment(home=tmp_path / "home", defs=tmp_path / "defs", tracking_uri="none")
+    rules = Rules(lambda: Permissions(PEOPLE), required=lambda: False)
+    routes = [Route("/sign", sign, methods=["POST"])]
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        WorkspaceProcessContext(instance, EmptyWorkspaceTarget()) as context,
+    ):
+        made = RoleWebserver(
+            context, rules=rules, portal=lambda _: PortalApp(environment, rules, routes, in_dagster=True)
+        )
+        app = Guard(made.create_asgi_app(), Hosts())
+        own, body = ("origin", "http://127.0.0.1:3000"), b"of=complaints"
+        for headers in ([OWN, JSON], [OWN, FORM, ("origin", "http://evil.example")], [("host", "evil.example"), FORM]):
+            assert request(app, "POST", "/portal/sign", headers, body).status in (403, 415, 421)
+        assert asked == []
+        done = request(app, "POST", "/portal/sign", [OWN, FORM, own], body)
+        assert (done.status, done.body, asked) == (200, b"done", [body])
+        assert done.headers["cache-control"] == "no-store"
+        assert done.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]

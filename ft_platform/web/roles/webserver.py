@@ -1,6 +1,6 @@
 """Dagster's web application, which does for a person what their roles allow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dagster_webserver.webserver import DagsterWebserver
@@ -24,10 +24,10 @@ class RoleWebserver(DagsterWebserver):
 
     Args:
         rules: who may do what.
-        portal: answers below `/portal/`.
+        portal: path that browsers see in front of all pages -> what answers below `/portal/`.
     """
 
-    def __init__(self, *args: Any, rules: Rules, portal: PortalApp, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rules: Rules, portal: Callable[[str], PortalApp], **kwargs: Any) -> None:
         self.rules, self.portal = rules, portal
         super().__init__(*args, **kwargs)
 
@@ -40,7 +40,8 @@ class RoleWebserver(DagsterWebserver):
         return RoleContext.of(super()._make_request_context(conn), conn, self.rules)
 
     def build_routes(self) -> list[BaseRoute]:
-        return [*portal_routes(self.portal, self._app_path_prefix), *super().build_routes()]
+        prefix = self._app_path_prefix
+        return [*portal_routes(self.portal(prefix), prefix), *super().build_routes()]
 
     def build_middleware(self) -> list[Middleware]:
         context, prefix = self._make_request_context, self._app_path_prefix

@@ -184,8 +184,9 @@ def world(folder: Path) -> Iterator[World]:
         environment = Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
 
         def guarded(by: Rules, *, signing_in: bool) -> ASGIApp:
-            portal = PortalApp(environment, by, in_dagster=True)
-            made = RoleWebserver(context, rules=by, portal=portal).create_asgi_app()
+            made = RoleWebserver(
+                context, rules=by, portal=lambda _: PortalApp(environment, by, in_dagster=True)
+            ).create_asgi_app()
             return Guard(SigningIn(made) if signing_in else made, Hosts())
 
         app, desk = guarded(rules, signing_in=True), guarded(desk_rules, signing_in=False)
