@@ -119,6 +119,7 @@ def build(use_case: NamedUseCase) -> list:
     def no_withdrawn_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
     ) -> dg.AssetCheckResult:
+        from ft_platform.governance.forecast import WINDOWS, foresee
         from ft_platform.governance.taint import must_be_swept, sweep, tainted_now
         from ft_platform.monitoring.traffic.shipping import forget_withdrawn, spool_path
 
@@ -132,6 +133,8 @@ def build(use_case: NamedUseCase) -> list:
             None,
         )
         numbers = {"rows": own["rows"] if own else 0, "on_day": today.isoformat(), "tainted": found}
+        forecast = foresee(lake, use_case, permitted_records, today)
+        numbers |= {f"ends_within_{days}_days": forecast.within(today, days) for days in WINDOWS}
         verdict = lake.verdicts(permitted_records, intact_only=True).get(NOT_TAINTED)
         if verdict is None:
             settings = check_settings_hash(use_case, permitted_records.name, NOT_TAINTED)

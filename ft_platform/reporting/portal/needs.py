@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
+from ft_platform.governance.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED, taint_of
@@ -167,12 +168,16 @@ def _waivers(seen: Seen) -> Told:
 def _permissions(seen: Seen) -> Told:
     """Records whose permission ends soon or has ended, and a released model that learned from withdrawn ones."""
     records = seen.lake.latest(seen.name, "permitted_records")
-    until = seen.lake.manifest(records).counts.get("permitted_until") if records else None
+    forecast = forecast_of(seen.lake, records) if records else None
+    first = seen.lake.manifest(records).counts.get("permitted_until") if records else None
+    ends = [*([first] if first else []), *(day.isoformat() for day in (forecast.ends if forecast else ()))]
+    until = min(ends, default=None)
     if records and until and date.fromisoformat(until) < seen.today + ENDS_SOON:
         verb = "ended" if date.fromisoformat(until) < seen.today else "ends"
         yield {
             "role": "compliance",
-            "what": f"The permission of the first records of {records.id} {verb} on {until}.",
+            "what": f"The permission of the first records of {records.id} {verb} on {until}."
+            f"{_ends_soon(seen, forecast) if forecast else ''}",
             "next_step": f"Ask the persons again, or go on without these records: ft run {seen.name}",
             "until": until,
         }
@@ -186,6 +191,19 @@ def _permissions(seen: Seen) -> Told:
                 "next_step": f"Train without them, then release that: ft run {seen.name}",
                 "since": taint.checked_at,
             }
+
+
+def _ends_soon(seen: Seen, forecast: Forecast) -> str:
+    """How many records are concerned, and whether the champion is."""
+    champion = next((one.id for one in standing_releases(seen.lake, seen.name)), None)
+    count = forecast.within(seen.today, ENDS_SOON.days)
+    learned = forecast.learned_within(seen.today, ENDS_SOON.days, champion)
+    words = f" Within {ENDS_SOON.days} days it ends for {count:,} of {forecast.rows:,}"
+    if champion is None:
+        return f"{words}."
+    if learned is None:
+        return f"{words}; nobody knows yet how many of these {champion}, which is released, learned from."
+    return f"{words}; {champion}, which is released, learned from {learned:,} of these."
 
 
 def _alarms(seen: Seen) -> Told:
