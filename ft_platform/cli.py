@@ -18,6 +18,7 @@ from typing import NoReturn
 from ft_platform import __version__
 from ft_platform.commands import (
     MESSAGE_LINES,
+    access,
     alerts,
     ask,
     audit,
@@ -130,6 +131,7 @@ COMMANDS = {
     "schema": schema,
     "needs": needs,
     "may": may,
+    "access": access,
     "users": users,
     "tokens": tokens,
     "audit-log": audit_log,

@@ -7,6 +7,7 @@ import dagster as dg
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
+from ft_platform.lake.forecast import WINDOWS
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
@@ -119,7 +120,7 @@ def build(use_case: NamedUseCase) -> list:
     def no_withdrawn_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
     ) -> dg.AssetCheckResult:
-        from ft_platform.governance.forecast import WINDOWS, foresee
+        from ft_platform.governance.forecast import foresee
         from ft_platform.governance.taint import must_be_swept, sweep, tainted_now
         from ft_platform.monitoring.traffic.shipping import forget_withdrawn, spool_path
 

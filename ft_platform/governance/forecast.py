@@ -7,20 +7,18 @@ Covered: the last day that records and ledger state. Not covered: withdrawals, w
 a served model, which `monitoring.capture` deletes by itself."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from ft_platform.errors import CorruptVersion
 from ft_platform.governance.feedback_releases import as_index, released_now
 from ft_platform.governance.judge import depends_on_the_day
 from ft_platform.governance.ledger import Ledger, pin_ledger
 from ft_platform.governance.permission import judge_of
 from ft_platform.governance.reasons import PERMITTED
-from ft_platform.lake.manifests import Manifests
+from ft_platform.lake.forecast import DAYS_AHEAD, FORECAST, Forecast, forecast_of
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
 from ft_platform.lake.releases import Release, standing_releases
 from ft_platform.lake.store import Lake
@@ -30,64 +28,6 @@ from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
 CHECKPOINT = "adapter_checkpoint"
-FORECAST = "permission_forecast"
-"""The verdict that keeps it."""
-DAYS_AHEAD = 366
-WINDOWS = (30, 90)
-"""Days ahead that pages and reminders speak of."""
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """When permissions end.
-
-    Attributes:
-        on_day: when it was worked out.
-        rows: of the version.
-        ends: last day of use -> records, within `DAYS_AHEAD`.
-        release: the champion then; None: there was none.
-        learned: the same of the records that the champion learned from; None: nobody knows which these are.
-    """
-
-    on_day: date
-    rows: int
-    ends: Mapping[date, int]
-    release: str | None
-    learned: Mapping[date, int] | None
-
-    def within(self, today: date, days: int) -> int:
-        """Records whose last day has passed since `on_day`, or comes within so many days."""
-        return _until(self.ends, today + timedelta(days=days))
-
-    def learned_within(self, today: date, days: int, champion: str | None) -> int | None:
-        """Those of them that the champion learned from; None: not known, or another one was released since."""
-        if champion != self.release or self.learned is None:
-            return None
-        return _until(self.learned, today + timedelta(days=days))
-
-    def to_dict(self) -> dict[str, Any]:
-        ends, learned = _texts(self.ends), None if self.learned is None else _texts(self.learned)
-        return {
-            "on_day": self.on_day.isoformat(),
-            "rows": self.rows,
-            "ends": ends,
-            "release": self.release,
-            "learned": learned,
-        }
-
-
-def forecast_of(lake: Manifests, version: TableVersion) -> Forecast | None:
-    """The forecast of a version of `permitted_records`, as it was worked out last; None: it was not.
-
-    Raises:
-        CorruptVersion: it was altered or deleted.
-    """
-    verdict = lake.verdict(version, FORECAST)
-    if verdict is None:
-        return None
-    said = verdict.numbers
-    learned = None if said["learned"] is None else _days(said["learned"])
-    return Forecast(date.fromisoformat(said["on_day"]), said["rows"], _days(said["ends"]), said["release"], learned)
 
 
 def foresee(lake: Lake, use_case: NamedUseCase, version: TableVersion, today: date) -> Forecast:
@@ -105,11 +45,13 @@ def foresee(lake: Lake, use_case: NamedUseCase, version: TableVersion, today: da
         learned.update(_learned(lake, trained or [], ids, days))
     release = champion.id if champion else None
     found = Forecast(today, version.rows, _dated(ends), release, _dated(learned) if trained is not None else None)
-    before = forecast_of(lake, version)
+    try:
+        before = forecast_of(lake, version)
+    except CorruptVersion:  # made again
+        before = None
     if before is None or {**before.to_dict(), "on_day": ""} != {**found.to_dict(), "on_day": ""}:
-        lake.add_verdict(
-            version, FORECAST, True, check_settings_hash(use_case, version.name, FORECAST), found.to_dict()
-        )
+        settings = check_settings_hash(use_case, version.name, FORECAST)
+        lake.add_verdict(version, FORECAST, True, settings, found.to_dict())
     return found
 
 
@@ -162,17 +104,5 @@ def _trained_on(lake: Lake, release: Release) -> list[ArtifactVersion] | None:
     return found
 
 
-def _until(counts: Mapping[date, int], last: date) -> int:
-    return sum(count for day, count in counts.items() if day <= last)
-
-
 def _dated(counts: Counter[int]) -> dict[date, int]:
     return {date.fromordinal(day): counts[day] for day in sorted(counts)}
-
-
-def _texts(counts: Mapping[date, int]) -> dict[str, int]:
-    return {day.isoformat(): count for day, count in counts.items()}
-
-
-def _days(counts: Mapping[str, int]) -> dict[date, int]:
-    return {date.fromisoformat(day): count for day, count in counts.items()}

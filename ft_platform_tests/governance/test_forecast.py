@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.errors import CorruptVersion
-from ft_platform.governance.forecast import FORECAST, Forecast, forecast_of, foresee
+from ft_platform.governance.forecast import foresee
+from ft_platform.lake.forecast import FORECAST, Forecast, forecast_of
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.versions import TableVersion
 from ft_platform_tests.evaluation.releases import released
@@ -124,3 +125,5 @@ def test_a_forecast_that_was_altered_is_not_believed(house: House) -> None:
     Path(path).unlink()
     with pytest.raises(CorruptVersion, match="was deleted"):
         forecast_of(house.lake, made)
+    foresee(house.lake, house.case, made, TODAY)
+    assert told(house, made, 30) == (3, 0), "it is made again"

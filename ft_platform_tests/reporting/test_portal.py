@@ -13,7 +13,7 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.costs.ledger import Ledger
-from ft_platform.governance.forecast import FORECAST, Forecast
+from ft_platform.lake.forecast import FORECAST, Forecast
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport

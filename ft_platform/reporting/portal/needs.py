@@ -11,13 +11,14 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
-from ft_platform.governance.forecast import Forecast, forecast_of
+from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
+from ft_platform.people.access import WAITING, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
@@ -242,6 +243,20 @@ def _incidents(seen: Seen) -> Told:
             }
 
 
+def _access(seen: Seen) -> Told:
+    """Requests for access that wait, for whoever may decide and did not ask."""
+    for one in requests(seen.lake, seen.use_case) if seen.lake.signing else []:
+        if one.state(seen.today) == WAITING:
+            others = {name.casefold() for name in seen.use_case.settings.owners.persons("accountable")}
+            yield {
+                "role": "administrator" if others == {one.said["person"]} else "accountable",
+                "what": f"{one.said['person']} asks to {one.words} until {one.until}: {one.said['purpose']}",
+                "next_step": f"Decide: ft access grant {seen.name} {one.id} --by <e-mail>, or ft access decline",
+                "since": one.said["at"],
+                "until": one.until,
+            }
+
+
 def _feedback(seen: Seen) -> Told:
     """Labelled traffic that a person may release for training."""
     batches = waiting(seen.lake, seen.use_case) if seen.use_case.settings.source.feedback.join else []
@@ -264,6 +279,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "alarms": _alarms,
     "blocked_release": _blocked,
     "incident": _incidents,
+    "access": _access,
     "feedback": _feedback,
 }
 """Kind -> what looks for it."""
