@@ -151,7 +151,7 @@ class ReportServer:
         try:
             path = request.scope["raw_path"].decode("latin-1")
             roles = partial(_roles, known, person) if known else None
-            page = self.portal.page(path, roles) or self.reports.page(path)
+            page = self.portal.page(path, roles, request.url.query) or self.reports.page(path)
         except CorruptVersion as error:
             LOG.warning(str(error))
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -190,7 +190,7 @@ def report_server(
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
     desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
     try:
-        portal, reports = Portal(lake, load), Reports(lake, load)
+        portal, reports = Portal(lake, load, environment.home / "evidence"), Reports(lake, load)
         server = ReportServer(portal, reports, host, port, names, desk, permissions, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
