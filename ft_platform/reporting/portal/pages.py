@@ -176,8 +176,10 @@ def compliance_page(
         soon=sum(one.within[0] for one in found.ends if one.within),
         affected=sum(bool(one.learned and one.learned[0]) for one in found.ends),
         ends=found.ends,
-        waivers=[{**vars(one), "ends_soon": ends_soon(one.until, today)} for one in found.waivers],
-        incidents=[{"use_case": name, "incident": one} for name, one in found.incidents],
+        waivers=[
+            {**vars(one), "href": f"{one.use_case}/", "ends_soon": ends_soon(one.until, today)} for one in found.waivers
+        ],
+        incidents=[{"use_case": name, "href": f"{name}/", "incident": one} for name, one in found.incidents],
         gone=found.gone,
         done=None
         if found.done is None
