@@ -187,7 +187,7 @@ def test_long_results_come_by_the_page_and_links_keep_the_search() -> None:
     first = catalogue_page(many, Asked.of("words=complaint+%26&stage=splits"), [])
     assert first.count("<tr><td") == 0 and "Nothing was found." in first
     first = catalogue_page(many, Asked.of("words=complaint&stage=splits"), [])
-    assert first.count("<tr><td") == ON_A_PAGE and "201 versions of 201" in first
+    assert first.count("<tr><td") == ON_A_PAGE and "201 versions in 1 use case" in first
     assert 'href="catalogue?words=complaint&amp;stage=splits&amp;page=2">More' in first and "Newer" not in first
     last = catalogue_page(many, Asked.of("words=complaint&stage=splits&page=3"), [])
     assert last.count("<tr><td") == 1 and "Newer" in last and "More</a>" not in last

@@ -75,8 +75,8 @@ def test_what_is_not_known_is_not_shown_as_none(lake: Lake) -> None:
     foretold(lake, "letters", None, {})
     text = shown(portal_of(lake, "letters", "claims", "empty"))
     assert "not known yet for release-0: ft retention sweep letters" in text
-    assert "claims 2 - - - nothing is released before the next sweep" in text
-    assert "empty - - - - nothing is released before the next sweep" in text
+    assert "claims 2 - - - nothing is released not yet" in text
+    assert "empty - - - - nothing is released not yet" in text
     assert "The permission of 412 records ends within 30 days." in text
 
 
