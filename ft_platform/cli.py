@@ -18,6 +18,7 @@ from typing import NoReturn
 from ft_platform import __version__
 from ft_platform.commands import (
     MESSAGE_LINES,
+    access,
     alerts,
     ask,
     audit,
@@ -132,6 +133,7 @@ COMMANDS = {
     "schema": schema,
     "needs": needs,
     "may": may,
+    "access": access,
     "users": users,
     "tokens": tokens,
     "audit-log": audit_log,

@@ -21,6 +21,25 @@ An owner of a use case has their role there (`owners` in its file: a person, or 
 A service token may do what it was made for, in the use cases that it was made for, and nothing that only people may do.
 """  # noqa: E501
 
+ACCESS = """## Access for a time
+
+A person without a role asks for one in a use case, or for a look at its reports, and says what for and until when, at most 90 days ahead. The accountable owner or an administrator grants or declines it, never the person who asked:
+
+```sh no-run
+# needs a use case, and persons
+ft access request complaint_routing --by bo.lund@example.org --as data_science --until 2027-03-31 --reason "Cover for Dana"
+ft access list complaint_routing
+ft access grant complaint_routing access_request-0a1b2c3d4e5f --by maria.lind@example.org --until 2027-03-15
+ft access end complaint_routing access_request-0a1b2c3d4e5f --by maria.lind@example.org --reason "Dana is back"
+```
+
+An open request stands in `ft needs` and on the page `/needs`. What is granted counts at once and ends with its day; `ft may --as EMAIL` shows it. Request, decision and end are signed records in the lake that nobody changes, and stand in the audit log.
+Where one person grants and another declines, nothing is granted; where a record was altered, nothing counts in that use case, and the answer says so. With `policy.signatures.signed_in`, only persons who signed in decide.
+
+No grant lets anybody approve, waive, erase, look up a person, or decide about access: for these a person has to stand in a file ([delegating](release.md#signatures) a signature is another thing). A look is at reports, not at Dagster's UI.
+A grant stands when whoever gave it loses their role: end it.
+"""  # noqa: E501
+
 DAGSTER = """## In Dagster's UI
 
 The same rights hold in Dagster's UI, whichever way a request comes: from the page, over HTTP or over a websocket. Buttons for what a person may not do are grey. What is refused changes nothing, and the answer says who
@@ -61,6 +80,7 @@ def page() -> str:
             f"| role | answers for | reports to |\n| --- | --- | --- |\n{roles}\n",
             "## Actions\n",
             _actions(),
+            ACCESS,
             DAGSTER,
             _mutations(),
             LIMITS,

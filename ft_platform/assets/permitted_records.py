@@ -7,6 +7,7 @@ import dagster as dg
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
+from ft_platform.lake.forecast import WINDOWS
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
@@ -119,6 +120,7 @@ def build(use_case: NamedUseCase) -> list:
     def no_withdrawn_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
     ) -> dg.AssetCheckResult:
+        from ft_platform.governance.forecast import foresee
         from ft_platform.governance.taint import must_be_swept, sweep, tainted_now
         from ft_platform.monitoring.traffic.shipping import forget_withdrawn, spool_path
 
@@ -132,6 +134,8 @@ def build(use_case: NamedUseCase) -> list:
             None,
         )
         numbers = {"rows": own["rows"] if own else 0, "on_day": today.isoformat(), "tainted": found}
+        forecast = foresee(lake, use_case, permitted_records, today)
+        numbers |= {f"ends_within_{days}_days": forecast.within(today, days) for days in WINDOWS}
         verdict = lake.verdicts(permitted_records, intact_only=True).get(NOT_TAINTED)
         if verdict is None:
             settings = check_settings_hash(use_case, permitted_records.name, NOT_TAINTED)

@@ -55,11 +55,21 @@ def _of_a_person(person: "Person", arguments: argparse.Namespace, actions: list[
     permissions = permissions_of(environment)
     rulings = {name: permissions.may(person, name, arguments.use_case) for name in actions}
     roles = dict.fromkeys([*permissions.roles(person), *permissions.roles(person, arguments.use_case)])
+    granted = [
+        {"use_case": name, "role": one.role, "until": one.until, "id": one.id}
+        for name, use_case in permissions.use_cases.items()
+        if arguments.use_case in (None, name)
+        for one in permissions.granted(use_case)
+        if one.person == person.name
+    ]
     if arguments.json:
         said = {name: {"may": one.allowed, "why": one.why} for name, one in rulings.items()}
-        print(json.dumps({"person": person.name, "roles": list(roles), "actions": said}, indent=1, ensure_ascii=False))
+        found = {"person": person.name, "roles": list(roles), "granted": granted, "actions": said}
+        print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     print(f"{person.name}: {', '.join(ROLES[role].title for role in roles) or 'no role'}")
+    for one in granted:
+        print(f"  granted until {one['until']}: {one['role'] or 'look'} in {one['use_case']} ({one['id']})")
     for name, one in rulings.items():
         print(f"  {'yes' if one else 'no ':3s}  {name:20s} {ACTIONS[name].says if one else one.why}")
     return 0

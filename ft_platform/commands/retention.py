@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 HELP = (
@@ -43,6 +43,7 @@ def _day(text: str) -> date:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import FtError
+    from ft_platform.governance.forecast import foresee
     from ft_platform.governance.taint import sweep
     from ft_platform.lake.opening import open_lake
     from ft_platform.monitoring.traffic.shipping import forget_withdrawn, spool_path
@@ -66,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
             sweeps.append(
                 {"use_case": use_case.name, **sweep(lake, use_case, arguments.day, dry_run=arguments.dry_run).to_dict()}
             )
+            if not arguments.dry_run and (records := lake.latest(use_case.name, "permitted_records")):
+                foresee(lake, use_case, records, datetime.now(UTC).date())
         except FtError as error:
             failed[folder.name] = str(error)
     if arguments.json:

@@ -152,6 +152,25 @@ class Manifests(Places):
                 ) from None
         return {v.check: v for v in found}
 
+    def verdict(self, version: Version, check: str) -> Verdict | None:
+        """One verdict of a version, without reading the others; None: there is none.
+
+        Raises:
+            CorruptVersion: it was altered, replaced by an older one, or deleted.
+        """
+        seals, path = self.seals(version.use_case), f"{self._verdict_folder(version)}/{check}.json"
+        if seals is not None and seals.entry(path) is None:
+            return None
+        try:
+            return Verdict.model_validate_json(self._read_signed(version.use_case, path))
+        except FileNotFoundError:
+            if seals is None:
+                return None
+            problem = f"the verdict {check} of {version.id} of {version.use_case} was deleted"
+        except ValueError:
+            problem = f"the verdict {path} cannot be read"
+        raise CorruptVersion(problem, NEXT.format(version.use_case))
+
     def verdict_is_lost(self, version: Version, check: str) -> bool:
         """Whether a verdict was signed, and was altered or deleted since."""
         seals, path = self.seals(version.use_case), f"{self._verdict_folder(version)}/{check}.json"

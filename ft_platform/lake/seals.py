@@ -27,6 +27,7 @@ from ft_platform.lake.journal import Entry, Head, Journal, Keys, What
 from ft_platform.lake.manifest import now
 from ft_platform.lake.verified import Verified, state_of
 
+NO_KEYS = "the lake was opened without the keys of its installation, so changes to it cannot be detected"
 PENDING = ".pending"
 """Ending of a file that is signed and not yet in its place."""
 
@@ -75,6 +76,10 @@ class Seals:
         self._holders = 0
         self._newest: dict[str, Entry] = {}
         self._indexed = 0
+
+    def newest(self) -> tuple[int, str] | None:
+        """Number and hash of the newest entry: others wherever something was signed since. None: nothing was."""
+        return self.journal.head.read()
 
     def exists(self) -> bool:
         """Whether anything was signed, here or as far as this installation knows."""

@@ -98,6 +98,13 @@ ACTIONS: dict[str, Action] = {
         Action("erase", "erase a person", _of("own", "compliance"), by_people=True, four_eyes=True),
         Action("report_incident", "report an incident", OWNERS | ADMINISTRATOR),
         Action("manage_keys", "make and revoke keys of the server", _of("own", "ml_engineering") | ADMINISTRATOR),
+        Action(
+            "grant_access",
+            "decide who else may work in a use case or look at it, until a day",
+            _of("own", "accountable") | ADMINISTRATOR,
+            by_people=True,
+            four_eyes=True,
+        ),
         Action("manage_people", "give and take roles, logins and tokens", ADMINISTRATOR, by_people=True),
         Action("manage_installation", "change policy, keys and machines", ADMINISTRATOR, by_people=True),
         Action("delete_history", "delete runs and events of assets", ADMINISTRATOR, by_people=True),

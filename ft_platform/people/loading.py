@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import FtError
+from ft_platform.lake.opening import open_lake
+from ft_platform.people.access import GrantsInForce
 from ft_platform.people.may import Permissions
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.environment_file import environment_file
@@ -25,7 +27,8 @@ def use_cases_of(environment: Environment) -> dict[str, NamedUseCase]:
 def permissions_of(environment: Environment) -> Permissions:
     """Who may do what. A use case whose file cannot be read has no owners, so nobody but those with a role in the whole
     installation may do anything there."""
-    return Permissions(environment.people, use_cases_of(environment))
+    granted = GrantsInForce(lambda: open_lake(environment) if environment.seals_path.exists() else None)
+    return Permissions(environment.people, use_cases_of(environment), granted)
 
 
 class CurrentPermissions:

@@ -1,12 +1,13 @@
 """The one question: may this person do that, there?
 
-Covered: roles of the installation and of use cases, groups as teams, service tokens, and separation of duties for what
-is known about who did what. Not covered: who a person is, and what an account of the operating system can do with the
-files of the lake."""
+Covered: roles of the installation and of use cases, groups as teams, what was granted for a time (`access`), service
+tokens, and separation of duties for what is known about who did what. Not covered: who a person is, and what an account
+of the operating system can do with the files of the lake."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from ft_platform.errors import FtError
 from ft_platform.people.actions import ACTIONS, Action
 from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.settings.people import People
@@ -32,16 +33,39 @@ class Ruling:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """What somebody was granted in a use case. It never lets anybody approve, do what another person has to confirm, or
+    decide about access: for these a person has to stand in a file.
+
+    Attributes:
+        person: e-mail address, in lower case.
+        role: None: to see the reports.
+        until: last day.
+    """
+
+    person: str
+    role: str | None
+    until: str
+    id: str
+
+
+def nothing_granted(use_case: NamedUseCase) -> list[Grant]:
+    return []
+
+
+@dataclass(frozen=True)
 class Permissions:
     """Who may do what in an installation.
 
     Attributes:
         people: roles in the whole installation.
         use_cases: name -> use case. One whose file cannot be read has no owners.
+        granted: use case -> what is granted there now.
     """
 
     people: People = field(default_factory=People)
     use_cases: Mapping[str, NamedUseCase] = field(default_factory=dict)
+    granted: Callable[[NamedUseCase], Collection[Grant]] = field(default=nothing_granted, compare=False)
 
     def may(self, person: Person, action: str, use_case: str | None = None) -> Ruling:
         """Whether a person may do something in a use case, or, with None, beyond any single one.
@@ -55,15 +79,33 @@ class Permissions:
         for role in self.roles(person):
             if role in asked.roles:
                 return Ruling(True, role, f"as {ROLES[role].title} of the installation")
-        for name in self.use_cases if use_case is None else (use_case,):
+        anywhere = self.use_cases if use_case is None else (use_case,)
+        for name in anywhere:
             for role in self.roles(person, name):
                 reach = asked.roles.get(role)
                 if reach == "all" or (reach == "own" and use_case is not None):
                     return Ruling(True, role, f"as {ROLES[role].title} of {name}")
+        unread = []
+        for name in () if _is_separate(asked) else anywhere:
+            try:
+                if ruling := self._by_grant(person, asked, name, alone=use_case is not None):
+                    return ruling
+            except (FtError, OSError) as error:
+                unread.append(f"; what is granted in {name} cannot be read ({type(error).__name__})")
         elsewhere = [role for role, reach in asked.roles.items() if reach == "all" and ROLES[role].of_a_use_case]
         if use_case is not None and elsewhere and (ruling := self.may(person, action)):
             return ruling
-        return Ruling(False, None, self._why_not(asked, use_case))
+        return Ruling(False, None, f"{self._why_not(asked, use_case)}{''.join(unread)}")
+
+    def _by_grant(self, person: Person, asked: Action, name: str, *, alone: bool) -> Ruling | None:
+        """Whether a grant in a use case lets a person do something, there `alone` or anywhere."""
+        found = self.use_cases.get(name)
+        for one in self.granted(found) if found else ():
+            reach = asked.roles.get(one.role) if one.role else ("own" if asked.name == "see" else None)
+            if one.person == person.name.casefold() and (reach == "all" or (reach == "own" and alone)):
+                role = f"as {ROLES[one.role].title} of {name}, " if one.role else ""
+                return Ruling(True, one.role, f"{role}as granted until {one.until} ({one.id})")
+        return None
 
     def roles(self, person: Person, use_case: str | None = None) -> list[str]:
         """The roles of a person as an owner of a use case; None: in the installation, which hold in every use case."""

@@ -15,8 +15,8 @@ from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import Permissions, conflict, knowledge_problem
 from ft_platform.people.noted import Noted, Noting
 from ft_platform.people.person import Person, named
+from ft_platform.people.statements import Stated, state, statements
 from ft_platform.release.separation import acted
-from ft_platform.release.statements import Stated, state, statements
 from ft_platform.use_case.named import NamedUseCase
 
 DELEGATION = "delegation"

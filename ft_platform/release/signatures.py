@@ -16,12 +16,12 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions, knowledge_problem
 from ft_platform.people.person import Person
+from ft_platform.people.statements import Stated, statements
 from ft_platform.release.delegations import (
     delegations,
     held,
     roles_of,
 )
-from ft_platform.release.statements import Stated, statements
 from ft_platform.use_case.named import NamedUseCase
 
 SIGNATURE = "signature"

@@ -11,6 +11,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions, conflict, knowledge_problem
 from ft_platform.people.noted import Noted, Noting
 from ft_platform.people.person import Person
+from ft_platform.people.statements import state, statements, take_back
 from ft_platform.process.reasons import require_reason
 from ft_platform.release.decide import require_newest
 from ft_platform.release.delegations import (
@@ -24,7 +25,6 @@ from ft_platform.release.separation import acted
 from ft_platform.release.sign_off import checkpoint_of, digests_of
 from ft_platform.release.signatures import APPROVED, REJECTED, SIGNATURE, Says, Signature, rejections
 from ft_platform.release.standing import ACCEPTED, standing_of
-from ft_platform.release.statements import state, statements, take_back
 from ft_platform.use_case.named import NamedUseCase
 
 

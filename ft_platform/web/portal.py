@@ -69,7 +69,7 @@ class PortalApp:
         def load() -> Mapping[str, NamedUseCase]:
             return rules.permissions().use_cases
 
-        self.portal = Portal(lake, load, lambda: rules.permissions().people)
+        self.portal = Portal(lake, load, lambda: rules.permissions().people, environment.home / "evidence")
         self.reports = Reports(lake, load)
         self.rules, self.in_dagster = rules, in_dagster
         self._app = Starlette(routes=[*routes, Route("/{path:path}", self._answer)])
@@ -84,7 +84,7 @@ class PortalApp:
             return _refused(HTTPStatus.FORBIDDEN)
         try:
             path = request.scope["raw_path"].decode("latin-1").removeprefix(request.scope["root_path"])
-            found = self.portal.page(path, self._roles(judge)) or self.reports.page(path)
+            found = self.portal.page(path, self._roles(judge), request.url.query) or self.reports.page(path)
         except CorruptVersion as error:
             LOG.warning(str(error))
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR)

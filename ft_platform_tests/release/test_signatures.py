@@ -15,13 +15,13 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import STARTED_BY, Person, named
+from ft_platform.people.statements import FILE
 from ft_platform.release import sign_off as states
 from ft_platform.release.delegations import delegate
 from ft_platform.release.separation import CHANGED, COMMIT, TRAINED, TRAINED_BY, acted, commit_of, note_trainer
 from ft_platform.release.sign_off import SignOff, require_signed, sign_off
 from ft_platform.release.signatures import REJECTED, signatures
 from ft_platform.release.signing import sign, withdraw
-from ft_platform.release.statements import FILE
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures

@@ -49,6 +49,9 @@ def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_pa
         "/",
         "/needs",
         "/roles",
+        "/catalogue",
+        "/register",
+        "/compliance",
         "/complaints/",
         *(f"/complaints/{one['href']}" for one in reports_of(case.lake, "complaints")),
     ]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import Version
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
 from ft_platform.release.decide import Decision, decide, newest_evidence
+from ft_platform.release.incidents import Incident
 from ft_platform.release.sign_off import RoleState, SignOff
 from ft_platform.release.signatures import Digests, Signature
 from ft_platform.release.waivers import Waiver
@@ -33,8 +35,10 @@ from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
 from ft_platform.reporting.loop_page import write_loop_page
 from ft_platform.reporting.monitoring_report import write_monitoring_report
+from ft_platform.reporting.portal.compliance import Compliance, Ends, InForce, LogState
 from ft_platform.reporting.portal.needs import Need
-from ft_platform.reporting.portal.pages import needs_page, portfolio_page, register_page
+from ft_platform.reporting.portal.packs import Pack
+from ft_platform.reporting.portal.pages import compliance_page, needs_page, portfolio_page, register_page
 from ft_platform.reporting.portal.portfolio import Entry
 from ft_platform.reporting.portal.register import Duty, Evidence, Registered
 from ft_platform.reporting.portal.roles import roles_page
@@ -60,14 +64,15 @@ NO_PAGES = {
     "base.html",
     "lineage.html",
     "playground.html",
+    "portal_catalogue.html",
     "portal_nav.html",
     "portal_top.html",
     "review_form.html",
     "sign_in.html",
     "way_home.html",
 }
-"""Parts of other templates, and the form of `ft review`, the playground of `ft serve` and the sign-in, which have
-scripts or forms by design and tests of their own."""
+"""Parts of other templates, and the form of `ft review`, the playground of `ft serve`, the sign-in and the catalogue,
+which have scripts or forms by design and tests of their own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
 """Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data
 docs."""
@@ -279,7 +284,35 @@ def portal() -> dict[str, str]:
     people = People.model_construct(roles={"auditor": members}, superiors={"compliance": Attack("a superior")})
     owners = Owners.model_construct(accountable=Attack("an owner"))
     settings: Any = SimpleNamespace(settings=SimpleNamespace(owners=owners))
-    return {**pages, "register": register_page([row]), "roles": roles_page(people, {"letters": settings})}
+    return {
+        **pages,
+        "register": register_page([row]),
+        "roles": roles_page(people, {"letters": settings}),
+        "compliance": compliance(),
+    }
+
+
+def compliance() -> str:
+    """Every table of the page of compliance."""
+    names = ("id", "rule", "checkpoint", "granted_by", "role", "reason", "until", "granted_at", "recorded_by")
+    waiver = Waiver(**{name: Attack(f"{name} of the waiver") for name in names})
+    said = {name: Attack(f"{name} of the incident") for name in ("id", "what", "severity", "aware")}
+    entry = {name: Attack(f"{name} of the entry") for name in ("at", "use_case", "what", "person")}
+    noted: Any = SimpleNamespace(**entry, details={"version": Attack("the version")})
+    words: dict[str, Any] = {name: Attack(f"{name} of the ends") for name in ("first", "release", "on_day")}
+    found = Compliance(
+        [Ends("letters", 3, [2, 3], **words, learned=[1, 2]), Ends("claims", 3, release=Attack("the release"))],
+        [InForce("letters", waiver, date(2027, 2, 1), Attack("why it counts for nothing"))],
+        [("letters", Incident(said, date(2027, 2, 1), [], None))],
+        [],
+        [noted],
+        LogState(3, Attack("the newest entry"), Attack("the moment"), 3, 1),
+        {"letters": Attack("the checkpoint of the release")},
+        [Attack("a problem")],
+    )
+    version = SimpleNamespace(id="ckpt-1", stage="adapter_checkpoint")
+    checkpoint: Any = SimpleNamespace(use_case="letters", found=version)
+    return compliance_page(found, [Attack("another")], [Pack("ckpt-1", "0" * 64, 3)], [checkpoint], date(2027, 1, 15))
 
 
 def audit_examples() -> str:
@@ -396,6 +429,19 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
         ("seeds", ["another system", "what came out of the seeds"]),
         ("canaries", ["what came out of the secrets", "user texts"]),
         ("search", ["how the trial failed", "training: lines to copy", "cosine"]),
+        (
+            "compliance",
+            [
+                "reason of the waiver",
+                "why it counts for nothing",
+                "what of the incident",
+                "person of the entry",
+                "the version",
+                "release of the ends",
+                "the checkpoint of the release",
+                "a problem",
+            ],
+        ),
         ("audit_examples", ["a record", "an answer", "a fault"]),
         ("learning_curve", ["what came out of the curve", "the report"]),
         (

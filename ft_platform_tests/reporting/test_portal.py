@@ -13,6 +13,7 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.costs.ledger import Ledger
+from ft_platform.lake.forecast import FORECAST, Forecast
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import Accuracy, Alarm, DayReport
@@ -27,6 +28,7 @@ from ft_platform.settings.people import People
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.reporting.test_home import decision, metrics, publish
 from ft_platform_tests.tables import use_case as a_use_case
 
@@ -194,6 +196,33 @@ def test_a_permission_that_ends_within_a_month_is_for_compliance(
     found = needs_of(lake, use_case, TODAY)
     assert [(one.kind, one.role, one.until) for one in found] == ([("permission", "compliance", until)] if verb else [])
     assert all(f" {verb} on {until}" in one.what for one in found)
+
+
+def test_compliance_is_told_how_many_records_end_and_whether_the_champion_learned_from_them(
+    lake: Lake, use_case: NamedUseCase
+) -> None:
+    permitted(lake, (TODAY + timedelta(days=400)).isoformat())
+    records = lake.latest("letters", "permitted_records")
+    ends = {TODAY + timedelta(days=days): count for days, count in ((12, 400), (29, 12), (31, 5))}
+    learned = {TODAY + timedelta(days=12): 398}
+    forecast = Forecast(TODAY, 900, ends, "release-0", learned)
+    assert records
+    lake.add_verdict(records, FORECAST, True, "s", forecast.to_dict())
+    (found,) = needs_of(lake, use_case, TODAY)
+    until = (TODAY + timedelta(days=12)).isoformat()
+    assert (found.kind, found.role, found.until) == ("permission", "compliance", until)
+    assert found.what.endswith("Within 30 days it ends for 412 of 900.")
+    with lake.scratch("letters", "adapter_checkpoint") as folder:
+        folder.mkdir(parents=True)
+        (folder / "adapter.bin").write_bytes(b"weights")
+        checkpoint = lake.publish("letters", "adapter_checkpoint", "ckpt-1", folder, parents=[], **HOW)
+    released(lake, checkpoint)
+    (found,) = (one for one in needs_of(lake, use_case, TODAY) if one.kind == "permission")
+    assert found.what.endswith("release-0, which is released, learned from 398 of these.")
+    released(lake, checkpoint)
+    (found,) = (one for one in needs_of(lake, use_case, TODAY) if one.kind == "permission")
+    assert found.what.endswith("nobody knows yet how many of these release-1, which is released, learned from.")
+    assert needs_of(lake, use_case, TODAY - timedelta(days=18)) == []
 
 
 def risky(use_case: NamedUseCase, risk: str | None) -> NamedUseCase:

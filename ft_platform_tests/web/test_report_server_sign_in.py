@@ -2,20 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 pytest.importorskip("dagster_webserver")
 from ft_platform.lake.opening import open_lake
+from ft_platform.people import access
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.identity.users import Users
-from ft_platform.people.noted import Noted
+from ft_platform.people.loading import permissions_of
+from ft_platform.people.noted import Noted, unnoted
+from ft_platform.people.person import named
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.people import People
 from ft_platform.web.listening import Tls
 from ft_platform.web.report_server import report_server
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.web.certificates import certificate
 from ft_platform_tests.web.test_report_server import PAGE, REPORT, publish
 
@@ -69,6 +75,35 @@ def test_who_has_a_role_reads_it_and_who_has_none_does_not(address: str) -> None
 
 def test_what_waits_for_whoever_signed_in_stands_first(address: str) -> None:
     assert "<h2>You</h2>" in re.sub(' id="[^"]*"', "", sign_in(address, ANA).get(f"{address}/needs").text)
+
+
+def test_who_was_granted_a_look_reads_reports_of_that_use_case_until_it_ends(environment: Environment) -> None:
+    lake, today = open_lake(environment), datetime.now(UTC).date()
+    publish(lake)
+    publish(lake, use_case="letters")
+    for name in ("complaints", "letters"):
+        write_use_case(environment.defs, name, {**minimal_attributes("x.csv"), "owners": {"accountable": ANA}})
+    users = Users(environment.people_path)
+    users.add(BOB)
+    users.set_password(BOB, PHRASE)
+    known = permissions_of(environment)
+    case = known.use_cases["complaints"]
+    words: Any = {"what": access.LOOK, "purpose": "Audit of the year", "until": today, "today": today}
+    with report_server(environment, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        bob = sign_in(address, BOB)
+        other = REPORT.replace("complaints", "letters")
+
+        def answers() -> list[int]:
+            return [bob.get(f"{address}{path}").status_code for path in (REPORT, other, "/", "/needs")]
+
+        assert answers() == [403] * 4
+        asked = access.ask(lake, case, named(BOB), known, unnoted, **words)
+        assert answers() == [403] * 4
+        access.decide(lake, case, asked.id, named(ANA), known, unnoted, says=access.GRANTED, today=today)
+        assert answers() == [200, 403, 403, 403]
+        access.end(lake, case, asked.id, named(ANA), known, unnoted, reason="The audit is done", today=today)
+        assert answers() == [403] * 4
 
 
 def test_forms_of_other_pages_are_refused(address: str) -> None:

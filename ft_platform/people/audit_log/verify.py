@@ -1,9 +1,16 @@
 """Whether an audit log is the one that was written: every entry, the chain, each checkpoint, the head, the anchors."""
 
+import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
-from ft_platform.errors import FtError
+from fsspec.implementations.local import LocalFileSystem
+
+from ft_platform.errors import CorruptVersion, FtError
+from ft_platform.lake.files import write_bytes
+from ft_platform.lake.manifest import now
 from ft_platform.people.audit_log import anchors, checkpoint, entry, tree
 from ft_platform.people.audit_log.checkpoint import Checkpoint
 from ft_platform.people.audit_log.entry import PARTS
@@ -17,6 +24,7 @@ MOST_PROBLEMS = 100
 """That are named; more are counted."""
 WORDS = {"person": "the name was", "details": "the details were"}
 OWN = "the log"
+VERIFIED = "verified.json"
 Anchored = Mapping[str, Iterable[str]]
 """Place -> the checkpoints that were anchored there."""
 
@@ -54,8 +62,8 @@ def verify(log: AuditLog, anchored: Anchored | None = None) -> Verification:
 
 
 def verify_with_anchors(log: AuditLog, environment: Environment) -> Verification:
-    """`verify`, with everything that was anchored. An anchor that cannot be read is a problem, and one that has lost
-    what this installation brought there."""
+    """`verify`, with everything that was anchored; `read_verified` tells later what was found. An anchor that cannot be
+    read is a problem, and one that has lost what this installation brought there."""
     sent = read_sent(log.home / SENT)
     found: dict[str, list[str]] = {}
     problems = []
@@ -68,7 +76,30 @@ def verify_with_anchors(log: AuditLog, environment: Environment) -> Verification
         if (entries := sent.get(anchor.uri)) and not any(f"\n{entries}\n" in text for text in found[anchor.uri]):
             problems.append(f"the anchor {anchor.uri} has lost the checkpoint of {entries:,} entries")
     checked = verify(log, found)
-    return Verification(checked.entries, [*checked.problems, *problems])
+    checked = Verification(checked.entries, [*checked.problems, *problems])
+    if log.head():
+        told = {"at": now(), "entries": checked.entries, "problems": len(checked.problems)}
+        with suppress(OSError):  # whoever may only read verifies, and leaves no word of it
+            write_bytes(LocalFileSystem(), str(log.home / VERIFIED), json.dumps(told).encode())
+    return checked
+
+
+def read_verified(log: AuditLog) -> dict[str, Any] | None:
+    """What was found when the log was verified last by this installation: `{"at", "entries", "problems"}`; None: it was
+    not.
+
+    Raises:
+        CorruptVersion: the file cannot be read.
+    """
+    file = log.home / VERIFIED
+    try:
+        found = json.loads(file.read_bytes())
+        return {"at": str(found["at"]), "entries": int(found["entries"]), "problems": int(found["problems"])}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"the file {file} cannot be read ({type(error).__name__})"
+        raise CorruptVersion(problem, "Write it again: ft audit-log verify") from None
 
 
 def verify_copy(files: Files, keys: Iterable[PublicKey], anchored: Anchored | None = None) -> Verification:

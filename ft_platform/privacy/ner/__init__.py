@@ -49,9 +49,9 @@ def _identity(name: str, model: str | None) -> str:
 
 
 def identity(privacy: Privacy) -> str:
-    """The platform's own recognizers by the hash of their files, the engine beside them with its version, and of a model
-    in a folder a hash of its files: with another identity texts are read again, so no record stays as an older rule
-    left it."""
+    """The platform's own recognizers by the hash of their files, the engine beside them with its version, and of a
+    model in a folder a hash of its files: with another identity texts are read again, so no record stays as an older
+    rule left it."""
     return _identity(privacy.ner, privacy.ner_model)
 
 

@@ -11,12 +11,14 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
+from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
+from ft_platform.people.access import WAITING, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
@@ -167,12 +169,16 @@ def _waivers(seen: Seen) -> Told:
 def _permissions(seen: Seen) -> Told:
     """Records whose permission ends soon or has ended, and a released model that learned from withdrawn ones."""
     records = seen.lake.latest(seen.name, "permitted_records")
-    until = seen.lake.manifest(records).counts.get("permitted_until") if records else None
+    forecast = forecast_of(seen.lake, records) if records else None
+    first = seen.lake.manifest(records).counts.get("permitted_until") if records else None
+    ends = [*([first] if first else []), *(day.isoformat() for day in (forecast.ends if forecast else ()))]
+    until = min(ends, default=None)
     if records and until and date.fromisoformat(until) < seen.today + ENDS_SOON:
         verb = "ended" if date.fromisoformat(until) < seen.today else "ends"
         yield {
             "role": "compliance",
-            "what": f"The permission of the first records of {records.id} {verb} on {until}.",
+            "what": f"The permission of the first records of {records.id} {verb} on {until}."
+            f"{_ends_soon(seen, forecast) if forecast else ''}",
             "next_step": f"Ask the persons again, or go on without these records: ft run {seen.name}",
             "until": until,
         }
@@ -186,6 +192,19 @@ def _permissions(seen: Seen) -> Told:
                 "next_step": f"Train without them, then release that: ft run {seen.name}",
                 "since": taint.checked_at,
             }
+
+
+def _ends_soon(seen: Seen, forecast: Forecast) -> str:
+    """How many records are concerned, and whether the champion is."""
+    champion = next((one.id for one in standing_releases(seen.lake, seen.name)), None)
+    count = forecast.within(seen.today, ENDS_SOON.days)
+    learned = forecast.learned_within(seen.today, ENDS_SOON.days, champion)
+    words = f" Within {ENDS_SOON.days} days it ends for {count:,} of {forecast.rows:,}"
+    if champion is None:
+        return f"{words}."
+    if learned is None:
+        return f"{words}; nobody knows yet how many of these {champion}, which is released, learned from."
+    return f"{words}; {champion}, which is released, learned from {learned:,} of these."
 
 
 def _alarms(seen: Seen) -> Told:
@@ -224,6 +243,20 @@ def _incidents(seen: Seen) -> Told:
             }
 
 
+def _access(seen: Seen) -> Told:
+    """Requests for access that wait, for whoever may decide and did not ask."""
+    for one in requests(seen.lake, seen.use_case) if seen.lake.signing else []:
+        if one.state(seen.today) == WAITING:
+            others = {name.casefold() for name in seen.use_case.settings.owners.persons("accountable")}
+            yield {
+                "role": "administrator" if others == {one.said["person"]} else "accountable",
+                "what": f"{one.said['person']} asks to {one.words} until {one.until}: {one.said['purpose']}",
+                "next_step": f"Decide: ft access grant {seen.name} {one.id} --by <e-mail>, or ft access decline",
+                "since": one.said["at"],
+                "until": one.until,
+            }
+
+
 def _feedback(seen: Seen) -> Told:
     """Labelled traffic that a person may release for training."""
     batches = waiting(seen.lake, seen.use_case) if seen.use_case.settings.source.feedback.join else []
@@ -246,6 +279,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "alarms": _alarms,
     "blocked_release": _blocked,
     "incident": _incidents,
+    "access": _access,
     "feedback": _feedback,
 }
 """Kind -> what looks for it."""

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 
+from ft_platform.lake.forecast import WINDOWS
 from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.board import Line, board_of, pictures_of, sums, totals_of
+from ft_platform.reporting.portal.catalogue import LISTED, ON_A_PAGE, Asked, Catalogue
+from ft_platform.reporting.portal.catalogue import Entry as Dataset
 from ft_platform.reporting.portal.compare_page import compare_page
+from ft_platform.reporting.portal.compliance import LOOKED_AT, Compliance, compliance_of, ends_soon
 from ft_platform.reporting.portal.needs import Need, needs_of
+from ft_platform.reporting.portal.packs import Pack, Packs
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import Registered, register_of
 from ft_platform.reporting.portal.roles import roles_page
@@ -19,6 +25,7 @@ from ft_platform.settings.roles import ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
 PORTFOLIO, NEEDS, REGISTER, BOARD, ROLES_PAGE, EXPORT = "/", "/needs", "/register", "/board", "/roles", "/portfolio.csv"
+CATALOGUE, COMPLIANCE = "/catalogue", "/compliance"
 
 
 class Portal:
@@ -27,6 +34,7 @@ class Portal:
     Args:
         load: the use cases of the installation as their files are now, by name.
         people: who has a role in the whole installation.
+        packs: folder of evidence packs.
     """
 
     def __init__(
@@ -34,20 +42,31 @@ class Portal:
         lake: Lake,
         load: Callable[[], Mapping[str, NamedUseCase]] = dict,
         people: Callable[[], People] = People,
+        packs: Path | None = None,
     ) -> None:
         self.lake, self.load, self.people = RecentLake(lake), load, people
+        self._catalogue, self._packs = Catalogue(lake), Packs(packs)
 
-    def page(self, path: str, roles: Callable[[str], Collection[str]] | None = None) -> Page | None:
+    def page(self, path: str, roles: Callable[[str], Collection[str]] | None = None, query: str = "") -> Page | None:
         """The page at the path of a request, or None if there is none.
 
         Args:
             roles: use case -> roles in it of whoever asks. None: nobody signs in.
+            query: of the request; the catalogue is searched with it.
         """
         if asked := compared_in(path):
             return self._comparison(*asked)
-        if path not in (PORTFOLIO, NEEDS, REGISTER, BOARD, ROLES_PAGE, EXPORT):
+        if pack := self._packs.content(path):
+            return Page(pack, "application/zip")
+        if path not in (PORTFOLIO, NEEDS, REGISTER, BOARD, ROLES_PAGE, EXPORT, CATALOGUE, COMPLIANCE):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
+        if path in (CATALOGUE, COMPLIANCE):
+            entries, problems = self._catalogue.entries(use_cases)
+            if path == CATALOGUE:
+                return Page(catalogue_page(entries, Asked.of(query), problems).encode())
+            found = compliance_of(self.lake, use_cases, entries, today, roles)
+            return Page(compliance_page(found, problems, self._packs.listed(), entries, today).encode())
         for name in use_cases:
             self.lake.refresh(name)
         if path == REGISTER:
@@ -150,3 +169,78 @@ def register_page(found: Sequence[Registered]) -> str:
         for one in found
     ]
     return page("portal_register.html", title="Register of models and datasets", here="register", rows=rows)
+
+
+def catalogue_page(entries: Sequence[Dataset], asked: Asked, problems: Sequence[str]) -> str:
+    """What was found, a page of it, with the search above.
+
+    Args:
+        problems: use cases that cannot be read.
+    """
+    found = [one for one in entries if asked.finds(one)]
+    start = (asked.page - 1) * ON_A_PAGE
+    return page(
+        "portal_catalogue.html",
+        title="Catalogue of datasets",
+        here="catalogue",
+        asked=asked,
+        total=len(entries),
+        found=len(found),
+        rows=found[start : start + ON_A_PAGE],
+        before=asked.on(asked.page - 1) if asked.page > 1 else "",
+        after=asked.on(asked.page + 1) if start + ON_A_PAGE < len(found) else "",
+        use_cases=list(dict.fromkeys(one.use_case for one in entries)),
+        stages=[stage.name for stage in LISTED],
+        problems=problems,
+    )
+
+
+def compliance_page(
+    found: Compliance, problems: Sequence[str], packs: Sequence[Pack], entries: Sequence[Dataset], today: date
+) -> str:
+    """What a compliance officer looks at.
+
+    Args:
+        packs: those that are there; listed are those of checkpoints in the catalogue.
+        entries: of the catalogue.
+    """
+    checkpoints = {one.found.id: one.use_case for one in entries if one.found.stage == "adapter_checkpoint"}
+    packed = {one.checkpoint for one in packs}
+    return page(
+        "portal_compliance.html",
+        title="Compliance",
+        here="compliance",
+        windows=WINDOWS,
+        soon=sum(one.within[0] for one in found.ends if one.within),
+        affected=sum(bool(one.learned and one.learned[0]) for one in found.ends),
+        ends=found.ends,
+        waivers=[
+            {**vars(one), "href": f"{one.use_case}/", "ends_soon": ends_soon(one.until, today)} for one in found.waivers
+        ],
+        incidents=[{"use_case": name, "href": f"{name}/", "incident": one} for name, one in found.incidents],
+        gone=found.gone,
+        done=None
+        if found.done is None
+        else [
+            {
+                **{name: getattr(one, name) for name in ("at", "use_case", "what", "person")},
+                "version": (one.details or {}).get("version", ""),
+            }
+            for one in found.done
+        ],
+        looked_at=LOOKED_AT,
+        log=found.log,
+        packs=[
+            {
+                "use_case": checkpoints[one.checkpoint],
+                "checkpoint": one.checkpoint,
+                "href": one.address,
+                "kilobytes": max(one.bytes // 1000, 1),
+                "sha256": one.sha256,
+            }
+            for one in packs
+            if one.checkpoint in checkpoints
+        ],
+        without_pack=[one for one in found.released.values() if one not in packed],
+        problems=list(dict.fromkeys([*problems, *found.problems])),
+    )

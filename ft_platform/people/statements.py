@@ -11,16 +11,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ft_platform.errors import CorruptVersion, DataError, VersionRefused
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import Verdict, now
-from ft_platform.lake.snapshot import NO_KEYS
-from ft_platform.lake.store import Lake
+from ft_platform.lake.seals import NO_KEYS
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.process.reasons import require_reason
 from ft_platform.use_case.named import NamedUseCase
+
+if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
 
 FILE = "statement.json"
 IN_FORCE = "in_force"
@@ -48,7 +50,7 @@ class Stated:
 
 
 def state(
-    lake: Lake, use_case: NamedUseCase, kind: str, said: dict[str, Any], about: Sequence[ArtifactVersion]
+    lake: "Lake", use_case: NamedUseCase, kind: str, said: dict[str, Any], about: Sequence[ArtifactVersion]
 ) -> dict[str, Any]:
     """Signs and keeps what a person said.
 
@@ -75,7 +77,7 @@ def state(
     return said
 
 
-def statements(lake: Lake, use_case: NamedUseCase, kind: str) -> list[Stated]:
+def statements(lake: "Lake", use_case: NamedUseCase, kind: str) -> list[Stated]:
     """Every statement of a kind, newest first.
 
     Raises:
@@ -93,7 +95,7 @@ def statements(lake: Lake, use_case: NamedUseCase, kind: str) -> list[Stated]:
     return found
 
 
-def take_back(lake: Lake, use_case: NamedUseCase, stated: Stated, *, by: str, known_by: str, reason: str) -> Verdict:
+def take_back(lake: "Lake", use_case: NamedUseCase, stated: Stated, *, by: str, known_by: str, reason: str) -> Verdict:
     """Ends a statement; it stays on record.
 
     Raises:
@@ -106,7 +108,7 @@ def take_back(lake: Lake, use_case: NamedUseCase, stated: Stated, *, by: str, kn
     return lake.add_verdict(stated.version, IN_FORCE, False, lake.manifest(stated.version).settings_hash, told)
 
 
-def _read(lake: Lake, version: ArtifactVersion, keys: Mapping[str, Any]) -> dict[str, Any]:
+def _read(lake: "Lake", version: ArtifactVersion, keys: Mapping[str, Any]) -> dict[str, Any]:
     try:
         said = json.loads(lake.read_file(version, FILE))
         content, signature = _content(version.name, said), base64.b64decode(said["signature"], validate=True)
