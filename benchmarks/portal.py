@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ft_platform.costs.ledger import Ledger
 from ft_platform.lake.opening import open_lake
@@ -27,8 +28,19 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.reporting.test_home import BODY, decision, metrics
 
 TABLES = ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits")
-REPORTS = ("fairness_report", "privacy_report", "regression_report", "data_report", "model_card")
+REPORTS = ("regression_report", "data_report", "model_card")
+GAPS = {"gaps": {"region": {"value": 0.03}}, "gap_metric": "accuracy", "max_gap": 0.2}
+ATTACKS = {"membership_auc": {"value": 0.55, "low": 0.5, "high": 0.6}, "membership_status": "measured"}
 ROWS = pa.table({"record_id": ["r1"], "split": ["train"]})
+ANSWERS = 1000
+PREDICTIONS = pa.table(
+    {
+        "record_id": [f"t{number}" for number in range(ANSWERS)],
+        "system": ["fine_tuned"] * ANSWERS,
+        "label": ["praise"] * ANSWERS,
+        "predicted": [("praise", "problem")[number % 7 == 0] for number in range(ANSWERS)],
+    }
+)
 HOW: dict[str, Any] = {"settings_hash": "s", "input_hash": "i"}
 
 
@@ -53,7 +65,7 @@ def measured(environment: Environment, name: str) -> dict[str, Any]:
     """Page -> `{"first", "next"}`."""
     found = {}
     with report_server(environment, "127.0.0.1", 0) as server:
-        for path in ("/", "/needs", "/register", f"/{name}/"):
+        for path in ("/", "/needs", "/register", "/board", f"/{name}/", f"/{name}/compare/ckpt-0/ckpt-1"):
             times = [milliseconds(server, path) for _ in range(6)]
             found[path] = {"first": times[0], "next": round(statistics.median(times[1:]), 1)}
     return found
@@ -75,13 +87,16 @@ def fill(lake: Lake, name: str, versions: int, days: int) -> None:
             lake.add_verdict(made, check, True, "s")
         parents = [made]
     for number in range(versions):
-        checkpoint = publish(lake, name, "adapter_checkpoint", f"ckpt-{number}", parents)
+        trained = {"training": {"rank": number}}
+        checkpoint = publish(lake, name, "adapter_checkpoint", f"ckpt-{number}", parents, training=trained)
         evaluation = publish(lake, name, "evaluation_report", f"eval-{number}", [checkpoint], metrics=metrics())
-        for stage in REPORTS:
-            report = publish(lake, name, stage, f"{stage}-{number}".replace("_", "-"), [evaluation])
+        reports = [publish(lake, name, stage, f"{stage}-{number}".replace("_", "-"), [evaluation]) for stage in REPORTS]
+        reports.append(publish(lake, name, "fairness_report", f"fair-{number}", [evaluation], fairness=GAPS))
+        reports.append(publish(lake, name, "privacy_report", f"attack-{number}", [checkpoint], privacy=ATTACKS))
+        for report in reports:
             lake.add_verdict(report, "holds", True, "s")
-        said = {**decision(True), "checkpoint": checkpoint.id}
-        judged = publish(lake, name, "release_decision", f"decision-{number}", [checkpoint], decision=said)
+        said, about = {**decision(True), "checkpoint": checkpoint.id}, {"checkpoint": checkpoint.id}
+        judged = publish(lake, name, "release_decision", f"decision-{number}", [checkpoint], about, decision=said)
         publish(lake, name, "sign_off", f"sign-off-{number}", [judged], sign_off={"decision": judged.id, "roles": []})
     told = {"number": 1, "checkpoint": {"id": checkpoint.id}, "decision": {"id": judged.id}}
     release = publish(lake, name, "release", "release-1", [judged, checkpoint], release=told)
@@ -109,6 +124,8 @@ def publish(
         (folder / page).write_text(BODY)
         for file, content in files.items():
             (folder / f"{file}.json").write_text(json.dumps(content))
+        if stage == "evaluation_report":
+            pq.write_table(PREDICTIONS, folder / "predictions.parquet")
         return lake.publish(name, stage, artifact_id, folder, parents=parents, info=info, **HOW)
 
 

@@ -93,7 +93,7 @@ def home_page(
         short=_verdict(known),
         good=known.standing is not None and known.standing.state == ACCEPTED,
         steps=story_of(lake, name, today),
-        assets=f"../../assets/{name}/" if in_dagster else "",
+        assets={"href": f"../../assets/{name}/" if in_dagster else ""},
         history=history,
         problem=problem,
         picture=quality_picture(history[0][0]) if history else None,

@@ -52,6 +52,8 @@ def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_pa
         "/catalogue",
         "/register",
         "/compliance",
+        "/board",
+        f"/complaints/compare/{case.checkpoint.id}/{case.report.id}",
         "/complaints/",
         *(f"/complaints/{one['href']}" for one in reports_of(case.lake, "complaints")),
     ]

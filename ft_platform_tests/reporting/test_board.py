@@ -14,7 +14,7 @@ from ft_platform.business.realized import MONTH_DAYS
 from ft_platform.costs.ledger import Ledger
 from ft_platform.lake.store import Lake
 from ft_platform.publishing.monitoring import publish_monitoring
-from ft_platform.reporting.portal.board import Line, board_of, pictures_of, totals_of
+from ft_platform.reporting.portal.board import Line, Totals, board_of, pictures_of, totals_of
 from ft_platform.reporting.portal.pages import Portal, board_page
 from ft_platform.reporting.portal.portfolio import Entry
 from ft_platform_tests.business.test_realized import figures
@@ -106,7 +106,12 @@ def lines(count: int, currencies: tuple[str, ...] = ("EUR", "USD")) -> list[Line
             cost=12345.0,
             currency="EUR",
         )
-        figures = {"forecast": 2000.0 * number, "low": 1000.0 * number, "high": 3000.0 * number, "payback": 12.5}
+        figures: dict[str, Any] = {
+            "forecast": 2000.0 * number,
+            "low": 1000.0 * number,
+            "high": 3000.0 * number,
+            "payback": 12.5,
+        }
         figures |= {"answers": 812.0, "expected_answers": 1000.0, "wrong": 0.09, "expected_wrong": 0.08}
         currency = currencies[number % len(currencies)]
         realized = 1500.0 * number if released else None
@@ -117,7 +122,7 @@ def lines(count: int, currencies: tuple[str, ...] = ("EUR", "USD")) -> list[Line
 
 def test_currencies_are_never_added_up_and_only_what_is_released_counts() -> None:
     found = lines(4)
-    assert totals_of(found) == (
+    assert totals_of(found) == Totals(
         [("EUR", 4 * 12345.0)],
         [("EUR", 4 * 123456.0), ("USD", 3.0)],
         [("USD", 8000.0)],

@@ -35,13 +35,17 @@ from ft_platform.reporting.html import TEMPLATES, page
 from ft_platform.reporting.judge_report import write_judge_report
 from ft_platform.reporting.loop_page import write_loop_page
 from ft_platform.reporting.monitoring_report import write_monitoring_report
+from ft_platform.reporting.portal.board import Line
+from ft_platform.reporting.portal.compare_page import comparison_page
 from ft_platform.reporting.portal.compliance import Compliance, Ends, InForce, LogState
+from ft_platform.reporting.portal.history import Event, TrainedVersion
 from ft_platform.reporting.portal.needs import Need
 from ft_platform.reporting.portal.packs import Pack
-from ft_platform.reporting.portal.pages import compliance_page, needs_page, portfolio_page, register_page
+from ft_platform.reporting.portal.pages import board_page, compliance_page, needs_page, portfolio_page, register_page
 from ft_platform.reporting.portal.portfolio import Entry
 from ft_platform.reporting.portal.register import Duty, Evidence, Registered
 from ft_platform.reporting.portal.roles import roles_page
+from ft_platform.reporting.portal.story import BAD, GOOD, OPEN, Step
 from ft_platform.reporting.privacy_report import write_privacy_report
 from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
@@ -158,6 +162,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         }
         reports = reports_of(case, home / "reports")
         reports["home"] = home_page(case.lake, case.use_case.name, FREE_TEXT) or ""
+        reports["story"] = told_home(case)
     return Made(files, reports, values)
 
 
@@ -267,6 +272,50 @@ def signed_off() -> SignOff:
     return SignOff(Attack("the use case"), Attack("the decision"), roles, 1, [])
 
 
+def told_home(case: tiny.TinyCase) -> str:
+    """The home page with attacks in its steps and its history. Names of versions are checked when they are read."""
+    texts = {name: Attack(f"{name} of the step") for name in ("title", "figure", "verdict", "older", "next_step", "at")}
+    steps = [Step(assets=("splits",), state=state, page="a/b", **texts) for state in (GOOD, BAD, OPEN)]
+    texts = {name: Attack(f"{name} of the version") for name in ("data", "metric", "decision", "trained_at")}
+    figures = {"value": 0.5, "low": 0.4, "high": 0.6, "releases": (Attack("a release"),)}
+    version = TrainedVersion("ckpt-1", page="a/b", before="ckpt-0", decision_page="a/b", **texts, **figures)
+    versions = [version, replace(version, id="ckpt-0")]
+    event = Event(Attack("a moment"), Attack("an event"), Attack("why it was withdrawn"), "a/b")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ft_platform.reporting.home.story_of", lambda *_: steps)
+        patch.setattr(
+            "ft_platform.reporting.home.versions_of", lambda *_: ([version, replace(version, id="ckpt-0")], 9)
+        )
+        patch.setattr("ft_platform.reporting.home.events_of", lambda *_: ([event], 9))
+        return home_page(case.lake, case.use_case.name, in_dagster=True) or ""
+
+
+def compared() -> str:
+    """A comparison with every branch; names of its two sides are checked when they are read."""
+    figure = {"value": 0.5, "low": 0.4, "high": 0.6}
+    metric = {"name": "f1", "title": "the metric", "higher_is_better": False, "same_code": False}
+    one = {"checkpoint": "the checkpoint", "trained_at": "a moment", "evaluation": "an evaluation", "released": True}
+    change = {"right": "what is right", "a": "what a said", "b": "what b said"}
+    told = {
+        "use_case": "the use case",
+        "a": one,
+        "b": one,
+        "metrics": [{**metric, "a": figure, "b": figure, "difference": figure}],
+        "records": {"a": 9, "b": 9, "compared": 7, "other": 1, "learned": 1, "why_not": ""},
+        "verdict": {"word": "better", "text": "the verdict"},
+        "mcnemar": {"only_a": 1, "only_b": 2, "p": 0.5},
+        "predictions": {"same": 4, "differ": 3, "only_a_right": 1, "only_b_right": 2, "both_wrong": 0}
+        | {"changes": [{**change, "records": 3}], "examples": [{**change, "record_id": "the record"}]},
+        "settings": [{"name": "the setting", "a": "its value", "b": ["another value"]}],
+        "data": {
+            "stages": [{"stage": "the stage", "a": {"id": "a table", "rows": 9}, "b": None, "same": False}],
+            "learned": {"a": 9, "b": 9, "both": 8, "only_a": 1, "only_b": 1},
+        },
+    }
+    pages = {side: {"checkpoint": "a/b", "evaluation": None} for side in "ab"}
+    return comparison_page(hostile(told), pages, "a/b", [{"title": Attack("another checkpoint"), "href": "a/b"}])
+
+
 def portal() -> dict[str, str]:
     """The pages over all use cases. Names of these are checked when their folders are read."""
     texts = {name: Attack(f"{name} of the need") for name in ("what", "next_step", "since", "until")}
@@ -284,6 +333,9 @@ def portal() -> dict[str, str]:
     people = People.model_construct(roles={"auditor": members}, superiors={"compliance": Attack("a superior")})
     owners = Owners.model_construct(accountable=Attack("an owner"))
     settings: Any = SimpleNamespace(settings=SimpleNamespace(owners=owners))
+    line = Line(entry, Attack("the risk"), {Attack("a currency"): 1.0}, currency=Attack("the currency"))
+    line = replace(line, forecast=2.0, low=1.0, high=3.0, realized=1.0, answers=5.0, problem=Attack("the problem"))
+    pages |= {"board": board_page([line], date(2026, 11, 29)), "compare": compared()}
     return {
         **pages,
         "register": register_page([row]),
@@ -443,6 +495,9 @@ def test_the_attacks_are_shown_as_text(pages: dict[str, str]) -> None:
             ],
         ),
         ("audit_examples", ["a record", "an answer", "a fault"]),
+        ("story", ["figure of the step", "verdict of the step", "an event", "why it was withdrawn", "a release"]),
+        ("compare", ["the verdict", "what a said", "the record", "the setting", "its value", "another checkpoint"]),
+        ("board", ["the risk", "the problem", "the currency", "stage of the entry"]),
         ("learning_curve", ["what came out of the curve", "the report"]),
         (
             "deployment",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ft_platform.business.realized import evaluation_of, realized
 from ft_platform.costs.ledger import Ledger
@@ -98,7 +98,8 @@ def _returns(lake: Lake, name: str) -> dict[str, Any]:
     return told
 
 
-class Totals(NamedTuple):
+@dataclass(frozen=True)
+class Totals:
     """Money of each currency, by its code.
 
     Attributes:

@@ -1,5 +1,8 @@
 """The page that compares two checkpoints of a use case."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
@@ -28,18 +31,34 @@ def compare_page(lake: Lake, use_case: NamedUseCase, wanted: tuple[str, str]) ->
     if any(name not in _ids(one) for name, one in zip(wanted, sides, strict=True)):
         return None
     a, b = sides
-    found = compare(lake, use_case, a, b)
+    pages = {"a": _pages(lake, a), "b": _pages(lake, b)}
     others = [one.artifact_id for one in lake.artifacts(use_case.name, CHECKPOINT)]
+    others = [name for name in others if name not in (a.id, b.id)][:MOST_OTHERS]
+    links = [{"title": name, "href": f"../{name}/{b.id}"} for name in others]
+    return comparison_page(compare(lake, use_case, a, b), pages, f"../{b.id}/{a.id}", links)
+
+
+def comparison_page(
+    found: Mapping[str, Any], pages: Mapping[str, Any], swapped: str, others: Sequence[Mapping[str, str]]
+) -> str:
+    """The page.
+
+    Args:
+        found: of `comparison.compare`.
+        pages: side -> addresses of its reports, from the home page of the use case.
+        swapped: address of the same the other way round.
+        others: links to further comparisons.
+    """
     return page(
         "portal_compare.html",
-        title=f"{a.id} and {b.id}",
-        use_case=use_case.name,
+        title=f"{found['a']['checkpoint']} and {found['b']['checkpoint']}",
         found=found,
-        pages={"a": _pages(lake, a), "b": _pages(lake, b)},
+        pages=pages,
+        swapped={"href": swapped},
+        others=others,
         records=records_in_words(found),
         answers=answers_in_words(found),
         settings=[(one["name"], shown(one["a"]), shown(one["b"])) for one in found["settings"]],
-        others=[name for name in others if name not in (a.id, b.id)][:MOST_OTHERS],
     )
 
 
