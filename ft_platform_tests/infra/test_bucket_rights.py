@@ -123,20 +123,20 @@ def found_by(client: Any) -> tuple[str, ...]:
     )
 
 
-@pytest.mark.integration
+@pytest.mark.components(name="s3_roles")
 @pytest.mark.parametrize("name", [*DECLARED, *MISTAKEN])
 def test_a_role_does_what_is_declared_and_nothing_else(server: S3Server, name: str) -> None:
     assert found_by(server.as_role(f"ft-{name}")) == {**DECLARED, **MISTAKEN}[name]
 
 
-@pytest.mark.integration
+@pytest.mark.components(name="s3_roles")
 def test_everybody_else_of_the_account_is_refused_whatever_they_may_elsewhere(server: S3Server) -> None:
     client = server.as_role(STRANGER)
     assert set("".join(found_by(client))) <= {"-", "/"}
     assert not allowed(client.list_objects_v2, Prefix="lake/shared/")
 
 
-@pytest.mark.integration
+@pytest.mark.components(name="s3_roles")
 @pytest.mark.parametrize(
     ("role", "prefix", "may"),
     [
@@ -157,7 +157,7 @@ def test_names_of_objects_are_listed_where_a_role_has_something_to_do(
     assert allowed(server.as_role(f"ft-{role}").list_objects_v2, Prefix=prefix) == may
 
 
-@pytest.mark.integration
+@pytest.mark.components(name="s3_roles")
 def test_the_lake_works_under_the_role_of_the_platform_and_its_records_are_closed_to_workers(
     server: S3Server, tmp_path, monkeypatch
 ) -> None:
@@ -196,7 +196,7 @@ def test_the_lake_works_under_the_role_of_the_platform_and_its_records_are_close
         workers.read_table(tables["restricted"])
 
 
-@pytest.mark.integration
+@pytest.mark.components(name="s3_roles")
 def test_nothing_is_answered_without_tls(server: S3Server) -> None:
     """Last, because nobody but the owner of the account could take it back."""
     policy = for_seaweedfs(bucket_policy(BUCKET, [HERE, THERE]), plain=False)

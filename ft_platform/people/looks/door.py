@@ -94,16 +94,7 @@ class Door:
         """
         role = self._require_right(person, wanted.use_case, wanted.asset)
         minutes = wanted.minutes or min(USUAL_MINUTES, self.rules.minutes)
-        problems = []
-        if wanted.purpose not in self.rules.purposes:
-            problems.append(f"the purpose must be one of {', '.join(self.rules.purposes)}, got {wanted.purpose!r}")
-        if minutes > self.rules.minutes or wanted.rows > self.rules.rows:
-            problems.append(
-                f"a look lasts at most {self.rules.minutes} minutes and shows at most {self.rules.rows} records, got"
-                f" {minutes} and {wanted.rows}"
-            )
-        if len(wanted.reason) > LONGEST_REASON:
-            problems.append(f"the reason may have at most {LONGEST_REASON} characters, got {len(wanted.reason)}")
+        problems = self._problems(wanted, minutes)
         if problems:
             raise ConfigError(problems, "The policy of the installation says what is allowed (policy.looks)")
         told = {
@@ -188,6 +179,20 @@ class Door:
         told = {"look": str(look.number), "version": version, "rows": str(len(hashed)), "records": " ".join(hashed)}
         self._note("look_up", person, SHOWED, look.use_case, told)
         return replace(look, shown=look.shown + len(hashed))
+
+    def _problems(self, wanted: Wanted, minutes: int) -> list[str]:
+        """What the policy does not allow."""
+        problems = []
+        if wanted.purpose not in self.rules.purposes:
+            problems.append(f"the purpose must be one of {', '.join(self.rules.purposes)}, got {wanted.purpose!r}")
+        if minutes > self.rules.minutes or wanted.rows > self.rules.rows:
+            problems.append(
+                f"a look lasts at most {self.rules.minutes} minutes and shows at most {self.rules.rows} records, got"
+                f" {minutes} and {wanted.rows}"
+            )
+        if len(wanted.reason) > LONGEST_REASON:
+            problems.append(f"the reason may have at most {LONGEST_REASON} characters, got {len(wanted.reason)}")
+        return problems
 
     def _hashed(self, look: Look, record_ids: Sequence[str]) -> Sequence[str]:
         if look.asset == VAULT:
