@@ -12,7 +12,7 @@ BUCKET = Bucket("example-lake", "lake", "111122223333")
 """Of nobody: a number that AWS uses in its own examples."""
 USE_CASES = ["complaint_routing"]
 HEAD = """# Who may do what in a bucket with a lake, with one use case: written by scripts/write_bucket_policies.py.
-# For yours: ft lake policies --account <number> > lake.yaml (README.md)
+# For yours: ft lake policies --account <number> --out lake.yaml (README.md)
 """
 
 

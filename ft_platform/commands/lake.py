@@ -3,12 +3,13 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 HELP = (
     "Close the restricted zone, the vault, the keys and the Dagster home to everyone else (or open the zones to"
     " `restricted_group`); write roles and a policy for the bucket of a lake."
 )
-EXAMPLES = ["ft lake harden", "ft lake harden --json", "ft lake policies --account 111122223333 > lake.yaml"]
+EXAMPLES = ["ft lake harden", "ft lake harden --json", "ft lake policies --account 111122223333 --out lake.yaml"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     harden.add_argument("--json", action="store_true", help="print JSON")
     policies = actions.add_parser(
-        "policies", help="print a CloudFormation template: roles and a bucket policy for a lake in S3, by `ft may`"
+        "policies", help="write a CloudFormation template: roles and a bucket policy for a lake in S3, by `ft may`"
     )
     policies.add_argument("--account", required=True, metavar="NUMBER", help="the AWS account, 12 digits")
+    policies.add_argument("--out", type=Path, metavar="FILE", help="default: print it")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +37,11 @@ def _policies(arguments: argparse.Namespace) -> int:
     environment = load_environment()
     use_cases = [folder.name for folder in find_use_cases(environment.defs)]
     bucket = bucket_of(environment.lake_uri, arguments.account)
-    print(text_of(template(bucket, use_cases, environment.policy.looks.purposes)), end="")
+    text = text_of(template(bucket, use_cases, environment.policy.looks.purposes))
+    if arguments.out:
+        arguments.out.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
     return 0
 
 

@@ -258,6 +258,8 @@ def test_the_command_prints_the_template_of_the_installation(tmp_path, monkeypat
     assert main(["lake", "policies", "--account", ACCOUNT]) == 0
     bucket = Bucket("my-lake", "", ACCOUNT)
     assert yaml.safe_load(capsys.readouterr().out) == template(bucket, [HERE, THERE], ["incident"])
+    assert main(["lake", "policies", "--account", ACCOUNT, "--out", "lake.yaml"]) == 0
+    assert yaml.safe_load(Path("lake.yaml").read_text()) == template(bucket, [HERE, THERE], ["incident"])
     assert bucket.arn("shared/*") == "arn:aws:s3:::my-lake/shared/*"
     assert main(["lake", "policies", "--account", "12"]) == 1 and "12 digits" in capsys.readouterr().err
     monkeypatch.setenv("FT_LAKE_ROOT", str(tmp_path / "lake"))
