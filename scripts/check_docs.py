@@ -43,7 +43,7 @@ def main() -> int:
         print(problem, file=sys.stderr)
     stale = sum(
         subprocess.run([sys.executable, str(ROOT / "scripts" / script), "--check"], check=False).returncode
-        for script in ("write_reference.py", "write_picture.py", "write_rights.py")
+        for script in ("write_reference.py", "write_picture.py", "write_rights.py", "write_bucket_policies.py")
     )
     print(f"{len(found)} pages, {len(problems)} broken links")
     return 1 if problems or stale or not found else 0

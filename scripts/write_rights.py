@@ -61,7 +61,7 @@ Each run has the name of who started it (tag `ft/person`), and what it makes too
 
 LIMITS = """## Not covered
 
-- Programs on the machine: an account that can write `DAGSTER_HOME` can change anything in it, and the code of a use case runs with the account of the server.
+- Programs on the machine: an account that can write `DAGSTER_HOME` can change anything in it, and the code of a use case runs with the account of the server ([what accounts can do](look_at_records.md#what-an-account-of-the-operating-system-can-still-do)).
 - "Execute checks" is grey for owners, because Dagster asks for it once for all use cases. They can materialize the asset, which runs its checks.
 - A token that may see one use case can follow edges of the graph to names and states of others. It reads no logs or settings there.
 - `/server_info`, which container health checks ask, needs a login too once logins are configured.

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " [--reason TEXT] [--copy FOLDER --key KEY] [--json]"
     )
     parser.add_argument("action", nargs="?", choices=ACTIONS, default="show", help="default: show entries")
-    parser.add_argument("--since", type=_moment, help="only entries since a day or moment, ISO 8601, UTC")
+    parser.add_argument("--since", type=moment, help="only entries since a day or moment, ISO 8601, UTC")
     parser.add_argument("--person", help="only entries of this person; with `forget`, whom to erase")
     parser.add_argument("--use-case", dest="of_use_case", metavar="NAME", help="only entries about this use case")
     parser.add_argument("--kind", help="only entries of this kind, as `release`, `look_up`, `denial`")
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

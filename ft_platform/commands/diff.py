@@ -2,23 +2,25 @@
 
 import argparse
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.commands import count
+from ft_platform.commands.looking import Viewing, add_look_arguments, require_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.text import Text
 
     from ft_platform.cleaning.differences import ChangedRecord
 
 HELP = (
-    "Show texts before and after a stage changed them. They are personal data, so they appear only on a terminal;"
+    "Show texts before and after a stage changed them, as ft look shows records: for a stated purpose, on a terminal;"
     " --json has ids, kinds and hashes."
 )
 EXAMPLES = [
-    "ft diff complaint_routing cleaned --sample 20",
-    "ft diff complaint_routing cleaned --kind unicode --seed 1",
+    "ft diff complaint_routing cleaned --by dora.hart@example.org --purpose data_quality --reason 'Ticket 4711'",
+    "ft diff complaint_routing cleaned --by dora.hart@example.org --sample 50 --kind unicode --seed 1",
     "ft diff complaint_routing cleaned --json",
 ]
 STAGES = {"cleaned": "cleaned_records"}
@@ -38,35 +40,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context", type=count, default=80, metavar="N", help="unchanged characters shown around a change (default 80)"
     )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="show texts even if standard output is not a terminal; anyone who reads it sees personal data",
-    )
+    add_look_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print ids, kinds and hashes, no texts")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.cleaning.differences import refused_without_access, sample_of_changes
     from ft_platform.environment import load_environment
-    from ft_platform.errors import DataError, FtError
+    from ft_platform.errors import DataError
     from ft_platform.lake.opening import open_lake
     from ft_platform.use_case.file import use_case_folder
 
-    if not (arguments.json or arguments.force or sys.stdout.isatty()):
-        problem = "the texts are personal data, and standard output is not a terminal"
-        raise FtError(problem, "Add --json for ids, kinds and hashes, or --force for the texts")
     environment = load_environment()
+    if not arguments.json:
+        require_terminal(environment)
     use_case_folder(environment.defs, arguments.use_case)
     lake = open_lake(environment)
+    asset = STAGES[arguments.stage]
     with refused_without_access(lake, arguments.use_case):
-        version = lake.latest(arguments.use_case, STAGES[arguments.stage])
+        version = lake.latest(arguments.use_case, asset)
         if version is None:
-            problem = f"{arguments.use_case} has no {STAGES[arguments.stage]} yet"
-            raise DataError(problem, f"Run it first: ft run {arguments.use_case}")
+            raise DataError(f"{arguments.use_case} has no {asset} yet", f"Run it first: ft run {arguments.use_case}")
+    sample = (arguments.use_case, asset, version.id, arguments.sample)
+    viewing = None if arguments.json else Viewing(arguments, environment, lake, *sample)
+    with refused_without_access(lake, arguments.use_case):
         records = sample_of_changes(lake, version, arguments.sample, arguments.seed, arguments.kind)
         changed = {name: count for name, count in lake.manifest(version).counts.items() if name.startswith("changed_")}
-    if arguments.json:
+    if viewing is None:
         print(
             json.dumps(
                 {
@@ -80,7 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
             )
         )
         return 0
-    _show(records, arguments.context)
+    for page in viewing.pages(records, lambda record: record.record_id):
+        _show(page, arguments.context)
+    if not records:
+        print("No text was changed in this way.")
     return 0
 
 
@@ -96,7 +99,7 @@ def _described(records: "list[ChangedRecord]") -> list[dict[str, Any]]:
     ]
 
 
-def _show(records: "list[ChangedRecord]", context: int) -> None:
+def _show(records: "Sequence[ChangedRecord]", context: int) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
@@ -106,8 +109,6 @@ def _show(records: "list[ChangedRecord]", context: int) -> None:
             console.print(f"{message.role}:", markup=False)
             console.print(marked(message.before, message.after, context))
         console.print()
-    if not records:
-        console.print("No text was changed in this way.")
 
 
 def marked(before: str, after: str, context: int) -> "Text":

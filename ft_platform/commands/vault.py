@@ -1,18 +1,24 @@
-"""ft vault: what a pseudonym stands for, for the holder of the vault key. Each look-up is noted before its answer is
-printed."""
+"""ft vault: what a pseudonym stands for, for the holder of the vault key whose role allows it. Each look-up is noted
+before its answer is printed."""
 
 import argparse
 import json
 from typing import TYPE_CHECKING
 
+from ft_platform.commands.looking import Viewing, add_look_arguments
+
 if TYPE_CHECKING:
     from ft_platform.privacy.vault import Vault
     from ft_platform.settings.environment import Environment
 
-HELP = "Look up what a pseudonym stands for (needs the vault key; each look-up is logged), or list the look-ups."
+HELP = (
+    "Look up what a pseudonym stands for, on a terminal (needs the vault key and the role; each look-up is noted), or"
+    " list the look-ups."
+)
 EXAMPLES = [
     "ft vault init                                                               # make the vault key",
-    "ft vault read complaint_routing '<PERSON_k3f9q2ab>' --reason 'case 4711'    # prints the originals",
+    "ft vault read complaint_routing '<PERSON_k3f9q2ab>' --by ana.ruiz@example.org --purpose request_of_a_person"
+    " --reason 'Request 4711'    # prints the originals",
     "ft vault audit complaint_routing                                            # who looked up what, when and why",
 ]
 
@@ -26,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     read = actions.add_parser("read", help="print what a pseudonym or surrogate stands for")
     read.add_argument("use_case")
     read.add_argument("pseudonym", help="as in the table, e.g. '<PERSON_k3f9q2ab>' or subject_k3f9q2ab7c5d4efg")
-    read.add_argument("--reason", required=True, help="why you need it; written to the audit log")
+    add_look_arguments(read)
     read.add_argument("--json", action="store_true", help="print JSON")
     audit = actions.add_parser("audit", help="list all look-ups, oldest first, without originals")
     audit.add_argument("use_case")
@@ -80,21 +86,24 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
 def _read(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import KeyMissing
     from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+    from ft_platform.people.looks.look import VAULT
     from ft_platform.privacy.vault import VaultKeys
 
     vault = _vault(environment, arguments.use_case)
+    viewing = Viewing(arguments, environment, vault.lake, arguments.use_case, VAULT, VAULT, 1)
     try:
         keys = VaultKeys(read_key_ring(vault_key_place(environment)))
     except KeyMissing:
         keys = None
-    originals = vault.read(arguments.pseudonym, keys, arguments.reason)
+    next(viewing.pages([arguments.pseudonym], str))
+    originals = vault.read(arguments.pseudonym, keys, viewing.reason, viewing.person.name)
     if arguments.json:
         print(json.dumps({"pseudonym": arguments.pseudonym, "originals": originals}, indent=1, ensure_ascii=False))
     else:
         print(
             "\n".join(originals)
             if originals
-            else f"no vault of {arguments.use_case} contains this pseudonym (the look-up was logged)"
+            else f"no vault of {arguments.use_case} contains this pseudonym (the look-up was noted)"
         )
     return 0 if originals else 1
 

@@ -211,21 +211,22 @@ class VaultWriter:
 class Vault:
     """The vaults of one use case, of all versions.
 
-    Args:
+    Attributes:
         lake: below whose root they lie.
     """
 
     def __init__(self, lake: Places, use_case: str) -> None:
-        self._lake, self._use_case = lake, use_case
+        self.lake, self._use_case = lake, use_case
         self._fs, self._path = _place(lake, use_case)
 
-    def read(self, pseudonym: str, keys: VaultKeys | None, reason: str) -> list[str]:
+    def read(self, pseudonym: str, keys: VaultKeys | None, reason: str, by: str = "") -> list[str]:
         """Every original that a pseudonym or surrogate stands for, in any version. The look-up is noted first, also one
         that is refused.
 
         Args:
             keys: None where there is no key: the attempt is noted and refused.
             reason: why it is needed; stands in the note.
+            by: who asks; empty: the account.
 
         Raises:
             ConfigError: no reason is given, or it is too long.
@@ -234,13 +235,13 @@ class Vault:
         """
         if not reason.strip() or len(reason) > LONGEST_REASON:
             raise ConfigError([f"a reason of 1 to {LONGEST_REASON} characters is required; it goes into the audit log"])
-        readable = self._readable(pseudonym, keys, reason)
+        readable = self._readable(pseudonym, keys, reason, by=by)
         originals: dict[str, None] = {}
-        with self._damage_noted(pseudonym, reason, readable):
+        with self._damage_noted(pseudonym, reason, readable, by):
             for manifest in readable:
                 entries = self._entries(manifest, shard_of(pseudonym), keys) if keys else []
                 originals |= {one["original"]: None for one in entries if one["pseudonym"] == pseudonym}
-        self._note(pseudonym, reason, f"{len(originals)} found", readable)
+        self._note(pseudonym, reason, f"{len(originals)} found", readable, by)
         return list(originals)
 
     def originals_among(self, values: Iterable[str], keys: VaultKeys, reason: str) -> int:
@@ -276,7 +277,7 @@ class Vault:
         )
 
     def _readable(
-        self, pseudonym: str, keys: VaultKeys | None, reason: str, required: bool = False
+        self, pseudonym: str, keys: VaultKeys | None, reason: str, required: bool = False, by: str = ""
     ) -> list[dict[str, Any]]:
         """Manifests of the vaults that a key opens. Without one the attempt is noted and refused; with `required` also
         where there is no vault."""
@@ -284,7 +285,7 @@ class Vault:
         readable = [manifest for manifest in manifests if keys and keys.holds(manifest["sealed_for"])]
         if readable or (keys and not manifests and not required):
             return readable
-        self._note(pseudonym, reason, "refused: no fitting key", [])
+        self._note(pseudonym, reason, "refused: no fitting key", [], by)
         why = f"none of {len(manifests)} was sealed for this vault key" if keys else "there is no vault key"
         raise KeyMissing(
             f"no vault of {self._use_case} can be opened here: {why}",
@@ -292,11 +293,11 @@ class Vault:
         )
 
     @contextmanager
-    def _damage_noted(self, pseudonym: str, reason: str, vaults: list[dict[str, Any]]) -> Iterator[None]:
+    def _damage_noted(self, pseudonym: str, reason: str, vaults: list[dict[str, Any]], by: str = "") -> Iterator[None]:
         try:
             yield
         except CorruptVersion:
-            self._note(pseudonym, reason, "refused: damaged", vaults)
+            self._note(pseudonym, reason, "refused: damaged", vaults, by)
             raise
 
     def _entries(self, manifest: dict[str, Any], shard: int, keys: VaultKeys) -> list[dict[str, str]]:
@@ -319,11 +320,11 @@ class Vault:
         self._fs.invalidate_cache()
         return sorted(self._fs.ls(folder, detail=False)) if self._fs.exists(folder) else []
 
-    def _note(self, pseudonym: str, reason: str, outcome: str, vaults: list[dict[str, Any]]) -> None:
+    def _note(self, pseudonym: str, reason: str, outcome: str, vaults: list[dict[str, Any]], by: str = "") -> None:
         """One file per look-up: written whole or not at all, and nobody else's note is touched."""
         note = {
             "at": _now(),
-            "by": _user(),
+            "by": by or _user(),
             "use_case": self._use_case,
             "pseudonym": pseudonym,
             "reason": reason,
@@ -331,13 +332,13 @@ class Vault:
             "vaults": [manifest["id"] for manifest in vaults],
         }
         told = {name: note[name] for name in ("pseudonym", "reason", "outcome")}
-        noted(self._lake, self._use_case, "look_up", "looked into the vault", **told)
+        noted(self.lake, self._use_case, "look_up", "looked into the vault", by, **told)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
-        self._lake.close_zone("vault")
+        self.lake.close_zone("vault")
         files.write_bytes(
             self._fs, f"{self._path}/audit/{name}", json.dumps(note, indent=1, ensure_ascii=False).encode()
         )
-        self._lake.settle(f"{self._path}/audit/{name}")
+        self.lake.settle(f"{self._path}/audit/{name}")
 
 
 def use_cases_with_vault(lake: Places) -> list[str]:

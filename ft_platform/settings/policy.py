@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from ft_platform.settings.licences import canonical_licence
+from ft_platform.settings.looks import Looks
 from ft_platform.settings.section import Section
 from ft_platform.settings.signatures import Signatures
 
@@ -147,6 +148,9 @@ class Policy(Section):
     signatures: Signatures = Field(
         default_factory=Signatures, description="Whose signatures and waivers count, and for how long."
     )
+    looks: Looks = Field(
+        default_factory=Looks, description="For what, how long and how people look at records of persons."
+    )
 
     @field_validator("at_most", "at_least")
     @classmethod
@@ -176,8 +180,8 @@ class Policy(Section):
         return f"{self.name} {self.version}"
 
     def to_dict(self) -> dict[str, str]:
-        """As decisions name it. `hash`: 16 hex digits that change with anything in it. `signatures` is newer than
-        decisions, and changes none where it asks for nothing."""
-        newer = {"signatures"} if self.signatures == Signatures() else None
+        """As decisions name it. `hash`: 16 hex digits that change with anything in it but `looks`, which no decision
+        rests on. `signatures` is newer than decisions, and changes none where it asks for nothing."""
+        newer = {"looks", "signatures"} if self.signatures == Signatures() else {"looks"}
         text = json.dumps(self.model_dump(mode="json", exclude=newer), sort_keys=True, ensure_ascii=False)
         return {"name": self.name, "version": self.version, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]}

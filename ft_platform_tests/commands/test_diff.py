@@ -19,6 +19,7 @@ from ft_platform.errors import DataError, FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.stage_table import write_stage
 from ft_platform.lake.store import Lake
+from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.records.schemas import cleaned_schema, raw_schema
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
@@ -40,9 +41,12 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedUseCase:
     monkeypatch.setenv("FT_DEFS", str(tmp_path / "defs"))
     for name in ("FT_LAKE_ROOT", "FT_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
-    write_use_case(tmp_path / "defs", "tests", minimal_attributes("x.csv"))
-    from ft_platform.environment import load_environment
+    monkeypatch.chdir(tmp_path)
+    owners = {"accountable": "team:complaints", "data_engineering": "dora@example.org"}
+    write_use_case(tmp_path / "defs", "tests", {**minimal_attributes("x.csv"), "owners": owners})
+    from ft_platform.environment import create_pseudonym_key, load_environment
 
+    create_pseudonym_key(load_environment())
     lake = open_lake(load_environment())
     case = use_case()
     records = raw(case, DIRTY, label=["a"] * len(DIRTY), record_id=[f"r{i}" for i in range(len(DIRTY))])
@@ -60,10 +64,13 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NamedUseCase:
     return case
 
 
+WHY = ("--by", "dora@example.org", "--purpose", "data_quality", "--reason", "Ticket 4711 of today")
+
+
 def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
     diff.add_arguments(parser)
-    return diff.run(parser.parse_args(["tests", "cleaned", *words]))
+    return diff.run(parser.parse_args(["tests", "cleaned", *WHY, *words]))
 
 
 class Terminal(io.StringIO):
@@ -104,13 +111,27 @@ def test_every_kind_of_change_can_be_asked_for() -> None:
     assert diff.KINDS == repair.KINDS
 
 
-def test_what_is_no_terminal_gets_no_texts_unless_it_is_forced(
+def test_what_is_no_terminal_gets_no_texts_unless_the_policy_allows_it(
     case: NamedUseCase, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(FtError, match="standard output is not a terminal"):
         run()
     assert capsys.readouterr().out == ""
-    assert run("--force") == 0 and "ending 4242" in capsys.readouterr().out
+    Path("ft_environment.yaml").write_text("policy: {name: tests, looks: {anywhere: true}}\n")
+    assert run() == 0 and "ending 4242" in capsys.readouterr().out
+
+
+def test_texts_are_for_those_who_may_see_them_and_each_page_is_noted(
+    case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ft_platform.environment import load_environment
+
+    with pytest.raises(FtError, match="only the data engineer"):
+        on_a_terminal(monkeypatch, "--by", "nobody@example.org")
+    on_a_terminal(monkeypatch)
+    log = audit_log_of(open_lake(load_environment()))
+    said = [(one.what, (one.details or {}).get("version")) for one in log.entries() if one.kind == "look_up"]
+    assert said == [("opened a look", None), ("showed records", "cleaned_records@0")]
 
 
 def test_json_has_ids_kinds_and_hashes_and_no_texts(case: NamedUseCase, capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,7 +161,7 @@ def test_before_the_first_run_it_says_so(case: NamedUseCase, tmp_path: Path, mon
     ],
 )
 def test_who_may_not_read_the_restricted_zone_sees_nothing(
-    case: NamedUseCase, capsys: pytest.CaptureFixture[str], closed: str
+    case: NamedUseCase, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], closed: str
 ) -> None:
     from ft_platform.environment import load_environment
 
@@ -149,7 +170,7 @@ def test_who_may_not_read_the_restricted_zone_sees_nothing(
         another_user(folder),
         pytest.raises(FtError, match=r"you may not read the restricted zone of tests .* Ask the data owner"),
     ):
-        run("--force")
+        on_a_terminal(monkeypatch)
     with another_user(folder), pytest.raises(FtError, match="you may not read"):
         run("--json")
     assert capsys.readouterr().out == ""
@@ -207,8 +228,10 @@ def test_texts_are_not_logged(
     files = {path for path in tmp_path.rglob("*") if path.is_file()}
     with caplog.at_level(0):
         on_a_terminal(monkeypatch)
-    assert not [word for word in ("4242", "Miller", "Bob") if word in caplog.text]
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} == files
+    written = {path for path in tmp_path.rglob("*") if path.is_file()} - files
+    assert written and all("audit_log" in str(path) for path in written)
+    logged = caplog.text + "".join(path.read_text() for path in written)
+    assert not [word for word in ("4242", "Miller", "Bob") if word in logged]
 
 
 def test_a_sample_of_none_is_refused(case: NamedUseCase, capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,11 @@ COMPONENTS = {
             "ft_platform_tests/infra/rules_test.yml",
         ),
     ),
+    "s3_roles": Component(
+        "SeaweedFS, an S3 server that judges each request by roles and a bucket policy",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
+        ("ft_platform/people/bucket_rights.py", "ft_platform/people/actions.py", "ft_platform_tests/infra/s3"),
+    ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
 }
 """Name, as in `@pytest.mark.components(name="ray")` -> what it is."""
