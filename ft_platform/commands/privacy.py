@@ -87,6 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _sample(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError, DataError
     from ft_platform.lake.parents import tables_behind
+    from ft_platform.people.audit_log.opening import note
     from ft_platform.privacy.annotation_sample import MOST_RECORDS, draw, write_sample
 
     if not 1 <= arguments.size <= MOST_RECORDS or arguments.seed < 0:
@@ -104,6 +105,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     cleaned = tables_behind(lake, anonymized)["cleaned_records"]
     texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
     name = f"sample-{arguments.seed}.jsonl"
+    note(lake, use_case, "look_up", "drew records to annotate", file=name, texts=len(texts))
     place = write_sample(lake, use_case.name, name, texts)
     if arguments.json:
         print(
