@@ -12,7 +12,8 @@ from pathlib import Path
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.person import STARTED_BY
+from ft_platform.people.person import SIGNED_IN
+from ft_platform.people.started import starter
 from ft_platform.use_case.named import NamedUseCase
 
 TRAINED, CHANGED = "trained the checkpoint", "changed the file of the use case"
@@ -32,15 +33,16 @@ def acted(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None
     return {TRAINED: set(trained.numbers["persons"]) if trained else None, CHANGED: _changed_by(lake, use_case)}
 
 
-def note_trainer(lake: Lake, checkpoint: ArtifactVersion, tags: Mapping[str, str]) -> None:
-    """Notes who started the run that has just trained a checkpoint, where the run names a person: an account of the
-    operating system and a service token may be anybody's.
+def note_trainer(lake: Lake, checkpoint: ArtifactVersion, run_id: str, tags: Mapping[str, str]) -> None:
+    """Notes who started the run that has just trained a checkpoint, where that person had signed in: an account of the
+    operating system, a service token, and a name that was typed may be anybody's.
 
     Args:
-        tags: of the run.
+        run_id, tags: of the run.
     """
-    if "@" in (person := tags.get(STARTED_BY, "")):
-        lake.add_verdict(checkpoint, TRAINED_BY, True, "", {"persons": [person]})
+    person = starter(run_id, tags, lake.signing.keys) if lake.signing else None
+    if person and person.known_by in SIGNED_IN:
+        lake.add_verdict(checkpoint, TRAINED_BY, True, "", {"persons": [person.name]})
 
 
 def commit_of(use_case: NamedUseCase) -> str | None:

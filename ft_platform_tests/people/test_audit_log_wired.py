@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
@@ -21,7 +22,8 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.audit_log.verify import verify
 from ft_platform.people.may import Permissions
-from ft_platform.people.person import STARTED_BY, at_this_machine, named
+from ft_platform.people.person import STARTED_BY, Person, at_this_machine, named
+from ft_platform.people.started import KNOWN_BY, NOT_SHOWN, signed_tags, tags_of
 from ft_platform.privacy.vault import Vault, VaultKeys
 from ft_platform.redaction.instance import guard
 from ft_platform.redaction.run_notes import note_runs
@@ -31,6 +33,7 @@ from ft_platform.release.signatures import signatures
 from ft_platform.release.signing import sign
 from ft_platform.release.signing import withdraw as take_back
 from ft_platform.settings.environment import Environment
+from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.privacy.test_vault import RING, sealed
 from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, changed, gap, good_figures
@@ -255,8 +258,33 @@ def test_a_run_is_noted_before_its_first_step_with_who_started_it(installation):
         file, first, second = entries(installation)
     assert (file.what, file.use_case) == ("saw a file of settings", "complaints")
     assert (first.kind, first.what, first.person, first.use_case) == ("run", "started a run", ANA, "complaints")
-    assert first.details == {"run": run.run_id, "job": "__ASSET_JOB", "assets": "complaints/raw_records"}
+    about = {"run": run.run_id, "job": "__ASSET_JOB", "assets": "complaints/raw_records", "person": NOT_SHOWN}
+    assert first.details == about
     assert second.person == at_this_machine().name
+
+
+@pytest.mark.parametrize(
+    ("change", "known_by"),
+    [
+        ({}, "openid"),
+        ({STARTED_BY: "tom.okafor@example.org"}, "self-declared"),
+        ({KNOWN_BY: "openid"}, "self-declared"),
+        ({KNOWN_BY: "openid AAAA"}, "self-declared"),
+        ({KNOWN_BY: "openid not base64"}, "self-declared"),
+    ],
+    ids=["as it was made", "another name", "no signature", "another signature", "none at all"],
+)
+def test_a_name_that_somebody_typed_is_noted_as_that(installation, change, known_by):
+    keys, run_id = signing_keys_of(installation), make_new_run_id()
+    tags = signed_tags(run_id, tags_of(Person(ANA, known_by="openid")), keys) | change
+    with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
+        note_runs(guard(instance), lambda: installation)
+        JOB.execute_in_process(instance=instance, tags=tags, run_id=run_id)
+        JOB.execute_in_process(instance=instance, tags=tags)
+        first, copied = entries(installation)
+    assert (first.person, first.known_by) == (tags[STARTED_BY], known_by)
+    assert first.details.get("person") == (None if known_by == "openid" else NOT_SHOWN)
+    assert (copied.known_by, copied.details["person"]) == ("self-declared", NOT_SHOWN), "of another run"
 
 
 def test_a_run_that_cannot_be_noted_makes_nothing(installation):
