@@ -24,11 +24,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ft_platform.errors import ConfigError, CorruptVersion
+from ft_platform.errors import ConfigError, CorruptVersion, FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import Refused
-from ft_platform.people.loading import CurrentPermissions, use_cases_of
+from ft_platform.people.loading import CurrentPermissions, environment_now, use_cases_of
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.people.person import PERSON, Person
@@ -66,6 +66,7 @@ WORDS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "This report is damaged: it is not what its manifest says. Materialize it again.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The lake cannot be read at the moment.",
 }
+NOBODY = "Nobody reads anything while ft_environment.yaml cannot be read: the log of this server says why."
 
 
 class ReportServer:
@@ -143,7 +144,11 @@ class ReportServer:
 
     def _answer(self, request: Request) -> Response:
         person, use_case = request.scope[PERSON], request.path_params["path"].partition("/")[0] or None
-        known = self._permissions() if self._desk.required else None
+        try:
+            known = self._permissions() if self._desk.required else None
+        except FtError as error:
+            LOG.warning(str(error))
+            return _refused(HTTPStatus.SERVICE_UNAVAILABLE, NOBODY)
         if known and not known.may(person, "see", use_case):
             client = request.client.host if request.client else ""
             self._desk.note_refusal(Refused("", why="no role in which reports are read", person=person), client)
@@ -168,8 +173,8 @@ def _roles(known: Permissions, person: Person, use_case: str) -> set[str]:
     return {*known.roles(person), *known.roles(person, use_case)}
 
 
-def _refused(status: HTTPStatus) -> Response:
-    return PlainTextResponse(f"{WORDS[status]}\n", status, {EMBEDDING: "same-origin"})
+def _refused(status: HTTPStatus, words: str = "") -> Response:
+    return PlainTextResponse(f"{words or WORDS[status]}\n", status, {EMBEDDING: "same-origin"})
 
 
 @contextmanager
@@ -188,7 +193,7 @@ def report_server(
     lake, load = open_lake(environment), partial(use_cases_of, environment)
     address = urlsplit(environment.reports_url)
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
-    desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
+    desk, permissions = Desk(environment, noting), CurrentPermissions(environment_now(environment))
     try:
         portal, reports = Portal(lake, load), Reports(lake, load)
         server = ReportServer(portal, reports, host, port, names, desk, permissions, tls or Tls(), address.path)
