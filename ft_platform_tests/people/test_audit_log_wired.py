@@ -2,6 +2,7 @@
 are fictitious."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import dagster as dg
 import pytest
 from dagster._core.utils import make_new_run_id
 
+from ft_platform.definitions import defs
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import releases
@@ -313,7 +315,10 @@ def test_runs_of_another_instance_are_none_of_this_installation(installation, tm
 def test_a_changed_use_case_is_noted_with_a_diff_that_names_no_person(installation):
     note_files(installation)
     (first,) = entries(installation)
-    assert (first.what, set(first.details)) == ("saw a file of settings", {"file", "sha256"})
+    assert (first.what, set(first.details)) == (
+        "saw a file of settings",
+        {"file", "sha256", "person", "changed_by"},
+    )
     note_files(installation)
     assert len(entries(installation)) == 1
     attributes = minimal_attributes("x.csv")
@@ -328,6 +333,8 @@ def test_a_changed_use_case_is_noted_with_a_diff_that_names_no_person(installati
     told = dict(second.details)
     assert told.pop("sha256") != first.details["sha256"] and told == {
         "file": "defs.yaml",
+        "person": "worked with the file first, as it is now",
+        "changed_by": "nobody knows: git does not say",
         "training.recipe": "manual -> auto",
         "training.epochs": "not set -> 3",
         "owners.compliance": "added",
@@ -346,6 +353,55 @@ def test_a_changed_use_case_is_noted_with_a_diff_that_names_no_person(installati
     ]
     note_files(installation)
     assert len(entries(installation)) == 3
+
+
+def test_git_names_who_changed_a_file_that_is_as_it_was_committed(installation):
+    file = write_use_case(installation.defs, "complaints", minimal_attributes("y.csv"))
+
+    def git(*words: str, who: str = "eva@example.org") -> None:
+        person = ["-c", f"user.email={who}", "-c", "user.name=x"]
+        subprocess.run(["git", "-C", str(file.parent), *person, *words], check=True, capture_output=True)
+
+    def noted_now() -> dict[str, str]:
+        note_files(installation)
+        return {
+            name: text for name, text in entries(installation)[-1].details.items() if name in ("changed_by", "commit")
+        }
+
+    git("init")
+    assert noted_now() == {"changed_by": changes.NOBODY_KNOWS}, "it is not committed"
+    file.write_text(f"{file.read_text()}\n")
+    git("add", ".")
+    git("commit", "-m", "first", who="Eva@Example.org")
+    told = noted_now()
+    assert told["changed_by"] == "eva@example.org" and len(told["commit"]) >= 7
+    file.write_text(f"{file.read_text()}\n")
+    assert noted_now() == {"changed_by": changes.NOBODY_KNOWS}, "it is not what was committed"
+    git("commit", "-am", "second", who="tom.okafor@example.org")
+    file.write_text(f"{file.read_text()}\n")
+    git("commit", "-am", "third", who=ANA)
+    assert noted_now()["changed_by"] == ANA
+
+
+def test_where_a_changed_file_cannot_be_noted_the_location_loads_and_every_run_is_refused(
+    installation, monkeypatch, capsys
+):
+    for name, value in installation.to_variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FT_TRACKING_URI", "none")
+    note_files(installation)
+    (AuditLog(open_lake(installation)).home / "head.json").unlink()
+    write_use_case(installation.defs, "complaints", minimal_attributes("y.csv"))
+    loaded = {spec.key.to_user_string(): spec for spec in defs().resolve_all_asset_specs()}
+    assert "complaints/raw_records" in loaded
+    said = loaded["audit_log/cannot_be_written"].description
+    assert said and "every run is refused" in said and "ft audit-log verify" in said
+    with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
+        note_runs(guard(instance), lambda: installation)
+        MADE.clear()
+        with pytest.raises(CorruptVersion, match="nothing that has to be noted happens"):
+            JOB.execute_in_process(instance=instance)
+    assert MADE == []
 
 
 def test_rules_that_were_changed_for_a_moment_leave_a_trace_with_what_was_done_under_them(case, tmp_path):
@@ -382,7 +438,13 @@ def test_settings_of_the_installation_are_noted_without_their_texts(installation
     file.write_text("budgets: [\n")
     note_files(installation)
     broken = entries(installation)[-1].details
-    assert broken["problem"] == "the file cannot be read" and set(broken) == {"file", "sha256", "problem"}
+    assert broken["problem"] == "the file cannot be read" and set(broken) == {
+        "file",
+        "sha256",
+        "person",
+        "changed_by",
+        "problem",
+    }
     file.write_text("budgets: {per_month: 800.0}\n")
     note_files(installation)
     assert entries(installation)[-1].details["budgets.per_month"] == "900.0 -> 800.0"
