@@ -453,7 +453,7 @@ def test_settings_of_the_installation_are_noted_without_their_texts(installation
 def test_a_long_diff_is_counted_and_numbers_of_persons_are_not_shown():
     after = {f"field_{number:03d}": "1" for number in range(300)}
     noted = changes._noted("complaints", {"values": {}}, {"path": "defs.yaml", "sha256": "0", "values": after})
-    assert len(noted.details) == changes.MOST_FIELDS + 3 and noted.details["and more fields"] == "100"
+    assert len(noted.details) == changes.MOST_FIELDS + 5 and noted.details["and more fields"] == "100"
     assert changes._shown(491701234567, "phone").startswith(changes.HIDDEN)
     assert changes._shown("sft", "training.objective") == "sft"
     assert changes._shown("ana", "training.objective").startswith(changes.HIDDEN)
