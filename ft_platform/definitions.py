@@ -13,8 +13,6 @@ def defs() -> dg.Definitions:
 
     Raises:
         ConfigError: the instance would store texts of records.
-        FtError: a file of settings has changed, and the audit log cannot be told.
     """
     environment = prepared_environment()
-    note_files(environment)
-    return load_definitions(environment)
+    return dg.Definitions.merge(load_definitions(environment), note_files(environment))

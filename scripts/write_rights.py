@@ -56,7 +56,7 @@ A request is judged by what it would do:
 - Debug files and the settings of the Dagster instance are for the auditor and the administrator.
 - What a newer version of Dagster adds is refused until it stands in a table.
 
-Each run has the name of who started it (tag `ft/person`), and what it makes too (`started_by`); nobody can type another. The audit log is told of each change before it happens and of each refusal; what cannot be noted is not done.
+Each run has the name of who started it (tag `ft/person`, with a signature in `ft/known_by`), and what it makes too (`started_by`); in the UI nobody can type another. The audit log is told of each change before it happens and of each refusal; what cannot be noted is not done.
 """  # noqa: E501
 
 LIMITS = """## Not covered

@@ -43,7 +43,7 @@ def build(use_case: NamedUseCase) -> list:
         if checkpoint is None:
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
-            note_trainer(lake, checkpoint, context.run.tags)
+            note_trainer(lake, checkpoint, context.run.run_id, context.run.tags)
         else:
             text = f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused."
             context.log.info(vouch(text))

@@ -76,36 +76,37 @@ def reminders(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
     """The sensor `<use_case>_signatures`, whose alerts `<use_case>_alerts` sends; none where nobody has to sign, or
     nobody is to be told."""
     channels = use_case.settings.monitoring.alerts
-    if not use_case.settings.release.approvals or not channels:
+    somebody_signs = use_case.settings.release.approvals or use_case.policy.signatures.confirm_waivers
+    if not somebody_signs or not channels:
         return []
 
     @dg.sensor(
         name=f"{use_case.name}_signatures",
         minimum_interval_seconds=3600,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Reminds those who have not signed a decision of {use_case.name}, and then tells their superior.",
+        description=f"Reminds those who have not signed in {use_case.name}, and then tells their superior.",
     )
     def sensor(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.monitoring.alerts.alert import Alert
         from ft_platform.monitoring.alerts.delivery import alert
         from ft_platform.people.may import Permissions
-        from ft_platform.release.overdue import late_signatures
+        from ft_platform.release.overdue import late
         from ft_platform.reporting.report_urls import home_url
 
         permissions = Permissions(environment.people, {use_case.name: use_case})
         try:
-            late = late_signatures(lake, use_case, permissions, datetime.now(UTC))
-            for one in late:
+            found = late(lake, use_case, permissions, datetime.now(UTC))
+            for one in found:
                 what = vouch(f"signature of {one.role} is {'overdue' if one.escalated else 'due'}")
-                key = f"signatures/{one.decision}/{one.role}/{'escalation' if one.escalated else 'reminder'}"
+                key = f"signatures/{one.about}/{one.role}/{'escalation' if one.escalated else 'reminder'}"
                 severity = "warning" if one.escalated else "info"
                 link = home_url(environment, use_case.name)
                 told = Alert(use_case.name, what, severity, vouch(one.says), link, key, once=True, to=", ".join(one.to))
                 alert(environment, channels, told)
         except FtError as error:
             return dg.SkipReason(str(error))
-        return dg.SkipReason(vouch(f"{len(late)} reminders and escalations stand; each is told once"))
+        return dg.SkipReason(vouch(f"{len(found)} reminders and escalations stand; each is told once"))
 
     return [sensor]
 

@@ -74,6 +74,7 @@ def _create(environment: "Environment", _arguments: argparse.Namespace) -> int:
     provider = pseudonym_key_place(environment).open()
     if provider.read() is not None:
         raise ConfigError([f"{provider.where} already has a key"], "To make a new version: ft keys rotate")
+    _note(environment, "made the pseudonym key", kept=provider.where)
     provider.write(KeyRing({}).rotated().to_text())
     print(
         f"version 1 is kept in {provider.where}. Keep a copy in a safe place: without it, new records cannot get the"
@@ -85,6 +86,7 @@ def _create(environment: "Environment", _arguments: argparse.Namespace) -> int:
 def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
     place, ring = _ring(environment)
     rotated = ring.rotated()
+    _note(environment, "rotated the pseudonym key", version=str(rotated.newest))
     place.open().write(rotated.to_text())
     print(
         f"version {rotated.newest} is now the newest. The next run of each use case with `privacy.key_version: 0` makes"
@@ -96,7 +98,9 @@ def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
 
 def _retire(environment: "Environment", arguments: argparse.Namespace) -> int:
     place, ring = _ring(environment)
-    place.open().write(ring.without(arguments.version).to_text())
+    left = ring.without(arguments.version)
+    _note(environment, "retired a version of the pseudonym key", version=str(arguments.version))
+    place.open().write(left.to_text())
     print(f"version {arguments.version} is deleted: nobody can make or link its pseudonyms now. Delete its copies too.")
     return 0
 
@@ -113,6 +117,7 @@ def _copy(environment: "Environment", arguments: argparse.Namespace) -> int:
         raise ConfigError(
             [f"{provider.where} contains a different key"], "Choose another place, or delete that key first"
         )
+    _note(environment, "copied the pseudonym key", to=provider.where)
     provider.write(ring.to_text())
     if read_key_ring(target) != ring:
         raise ConfigError(
@@ -131,6 +136,13 @@ def _ring(environment: "Environment") -> "tuple[KeyPlace, KeyRing]":
 
     place = pseudonym_key_place(environment)
     return place, read_key_ring(place)
+
+
+def _note(environment: "Environment", what: str, **details: str) -> None:
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
+
+    note(open_lake(environment), "", "key", what, **details)
 
 
 def _uses_file(provider: str) -> bool:

@@ -106,6 +106,7 @@ def _sample(arguments: argparse.Namespace) -> int:
     note(lake, use_case, "look_up", "drew records to annotate", source=cleaned.id, rows=arguments.size)
     texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
     name = f"sample-{arguments.seed}.jsonl"
+    note(lake, use_case, "look_up", "drew records to annotate", file=name, texts=len(texts))
     place = write_sample(lake, use_case.name, name, texts)
     if arguments.json:
         print(

@@ -24,11 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.release import shown
     from ft_platform.lake.releases import releases
+    from ft_platform.people.audit_log.opening import note
     from ft_platform.tracking.registry import disagreement, remedy, show_releases
 
     environment, use_case, lake = opened(arguments.use_case)
     found = [shown(lake, one) for one in releases(lake, use_case.name)]
     champion = next((one["release"] for one in found if not one["withdrawn"]), None)
+    if arguments.sync:
+        note(lake, use_case, "release", "set versions and aliases in the registry")
     synced = show_releases(environment, lake, use_case.name) if arguments.sync else {}
     if isinstance(synced, str):
         print(f"ft releases: the registry was not set right: {synced}", file=sys.stderr)

@@ -103,11 +103,12 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
     from ft_platform.lake.inspection import adopt
     from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
 
     lake = open_lake(environment)
     seals = lake.seals(arguments.use_case)
     assert seals is not None
-    note = ""
+    words = ""
     if lake.fs.exists(f"{lake.folder}/{seals.journal.name}") or seals.journal.head.read() is not None:
         if len(arguments.by.strip()) < 3 or len(arguments.reason.strip()) < 20:
             raise ConfigError(
@@ -117,8 +118,10 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
                 ],
                 "Say who takes responsibility, and why in 20 characters or more: --by NAME --reason TEXT",
             )
-        note = f"{arguments.by.strip()}: {arguments.reason.strip()}"
-    found = adopt(lake, arguments.use_case, _tell, note=note)
+        words = f"{arguments.by.strip()}: {arguments.reason.strip()}"
+    told = {"reason": arguments.reason.strip()}
+    note(lake, arguments.use_case, "evidence", "signed what lay in the lake", arguments.by.strip(), **told)
+    found = adopt(lake, arguments.use_case, _tell, note=words)
     print(
         f"{found.files:,} files of {arguments.use_case} are signed: {found.tables:,} tables and {found.artifacts:,}"
         " folders were compared with their hashes."
@@ -129,6 +132,7 @@ def _adopt(environment: "Environment", arguments: argparse.Namespace) -> int:
 def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
 
     lake = open_lake(environment)
     seals = lake.seals(arguments.use_case)
@@ -140,6 +144,8 @@ def _accept(environment: "Environment", arguments: argparse.Namespace) -> int:
         problems.append("--by must name a person, and --reason must have 20 characters or more")
     if problems:
         raise ConfigError(problems)
+    told = {"file": arguments.file, "reason": arguments.reason.strip()}
+    note(lake, arguments.use_case, "evidence", "answered for a file that was altered or lost", arguments.by, **told)
     seals.remove(f"{lake.folder}/{arguments.file}", f"{arguments.by.strip()}: {arguments.reason.strip()}")
     print(f"{arguments.file} no longer counts; the chain of signatures says who takes responsibility.")
     return 0
@@ -164,7 +170,19 @@ def _keys(environment: "Environment", arguments: argparse.Namespace) -> int:
 
 
 def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
-    key = _of(environment).rotate()
+    from ft_platform.errors import KeyMissing
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
+
+    keys = _of(environment)
+    try:
+        _ = keys.newest
+    except KeyMissing as error:  # nothing can be noted before there is a new one
+        key = keys.rotate()
+        note(open_lake(environment), "", "key", "replaced a signing key that cannot sign", because=error.message)
+    else:
+        note(open_lake(environment), "", "key", "rotated the signing key")
+        key = keys.rotate()
     print(
         f"version {key.version} ({key.key_id}) signs from now on. What older keys signed still verifies: keep"
         f" {environment.seals_path}."
@@ -179,7 +197,7 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
     from ft_platform.lake.inspection import signed_use_cases
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.files import FOLDER as AUDIT_LOG
-    from ft_platform.people.audit_log.opening import audit_log_of
+    from ft_platform.people.audit_log.opening import audit_log_of, note
 
     try:
         since = datetime.fromisoformat(arguments.since)
@@ -190,6 +208,9 @@ def _stolen(environment: "Environment", arguments: argparse.Namespace) -> int:
             [f"--since must be a time with an offset, e.g. 2027-03-01T00:00:00+00:00, got {arguments.since!r}"]
         )
     lake = open_lake(environment)
+    if arguments.key in _of(environment).public:
+        told = {"key": arguments.key, "since": since.isoformat()}
+        note(lake, "", "key", "reported a signing key as stolen", **told)
     chains = [seals for name in signed_use_cases(lake) if (seals := lake.seals(name)) and seals.exists()]
     newest = {seals.journal.name: len(seals.journal.entries()) - 1 for seals in chains}
     if head := audit_log_of(lake).head():

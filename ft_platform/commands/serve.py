@@ -184,6 +184,8 @@ def _keys(environment: "Environment", arguments: argparse.Namespace, *words: str
 
 def _add(environment: "Environment", use_case: str, arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
     from ft_platform.serving.api_keys import DEFAULT_RATE, EVERY_USE_CASE, add_key, keys_path
     from ft_platform.use_case.file import find_use_cases
 
@@ -192,6 +194,7 @@ def _add(environment: "Environment", use_case: str, arguments: argparse.Namespac
     known = [folder.name for folder in find_use_cases(environment.defs)]
     if use_case not in (EVERY_USE_CASE, *known):
         raise ConfigError([f"there is no use case {use_case!r}; there are {', '.join(known)}, and `all` for every one"])
+    note(open_lake(environment), _of(use_case), "key", "made a key of the server", name=arguments.name)
     made, key = add_key(
         keys_path(environment),
         use_case,
@@ -223,8 +226,21 @@ def _list(environment: "Environment") -> int:
 
 
 def _revoke(environment: "Environment", key_id: str) -> int:
-    from ft_platform.serving.api_keys import keys_path, revoke_key
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
+    from ft_platform.serving.api_keys import keys_path, read_keys, revoke_key
 
+    for key in read_keys(keys_path(environment)):
+        if key.id == key_id:
+            told = {"key": key.id, "name": key.name}
+            note(open_lake(environment), _of(key.use_case), "key", "revoked a key of the server", **told)
     ended = revoke_key(keys_path(environment), key_id)
     print(f"Key {ended.id} ({ended.name}) is revoked; running servers refuse it within a second.")
     return 0
+
+
+def _of(use_case: str) -> str:
+    """The use case of an entry: none for a key of every one."""
+    from ft_platform.serving.api_keys import EVERY_USE_CASE
+
+    return "" if use_case == EVERY_USE_CASE else use_case

@@ -47,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
     from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
     from ft_platform.privacy.vault import VaultKeys, new_vault_ring, write_public_key
 
     place = vault_key_place(environment)
@@ -54,6 +56,7 @@ def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
     made = provider.read() is None
     if made:
         VaultKeys(ring := new_vault_ring())  # before anything is written: is the package there?
+        note(open_lake(environment), "", "key", "made the vault key", kept=provider.where)
         provider.write(ring.to_text())
     write_public_key(environment.vault_public_key_path, VaultKeys(read_key_ring(place)).public)
     print(
@@ -69,11 +72,14 @@ def _init(environment: "Environment", _arguments: argparse.Namespace) -> int:
 
 def _rotate(environment: "Environment", _arguments: argparse.Namespace) -> int:
     from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import note
     from ft_platform.privacy.vault import VaultKeys, write_public_key
 
     place = vault_key_place(environment)
     rotated = read_key_ring(place).rotated()
     keys = VaultKeys(rotated)
+    note(open_lake(environment), "", "key", "rotated the vault key", version=rotated.newest)
     place.open().write(rotated.to_text())
     write_public_key(environment.vault_public_key_path, keys.public)
     print(

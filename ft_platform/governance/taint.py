@@ -247,6 +247,8 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
             if before is None or {key: before.numbers.get(key) for key in numbers} != numbers:
                 write(one.version, False, numbers)
         for training in _trainings_on(lake, use_case.name, [one.version for one in found.tainted]):
+            told = {"checkpoint": training.checkpoint_id}
+            note(lake, use_case, "erasure", "removed an unfinished training on withdrawn records", **told)
             remove_states(lake, use_case.name, training.checkpoint_id)
         if basis is None or not clear:
             return []
@@ -259,6 +261,7 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
         cleared = [version for version in _marked(lake, use_case.name) if (version.name, version.id) not in ids]
         marks = {version: taint.numbers for version in cleared if (taint := taint_of(lake, version, intact_only=True))}
         for version in reversed(cleared):
+            note(lake, use_case, "erasure", "took the mark of withdrawn records away", version=version.id)
             write(version, True, NO_ROWS)
         if not basis.still_holds(lake, use_case):
             # On object stores no lock holds: another process may have marked them by a newer ledger, before these were

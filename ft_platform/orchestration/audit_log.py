@@ -1,17 +1,23 @@
 """What a code location does for the audit log: it notes files of settings that have changed, and a sensor anchors the
 log and forwards its entries. A place that is down gets them later, and nobody waits for it."""
 
+import logging
+
 import dagster as dg
 
+from ft_platform.errors import FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.audit_log.sending import send
+from ft_platform.process.printable import printable
 from ft_platform.process.vouched import vouch
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import FILE_NAME, find_use_cases
 
 WATCH_SECONDS = 30
+LOG = logging.getLogger(__name__)
+NOT_WRITTEN = "A file of settings has changed, and the audit log cannot be told, so every run is refused."
 TICK_SECONDS = 30.0
 """A sensor of Dagster has 60."""
 
@@ -36,7 +42,25 @@ def audit_log_watch(environment: Environment) -> list[dg.SensorDefinition]:
     return [sensor]
 
 
-def note_files(environment: Environment) -> None:
-    """Notes which files of settings have changed or are gone since somebody worked with them."""
+def note_files(environment: Environment) -> dg.Definitions:
+    """Notes which files of settings have changed or are gone since somebody worked with them.
+
+    Returns:
+        Nothing; or, where that cannot be noted, an asset that says so. Runs are refused until it can be: each notes
+        these files before its first step.
+    """
     use_cases = {folder.name: folder / FILE_NAME for folder in find_use_cases(environment.defs)}
-    audit_log_of(open_lake(environment), use_cases).note_files()
+    try:
+        audit_log_of(open_lake(environment), use_cases).note_files()
+    except FtError as error:
+        problem = printable(" ".join(str(error).split()))
+        LOG.warning(f"{NOT_WRITTEN} {problem}")
+        shown = dg.AssetSpec(
+            dg.AssetKey(["audit_log", "cannot_be_written"]),
+            group_name="audit_log",
+            description=f"{NOT_WRITTEN}\n\n```\n{problem}\n```",
+            kinds={"error"},
+            metadata={"error": dg.MetadataValue.md(f"```\n{problem}\n```")},
+        )
+        return dg.Definitions(assets=[shown])
+    return dg.Definitions()

@@ -31,6 +31,16 @@ def permissions_of(environment: Environment) -> Permissions:
     return Permissions(environment.people, use_cases_of(environment), granted)
 
 
+def environment_now(environment: Environment) -> Callable[[], Environment]:
+    """Reads the environment of a server again: from its file, where it stands in one, also if that is gone by now.
+
+    Args:
+        environment: as it was when the server started.
+    """
+    stood_in_a_file = environment_file() is not None
+    return lambda: load_environment() if stood_in_a_file or environment_file() else environment
+
+
 class CurrentPermissions:
     """Who may do what now, for a server: read again whenever a file changed that says so.
 
@@ -47,10 +57,14 @@ class CurrentPermissions:
         """The permissions.
 
         Raises:
-            ConfigError: the settings of the installation are wrong.
+            ConfigError: the settings of the installation are wrong or cannot be read. What they were before counts no
+                more.
         """
         files = [environment_file(), *(folder / FILE_NAME for folder in find_use_cases(self._environment.defs))]
-        found = [(str(file), file.stat()) for file in files if file]
+        try:
+            found = [(str(file), file.stat()) for file in files if file]
+        except OSError:
+            return permissions_of(self._load())
         state = [(name, stat.st_ctime_ns, stat.st_size) for name, stat in found]
         if state != self._state:
             self._environment = self._load()

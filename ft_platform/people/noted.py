@@ -19,6 +19,8 @@ Kind = Literal[
     "settings",
     "people",
     "incident",
+    "evidence",
+    "key",
 ]
 
 

@@ -12,6 +12,7 @@ from ft_platform.evaluation.review.figures import RATINGS, REVIEW, STAGE, rating
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.audit_log.opening import note
 from ft_platform.publishing.review_sheets import read_key
 from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
@@ -44,6 +45,7 @@ def import_answers(lake: Lake, use_case: NamedUseCase, paths: list[Path]) -> tup
         return existing, read_review(lake, existing)
     from ft_platform.reporting.review_report import write_review_report
 
+    note(lake, use_case, "evidence", "imported answers of experts", review=draft.id, sheet=answers.sheet)
     figures = review_figures(answers, evaluation.id, use_case.settings.evaluation)
     with draft.folder() as folder:
         pq.write_table(ratings_table(answers), folder / RATINGS)

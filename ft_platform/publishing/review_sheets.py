@@ -17,6 +17,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.audit_log.opening import note
 from ft_platform.reporting.review_form import as_html
 from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
@@ -96,6 +97,7 @@ def export_sheets(
     settings = STAGES["human_review"].settings_hash(use_case)
     draft = Draft(lake, use_case, KEYS, sheet, inputs, [evaluation], settings)
     if not draft.existing():
+        note(lake, use_case, "evidence", "made sheets for experts", sheet=sheet, evaluation=evaluation.id)
         with draft.folder() as place:
             (place / KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
             draft.publish(place, counts={"rows": len(chosen), "raters": len(names)})

@@ -9,7 +9,8 @@ import dagster as dg
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.noted import Noted
-from ft_platform.people.person import STARTED_BY, Person, at_this_machine
+from ft_platform.people.person import at_this_machine
+from ft_platform.people.started import NOT_SHOWN, starter
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import FILE_NAME, find_use_cases
 
@@ -41,8 +42,17 @@ def _note(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         return  # an instance for a test, or of another installation
     keys = [key.to_user_string() for key in run.asset_selection or ()]
     names = sorted({key.partition("/")[0] for key in keys}) or [run.job_name]
-    person = Person(name) if (name := run.tags.get(STARTED_BY)) else at_this_machine()
-    details = {"run": run.run_id, "job": run.job_name, "assets": " ".join(sorted(keys))}
+    lake = open_lake(environment)
+    assert lake.signing
+    named = starter(run.run_id, run.tags, lake.signing.keys)
+    details = {
+        "run": run.run_id,
+        "job": run.job_name,
+        "assets": " ".join(sorted(keys)),
+        "repeats": run.parent_run_id or "",
+        "person": NOT_SHOWN if named and named.known_by == "self-declared" and named != at_this_machine() else "",
+    }
+    person = named or at_this_machine()
     files = {folder.name: folder / FILE_NAME for folder in find_use_cases(environment.defs) if folder.name in names}
-    log = audit_log_of(open_lake(environment), files)
+    log = audit_log_of(lake, files)
     log.note([Noted("run", person, "started a run", name, {k: v for k, v in details.items() if v}) for name in names])

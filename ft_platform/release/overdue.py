@@ -1,6 +1,7 @@
-"""Signatures that are late: who is reminded, and, days later, which superior is told."""
+"""Signatures that are late, and waivers that wait for a second person: who is reminded, and, days later, which superior
+is told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,10 +10,14 @@ from ft_platform.lake.store import Lake
 from ft_platform.people.may import Permissions
 from ft_platform.people.superiors import superiors
 from ft_platform.release.decide import STAGE as DECISION
-from ft_platform.release.sign_off import REJECTED, SIGNED, sign_off
+from ft_platform.release.sign_off import REJECTED, SIGNED, SignOff, sign_off
 from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.waivers import second_persons, unconfirmed
 from ft_platform.settings.roles import title
 from ft_platform.use_case.named import NamedUseCase
+
+SECOND = "a second person"
+"""Stands for a role where anybody but those who have signed may: a signature, or a waiver."""
 
 
 @dataclass(frozen=True)
@@ -20,48 +25,98 @@ class Late:
     """A signature that is late.
 
     Attributes:
+        about: id of the decision or waiver.
+        role: or `SECOND`.
         to: e-mail addresses of those who are told: of the role, or, once it is escalated, of its superior.
         says: in two sentences.
     """
 
-    decision: str
+    about: str
     role: str
     escalated: bool
     to: Sequence[str]
     says: str
 
 
-def late_signatures(
-    lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime | None = None
-) -> list[Late]:
-    """What is late on the newest decision, if it is accepted and was not released. A reminder stays in the list after
-    the escalation has come to it.
+def late(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime | None = None) -> list[Late]:
+    """What is late: signatures of the newest decision, if it is accepted and was not released, and confirmations of
+    waivers. A reminder stays in the list after the escalation has come to it.
 
     Raises:
+        CorruptVersion: as `waivers` and `sign_off`.
         VersionRefused: as `sign_off`.
     """
+    moment = at or datetime.now(UTC)
+    return [*_signatures(lake, use_case, permissions, moment), *_waivers(lake, use_case, permissions, moment)]
+
+
+def _signatures(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime) -> Iterator[Late]:
     decision = (
         next(iter(lake.artifacts(use_case.name, DECISION)), None) if use_case.settings.release.approvals else None
     )
     if decision is None or standing_of(lake, decision).state != ACCEPTED:
-        return []
+        return
     if any(one.record["decision"]["id"] == decision.id for one in standing_releases(lake, use_case.name)):
-        return []
-    at, limits = at or datetime.now(UTC), use_case.policy.signatures
-    since = datetime.fromisoformat(lake.manifest(decision).written_at)
-    days = (at - since).days
-    if days < limits.remind_days:
-        return []
-    found = []
-    for one in sign_off(lake, use_case, decision, permissions, at).roles:
-        if one.state in (SIGNED, REJECTED):
-            continue
-        waits = f"{title(one.role)} {one.why}: {decision.id} has waited for {days} days"
-        sign = f"Sign or reject it: ft sign {use_case.name} --as {one.role}"
-        found.append(Late(decision.id, one.role, False, one.persons, f"{waits}. {sign}"))
-        if days >= limits.escalate_days:
+        return
+    limits, since = use_case.policy.signatures, datetime.fromisoformat(lake.manifest(decision).written_at)
+    if (at - since).days < limits.remind_days:
+        return
+    found = sign_off(lake, use_case, decision, permissions, at)
+    for one in found.roles:
+        if one.state not in (SIGNED, REJECTED):
+            words = f"{title(one.role)} {one.why}: {decision.id}"
+            sign = f"Sign or reject it: ft sign {use_case.name} --as {one.role}"
             above = superiors(one.role, use_case, permissions.people)
-            asked = f"{', '.join(one.persons) or 'Nobody who is named'} could sign"
-            missing = "" if above else "; no superior is named (people.superiors)"
-            found.append(Late(decision.id, one.role, True, above, f"{waits}. {asked}{missing}"))
-    return found
+            yield from _told(use_case, decision.id, one.role, (at - since).days, one.persons, above, words, sign)
+    if found.second is not None:
+        yield from _second(use_case, decision.id, found, permissions, at)
+
+
+def _second(
+    use_case: NamedUseCase, about: str, found: SignOff, permissions: Permissions, at: datetime
+) -> Iterator[Late]:
+    """All roles have signed, and a second person has to."""
+    days = (at - max(datetime.fromisoformat(one.at) for one in found.signatures)).days
+    above = [one for role in found.roles for one in superiors(role.role, use_case, permissions.people)]
+    words = f"A second person has to sign: {about}"
+    sign = f"Sign it, in any role that is asked for: ft sign {use_case.name}"
+    yield from _told(use_case, about, SECOND, days, found.second or [], list(dict.fromkeys(above)), words, sign)
+
+
+def _waivers(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime) -> Iterator[Late]:
+    for one in unconfirmed(lake, use_case, at.date()):
+        days = (at.date() - one.granted_on).days
+        who = second_persons(one, use_case, permissions.people)
+        above = superiors(one.role, use_case, permissions.people)
+        words = f"A second person has to confirm the waiver of {one.rule}: {one.id}"
+        yield from _told(
+            use_case, one.id, SECOND, days, who, above, words, f"Confirm it: ft waiver confirm {use_case.name} {one.id}"
+        )
+
+
+def _told(
+    use_case: NamedUseCase,
+    about: str,
+    role: str,
+    days: int,
+    persons: Sequence[str],
+    above: Sequence[str],
+    words: str,
+    do: str,
+) -> Iterator[Late]:
+    """The reminder, once it is due, and the escalation.
+
+    Args:
+        days: that it has waited.
+        persons, above: who may do it, and their superiors.
+        words: what waits.
+        do: what to do.
+    """
+    limits = use_case.policy.signatures
+    waits = f"{words} has waited for {days} days"
+    if days >= limits.remind_days:
+        yield Late(about, role, False, persons, f"{waits}. {do}")
+    if days >= limits.escalate_days:
+        asked = f"{', '.join(persons) or 'Nobody who is named'} could do it"
+        missing = "" if above else "; no superior is named (people.superiors)"
+        yield Late(about, role, True, above, f"{waits}. {asked}{missing}")

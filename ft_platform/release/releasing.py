@@ -9,11 +9,13 @@ import getpass
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ft_platform.errors import CorruptVersion, DataError, VersionRefused
 from ft_platform.lake.draft import Draft
+from ft_platform.lake.files import locked
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import (
@@ -26,6 +28,7 @@ from ft_platform.lake.releases import (
     releases,
     standing_releases,
 )
+from ft_platform.lake.snapshot import NO_KEYS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
@@ -46,8 +49,27 @@ ASKED = ("max_prompt_tokens", "max_new_tokens", "label_answers")
 """Of `evaluation`: how the model was asked when it was evaluated, and so how it is served."""
 Evidence = Callable[[ArtifactVersion], Mapping[str, Any]]
 """Checkpoint -> what the record says of its evidence pack."""
+P = ParamSpec("P")
+T = TypeVar("T")
+Act = Callable[Concatenate[Lake, NamedUseCase, P], T]
 
 
+def _one_at_a_time(act: Act[P, T]) -> Act[P, T]:
+    """Of all processes of the installation: what is released and how many releases there are does not change between a
+    look and the record that rests on it."""
+
+    @wraps(act)
+    def alone(lake: Lake, use_case: NamedUseCase, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if lake.signing is None:
+            raise VersionRefused(NO_KEYS)
+        place = f"{use_case.name}-{lake.signing.place_of(lake.folder)}"
+        with locked(lake.signing.folder / "locks" / f"{STAGE}-{place}.lock"):
+            return act(lake, use_case, *args, **kwargs)
+
+    return alone
+
+
+@_one_at_a_time
 def release(
     lake: Lake,
     use_case: NamedUseCase,
@@ -107,6 +129,7 @@ def release(
     return _publish(lake, use_case, record, [decision, checkpoint], started, by=by)
 
 
+@_one_at_a_time
 def roll_back(
     lake: Lake, use_case: NamedUseCase, to: str | None = None, *, reason: str, by: str = ""
 ) -> ArtifactVersion:
@@ -148,6 +171,7 @@ def roll_back(
     return _publish(lake, use_case, record, [decision, checkpoint], started, by=by, signed=earlier)
 
 
+@_one_at_a_time
 def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, by: str = "") -> Release:
     """Takes a release out of use, and every other one of the same checkpoint: a fault of a model is in all of them. The
     records stay. The newest release of another checkpoint is the champion again.
@@ -238,7 +262,7 @@ def _sign(lake: Lake, checkpoint: ArtifactVersion, signature: Path) -> None:
 
 def _keys(lake: Lake) -> SigningKeys:
     if lake.signing is None or not isinstance(lake.signing.keys, SigningKeys):
-        raise VersionRefused("the lake was opened without the keys of this installation")
+        raise VersionRefused(NO_KEYS)
     return lake.signing.keys
 
 

@@ -4,15 +4,14 @@ Covered: who started the run that trained a checkpoint, where the run says it; w
 use case since the last release, as git says: author and committer of each commit. Not covered: what git was told by
 whoever committed. Where nobody knows, it may have been anybody (`people.may.persons_needed`)."""
 
-import os
-import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.person import STARTED_BY
+from ft_platform.people.person import SIGNED_IN
+from ft_platform.people.started import starter
+from ft_platform.process.git import git, is_as_committed
 from ft_platform.use_case.named import NamedUseCase
 
 TRAINED, CHANGED = "trained the checkpoint", "changed the file of the use case"
@@ -21,9 +20,6 @@ TRAINED_BY = "trained_by"
 COMMIT = "use_case_commit"
 """Key of a release: the commit of the use case's folder that it was made with; None: nobody knows."""
 FILES = ("*.yaml", "*.py")
-SECONDS = 20.0
-SAFE = ("-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
-"""Without programs that the settings of a repository may start."""
 
 
 def acted(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None) -> dict[str, set[str] | None]:
@@ -32,24 +28,25 @@ def acted(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None
     return {TRAINED: set(trained.numbers["persons"]) if trained else None, CHANGED: _changed_by(lake, use_case)}
 
 
-def note_trainer(lake: Lake, checkpoint: ArtifactVersion, tags: Mapping[str, str]) -> None:
-    """Notes who started the run that has just trained a checkpoint, where the run names a person: an account of the
-    operating system and a service token may be anybody's.
+def note_trainer(lake: Lake, checkpoint: ArtifactVersion, run_id: str, tags: Mapping[str, str]) -> None:
+    """Notes who started the run that has just trained a checkpoint, where that person had signed in: an account of the
+    operating system, a service token, and a name that was typed may be anybody's.
 
     Args:
-        tags: of the run.
+        run_id, tags: of the run.
     """
-    if "@" in (person := tags.get(STARTED_BY, "")):
-        lake.add_verdict(checkpoint, TRAINED_BY, True, "", {"persons": [person]})
+    person = starter(run_id, tags, lake.signing.keys) if lake.signing else None
+    if person and person.known_by in SIGNED_IN:
+        lake.add_verdict(checkpoint, TRAINED_BY, True, "", {"persons": [person.name]})
 
 
 def commit_of(use_case: NamedUseCase) -> str | None:
     """The commit that the use case's folder is at; None where there is no repository, or its files are not those that
     were committed."""
     folder = use_case.path.parent if use_case.path else None
-    if folder is None or _git(folder, "status", "--porcelain", "--ignored", "--", *FILES) != "":
+    if folder is None or not is_as_committed(folder, *FILES):
         return None
-    return (_git(folder, "rev-parse", "HEAD") or "").strip() or None
+    return (git(folder, "rev-parse", "HEAD") or "").strip() or None
 
 
 def _changed_by(lake: Lake, use_case: NamedUseCase) -> set[str] | None:
@@ -60,26 +57,9 @@ def _changed_by(lake: Lake, use_case: NamedUseCase) -> set[str] | None:
         return None
     assert use_case.path
     folder = use_case.path.parent
-    if (_git(folder, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
+    if (git(folder, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
         return None
     # Not `--since`: whoever commits chooses the date.
     commits = f"{since}..HEAD" if since else "HEAD"
-    found = _git(folder, "log", "--format=%ae%n%ce", commits, "--", *FILES)
+    found = git(folder, "log", "--format=%ae%n%ce", commits, "--", *FILES)
     return None if found is None or not (found or since) else {line.strip().lower() for line in found.splitlines()}
-
-
-def _git(folder: Path, *words: str) -> str | None:
-    """What git answers; None where it is not installed, refuses or does not answer."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", *SAFE, "-C", str(folder), *words],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-            env={**variables, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return None
-    return done.stdout if done.returncode == 0 else None

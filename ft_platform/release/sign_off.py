@@ -84,19 +84,25 @@ class SignOff:
         return [one for role in self.roles for one in role.signatures]
 
     @property
+    def second(self) -> list[str] | None:
+        """Who may sign, where nothing lacks but the word of a second person; None: that does not lack."""
+        signed = {one.person.casefold() for one in self.signatures}
+        if not self.roles or any(one.why for one in self.roles) or len(signed) >= self.persons_needed:
+            return None
+        return sorted({name for one in self.roles for name in one.persons if name.casefold() not in signed})
+
+    @property
     def lacking(self) -> list[str]:
         """A sentence for each thing that lacks; none: it may be released."""
         found = [f"{one.role} {one.why} ({_listed(one.persons)} may sign)" for one in self.roles if one.why]
-        signed = {one.person.casefold() for one in self.signatures}
-        if self.roles and not found and len(signed) < self.persons_needed:
-            others = {name for one in self.roles for name in one.persons if name.casefold() not in signed}
+        if (others := self.second) is not None:
             words = " and ".join(f"who {one}" for one in self.unknown)
-            found.append(f"a second person has to sign, since nobody knows {words} ({_listed(sorted(others))} may)")
+            found.append(f"a second person has to sign, since nobody knows {words} ({_listed(others)} may)")
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """As `sign_off.json` and `ft sign --json` have it."""
-        return {**asdict(self), "lacking": self.lacking}
+        return {**asdict(self), "second": self.second, "lacking": self.lacking}
 
 
 def _listed(persons: Collection[str]) -> str:

@@ -159,8 +159,7 @@ def confirm(
     if stored is None or waiver is None or (today or datetime.now(UTC).date()) > date.fromisoformat(waiver.until):
         problem = f"{use_case.name} has no waiver {waiver_id} that stands"
         raise DataError(problem, f"List them: ft waiver list {use_case.name}")
-    named_persons = [*use_case.settings.owners.persons(waiver.role), *superiors(waiver.role, use_case, people)]
-    others = {one.casefold() for one in named_persons} - {waiver.granted_by.casefold()}
+    others = {one.casefold() for one in second_persons(waiver, use_case, people)}
     problem = knowledge_problem(use_case, person.known_by)
     if person.is_token or person.name.casefold() not in others or problem:
         note(lake, use_case, "denial", "may not confirm a waiver", person, waiver=waiver_id)
@@ -193,6 +192,21 @@ def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: st
     lake.add_verdict(
         stored, IN_FORCE, False, lake.manifest(stored).settings_hash, {"revoked_by": revoked_by, "reason": reason}
     )
+
+
+def second_persons(waiver: Waiver, use_case: NamedUseCase, people: People) -> list[str]:
+    """Who may confirm a waiver: others of its role, and the superior."""
+    named = [*use_case.settings.owners.persons(waiver.role), *superiors(waiver.role, use_case, people)]
+    return [one for one in dict.fromkeys(named) if one.casefold() != waiver.granted_by.casefold()]
+
+
+def unconfirmed(lake: Lake, use_case: NamedUseCase, today: date) -> list[Waiver]:
+    """Waivers that have not ended and do not count before a second person has confirmed them. Raises as `waivers`."""
+    return [
+        one
+        for one, revoked in waivers(lake, use_case)
+        if not revoked and today <= date.fromisoformat(one.until) and _not_confirmed(lake, use_case, one)
+    ]
 
 
 def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.files import locked
+from ft_platform.people.audit_log.opening import note
 from ft_platform.process.reasons import require_reason
 from ft_platform.retraining.entries import End, Entries, Request, Start
 from ft_platform.settings.environment import Environment
@@ -85,6 +86,7 @@ def ask(lake: "Lake", environment: Environment, use_case: NamedUseCase, reason: 
             f"Train now: ft run {use_case.name}, or set retraining.mode: by_reasons",
         )
     reason = require_reason(reason)
+    note(lake, use_case, "run", "asked for a retraining", reason=reason)
     told = {"at": at.isoformat(), "reason": reason, "recorded_by": getpass.getuser()}
     made = Request(f"request-{settings_hash(told)[:12]}", at, told["reason"], told["recorded_by"])
     with alone(environment, use_case.name):
@@ -104,4 +106,5 @@ def give_up(lake: "Lake", environment: Environment, use_case: NamedUseCase, star
             raise DataError(
                 f"{start_id} of {use_case.name} is not running", f"See: ft retraining explain {use_case.name}"
             )
+        note(lake, use_case, "run", "gave up a retraining", start=start_id)
         end(lake, use_case, running, at, "given up")

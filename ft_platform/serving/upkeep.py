@@ -7,6 +7,7 @@ from ft_platform.errors import FtError, VersionRefused
 from ft_platform.lake.deployments import STAYS, alone, deployments, had_traffic
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
+from ft_platform.people.audit_log.opening import note
 from ft_platform.serving.parity import in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.opening import open_target
@@ -60,6 +61,7 @@ def take_away(lake: Lake, environment: Environment, use_case: NamedUseCase, name
         target = open_target(environment, use_case, name)
         state, known = target.status(), deployments(lake, use_case.name, name)
         there = [*filter(None, [state.live]), *state.others]
+        note(lake, use_case, "release", "took its releases away from a target", target=name, releases=", ".join(there))
         for release in dict.fromkeys([*there, *(one.record["release"] for one in known)]):
             target.delete(release)
         for newest in known[:1]:

@@ -9,7 +9,7 @@ from functools import partial
 from types import SimpleNamespace
 
 from ft_platform.errors import ConfigError, FtError
-from ft_platform.people.loading import CurrentPermissions
+from ft_platform.people.loading import CurrentPermissions, environment_now
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
@@ -65,7 +65,7 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
         return [Middleware(Guard, **asked), Middleware(SignIn, desk=desk, **asked), *build(self)]
 
     DagsterWebserver.build_middleware = build_middleware
-    by_role = rules or Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required)
+    by_role = rules or Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
 
     def portal(_prefix: str) -> PortalApp:
         return PortalApp(environment, by_role, in_dagster=True)

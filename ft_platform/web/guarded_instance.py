@@ -9,6 +9,9 @@ from dagster._core.instance.ref import InstanceRef
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import FtError
+from ft_platform.lake.journal import Keys
+from ft_platform.people.started import signed_tags
+from ft_platform.signing.opening import signing_keys_of
 
 
 class GuardedInstance(dg.DagsterInstance):
@@ -38,3 +41,14 @@ class GuardedInstance(dg.DagsterInstance):
         except FtError as error:
             raise SystemExit(f"Dagster's web server does not start: {' '.join(str(error).split())}") from None
         super().optimize_for_webserver(*args, **kwargs)
+        sign_runs(self, signing_keys_of(environment))
+
+
+def sign_runs(instance: dg.DagsterInstance, keys: Keys) -> None:
+    """From now on, each run that this process makes says who started it, with the signature of the installation."""
+    runs, write = instance.run_storage, instance.run_storage.add_run
+
+    def add_run(run: dg.DagsterRun) -> dg.DagsterRun:
+        return write(run.with_tags(signed_tags(run.run_id, run.tags, keys)))
+
+    runs.add_run = add_run  # type: ignore[method-assign]

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ft_platform.errors import CorruptVersion
+from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
 from ft_platform.reporting.html import page
@@ -47,6 +47,7 @@ WORDS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "This report is damaged: it is not what its manifest says. Materialize it again.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The lake cannot be read at the moment.",
 }
+NOBODY = "Nobody reads anything while ft_environment.yaml cannot be read: the log of this server says why."
 
 
 class PortalApp:
@@ -79,7 +80,12 @@ class PortalApp:
 
     def _answer(self, request: Request) -> Response:
         judge, need = Judge(self.rules, self.rules.person(request.scope)), _need(request)
-        if not judge.may([need]):
+        try:
+            ruling = judge.may([need])
+        except FtError as error:
+            LOG.warning(str(error))
+            return _refused(HTTPStatus.SERVICE_UNAVAILABLE, NOBODY)
+        if not ruling:
             judge.note("denial", f"may not {ACTIONS['see'].says}", [need])
             return _refused(HTTPStatus.FORBIDDEN)
         try:
@@ -117,8 +123,8 @@ def _need(request: Request) -> Need:
     return "see", request.path_params["path"].partition("/")[0] or None
 
 
-def _refused(status: HTTPStatus) -> Response:
-    return PlainTextResponse(f"{WORDS[status]}\n", status, {EMBEDDING: "same-origin"})
+def _refused(status: HTTPStatus, words: str = "") -> Response:
+    return PlainTextResponse(f"{words or WORDS[status]}\n", status, {EMBEDDING: "same-origin"})
 
 
 def portal_routes(app: PortalApp, prefix: str) -> list[BaseRoute]:

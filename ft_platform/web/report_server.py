@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from ft_platform.errors import ConfigError
 from ft_platform.people.identity.desk import Desk
-from ft_platform.people.loading import CurrentPermissions
+from ft_platform.people.loading import CurrentPermissions, environment_now
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.settings.environment import REPORTS_URL, Environment
 from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
@@ -122,7 +122,9 @@ def report_server(
     address = urlsplit(environment.reports_url if environment.reports_url != REPORTS_URL else "")
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
     desk = Desk(environment, noting)
-    pages = PortalApp(environment, Rules(CurrentPermissions(lambda: environment), noting, lambda: desk.required))
+    pages = PortalApp(
+        environment, Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
+    )
     try:
         server = ReportServer(pages, host, port, names, desk, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:

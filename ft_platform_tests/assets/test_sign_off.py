@@ -14,6 +14,7 @@ from ft_platform.release.overdue import Late
 from ft_platform.release.signatures import REJECTED
 from ft_platform.reporting.portal.needs import needs_of
 from ft_platform.settings.environment import Environment
+from ft_platform_tests.release.evidence_case import OWNERS
 from ft_platform_tests.release.test_signatures import ANA, REASON, TOM, Case
 
 
@@ -84,12 +85,29 @@ def test_each_role_that_has_not_signed_finds_it_among_what_waits(case: Case) -> 
     assert waiting() == {}
 
 
+def test_who_may_sign_as_second_person_finds_it_among_what_waits(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("ft_platform.release.separation._changed_by", lambda *_: None)
+    case = Case(tmp_path)
+    case.asked = ("compliance",)
+    case.attributes = {"owners": {**OWNERS, "compliance": "team:law", "teams": {**OWNERS["teams"], "law": [ANA, TOM]}}}
+    case.decided().sign(ANA, at=None)
+
+    def waiting() -> dict[str, str]:
+        made(case)
+        found = needs_of(case.lake, case.use_case, datetime.now(UTC).date())
+        return {one.role: one.what for one in found if one.kind == "signatures"}
+
+    assert waiting() == {"compliance": f"{case.decision.id} waits for the signature of a second person."}
+    case.sign(TOM, at=None)
+    assert waiting() == {}
+
+
 def test_a_late_signature_is_queued_once_for_those_whom_it_concerns(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is late: tests of `release.overdue`."""
     found = [Late("decision-1", "compliance", False, [ANA], "Nobody has signed for 3 days.")]
-    monkeypatch.setattr("ft_platform.release.overdue.late_signatures", lambda *_: found)
+    monkeypatch.setattr("ft_platform.release.overdue.late", lambda *_: found)
     assert [item for item in build(case.use_case) if isinstance(item, dg.SensorDefinition)] == []
     monitoring = case.use_case.settings.monitoring.model_copy(update={"alerts": ["hook"]})
     settings = case.use_case.settings.model_copy(update={"monitoring": monitoring})

@@ -8,6 +8,9 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.governance.feedback_releases import feedback_releases
+from ft_platform.people.audit_log.log import AuditLog
+from ft_platform.people.audit_log.opening import note
+from ft_platform.people.person import at_this_machine
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.monitoring.traffic.served import Served, text
@@ -54,6 +57,21 @@ def test_a_person_sees_what_waits_releases_it_and_takes_it_back(
     again = ft(capsys, "feedback", "tests", "--revoke", released["release"], *REASON)
     assert again["released"][0]["revoked"] and again["released"][0]["records"] == 0
     assert cli.main(["feedback", "tests", "--revoke", "feedback-000000000000", *REASON]) == 1
+    said = [(one.kind, one.what, one.person) for one in AuditLog(served.lake).entries() if one.kind == "evidence"]
+    assert said == [
+        ("evidence", "released feedback for training", "ana ruiz"),
+        ("evidence", "took back released feedback", at_this_machine().name),
+    ]
+
+
+def test_feedback_that_cannot_be_noted_is_not_released(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    served.ask(1, text(1))
+    (batch,) = ft(capsys, "feedback", "tests")["waiting"]
+    note(served.lake, "tests", "login", "signed in")
+    (AuditLog(served.lake).home / "head.json").unlink()
+    assert cli.main(["feedback", "tests", "--release", batch["batch"], *REASON]) == 1
+    assert "nothing that has to be noted happens" in " ".join(capsys.readouterr().err.split())
+    assert not feedback_releases(served.lake, "tests") and not served.tables.read("released").num_rows
 
 
 def test_a_person_is_forgotten_with_the_id_on_standard_input(

@@ -254,6 +254,8 @@ def test_saved_states_of_trainings_on_withdrawn_rows_are_removed_and_others_stay
     ] == expected and killed.steps() == [2, 1]
     assert sweep(house.lake, house.case).to_dict()["unfinished_trainings"] == expected
     assert not Path(killed.folder).exists() and not Path(unknown.folder).exists() and others.steps() == [2, 1]
+    said = [one.details for one in AuditLog(house.lake).entries() if one.what.startswith("removed an unfinished")]
+    assert said == [{"checkpoint": "ckpt-half-removed"}, {"checkpoint": "ckpt-killed"}]
     assert sweep(house.lake, house.case).to_dict()["unfinished_trainings"] == []
 
 

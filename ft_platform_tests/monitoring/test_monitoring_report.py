@@ -11,6 +11,7 @@ from ft_platform.evaluation.proportions import share
 from ft_platform.lake.opening import open_lake
 from ft_platform.monitoring.acknowledging import acknowledge, acknowledged_on
 from ft_platform.monitoring.day_reports import DayReport, day_reports
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform.settings.monitoring import Watch
 from ft_platform_tests.monitoring.made_up import SHARES, WORDS, MadeUp, day, made_up
@@ -149,6 +150,8 @@ def test_an_alarm_stays_until_somebody_acknowledged_it_and_then_begins_anew(own:
     with pytest.raises(ConfigError, match="at least 10 characters, got 2"):
         acknowledge(own.lake, "complaints", "label", "ok")
     acknowledge(own.lake, "complaints", "label", "a campaign for transfers", by="alda@example.com")
+    (entry,) = AuditLog(own.lake).entries(1)
+    assert (entry.kind, entry.what, entry.person) == ("evidence", "acknowledged an alarm", "alda@example.com")
     own.asked(DAYS + 1)
     own.asked(DAYS + 2, shares=CHANGED)
     version = publish_monitoring(own.lake, own.use_case, day(DAYS + 2))

@@ -2,6 +2,7 @@
 are fictitious."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
+from ft_platform.definitions import defs
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import releases
@@ -21,7 +24,8 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.audit_log.verify import verify
 from ft_platform.people.may import Permissions
-from ft_platform.people.person import STARTED_BY, at_this_machine, named
+from ft_platform.people.person import STARTED_BY, Person, at_this_machine, named
+from ft_platform.people.started import KNOWN_BY, NOT_SHOWN, signed_tags, tags_of
 from ft_platform.privacy.vault import Vault, VaultKeys
 from ft_platform.redaction.instance import guard
 from ft_platform.redaction.run_notes import note_runs
@@ -31,6 +35,7 @@ from ft_platform.release.signatures import signatures
 from ft_platform.release.signing import sign
 from ft_platform.release.signing import withdraw as take_back
 from ft_platform.settings.environment import Environment
+from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.privacy.test_vault import RING, sealed
 from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, changed, gap, good_figures
@@ -255,8 +260,33 @@ def test_a_run_is_noted_before_its_first_step_with_who_started_it(installation):
         file, first, second = entries(installation)
     assert (file.what, file.use_case) == ("saw a file of settings", "complaints")
     assert (first.kind, first.what, first.person, first.use_case) == ("run", "started a run", ANA, "complaints")
-    assert first.details == {"run": run.run_id, "job": "__ASSET_JOB", "assets": "complaints/raw_records"}
+    about = {"run": run.run_id, "job": "__ASSET_JOB", "assets": "complaints/raw_records", "person": NOT_SHOWN}
+    assert first.details == about
     assert second.person == at_this_machine().name
+
+
+@pytest.mark.parametrize(
+    ("change", "known_by"),
+    [
+        ({}, "openid"),
+        ({STARTED_BY: "tom.okafor@example.org"}, "self-declared"),
+        ({KNOWN_BY: "openid"}, "self-declared"),
+        ({KNOWN_BY: "openid AAAA"}, "self-declared"),
+        ({KNOWN_BY: "openid not base64"}, "self-declared"),
+    ],
+    ids=["as it was made", "another name", "no signature", "another signature", "none at all"],
+)
+def test_a_name_that_somebody_typed_is_noted_as_that(installation, change, known_by):
+    keys, run_id = signing_keys_of(installation), make_new_run_id()
+    tags = signed_tags(run_id, tags_of(Person(ANA, known_by="openid")), keys) | change
+    with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
+        note_runs(guard(instance), lambda: installation)
+        JOB.execute_in_process(instance=instance, tags=tags, run_id=run_id)
+        JOB.execute_in_process(instance=instance, tags=tags)
+        first, copied = entries(installation)
+    assert (first.person, first.known_by) == (tags[STARTED_BY], known_by)
+    assert first.details.get("person") == (None if known_by == "openid" else NOT_SHOWN)
+    assert (copied.known_by, copied.details["person"]) == ("self-declared", NOT_SHOWN), "of another run"
 
 
 def test_a_run_that_cannot_be_noted_makes_nothing(installation):
@@ -285,7 +315,10 @@ def test_runs_of_another_instance_are_none_of_this_installation(installation, tm
 def test_a_changed_use_case_is_noted_with_a_diff_that_names_no_person(installation):
     note_files(installation)
     (first,) = entries(installation)
-    assert (first.what, set(first.details)) == ("saw a file of settings", {"file", "sha256"})
+    assert (first.what, set(first.details)) == (
+        "saw a file of settings",
+        {"file", "sha256", "person", "changed_by"},
+    )
     note_files(installation)
     assert len(entries(installation)) == 1
     attributes = minimal_attributes("x.csv")
@@ -300,6 +333,8 @@ def test_a_changed_use_case_is_noted_with_a_diff_that_names_no_person(installati
     told = dict(second.details)
     assert told.pop("sha256") != first.details["sha256"] and told == {
         "file": "defs.yaml",
+        "person": "worked with the file first, as it is now",
+        "changed_by": "nobody knows: git does not say",
         "training.recipe": "manual -> auto",
         "training.epochs": "not set -> 3",
         "owners.compliance": "added",
@@ -318,6 +353,55 @@ def test_a_changed_use_case_is_noted_with_a_diff_that_names_no_person(installati
     ]
     note_files(installation)
     assert len(entries(installation)) == 3
+
+
+def test_git_names_who_changed_a_file_that_is_as_it_was_committed(installation):
+    file = write_use_case(installation.defs, "complaints", minimal_attributes("y.csv"))
+
+    def git(*words: str, who: str = "eva@example.org") -> None:
+        person = ["-c", f"user.email={who}", "-c", "user.name=x"]
+        subprocess.run(["git", "-C", str(file.parent), *person, *words], check=True, capture_output=True)
+
+    def noted_now() -> dict[str, str]:
+        note_files(installation)
+        return {
+            name: text for name, text in entries(installation)[-1].details.items() if name in ("changed_by", "commit")
+        }
+
+    git("init")
+    assert noted_now() == {"changed_by": changes.NOBODY_KNOWS}, "it is not committed"
+    file.write_text(f"{file.read_text()}\n")
+    git("add", ".")
+    git("commit", "-m", "first", who="Eva@Example.org")
+    told = noted_now()
+    assert told["changed_by"] == "eva@example.org" and len(told["commit"]) >= 7
+    file.write_text(f"{file.read_text()}\n")
+    assert noted_now() == {"changed_by": changes.NOBODY_KNOWS}, "it is not what was committed"
+    git("commit", "-am", "second", who="tom.okafor@example.org")
+    file.write_text(f"{file.read_text()}\n")
+    git("commit", "-am", "third", who=ANA)
+    assert noted_now()["changed_by"] == ANA
+
+
+def test_where_a_changed_file_cannot_be_noted_the_location_loads_and_every_run_is_refused(
+    installation, monkeypatch, capsys
+):
+    for name, value in installation.to_variables().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FT_TRACKING_URI", "none")
+    note_files(installation)
+    (AuditLog(open_lake(installation)).home / "head.json").unlink()
+    write_use_case(installation.defs, "complaints", minimal_attributes("y.csv"))
+    loaded = {spec.key.to_user_string(): spec for spec in defs().resolve_all_asset_specs()}
+    assert "complaints/raw_records" in loaded
+    said = loaded["audit_log/cannot_be_written"].description
+    assert said and "every run is refused" in said and "ft audit-log verify" in said
+    with dg.DagsterInstance.local_temp(str(installation.dagster_home)) as instance:
+        note_runs(guard(instance), lambda: installation)
+        MADE.clear()
+        with pytest.raises(CorruptVersion, match="nothing that has to be noted happens"):
+            JOB.execute_in_process(instance=instance)
+    assert MADE == []
 
 
 def test_rules_that_were_changed_for_a_moment_leave_a_trace_with_what_was_done_under_them(case, tmp_path):
@@ -354,7 +438,13 @@ def test_settings_of_the_installation_are_noted_without_their_texts(installation
     file.write_text("budgets: [\n")
     note_files(installation)
     broken = entries(installation)[-1].details
-    assert broken["problem"] == "the file cannot be read" and set(broken) == {"file", "sha256", "problem"}
+    assert broken["problem"] == "the file cannot be read" and set(broken) == {
+        "file",
+        "sha256",
+        "person",
+        "changed_by",
+        "problem",
+    }
     file.write_text("budgets: {per_month: 800.0}\n")
     note_files(installation)
     assert entries(installation)[-1].details["budgets.per_month"] == "900.0 -> 800.0"
@@ -363,7 +453,7 @@ def test_settings_of_the_installation_are_noted_without_their_texts(installation
 def test_a_long_diff_is_counted_and_numbers_of_persons_are_not_shown():
     after = {f"field_{number:03d}": "1" for number in range(300)}
     noted = changes._noted("complaints", {"values": {}}, {"path": "defs.yaml", "sha256": "0", "values": after})
-    assert len(noted.details) == changes.MOST_FIELDS + 3 and noted.details["and more fields"] == "100"
+    assert len(noted.details) == changes.MOST_FIELDS + 5 and noted.details["and more fields"] == "100"
     assert changes._shown(491701234567, "phone").startswith(changes.HIDDEN)
     assert changes._shown("sft", "training.objective") == "sft"
     assert changes._shown("ana", "training.objective").startswith(changes.HIDDEN)

@@ -1,15 +1,24 @@
 """A signature that is late: those of the role are reminded, then the superior is told."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ft_platform.lake.releases import Release
-from ft_platform.release.overdue import Late, late_signatures
+from ft_platform.people.may import Permissions
+from ft_platform.people.person import named
+from ft_platform.release.overdue import SECOND, Late
+from ft_platform.release.overdue import late as late_now
 from ft_platform.release.signatures import REJECTED
+from ft_platform.release.waivers import confirm
+from ft_platform.reporting.portal.needs import needs_of
 from ft_platform.settings.people import People
-from ft_platform_tests.release.test_signatures import ANA, MARIA, REASON, TOM, Case
+from ft_platform_tests.release.evidence_case import EvidenceCase
+from ft_platform_tests.release.test_signatures import ANA, BO, MARIA, REASON, TOM, Case
+from ft_platform_tests.release.test_waivers import TODAY, confirming, granted
+
+__all__ = ["confirming"]
 
 
 @pytest.fixture
@@ -20,7 +29,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
 
 def late(case: Case, days: float) -> list[Late]:
     decided = datetime.fromisoformat(case.lake.manifest(case.decision).written_at)
-    return late_signatures(case.lake, case.use_case, case.permissions, decided + timedelta(days=days))
+    return late_now(case.lake, case.use_case, case.permissions, decided + timedelta(days=days))
 
 
 def told(case: Case, days: float) -> list[tuple[str, bool, list[str]]]:
@@ -37,7 +46,7 @@ def test_those_of_the_role_are_reminded_and_after_more_days_the_superior_is_told
     (compliance, _) = [one for one in late(case, 8) if one.escalated]
     assert compliance.to == ["head.of.law@example.org"]
     assert compliance.says == (
-        f"Compliance officer has not signed: {case.decision.id} has waited for 8 days. {ANA} could sign"
+        f"Compliance officer has not signed: {case.decision.id} has waited for 8 days. {ANA} could do it"
     )
 
 
@@ -53,3 +62,48 @@ def test_nothing_is_late_once_it_is_released(case: Case, monkeypatch: pytest.Mon
     released = lambda *_: [Release(case.decision, record, None)]  # noqa: E731
     monkeypatch.setattr("ft_platform.release.overdue.standing_releases", released)
     assert told(case, 30) == []
+
+
+def test_where_only_a_second_person_lacks_those_who_may_are_reminded_and_then_all_superiors(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ft_platform.release.separation._changed_by", lambda *_: None)
+    case.people = People(roles={"compliance": [ANA, BO]}, superiors={"compliance": "head.of.law@example.org"})
+    roles = {"compliance": ANA, "domain_expert": ANA}
+    owners = case.use_case.settings.owners.model_copy(update=roles)
+    case.use_case = case.use_case.model_copy(
+        update={"settings": case.use_case.settings.model_copy(update={"owners": owners})}
+    )
+    decided = datetime.fromisoformat(case.lake.manifest(case.decision).written_at)
+    case.sign(ANA, at=decided + timedelta(days=2))
+    assert [one.person for one in case.state(decided + timedelta(days=4)).signatures] == [ANA, ANA]
+    assert told(case, 4.9) == [], "it is three days since all roles have signed"
+    assert told(case, 5) == [(SECOND, False, [BO])]
+    assert told(case, 9) == [(SECOND, False, [BO]), (SECOND, True, ["head.of.law@example.org", MARIA])]
+    assert late(case, 9)[0].says == (
+        f"A second person has to sign: {case.decision.id} has waited for 7 days."
+        " Sign it, in any role that is asked for: ft sign complaints"
+    )
+    case.sign(BO, at=decided + timedelta(days=9))
+    assert told(case, 20) == []
+
+
+def test_a_waiver_that_a_second_person_has_to_confirm_reminds_and_escalates(confirming: EvidenceCase) -> None:
+    waiver = granted(confirming)
+    people = People(superiors={"compliance": "head.of.law@example.org"})
+    permissions = Permissions(people, {"complaints": confirming.use_case})
+    granted_at = datetime.combine(waiver.granted_on, datetime.min.time(), UTC)
+
+    def found(days: float) -> list[tuple[str, str, bool, list[str]]]:
+        late_ones = late_now(confirming.lake, confirming.use_case, permissions, granted_at + timedelta(days=days))
+        return [(one.about, one.role, one.escalated, list(one.to)) for one in late_ones]
+
+    def needs() -> list[str]:
+        return [one.role for one in needs_of(confirming.lake, confirming.use_case, TODAY) if one.kind == "waivers"]
+
+    who = [BO, "head.of.law@example.org"]
+    assert found(2) == [] and found(3) == [(waiver.id, SECOND, False, who)]
+    assert found(7)[1:] == [(waiver.id, SECOND, True, who[1:])]
+    assert needs() == ["compliance"]
+    confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), people, today=TODAY)
+    assert found(7) == [] and needs() == []

@@ -1,8 +1,10 @@
 """A release rests on an accepted, unaltered, current decision, on the signatures that are asked for, and is signed."""
 
 import json
+import multiprocessing
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,18 @@ import pytest
 
 from ft_platform.errors import ConfigError, DataError, FtError, VersionRefused
 from ft_platform.evaluation.champion import champion
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import SIGNATURE, Release, releases, standing_releases
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import unnoted
 from ft_platform.people.person import named
+from ft_platform.release import releasing
 from ft_platform.release.releasing import release, roll_back, signature_problem, withdraw
 from ft_platform.release.separation import COMMIT
 from ft_platform.release.signing import sign
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.release.evidence_case import RENDERER, EvidenceCase, changed, figure, good_figures
 
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
@@ -190,6 +195,39 @@ def test_a_rollback_is_a_release_of_its_own_that_says_why(case: Case) -> None:
         roll_back(case.lake, case.use_case, back.id, reason=REASON)
     roll_back(case.lake, case.use_case, second.id, reason=REASON)
     assert case.newest().checkpoint == "ckpt-second" and case.newest().record["number"] == 4
+
+
+def go_back(home: Path, both: Any) -> None:
+    """In a process of its own, slow between its look at the releases and its record."""
+    case, note = Case(home), releasing.note
+
+    def slow_note(*args: Any, **kwargs: Any) -> None:
+        time.sleep(1)
+        note(*args, **kwargs)
+
+    releasing.note = slow_note
+    case._settle()
+    lake = open_lake(Environment(home=home))
+    both.wait(60)
+    roll_back(lake, case.use_case, reason=REASON)
+
+
+def test_two_releases_at_the_same_moment_have_numbers_of_their_own(case: Case, tmp_path: Path) -> None:
+    case.released()
+    case.again("next")
+    case.released()
+    context = multiprocessing.get_context("spawn")
+    both = context.Barrier(2)
+    processes = [context.Process(target=go_back, args=(tmp_path, both)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    found = releases(case.lake, "complaints")
+    assert [one.record["number"] for one in found] == [4, 3, 2, 1]
+    assert [one.record["previous"] for one in found] == [*(one.id for one in found[1:]), None]
+    assert [one.checkpoint for one in found] == ["ckpt-next", "ckpt-weights"] * 2
 
 
 def test_there_is_no_way_back_to_what_may_not_be_used(case: Case) -> None:

@@ -14,7 +14,8 @@ from ft_platform.lake.releases import Release
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
-from ft_platform.people.person import STARTED_BY, Person, named
+from ft_platform.people.person import STARTED_BY, KnownBy, Person, named
+from ft_platform.people.started import KNOWN_BY, signed_tags, tags_of
 from ft_platform.people.statements import FILE
 from ft_platform.release import sign_off as states
 from ft_platform.release.delegations import delegate
@@ -46,9 +47,14 @@ class Case(EvidenceCase):
         self.publish()
         self.noted: list[Noted] = []
         if self.trained_by:
-            note_trainer(self.lake, self.versions["adapter_checkpoint"], {STARTED_BY: self.trained_by})
+            note_trainer(self.lake, self.versions["adapter_checkpoint"], *self.started_by(self.trained_by))
         self.decision = self.published_decision()
         return self
+
+    def started_by(self, name: str, known_by: KnownBy = "openid") -> tuple[str, dict[str, str]]:
+        """Id and tags of a run that the web server made for a person."""
+        assert self.lake.signing
+        return "run", signed_tags("run", tags_of(Person(name, known_by=known_by)), self.lake.signing.keys)
 
     def note(self, noted: Noted) -> None:
         self.noted.append(noted)
@@ -441,9 +447,19 @@ def test_the_trainer_is_noted_only_where_the_run_says_who_started_it(tmp_path: P
     case.trained_by = ""
     case.decided()
     checkpoint = case.versions["adapter_checkpoint"]
-    for tags in ({"ft/command": "ft run"}, {STARTED_BY: "root"}, {STARTED_BY: "token:ci"}):
-        note_trainer(case.lake, checkpoint, tags)
+    _, of_bo = case.started_by(BO)
+    for run, tags in (
+        ("run", {"ft/command": "ft run"}),
+        ("run", {STARTED_BY: "root"}),
+        ("run", {STARTED_BY: BO}),
+        ("run", {STARTED_BY: BO, KNOWN_BY: "openid"}),
+        ("another run", of_bo),
+        ("run", {**of_bo, STARTED_BY: ANA}),
+        ("run", {**of_bo, KNOWN_BY: of_bo[KNOWN_BY].replace("openid", "password")}),
+        case.started_by("token:ci", "token"),
+    ):
+        note_trainer(case.lake, checkpoint, run, tags)
     assert acted(case.lake, case.use_case, checkpoint)[TRAINED] is None
-    note_trainer(case.lake, checkpoint, {STARTED_BY: BO})
+    note_trainer(case.lake, checkpoint, "run", of_bo)
     assert acted(case.lake, case.use_case, checkpoint)[TRAINED] == {BO}
     assert case.lake.verdicts(checkpoint)[TRAINED_BY].passed

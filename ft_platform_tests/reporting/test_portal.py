@@ -245,6 +245,22 @@ def test_the_register_names_what_a_high_risk_lacks_until_it_is_there_and_passed(
     assert gaps()["10"] == "checks failed: fairness report"
 
 
+def test_a_decision_covers_an_article_only_where_it_accepts(lake: Lake, use_case: NamedUseCase) -> None:
+    def gap() -> str:
+        (row,) = register_of(lake, {"letters": risky(use_case, "high")})
+        return row.evidence[0].gap
+
+    for stage in ("privacy_report", "regression_report"):
+        publish(lake, stage, f"{stage}-1")
+    publish(lake, "release_decision", "decision-1", "decision_brief.html", decision=decision(True))
+    assert gap() == ""
+    ended = {**decision(True), "valid_until": (TODAY - timedelta(days=1)).isoformat()}
+    publish(lake, "release_decision", "decision-2", "decision_brief.html", decision=ended)
+    assert gap().startswith("release no longer accepted, a waiver ended on ")
+    publish(lake, "release_decision", "decision-3", "decision_brief.html", decision=refused("fairness/region"))
+    assert gap() == "release refused"
+
+
 @pytest.mark.parametrize(
     ("risk", "gaps", "duties"), [(None, 1, 0), ("minimal", 0, 0), ("limited", 1, 1), ("high", 9, 9)]
 )

@@ -18,6 +18,7 @@ from ft_platform.evidence.pack import write_pack
 from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.deployments import candidate, deployments
 from ft_platform.lake.releases import STANDS, Release, releases, standing_releases
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.publishing.roi import publish_roi
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
@@ -165,6 +166,7 @@ def test_what_was_taken_away_is_served_no_more_and_no_fault(running: Served) -> 
     running.deploy()
     assert same_candidate(running) is None
     assert take_away(running.lake, running.environment, running.use_case, "local") == [first.id]
+    assert [one.what for one in AuditLog(running.lake).entries()][-1] == "took its releases away from a target"
     assert same_candidate(running) == first.id
     deadline = time.monotonic() + 10
     while NAME in running.answers():

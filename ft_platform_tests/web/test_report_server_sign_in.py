@@ -73,6 +73,20 @@ def test_who_has_a_role_reads_it_and_who_has_none_does_not(address: str) -> None
     assert denied == [(BOB, words, "complaints"), (BOB, words, ""), (BOB, words, "complaints")]
 
 
+def test_a_role_that_is_given_counts_at_once_and_settings_that_cannot_be_read_let_nobody_read(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bob = sign_in(address, ANA), sign_in(address, BOB)
+    file = tmp_path / "ft_environment.yaml"
+    file.write_text(f"people: {{roles: {{auditor: [{BOB}]}}}}\n")
+    monkeypatch.setenv("FT_ENVIRONMENT", str(file))
+    assert bob.get(f"{address}{REPORT}").text == PAGE and ana.get(f"{address}{REPORT}").status_code == 403
+    file.write_text("people: [\n")
+    for client in (ana, bob):
+        refused = client.get(f"{address}{REPORT}")
+        assert refused.status_code == 503 and "ft_environment.yaml cannot be read" in refused.text
+
+
 def test_what_waits_for_whoever_signed_in_stands_first(address: str) -> None:
     assert "<h2>You</h2>" in re.sub(' id="[^"]*"', "", sign_in(address, ANA).get(f"{address}/needs").text)
 

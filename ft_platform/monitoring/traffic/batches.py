@@ -19,6 +19,8 @@ from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.captured import as_raw, captured
 from ft_platform.monitoring.traffic.fresh import is_for_testing, right_of
 from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
+from ft_platform.people.audit_log.opening import note
+from ft_platform.process.reasons import require_reason
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
@@ -74,6 +76,7 @@ def release(lake: Lake, use_case: NamedUseCase, name: str, *, reason: str, by: s
         DataError: no such batch waits, or its feedback or texts changed since it was shown.
         ConfigError: no reason is named.
     """
+    reason = require_reason(reason)
     batch = next((one for one in waiting(lake, use_case) if one.name == name), None)
     if batch is None:
         raise DataError(f"no batch {name} of {use_case.name} waits", f"See what waits: ft feedback {use_case.name}")
@@ -88,6 +91,7 @@ def release(lake: Lake, use_case: NamedUseCase, name: str, *, reason: str, by: s
             f"feedback or texts of batch {name} of {use_case.name} changed since `labelled_traffic` was made",
             f"Make it anew and look again: ft feedback {use_case.name}",
         )
+    note(lake, use_case, "evidence", "released feedback for training", by, batch=name, reason=reason)
     if rows:
         table = pa.Table.from_pylist(rows, schema=ALL["released"])
         TrafficTables(lake, use_case.name).append("released", table, f"release:{name}", 1)

@@ -13,6 +13,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.feedback import BY_FILE
 from ft_platform.monitoring.traffic.request_ids import request_id
 from ft_platform.monitoring.traffic.tables import SCHEMAS, TrafficTables
+from ft_platform.people.audit_log.opening import note
 from ft_platform.settings.ceilings import capped
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Limits, RecordMapping, Source
@@ -71,6 +72,7 @@ def add_labels(
         for number, (request, label) in enumerate(rows)
     ]
     if feedback:
+        note(lake, use_case, "evidence", "added labels of a file", file=sha256, rows=len(rows))
         tables.append("feedback", pa.Table.from_pylist(feedback, schema=SCHEMAS["feedback"]), writer, 1)
     return {**told, "added": len(feedback)}
 

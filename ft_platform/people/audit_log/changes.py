@@ -2,8 +2,9 @@
 
 Covered: `ft_environment.yaml` and files of use cases, by their bytes, and field by field. A diff shows numbers, yes and
 no, and words that the schema offers; of every other text only that it changed, because it may name a person or be a
-secret. Not covered: who changed it (the entry names who first worked with it), variables, and a change that was taken
-back before anybody worked with it."""
+secret. Who changed it, where git says: the author of the newest commit of the file, if it is as it was committed. Not
+covered: anybody else who changed it (the entry names who first worked with it, and says so), variables, and a change
+that was taken back before anybody worked with it."""
 
 import hashlib
 import json
@@ -20,6 +21,7 @@ from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.lake.files import write_bytes
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import at_this_machine
+from ft_platform.process.git import last_change
 from ft_platform.process.vouched import few_digits
 from ft_platform.settings.environment_file import NAME
 from ft_platform.use_case.fields import fields
@@ -29,6 +31,9 @@ KEY = re.compile(r"[a-z][a-z0-9_\-]{0,60}", re.ASCII)
 """Keys of mappings that are shown; others may be labels, or addresses of persons."""
 HIDDEN = "#"
 """Begins what stands for a text that is not shown."""
+FIRST = "worked with the file first, as it is now"
+NOBODY_KNOWS = "nobody knows: git does not say"
+"""Words beside the account that an entry names, which is not who changed the file."""
 MOST_FIELDS = 200
 """Of a diff; more are counted."""
 
@@ -94,7 +99,8 @@ def _digest(path: Path) -> str:
 
 def _noted(name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Noted:
     what = "saw a file of settings" if before is None else "settings changed" if after["sha256"] else "settings removed"
-    told = {"file": Path(after["path"]).name, "sha256": after["sha256"]}
+    told = {"file": Path(after["path"]).name, "sha256": after["sha256"], "person": FIRST}
+    told |= last_change(Path(after["path"])) or {"changed_by": NOBODY_KNOWS}
     if after["values"] is None:
         told["problem"] = "the file cannot be read"
     elif before and after["sha256"]:

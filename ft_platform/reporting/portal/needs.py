@@ -22,9 +22,10 @@ from ft_platform.people.access import WAITING, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
-from ft_platform.release.waivers import waivers
+from ft_platform.release.waivers import unconfirmed, waivers
 from ft_platform.reporting.plain_words import next_after_decision
 from ft_platform.reporting.published import page_of
+from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
@@ -149,10 +150,32 @@ def _signatures(seen: Seen) -> Told:
                     "since": seen.lake.manifest(decision).written_at,
                     "page": _page(seen, found),
                 }
+        others = said.get("second")
+        roles = [one["role"] for one in said["roles"] if set(one["persons"]) & set(others or ())]
+        for role in (roles or ["accountable"]) if others is not None else ():
+            yield {
+                "role": role,
+                "what": f"{decision.id} waits for the signature of a second person.",
+                "next_step": f"Read the decision, then: ft sign {seen.name} --by <e-mail>"
+                if roles
+                else "Nobody who is named may sign besides whoever has: name another owner in the use case's file",
+                "since": max(given["at"] for one in said["roles"] for given in one["signatures"]),
+                "page": _page(seen, found),
+            }
 
 
 def _waivers(seen: Seen) -> Told:
-    """Waivers in force that end soon."""
+    """Waivers in force that end soon, and those that a second person has to confirm."""
+    for waiver in unconfirmed(seen.lake, seen.use_case, seen.today):
+        above = ROLES[waiver.role].reports_to or "accountable"
+        owners = {one.casefold() for one in seen.use_case.settings.owners.persons(waiver.role)}
+        yield {
+            "role": waiver.role if owners - {waiver.granted_by.casefold()} else above,
+            "what": f"The waiver of {waiver.rule} for {waiver.checkpoint} counts once a second person confirms it.",
+            "next_step": f"Confirm it: ft waiver confirm {seen.name} {waiver.id} --by <e-mail>",
+            "since": waiver.granted_at,
+            "until": waiver.until,
+        }
     for waiver, revoked in waivers(seen.lake, seen.use_case):
         until = date.fromisoformat(waiver.until)
         if not revoked and seen.today <= until < seen.today + ENDS_SOON:

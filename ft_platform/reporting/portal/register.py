@@ -1,9 +1,9 @@
 """The register of models and datasets: purpose, what permits the use, licence, retention, class of risk, and what the
 EU AI Act asks of that class, with the evidence in the lake or the gap.
 
-Source: Regulation (EU) 2024/1689, Articles 9 to 15, 50 and 72. Covered: whether evidence of that kind is there, and its
-checks passed. Not covered: whether it is enough, which a person has to judge, and duties of an organization as a whole,
-such as its quality management (Article 17)."""
+Source: Regulation (EU) 2024/1689, Articles 9 to 15, 50 and 72. Covered: whether evidence of that kind is there, its
+checks passed, and a decision among it accepts. Not covered: whether it is enough, which a person has to judge, and
+duties of an organization as a whole, such as its quality management (Article 17)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
+from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.standing import STAGE as DECISION
 from ft_platform.reporting.published import page_of
 from ft_platform.use_case.named import NamedUseCase
 
@@ -117,15 +119,17 @@ def _registered(lake: Lake, use_case: NamedUseCase) -> Registered:
 
 
 def _evidence(lake: Lake, name: str, duty: Duty) -> Evidence:
-    shown, missing = [], []
+    shown, missing, refused = [], [], []
     for stage in duty.reports:
         artifact = next(iter(lake.artifacts(name, stage)), None)
         if artifact is None:
             missing.append(stage)
             continue
         passed = all(verdict.passed for verdict in lake.verdicts(artifact).values())
+        if stage == DECISION and (standing := standing_of(lake, artifact)).state != ACCEPTED:
+            refused.append(standing.words)
         shown.append((stage.replace("_", " "), f"{name}/{page_of(lake, artifact) or ''}", passed))
     failed = [title for title, _, passed in shown if not passed]
     gaps = [f"no {', no '.join(missing).replace('_', ' ')}"] if missing else []
     gaps += [f"checks failed: {', '.join(failed)}"] if failed else []
-    return Evidence(duty, shown, "; ".join(gaps) or duty.by_person)
+    return Evidence(duty, shown, "; ".join([*gaps, *refused]) or duty.by_person)

@@ -8,7 +8,7 @@ from dagster._core.workspace.context import WorkspaceRequestContext
 from dagster._core.workspace.permissions import LOCATION_SCOPED_PERMISSIONS, PermissionResult
 from starlette.requests import HTTPConnection
 
-from ft_platform.people.person import STARTED_BY
+from ft_platform.people.started import tags_of
 from ft_platform.web.roles.reads import PERMISSIONS
 from ft_platform.web.roles.rules import Judge, Rules
 
@@ -57,7 +57,7 @@ class RoleContext(WorkspaceRequestContext):
         return PermissionResult(enabled and (self.ruled or bool(ruling)), None if ruling and enabled else ruling.why)
 
     def get_viewer_tags(self) -> dict[str, str]:
-        return {STARTED_BY: self.judge.person.name} if self.judge.person else {}
+        return tags_of(self.judge.person) if self.judge.person else {}
 
     def get_reporting_user_tags(self) -> dict[str, str]:
         """Tags of an event of an asset take fewer signs than those of a run."""

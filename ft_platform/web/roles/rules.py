@@ -1,14 +1,19 @@
 """What decides in a web application, and whom it tells."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ft_platform.errors import FtError
 from ft_platform.people.may import Permissions, Ruling
 from ft_platform.people.noted import Kind, Noted, Noting, unnoted
 from ft_platform.people.person import PERSON, Person, at_this_machine
 
 Need = tuple[str, str | None]
 """An action of `people.actions`, and the use case in which; None: beyond any single one."""
+
+LOG = logging.getLogger(__name__)
+UNKNOWN = "nobody may do anything: ft_environment.yaml cannot be read, and the log of the web server says why"
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,11 @@ class Judge:
             return Ruling(False, None, "nobody has signed in")
         need = (action, use_case)
         if need not in self._rulings:
-            self._rulings[need] = self.permissions.may(self.person, action, use_case)
+            try:
+                self._rulings[need] = self.permissions.may(self.person, action, use_case)
+            except FtError as error:
+                LOG.warning(str(error))
+                return Ruling(False, None, UNKNOWN)
         return self._rulings[need]
 
     def note(self, kind: Kind, what: str, needs: Iterable[Need], **details: str) -> None:

@@ -24,6 +24,7 @@ from ft_platform.evaluation.records import question_in
 from ft_platform.evaluation.review.figures import reviews_of
 from ft_platform.evaluation.review.sheets import ANSWERS, COLUMNS
 from ft_platform.lake.gate import problems_with
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.publishing.review import import_answers
 from ft_platform.publishing.review_sheets import export_sheets, first_systems, read_key
 from ft_platform.records.cells import MOST_CHARACTERS, cell
@@ -249,6 +250,8 @@ def test_the_form_saves_what_was_chosen_and_the_import_takes_it(case: JudgedCase
 def test_answers_come_back_to_the_right_system(case: JudgedCase, tmp_path: Path) -> None:
     review, found = import_answers(case.lake, case.use_case, filled(case, tmp_path))
     assert found["answers"] == {"fine_tuned": 22, "tie": 0, "alternative": 0} and found["win_rate"]["value"] == 1.0
+    said = [one.what for one in AuditLog(case.lake).entries(1)]
+    assert said == ["made sheets for experts", "imported answers of experts"]
     assert found["win_rate"]["low"] < 1
     assert (found["evaluation"], found["alternative"], found["rows"]) == (case.evaluation.id, "base_few_shot", 11)
     assert found["agreement"]["kappa"] is None and found["agreement"]["observed"] == 1.0, (

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from ft_platform.errors import DataError, SourceError
-from ft_platform.lake.store import Lake
+from ft_platform.lake.opening import open_lake
 from ft_platform.monitoring.traffic.days import summary
 from ft_platform.monitoring.traffic.label_file import add_labels
 from ft_platform.monitoring.traffic.shipping import ship
 from ft_platform.monitoring.traffic.tables import TrafficTables
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.monitoring.traffic.test_days import answered
 from ft_platform_tests.monitoring.traffic.test_shipping import noted, request
@@ -19,7 +20,8 @@ COLUMNS = ("answer_id", "department")
 
 class Place:
     def __init__(self, folder: Path) -> None:
-        self.environment, self.lake, self.folder = Environment(home=folder), Lake(str(folder / "lake")), folder
+        self.environment, self.folder = Environment(home=folder), folder
+        self.lake = open_lake(self.environment)
 
     def noted(self, numbers: range) -> None:
         noted(self.folder / "spool.sqlite", *({"requests": answered(n, 1, 0.1, key="portal")} for n in numbers))
@@ -49,6 +51,7 @@ def test_labels_count_for_the_requests_that_they_name(place: Place) -> None:
     place.noted(range(3))
     told = place.add([of(0, "Card"), of(1, "Loan"), of(9, "Card")])
     assert told == {"rows": 3, "unknown": 1, "other_labels": 1, "added": 3}
+    assert [one.what for one in AuditLog(place.lake).entries(1)] == ["added labels of a file"]
     assert place.right == (2, 0.5)
     place.noted(range(9, 10))
     assert place.right == (3, pytest.approx(2 / 3)), "a label waits for its request"

@@ -17,6 +17,7 @@ from ft_platform.lake.releases import STANDS, Release, block_of, releases
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.orchestration.alert_watch import rolled_back
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving.api.app import build_app
@@ -177,6 +178,7 @@ def test_planted_errors_end_a_rollout_and_block_the_release_until_a_person_looks
         unblock(served.lake, served.use_case, candidate.id, reason="the disk was full")
         assert rolled_back(served.lake, served.use_case, "") == []
         assert block_of(served.lake, candidate) is None
+        assert [one.what for one in AuditLog(served.lake).entries()][-1] == "unblocked a release"
         again = served.deploy(candidate)
         assert again.record["rollout"]["share"] == 0.5 and not had_traffic(served.lake, again)
         assert b"On 50 % of it this one answers in its place" in served.lake.read_file(again.version, REPORT)
@@ -216,6 +218,7 @@ def test_a_shadow_tells_its_differences_and_a_person_ends_it(made: Installation,
         with pytest.raises(ConfigError, match="reason"):
             end_by_person(*served.of, promote=True, reason="ok")
         assert end_by_person(*served.of, promote=False, reason="looks no better to us")
+        assert [one.what for one in AuditLog(served.lake).entries()][-1] == "took the traffic from a release"
         assert served.answers()[NAME] == champion.id and block_of(served.lake, candidate) is None
         assert end_by_person(*served.of, promote=True, reason="looks no better to us") is None
         assert ids <= {one["request_id"] for one in _differences(served)}, "they can be reviewed afterwards too"

@@ -14,7 +14,8 @@ from dagster._core.execution.backfill import BulkActionStatus
 from dagster_shared.error import SerializableErrorInfo
 from starlette.websockets import WebSocketDisconnect
 
-from ft_platform.people.person import at_this_machine
+from ft_platform.people.person import Person, at_this_machine
+from ft_platform.people.started import starter
 from ft_platform_tests.web.roles.test_permission_matrix import job, launch
 from ft_platform_tests.web.roles.world import ASKING, HERE, LOCATION, PERMISSIONS, REPOSITORY, THERE, World, world
 from ft_platform_tests.web.test_graphql_limits import documents_of_the_pages
@@ -280,11 +281,18 @@ def test_a_run_is_judged_by_what_it_would_make(made: World, runs: dict[str, str]
 
 
 def test_a_run_has_the_name_of_who_started_it_and_no_other(made: World, runs: dict[str, str]) -> None:
-    forged = {"tags": [{"key": "ft/person", "value": "anna@example.org"}, {"key": "why", "value": "x"}]}
+    forged = {
+        "tags": [
+            {"key": "ft/person", "value": "anna@example.org"},
+            {"key": "ft/known_by", "value": "openid"},
+            {"key": "why", "value": "x"},
+        ]
+    }
     start = "mutation($p: ExecutionParams!) {launchRun(executionParams: $p) {...on LaunchRunSuccess {run {runId}}}}"
     _, body = made.ask("data_engineering", start, p={**launch(HERE, "raw_records"), "executionMetadata": forged})
     run = made.instance.get_run_by_id(body["data"]["launchRun"]["run"]["runId"])
     assert run and run.tags["ft/person"] == "dora@example.org" and run.tags["why"] == "x"
+    assert starter(run.run_id, run.tags, made.keys) == Person("dora@example.org", known_by="openid")
     again = (
         "mutation($r: ReexecutionParams!) {launchRunReexecution(reexecutionParams: $r) {...on LaunchRunSuccess {run"
         " {runId}}}}"
@@ -294,6 +302,7 @@ def test_a_run_has_the_name_of_who_started_it_and_no_other(made: World, runs: di
     _, body = made.ask("data_engineering", again, r=params)
     run = made.instance.get_run_by_id(body["data"]["launchRunReexecution"]["run"]["runId"])
     assert run and run.tags["ft/person"] == "dora@example.org"
+    assert starter(run.run_id, run.tags, made.keys) == Person("dora@example.org", known_by="openid")
     whole = (
         "mutation($r: ReexecutionParams) {reexecutePartitionBackfill(reexecutionParams: $r) {...on"
         " LaunchBackfillSuccess {backfillId}}}"

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,10 @@ from ft_platform.people.noted import Noted
 from ft_platform.people.person import PERSON, Person
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
+from ft_platform.signing.keys import SigningKeys
+from ft_platform.signing.opening import signing_keys_of
 from ft_platform.web.guard import Guard
+from ft_platform.web.guarded_instance import sign_runs
 from ft_platform.web.portal import PortalApp
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.roles.webserver import RoleWebserver
@@ -44,7 +47,8 @@ TOKEN = Person(
     actions=frozenset({"see", "read_logs", "start_data", "stop_runs", "automate", "report_from_outside"}),
     use_cases=frozenset({HERE}),
 )
-ASKING: dict[str, Person | None] = {**PERSONS, "nobody": None, "token": TOKEN}
+SIGNED_IN = {name: replace(person, known_by="openid") for name, person in PERSONS.items()}
+ASKING: dict[str, Person | None] = {**SIGNED_IN, "nobody": None, "token": TOKEN}
 PERMISSIONS = Permissions(
     PEOPLE, {HERE: use_case(owners=OWNERS), THERE: use_case(owners={"accountable": "someone@example.org"})}
 )
@@ -79,6 +83,7 @@ class World:
     client: TestClient
     desk: TestClient
     noted: list[Noted]
+    keys: SigningKeys
 
     def ask(self, person: str, query: str, **variables: Any) -> tuple[int, dict[str, Any]]:
         """Status and answer of a query."""
@@ -192,4 +197,6 @@ def world(folder: Path) -> Iterator[World]:
         app, desk = guarded(rules, signing_in=True), guarded(desk_rules, signing_in=False)
         address = "http://127.0.0.1:3000"
         with TestClient(app, address) as client, TestClient(desk, address) as at_desk:
-            yield World(instance, context, rules, client, at_desk, told)
+            keys = signing_keys_of(Environment(home=folder / "home"))
+            sign_runs(instance, keys)
+            yield World(instance, context, rules, client, at_desk, told, keys)
