@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ft_platform.errors import CorruptVersion, FtError
+from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
 from ft_platform.reporting.html import page
@@ -25,7 +25,7 @@ from ft_platform.reporting.published import Page
 from ft_platform.reporting.site import BODY, Reports
 from ft_platform.settings.environment import PORTAL, Environment
 from ft_platform.use_case.named import NamedUseCase
-from ft_platform.web.roles.rules import Judge, Need, Rules
+from ft_platform.web.roles.rules import UNKNOWN, Judge, Need, Rules
 
 LOG = logging.getLogger(__name__)
 
@@ -47,7 +47,6 @@ WORDS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "This report is damaged: it is not what its manifest says. Materialize it again.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The lake cannot be read at the moment.",
 }
-NOBODY = "Nobody reads anything while ft_environment.yaml cannot be read: the log of this server says why."
 
 
 class PortalApp:
@@ -80,11 +79,9 @@ class PortalApp:
 
     def _answer(self, request: Request) -> Response:
         judge, need = Judge(self.rules, self.rules.person(request.scope)), _need(request)
-        try:
-            ruling = judge.may([need])
-        except FtError as error:
-            LOG.warning(str(error))
-            return _refused(HTTPStatus.SERVICE_UNAVAILABLE, NOBODY)
+        ruling = judge.may([need])
+        if ruling.why == UNKNOWN:
+            return _refused(HTTPStatus.SERVICE_UNAVAILABLE, UNKNOWN)
         if not ruling:
             judge.note("denial", f"may not {ACTIONS['see'].says}", [need])
             return _refused(HTTPStatus.FORBIDDEN)
