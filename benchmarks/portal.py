@@ -39,6 +39,7 @@ PREDICTIONS = pa.table(
         "system": ["fine_tuned"] * ANSWERS,
         "label": ["praise"] * ANSWERS,
         "predicted": [("praise", "problem")[number % 7 == 0] for number in range(ANSWERS)],
+        "confidence": [0.9] * ANSWERS,
     }
 )
 HOW: dict[str, Any] = {"settings_hash": "s", "input_hash": "i"}

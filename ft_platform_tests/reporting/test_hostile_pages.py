@@ -282,9 +282,7 @@ def told_home(case: tiny.TinyCase) -> str:
     event = Event(Attack("a moment"), Attack("an event"), Attack("why it was withdrawn"), "a/b")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ft_platform.reporting.home.story_of", lambda *_: steps)
-        patch.setattr(
-            "ft_platform.reporting.home.versions_of", lambda *_: ([version, replace(version, id="ckpt-0")], 9)
-        )
+        patch.setattr("ft_platform.reporting.home.versions_of", lambda *_: (versions, 9))
         patch.setattr("ft_platform.reporting.home.events_of", lambda *_: ([event], 9))
         return home_page(case.lake, case.use_case.name, in_dagster=True) or ""
 
