@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ft_platform.errors import FtError
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
-from ft_platform.lake.taint import NOT_TAINTED, taint_of
+from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
@@ -91,7 +91,7 @@ def _checks(seen: Seen) -> Told:
         if version is None or stage.name in ("release_decision", "sign_off", "release", "deployment"):
             continue
         for check, verdict in seen.lake.verdicts(version).items():
-            if not verdict.passed and check != NOT_TAINTED:
+            if not verdict.passed and check not in (NOT_TAINTED, SAW_NO_ERASED):
                 yield {
                     "role": stage.role,
                     "what": f"The check {check} of {stage.name} failed.",
@@ -181,8 +181,8 @@ def _permissions(seen: Seen) -> Told:
         if checkpoint and (taint := taint_of(seen.lake, checkpoint)):
             yield {
                 "role": "compliance",
-                "what": f"What is released, {champion.id}, learned from records that were withdrawn:"
-                f" {taint.numbers['rows']:,} rows.",
+                "what": f"What is released, {champion.id}, learned from records that were withdrawn or"
+                f" erased: {taint.numbers['rows']:,} rows.",
                 "next_step": f"Train without them, then release that: ft run {seen.name}",
                 "since": taint.checked_at,
             }
