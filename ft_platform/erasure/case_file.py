@@ -19,10 +19,11 @@ class CaseFile:
     """One request.
 
     Attributes:
-        subjects: ids as the source writes them.
+        asked_subjects, asked_pseudonyms: whom the request names.
         texts: names and the like, to be taken out of records of others too.
-        pseudonyms: of these persons, by every key there was.
+        subjects: ids of these persons as the source writes them; `pseudonyms` by every key there was.
         records: ids of their records.
+        tokens: pseudonyms in texts of these records that stand in no other record; only where there is a vault.
         steps: that are done.
         changes: zone and name of a table -> files that were written anew.
         told: what the certificate will say, by step.
@@ -30,13 +31,21 @@ class CaseFile:
 
     use_case: str
     request: str
-    subjects: list[str]
+    asked_subjects: list[str]
     texts: list[str] = field(default_factory=list)
+    asked_pseudonyms: list[str] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
     pseudonyms: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> list[str]:
+        """As the request named them."""
+        return [*self.asked_subjects, *self.asked_pseudonyms]
 
     def changes_of(self, table: str) -> list[Change]:
         return [Change(**one) for one in self.changes.get(table, [])]
@@ -69,6 +78,12 @@ def load(lake: Places, use_case: str, request: str) -> CaseFile | None:
     except (ValueError, TypeError):
         problem = f"what belongs to {request} of {use_case} cannot be read"
         raise CorruptVersion(problem, "Refuse the request, and make it again: ft erase refuse") from None
+
+
+def started(lake: Places, use_case: str, request: str) -> bool:
+    """Whether anything was erased yet."""
+    case = load(lake, use_case, request)
+    return bool(case and case.steps)
 
 
 def remove(lake: Places, use_case: str, request: str) -> None:

@@ -17,6 +17,7 @@ from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
+from ft_platform.release.erasures import WAITS, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
@@ -224,6 +225,21 @@ def _incidents(seen: Seen) -> Told:
             }
 
 
+def _erasures(seen: Seen) -> Told:
+    """Persons who asked to be erased, and are not."""
+    for request in requests(seen.lake, seen.use_case) if seen.lake.signing else []:
+        if request.is_open:
+            waits = request.state == WAITS
+            step = f"approve {seen.name} {request.id} --by <e-mail>" if waits else f"subject {seen.name} {request.id}"
+            yield {
+                "role": "compliance",
+                "what": f"{request.said['persons']:,} persons asked to be erased ({request.id}, {request.state}).",
+                "next_step": f"{'Look at it, then' if waits else 'Do it'}: ft erase {step}",
+                "since": request.said["received"],
+                "until": request.said["deadline"],
+            }
+
+
 def _feedback(seen: Seen) -> Told:
     """Labelled traffic that a person may release for training."""
     batches = waiting(seen.lake, seen.use_case) if seen.use_case.settings.source.feedback.join else []
@@ -246,6 +262,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "alarms": _alarms,
     "blocked_release": _blocked,
     "incident": _incidents,
+    "erasure": _erasures,
     "feedback": _feedback,
 }
 """Kind -> what looks for it."""
