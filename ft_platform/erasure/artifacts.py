@@ -86,7 +86,8 @@ def _sign(lake: Lake, artifact: ArtifactVersion, request: str, name: str, digest
     known = lake.erased_rows(artifact)
     earlier = known.before(request)
     own = next((one for one in known.erasures if one.request == request), Erasure(request=request, rows=0))
-    new = Erasure(request=request, rows=own.rows + rows, files={**own.files, name: digest})
+    more = rows if own.files.get(name) != digest else 0  # not twice, where a process was killed in between
+    new = Erasure(request=request, rows=own.rows + more, files={**own.files, name: digest})
     lake.add_verdict(artifact, WHOLE, True, "", ErasedRows((*earlier.erasures, new)).numbers())
 
 

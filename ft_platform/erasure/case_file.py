@@ -87,6 +87,17 @@ def started(lake: Places, use_case: str, request: str) -> bool:
 
 
 def remove(lake: Places, use_case: str, request: str) -> None:
+    """Nothing is left of it then, nor of what a killed process was writing."""
+    remove_unfinished(lake, use_case, request)
     path = path_of(lake, use_case, request)
     if lake.fs.exists(path):
         lake.fs.rm_file(path)
+
+
+def remove_unfinished(lake: Places, use_case: str, request: str) -> None:
+    """Removes copies that a killed process has not put in their place. The caller is alone with the request."""
+    folder = lake.path_of("restricted", use_case, FOLDER)
+    lake.fs.invalidate_cache()
+    for path in lake.fs.find(folder) if lake.fs.exists(folder) else []:
+        if path.rsplit("/", 1)[-1].startswith(f".{request}.json."):
+            lake.fs.rm_file(path)

@@ -39,7 +39,7 @@ from ft_platform.people.noted import Noted
 from ft_platform.people.person import Person
 from ft_platform.release.erasures import Request
 from ft_platform.release.releasing import withdraw
-from ft_platform.retraining.journal import ask
+from ft_platform.retraining.journal import ask, entries
 from ft_platform.serving.upkeep import take_away_withdrawn
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
@@ -79,6 +79,7 @@ class Erasing:
         Raises:
             TransientError: a run that is under way keeps writing, or a target cannot be reached; run it again.
         """
+        case_file.remove_unfinished(self.lake, self.name, self.request.id)
         if not self.case.steps:
             note(self.lake, self.use_case, "erasure", "erases persons", self.person, request=self.request.id)
         for step in STEPS:
@@ -221,7 +222,9 @@ class Erasing:
 
     def _retraining(self) -> None:
         if self.case.told["plan"]["checkpoints"] and self.use_case.settings.retraining.mode == "by_reasons":
-            ask(self.lake, self.environment, self.use_case, f"Erasure: {self.request.id}", datetime.now(UTC))
+            reason = f"Erasure: {self.request.id}"
+            if all(one.reason != reason for one in entries(self.lake, self.name).requests):
+                ask(self.lake, self.environment, self.use_case, reason, datetime.now(UTC))
             self.case.told["retraining"] = "queued"
 
     def _prove(self) -> int:

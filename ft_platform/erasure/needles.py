@@ -21,6 +21,8 @@ BITS = 20
 MULTIPLIER = np.uint32(2654435761)
 """Knuth, The Art of Computer Programming, volume 3, section 6.4: multiplicative hashing."""
 WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+ESCAPED = re.compile(rb"(?:%[0-9A-Fa-f]{2}|\\[bfnrt]|\\u[0-9A-Fa-f]{4})$")
+"""A sign that ends in a letter or digit, in addresses and in JSON."""
 CELL = b"\0"
 """Between the cells of a column, and around them."""
 INSTEAD = b"erased"
@@ -53,8 +55,8 @@ class Needles:
     def places(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Beginning and end of each."""
         for start, end in self._words(data):
-            before, after = data[start - 1 : start] if start else b"", data[end : end + 1]
-            if not (before and before[0] in WORD and data[start] in WORD) and not (after and after[0] in WORD):
+            after = data[end : end + 1]
+            if not (_goes_on(data, start) and data[start] in WORD) and not (after and after[0] in WORD):
                 yield start, end
         for text in self._texts:
             yield from (found.span() for found in text.finditer(data))
@@ -87,6 +89,11 @@ class Needles:
                 for length, words in self._by_length.items():
                     if end >= length and data[end - length : end] in words:
                         yield end - length, end
+
+
+def _goes_on(data: bytes, start: int) -> bool:
+    """Whether what stands before belongs to the same word."""
+    return bool(start) and data[start - 1] in WORD and not ESCAPED.search(data[max(start - 6, 0) : start])
 
 
 def _hashed(ends: np.ndarray) -> np.ndarray:

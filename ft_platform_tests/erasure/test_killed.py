@@ -16,7 +16,7 @@ from ft_platform_tests.erasure.conftest import PERSON
 from ft_platform_tests.erasure.test_whole import approved, house  # noqa: F401
 
 pytestmark = pytest.mark.integration
-EVERY = 7
+EVERY = 11
 """Of the renames of files: before and after each such one."""
 
 PROGRAM = textwrap.dedent("""
