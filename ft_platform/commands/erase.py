@@ -201,7 +201,9 @@ def _subject(
 ) -> int:
     from dataclasses import asdict
 
-    from ft_platform.erasure.execution import erase_approved, requests_about, totals
+    from ft_platform.erasure.certificate import totals
+    from ft_platform.erasure.executing import erase_approved
+    from ft_platform.erasure.requests import requests_about
 
     ids = [wanted] if wanted.startswith(REQUEST) else _ids(arguments, wanted)
     if arguments.dry_run:

@@ -1,5 +1,6 @@
 """The certificate: what was done on a request, what remains and why. Signed, and without a word about the person."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from ft_platform.erasure.case_file import CaseFile
@@ -82,3 +83,15 @@ def _remains(case: CaseFile) -> list[dict[str, str]]:
     if case.told["searched"]["not_opened"]:
         told.append(NOT_OPENED)
     return [{"what": what, "why": why} for what, why in told]
+
+
+def totals(done: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of several certificates."""
+    made = list(done)
+    return {
+        "rows": sum(one["rows"] for one in made),
+        **{name: sum(len(one[name]) for one in made) for name in ("versions", "checkpoints", "deployments")},
+        "bytes_found_after": sum(one["bytes_found_after"] for one in made),
+        "certificate": ", ".join(one["id"] for one in made if "id" in one),
+        "found_in": [name for one in made for name in one.get("found_in", ())],
+    }

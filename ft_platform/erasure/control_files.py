@@ -10,13 +10,15 @@ def erase_from_control_files(lake: Lake, use_case: str, needles: Needles) -> int
     """Writes and signs each anew without the words. Returns how many were."""
     seals = lake.seals(use_case)
     changed = 0
-    for relative in list(seals.paths()) if seals else []:
+    for relative, entry in list(seals.paths().items()) if seals else []:
         path = f"{lake.folder}/{relative}"
         with suppress(FileNotFoundError):  # somebody answers for its loss, or will be told of it by the proof
             content = seals.read(path) if seals else b""
             left = needles.without(content)
             if left != content and seals:
                 seals.write(path, left)
+                if entry.what == "erased":  # of its content that stays true
+                    seals.erase(path, entry.note)
                 lake.settle(path)
                 changed += 1
     return changed

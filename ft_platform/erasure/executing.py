@@ -5,26 +5,27 @@ Covered: all that `plan` finds; what a run that was under way wrote meanwhile is
 learned from the rows is quarantined, not mended: what its weights still hold nobody can take out, so it is refused by
 every gate and loses its traffic, and the certificate says so."""
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from ft_platform.erasure import case_file
 from ft_platform.erasure.artifacts import CHECKPOINTS, artifacts_of, erase_from_artifact
+from ft_platform.erasure.caches import remove_caches
 from ft_platform.erasure.case_file import CaseFile
 from ft_platform.erasure.certificate import certify, done
 from ft_platform.erasure.control_files import erase_from_control_files
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.plan import identified, plan_of
 from ft_platform.erasure.proof import folders_of, words_in_audit_log
+from ft_platform.erasure.requests import case_of
 from ft_platform.erasure.searching import search
 from ft_platform.erasure.tables import Identified, erase_from_table, rows_by_file, tables_of
 from ft_platform.erasure.tombstones import bury
 from ft_platform.erasure.vaults import erase_from_vault, tokens_of
 from ft_platform.errors import TransientError
+from ft_platform.lake.files import locked
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import SAW_NO_ERASED
@@ -37,7 +38,7 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import Person
-from ft_platform.release.erasures import Request
+from ft_platform.release.erasures import Request, requests
 from ft_platform.release.releasing import withdraw
 from ft_platform.retraining.journal import ask, entries
 from ft_platform.serving.upkeep import take_away_withdrawn
@@ -197,15 +198,10 @@ class Erasing:
 
     def _caches(self) -> None:
         """What is made again where it is needed: remembered findings, answers of experiments, exports."""
-        home, gone = self.environment.home, [self.environment.home / "findings" / self.name]
-        gone += home.glob(f"experiments/*/{self.name}")
-        for told in self.case.told["plan"]["checkpoints"]:
-            gone += home.glob(f"exports/{told['checkpoint']}-*")
-            for checkpoint in self._checkpoints(told["checkpoint"]):
-                gone += (self.environment.cache_path / "exports").glob(f"{checkpoint.content_hash[:32]}-*")
-        for folder in gone:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(folder)
+        checkpoints = [
+            one for told in self.case.told["plan"]["checkpoints"] for one in self._checkpoints(told["checkpoint"])
+        ]
+        remove_caches(self.environment, self.name, checkpoints)
 
     def _audit_log(self) -> None:
         """Entries that name a person lose the name; the chain stays."""
@@ -251,3 +247,30 @@ STEPS = (
     "retraining",
 )
 """In this order: first nothing comes in any more, then nobody uses it, then it goes."""
+
+
+def erase_approved(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    request: Request,
+    person: Person,
+    tell: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """The certificate of a request that was done before, or is done now; without an `id` where something was still
+    found. A second process waits.
+
+    Raises:
+        VersionRefused: no second person approved it.
+        TransientError: something is under way that keeps writing; go on later.
+    """
+    if request.certificate:
+        case_file.remove(lake, use_case.name, request.id)  # a process may have been killed in between
+        return request.certificate
+    with locked(environment.home / "erasures" / f"{request.id}.lock"):
+        again = next(one for one in requests(lake, use_case) if one.id == request.id)
+        if again.certificate:  # another process has done it meanwhile
+            return again.certificate
+        case = case_of(lake, environment, use_case, again)
+        erasing = Erasing(lake, environment, use_case, again, case, person, tell)
+        return erasing.run() or erasing.so_far()

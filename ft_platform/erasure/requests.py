@@ -5,7 +5,7 @@ A request is signed and stays on record without saying whom it is about; that li
 Not covered: that a name typed on a terminal is that person (`known_by`), and that the request came from the person."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 
 from ft_platform.erasure import case_file
@@ -24,6 +24,7 @@ from ft_platform.release.statements import state
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
+About = tuple[NamedUseCase, Request]
 PSEUDONYM = re.compile(r"subject_[a-z2-7]{16}")
 
 
@@ -131,6 +132,40 @@ def case_of(lake: Lake, environment: Environment, use_case: NamedUseCase, reques
         problem = f"whom {request.id} of {use_case.name} is about was changed or lost since it was approved"
         raise CorruptVersion(problem, f"Refuse it, and ask again: ft erase refuse {use_case.name} {request.id}")
     return case
+
+
+def requests_about(
+    lake: Lake, environment: Environment, use_cases: Iterable[NamedUseCase], wanted: Collection[str]
+) -> list[About]:
+    """Requests that are open, or were done, about a person.
+
+    Args:
+        wanted: ids of all persons of the request, or its own id.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = [
+        (use_case, one)
+        for use_case in use_cases
+        for one in requests(lake, use_case)
+        if (one.is_open or one.certificate) and _is_about(lake, environment, use_case, one, wanted)
+    ]
+    if not found:
+        raise DataError("nobody asked to erase this person", 'Ask first: ft erase request ID --reason "..."')
+    open_ones = [(use_case, one) for use_case, one in found if one.is_open]
+    return open_ones or found
+
+
+def _is_about(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, request: Request, wanted: Collection[str]
+) -> bool:
+    if request.id in wanted:
+        return True
+    if request.certificate:  # whom it was about is gone; who knows all of it can ask
+        return request.said["digest"] == digest(key_of(environment, use_case.name), wanted, ())
+    case = case_file.load(lake, use_case.name, request.id)
+    return case is not None and set(wanted) <= {*case.asked, *case.subjects}
 
 
 def _require(lake: Lake, use_case: NamedUseCase, permissions: Permissions, person: Person, action: str) -> None:

@@ -27,6 +27,7 @@ from ft_platform.lake.journal import Entry, Head, Journal, Keys, What
 from ft_platform.lake.manifest import now
 from ft_platform.lake.verified import Verified, state_of
 
+NO_KEYS = "the lake was opened without the keys of its installation, so changes to it cannot be detected"
 PENDING = ".pending"
 """Ending of a file that is signed and not yet in its place."""
 

@@ -7,10 +7,9 @@ from typing import Any
 from ft_platform.errors import CorruptVersion, VersionRefused
 from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.manifest import Manifest, Verdict
+from ft_platform.lake.seals import NO_KEYS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
-
-NO_KEYS = "the lake was opened without the keys of its installation, so changes to it cannot be detected"
 
 
 class Snapshot(Lake):

@@ -16,7 +16,7 @@ from typing import Any
 from ft_platform.errors import CorruptVersion, DataError, VersionRefused
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import Verdict, now
-from ft_platform.lake.snapshot import NO_KEYS
+from ft_platform.lake.seals import NO_KEYS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.process.reasons import require_reason

@@ -30,7 +30,7 @@ def person_rows(house: House) -> int:
 
 def bytes_below(folder: str | Path, word: str) -> int:
     """Bytes of a word in all files below a folder, as they lie there and inside of Parquet files."""
-    from ft_platform.erasure.searching import bytes_in
+    from ft_platform.erasure.unpacking import bytes_in
 
     needles = Needles([word])
-    return sum(bytes_in(path.name, path.read_bytes(), needles)[0] for path in Path(folder).rglob("*") if path.is_file())
+    return sum(bytes_in(path.read_bytes(), needles)[0] for path in Path(folder).rglob("*") if path.is_file())

@@ -12,7 +12,8 @@ import pytest
 
 from ft_platform.environment import load_environment
 from ft_platform.erasure import executing, plan
-from ft_platform.erasure.execution import erase_approved, requests_about
+from ft_platform.erasure.executing import erase_approved
+from ft_platform.erasure.requests import requests_about
 from ft_platform.errors import TransientError
 from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.inspection import inspect

@@ -24,9 +24,10 @@ PROGRAM = textwrap.dedent("""
     from pathlib import Path
 
     from ft_platform.environment import load_environment
-    from ft_platform.erasure import execution
+    from ft_platform.erasure.executing import erase_approved
+    from ft_platform.erasure.requests import requests_about
     from ft_platform.erasure.needles import Needles
-    from ft_platform.erasure.searching import bytes_in
+    from ft_platform.erasure.unpacking import bytes_in
     from ft_platform.lake.inspection import inspect
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.loading import use_cases_of
@@ -57,8 +58,8 @@ PROGRAM = textwrap.dedent("""
         os.replace = replace
         environment = load_environment()
         lake, case = open_lake(environment), use_cases_of(environment)["letters"]
-        ((use_case, request),) = execution.requests_about(lake, environment, [case], [person])
-        done = execution.erase_approved(lake, environment, use_case, request, named("ana.ruiz@example.org"), here)
+        ((use_case, request),) = requests_about(lake, environment, [case], [person])
+        done = erase_approved(lake, environment, use_case, request, named("ana.ruiz@example.org"), here)
         return points, done
 
     def forked(work):
@@ -78,7 +79,7 @@ PROGRAM = textwrap.dedent("""
 
     def ended():
         _, done = erase()
-        found = sum(bytes_in(p.name, p.read_bytes(), Needles([person]))[0] for p in home.rglob("*") if p.is_file())
+        found = sum(bytes_in(p.read_bytes(), Needles([person]))[0] for p in home.rglob("*") if p.is_file())
         problems = inspect(open_lake(load_environment()), "letters").problems
         left = [p.name for p in home.rglob("*.erasing")] + [p.name for p in home.rglob("erasures/*.json")]
         return {"rows": done["rows"], "id": done.get("id"), "found": found, "problems": problems, "left": left}

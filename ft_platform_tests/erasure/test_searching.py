@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ft_platform.erasure import searching
+from ft_platform.erasure import unpacking
 from ft_platform.erasure.needles import Needles
-from ft_platform.erasure.searching import bytes_in, search
+from ft_platform.erasure.searching import search
+from ft_platform.erasure.unpacking import bytes_in
 from ft_platform.lake.opening import open_lake
 from ft_platform.settings.environment import Environment
 
@@ -84,21 +85,21 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_person_is_found_in(kind, tmp_path):
     content = KINDS[kind](tmp_path)
-    assert bytes_in("f", content, Needles([PERSON]))[0] > 0
-    assert bytes_in("f", content, Needles(["Somebody Else"])) == (0, True)
+    assert bytes_in(content, Needles([PERSON]))[0] > 0
+    assert bytes_in(content, Needles(["Somebody Else"])) == (0, True)
 
 
 def test_what_only_begins_like_a_packed_file_is_told_as_not_opened():
-    assert bytes_in("f", b"\x1f\x8b" + PLAIN, Needles([PERSON])) == (len(PERSON), False)
-    assert bytes_in("f", b"PAR1" + b"\0" * 400, Needles([PERSON])) == (0, False)
+    assert bytes_in(b"\x1f\x8b" + PLAIN, Needles([PERSON])) == (len(PERSON), False)
+    assert bytes_in(b"PAR1" + b"\0" * 400, Needles([PERSON])) == (0, False)
 
 
 @pytest.mark.parametrize("before", range(90, 130, 3))
 def test_a_person_between_two_parts_of_a_large_file_is_found_once(before, monkeypatch):
-    monkeypatch.setattr(searching, "PART_BYTES", 64)
+    monkeypatch.setattr(unpacking, "PART_BYTES", 64)
     content = b"x" * before + b" " + PERSON.encode() + b" " + b"y" * 300
-    assert bytes_in("f", content, Needles([PERSON]))[0] == len(PERSON)
-    assert bytes_in("f", content.replace(b" Zeb", b"xZeb"), Needles([PERSON]))[0] == 0
+    assert bytes_in(content, Needles([PERSON]))[0] == len(PERSON)
+    assert bytes_in(content.replace(b" Zeb", b"xZeb"), Needles([PERSON]))[0] == 0
 
 
 def test_every_file_is_looked_at_once_and_links_lead_nowhere(tmp_path):
