@@ -41,6 +41,7 @@ def build(use_case: NamedUseCase) -> list:
 
         Versions and checkpoints with records that may no longer be used are marked as tainted, and refused from then
         on."""
+        from ft_platform.erasure.tombstones import erased_persons
         from ft_platform.governance.feedback_releases import as_index, fingerprint, released_now
         from ft_platform.governance.judge import depends_on_the_day
         from ft_platform.governance.ledger import Ledger, pin_ledger
@@ -54,6 +55,7 @@ def build(use_case: NamedUseCase) -> list:
         absent = lake.manifest(raw_records).info["columns_absent"]
         pinned = pin_ledger(use_case, lake.storage_options)
         released = released_now(lake, use_case.name)
+        erased = erased_persons(lake, environment, use_case)
 
         def mark_older(refused: Refused, known: Ledger | None) -> None:
             mark_refused(lake, use_case, raw_records, today, refused, known, released)
@@ -64,7 +66,15 @@ def build(use_case: NamedUseCase) -> list:
             "permitted_records",
             [raw_records],
             lambda work: permit(
-                use_case, lake.rows(raw_records), work, today, absent, pinned, mark_older, as_index(released)
+                use_case,
+                lake.rows(raw_records),
+                work,
+                today,
+                absent,
+                pinned,
+                mark_older,
+                as_index(released),
+                erased.among,
             ),
             raw_schema(use_case),
             # Where nothing depends on the day, yesterday's version can be used again.
@@ -72,6 +82,7 @@ def build(use_case: NamedUseCase) -> list:
             columns_absent=",".join(absent),
             ledger=pinned.content if pinned else "",
             **({"released": fingerprint(released)} if released else {}),
+            **({"erased": erased.fingerprint} if erased.hashes else {}),
             mapping=settings_hash({"record": use_case.settings.record}),
         )
         pictures = {"funnel": funnel_plot([written.manifest.counts["funnel"]])}

@@ -1,7 +1,7 @@
 """raw_records: what the source holds, mapped to the columns of a record, with where each row came from."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -95,9 +95,31 @@ def shown_files(files: Mapping[str, str]) -> dict[str, str]:
     return {f"file {number}": digest for number, digest in enumerate(list(files.values())[:SHOWN_FILES], 1)}
 
 
+class Left:
+    """What is left of batches without persons who were erased.
+
+    Attributes:
+        rows: that were left out so far.
+    """
+
+    def __init__(self, erased: Any) -> None:
+        self._erased, self.rows = erased, 0
+
+    def out(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if self._erased.hashes and "subject_id" in batch.schema.names:
+                gone = self._erased.among(batch.column("subject_id"))
+                self.rows += int(gone.sum())
+                batch = batch.filter(pa.array(~gone))
+            if batch.num_rows:
+                yield batch
+
+
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
-    """Adds what is new in the source, and of released feedback, to `raw_records`, batch by batch. Returns the version
+    """Adds what is new in the source, and of released feedback, to `raw_records`, batch by batch; rows of persons who
+    were erased are left out. After an erasure a new version begins what is made anew without them. Returns the version
     and whether nothing was new."""
+    from ft_platform.erasure.tombstones import REASON, erased_persons
     from ft_platform.monitoring.traffic.batches import released_records
     from ft_platform.sources.ingest import joined_encodings, read_new_records
     from ft_platform.sources.known_records import KnownRecords, known_rows_left
@@ -122,17 +144,21 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
         known = (lambda: KnownRecords.of(lake.rows(before))) if before else None
         known_marks = manifest.info.get("marks", {}) if before and manifest else {}
         found = read_new_records(use_case, environment, known_files, known, datetime.now(UTC), folder, known_marks)
-        first = next(found.batches, None)
+        erased = Left(erased_persons(lake, environment, use_case))
+        batches = erased.out(found.batches)
+        first = next(batches, None)
         unchanged = first is None and not found.whole and found.files.items() <= known_files.items()
-        if before and unchanged and not new_batches and not again:
+        redone = before is not None and bool(lake.erased_rows(before).erasures)
+        if before and unchanged and not new_batches and not again and not redone:
             return before, True
 
         def rows() -> Iterator[pa.RecordBatch]:
             """New rows; where vanished ones are taken out, also the known rows that are left, in place of an append."""
             if first is not None:
-                yield from chain([first], found.batches)
+                yield from chain([first], batches)
             yield from asked.to_batches()
             total, vanished = (before.rows if before else 0) + found.counts["rows_new"] + asked.num_rows, 0
+            total -= erased.rows
             if before and (found.whole or again):
                 for batch in known_rows_left(lake.rows(before), found.present if found.whole else None, not again):
                     vanished -= batch.num_rows
@@ -145,7 +171,8 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             elif before and manifest and not found.whole and found.counts["rows_new"]:
                 # A column that any file of the source has is not absent: its empty values are no consent.
                 absent = [column for column in absent if column in manifest.info["columns_absent"]]
-            funnel = {"stage": "raw_records", "rows_in": total, "kept": total, "removed": {}}
+            removed = {REASON: erased.rows} if erased.rows else {}
+            funnel = {"stage": "raw_records", "rows_in": total + erased.rows, "kept": total, "removed": removed}
             counts.update(found.counts, rows_vanished=vanished, rows_of_feedback=asked.num_rows, funnel=funnel)
             files = found.files if found.whole else {**known_files, **found.files}
             earlier = manifest.info.get("encodings", []) if before and manifest and not found.whole else []

@@ -28,6 +28,7 @@ from ft_platform.evidence.layout import (
 )
 from ft_platform.evidence.signing import PublicKey, signature_problems
 from ft_platform.lake.artifacts import artifact_hash
+from ft_platform.lake.erased_rows import WHOLE, from_numbers
 from ft_platform.lake.files import sha256_file
 from ft_platform.lake.manifest import Manifest, Verdict
 
@@ -163,7 +164,7 @@ def _chain_problems(folder: Path, head: dict[str, Any]) -> list[str]:
         ):
             problems.append(f"{listed['id']}: its manifest is of another version than {MANIFEST} lists")
         manifests[manifest.id] = manifest
-        problems += _artifact_problems(listed, manifest, head["files"]) if manifest.version is None else []
+        problems += _artifact_problems(folder, listed, manifest, head["files"]) if manifest.version is None else []
         problems += _verdict_problems(folder, listed, manifest, head["files"])
     contents = {(manifest.name, manifest.content_hash) for manifest in manifests.values()}
     for manifest in manifests.values():
@@ -186,12 +187,18 @@ def _chain_problems(folder: Path, head: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _artifact_problems(listed: dict[str, Any], manifest: Manifest, files: dict[str, str]) -> list[str]:
-    """Whether the files of a checkpoint or report are those that its content hash is made of."""
+def _artifact_problems(folder: Path, listed: dict[str, Any], manifest: Manifest, files: dict[str, str]) -> list[str]:
+    """Whether the files of a checkpoint or report are those that its content hash is made of, but for what was erased
+    since."""
     problems = []
+    erased = _read(folder, f"{listed['folder']}/verdicts/{WHOLE}.json", Verdict, files)
+    try:
+        now = from_numbers(erased.numbers).files(manifest.files) if erased else manifest.files
+    except (KeyError, TypeError, ValidationError):
+        return [f"what was erased of {manifest.id} cannot be read"]
     if artifact_hash(manifest.files) != manifest.content_hash:
         problems.append(f"the manifest of {manifest.id} contradicts itself: its content hash is not that of its files")
-    for name, digest in manifest.files.items():
+    for name, digest in now.items():
         packed = files.get(f"{listed['folder']}/{name}")
         if packed is None and name not in listed["left_in_the_lake"]:
             problems.append(f"{manifest.id} lacks its file {name}")

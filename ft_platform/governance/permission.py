@@ -114,6 +114,7 @@ def permit(
     ledger: PinnedLedger | None = None,
     before_end: Callable[[Refused, Ledger | None], None] | None = None,
     released: KeyIndex = NOTHING,
+    erased: Callable[[pa.Array], np.ndarray] | None = None,
 ) -> StageStream:
     """Records that may be used for the purpose of the use case on a day. Reasons: `reasons.REASONS`.
 
@@ -129,13 +130,14 @@ def permit(
         before_end: gets what was refused after the last row was judged and before the stage is written, so that no
             version is published while older ones are still waiting to be tainted.
         released: records of `traffic:` that a person released for training; others are refused.
+        erased: whether each person was erased.
 
     Raises:
         DataError: no record is permitted, or a larger share was removed than the settings allow.
         SourceError: the ledger cannot be read, or has several rows of one person.
     """
     counts: dict[str, Any] = {}
-    parts = _parts(use_case, rows, work, today, columns_absent, ledger, before_end, released, counts)
+    parts = _parts(use_case, rows, work, today, columns_absent, ledger, before_end, released, erased, counts)
     return StageStream(parts, counts)
 
 
@@ -169,6 +171,7 @@ def _parts(
     pinned: PinnedLedger | None,
     before_end: Callable[[Refused, Ledger | None], None] | None,
     released: KeyIndex,
+    erased: Callable[[pa.Array], np.ndarray] | None,
     counts: dict[str, Any],
 ) -> Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]:
     stated_by = consent_from(use_case, rows, columns_absent)
@@ -178,6 +181,8 @@ def _parts(
     refused, found, last_day, start = Refused(), Counter[str](), NEVER, 0
     for batch in rows.batches():
         judged = judge.judge(batch)
+        if erased and "subject_id" in batch.schema.names:
+            judged.codes[erased(batch.column("subject_id"))] = CODES["person_erased"]
         current = newest[start : start + batch.num_rows]
         start += batch.num_rows
         refused.add(batch.column("source_key"), judged.codes, current)

@@ -30,6 +30,7 @@ REASONS: dict[str, str] = {
     "expiry_unreadable": "the expiry is not a date",
     "expired": "the record expired on an earlier day",
     "not_released": "a request to a served model, which no person released for training, or whose texts were deleted",
+    "person_erased": "the person was erased, and the source still has them",
 }
 """Reason code -> what it means. A row gets the first that holds, in the order of `judge.RECORD_ORDER`."""
 

@@ -22,7 +22,7 @@ from ft_platform.governance.judge import ConsentFrom, depends_on_the_day
 from ft_platform.governance.ledger import Ledger, pin_ledger
 from ft_platform.governance.permission import NOTHING, Refused, consent_from, judge_of
 from ft_platform.governance.reasons import NAMES, PERMITTED
-from ft_platform.lake.manifest import Manifest
+from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.provenance import TRAINING_RECORDS, training_records
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED, taint_of
@@ -241,7 +241,7 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
         clear = basis is not None and basis.still_holds(lake, use_case)
         for one in found.tainted:
             numbers = {"rows": one.rows, "reasons": dict(sorted(one.reasons.items()))}
-            before = taint_of(lake, one.version, intact_only=True)
+            before = _mark_of(lake, one.version)
             if before and not clear:  # what it was marked by may be newer
                 continue
             if before is None or {key: before.numbers.get(key) for key in numbers} != numbers:
@@ -259,7 +259,7 @@ def mark(lake: Lake, use_case: NamedUseCase, found: Found, day: date, basis: Bas
         for version in [lost for lost in _lost_marks(lake, use_case.name) if (lost.name, lost.id) not in ids]:
             write(version, True, NO_ROWS)
         cleared = [version for version in _marked(lake, use_case.name) if (version.name, version.id) not in ids]
-        marks = {version: taint.numbers for version in cleared if (taint := taint_of(lake, version, intact_only=True))}
+        marks = {version: taint.numbers for version in cleared if (taint := _mark_of(lake, version))}
         for version in reversed(cleared):
             note(lake, use_case, "erasure", "took the mark of withdrawn records away", version=version.id)
             write(version, True, NO_ROWS)
@@ -295,7 +295,7 @@ def tainted_now(lake: Lake, use_case: str) -> list[dict[str, Any]]:
     """Every version that is marked: `{"stage", "version", "rows", "reasons", "found_at"}`."""
     found = []
     for version in _marked(lake, use_case):
-        verdict = taint_of(lake, version, intact_only=True)
+        verdict = _mark_of(lake, version)
         if verdict:
             numbers = {key: verdict.numbers[key] for key in ("rows", "reasons")}
             found.append({"stage": version.name, "version": version.id, **numbers, "found_at": verdict.checked_at})
@@ -473,8 +473,13 @@ def _marked(lake: Lake, use_case: str) -> Iterator[Version]:
     """Versions that carry a mark. One that was altered or deleted is none: `_lost_marks` tells those."""
     for versions in (_tables(lake, use_case, FIRST), _later(lake, use_case)):
         for version, _ in versions:
-            if taint_of(lake, version, intact_only=True):
+            if _mark_of(lake, version):
                 yield version
+
+
+def _mark_of(lake: Lake, version: Version) -> Verdict | None:
+    """The mark that a sweep left; what an erasure left is not the sweep's to clear."""
+    return taint_of(lake, version, intact_only=True, checks=(NOT_TAINTED,))
 
 
 def _lost_marks(lake: Lake, use_case: str) -> Iterator[Version]:

@@ -187,8 +187,8 @@ class Artifacts(Manifests):
             CorruptVersion: a file is missing or has another hash.
         """
         manifest = manifest or self.manifest(version)
-        path = self._artifact_path(version)
-        for name, expected in manifest.files.items():
+        path, hashes = self._artifact_path(version), self.erased_rows(version).files(manifest.files)
+        for name, expected in hashes.items():
             if not self.fs.exists(f"{path}/{name}"):
                 raise CorruptVersion(
                     f"{version.id} of {version.use_case} has lost its file {name}", f"Materialize {version.name} again"
@@ -204,16 +204,16 @@ class Artifacts(Manifests):
                 f"the manifest of {version.id} of {version.use_case} contradicts itself",
                 f"Materialize {version.name} again",
             )
-        if more := self._not_named(path, manifest):
+        if more := self._not_named(path, hashes):
             raise CorruptVersion(
                 f"{version.id} of {version.use_case} contains {more[0]}, which its manifest does not name",
                 f"Remove it, or materialize {version.name} again",
             )
 
-    def _not_named(self, path: str, manifest: Manifest) -> list[str]:
+    def _not_named(self, path: str, hashes: Iterable[str]) -> list[str]:
         """Files that lie in the folder and stand in no manifest."""
         there = {str(found).removeprefix(f"{path}/") for found in self.fs.find(path)}
-        return sorted(there - {*manifest.files, "manifest.json"})
+        return sorted(there - {*hashes, "manifest.json"})
 
     @contextmanager
     def local_copy(self, version: ArtifactVersion) -> Iterator[Path]:
@@ -224,7 +224,7 @@ class Artifacts(Manifests):
             return
         with tempfile.TemporaryDirectory(prefix="ft-artifact-") as folder:
             target = Path(folder) / version.artifact_id
-            for name in [*self.manifest(version).files, "manifest.json"]:
+            for name in [*self.file_hashes(version), "manifest.json"]:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 self.fs.get_file(f"{self._artifact_path(version)}/{name}", str(target / name))
             yield target

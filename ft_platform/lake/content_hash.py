@@ -66,6 +66,24 @@ class ContentHash:
         return hashlib.sha256(self.state.encode()).hexdigest()
 
 
+def plus(one: str, other: str) -> str:
+    """The state of the rows of both; of none it is empty."""
+    return _combined(one, other, 1)
+
+
+def minus(one: str, other: str) -> str:
+    """The state of the rows of the first that are not rows of the second."""
+    return _combined(one, other, -1)
+
+
+def _combined(one: str, other: str, sign: int) -> str:
+    if not other:
+        return one
+    totals, rows = zip(*(state.split(":") for state in (one or "0:0", other)), strict=True)
+    total = (int(totals[0], 16) + sign * int(totals[1], 16)) % MODULUS
+    return f"{total:064x}:{int(rows[0]) + sign * int(rows[1])}"
+
+
 def _constant(value: bytes) -> pa.Scalar:
     # Not a constant of the module: the first scalar that arrow makes imports pandas, a quarter of a second for programs
     # that hash nothing.

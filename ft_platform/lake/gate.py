@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from ft_platform.errors import SourceError, VersionRefused
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.parents import version_of_parent
-from ft_platform.lake.snapshot import NO_KEYS, Snapshot
+from ft_platform.lake.seals import NO_KEYS
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version

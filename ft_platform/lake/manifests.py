@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from ft_platform.errors import CorruptVersion, VersionRefused
+from ft_platform.lake.erased_rows import WHOLE, ErasedRows, from_numbers
 from ft_platform.lake.manifest import Manifest, Verdict, now
 from ft_platform.lake.places import Places
 from ft_platform.lake.seals import NotSigned
@@ -102,6 +103,25 @@ class Manifests(Places):
             else f"{self._artifact_path(version)}/manifest.json"
         )
         seals.erase(path, reason)
+
+    def erased_rows(self, version: Version) -> ErasedRows:
+        """What was erased of a version whose other rows are there.
+
+        Raises:
+            CorruptVersion: the record of it was altered, or is missing.
+        """
+        seals, path = self.seals(version.use_case), f"{self._verdict_folder(version)}/{WHOLE}.json"
+        if seals.entry(path) is None if seals else not self.fs.exists(path):
+            return ErasedRows()
+        try:
+            return from_numbers(Verdict.model_validate_json(self._read_signed(version.use_case, path)).numbers)
+        except (FileNotFoundError, ValueError, KeyError):
+            problem = f"the record of what was erased of {version.id} of {version.use_case} cannot be read"
+            raise CorruptVersion(problem, NEXT.format(version.use_case)) from None
+
+    def file_hashes(self, version: Version) -> dict[str, str]:
+        """File -> sha256 that it should have now: as the manifest says, or as an erasure has left it."""
+        return self.erased_rows(version).files(self.manifest(version).files)
 
     def add_verdict(
         self, version: Version, check: str, passed: bool, settings_hash: str, numbers: dict[str, Any] | None = None

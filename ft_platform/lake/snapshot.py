@@ -80,7 +80,7 @@ class Snapshot(Lake):
             CorruptVersion: it was changed since.
         """
         content = super().read_file(version, name)
-        if hashlib.sha256(content).hexdigest() != self.manifest(version).files.get(name):
+        if hashlib.sha256(content).hexdigest() != self.file_hashes(version).get(name):
             raise CorruptVersion(
                 f"file {name} of {version.id} of {version.use_case} does not match its manifest",
                 f"Materialize {version.name} again",

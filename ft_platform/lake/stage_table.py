@@ -72,7 +72,7 @@ def write_stage(
     zone = STAGES[name].zone
     counts: dict[str, Any] = {}
     info: dict[str, Any] = dict(extra)
-    rows_in = sum(p.rows for p in parents)
+    rows_in = sum(lake.rows_left(p) for p in parents)
 
     with lake.scratch(use_case.name, name, zone="restricted") as folder:
         folder.mkdir(mode=0o700)

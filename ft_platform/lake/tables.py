@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from ft_platform import __version__
 from ft_platform.errors import CorruptVersion, TransientError, VersionRefused
 from ft_platform.lake import files
-from ft_platform.lake.content_hash import ContentHash
+from ft_platform.lake.content_hash import ContentHash, minus
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.pump import Pump
@@ -97,7 +98,7 @@ class Tables(Manifests):
             )
             table = self._existing_table(version)
             paths = _file_paths(self._folder_of(version), table)
-            hashes = self._file_hashes(paths, self.manifest(previous).files if previous else {})
+            hashes = self._file_hashes(paths, self.file_hashes(previous) if previous else {})
             manifest = Manifest(
                 use_case=use_case,
                 name=name,
@@ -164,7 +165,7 @@ class Tables(Manifests):
                 f"the manifest of {version.id} of {version.use_case} has no state of its hash",
                 "Start the use case in a new lake",
             )
-        return state
+        return minus(state, self.erased_rows(version).state)
 
     def _version_number(self, uri: str) -> int | None:
         try:
@@ -282,18 +283,19 @@ class Tables(Manifests):
             self.verified(version.use_case),
             f"{version.zone}/{version.id}",
         )
+        erased = self.erased_rows(version)
         try:
             table, folder = self._existing_table(version), self._folder_of(version)
             paths = _file_paths(folder, table)
             state = self._state_of(table, paths, version)
             if changed_only and verified.holds(name, state):
                 return
-            if manifest.files and manifest.files != self._file_hashes(paths, {}):
+            if manifest.files and erased.files(manifest.files) != self._file_hashes(paths, {}):
                 raise CorruptVersion(
                     f"a file of {version.id} of {version.use_case} does not match its manifest",
                     "Materialize it again",
                 )
-            hasher = ContentHash(leave_out=PROVENANCE)
+            hasher = ContentHash(leave_out=PROVENANCE, state=erased.state)
             for batch in self.batches_of(table, folder):
                 hasher.add(batch)
         except FileNotFoundError:
@@ -347,14 +349,25 @@ class Tables(Manifests):
         return self._handle(self._read_manifest(version.use_case, path), version.zone)
 
     def _handle(self, manifest: Manifest, zone: str) -> TableVersion:
-        return TableVersion(
+        uri = self.uri(zone, manifest.use_case, "tables", manifest.name)
+        written = TableVersion(
             manifest.use_case,
             manifest.name,
             zone,
             int(manifest.version or 0),
             manifest.content_hash,
             manifest.rows,
-            self.uri(zone, manifest.use_case, "tables", manifest.name),
+            uri,
+        )
+        return replace(written, rows=self.rows_left(written))
+
+    def rows_left(self, version: TableVersion) -> int:
+        """How many rows a version has now: a handle may be older than an erasure."""
+        erased = self.erased_rows(version).rows
+        return (
+            self._read_manifest(version.use_case, self._manifest_path(version)).rows - erased
+            if erased
+            else (version.rows)
         )
 
 
@@ -365,7 +378,7 @@ class VersionRows:
         self._lake = lake
         self._version = version
         self.schema = pa.schema(lake._table(version.zone, version.use_case, version.name, version.version).schema())
-        self.num_rows = version.rows
+        self.num_rows = lake.rows_left(version)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         yield from self._lake.read(self._version, list(columns) if columns is not None else None)

@@ -21,8 +21,8 @@ S3_URI = re.compile(r"^s3a?://([^/]+)/?([^*?\[]*)")
 
 
 def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
-    """Reports once that the source, or what was released of feedback, changed. What runs then is the automation
-    conditions' decision, by content."""
+    """Reports once that the source, or what was released of feedback, changed, or that persons were erased. What runs
+    then is the automation conditions' decision, by content."""
     running = use_case.settings.retraining.watches_source
     key = dg.AssetKey([use_case.name, "source"])
 
@@ -39,6 +39,7 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
     def sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
+        from ft_platform.erasure.tombstones import erased_persons
         from ft_platform.governance.feedback_releases import released_batches
         from ft_platform.sources.discovery import fingerprint
         from ft_platform.sources.source_file import being_written
@@ -47,13 +48,16 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         seen = _cursor(context.cursor)
         try:
             feedback, listing = released_batches(lake, use_case), bucket_listing(source)
-            if listing and (listing, feedback) == (seen.get("listing"), seen.get("feedback", {})):
+            erased = erased_persons(lake, environment, use_case).fingerprint
+            before = seen.get("listing"), seen.get("feedback", {}), seen.get("erased", "")
+            if listing and (listing, feedback, erased) == before:
                 return dg.SkipReason("no object of the bucket was written, replaced or deleted")
             files = fingerprint(source, environment)
         except FtError as error:
             return dg.SkipReason(str(error))
-        version = hashlib.sha256(json.dumps(sorted({**files, **feedback}.items())).encode()).hexdigest()[:32]
-        cursor = json.dumps({"content": version, "listing": listing, "feedback": feedback})
+        content = {**files, **feedback, **({"erased": erased} if erased else {})}
+        version = hashlib.sha256(json.dumps(sorted(content.items())).encode()).hexdigest()[:32]
+        cursor = json.dumps({"content": version, "listing": listing, "feedback": feedback, "erased": erased})
         if seen.get("content") == version:
             context.update_cursor(cursor)
             return dg.SkipReason(f"{len(files)} file(s) or table(s), content unchanged")

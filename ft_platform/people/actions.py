@@ -95,6 +95,7 @@ ACTIONS: dict[str, Action] = {
             "roll back, withdraw or block a release",
             _of("own", "accountable", "ml_engineering", "compliance"),
         ),
+        Action("ask_for_erasure", "record that a person asks to be erased", OWNERS, by_people=True),
         Action("erase", "erase a person", _of("own", "compliance"), by_people=True, four_eyes=True),
         Action("report_incident", "report an incident", OWNERS | ADMINISTRATOR),
         Action("manage_keys", "make and revoke keys of the server", _of("own", "ml_engineering") | ADMINISTRATOR),

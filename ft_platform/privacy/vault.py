@@ -8,7 +8,7 @@ ciphertext, so that none can stand in for another.
 Covered: pseudonyms, surrogates, subjects and columns of every version that was made with `vault: true`. Each look-up
 through `Vault.read` is noted before its answer is given. Not covered: somebody who has the key and the files reads them
 without a note, and whoever may write below `vault/` may delete notes (use an object store with a retention lock).
-Erasing a person from the vault means deleting its folders."""
+A part that is sealed anew without an erased person has no trace of it."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ import os
 import pwd
 import secrets
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,6 +89,10 @@ class VaultKeys:
 
     def holds(self, fingerprint: str) -> bool:
         return fingerprint in self._private
+
+    def half(self, fingerprint: str) -> VaultPublicKey:
+        """The public half of a version that it holds."""
+        return VaultPublicKey(self._private[fingerprint].public_key().public_bytes_raw())
 
     def open(self, sealed: bytes, fingerprint: str, context: bytes) -> bytes:
         """The plain bytes.
@@ -268,6 +272,38 @@ class Vault:
         found = sum(value in known for value in asked)
         self._note(EVERY, reason, f"{found} of {len(asked)} values are originals", readable)
         return found
+
+    def erase(self, pseudonyms: Collection[str], originals: Collection[str], keys: VaultKeys, reason: str) -> int:
+        """Destroys every pair with one of these pseudonyms or originals, in all versions: parts are sealed anew without
+        them. Noted first. Returns how many.
+
+        Raises:
+            CorruptVersion: a part of the vault was changed.
+            KeyMissing: no vault can be opened with this key.
+        """
+        readable = self._readable(EVERY, keys, reason)
+        known, folded, gone = set(pseudonyms), {_folded(value) for value in originals}, 0
+        self._note(EVERY, reason, "entries of erased persons are destroyed", readable)
+        with self._damage_noted(EVERY, reason, readable):
+            for manifest in readable:
+                for shard in range(SHARDS):
+                    entries = self._entries(manifest, shard, keys)
+                    left = [
+                        one
+                        for one in entries
+                        if one["pseudonym"] not in known and _folded(one["original"]) not in folded
+                    ]
+                    if len(left) < len(entries):
+                        gone += len(entries) - len(left)
+                        self._seal_anew(manifest, shard, left, keys)
+        return gone
+
+    def _seal_anew(self, manifest: dict[str, Any], shard: int, left: list[dict[str, str]], keys: VaultKeys) -> None:
+        plain = _to_bytes(pa.Table.from_pylist(left, ENTRIES))
+        sealed = keys.half(manifest["sealed_for"]).seal(plain, _context(self._use_case, manifest["id"], shard))
+        path = f"{self._path}/{manifest['id']}/{shard:02d}.sealed"
+        files.write_bytes(self._fs, path, sealed)
+        self._lake.settle(path)
 
     def notes(self) -> list[dict[str, Any]]:
         """All look-ups, the oldest first: `{"at", "by", "use_case", "pseudonym", "reason", "outcome", "vaults"}`. Never

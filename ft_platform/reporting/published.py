@@ -28,7 +28,7 @@ class Page(NamedTuple):
 
 def intact_file(lake: Lake, artifact: ArtifactVersion | None, file: str) -> bytes | None:
     """A file of a report, or None where there is none or its bytes are not those of the manifest."""
-    expected = lake.manifest(artifact).files.get(file) if artifact else None
+    expected = lake.file_hashes(artifact).get(file) if artifact else None
     if artifact is None or expected is None:
         return None
     try:

@@ -65,7 +65,7 @@ class Reports:
         """The bytes of one page or picture of a report, or None if there is none."""
         use_case, stage, artifact_id, file = address
         artifact = self.lake.artifact(use_case, stage, artifact_id, verify=False)
-        expected = self.lake.manifest(artifact).files.get(file) if artifact else None
+        expected = self.lake.file_hashes(artifact).get(file) if artifact else None
         if artifact is None or expected is None:
             return None
         try:

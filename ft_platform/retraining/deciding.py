@@ -16,7 +16,7 @@ from ft_platform.lake.parents import tables_behind, version_of_parent
 from ft_platform.lake.releases import releases
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
-from ft_platform.lake.taint import NOT_TAINTED
+from ft_platform.lake.taint import NOT_TAINTED, taint_of
 from ft_platform.lake.versions import TableVersion
 from ft_platform.monitoring.day_reports import FILE as DAY_FILE
 from ft_platform.monitoring.day_reports import STAGE as DAY_STAGE
@@ -100,7 +100,7 @@ def history_of(lake: Lake, environment: Environment, use_case: NamedUseCase, sin
     lake, name = Snapshot(lake), use_case.name
     permitted = list(reversed(list(lake.manifests(name, PERMITTED))))
     checkpoints = [(one, lake.manifest(one)) for one in reversed(lake.artifacts(name, CHECKPOINT))]
-    verdicts = [(one, lake.verdicts(one).get(NOT_TAINTED)) for one, _ in checkpoints]
+    verdicts = [(one, taint_of(lake, one) or lake.verdicts(one).get(NOT_TAINTED)) for one, _ in checkpoints]
     decisions = [lake.manifest(one) for one in reversed(lake.artifacts(name, "release_decision"))]
     profile = environment.profile(use_case.settings.compute.profile)
     budget = use_case.settings.retraining.when.budget_per_month

@@ -382,6 +382,11 @@ class Environment(BaseModel):
         return self.key_provider or ("environment" if os.environ.get("FT_PSEUDONYM_KEY") else "file")
 
     @property
+    def erasure_key_path(self) -> Path:
+        """The key that tells who was erased, beside that of the pseudonyms."""
+        return self.key_path.with_name("erasure.key")
+
+    @property
     def vault_key_path(self) -> Path:
         return self.vault_key_file or self.home / "vault" / "vault.key"
 

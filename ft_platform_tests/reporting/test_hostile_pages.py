@@ -279,6 +279,7 @@ def told_home(case: tiny.TinyCase) -> str:
     texts = {name: Attack(f"{name} of the version") for name in ("data", "metric", "decision", "trained_at")}
     figures = {"value": 0.5, "low": 0.4, "high": 0.6, "releases": (Attack("a release"),)}
     version = TrainedVersion("ckpt-1", page="a/b", before="ckpt-0", decision_page="a/b", **texts, **figures)
+    versions = [version, replace(version, id="ckpt-0")]
     event = Event(Attack("a moment"), Attack("an event"), Attack("why it was withdrawn"), "a/b")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ft_platform.reporting.home.story_of", lambda *_: steps)

@@ -14,11 +14,13 @@ from ft_platform.errors import FtError
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
-from ft_platform.lake.taint import NOT_TAINTED, taint_of
+from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
-from ft_platform.people.access import WAITING, requests
+from ft_platform.people.access import WAITING
+from ft_platform.people.access import requests as access_requests
+from ft_platform.release.erasures import WAITS, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
@@ -94,7 +96,7 @@ def _checks(seen: Seen) -> Told:
         if version is None or stage.name in ("release_decision", "sign_off", "release", "deployment"):
             continue
         for check, verdict in seen.lake.verdicts(version).items():
-            if not verdict.passed and check != NOT_TAINTED:
+            if not verdict.passed and check not in (NOT_TAINTED, SAW_NO_ERASED):
                 yield {
                     "role": stage.role,
                     "what": f"The check {check} of {stage.name} failed.",
@@ -210,8 +212,8 @@ def _permissions(seen: Seen) -> Told:
         if checkpoint and (taint := taint_of(seen.lake, checkpoint)):
             yield {
                 "role": "compliance",
-                "what": f"What is released, {champion.id}, learned from records that were withdrawn:"
-                f" {taint.numbers['rows']:,} rows.",
+                "what": f"What is released, {champion.id}, learned from records that were withdrawn or"
+                f" erased: {taint.numbers['rows']:,} rows.",
                 "next_step": f"Train without them, then release that: ft run {seen.name}",
                 "since": taint.checked_at,
             }
@@ -268,7 +270,7 @@ def _incidents(seen: Seen) -> Told:
 
 def _access(seen: Seen) -> Told:
     """Requests for access that wait, for whoever may decide and did not ask."""
-    for one in requests(seen.lake, seen.use_case) if seen.lake.signing else []:
+    for one in access_requests(seen.lake, seen.use_case) if seen.lake.signing else []:
         if one.state(seen.today) == WAITING:
             others = {name.casefold() for name in seen.use_case.settings.owners.persons("accountable")}
             yield {
@@ -277,6 +279,21 @@ def _access(seen: Seen) -> Told:
                 "next_step": f"Decide: ft access grant {seen.name} {one.id} --by <e-mail>, or ft access decline",
                 "since": one.said["at"],
                 "until": one.until,
+            }
+
+
+def _erasures(seen: Seen) -> Told:
+    """Persons who asked to be erased, and are not."""
+    for request in requests(seen.lake, seen.use_case) if seen.lake.signing else []:
+        if request.is_open:
+            waits = request.state == WAITS
+            step = f"approve {seen.name} {request.id} --by <e-mail>" if waits else f"subject {seen.name} {request.id}"
+            yield {
+                "role": "compliance",
+                "what": f"{request.said['persons']:,} persons asked to be erased ({request.id}, {request.state}).",
+                "next_step": f"{'Look at it, then' if waits else 'Do it'}: ft erase {step}",
+                "since": request.said["received"],
+                "until": request.said["deadline"],
             }
 
 
@@ -303,6 +320,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "blocked_release": _blocked,
     "incident": _incidents,
     "access": _access,
+    "erasure": _erasures,
     "feedback": _feedback,
 }
 """Kind -> what looks for it."""

@@ -1,0 +1,280 @@
+"""ft erase: a person asks to be erased; a second person approves; then it is done, proven and certified."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
+    from ft_platform.release.erasures import Request
+    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.named import NamedUseCase
+
+HELP = (
+    "Erase a person: ask, let a second person approve, then erase, search every byte for what is left, and sign a"
+    " certificate."
+)
+EXAMPLES = [
+    "ft erase subject C-10482 --dry-run                             # what would be touched",
+    'ft erase request complaint_routing C-10482 --reason "Letter of 3 March" --by ana.ruiz@example.org',
+    "ft erase approve complaint_routing erasure_request-0a1b2c3d4e5f --by bo.lund@example.org",
+    "ft erase subject complaint_routing C-10482 --json",
+    "ft erase list                                                  # requests and their last day",
+    "ft erase show complaint_routing erasure_request-0a1b2c3d4e5f   # the certificate",
+]
+WHAT = ("request", "approve", "refuse", "subject", "list", "show")
+REQUEST = "erasure_request-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = (
+        "ft erase [-h] {request,approve,refuse,subject,list,show} [use_case] [id] [--file FILE] [--text TEXT]"
+        " [--received DAY] [--reason TEXT] [--by PERSON] [--dry-run] [--json]"
+    )
+    parser.add_argument("what", choices=WHAT, help="`subject` carries out what was approved")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[use_case] id",
+        help=(
+            "id of a person as the source writes it, or a pseudonym; `-` for one on standard input; or the id of a"
+            " request. Without a use case: all"
+        ),
+    )
+    parser.add_argument("--file", type=Path, help="file with ids of persons, one a line, in place of one id")
+    parser.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        help="a name or other text of the person, which is taken out of records of others, too; may be repeated",
+    )
+    parser.add_argument(
+        "--received", type=date.fromisoformat, help="day on which the person asked, YYYY-MM-DD (default: today)"
+    )
+    parser.add_argument("--reason", default="", help="why, in 10 characters or more; no personal data")
+    parser.add_argument("--by", default="", help="e-mail address of who says so (default: the account)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be erased, but erase nothing")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.loading import use_cases_of
+    from ft_platform.use_case.file import use_case_folder
+
+    environment = load_environment()
+    known, words = use_cases_of(environment), list(arguments.words)
+    takes_id = arguments.what not in ("list",) and arguments.file is None
+    named = words.pop(0) if len(words) > takes_id or (not takes_id and words) else None
+    if len(words) != takes_id:
+        raise ConfigError(["expected an id, or a use case and an id"], "See: ft erase --help")
+    if named is not None and named not in known:
+        use_case_folder(environment.defs, named)
+        raise ConfigError([f"the file of {named} is wrong"], f"See: ft check {named}")
+    cases = [known[named]] if named else [known[name] for name in sorted(known)]
+    lake = open_lake(environment)
+    return ACTIONS[arguments.what](arguments, environment, lake, cases, words[0] if words else "")
+
+
+def _person(arguments: argparse.Namespace) -> Any:
+    from ft_platform.people.person import at_this_machine, named
+
+    return named(arguments.by) if arguments.by.strip() else at_this_machine()
+
+
+def _ids(arguments: argparse.Namespace, wanted: str) -> list[str]:
+    from ft_platform.errors import ConfigError
+
+    try:
+        lines = arguments.file.read_text(encoding="utf-8").splitlines() if arguments.file else [wanted]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{arguments.file} cannot be read ({type(error).__name__})"]) from None
+    found = [(sys.stdin.readline() if line == "-" else line).strip() for line in lines]
+    if not any(found):
+        raise ConfigError(["expected the id of a person"], "See: ft erase --help")
+    return sorted({one for one in found if one})
+
+
+def _request(
+    arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
+) -> int:
+    from ft_platform.erasure.requests import ask
+    from ft_platform.errors import DataError
+    from ft_platform.people.loading import permissions_of
+
+    ids, today = _ids(arguments, wanted), datetime.now(UTC).date()
+    if len(cases) > 1:
+        cases = [one for one in cases if not _plan(environment, lake, one, ids, arguments.text).finds_nothing]
+        if not cases:
+            raise DataError("no use case holds anything of this person", "Name the use case to ask all the same")
+    made = [
+        ask(
+            lake,
+            environment,
+            one,
+            permissions_of(environment),
+            _person(arguments),
+            ids,
+            arguments.text,
+            reason=arguments.reason,
+            received=arguments.received or today,
+            today=today,
+        )
+        for one in cases
+    ]
+    return _shown(arguments, made)
+
+
+def _decide(
+    arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
+) -> int:
+    from ft_platform.erasure.requests import decide
+    from ft_platform.people.loading import permissions_of
+
+    said = {"approved": arguments.what == "approve", "reason": arguments.reason}
+    use_case = _only(lake, cases, wanted)
+    return _shown(arguments, [decide(lake, use_case, permissions_of(environment), _person(arguments), wanted, **said)])
+
+
+def _only(lake: "Lake", cases: "list[NamedUseCase]", request_id: str) -> "NamedUseCase":
+    """The use case with this request."""
+    from ft_platform.errors import DataError
+    from ft_platform.release.erasures import requests
+
+    found = [case for case in cases if any(one.id == request_id for one in requests(lake, case))]
+    if not found:
+        raise DataError(f"there is no request {request_id}", "See: ft erase list")
+    return found[0]
+
+
+def _list(
+    arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
+) -> int:
+    from ft_platform.release.erasures import requests
+
+    return _shown(arguments, [one for case in cases for one in requests(lake, case)])
+
+
+def _shown(arguments: argparse.Namespace, found: "list[Request]") -> int:
+    if arguments.json:
+        print(json.dumps([one.to_dict() for one in found], indent=1, ensure_ascii=False))
+        return 0
+    today = datetime.now(UTC).date()
+    for one in found:
+        left = (one.deadline - today).days
+        until = f", until {one.deadline} ({f'{left} days left' if left >= 0 else 'overdue'})" if one.is_open else ""
+        print(f"{one.id}  {one.said['use_case']}, {one.said['persons']:,} persons, {one.state}{until}")
+    if not found:
+        print("Nobody asked to be erased.")
+    return 0
+
+
+def _show(
+    arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
+) -> int:
+    from ft_platform.errors import DataError
+    from ft_platform.release.erasures import request_named
+
+    request = request_named(lake, _only(lake, cases, wanted), wanted)
+    if request.certificate is None:
+        raise DataError(f"{wanted} is not done: it {request.state}", "See: ft erase list")
+    print(json.dumps(request.certificate, indent=1, ensure_ascii=False))
+    return 0
+
+
+def _plan(environment: "Environment", lake: "Lake", use_case: "NamedUseCase", ids: list[str], texts: list[str]) -> Any:
+    from ft_platform.erasure.plan import identified, plan_of
+    from ft_platform.erasure.requests import PSEUDONYM
+
+    pseudonyms = {one for one in ids if PSEUDONYM.fullmatch(one)}
+    found = identified(lake, environment, use_case.name, set(ids) - pseudonyms, pseudonyms)
+    return plan_of(lake, use_case, found, texts)
+
+
+def _subject(
+    arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
+) -> int:
+    from dataclasses import asdict
+
+    from ft_platform.erasure.certificate import totals
+    from ft_platform.erasure.executing import erase_approved
+    from ft_platform.erasure.requests import requests_about
+
+    ids = [wanted] if wanted.startswith(REQUEST) else _ids(arguments, wanted)
+    if arguments.dry_run:
+        plans = [_plan(environment, lake, one, ids, arguments.text) for one in cases]
+        if arguments.json:
+            print(json.dumps([asdict(one) for one in plans], indent=1, ensure_ascii=False))
+        else:
+            _show_plans(plans)
+        return 0
+    about = requests_about(lake, environment, cases, ids)
+    done = [erase_approved(lake, environment, *one, _person(arguments), _tell) for one in about]
+    found = totals(done)
+    if arguments.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        _show_done(found)
+    return 1 if found["bytes_found_after"] else 0
+
+
+def _tell(step: str) -> None:
+    print(f"  {step.replace('_', ' ')}", file=sys.stderr)
+
+
+def _show_done(found: dict[str, Any]) -> None:
+    print(
+        f"{found['rows']:,} rows are gone from {found['versions']:,} versions. {found['checkpoints']:,} checkpoints are"
+        f" quarantined, {found['deployments']:,} deployments changed."
+    )
+    if found["bytes_found_after"]:
+        print(
+            f"{found['bytes_found_after']:,} bytes of the person are still found, so there is no certificate yet, in:"
+        )
+        for name in found["found_in"]:
+            print(f"  {name}")
+        print("Remove them, or wait until runs that are under way have ended, then run it again.")
+    else:
+        print("Nothing of the person is found any more.")
+        print(f"certificate {found['certificate']}")
+
+
+def _show_plans(plans: list[Any]) -> None:
+    for plan in plans:
+        if plan.finds_nothing:
+            more = "" if plan.names_persons else ", and its records name nobody"
+            print(f"{plan.use_case}: nothing{more}")
+            continue
+        print(f"{plan.use_case}: {plan.records:,} records, {plan.rows:,} rows in {len(plan.versions):,} versions")
+        for one in plan.versions:
+            repairs = f", and a text in {one['repairs']:,} rows of others" if one["repairs"] else ""
+            print(f"  {one['version']:<28} {one['rows']:>9,} rows{repairs}")
+        for one in plan.checkpoints:
+            rows = "an unknown number of" if one["rows"] is None else f"{one['rows']:,}"
+            print(f"  {one['checkpoint']:<28} was trained on {rows} rows: it will be quarantined")
+        for one in plan.reports:
+            print(f"  {one['report']:<28} {one['rows']:>9,} rows")
+        for training in plan.trainings:
+            print(f"  {training:<28} unfinished training: its saved states will be removed")
+        for release in plan.releases:
+            print(f"  {release:<28} will be withdrawn")
+        for target in plan.targets:
+            print(f"  target {target:<21} gets the newest clean release, or nothing")
+        print(f"  captured requests            {plan.requests:>9,}")
+        if plan.vault:
+            print("  the vault                    entries of the person")
+
+
+ACTIONS = {
+    "request": _request,
+    "approve": _decide,
+    "refuse": _decide,
+    "subject": _subject,
+    "list": _list,
+    "show": _show,
+}

@@ -1,0 +1,1 @@
+"""Erases persons on request: everywhere, with a second person's word, a proof and a certificate."""

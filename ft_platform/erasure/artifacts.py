@@ -1,0 +1,99 @@
+"""Published folders: reports with rows per record, lists of training records, and pages that name a person."""
+
+import hashlib
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ft_platform.erasure.needles import Needles
+from ft_platform.erasure.rewriting import asked_columns, rewritten
+from ft_platform.erasure.selecting import Selection
+from ft_platform.lake.erased_rows import WHOLE, ErasedRows, Erasure
+from ft_platform.lake.files import write_bytes
+from ft_platform.lake.provenance import TRAINING_RECORDS
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.statements import FILE as STATEMENT
+from ft_platform.stages import STAGES
+
+CHECKPOINTS = [stage.name for stage in STAGES.values() if stage.kind == "checkpoint"]
+NO_FOLDERS_OF_ARTIFACTS = ("tables", "manifests", "verdicts", "locks", "seals", "traffic")
+
+
+def artifacts_of(lake: Lake, use_case: str) -> Iterator[ArtifactVersion]:
+    """Every published folder of a use case but what persons signed, which names no subject."""
+    lake.fs.invalidate_cache()
+    place = lake.path_of("shared", use_case)
+    names = (
+        [path.rstrip("/").rsplit("/", 1)[-1] for path in lake.fs.ls(place, detail=False)]
+        if lake.fs.exists(place)
+        else []
+    )
+    for name in sorted(names):
+        if not name.startswith(".") and name not in NO_FOLDERS_OF_ARTIFACTS:
+            yield from (one for one in lake.artifacts(use_case, name) if STATEMENT not in lake.manifest(one).files)
+
+
+def rows_in(lake: Lake, artifact: ArtifactVersion, selection: Selection) -> int:
+    """Rows about records of these persons in the Parquet files of a folder."""
+    return sum(_rows_of(lake, artifact, name, selection) for name in _tables(lake, artifact))
+
+
+def training_rows(lake: Lake, checkpoint: ArtifactVersion, selection: Selection) -> int | None:
+    """How many of the rows a checkpoint was trained on; None: it keeps no list."""
+    if TRAINING_RECORDS not in lake.file_hashes(checkpoint):
+        return None
+    return _rows_of(lake, checkpoint, TRAINING_RECORDS, selection)
+
+
+def _tables(lake: Lake, artifact: ArtifactVersion) -> list[str]:
+    return [name for name in lake.file_hashes(artifact) if name.endswith(".parquet")]
+
+
+def _rows_of(lake: Lake, artifact: ArtifactVersion, name: str, selection: Selection) -> int:
+    with pq.ParquetFile(lake.open_file(artifact, name)) as file:
+        asked = asked_columns(file, selection)
+        batches: Iterator[pa.RecordBatch] = file.iter_batches(columns=asked) if asked != [] else iter(())
+        return sum(int((selection.rows(batch) | selection.naming(batch)).sum()) for batch in batches)
+
+
+def erase_from_artifact(
+    lake: Lake, artifact: ArtifactVersion, selection: Selection, needles: Needles, request: str
+) -> int:
+    """Takes rows and words out of the files of a folder. Returns how many rows.
+
+    The new hash of a file is signed before the file is replaced: killed in between, the folder does not verify, the old
+    file is found again and replaced then.
+    """
+    rows = 0
+    for name in lake.file_hashes(artifact):
+        path = lake.path_of("shared", artifact.use_case, artifact.name, artifact.artifact_id, name)
+        if name.endswith(".parquet"):
+            with rewritten(lake, path, selection) as change:
+                if change:
+                    rows += change.rows
+                    _sign(lake, artifact, request, name, change.after, change.rows)
+        elif (content := bytes(lake.fs.cat_file(path))) and _is_text(content):  # type: ignore[arg-type]
+            left = needles.without(content)
+            if left != content:
+                _sign(lake, artifact, request, name, hashlib.sha256(left).hexdigest(), 0)
+                write_bytes(lake.fs, path, left)
+    return rows
+
+
+def _sign(lake: Lake, artifact: ArtifactVersion, request: str, name: str, digest: str, rows: int) -> None:
+    known = lake.erased_rows(artifact)
+    earlier = known.before(request)
+    own = next((one for one in known.erasures if one.request == request), Erasure(request=request, rows=0))
+    more = rows if own.files.get(name) != digest else 0  # not twice, where a process was killed in between
+    new = Erasure(request=request, rows=own.rows + more, files={**own.files, name: digest})
+    lake.add_verdict(artifact, WHOLE, True, "", ErasedRows((*earlier.erasures, new)).numbers())
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in content[:4096]

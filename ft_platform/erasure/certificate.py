@@ -1,0 +1,97 @@
+"""The certificate: what was done on a request, what remains and why. Signed, and without a word about the person."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ft_platform.erasure.case_file import CaseFile
+from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.people.audit_log.opening import note
+from ft_platform.people.person import Person
+from ft_platform.people.statements import state, statements
+from ft_platform.release.erasures import CERTIFICATE, Request
+from ft_platform.use_case.named import NamedUseCase
+
+SOURCE = "the source", "It is not the platform's. If it names the person again, the row is left out (person_erased)."
+BACKUPS = (
+    "backups, and earlier versions of objects in a bucket that keeps them",
+    "The platform does not reach them; they end with their own period.",
+)
+HASHES = (
+    "hashes of versions that held the rows",
+    "What is left verifies by them. Whoever knows an erased row word for word could tell by them that it was there.",
+)
+WEIGHTS = (
+    "weights of quarantined checkpoints",
+    "They may still hold something of the rows. Every gate refuses them and nobody is served by them; measure what they"
+    " give away with the privacy attacks, or remove the folders.",
+)
+VAULT = "entries of the vault", "The key that opens it is not here; whoever has it destroys them: ft erase subject."
+NOT_OPENED = "files whose inside could not be read", "They were searched as they lie there."
+SURROGATES = "surrogates of the person in the vault", "They look like any other word, so they are told apart by nobody."
+
+
+def certify(lake: Lake, use_case: NamedUseCase, request: Request, case: CaseFile, person: Person) -> dict[str, Any]:
+    """Signs what was done. Made again, the first one stays."""
+    earlier = (one.said for one in statements(lake, use_case, CERTIFICATE) if one.said["request"] == request.id)
+    if made := next(earlier, None):
+        return made
+    said = {**done(request, case), "remains": _remains(case)}
+    who = {"person": person.name, "known_by": person.known_by, "at": now("milliseconds")}
+    note(lake, use_case, "erasure", "erased persons", person, request=request.id, rows=said["rows"])
+    return state(lake, use_case, CERTIFICATE, {**said, **who}, [request.stated.version])
+
+
+def done(request: Request, case: CaseFile) -> dict[str, Any]:
+    """What was done, as counts and ids of versions."""
+    plan, searched = case.told["plan"], case.told["searched"]
+    changes = {table: case.changes_of(table) for table in case.changes}
+    decision = request.decision or {}
+    return {
+        "request": request.id,
+        "requested_by": request.said["person"],
+        "approved_by": decision.get("person"),
+        "received": request.said["received"],
+        "deadline": request.said["deadline"],
+        "persons": request.said["persons"],
+        "records": len(case.records),
+        "rows": sum(one.rows for found in changes.values() for one in found),
+        "rows_of_others_repaired": sum(one.repaired for found in changes.values() for one in found),
+        "rows_by_table": {table: sum(one.rows for one in found) for table, found in sorted(changes.items())},
+        "versions": [one["version"] for one in plan["versions"]],
+        "checkpoints": [one["checkpoint"] for one in plan["checkpoints"]],
+        "reports": [one["report"] for one in plan["reports"]],
+        "trainings": plan["trainings"],
+        "releases_withdrawn": plan["releases"],
+        "deployments": case.told.get("deployments", {}),
+        "requests": case.told["requests"],
+        "vault_entries": case.told["vault"],
+        "retraining": case.told.get("retraining", "with the next run"),
+        "searched": {"files": searched["files"], "bytes": searched["bytes"], "not_opened": len(searched["not_opened"])},
+        "bytes_found_after": sum(searched["found"].values()),
+    }
+
+
+def _remains(case: CaseFile) -> list[dict[str, str]]:
+    plan, told = case.told["plan"], [SOURCE, BACKUPS, HASHES]
+    if plan["checkpoints"]:
+        told.append(WEIGHTS)
+    if case.told["vault"] is None:
+        told.append(VAULT)
+    elif plan["vault"]:
+        told.append(SURROGATES)
+    if case.told["searched"]["not_opened"]:
+        told.append(NOT_OPENED)
+    return [{"what": what, "why": why} for what, why in told]
+
+
+def totals(done: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of several certificates."""
+    made = list(done)
+    return {
+        "rows": sum(one["rows"] for one in made),
+        **{name: sum(len(one[name]) for one in made) for name in ("versions", "checkpoints", "deployments")},
+        "bytes_found_after": sum(one["bytes_found_after"] for one in made),
+        "certificate": ", ".join(one["id"] for one in made if "id" in one),
+        "found_in": [name for one in made for name in one.get("found_in", ())],
+    }

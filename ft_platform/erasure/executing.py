@@ -1,0 +1,276 @@
+"""Carries out an approved erasure, step by step. A process that is killed anywhere goes on where it was: each step is
+noted when it is done, and doing it again changes nothing.
+
+Covered: all that `plan` finds; what a run that was under way wrote meanwhile is found by a second look. A model that
+learned from the rows is quarantined, not mended: what its weights still hold nobody can take out, so it is refused by
+every gate and loses its traffic, and the certificate says so."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from ft_platform.erasure import case_file
+from ft_platform.erasure.artifacts import CHECKPOINTS, artifacts_of, erase_from_artifact
+from ft_platform.erasure.caches import remove_caches
+from ft_platform.erasure.case_file import CaseFile
+from ft_platform.erasure.certificate import certify, done
+from ft_platform.erasure.control_files import erase_from_control_files
+from ft_platform.erasure.needles import Needles
+from ft_platform.erasure.plan import identified, plan_of
+from ft_platform.erasure.proof import folders_of, words_in_audit_log
+from ft_platform.erasure.requests import case_of
+from ft_platform.erasure.searching import search
+from ft_platform.erasure.tables import Identified, erase_from_table, rows_by_file, tables_of
+from ft_platform.erasure.tombstones import bury
+from ft_platform.erasure.vaults import erase_from_vault, tokens_of
+from ft_platform.errors import TransientError
+from ft_platform.lake.files import locked
+from ft_platform.lake.manifest import now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import SAW_NO_ERASED
+from ft_platform.lake.training_states import remove_states
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.monitoring.traffic.shipping import forget_subject, ship, spool_path
+from ft_platform.monitoring.traffic.spool import reading
+from ft_platform.monitoring.traffic.tables import TrafficTables
+from ft_platform.people.audit_log.log import AuditLog
+from ft_platform.people.audit_log.opening import note
+from ft_platform.people.noted import Noted
+from ft_platform.people.person import Person
+from ft_platform.release.erasures import Request, requests
+from ft_platform.release.releasing import withdraw
+from ft_platform.retraining.journal import ask, entries
+from ft_platform.serving.upkeep import take_away_withdrawn
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
+
+LOOKS = 3
+"""How often rows may come in again from runs that were under way."""
+
+
+class Erasing:
+    """One erasure.
+
+    Args:
+        request: that was approved, and `case`, whom it is about.
+        person: who starts it.
+        tell: called with the name of each step before it begins.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        environment: Environment,
+        use_case: NamedUseCase,
+        request: Request,
+        case: CaseFile,
+        person: Person,
+        tell: Callable[[str], None] = lambda step: None,
+    ) -> None:
+        self.lake, self.environment, self.use_case, self.name = lake, environment, use_case, use_case.name
+        self.request, self.case, self.person, self.tell = request, case, person, tell
+
+    def run(self) -> dict[str, Any] | None:
+        """Does what is left to do.
+
+        Returns:
+            The certificate; None where something of the person was still found: `case.told["searched"]` says where.
+
+        Raises:
+            TransientError: a run that is under way keeps writing, or a target cannot be reached; run it again.
+        """
+        case_file.remove_unfinished(self.lake, self.name, self.request.id)
+        if not self.case.steps:
+            note(self.lake, self.use_case, "erasure", "erases persons", self.person, request=self.request.id)
+        for step in STEPS:
+            if step not in self.case.steps:
+                self.tell(step)
+                getattr(self, f"_{step}")()
+                self.case.steps.append(step)
+                case_file.save(self.lake, self.case)
+        self.tell("look_again")
+        self._look_again()
+        self.tell("prove")
+        if self._prove():
+            return None
+        self.tell("certify")
+        made = certify(self.lake, self.use_case, self.request, self.case, self.person)
+        self.tell("forget")
+        case_file.remove(self.lake, self.name, self.request.id)
+        return made
+
+    def so_far(self) -> dict[str, Any]:
+        """What was done, and the files in which something of the person is still found."""
+        return {**done(self.request, self.case), "found_in": sorted(self.case.told["searched"]["found"])}
+
+    @property
+    def _needles(self) -> Needles:
+        return Needles({*self.case.subjects, *self.case.pseudonyms, *self.case.asked}, self.case.texts)
+
+    def _found(self) -> Identified:
+        return Identified(set(self.case.subjects), set(self.case.pseudonyms), set(self.case.records))
+
+    def _identify(self) -> None:
+        case = self.case
+        found = identified(self.lake, self.environment, self.name, case.asked_subjects, case.asked_pseudonyms)
+        plan = plan_of(self.lake, self.use_case, found, case.texts)
+        self._keep(found)
+        case.tokens = tokens_of(self.lake, self.name, found) if plan.vault else []
+        case.told["plan"] = asdict(plan)
+
+    def _keep(self, found: Identified) -> None:
+        self.case.subjects, self.case.pseudonyms = sorted(found.subjects), sorted(found.pseudonyms)
+        self.case.records = sorted(found.records)
+
+    def _tombstone(self) -> None:
+        """First of all: from now on nobody is brought back."""
+        said = {"request": self.request.id, "at": now("milliseconds"), "known_by": self.person.known_by}
+        bury(self.lake, self.environment, self.use_case, self.case.subjects, said, self.person)
+
+    def _quarantine(self) -> None:
+        """Checkpoints that learned from the rows are refused from now on, for good."""
+        for told in self.case.told["plan"]["checkpoints"]:
+            for checkpoint in self._checkpoints(told["checkpoint"]):
+                rows = told["rows"] or 0
+                numbers = {"rows": rows, "reasons": {"erased": rows}, "request": self.request.id}
+                self.lake.add_verdict(checkpoint, SAW_NO_ERASED, False, "", numbers)
+        for release in self.case.told["plan"]["releases"]:
+            withdraw(self.lake, self.use_case, release, reason=f"Erasure: {self.request.id}", by=self.person.name)
+
+    def _checkpoints(self, wanted: str) -> Iterator[ArtifactVersion]:
+        for name in CHECKPOINTS:
+            if found := self.lake.artifact(self.name, name, wanted, verify=False):
+                yield found
+
+    def _trainings(self) -> None:
+        for checkpoint in self.case.told["plan"]["trainings"]:
+            remove_states(self.lake, self.name, checkpoint)
+
+    def _traffic(self) -> None:
+        spool, persons = spool_path(self.environment), {*self.case.subjects, *self.case.pseudonyms}
+        ship(self.lake, spool)
+        with reading(spool) as reader:
+            for person in sorted(persons) if reader else ():
+                reader.remove_texts_of(self.name, person)
+        known = set(TrafficTables(self.lake, self.name).subjects())
+        self.case.told["requests"] = sum(
+            forget_subject(self.lake, spool, self.name, person) for person in sorted(persons & known)
+        )
+
+    def _tables(self) -> None:
+        found = self._found()
+        for table in tables_of(self.lake, self.name):
+            self.tell(f"tables {table.key}")
+            erase_from_table(self.lake, table, found.selection(table.zone, self.case.texts), self.case)
+
+    def _artifacts(self) -> None:
+        selection, needles = self._found().selection("shared", self.case.texts), self._needles
+        for artifact in artifacts_of(self.lake, self.name):
+            self.tell(f"artifacts {artifact.id}")
+            erase_from_artifact(self.lake, artifact, selection, needles, self.request.id)
+
+    def _look_again(self) -> None:
+        """Rows that a run wrote from what it had read before."""
+        for _ in range(LOOKS):
+            case = self.case
+            found = identified(self.lake, self.environment, self.name, case.subjects, case.pseudonyms, case.records)
+            self._keep(found)
+            case_file.save(self.lake, case)
+            if not any(
+                rows_by_file(self.lake, table, found.selection(table.zone, case.texts))
+                for table in tables_of(self.lake, self.name)
+            ):
+                return
+            self._tables()
+            self._artifacts()
+        raise TransientError(
+            f"a run keeps writing rows into {self.name} that were just erased", "Wait until it has ended, then go on"
+        )
+
+    def _control_files(self) -> None:
+        self.case.told["control_files"] = erase_from_control_files(self.lake, self.name, self._needles)
+
+    def _vault(self) -> None:
+        self.case.told["vault"] = (
+            erase_from_vault(self.lake, self.environment, self.case) if self.case.told["plan"]["vault"] else 0
+        )
+
+    def _caches(self) -> None:
+        """What is made again where it is needed: remembered findings, answers of experiments, exports."""
+        checkpoints = [
+            one for told in self.case.told["plan"]["checkpoints"] for one in self._checkpoints(told["checkpoint"])
+        ]
+        remove_caches(self.environment, self.name, checkpoints)
+
+    def _audit_log(self) -> None:
+        """Entries that name a person lose the name; the chain stays."""
+        log = AuditLog(self.lake)
+        about = {"request": self.request.id}
+        for word in words_in_audit_log(log, {*self.case.subjects, *self.case.pseudonyms}, self.case.texts):
+            log.forget(word, Noted("erasure", self.person, "erased a person from the log", self.name, about))
+
+    def _deployments(self) -> None:
+        """The newest clean release that is still there gets the traffic, or nothing does."""
+        if self.case.told["plan"]["targets"]:
+            changed = take_away_withdrawn(self.lake, self.environment, self.use_case)
+            self.case.told["deployments"] = {**self.case.told.get("deployments", {}), **changed}
+
+    def _retraining(self) -> None:
+        if self.case.told["plan"]["checkpoints"] and self.use_case.settings.retraining.mode == "by_reasons":
+            reason = f"Erasure: {self.request.id}"
+            if all(one.reason != reason for one in entries(self.lake, self.name).requests):
+                ask(self.lake, self.environment, self.use_case, reason, datetime.now(UTC))
+            self.case.told["retraining"] = "queued"
+
+    def _prove(self) -> int:
+        """Bytes of the person that are still found."""
+        own = case_file.path_of(self.lake, self.name, self.request.id)
+        searched = search(folders_of(self.environment), self.lake, self._needles, [own])
+        self.case.told["searched"] = asdict(searched)
+        return sum(searched.found.values())
+
+
+STEPS = (
+    "identify",
+    "tombstone",
+    "quarantine",
+    "trainings",
+    "traffic",
+    "tables",
+    "artifacts",
+    "control_files",
+    "vault",
+    "caches",
+    "audit_log",
+    "deployments",
+    "retraining",
+)
+"""In this order: first nothing comes in any more, then nobody uses it, then it goes."""
+
+
+def erase_approved(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    request: Request,
+    person: Person,
+    tell: Callable[[str], None] = lambda step: None,
+) -> dict[str, Any]:
+    """The certificate of a request that was done before, or is done now; without an `id` where something was still
+    found. A second process waits.
+
+    Raises:
+        VersionRefused: no second person approved it.
+        TransientError: something is under way that keeps writing; go on later.
+    """
+    if request.certificate:
+        case_file.remove(lake, use_case.name, request.id)  # a process may have been killed in between
+        return request.certificate
+    with locked(environment.home / "erasures" / f"{request.id}.lock"):
+        again = next(one for one in requests(lake, use_case) if one.id == request.id)
+        if again.certificate:  # another process has done it meanwhile
+            return again.certificate
+        case = case_of(lake, environment, use_case, again)
+        erasing = Erasing(lake, environment, use_case, again, case, person, tell)
+        return erasing.run() or erasing.so_far()

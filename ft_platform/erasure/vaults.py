@@ -1,0 +1,67 @@
+"""What the vault knows of erased persons.
+
+Covered: the pseudonym of a person, values that are the id or one of the texts, and pseudonyms in texts of the person's
+records that stand in no record of anybody else. Not covered: surrogates in texts, which look like any other word, and a
+vault whose key is not here."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ft_platform.erasure.case_file import CaseFile
+from ft_platform.erasure.rewriting import parquet_files
+from ft_platform.erasure.tables import Identified, tables_of
+from ft_platform.errors import KeyMissing
+from ft_platform.keys.key_ring import read_key_ring, vault_key_place
+from ft_platform.lake.store import Lake
+from ft_platform.privacy.vault import Vault, VaultKeys
+from ft_platform.records.columns import plain_array
+from ft_platform.settings.environment import Environment
+
+TOKEN = re.compile(r"<[A-Z][A-Z_]*_[a-z2-7]{8,16}>|\b[a-z_]+_[a-z2-7]{16}\b")
+"""A pseudonym in a text, or in a column of its own (`privacy.pseudonyms`)."""
+
+
+def tokens_of(lake: Lake, use_case: str, found: Identified) -> list[str]:
+    """Pseudonyms in records of these persons, and of nobody else."""
+    own: set[str] = set()
+    others: set[str] = set()
+    for table in tables_of(lake, use_case):
+        if table.zone == "shared" and table.name == "anonymized_records":
+            selection = found.selection("shared")
+            for path in parquet_files(lake, table.folder(lake)):
+                with lake.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
+                    for batch in file.iter_batches():
+                        mine = selection.rows(batch)
+                        own |= set(_tokens(batch.filter(pa.array(mine))))
+                        others |= set(_tokens(batch.filter(pa.array(~mine))))
+    return sorted(own - others)
+
+
+def _tokens(batch: pa.RecordBatch) -> Iterator[str]:
+    for column in batch.columns:
+        for value in _strings(plain_array(column)):
+            if value and "_" in value:
+                yield from TOKEN.findall(value)
+
+
+def _strings(column: pa.Array) -> list[Any]:
+    kind = column.type
+    if pa.types.is_string(kind):
+        return column.to_pylist()
+    if pa.types.is_list(kind):
+        return _strings(column.flatten())
+    return [value for part in column.flatten() for value in _strings(part)] if pa.types.is_struct(kind) else []
+
+
+def erase_from_vault(lake: Lake, environment: Environment, case: CaseFile) -> int | None:
+    """Destroys the entries of a case. Returns how many there were; None: the key that opens the vault is not here."""
+    try:
+        keys = VaultKeys(read_key_ring(vault_key_place(environment)))
+        vault = Vault(lake, case.use_case)
+        return vault.erase([*case.pseudonyms, *case.tokens], [*case.subjects, *case.texts], keys, case.request)
+    except KeyMissing:
+        return None

@@ -1,0 +1,86 @@
+"""Requests to erase persons, as they stand: who asked, who approved, the last day. `erasure` carries them out.
+
+A request is signed and stays on record without saying whom it is about."""
+
+import calendar
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from ft_platform.errors import DataError
+from ft_platform.lake.store import Lake
+from ft_platform.people.statements import Stated, statements
+from ft_platform.use_case.named import NamedUseCase
+
+REQUEST, DECISION, CERTIFICATE = "erasure_request", "erasure_decision", "erasure_certificate"
+WAITS, APPROVED, REFUSED, DONE = "waits for a second person", "approved", "refused", "done"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request.
+
+    Attributes:
+        said: `{"id", "persons", "texts", "reason", "received", "deadline", "person", "known_by", "at", "digest"}`.
+        decision: of the second person, as signed; None: there is none yet.
+        certificate: as signed; None: it is not done.
+    """
+
+    stated: Stated
+    decision: dict[str, Any] | None
+    certificate: dict[str, Any] | None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        return self.stated.said
+
+    @property
+    def id(self) -> str:
+        return self.said["id"]
+
+    @property
+    def state(self) -> str:
+        if self.certificate:
+            return DONE
+        return WAITS if self.decision is None else APPROVED if self.decision["approved"] else REFUSED
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (WAITS, APPROVED)
+
+    @property
+    def deadline(self) -> date:
+        return date.fromisoformat(self.said["deadline"])
+
+    def to_dict(self) -> dict[str, Any]:
+        told = {name: self.said[name] for name in ("id", "use_case", "persons", "texts", "received", "deadline")}
+        by = {"requested_by": self.said["person"], "decided_by": self.decision["person"] if self.decision else None}
+        return {**told, "state": self.state, **by, "certificate": self.certificate["id"] if self.certificate else None}
+
+
+def last_day(received: date) -> date:
+    """One month after the request was received (GDPR, Article 12(3); counted as in Regulation 1182/71, Article 3)."""
+    year, month = received.year + received.month // 12, received.month % 12 + 1
+    return date(year, month, min(received.day, calendar.monthrange(year, month)[1]))
+
+
+def requests(lake: Lake, use_case: NamedUseCase) -> list[Request]:
+    """Every request of a use case, the oldest first.
+
+    Raises:
+        CorruptVersion: one was altered.
+    """
+    decisions: dict[str, dict[str, Any]] = {}
+    for one in sorted(statements(lake, use_case, DECISION), key=lambda one: one.said["at"]):
+        decisions[one.said["request"]] = one.said
+    done = {one.said["request"]: one.said for one in statements(lake, use_case, CERTIFICATE)}
+    found = sorted(statements(lake, use_case, REQUEST), key=lambda one: one.said["at"])
+    return [Request(one, decisions.get(one.said["id"]), done.get(one.said["id"])) for one in found]
+
+
+def request_named(lake: Lake, use_case: NamedUseCase, request_id: str) -> Request:
+    """Raises DataError if there is none."""
+    found = next((one for one in requests(lake, use_case) if one.id == request_id), None)
+    if found is None:
+        raise DataError(f"{use_case.name} has no request {request_id}", f"See: ft erase list {use_case.name}")
+    return found

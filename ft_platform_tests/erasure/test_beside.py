@@ -1,0 +1,157 @@
+"""What lies beside the tables: captured requests, the vault, releases, the audit log; and runs that write meanwhile.
+Persons are fictitious."""
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pytest
+
+from ft_platform.environment import load_environment
+from ft_platform.erasure import executing, plan
+from ft_platform.erasure.executing import erase_approved
+from ft_platform.erasure.requests import requests_about
+from ft_platform.errors import TransientError
+from ft_platform.keys.key_ring import vault_key_place
+from ft_platform.lake.inspection import inspect
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.monitoring.traffic.shipping import spool_path
+from ft_platform.monitoring.traffic.spool import Spool
+from ft_platform.people.audit_log.opening import note
+from ft_platform.people.person import named
+from ft_platform.privacy.batch import ORIGINALS
+from ft_platform.privacy.pseudonyms import subject_pseudonyms
+from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
+from ft_platform_tests.commands.test_retention import installation  # noqa: F401
+from ft_platform_tests.erasure.conftest import PERSON, bytes_below
+from ft_platform_tests.erasure.test_whole import ANA, approved, checkpoint, ft, house  # noqa: F401
+
+
+def test_captured_requests_and_names_in_the_audit_log_go_too(house, capsys):  # noqa: F811
+    spool = Spool(spool_path(house.environment))
+    spool.start()
+    said = {"request_id": "classify-1", "at": datetime.now(UTC).isoformat(), "subject": PERSON}
+    spool.append("letters", {"texts": {**said, "conversations": f'["{PERSON} writes"]', "answers": []}}).result()
+    spool.stop()
+    pseudonym = subject_pseudonyms(house.environment, "letters", PERSON)[1]
+    note(house.lake, "letters", "look_up", "looked into the vault", ANA, pseudonym=pseudonym)
+    request = approved(capsys)
+    ft(capsys, "subject", PERSON)
+    assert json.loads(ft(capsys, "show", "letters", request))["requests"] == 1
+    assert bytes_below(house.environment.home, PERSON) == bytes_below(house.environment.home, pseudonym) == 0
+
+
+@pytest.mark.parametrize("key_is_here", [True, False])
+def test_entries_of_the_vault_are_destroyed_where_the_key_is(house, capsys, tmp_path, key_is_here):  # noqa: F811
+    environment, ring = load_environment(), new_vault_ring()
+    keys, place = VaultKeys(ring), vault_key_place(environment)
+    write_public_key(environment.vault_public_key_path, keys.public)
+    pseudonym = subject_pseudonyms(environment, "letters", PERSON)[1]
+    (tmp_path / "work").mkdir()
+    writer = VaultWriter(house.lake, "letters", "v1", keys.public, tmp_path / "work")
+    pairs = [(pseudonym, PERSON), ("<PERSON_aaaaaaaa>", "Mirela Okonjo")]
+    writer.add(pa.array([[{"pseudonym": p, "original": o} for p, o in pairs]], ORIGINALS))
+    writer.finish()
+    if key_is_here:
+        place.open().write(ring.to_text())
+    request = approved(capsys)
+    ft(capsys, "subject", PERSON)
+    told = json.loads(ft(capsys, "show", "letters", request))
+    left = Vault(open_lake(environment), "letters")
+    assert told["vault_entries"] == (1 if key_is_here else None)
+    assert ("entries of the vault" in [one["what"] for one in told["remains"]]) is not key_is_here
+    assert left.read("<PERSON_aaaaaaaa>", keys, "a test of what is left") == ["Mirela Okonjo"]
+    assert left.read(pseudonym, keys, "a test of what is left") == ([] if key_is_here else [PERSON])
+
+
+def test_releases_of_what_learned_from_the_rows_are_withdrawn_and_their_traffic_ends(house, capsys, monkeypatch):  # noqa: F811
+    made = [SimpleNamespace(id=f"release-{c}", checkpoint=c) for c in ("ckpt-with", "ckpt-of-others")]
+    gone: list[str] = []
+    monkeypatch.setattr(plan, "standing_releases", lambda *_: made)
+    monkeypatch.setattr(plan, "_targets", lambda lake, use_case, releases: ["production"] * bool(releases))
+    monkeypatch.setattr(executing, "withdraw", lambda lake, use_case, release, **_: gone.append(release))
+    monkeypatch.setattr(executing, "take_away_withdrawn", lambda *_: {"production": "release-ckpt-of-others"})
+    request = approved(capsys)
+    assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["deployments"] == 1
+    assert gone == ["release-ckpt-with"]
+    told = json.loads(ft(capsys, "show", "letters", request))
+    assert told["deployments"] == {"production": "release-ckpt-of-others"}
+
+
+def test_a_target_that_is_out_of_reach_leaves_the_request_open_and_the_rows_gone(house, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(plan, "_targets", lambda *_: ["production"])
+    broken = True
+
+    def take_away(*_: object) -> dict[str, str | None]:
+        if broken:
+            raise TransientError("it does not answer")
+        return {"production": None}
+
+    monkeypatch.setattr(executing, "take_away_withdrawn", take_away)
+    approved(capsys)
+    assert "does not answer" in ft(capsys, "subject", PERSON, fails=1)
+    assert inspect(open_lake(house.environment), "letters").problems == []
+    broken = False
+    assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["bytes_found_after"] == 0
+
+
+def test_rows_that_a_run_writes_from_what_it_had_read_before_are_found_by_a_second_look(house, capsys):  # noqa: F811
+    approved(capsys)
+    lake = house.lake
+    before = lake.read_table(lake.latest("letters", "cleaned_records"))
+
+    def tell(step: str) -> None:
+        if step == "control_files":
+            lake.write_table(
+                "letters",
+                "cleaned_records",
+                before.to_batches(),
+                before.schema,
+                zone="restricted",
+                input_hash="under way",
+            )
+
+    environment = load_environment()
+    ((case, request),) = requests_about(lake, environment, [house.case], [PERSON])
+    made = erase_approved(lake, environment, case, request, named(ANA), tell)
+    assert made["bytes_found_after"] == 0 and made["rows_by_table"]["restricted/cleaned_records"] == 2
+    assert inspect(open_lake(environment), "letters").problems == []
+
+
+def test_a_table_that_is_being_written_makes_it_wait_and_nothing_is_lost(house, capsys, monkeypatch):  # noqa: F811
+    approved(capsys)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with house.lake.writer_lock("shared", "letters", "splits"):
+        assert "is being written by another process" in ft(capsys, "subject", PERSON, fails=1)
+    assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["bytes_found_after"] == 0
+    assert inspect(open_lake(house.environment), "letters").problems == []
+
+
+def test_a_checkpoint_without_a_list_and_one_that_was_continued_are_quarantined_too(house, capsys):  # noqa: F811
+    splits = house.lake.latest("letters", "splits")
+    assert isinstance(splits, TableVersion)
+    house.checkpoint("ckpt-without-list", splits, None)
+    first = checkpoint(house, "ckpt-with")
+    with house.lake.scratch("letters", "adapter_checkpoint") as folder:
+        folder.mkdir()
+        (folder / "metrics.json").write_text("{}")
+        house.lake.publish(
+            "letters",
+            "adapter_checkpoint",
+            "ckpt-continued",
+            folder,
+            parents=[first],
+            settings_hash="s",
+            input_hash="i",
+        )
+    house.save_states("ckpt-on-its-way", splits)
+    request = approved(capsys)
+    ft(capsys, "subject", PERSON)
+    told = json.loads(ft(capsys, "show", "letters", request))
+    assert set(told["checkpoints"]) == {"ckpt-with", "ckpt-without-list", "ckpt-continued"}
+    assert told["trainings"] == ["ckpt-on-its-way"]
+    assert not os.path.exists(house.lake.path_of("shared", "letters", ".training", "ckpt-on-its-way"))
