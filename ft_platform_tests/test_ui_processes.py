@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.ui_processes import StopSignals, run_until_stopped
 from ft_platform.settings.environment import Environment
 
@@ -214,7 +215,10 @@ def test_ft_ui_started_in_the_background_of_a_script_ends_with_all_its_processes
 ) -> None:
     """About half a minute on two cores, nearly all of it until Dagster's UI answers."""
     pytest.importorskip("dagster_webserver")
+    from ft_platform_tests.web.test_report_server import REPORT, publish
+
     port = free_port()
+    publish(open_lake(environment))
     words = [sys.executable, "-m", "ft_platform.cli", "ui", "--port", str(port)]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
@@ -230,6 +234,7 @@ def test_ft_ui_started_in_the_background_of_a_script_ends_with_all_its_processes
     try:
         assert wait_for(lambda: (answers(ui) and answers(portal)) or process.poll() is not None, 120)
         assert process.poll() is None, (tmp_path / "log").read_text()
+        assert answers(f"http://127.0.0.1:{port}/portal{REPORT}")
         assert wait_for(lambda: len(processes_of(process.pid)) >= 4, 60)
         started = processes_of(process.pid)  # dagster dev, web server, daemon, code server
         process.terminate()

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
             flush=True,
         )
     if environment.reports_url != f"{own}{PORTAL}":
-        print(f"Links in messages begin with {environment.reports_url}, as FT_REPORTS_URL says", flush=True)
+        print(f"Links in messages begin with {environment.reports_url} (FT_REPORTS_URL)", flush=True)
     # `dg dev` needs the project's folder as working directory; -W: `dagster dev` says that it is superseded by it.
     dagster = [sys.executable, "-W", "ignore", "-m", "ft_platform.web.dagster_dev"]
     dagster += ["--workspace", str(workspace), "--host", arguments.host, "--port", str(arguments.port)]
