@@ -13,7 +13,7 @@ from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.runs import outcome_of
-from ft_platform.people.audit_log.log import AuditLog
+from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, write_csv
@@ -109,8 +109,8 @@ def test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again(
     assert main(["privacy", "sample", "complaints", "--json"]) == 0
     drawn = json.loads(capsys.readouterr().out)
     assert drawn["texts"] == 90 and "mirela" not in json.dumps(drawn)
-    said = [one.what for one in AuditLog(open_lake(environment)).entries() if one.kind == "look_up"]
-    assert said == ["drew records to annotate"]
+    noted = [one for one in audit_log_of(open_lake(environment)).entries() if one.kind == "look_up"]
+    assert [(one.what, one.use_case) for one in noted] == [("drew records to annotate", "complaints")]
     file = Path(drawn["file"])
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     for row in rows:

@@ -17,6 +17,7 @@ from ft_platform.release.waivers import grant
 from ft_platform.settings.ceilings import capped
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.gate import CHEAPER, alternatives
+from ft_platform.settings.looks import Looks
 from ft_platform.settings.policy import AT_LEAST, AT_MOST, Policy
 from ft_platform.settings.source import Limits
 from ft_platform.sources.discovery import fingerprint
@@ -381,6 +382,11 @@ def test_an_installation_asks_for_the_approval_of_whatever_differs_from_the_defa
     attributes = {"governance": governance, "gate": {"metric": "macro_f1"}, "privacy": privacy}
     found = {rule.split("@")[0] for rule in EvidenceCase(tmp_path, attributes, policy=own).refusing()}
     assert found == {f"approval/{path}" for path in own.approvals}
+
+
+def test_how_people_look_at_records_changes_no_decision() -> None:
+    looks = Policy(name="bank", looks=Looks(minutes=5))
+    assert looks.to_dict() == Policy(name="bank").to_dict()
 
 
 OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
