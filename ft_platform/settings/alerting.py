@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ft_platform.settings.hosts import is_loopback
 from ft_platform.settings.section import Person, Section
@@ -15,6 +15,17 @@ Severity = Literal["info", "warning", "critical"]
 Variable = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Z_][A-Z0-9_]*$")]
 ChannelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 TimeOfDay = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone; one is Europe/Berlin") from None
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class Webhook(Section):
@@ -67,19 +78,10 @@ class QuietHours(Section):
 
     start: TimeOfDay = Field(description="HH:MM.")
     end: TimeOfDay = Field(description="HH:MM; before `start`: of the next day.")
-    time_zone: str = Field(max_length=100, description="Name of the IANA time zone, as `Europe/Berlin`.")
+    time_zone: TimeZone = Field(max_length=100, description="Name of the IANA time zone, as `Europe/Berlin`.")
     passes: Annotated[list[Severity], Field(max_length=3)] = Field(
         default=["critical"], description="Severities that do not wait. Default: critical."
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def is_known(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"{value!r} is no time zone; one is Europe/Berlin") from None
-        return value
 
     @model_validator(mode="after")
     def ends(self) -> "QuietHours":

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ft_platform.errors import FtError
-from ft_platform.monitoring.alerts.outbox import Message, severity_of
+from ft_platform.monitoring.alerts.outbox import NEEDS, Message, severity_of
 from ft_platform.process.bounded_http import NoAnswer, ask
 from ft_platform.process.printable import printable
 from ft_platform.settings.alerting import Channel, Email, Slack, Webhook
@@ -107,6 +107,8 @@ def _post(url: str, headers: dict[str, str], body: bytes) -> None:
 
 def title(message: Message) -> str:
     """A line that names what happened."""
+    if message.event == NEEDS:
+        return _line(f"What waits in {', '.join(dict.fromkeys(alert.use_case for _, alert in message.alerts))}")
     if len(message.alerts) != 1:
         return f"{len(message.alerts)} alerts of the quiet hours ({severity_of(message)})"
     event, alert = message.alerts[0]
@@ -118,6 +120,7 @@ def text(message: Message) -> str:
     parts = []
     for event, alert in message.alerts:
         head = "" if len(message.alerts) == 1 else f"{alert.use_case}: {alert.what} ({event}, {alert.severity})\n"
+        head = f"{alert.use_case}: {alert.what}\n" if event == NEEDS else head
         over = "This is over: " if event == "resolved" else ""
         parts.append(f"{head}{over}{_line(alert.text)}" + (f"\n{alert.link}" if alert.link else ""))
     return "\n\n".join(parts)
@@ -151,7 +154,8 @@ def _cut(words: str, most: int) -> str:
 
 def _send_email(channel: Email, message: Message) -> str:
     mail, concerned = EmailMessage(), [one for _, alert in message.alerts for one in alert.to.split(", ") if one]
-    recipients = list(dict.fromkeys([*channel.to, *concerned]))
+    everybody: list[str] = [] if message.event == NEEDS and concerned else list(channel.to)
+    recipients = list(dict.fromkeys([*everybody, *concerned]))
     mail["Subject"], mail["From"], mail["To"] = title(message), channel.sender, ", ".join(recipients)
     mail["Date"], mail["Message-ID"] = formatdate(), f"<{message.id}@{channel.sender.partition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply

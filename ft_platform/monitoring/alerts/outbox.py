@@ -34,9 +34,15 @@ CREATE TABLE IF NOT EXISTS messages (
     key TEXT NOT NULL, content TEXT NOT NULL, held INTEGER NOT NULL, due REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, leased REAL NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '', sent REAL
 );
+CREATE TABLE IF NOT EXISTS digests (
+    channel TEXT NOT NULL, recipient TEXT NOT NULL, state TEXT NOT NULL, day TEXT NOT NULL,
+    PRIMARY KEY (channel, recipient)
+);
 CREATE INDEX IF NOT EXISTS unsent ON messages (channel, due) WHERE sent IS NULL;
 """
 DIGEST = "digest"
+NEEDS = "needs"
+"""Event of a message that says what waits for its recipient."""
 EARLIER = """EXISTS (
     SELECT 1 FROM messages AS e WHERE e.channel = m.channel AND e.number < m.number AND e.sent IS NULL AND {which} AND (
         (e.use_case = m.use_case AND e.key = m.key)
@@ -61,7 +67,7 @@ class Message:
 
     Attributes:
         id: the same however often it is sent.
-        event: `raised`, `reminder`, `resolved`, `digest` or `test`.
+        event: `raised`, `reminder`, `resolved`, `digest`, `needs` or `test`.
         alerts: with the event of each; several in a digest.
         at: when it was queued, ISO 8601 in UTC.
     """
@@ -190,6 +196,42 @@ class Outbox:
             connection.executemany("DELETE FROM messages WHERE number = ?", [(row["number"],) for row in rows])
             message = Message(uuid.uuid4().hex, DIGEST, alerts, _iso(now))
             self._insert(connection, channel, message, "", DIGEST, now.timestamp())
+
+    def digest(
+        self, channel: str, recipient: str, alerts: Sequence[Alert], state: str, day: str, now: datetime
+    ) -> bool:
+        """Takes in what waits for a recipient: a message about it is queued at most once a day, and if it is other than
+        in the message before. One that did not arrive yet is replaced.
+
+        Args:
+            alerts: none: nothing waits, and the next thing that does is told.
+            state: hash of what waits.
+            day: ISO 8601.
+
+        Returns:
+            Whether a message is queued.
+        """
+        key, at = f"{NEEDS}/{recipient}", now.timestamp()
+        with self._writing() as connection:
+            known = connection.execute(
+                "SELECT state, day FROM digests WHERE channel = ? AND recipient = ?", (channel, recipient)
+            ).fetchone()
+            if known and (known["state"] == state or (alerts and known["day"] == day)):
+                return False
+            kept = (channel, recipient, state, day if alerts or not known else known["day"])
+            connection.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", kept)
+            waiting = "DELETE FROM messages WHERE channel = ? AND key = ? AND sent IS NULL AND leased <= ?"
+            connection.execute(waiting, (channel, key, at))
+            if alerts:
+                message = Message(uuid.uuid4().hex, NEEDS, tuple((NEEDS, one) for one in alerts), _iso(now))
+                self._insert(connection, channel, message, "", key, at)
+            return bool(alerts)
+
+    def digested(self, channel: str) -> set[str]:
+        """Recipients who were told once what waits for them."""
+        return {
+            row[0] for row in self._connection.execute("SELECT recipient FROM digests WHERE channel = ?", (channel,))
+        }
 
     def sent(self, number: int, now: datetime) -> None:
         """A message arrived."""
