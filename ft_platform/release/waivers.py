@@ -238,13 +238,14 @@ def without_effect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersi
 
 
 def _not_ended(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None, today: date
 ) -> Iterator[tuple[Waiver, str]]:
-    """Waivers of a checkpoint, each with the reason why it does not count, or an empty text. Whoever granted it may
-    have left the owners since."""
+    """Waivers of a checkpoint (None: of any), each with the reason why it does not count, or an empty text. Whoever
+    granted it may have left the owners since."""
     for waiver, revoked in waivers(lake, use_case):
         until = date.fromisoformat(waiver.until)
-        if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:
+        other = checkpoint is not None and waiver.checkpoint != checkpoint.artifact_id
+        if revoked or other or today > until:
             continue
         if waiver.granted_on > today:
             yield waiver, f"it was granted on {waiver.granted_on}, which is after today"
@@ -258,15 +259,11 @@ def _not_ended(
             yield waiver, knowledge_problem(use_case, waiver.known_by) or _not_confirmed(lake, use_case, waiver)
 
 
-def awaiting_confirmation(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date) -> list[Waiver]:
-    """Waivers of a checkpoint that lack nothing but the word of a second person."""
-    without = [one for one, problem in _not_ended(lake, use_case, checkpoint, today) if problem]
-    known = [one for one in without if not knowledge_problem(use_case, one.known_by)]
-    return [
-        one
-        for one in known
-        if who_may_waive(use_case, one.rule, one.granted_by) and _not_confirmed(lake, use_case, one)
-    ]
+def awaiting_confirmation(lake: Lake, use_case: NamedUseCase, today: date) -> list[Waiver]:
+    """Waivers that lack nothing but the word of a second person, newest first."""
+    without = [(one, problem) for one, problem in _not_ended(lake, use_case, None, today) if problem]
+    known = [(one, problem) for one, problem in without if not knowledge_problem(use_case, one.known_by)]
+    return [one for one, problem in known if problem == _not_confirmed(lake, use_case, one)]
 
 
 def longest_days(use_case: NamedUseCase) -> int:

@@ -1,5 +1,5 @@
-"""The report server: the pages of `reporting.site` and `reporting.portal` over HTTP, read-only, for the links in
-Dagster's UI.
+"""The report server: the pages of `reporting.site` and `reporting.portal` over HTTP, for the links in Dagster's UI.
+Read-only but for `web.portal_actions`.
 
 Covered: only paths that these know are answered, as they were sent and never decoded; no script runs in a page; only
 requests by a name of this machine or the installation are answered, so that a web page which points its own name here
@@ -10,7 +10,7 @@ does not finish its request is disconnected.
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -38,6 +38,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
 from ft_platform.web.deadlines import DeadlineProtocol
 from ft_platform.web.listening import Tls
+from ft_platform.web.portal_actions import portal_actions
 from ft_platform.web.sign_in import SignIn
 
 LOG = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class ReportServer:
         desk: where people sign in.
         permissions: who may do what now.
         prefix: path that browsers see in front of the server's own.
+        routes: pages where people act, before all others.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -96,10 +98,11 @@ class ReportServer:
         permissions: Callable[[], Permissions],
         tls: Tls,
         prefix: str,
+        routes: Sequence[Route] = (),
     ) -> None:
         names = list(names)
         self.portal, self.reports, self._desk, self._permissions = portal, reports, desk, permissions
-        pages = Starlette(routes=[Route("/{path:path}", self._answer)])
+        pages = Starlette(routes=[*routes, Route("/{path:path}", self._answer)])
         self._sign_in = SignIn(pages, desk, Hosts.of(names), prefix)
         self._names = {*LOOPBACK, host, *(found.name for name in names if (found := authority(name)))}
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -191,7 +194,8 @@ def report_server(
     desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
     try:
         portal, reports = Portal(lake, load), Reports(lake, load)
-        server = ReportServer(portal, reports, host, port, names, desk, permissions, tls or Tls(), address.path)
+        routes = portal_actions(environment, lake, desk, permissions, Hosts.of(names), address.path)
+        server = ReportServer(portal, reports, host, port, names, desk, permissions, tls or Tls(), address.path, routes)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
         remedy = "Choose another: ft ui --reports-port, ft reports --port, or FT_REPORTS_URL"

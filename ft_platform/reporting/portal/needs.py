@@ -20,12 +20,14 @@ from ft_platform.monitoring.traffic.batches import waiting
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
-from ft_platform.release.waivers import waivers
+from ft_platform.release.waivers import awaiting_confirmation, waivers
 from ft_platform.reporting.plain_words import next_after_decision
 from ft_platform.reporting.published import page_of
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
+SIGN, WAIVE, RELEASE, ROLL_BACK = "sign", "waive", "release", "rollback"
+"""Pages of the portal where something is done about a use case."""
 ENDS_SOON = timedelta(days=30)
 """A waiver with fewer days left needs somebody."""
 
@@ -42,6 +44,7 @@ class Need:
         since: when it began, ISO 8601; empty where nobody knows.
         until: last day, ISO 8601; empty where there is none.
         page: address of a report about it, from the index of reports; empty where there is none.
+        action: page of the portal where it can be done (`portal.acting`); empty where there is none.
     """
 
     use_case: str
@@ -52,6 +55,7 @@ class Need:
     since: str = ""
     until: str = ""
     page: str = ""
+    action: str = ""
 
     def to_dict(self) -> dict[str, str]:
         return asdict(self)
@@ -112,7 +116,8 @@ def _decisions(seen: Seen) -> Told:
         if all(one.record["decision"]["id"] != decision.id for one in releases(seen.lake, seen.name)):
             what = f"{decision.artifact_id} is accepted and not released."
             step = f"Sign it, or release it: ft release {seen.name}"
-            yield {"role": "accountable", "what": what, "next_step": step, "until": standing.valid_until or "", **told}
+            told |= {"until": standing.valid_until or "", "action": RELEASE}
+            yield {"role": "accountable", "what": what, "next_step": step, **told}
         return
     if standing.state != REFUSED:
         what = "A waiver behind the release decision has ended." if standing.state == ENDED else "It cannot be read."
@@ -127,7 +132,8 @@ def _decisions(seen: Seen) -> Told:
     for role, rules in broken.items():
         what = f"The release was refused: {'; '.join(rule['why'] for rule in rules)}"
         steps = next_after_decision({**found, "rules": rules})
-        yield {"role": role, "what": what, "next_step": " ".join(steps), **told}
+        action = WAIVE if any(rule["waivable"] for rule in rules) else ""
+        yield {"role": role, "what": what, "next_step": " ".join(steps), "action": action, **told}
 
 
 def _signatures(seen: Seen) -> Told:
@@ -146,11 +152,20 @@ def _signatures(seen: Seen) -> Told:
                     "next_step": f"Read the decision, then: ft sign {seen.name} --as {one['role']} --by <e-mail>",
                     "since": seen.lake.manifest(decision).written_at,
                     "page": _page(seen, found),
+                    "action": SIGN,
                 }
 
 
 def _waivers(seen: Seen) -> Told:
-    """Waivers in force that end soon."""
+    """Waivers in force that end soon, and those that a second person has to confirm."""
+    for waiver in awaiting_confirmation(seen.lake, seen.use_case, seen.today):
+        yield {
+            "role": waiver.role,
+            "what": f"The waiver of {waiver.rule} by {waiver.granted_by} waits for a second person.",
+            "next_step": f"Confirm it: ft waiver confirm {seen.name} {waiver.id} --by <e-mail>",
+            "since": waiver.granted_at,
+            "action": WAIVE,
+        }
     for waiver, revoked in waivers(seen.lake, seen.use_case):
         until = date.fromisoformat(waiver.until)
         if not revoked and seen.today <= until < seen.today + ENDS_SOON:
@@ -161,6 +176,7 @@ def _waivers(seen: Seen) -> Told:
                 f" ft waiver grant {seen.name} --rule {waiver.rule}",
                 "since": waiver.granted_at,
                 "until": waiver.until,
+                "action": WAIVE,
             }
 
 
@@ -185,11 +201,13 @@ def _permissions(seen: Seen) -> Told:
                 f" {taint.numbers['rows']:,} rows.",
                 "next_step": f"Train without them, then release that: ft run {seen.name}",
                 "since": taint.checked_at,
+                "action": _back(seen),
             }
 
 
 def _alarms(seen: Seen) -> Told:
     """Alarms of the newest monitored day."""
+    back = _back(seen)
     for version, report in day_reports(seen.lake, seen.name, newest=1):
         for alarm in report.alarms:
             yield {
@@ -198,6 +216,7 @@ def _alarms(seen: Seen) -> Told:
                 "next_step": f"See whether it retrains, and why: ft retraining explain {seen.name}",
                 "since": alarm.since,
                 "page": _page(seen, version),
+                "action": back,
             }
 
 
@@ -221,6 +240,7 @@ def _incidents(seen: Seen) -> Told:
                 "next_step": f"Do what has to be done, and close it: ft incident measure {seen.name} {incident.id}",
                 "since": incident.said["at"],
                 "until": incident.deadline.isoformat() if incident.deadline else "",
+                "action": _back(seen),
             }
 
 
@@ -249,6 +269,12 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "feedback": _feedback,
 }
 """Kind -> what looks for it."""
+
+
+def _back(seen: Seen) -> str:
+    """The page for going back, where there is a release to go back to."""
+    stand = {one.checkpoint for one in standing_releases(seen.lake, seen.name)}
+    return ROLL_BACK if len(stand) > 1 else ""
 
 
 def _newest(seen: Seen, stage: str) -> ArtifactVersion | TableVersion | None:

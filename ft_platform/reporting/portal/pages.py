@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.acting import TITLES
 from ft_platform.reporting.portal.needs import Need, needs_of
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import Registered, register_of
@@ -70,7 +71,8 @@ def needs_page(needs: Sequence[Need], use_cases: int, roles: Callable[[str], Col
             by_role[need.role].append(need)
     own = [("You", mine)] if roles else []
     groups = own + [(title(role), found) for role, found in by_role.items() if found]
-    return page("portal_needs.html", title="What needs somebody", here="needs", groups=groups, use_cases=use_cases)
+    shown = {"title": "What needs somebody", "here": "needs", "groups": groups, "use_cases": use_cases}
+    return page("portal_needs.html", **shown, actions=TITLES)
 
 
 def portfolio_page(entries: Sequence[Entry], gone: Sequence[str]) -> str:
