@@ -14,6 +14,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
 from ft_platform.people.may import Permissions
+from ft_platform.people.noted import Noted
 from ft_platform.people.person import STARTED_BY
 from ft_platform.release.separation import note_trainer
 from ft_platform.release.sign_off import publish_sign_off, sign_off
@@ -21,6 +22,7 @@ from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.people import People
 from ft_platform.use_case.file import load_use_case
+from ft_platform.web.forms import form_token
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import MEASURED, OWNERS
@@ -39,6 +41,7 @@ class Office(Case):
 
     Attributes:
         followed: use case and what was done, of each action.
+        told: what the sign-in noted.
     """
 
     asked: tuple[str, ...] = ("compliance", "domain_expert")
@@ -65,6 +68,7 @@ class Office(Case):
     def opened(self) -> "Office":
         self.publish()
         self.followed: list[tuple[str, str]] = []
+        self.told: list[Noted] = []
         if self.trained_by:
             note_trainer(self.lake, self.versions["adapter_checkpoint"], {STARTED_BY: self.trained_by})
         self.decided()
@@ -92,12 +96,15 @@ class Office(Case):
     @contextmanager
     def serving(self) -> Iterator[str]:
         """Yields the address."""
+        digest = {"sha256": "e" * 64, "files": {"index.html": "f" * 64}, "missing": []}  # packs: tests of `evidence`
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                "ft_platform.web.portal_actions.Following", lambda _: lambda *done: self.followed.append(done)
-            )
-            with report_server(self.environment, "127.0.0.1", 0) as server:
+            patch.setattr("ft_platform.web.portal_acts.evidence_digest", lambda *_: digest)
+            patch.setattr("ft_platform.web.portal_actions.Following", lambda _: self.follow)
+            with report_server(self.environment, "127.0.0.1", 0, noting=self.told.append) as server:
                 yield f"http://127.0.0.1:{server.server_port}"
+
+    def follow(self, use_case: str, what: str) -> None:
+        self.followed.append((use_case, what))
 
     def noted(self, *kinds: str) -> list[tuple[str, str, str | None, str]]:
         """Kind, what, who, and how that is known, of the entries of these kinds."""
@@ -131,15 +138,12 @@ class Browser:
     """Somebody who has signed in."""
 
     def __init__(self, address: str, name: str) -> None:
-        self.address, self.client = address, httpx2.Client(timeout=60)
+        self.address, self.name, self.client = address, name, httpx2.Client(timeout=60)
         page = self.client.get(f"{address}/auth/sign-in").text
         token = page.partition('name="token" value="')[2].partition('"')[0]
         fields = {"token": token, "email": name, "password": PHRASE}
-        assert self.client.post(f"{address}/auth/sign-in", data=fields, headers=self.own).status_code == 303
-
-    @property
-    def own(self) -> dict[str, str]:
-        return {"Origin": self.address}
+        done = self.client.post(f"{address}/auth/sign-in", data=fields, headers={"Origin": address})
+        assert done.status_code == 303
 
     def get(self, path: str) -> httpx2.Response:
         return self.client.get(f"{self.address}{path}")
@@ -150,10 +154,15 @@ class Browser:
         assert found, f"{page} has no form to {what}"
         return found[0]
 
-    def send(self, form: dict[str, str], headers: dict[str, str] | None = None, **fields: str) -> httpx2.Response:
+    def token(self, page: str) -> str:
+        """That of the forms of a page, which whoever knows their own cookie can compute."""
+        return form_token(self.client.cookies["ft_session"], f"{page} {self.name}")
+
+    def send(self, form: dict[str, str], origin: str = "", **fields: str) -> httpx2.Response:
+        """Sends a form, as a page of another origin where one is given."""
         data = {**form, **fields}
         where = f"{self.address}/{data.pop('action')}"
-        return self.client.post(where, data=data, headers=self.own if headers is None else headers)
+        return self.client.post(where, data=data, headers={"Origin": origin or self.address})
 
     def act(self, page: str, what: str, **fields: str) -> httpx2.Response:
         """Opens a page, fills in its form and sends it."""
