@@ -42,6 +42,13 @@ TITLES = {
     ROLL_BACK: "Go back to an earlier release",
 }
 """Page -> its title."""
+COMMANDS = {
+    SIGN: "ft sign {} --by E-MAIL",
+    WAIVE: "ft waiver grant {} --rule RULE --by E-MAIL --until DAY --reason TEXT",
+    RELEASE: "ft release {} --by E-MAIL",
+    ROLL_BACK: "ft rollback {} --reason TEXT --by E-MAIL",
+}
+"""Page -> the command that does the same."""
 
 
 class Asking(NamedTuple):
@@ -117,6 +124,7 @@ def page_for(
         here=name,
         use_case=asking.name,
         person=asking.person,
+        command=COMMANDS[name].format(asking.name),
         token=token,
         shown=view.shown,
         problem=problem,
@@ -305,11 +313,16 @@ def _decided(asking: Asking, decision: ArtifactVersion, digests: Digests) -> dic
         "words": standing_of(asking.lake, decision).words,
         "checkpoint": found["checkpoint"],
         "policy": found["policy"],
-        "rules": found["rules"],
+        "measured": [one for one in found["rules"] if not _merely_holds(one)],
+        "others": [one for one in found["rules"] if _merely_holds(one)],
         "waivers": found["waivers"],
         "digests": {"decision": digests.decision, "model": digests.model},
         "evidence": _evidence(asking, checkpoint_of(asking.lake, decision)),
     }
+
+
+def _merely_holds(rule: Mapping[str, Any]) -> bool:
+    return rule["passed"] and rule["value"] is None
 
 
 def _evidence(asking: Asking, checkpoint: ArtifactVersion) -> list[dict[str, str]]:
