@@ -44,7 +44,7 @@ def build(use_case: NamedUseCase) -> list:
 
         Refused unless the decision is accepted and holds again today, and everybody has signed whom the use case asks
         for."""
-        from ft_platform.evidence.digest import evidence_digest
+        from ft_platform.evidence.pack import evidence_digest
         from ft_platform.lake.releases import FILE, standing_releases
         from ft_platform.people.may import Permissions
         from ft_platform.release import releasing

@@ -7,16 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from types import FrameType
 from urllib.parse import urlsplit
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import FtError
+from ft_platform.orchestration.stop_signals import StopSignals
 
-POLL_SECONDS = 0.2
 DAGSTER_SECONDS = 30
 """Time for Dagster's own orderly end: web server, daemon, code server."""
 
@@ -24,38 +22,6 @@ RUN_SECONDS = 25
 """Time for runs to be noted as interrupted; a program gets `compute.grace_seconds` of it."""
 
 KILL_SECONDS = 5
-
-
-class StopSignals:
-    """Counts requests to stop while it is open: Ctrl-C, SIGTERM, and a closed terminal unless started with nohup.
-
-    A script's `ft ui &` inherits an ignored SIGINT, and Dagster gives SIGTERM the handler of SIGINT: without handlers
-    of our own, neither would end it.
-    """
-
-    def __init__(self) -> None:
-        self.received = 0
-        self._before: dict[int, signal.Handlers | Callable | int | None] = {}
-
-    def __enter__(self) -> "StopSignals":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, _number: int, _frame: FrameType | None) -> None:
-        self.received += 1
-
-    def wait(self, until: Callable[[], bool] = lambda: False, seconds: float = float("inf")) -> bool:
-        """Waits until a condition holds, another request to stop comes, or the time is over. Returns the condition."""
-        before, end = self.received, time.monotonic() + seconds
-        while not (holds := until()) and self.received == before and time.monotonic() < end:
-            time.sleep(POLL_SECONDS)
-        return holds
 
 
 def run_until_stopped(command: Sequence[str], stop: StopSignals) -> int:
@@ -100,9 +66,13 @@ def _signal_group(process: subprocess.Popen, number: int) -> bool:
 
 def main(words: Sequence[str]) -> int:
     """Returns 0 after a stop, or 1 after one clear line on standard error."""
+    from ft_platform.evidence.pack import evidence_digest
     from ft_platform.people.audit_log.once_needed import audit_log_once_needed
+    from ft_platform.reporting.portal.acting import page_for, view_of
+    from ft_platform.reporting.portal.asking import Acting
     from ft_platform.reporting.report_urls import LOOPBACK
     from ft_platform.web.listening import Tls
+    from ft_platform.web.portal_acts import acts
     from ft_platform.web.report_server import report_server
 
     host, port, *command = words
@@ -110,9 +80,9 @@ def main(words: Sequence[str]) -> int:
         try:
             environment = load_environment()
             noting = audit_log_once_needed(environment)
-            with (
-                report_server(environment, host, int(port), Tls.of_variables(), noting) if int(port) else nullcontext()
-            ):
+            acting = Acting(view_of, page_for, acts(evidence_digest))
+            serving = (environment, host, int(port), Tls.of_variables(), noting, acting)
+            with report_server(*serving) if int(port) else nullcontext():
                 if int(port):
                     print(f"Reports: {environment.reports_url}", flush=True)
                 if host not in LOOPBACK and urlsplit(environment.reports_url).hostname in LOOPBACK:

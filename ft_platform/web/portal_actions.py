@@ -26,12 +26,12 @@ from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import UNKNOWN, Refused
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
-from ft_platform.reporting.portal.acting import TITLES, Asking, page_for, view_of
+from ft_platform.reporting.portal.asking import Acting, Asking, Form
+from ft_platform.reporting.portal.needs import TITLES
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.web.following import Following
 from ft_platform.web.forms import anchor_of, form_token, keep_anchor, new_anchor, require_own, sent_form
-from ft_platform.web.portal_acts import ACTS, DENIALS, Form
 from ft_platform.web.sign_in_pages import refusal_page
 from ft_platform.web.visit import VISIT, Visit
 
@@ -58,16 +58,15 @@ def portal_actions(
     permissions: Callable[[], Permissions],
     hosts: Hosts,
     prefix: str,
-    follow: Callable[[str, str], None] | None = None,
+    acting: Acting,
 ) -> list[Route]:
     """The pages, as routes behind the sign-in.
 
     Args:
         hosts: names that pages with forms may be addressed by.
         prefix: path that browsers see in front.
-        follow: is told of the use case and what was done, and brings it into the graph; default `Following`.
     """
-    pages = Pages(environment, lake, desk, permissions, hosts, prefix, follow or Following(environment))
+    pages = Pages(environment, lake, desk, permissions, hosts, prefix, acting)
     return [Route(f"/{name}", partial(pages.answer, name), methods=["GET", "POST"]) for name in TITLES]
 
 
@@ -82,10 +81,10 @@ class Pages:
         permissions: Callable[[], Permissions],
         hosts: Hosts,
         prefix: str,
-        follow: Callable[[str, str], None],
+        acting: Acting,
     ) -> None:
         self.environment, self.lake, self.desk, self.permissions = environment, lake, desk, permissions
-        self.hosts, self.prefix, self.follow = hosts, prefix, follow
+        self.hosts, self.prefix, self.acting, self.follow = hosts, prefix, acting, Following(environment)
 
     async def answer(self, name: str, request: Request) -> Response:
         visit: Visit = request.scope[VISIT]
@@ -105,34 +104,40 @@ class Pages:
             return refusal_page(refused, HEADERS)
 
     def _answer(self, name: str, visit: Visit, person: Person) -> Response:
-        known, asked = self.permissions(), visit.connection.query_params.get("of", "")
+        asked = visit.connection.query_params.get("of", "")
+        try:
+            return self._answered(name, asked, visit, person)
+        except FtError as error:
+            LOG.warning(f"{name} cannot be shown: {type(error).__name__}")
+            raise Refused(error.message, 503 if isinstance(error, ConfigError) else _status(error)) from None
+        except Refused:
+            raise
+        except Exception as error:  # whatever an object store raises; the client is told, the server goes on
+            LOG.warning(f"{name} failed: {type(error).__name__}")
+            raise Refused("this cannot be done at the moment", 503) from None
+
+    def _answered(self, name: str, asked: str, visit: Visit, person: Person) -> Response:
+        known = self.permissions()
         if self.desk.required and not known.may(person, "see", asked or None):
             raise Refused("only people with a role see this: ft may", why="no role in which reports are read")
         if asked not in known.use_cases:
             raise Refused("there is no such use case", 404)
         who = person if self.desk.required else None
         asking = Asking(self.lake, known.use_cases[asked], known, who)
-        try:
-            if visit.method == "POST" and who:
-                problem = self._sent(name, asking, who, visit.form)
-                if problem is None:
-                    return RedirectResponse(f"{self.prefix}/{name}?of={asked}", 303, HEADERS)
-                return self._page(name, asking, visit, person, problem)
-            return self._page(name, asking, visit, person)
-        except FtError as error:
-            LOG.warning(f"{asked}: {name} cannot be shown: {type(error).__name__}")
-            raise Refused(error.message, _status(error)) from None
-        except Exception as error:  # whatever an object store raises; the client is told, the server goes on
-            LOG.warning(f"{asked}: {name} failed: {type(error).__name__}")
-            raise Refused("this cannot be done at the moment", 503) from None
+        problem = None
+        if visit.method == "POST" and who:
+            problem = self._sent(name, asking, who, visit.form)
+            if problem is None:
+                return RedirectResponse(f"{self.prefix}/{name}?of={asked}", 303, HEADERS)
+        return self._page(name, asking, visit, person, problem)
 
     def _page(
         self, name: str, asking: Asking, visit: Visit, person: Person, problem: FtError | None = None
     ) -> Response:
         anchor = anchor_of(visit) or new_anchor()
         words = f"{_sentence(problem.message)} {_sentence(problem.next_step)}".strip() if problem else ""
-        token, view = form_token(anchor, _form_of(name, person)), view_of(name, asking)
-        content = page_for(name, asking, view, token, words, visit.form)
+        token, view = form_token(anchor, _form_of(name, person)), self.acting.view_of(name, asking)
+        content = self.acting.page_for(name, asking, view, token, words, visit.form)
         response = HTMLResponse(content, _status(problem) if problem else 200, HEADERS)
         keep_anchor(visit, response, anchor)
         return response
@@ -141,18 +146,19 @@ class Pages:
         """Does what a form asks for. Returns why it was not done."""
         what = form.get("what", "")
         try:
-            if what not in ACTS[name] or any(len(text) > MOST_CHARACTERS for text in form.values()):
+            act = self.acting.acts[name].get(what)
+            if act is None or any(len(text) > MOST_CHARACTERS for text in form.values()):
                 raise ConfigError(["this form is not one of this page, or a field of it is too long"])
             with locked(self.environment.people_path / "acting" / f"{asking.name}.lock"):
-                view = view_of(name, asking)
+                view = self.acting.view_of(name, asking)
                 if why := view.may_not.get(what):
                     about = {"decision": view.decision.id} if view.decision else {}
-                    note(asking.lake, asking.use_case, "denial", DENIALS[what], person, **about)
+                    note(asking.lake, asking.use_case, "denial", act.denial, person, **about)
                     raise MayNot([why])
                 if form.get("shown") != view.shown:
                     changed = "what you were shown is no longer current, so nothing was recorded"
                     raise NotCurrent(changed, "Look at it again, then decide")
-                ACTS[name][what](asking, person, view, form)
+                act.do(asking, person, view, form)
             self.follow(asking.name, what)
         except FtError as error:
             LOG.info(f"{asking.name}: {name} was refused: {type(error).__name__}")

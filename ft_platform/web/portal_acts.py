@@ -1,10 +1,13 @@
 """What the forms of the portal do: the functions that the commands call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date
+from functools import partial
+from typing import Any
 
 from ft_platform.errors import ConfigError
-from ft_platform.evidence.digest import evidence_digest
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.actions import ACTIONS
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.noted import Noting
@@ -16,13 +19,12 @@ from ft_platform.release.sign_off import publish_sign_off, sign_off
 from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
 from ft_platform.release.waiving import waive
-from ft_platform.reporting.portal.acting import Asking, View
+from ft_platform.reporting.portal.asking import Act, Asking, Form, View
 from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.sign_off_page import write_sign_off
+from ft_platform.use_case.named import NamedUseCase
 
-Form = Mapping[str, str]
-Act = Callable[[Asking, Person, View, Form], None]
-"""Does what a form says, about what a view shows."""
+Digest = Callable[[Lake, NamedUseCase, ArtifactVersion], dict[str, Any]]
 
 
 def _approve(asking: Asking, person: Person, view: View, form: Form) -> None:
@@ -64,7 +66,7 @@ def _confirm(asking: Asking, person: Person, _view: View, form: Form) -> None:
     waivers.confirm(asking.lake, asking.use_case, form.get("id", ""), person, asking.permissions.people)
 
 
-def _release(asking: Asking, person: Person, view: View, form: Form) -> None:
+def _release(evidence_digest: Digest, asking: Asking, person: Person, view: View, form: Form) -> None:
     lake, use_case, permissions, _ = asking
     assert view.decision and view.checkpoint
     words = {"by": person, "reason": form.get("reason", ""), "permissions": permissions}
@@ -75,24 +77,27 @@ def _roll_back(asking: Asking, person: Person, _view: View, form: Form) -> None:
     roll_back(asking.lake, asking.use_case, form.get("to", ""), reason=form.get("reason", ""), by=person)
 
 
-ACTS: dict[str, dict[str, Act]] = {
-    SIGN: {"approve": _approve, "reject": _reject, "delegate": _delegate, "take_back": _take_back},
-    WAIVE: {"waive": _waive, "confirm": _confirm},
-    RELEASE: {"release": _release},
-    ROLL_BACK: {"rollback": _roll_back},
-}
-"""Page -> what its forms ask for -> what does it."""
+def acts(evidence_digest: Digest) -> dict[str, dict[str, Act]]:
+    """Page -> what its forms ask for -> what does it.
 
-DENIALS = {
-    **dict.fromkeys(("approve", "reject"), "may not sign a decision"),
-    "delegate": "may not delegate signing",
-    "take_back": "may not take back a signature",
-    "waive": "may not waive a rule",
-    "confirm": "may not confirm a waiver",
-    "release": f"may not {ACTIONS['release'].says}",
-    "rollback": f"may not {ACTIONS['take_back'].says}",
-}
-"""What the audit log says of those who may not; the same as of commands, where these ask."""
+    Args:
+        evidence_digest: as `evidence.pack.evidence_digest`.
+    """
+    sign_it, take_back = "may not sign a decision", f"may not {ACTIONS['take_back'].says}"
+    return {
+        SIGN: {
+            "approve": Act(_approve, sign_it),
+            "reject": Act(_reject, sign_it),
+            "delegate": Act(_delegate, "may not delegate signing"),
+            "take_back": Act(_take_back, "may not take back a signature"),
+        },
+        WAIVE: {
+            "waive": Act(_waive, "may not waive a rule"),
+            "confirm": Act(_confirm, "may not confirm a waiver"),
+        },
+        RELEASE: {"release": Act(partial(_release, evidence_digest), f"may not {ACTIONS['release'].says}")},
+        ROLL_BACK: {"rollback": Act(_roll_back, take_back)},
+    }
 
 
 def _noting(asking: Asking) -> Noting:

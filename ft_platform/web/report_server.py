@@ -32,6 +32,7 @@ from ft_platform.people.loading import CurrentPermissions, use_cases_of
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noting, unnoted
 from ft_platform.people.person import PERSON, Person
+from ft_platform.reporting.portal.asking import Acting
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
@@ -177,12 +178,18 @@ def _refused(status: HTTPStatus) -> Response:
 
 @contextmanager
 def report_server(
-    environment: Environment, host: str, port: int, tls: Tls | None = None, noting: Noting = unnoted
+    environment: Environment,
+    host: str,
+    port: int,
+    tls: Tls | None = None,
+    noting: Noting = unnoted,
+    acting: Acting | None = None,
 ) -> Iterator[ReportServer]:
     """Serves the reports of an installation in a thread while the block runs.
 
     Args:
         noting: is told of logins and refusals.
+        acting: pages where people act; None: there are none.
 
     Raises:
         ConfigError: the address cannot be listened on, or a setting of the sign-in is wrong.
@@ -194,7 +201,8 @@ def report_server(
     desk, permissions = Desk(environment, noting), CurrentPermissions(lambda: environment)
     try:
         portal, reports = Portal(lake, load), Reports(lake, load)
-        routes = portal_actions(environment, lake, desk, permissions, Hosts.of(names), address.path)
+        of = (environment, lake, desk, permissions, Hosts.of(names), address.path)
+        routes = portal_actions(*of, acting) if acting else []
         server = ReportServer(portal, reports, host, port, names, desk, permissions, tls or Tls(), address.path, routes)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"

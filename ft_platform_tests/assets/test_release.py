@@ -29,7 +29,7 @@ class WithCard(Case):
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WithCard:
     digest = {"sha256": "e" * 64, "files": {"index.html": "f" * 64}, "missing": []}  # packs: tests of `evidence`
-    monkeypatch.setattr("ft_platform.evidence.digest.evidence_digest", lambda *_: digest)
+    monkeypatch.setattr("ft_platform.evidence.pack.evidence_digest", lambda *_: digest)
     made = WithCard(tmp_path)
     made.publish()
     return made

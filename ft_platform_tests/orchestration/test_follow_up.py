@@ -13,7 +13,7 @@ from ft_platform.orchestration.follow_up import STAGES_OF, follow_up, main
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.settings.environment import Environment
 from ft_platform.web.following import Following
-from ft_platform.web.portal_acts import ACTS
+from ft_platform.web.portal_acts import acts
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 
@@ -58,7 +58,7 @@ def test_what_was_gone_back_to_goes_to_targets_that_are_in_use(
 
 
 def test_every_action_has_stages_and_no_other() -> None:
-    assert set(STAGES_OF) == {what for acts in ACTS.values() for what in acts}
+    assert set(STAGES_OF) == {what for forms in acts(lambda *_: {}).values() for what in forms}
 
 
 def test_it_runs_in_a_process_of_its_own_with_the_settings_of_the_server(

@@ -9,8 +9,9 @@ import pytest
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person
 from ft_platform.release.waivers import Waiver
-from ft_platform.reporting.portal.acting import TITLES, Asking, View, page_for
-from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, WAIVE
+from ft_platform.reporting.portal.acting import page_for
+from ft_platform.reporting.portal.asking import Asking, View
+from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
 from ft_platform_tests.reporting import page_rules
 from ft_platform_tests.reporting.test_hostile_pages import signed_off
 from ft_platform_tests.reporting.xss import Attack, hostile

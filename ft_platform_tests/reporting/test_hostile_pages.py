@@ -69,8 +69,8 @@ NO_PAGES = {
     "sign_in.html",
     "way_home.html",
 }
-"""Parts of other templates, and the form of `ft review`, the playground of `ft serve`, the sign-in and the pages where people act, which have
-scripts or forms by design and tests of their own."""
+"""Parts of other templates, and the form of `ft review`, the playground of `ft serve`, the sign-in and the pages where
+people act, which have scripts or forms by design and tests of their own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
 """Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data
 docs."""

@@ -18,11 +18,14 @@ from ft_platform.people.noted import Noted
 from ft_platform.people.person import STARTED_BY
 from ft_platform.release.separation import note_trainer
 from ft_platform.release.sign_off import publish_sign_off, sign_off
+from ft_platform.reporting.portal.acting import page_for, view_of
+from ft_platform.reporting.portal.asking import Acting
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.people import People
 from ft_platform.use_case.file import load_use_case
 from ft_platform.web.forms import form_token
+from ft_platform.web.portal_acts import acts
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.release.evidence_case import MEASURED, OWNERS
@@ -97,10 +100,10 @@ class Office(Case):
     def serving(self) -> Iterator[str]:
         """Yields the address."""
         digest = {"sha256": "e" * 64, "files": {"index.html": "f" * 64}, "missing": []}  # packs: tests of `evidence`
+        acting = Acting(view_of, page_for, acts(lambda *_: digest))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("ft_platform.web.portal_acts.evidence_digest", lambda *_: digest)
             patch.setattr("ft_platform.web.portal_actions.Following", lambda _: self.follow)
-            with report_server(self.environment, "127.0.0.1", 0, noting=self.told.append) as server:
+            with report_server(self.environment, "127.0.0.1", 0, noting=self.told.append, acting=acting) as server:
                 yield f"http://127.0.0.1:{server.server_port}"
 
     def follow(self, use_case: str, what: str) -> None:

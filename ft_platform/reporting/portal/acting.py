@@ -4,23 +4,19 @@ What a form is about has a digest (`View.shown`). It is sent with the form, and 
 was shown is refused. Covered: what the forms of this person are about. What others do beside them, as a signature in
 another role, changes nothing there."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from ft_platform.lake.deployments import deployments
 from ft_platform.lake.releases import Release, releases
 from ft_platform.lake.snapshot import Snapshot
-from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.may import Permissions, knowledge_problem
-from ft_platform.people.person import Person
+from ft_platform.people.may import knowledge_problem
 from ft_platform.release.decide import FILE, STAGE, newest_evidence, the_checkpoint
 from ft_platform.release.delegations import LONGEST_DAYS, delegations
-from ft_platform.release.rule import Ruling
 from ft_platform.release.sign_off import REJECTED as IS_REJECTED
 from ft_platform.release.sign_off import SIGNED, checkpoint_of, digests_of, sign_off
 from ft_platform.release.signatures import REJECTED, Digests, signatures
@@ -30,18 +26,11 @@ from ft_platform.release.waiver_persons import owner_problem, role_of, who_may_w
 from ft_platform.release.waivers import awaiting_confirmation, in_force, longest_days, waivers, who_may_confirm
 from ft_platform.release.waiving import rulings_today
 from ft_platform.reporting.html import page
-from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, WAIVE
+from ft_platform.reporting.portal.asking import Asking, View
+from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import title
-from ft_platform.use_case.named import NamedUseCase
 
-TITLES = {
-    SIGN: "Sign or reject",
-    WAIVE: "Waive a rule or confirm a waiver",
-    RELEASE: "Release",
-    ROLL_BACK: "Go back to an earlier release",
-}
-"""Page -> its title."""
 COMMANDS = {
     SIGN: "ft sign {} --by E-MAIL",
     WAIVE: "ft waiver grant {} --rule RULE --by E-MAIL --until DAY --reason TEXT",
@@ -49,50 +38,6 @@ COMMANDS = {
     ROLL_BACK: "ft rollback {} --reason TEXT --by E-MAIL",
 }
 """Page -> the command that does the same."""
-
-
-class Asking(NamedTuple):
-    """Who asks for a page, and about what.
-
-    Attributes:
-        person: None: nobody signs in, so nobody may act.
-    """
-
-    lake: Lake
-    use_case: NamedUseCase
-    permissions: Permissions
-    person: Person | None
-
-    @property
-    def name(self) -> str:
-        return self.use_case.name
-
-
-@dataclass(frozen=True)
-class View:
-    """What a page shows to a person.
-
-    Attributes:
-        values: for its template.
-        about: what the forms of this person are about, as JSON.
-        decision, checkpoint: the one that is decided on; None: there is none, and nothing to do.
-        digests: of the decision.
-        rulings: of today.
-        may_not: what a form asks for -> why the person may not; empty or not there: they may.
-    """
-
-    values: Mapping[str, Any]
-    about: Mapping[str, Any] = field(default_factory=dict)
-    decision: ArtifactVersion | None = None
-    checkpoint: ArtifactVersion | None = None
-    digests: Digests | None = None
-    rulings: Mapping[str, Ruling] = field(default_factory=dict)
-    may_not: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def shown(self) -> str:
-        """64 hex digits."""
-        return hashlib.sha256(json.dumps(self.about, sort_keys=True).encode()).hexdigest()
 
 
 def view_of(name: str, asking: Asking) -> View:

@@ -27,7 +27,13 @@ from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 SIGN, WAIVE, RELEASE, ROLL_BACK = "sign", "waive", "release", "rollback"
-"""Pages of the portal where something is done about a use case."""
+TITLES = {
+    SIGN: "Sign or reject",
+    WAIVE: "Waive a rule or confirm a waiver",
+    RELEASE: "Release",
+    ROLL_BACK: "Go back to an earlier release",
+}
+"""Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
 """A waiver with fewer days left needs somebody."""
 

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
-from ft_platform.reporting.portal.acting import TITLES
-from ft_platform.reporting.portal.needs import Need, needs_of
+from ft_platform.reporting.portal.needs import TITLES, Need, needs_of
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import Registered, register_of
 from ft_platform.reporting.published import Page
