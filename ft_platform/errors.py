@@ -50,6 +50,10 @@ class ConfigError(FtError):
         super().__init__("\n".join(self.problems), next_step)
 
 
+class MayNot(ConfigError):
+    """A person may not do what they asked for. The words say who may."""
+
+
 class AnswersRefused(ConfigError):
     """Sheets that experts filled in cannot be taken. All problems are collected, each with file and row."""
 
@@ -81,6 +85,10 @@ class KeyMissing(FtError):
 
 class VersionRefused(FtError):
     """A table or checkpoint version may not be used: its manifest is missing, stale or failed."""
+
+
+class NotCurrent(VersionRefused):
+    """What a person was shown, and acts on, is no longer what there is."""
 
 
 class CorruptVersion(VersionRefused):

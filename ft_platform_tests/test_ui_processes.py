@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from ft_platform.lake.opening import open_lake
-from ft_platform.orchestration.ui_processes import StopSignals, run_until_stopped
+from ft_platform.orchestration.stop_signals import StopSignals
+from ft_platform.orchestration.ui_processes import run_until_stopped
 from ft_platform.settings.environment import Environment
 
 SUPERVISOR = """
 import sys
-from ft_platform.orchestration.ui_processes import StopSignals, run_until_stopped
+from ft_platform.orchestration.stop_signals import StopSignals
+from ft_platform.orchestration.ui_processes import run_until_stopped
 with StopSignals() as stop:
     sys.exit(run_until_stopped(sys.argv[1:], stop))
 """

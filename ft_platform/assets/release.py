@@ -1,13 +1,11 @@
 """release: the checkpoint of an accepted decision, signed, for everybody who serves it."""
 
 import json
-import tempfile
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
 from ft_platform.assets.stage import key, materialized, stage, train_rows, with_typed_failures
+from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
@@ -17,12 +15,14 @@ from ft_platform.use_case.named import NamedUseCase
 
 class ReleaseConfig(dg.Config):
     """What a person says who releases. `back_to`: id of an earlier release to go back to, or `previous`; it needs a
-    `reason`. `roll_back`: to `previous`, without a word: Dagster's database keeps no text of a run."""
+    `reason`. `roll_back`: to `previous`, without a word: Dagster's database keeps no text of a run. `standing`: shows
+    what is released now, and releases nothing."""
 
     released_by: str = ""
     back_to: str = ""
     reason: str = ""
     roll_back: bool = False
+    standing: bool = False
 
 
 ROLLED_BACK = "Rolled back in Dagster, whose run says when and by whom"
@@ -44,12 +44,18 @@ def build(use_case: NamedUseCase) -> list:
 
         Refused unless the decision is accepted and holds again today, and everybody has signed whom the use case asks
         for."""
-        from ft_platform.lake.releases import FILE
+        from ft_platform.evidence.pack import evidence_digest
+        from ft_platform.lake.releases import FILE, standing_releases
         from ft_platform.people.may import Permissions
         from ft_platform.release import releasing
         from ft_platform.tracking.registry import show_releases
 
-        if config.back_to or config.roll_back:
+        if config.standing:
+            stands = next(iter(standing_releases(lake, use_case.name)), None)
+            if stands is None:
+                raise DataError(f"{use_case.name} has no release that stands", f"See: ft releases {use_case.name}")
+            made = stands.version
+        elif config.back_to or config.roll_back:
             to = None if config.roll_back or config.back_to == PREVIOUS else config.back_to
             reason = config.reason or ROLLED_BACK * config.roll_back
             made = releasing.roll_back(lake, use_case, to, reason=reason, by=config.released_by)
@@ -79,16 +85,6 @@ def build(use_case: NamedUseCase) -> list:
         )
 
     return [release]
-
-
-def evidence_digest(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, Any]:
-    """The evidence pack as it is today: its sha256 and the hash of each file (`ft evidence` writes the same bytes)."""
-    from ft_platform.evidence.gather import gather
-    from ft_platform.evidence.pack import write_pack
-
-    with tempfile.TemporaryDirectory(prefix="ft-evidence-") as folder:
-        pack = write_pack(lake, use_case, gather(lake, checkpoint), Path(folder) / checkpoint.artifact_id)
-        return {"sha256": pack.sha256, "files": pack.files, "missing": pack.missing}
 
 
 def model_card(lake: Lake, decision: ArtifactVersion) -> str:

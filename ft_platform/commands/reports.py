@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import MissingExtra
-    from ft_platform.orchestration.ui_processes import StopSignals
+    from ft_platform.orchestration.acting import acting
+    from ft_platform.orchestration.stop_signals import StopSignals
 
     for module in ("uvicorn", "argon2", "authlib"):
         if importlib.util.find_spec(module) is None:
@@ -34,7 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     tls, environment = Tls.given(arguments.certificate, arguments.key), load_environment()
     environment = listening_on(arguments.host, arguments.port, tls, environment)
     noting = audit_log_once_needed(environment)
-    with StopSignals() as stop, report_server(environment, arguments.host, arguments.port, tls, noting) as server:
+    with (
+        StopSignals() as stop,
+        report_server(environment, arguments.host, arguments.port, tls, noting, acting()) as server,
+    ):
         print(
             f"{tls.scheme}://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with"
             " Ctrl-C)",

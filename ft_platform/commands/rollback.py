@@ -30,8 +30,8 @@ def _deployed(name: str) -> int:
     """At every target that something was deployed to."""
     from ft_platform.commands import opened
     from ft_platform.commands.deploy import deployed
-    from ft_platform.lake.deployments import deployments
+    from ft_platform.lake.deployments import deployed_to
 
     _, use_case, lake = opened(name)
-    targets = [one for one in use_case.settings.serving.targets if deployments(lake, name, one)]
+    targets = deployed_to(lake, name, use_case.settings.serving.targets)
     return deployed(name, targets)[0] if targets else 0

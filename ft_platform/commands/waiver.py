@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from datetime import UTC, date, datetime
+from datetime import date
 
 from ft_platform.commands import opened
 
@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
     from ft_platform.people.person import named
     from ft_platform.release import waivers
-    from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
+    from ft_platform.release.decide import the_checkpoint
+    from ft_platform.release.waiving import rulings_today, waive
 
     environment, use_case, lake = opened(arguments.use_case)
     if arguments.what in ("revoke", "confirm"):
@@ -60,14 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.rule or arguments.until is None:
             raise ConfigError(["--rule and --until are needed"], f"See the rules: ft decide {use_case.name}")
         checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
-        rulings = {
-            ruling.rule: ruling
-            for ruling in decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint)).rulings
-        }
-        if arguments.rule not in rulings:
-            raise ConfigError([f"there is no rule {arguments.rule!r}; rules: {', '.join(rulings)}"])
+        rulings = rulings_today(lake, use_case, checkpoint)
         words = {"granted_by": arguments.by, "reason": arguments.reason, "until": arguments.until}
-        waivers.grant(lake, use_case, checkpoint, rulings[arguments.rule], today=datetime.now(UTC).date(), **words)
+        waive(lake, use_case, checkpoint, rulings, arguments.rule, **words)
     found = [{**waiver.to_dict(), "revoked": revoked} for waiver, revoked in waivers.waivers(lake, use_case)]
     if arguments.json:
         print(json.dumps({"use_case": use_case.name, "waivers": found}, indent=1, ensure_ascii=False))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import ConfigError
-from ft_platform.evidence.gather import Evidence, Found
+from ft_platform.evidence.gather import Evidence, Found, gather
 from ft_platform.evidence.layout import (
     DOCUMENTS,
     ENVELOPE,
@@ -303,3 +303,10 @@ def _index(evidence: Evidence, head: Mapping[str, Any], facts: Facts, deployed: 
         deployments=deployed,
         intended_use=release.intended_use if release else None,
     )
+
+
+def evidence_digest(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> dict[str, Any]:
+    """The evidence pack as it is today: its sha256 and the hash of each file (`ft evidence` writes the same bytes)."""
+    with tempfile.TemporaryDirectory(prefix="ft-evidence-") as folder:
+        pack = write_pack(lake, use_case, gather(lake, checkpoint), Path(folder) / checkpoint.artifact_id)
+        return {"sha256": pack.sha256, "files": pack.files, "missing": pack.missing}

@@ -1,7 +1,7 @@
 """What was deployed to the targets of a use case, by its records."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,11 @@ def deployments(lake: Lake, use_case: str, target: str | None = None) -> list[De
     """Those to one target, or to all, newest first."""
     found = [one for one in lake.artifacts(use_case, STAGE) if target in (None, lake.manifest(one).info["target"])]
     return [Deployment(one, json.loads(lake.read_file(one, FILE))) for one in found]
+
+
+def deployed_to(lake: Lake, use_case: str, targets: Iterable[str]) -> list[str]:
+    """Those of these targets that something was deployed to."""
+    return [one for one in targets if deployments(lake, use_case, one)]
 
 
 def had_traffic(lake: Lake, deployment: Deployment) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from ft_platform.errors import ConfigError
+from ft_platform.errors import ConfigError, MayNot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.actions import ACTIONS
@@ -64,7 +64,8 @@ def delegate(
         The record for each role.
 
     Raises:
-        ConfigError: the person has no such role, the day is past or too far away, or the other one may not sign.
+        MayNot: the person has no such role.
+        ConfigError: the day is past or too far away, or the other one may not sign.
     """
     at = at or datetime.now(UTC)
     other, asked = named(to), use_case.settings.release.approvals
@@ -74,6 +75,7 @@ def delegate(
     if not own or not {*roles} <= {*own}:
         what = ", ".join(roles) or "no role that a release asks for"
         problems.append(f"{person.name} cannot delegate {what}: only an owner can, and only an own role")
+    refused = MayNot if problems else ConfigError
     if not at.date() <= until <= last:
         problems.append(f"the last day must be between today and {last}, got {until}")
     if not EMAIL.fullmatch(other.name) or other.name == person.name.casefold():
@@ -83,7 +85,7 @@ def delegate(
     details = {"to": other.name, "roles": ", ".join(own or roles), "until": until.isoformat()}
     if problems:
         note(Noted("denial", person, "may not delegate signing", use_case.name, details))
-        raise ConfigError(problems)
+        raise refused(problems)
     note(Noted("signature", person, "delegated signing", use_case.name, details))
     about = [checkpoint] if checkpoint else []
     return [

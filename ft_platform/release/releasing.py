@@ -33,7 +33,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import Permissions
-from ft_platform.people.person import at_this_machine
+from ft_platform.people.person import Person
 from ft_platform.process.reasons import SHORTEST_REASON, require_reason
 from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import require_accepted, require_newest
@@ -77,14 +77,14 @@ def release(
     checkpoint: ArtifactVersion,
     evidence: Evidence,
     *,
-    by: str = "",
+    by: str | Person = "",
     reason: str = "",
     permissions: Permissions | None = None,
 ) -> ArtifactVersion:
     """The release of a checkpoint on this decision: that which stands, or a new one.
 
     Args:
-        by: the person who releases; default the account of the operating system.
+        by: the person who releases, or the name that somebody typed; default the account of the operating system.
         reason: why it is released although it was withdrawn before.
         permissions: whose signatures count; default the owners of the use case.
 
@@ -131,7 +131,7 @@ def release(
 
 @_one_at_a_time
 def roll_back(
-    lake: Lake, use_case: NamedUseCase, to: str | None = None, *, reason: str, by: str = ""
+    lake: Lake, use_case: NamedUseCase, to: str | None = None, *, reason: str, by: str | Person = ""
 ) -> ArtifactVersion:
     """Releases again what an earlier release has: a new release, which names the one it leaves. Needs no evidence anew.
 
@@ -217,19 +217,20 @@ def _publish(
     parents: list[ArtifactVersion],
     started: float,
     *,
-    by: str,
+    by: str | Person,
     signed: Release | None = None,
 ) -> ArtifactVersion:
     """Args: signed: an earlier release of the same checkpoint, whose signature is taken over."""
     before = releases(lake, use_case.name)
     stands = next((one for one in before if one.withdrawn is None), None)
     account = getpass.getuser()
+    who = by if isinstance(by, Person) else Person(by.strip() or account)
     record |= {
         "number": len(before) + 1,
         "previous": stands.id if stands else None,
-        "released_by": by.strip() or account,
+        "released_by": who.name,
         "recorded_by": account,
-        "known_by": at_this_machine().known_by,
+        "known_by": who.known_by,
         "released_at": now(),
     }
     inputs = settings_hash({**record, "use_case": use_case.name, "released_at": ""})

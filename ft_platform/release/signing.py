@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from ft_platform.errors import ConfigError, DataError, VersionRefused
+from ft_platform.errors import ConfigError, DataError, MayNot, NotCurrent, VersionRefused
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions, conflict, knowledge_problem
@@ -23,7 +23,7 @@ from ft_platform.release.delegations import (
 )
 from ft_platform.release.separation import acted
 from ft_platform.release.sign_off import checkpoint_of, digests_of
-from ft_platform.release.signatures import APPROVED, REJECTED, SIGNATURE, Says, Signature, rejections
+from ft_platform.release.signatures import APPROVED, REJECTED, SIGNATURE, Digests, Says, Signature, rejections
 from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.use_case.named import NamedUseCase
 
@@ -39,6 +39,7 @@ def sign(
     says: Says = APPROVED,
     role: str = "",
     reason: str = "",
+    shown: Digests | None = None,
     at: datetime | None = None,
 ) -> list[Signature]:
     """Records that a person approves or rejects a decision.
@@ -47,13 +48,16 @@ def sign(
         permissions: with this use case among its own.
         role: default every role of the person that the release asks for.
         reason: a rejection needs one.
+        shown: what the person has seen; default what there is.
         at: default this moment.
 
     Returns:
         One for each role.
 
     Raises:
-        ConfigError: the person may not sign, or a rejection has no reason.
+        MayNot: the person may not sign.
+        ConfigError: a rejection has no reason, or its role has rejected the decision and approves it.
+        NotCurrent: something else was shown.
         VersionRefused: the decision refuses, was altered, or is not the newest about its checkpoint.
     """
     lake.verify_artifact(decision)
@@ -63,18 +67,19 @@ def sign(
     require_newest(lake, use_case, decision, checkpoint.artifact_id)
     reason = require_reason(reason) if says == REJECTED else reason.strip()
     moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
-    capacities = _capacities(lake, use_case, person, permissions, moment)
-    asked = use_case.settings.release.approvals
-    roles = [one for one in asked if one in capacities and one in (role or one)]
-    why = _refusal(lake, use_case, checkpoint, person, permissions, says, role, roles)
+    capacities, why = may_sign(lake, use_case, checkpoint, person, permissions, moment, says=says, role=role)
+    roles = list(capacities)
     details = {"decision": decision.id, "roles": ", ".join(roles) or role}
     if why:
         note(Noted("denial", person, "may not sign a decision", use_case.name, details))
-        raise ConfigError([why], f"Who has signed and who may: ft sign {use_case.name}")
+        raise MayNot([why], f"Who has signed and who may: ft sign {use_case.name}")
     if says == APPROVED:
         _require_not_rejected(rejections(lake, use_case, permissions, decision), decision, roles)
+    there = digests_of(lake, use_case, decision)
+    if changed := shown.changed(there) if shown else []:
+        raise NotCurrent(f"another {', '.join(changed)} has come since it was shown", "Look again before you sign")
     note(Noted("signature", person, f"{says} a decision", use_case.name, details))
-    bound = asdict(digests_of(lake, use_case, decision))
+    bound = asdict(there)
     return [
         Signature.of(
             state(
@@ -101,6 +106,30 @@ def sign(
     ]
 
 
+def may_sign(
+    lake: Lake,
+    use_case: NamedUseCase,
+    checkpoint: ArtifactVersion,
+    person: Person,
+    permissions: Permissions,
+    moment: str,
+    *,
+    says: Says = APPROVED,
+    role: str = "",
+) -> tuple[dict[str, str], str]:
+    """Roles in which a person signs, each with the id of the delegation that gives it (empty: it is their own), and why
+    the person may not sign in them; empty: they may.
+
+    Args:
+        moment: ISO 8601, UTC.
+        role: default every role of the person that the release asks for.
+    """
+    capacities = _capacities(lake, use_case, person, permissions, moment)
+    asked = use_case.settings.release.approvals
+    roles = {one: capacities[one] for one in asked if one in capacities and one in (role or one)}
+    return roles, _refusal(lake, use_case, checkpoint, person, permissions, says, role, roles)
+
+
 def withdraw(
     lake: Lake,
     use_case: NamedUseCase,
@@ -115,7 +144,8 @@ def withdraw(
     withdrawn by `ft withdraw`.
 
     Raises:
-        ConfigError: the person does not have its role, or no reason is named.
+        MayNot: the person does not have its role.
+        ConfigError: no reason is named.
         DataError: there is none with this id, or it was taken back before.
     """
     kind = DELEGATION if statement_id.startswith(DELEGATION) else SIGNATURE
@@ -127,7 +157,7 @@ def withdraw(
     problem = knowledge_problem(use_case, person.known_by)
     if role not in _capacities(lake, use_case, person, permissions, moment) or problem:
         note(Noted("denial", person, "may not take back a signature", use_case.name, details))
-        raise ConfigError([problem or f"{person.name} does not have the role {role} of {statement_id}"])
+        raise MayNot([problem or f"{person.name} does not have the role {role} of {statement_id}"])
     require_reason(reason)
     note(Noted("signature", person, f"took back a {kind}", use_case.name, details))
     take_back(lake, use_case, found, by=person.name, known_by=person.known_by, reason=reason)
@@ -154,7 +184,7 @@ def _refusal(
     permissions: Permissions,
     says: Says,
     role: str,
-    roles: list[str],
+    roles: Mapping[str, str],
 ) -> str:
     asked = use_case.settings.release.approvals
     if not asked:

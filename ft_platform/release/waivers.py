@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from ft_platform.errors import ConfigError, CorruptVersion, DataError
+from ft_platform.errors import ConfigError, CorruptVersion, DataError, MayNot
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -90,12 +90,16 @@ def grant(
         granted_by: a person, or the name that somebody typed.
 
     Raises:
-        ConfigError: the rule passes or cannot be waived, the person may not waive it, no reason is named, or the day is
-            past or too far away.
+        MayNot: the person may not waive it.
+        ConfigError: the rule passes or cannot be waived, no reason is named, or the day is past or too far away.
     """
     who = granted_by if isinstance(granted_by, Person) else Person(granted_by.strip())
-    longest = min(LONGEST_DAYS, use_case.policy.signatures.valid_days)
+    longest = longest_days(use_case)
+    person = who_may_waive(use_case, ruling.rule, who.name)
     problems = [problem for problem in (knowledge_problem(use_case, who.known_by),) if problem]
+    if ruling.waivable and person is None:
+        problems.append(owner_problem(use_case, ruling.rule, who.name))
+    refused = MayNot if problems else ConfigError
     if ruling.passed:
         problems.append(f"rule {ruling.rule} passes: there is nothing to waive")
     if not ruling.waivable:
@@ -103,9 +107,6 @@ def grant(
             f"rule {ruling.rule} cannot be waived: it is about what would be released, whether it may be used, or what"
             " the installation requires"
         )
-    person = who_may_waive(use_case, ruling.rule, who.name)
-    if ruling.waivable and person is None:
-        problems.append(owner_problem(use_case, ruling.rule, who.name))
     if len(reason.strip()) < SHORTEST_REASON:
         problems.append(f"the reason must have at least {SHORTEST_REASON} characters")
     if not today <= until <= today + timedelta(days=longest):
@@ -113,7 +114,7 @@ def grant(
     if problems:
         about = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "until": until}
         note(lake, use_case, "denial", "may not waive a rule", who if who.name else None, **about)
-        raise ConfigError(problems)
+        raise refused(problems)
     role = role_of(ruling.rule)
     words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role}
     granted_at = datetime.combine(today, datetime.now(UTC).timetz()).isoformat(timespec="seconds")
@@ -151,7 +152,7 @@ def confirm(
         people: of the installation, which may name superiors.
 
     Raises:
-        ConfigError: the person is neither, or granted it.
+        MayNot: the person is neither, or granted it.
         DataError: there is no such waiver that stands.
     """
     stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
@@ -164,7 +165,7 @@ def confirm(
     if person.is_token or person.name.casefold() not in others or problem:
         note(lake, use_case, "denial", "may not confirm a waiver", person, waiver=waiver_id)
         who = ", ".join(sorted(others)) or "nobody who is named"
-        raise ConfigError([problem or f"only a second person of {waiver.role} or the superior ({who}) may confirm it"])
+        raise MayNot([problem or f"only a second person of {waiver.role} or the superior ({who}) may confirm it"])
     note(lake, use_case, "waiver", "confirmed a waiver", person, waiver=waiver_id, rule=waiver.rule)
     told = {"by": person.name, "known_by": person.known_by, "recorded_by": getpass.getuser()}
     lake.add_verdict(stored, CONFIRMED, True, lake.manifest(stored).settings_hash, told)
@@ -246,13 +247,14 @@ def without_effect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersi
 
 
 def _not_ended(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None, today: date
 ) -> Iterator[tuple[Waiver, str]]:
-    """Waivers of a checkpoint, each with the reason why it does not count, or an empty text. Whoever granted it may
-    have left the owners since."""
+    """Waivers of a checkpoint (None: of any), each with the reason why it does not count, or an empty text. Whoever
+    granted it may have left the owners since."""
     for waiver, revoked in waivers(lake, use_case):
         until = date.fromisoformat(waiver.until)
-        if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:
+        other = checkpoint is not None and waiver.checkpoint != checkpoint.artifact_id
+        if revoked or other or today > until:
             continue
         if waiver.granted_on > today:
             yield waiver, f"it was granted on {waiver.granted_on}, which is after today"
@@ -264,6 +266,11 @@ def _not_ended(
             yield waiver, owner_problem(use_case, waiver.rule, waiver.granted_by)
         else:
             yield waiver, knowledge_problem(use_case, waiver.known_by) or _not_confirmed(lake, use_case, waiver)
+
+
+def longest_days(use_case: NamedUseCase) -> int:
+    """How many days a waiver may hold."""
+    return min(LONGEST_DAYS, use_case.policy.signatures.valid_days)
 
 
 def last_day(waiver: Waiver, policy: Policy) -> date:

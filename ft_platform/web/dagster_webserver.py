@@ -6,12 +6,13 @@ dev` and `dagster-webserver` start."""
 
 import sys
 from functools import partial
+from importlib import import_module
 from types import SimpleNamespace
 
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.people.loading import CurrentPermissions, environment_now
 from ft_platform.people.noted import Noting, unnoted
-from ft_platform.settings.environment import Environment
+from ft_platform.settings.environment import PORTAL, Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.web.roles.rules import Rules
 
@@ -38,11 +39,13 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
     from dagster_webserver.webserver import DagsterWebserver
     from starlette.middleware import Middleware
 
+    from ft_platform.lake.opening import open_lake
     from ft_platform.people.identity.desk import Desk
     from ft_platform.web.deadlines import DeadlineProtocol
     from ft_platform.web.guard import Guard
     from ft_platform.web.listening import Tls
     from ft_platform.web.portal import PortalApp
+    from ft_platform.web.portal_actions import portal_actions
     from ft_platform.web.roles.webserver import RoleWebserver
     from ft_platform.web.sign_in import SignIn
 
@@ -67,8 +70,12 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
     DagsterWebserver.build_middleware = build_middleware
     by_role = rules or Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
 
-    def portal(_prefix: str) -> PortalApp:
-        return PortalApp(environment, by_role, in_dagster=True)
+    # By name: it stands above this package.
+    acting = import_module("ft_platform.orchestration.acting").acting()
+
+    def portal(prefix: str) -> PortalApp:
+        of = (environment, open_lake(environment), desk, by_role.permissions, hosts, f"{prefix}{PORTAL}")
+        return PortalApp(environment, by_role, portal_actions(*of, acting), in_dagster=True)
 
     setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role, portal=portal))
     setattr(DagsterWebserver, GUARDED, True)

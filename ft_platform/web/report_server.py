@@ -18,14 +18,17 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from ft_platform.errors import ConfigError
+from ft_platform.lake.opening import open_lake
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.loading import CurrentPermissions, environment_now
 from ft_platform.people.noted import Noting, unnoted
+from ft_platform.reporting.portal.asking import Acting
 from ft_platform.settings.environment import REPORTS_URL, Environment
 from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
 from ft_platform.web.deadlines import DeadlineProtocol
 from ft_platform.web.listening import Tls
 from ft_platform.web.portal import EMBEDDING, HEADERS, PortalApp
+from ft_platform.web.portal_actions import portal_actions
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.sign_in import SignIn
 
@@ -108,12 +111,18 @@ class ReportServer:
 
 @contextmanager
 def report_server(
-    environment: Environment, host: str, port: int, tls: Tls | None = None, noting: Noting = unnoted
+    environment: Environment,
+    host: str,
+    port: int,
+    tls: Tls | None = None,
+    noting: Noting = unnoted,
+    acting: Acting | None = None,
 ) -> Iterator[ReportServer]:
     """Serves the reports of an installation in a thread while the block runs.
 
     Args:
         noting: is told of logins and refusals.
+        acting: pages where people act; None: there are none.
 
     Raises:
         ConfigError: the address cannot be listened on, or a setting of the sign-in is wrong.
@@ -122,9 +131,9 @@ def report_server(
     address = urlsplit(environment.reports_url if environment.reports_url != REPORTS_URL else "")
     names = [address.netloc.rpartition("@")[2], *environment.web_hosts]
     desk = Desk(environment, noting)
-    pages = PortalApp(
-        environment, Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
-    )
+    rules = Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
+    of = (environment, open_lake(environment), desk, rules.permissions, Hosts.of(names), address.path)
+    pages = PortalApp(environment, rules, portal_actions(*of, acting) if acting else [])
     try:
         server = ReportServer(pages, host, port, names, desk, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:

@@ -19,7 +19,8 @@ from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import Refused
 from ft_platform.people.person import PERSON, Person, at_this_machine
 from ft_platform.settings.hosts import Hosts, is_loopback
-from ft_platform.web.sign_in_pages import AUTH, Pages, Visit, refusal_page
+from ft_platform.web.sign_in_pages import AUTH, Pages, refusal_page
+from ft_platform.web.visit import VISIT, Visit
 
 NOT_SIGNED_IN = 4401
 """Code that a websocket is closed with; 4000 to 4999 are for applications (RFC 6455, 7.4.2)."""
@@ -31,7 +32,8 @@ class SignIn:
     """ASGI middleware.
 
     Args:
-        app: sees only requests of people who have signed in, and who they are in `scope[PERSON]`.
+        app: sees only requests of people who have signed in, and who they are in `scope[PERSON]`, with their
+            request in `scope[VISIT]`.
         desk: knows who is who.
         hosts: names that pages with forms may be addressed by.
         prefix: path that browsers see in front of the application's.
@@ -66,7 +68,7 @@ class SignIn:
         if person is None:
             await self._ask_to_sign_in(visit, scope, receive, send)
             return
-        scope[PERSON] = person
+        scope[PERSON], scope[VISIT] = person, visit
         if scope["type"] == "websocket":
             receive, send = self._watched(visit, receive, send)
         await self.app(scope, receive, send)

@@ -5,15 +5,12 @@ somebody else began (a new id at each sign-in), pages kept in caches. Not covere
 that sets cookies of this one, where there is no TLS.
 """
 
-import hmac
 import re
-import secrets
 from collections.abc import Callable
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote
+from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive
 
@@ -22,7 +19,8 @@ from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import Refused
 from ft_platform.reporting.html import page
 from ft_platform.settings.hosts import Hosts
-from ft_platform.web.guard import Refusal, Request, read_body, refused_headers, refused_origin
+from ft_platform.web.forms import anchor_of, form_token, keep_anchor, new_anchor, require_own, sent_form
+from ft_platform.web.visit import Visit
 
 AUTH = "/auth/"
 HEADERS = {
@@ -36,60 +34,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 20
 OWN_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """A path of this server: printable ASCII without backslashes, and no second slash, which would name another host."""
 FLOW_SECONDS = 600
-
-
-class Visit(NamedTuple):
-    """A request as the desk sees it.
-
-    Attributes:
-        peer: address of the connection.
-        client: address of the browser, as a trusted proxy says.
-        is_encrypted: TLS here, or at the proxy.
-        path: below the prefix.
-        form: fields of the form.
-    """
-
-    connection: HTTPConnection
-    peer: str
-    client: str
-    is_encrypted: bool
-    path: str
-    form: dict[str, str] = {}
-
-    @property
-    def session_id(self) -> str:
-        return self.cookie("session")
-
-    @property
-    def method(self) -> str:
-        return self.connection.scope.get("method", "GET")
-
-    @property
-    def wants_page(self) -> bool:
-        """Whether a person sees the answer, not a script."""
-        headers = self.connection.headers
-        return "text/html" in headers.get("accept", "") and headers.get("sec-fetch-mode", "navigate") == "navigate"
-
-    @property
-    def is_page_load(self) -> bool:
-        return self.wants_page and self.method in ("GET", "HEAD")
-
-    def cookie_name(self, what: str) -> str:
-        """With TLS a name that browsers let nobody set but this host, over TLS (RFC 6265bis, 4.1.3.2)."""
-        return f"{'__Host-' if self.is_encrypted else ''}ft_{what}"
-
-    def cookie(self, what: str) -> str:
-        return self.connection.cookies.get(self.cookie_name(what), "")
-
-    def set_cookie(self, response: Response, what: str, value: str, seconds: int | None = None) -> None:
-        response.set_cookie(
-            self.cookie_name(what), value, seconds, path="/", secure=self.is_encrypted, httponly=True, samesite="lax"
-        )
 
 
 class Pages:
@@ -126,35 +73,10 @@ class Pages:
             known = any(name == one for _, one in self._answers)
             raise Refused("there is no such page", 405 if known else 404)
         if visit.method == "POST":
-            visit = visit._replace(form=await self._form(visit, receive))
-            if name != "back-channel-logout" and not self._is_own_form(visit):
-                raise Refused("this form is out of date; open the page again", why="a form without its token")
+            visit = await sent_form(visit, receive, self.hosts)
+            if name != "back-channel-logout":
+                require_own(visit)
         return await run_in_threadpool(answer, visit)
-
-    async def _form(self, visit: Visit, receive: Receive) -> dict[str, str]:
-        connection = visit.connection
-        asked = Request("http", "POST", "auth", connection.headers, connection.scope.get("server"))
-        if refusal := refused_headers(asked, self.hosts) or refused_origin(asked, self.hosts):
-            raise Refused(refusal.words, refusal.status, "a form of another page")
-        if connection.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-            raise Refused(f"the body must be {FORM}", 415)
-        body = await read_body(receive, asked)
-        if isinstance(body, Refusal):
-            raise Refused(body.words, body.status)
-        try:
-            fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
-        except ValueError:
-            raise Refused("the form cannot be read", 400) from None
-        return dict(fields)
-
-    def _anchor(self, visit: Visit) -> str:
-        """What the token of a form is bound to: the session, or before there is one a cookie."""
-        return visit.session_id or visit.cookie("form")
-
-    def _is_own_form(self, visit: Visit) -> bool:
-        anchor = self._anchor(visit)
-        given = visit.form.get("token", "")
-        return bool(anchor) and hmac.compare_digest(_token(anchor).encode(), given.encode())
 
     def _page(
         self, visit: Visit, view: str, title: str, problem: Refused | None = None, session_id: str = "", **values: Any
@@ -163,16 +85,16 @@ class Pages:
         problem: why the form that was sent is shown again.
         session_id: of a session that begins with this answer.
         """
-        anchor = session_id or self._anchor(visit) or secrets.token_urlsafe(32)
-        shared = {"view": view, "title": title, "auth": f"{self.prefix}{AUTH}", "token": _token(anchor)}
+        anchor = session_id or anchor_of(visit) or new_anchor()
+        shared = {"view": view, "title": title, "auth": f"{self.prefix}{AUTH}", "token": form_token(anchor)}
         shared["problem"] = _sentence(problem) if problem else ""
         response = HTMLResponse(page("sign_in.html", **shared, **values), problem.status if problem else 200, HEADERS)
         if problem and problem.wait:
             response.headers["Retry-After"] = str(problem.wait)
         if session_id:
             visit.set_cookie(response, "session", session_id)
-        elif not self._anchor(visit):
-            visit.set_cookie(response, "form", anchor)
+        else:
+            keep_anchor(visit, response, anchor)
         return response
 
     def _to(self, where: str) -> Response:
@@ -316,10 +238,6 @@ def refusal_page(refused: Refused, headers: dict[str, str]) -> Response:
     words = {"view": "refused", "title": "This is not possible", "auth": AUTH, "token": ""}
     content = page("sign_in.html", **words, problem=_sentence(refused))
     return HTMLResponse(content, refused.status, {**HEADERS, **headers})
-
-
-def _token(anchor: str) -> str:
-    return hmac.digest(anchor.encode(), b"form", "sha256").hex()
 
 
 def _sentence(refused: Refused) -> str:

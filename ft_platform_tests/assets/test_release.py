@@ -29,7 +29,7 @@ class WithCard(Case):
 @pytest.fixture
 def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WithCard:
     digest = {"sha256": "e" * 64, "files": {"index.html": "f" * 64}, "missing": []}  # packs: tests of `evidence`
-    monkeypatch.setattr("ft_platform.assets.release.evidence_digest", lambda *_: digest)
+    monkeypatch.setattr("ft_platform.evidence.pack.evidence_digest", lambda *_: digest)
     made = WithCard(tmp_path)
     made.publish()
     return made
@@ -73,6 +73,16 @@ def test_it_goes_back_without_a_word(case: WithCard) -> None:
     materialized(case, roll_back=True)
     newest = releases(case.lake, "complaints")[0]
     assert newest.checkpoint == "ckpt-weights" and newest.record["reason"].startswith("Rolled back in Dagster")
+
+
+def test_it_shows_what_stands_and_makes_nothing(case: WithCard) -> None:
+    """After the portal has released or gone back."""
+    with pytest.raises(dg.Failure, match="no release that stands"):
+        materialized(case, standing=True)
+    materialized(case)
+    case.again("second")
+    assert materialized(case, standing=True).metadata["checkpoint"] == "ckpt-weights"
+    assert len(releases(case.lake, "complaints")) == 1
 
 
 def test_a_refusal_is_a_failure_that_says_why(case: WithCard) -> None:

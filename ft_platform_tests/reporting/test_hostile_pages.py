@@ -68,15 +68,22 @@ NO_PAGES = {
     "base.html",
     "lineage.html",
     "playground.html",
+    "portal_action.html",
     "portal_catalogue.html",
+    "portal_decided.html",
+    "portal_forms.html",
     "portal_nav.html",
+    "portal_release.html",
+    "portal_rollback.html",
+    "portal_sign.html",
     "portal_top.html",
+    "portal_waive.html",
     "review_form.html",
     "sign_in.html",
     "way_home.html",
 }
-"""Parts of other templates, and the form of `ft review`, the playground of `ft serve`, the sign-in and the catalogue,
-which have scripts or forms by design and tests of their own."""
+"""Parts of other templates, and the form of `ft review`, the playground of `ft serve`, the sign-in, the catalogue and
+the pages where people act, which have scripts or forms by design and tests of their own."""
 NOT_TEXTS = {"href", "folder", "documents", "pages", "check", "sections"}
 """Addresses inside a pack or on the server, and what is left of the page of Great Expectations: see the test of data
 docs."""

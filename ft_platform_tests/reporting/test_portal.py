@@ -66,6 +66,7 @@ def test_a_refusal_is_for_the_roles_of_the_broken_rules_with_what_to_do(lake: La
     assert "groups that are too small" in found["compliance"].next_step
     assert "beats/base_few_shot is broken.; floor/macro_f1 is broken." in found["accountable"].what
     assert found["accountable"].page == "letters/release_decision/decision-1/decision_brief.html"
+    assert {one.action for one in found.values()} == {"waive"}
 
 
 def test_a_waived_rule_needs_nobody_and_what_is_accepted_waits_for_its_release(
@@ -75,6 +76,7 @@ def test_a_waived_rule_needs_nobody_and_what_is_accepted_waits_for_its_release(
     (found,) = needs_of(lake, use_case, TODAY)
     assert (found.kind, found.role) == ("decision", "accountable")
     assert found.what == "decision-1 is accepted and not released." and "ft release letters" in found.next_step
+    assert found.action == "release"
 
 
 def test_a_waiver_that_ended_under_a_decision_is_told(lake: Lake, use_case: NamedUseCase) -> None:
@@ -120,7 +122,9 @@ def monitored(lake: Lake, *alarms: Alarm) -> None:
 def test_alarms_of_the_newest_day_go_to_who_can_do_something(lake: Lake, use_case: NamedUseCase) -> None:
     alarms = [Alarm(what=what, kind=kind, since="2026-11-19", evidence="more than before") for what, kind in ALARMS]
     monitored(lake, *alarms)
-    assert kinds(needs_of(lake, use_case, TODAY)) == [("alarms", "ml_engineering"), ("alarms", "data_science")]
+    needs = needs_of(lake, use_case, TODAY)
+    assert kinds(needs) == [("alarms", "ml_engineering"), ("alarms", "data_science")]
+    assert {one.action for one in needs} == {""}, "nothing was released, so there is nothing to go back to"
 
 
 def test_what_ends_first_comes_first(lake: Lake, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,6 +287,7 @@ def test_the_server_shows_all_use_cases_and_what_waits(lake: Lake, use_case: Nam
     texts = {path: page.content.decode() for path, page in pages.items() if page}
     assert "release refused" in texts["/"] and 'href="letters/"' in texts["/"]
     assert "fairness/region is broken." in texts["/needs"] and "Compliance officer" in texts["/needs"]
+    assert '<a href="waive?of=letters">' in texts["/needs"]
     assert "not judged" in texts["/register"]
     assert pages["/portfolio.csv"] and pages["/portfolio.csv"].kind == "text/csv"
     gone = Portal(lake).page("/")

@@ -31,6 +31,14 @@ from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
+SIGN, WAIVE, RELEASE, ROLL_BACK = "sign", "waive", "release", "rollback"
+TITLES = {
+    SIGN: "Sign or reject",
+    WAIVE: "Waive a rule or confirm a waiver",
+    RELEASE: "Release",
+    ROLL_BACK: "Go back to an earlier release",
+}
+"""Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
 """A waiver with fewer days left needs somebody."""
 
@@ -47,6 +55,7 @@ class Need:
         since: when it began, ISO 8601; empty where nobody knows.
         until: last day, ISO 8601; empty where there is none.
         page: address of a report about it, from the index of reports; empty where there is none.
+        action: page of the portal where it can be done (`portal.acting`); empty where there is none.
     """
 
     use_case: str
@@ -57,6 +66,7 @@ class Need:
     since: str = ""
     until: str = ""
     page: str = ""
+    action: str = ""
 
     def to_dict(self) -> dict[str, str]:
         return asdict(self)
@@ -117,7 +127,8 @@ def _decisions(seen: Seen) -> Told:
         if all(one.record["decision"]["id"] != decision.id for one in releases(seen.lake, seen.name)):
             what = f"{decision.artifact_id} is accepted and not released."
             step = f"Sign it, or release it: ft release {seen.name}"
-            yield {"role": "accountable", "what": what, "next_step": step, "until": standing.valid_until or "", **told}
+            told |= {"until": standing.valid_until or "", "action": RELEASE}
+            yield {"role": "accountable", "what": what, "next_step": step, **told}
         return
     if standing.state != REFUSED:
         what = "A waiver behind the release decision has ended." if standing.state == ENDED else "It cannot be read."
@@ -132,7 +143,8 @@ def _decisions(seen: Seen) -> Told:
     for role, rules in broken.items():
         what = f"The release was refused: {'; '.join(rule['why'] for rule in rules)}"
         steps = next_after_decision({**found, "rules": rules})
-        yield {"role": role, "what": what, "next_step": " ".join(steps), **told}
+        action = WAIVE if any(rule["waivable"] for rule in rules) else ""
+        yield {"role": role, "what": what, "next_step": " ".join(steps), "action": action, **told}
 
 
 def _signatures(seen: Seen) -> Told:
@@ -151,6 +163,7 @@ def _signatures(seen: Seen) -> Told:
                     "next_step": f"Read the decision, then: ft sign {seen.name} --as {one['role']} --by <e-mail>",
                     "since": seen.lake.manifest(decision).written_at,
                     "page": _page(seen, found),
+                    "action": SIGN,
                 }
         others = said.get("second")
         roles = [one["role"] for one in said["roles"] if set(one["persons"]) & set(others or ())]
@@ -163,6 +176,7 @@ def _signatures(seen: Seen) -> Told:
                 else "Nobody who is named may sign besides whoever has: name another owner in the use case's file",
                 "since": max(given["at"] for one in said["roles"] for given in one["signatures"]),
                 "page": _page(seen, found),
+                "action": SIGN,
             }
 
 
@@ -177,6 +191,7 @@ def _waivers(seen: Seen) -> Told:
             "next_step": f"Confirm it: ft waiver confirm {seen.name} {waiver.id} --by <e-mail>",
             "since": waiver.granted_at,
             "until": waiver.until,
+            "action": WAIVE,
         }
     for waiver, revoked in waivers(seen.lake, seen.use_case):
         until = date.fromisoformat(waiver.until)
@@ -188,6 +203,7 @@ def _waivers(seen: Seen) -> Told:
                 f" ft waiver grant {seen.name} --rule {waiver.rule}",
                 "since": waiver.granted_at,
                 "until": waiver.until,
+                "action": WAIVE,
             }
 
 
@@ -216,6 +232,7 @@ def _permissions(seen: Seen) -> Told:
                 f" erased: {taint.numbers['rows']:,} rows.",
                 "next_step": f"Train without them, then release that: ft run {seen.name}",
                 "since": taint.checked_at,
+                "action": _back(seen),
             }
 
 
@@ -234,6 +251,7 @@ def _ends_soon(seen: Seen, forecast: Forecast) -> str:
 
 def _alarms(seen: Seen) -> Told:
     """Alarms of the newest monitored day."""
+    back = _back(seen)
     for version, report in day_reports(seen.lake, seen.name, newest=1):
         for alarm in report.alarms:
             yield {
@@ -242,6 +260,7 @@ def _alarms(seen: Seen) -> Told:
                 "next_step": f"See whether it retrains, and why: ft retraining explain {seen.name}",
                 "since": alarm.since,
                 "page": _page(seen, version),
+                "action": back,
             }
 
 
@@ -265,6 +284,7 @@ def _incidents(seen: Seen) -> Told:
                 "next_step": f"Do what has to be done, and close it: ft incident measure {seen.name} {incident.id}",
                 "since": incident.said["at"],
                 "until": incident.deadline.isoformat() if incident.deadline else "",
+                "action": _back(seen),
             }
 
 
@@ -324,6 +344,12 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "feedback": _feedback,
 }
 """Kind -> what looks for it."""
+
+
+def _back(seen: Seen) -> str:
+    """The page for going back, where there is a release to go back to."""
+    stand = {one.checkpoint for one in standing_releases(seen.lake, seen.name)}
+    return ROLL_BACK if len(stand) > 1 else ""
 
 
 def _newest(seen: Seen, stage: str) -> ArtifactVersion | TableVersion | None:

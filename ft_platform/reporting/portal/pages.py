@@ -13,7 +13,7 @@ from ft_platform.reporting.portal.catalogue import LISTED, ON_A_PAGE, Asked, Cat
 from ft_platform.reporting.portal.catalogue import Entry as Dataset
 from ft_platform.reporting.portal.compare_page import compare_page
 from ft_platform.reporting.portal.compliance import LOOKED_AT, Compliance, compliance_of, ends_soon
-from ft_platform.reporting.portal.needs import Need, needs_of
+from ft_platform.reporting.portal.needs import TITLES, Need, needs_of
 from ft_platform.reporting.portal.packs import Pack, Packs
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.register import Registered, register_of
@@ -114,7 +114,8 @@ def needs_page(needs: Sequence[Need], use_cases: int, roles: Callable[[str], Col
             by_role[need.role].append(need)
     own = [("You", mine)] if roles else []
     groups = own + [(title(role), found) for role, found in by_role.items() if found]
-    return page("portal_needs.html", title="What needs somebody", here="needs", groups=groups, use_cases=use_cases)
+    shown = {"title": "What needs somebody", "here": "needs", "groups": groups, "use_cases": use_cases}
+    return page("portal_needs.html", **shown, actions=TITLES)
 
 
 def portfolio_page(entries: Sequence[Entry], gone: Sequence[str]) -> str:

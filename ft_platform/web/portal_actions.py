@@ -1,0 +1,180 @@
+"""What waits for people, done in the browser: sign, reject, delegate, take back, waive, confirm, release, go back.
+
+Each form calls what the command calls, with the person who signed in, so that the same rules hold and the same records
+and entries of the audit log are made. Covered: forms of other pages, of other sessions and of other persons
+(`web.forms`); forms about something that is no longer current, among them any that was sent before (`View.shown`); two
+who act at the same time, also through another server of this machine. Not covered: somebody who acts on the terminal in
+the same moment.
+
+Where nobody signs in there are no forms: every account of this machine reaches the server, but only that of the
+installation may use the commands, and a name in a form would be anybody's."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from ft_platform.errors import ConfigError, CorruptVersion, DataError, FtError, MayNot, NotCurrent, VersionRefused
+from ft_platform.lake.files import locked
+from ft_platform.lake.store import Lake
+from ft_platform.people.audit_log.opening import note
+from ft_platform.people.identity.desk import Desk
+from ft_platform.people.identity.refused import UNKNOWN, Refused
+from ft_platform.people.may import Permissions
+from ft_platform.people.person import PERSON, Person
+from ft_platform.reporting.portal.asking import Acting, Asking, Form
+from ft_platform.reporting.portal.needs import TITLES
+from ft_platform.settings.environment import Environment
+from ft_platform.settings.hosts import Hosts
+from ft_platform.web.following import Following
+from ft_platform.web.forms import anchor_of, form_token, keep_anchor, new_anchor, require_own, sent_form
+from ft_platform.web.sign_in_pages import refusal_page
+from ft_platform.web.visit import VISIT, Visit
+
+LOG = logging.getLogger(__name__)
+MOST_CHARACTERS = 2_000
+"""Of one field."""
+HEADERS = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "DENY"}
+STATUS: tuple[tuple[type[FtError], int], ...] = (
+    (MayNot, 403),
+    (ConfigError, 400),
+    (CorruptVersion, 500),
+    (NotCurrent, 409),
+    (VersionRefused, 409),
+    (DataError, 409),
+    (FtError, 503),
+)
+"""Why something was not done -> status of the answer; the first that fits."""
+
+
+def portal_actions(
+    environment: Environment,
+    lake: Lake,
+    desk: Desk,
+    permissions: Callable[[], Permissions],
+    hosts: Hosts,
+    prefix: str,
+    acting: Acting,
+) -> list[Route]:
+    """The pages, as routes behind the sign-in.
+
+    Args:
+        hosts: names that pages with forms may be addressed by.
+        prefix: path that browsers see in front.
+    """
+    pages = Pages(environment, lake, desk, permissions, hosts, prefix, acting)
+    return [Route(f"/{name}", partial(pages.answer, name), methods=["GET", "POST"]) for name in TITLES]
+
+
+class Pages:
+    """Answers requests for the pages. Attributes: as `portal_actions`."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        lake: Lake,
+        desk: Desk,
+        permissions: Callable[[], Permissions],
+        hosts: Hosts,
+        prefix: str,
+        acting: Acting,
+    ) -> None:
+        self.environment, self.lake, self.desk, self.permissions = environment, lake, desk, permissions
+        self.hosts, self.prefix, self.acting, self.follow = hosts, prefix, acting, Following(environment)
+
+    async def answer(self, name: str, request: Request) -> Response:
+        visit: Visit = request.scope[VISIT]
+        person: Person = request.scope[PERSON]
+        try:
+            if request.method == "POST":
+                if not self.desk.required:
+                    words = "nobody signs in to this installation, so nobody can act here; use the command"
+                    raise Refused(words, why="a form where nobody signs in")
+                visit = await sent_form(visit, request.receive, self.hosts)
+                require_own(visit, _form_of(name, person))
+            return await run_in_threadpool(self._answer, name, visit, person)
+        except Refused as refused:
+            if refused.person is UNKNOWN:
+                refused.person = person
+            await run_in_threadpool(self.desk.note_refusal, refused, visit.client)
+            return refusal_page(refused, HEADERS)
+
+    def _answer(self, name: str, visit: Visit, person: Person) -> Response:
+        asked = visit.connection.query_params.get("of", "")
+        try:
+            return self._answered(name, asked, visit, person)
+        except FtError as error:
+            LOG.warning(f"{name} cannot be shown: {type(error).__name__}")
+            raise Refused(error.message, 503 if isinstance(error, ConfigError) else _status(error)) from None
+        except Refused:
+            raise
+        except Exception as error:  # whatever an object store raises; the client is told, the server goes on
+            LOG.warning(f"{name} failed: {type(error).__name__}")
+            raise Refused("this cannot be done at the moment", 503) from None
+
+    def _answered(self, name: str, asked: str, visit: Visit, person: Person) -> Response:
+        known = self.permissions()
+        if self.desk.required and not known.may(person, "see", asked or None):
+            raise Refused("only people with a role see this: ft may", why="no role in which reports are read")
+        if asked not in known.use_cases:
+            raise Refused("there is no such use case", 404)
+        who = person if self.desk.required else None
+        asking = Asking(self.lake, known.use_cases[asked], known, who)
+        problem = None
+        if visit.method == "POST" and who:
+            problem = self._sent(name, asking, who, visit.form)
+            if problem is None:
+                return RedirectResponse(f"{self.prefix}/{name}?of={asked}", 303, HEADERS)
+        return self._page(name, asking, visit, person, problem)
+
+    def _page(
+        self, name: str, asking: Asking, visit: Visit, person: Person, problem: FtError | None = None
+    ) -> Response:
+        anchor = anchor_of(visit) or new_anchor()
+        words = f"{_sentence(problem.message)} {_sentence(problem.next_step)}".strip() if problem else ""
+        token, view = form_token(anchor, _form_of(name, person)), self.acting.view_of(name, asking)
+        content = self.acting.page_for(name, asking, view, token, words, visit.form)
+        response = HTMLResponse(content, _status(problem) if problem else 200, HEADERS)
+        keep_anchor(visit, response, anchor)
+        return response
+
+    def _sent(self, name: str, asking: Asking, person: Person, form: Form) -> FtError | None:
+        """Does what a form asks for. Returns why it was not done."""
+        what = form.get("what", "")
+        try:
+            act = self.acting.acts[name].get(what)
+            if act is None or any(len(text) > MOST_CHARACTERS for text in form.values()):
+                raise ConfigError(["this form is not one of this page, or a field of it is too long"])
+            with locked(self.environment.people_path / "acting" / f"{asking.name}.lock"):
+                view = self.acting.view_of(name, asking)
+                if why := view.may_not.get(what):
+                    about = {"decision": view.decision.id} if view.decision else {}
+                    note(asking.lake, asking.use_case, "denial", act.denial, person, **about)
+                    raise MayNot([why])
+                if form.get("shown") != view.shown:
+                    changed = "what you were shown is no longer current, so nothing was recorded"
+                    raise NotCurrent(changed, "Look at it again, then decide")
+                act.do(asking, person, view, form)
+            self.follow(asking.name, what)
+        except FtError as error:
+            LOG.info(f"{asking.name}: {name} was refused: {type(error).__name__}")
+            return error
+        return None
+
+
+def _status(error: FtError) -> int:
+    return next(status for kind, status in STATUS if isinstance(error, kind))
+
+
+def _sentence(text: str) -> str:
+    first = text.split(" ")[0]
+    return f"{first.capitalize() if first.isalpha() else first}{text[len(first) :].rstrip('.')}." if text else ""
+
+
+def _form_of(name: str, person: Person) -> str:
+    """What the token of a form is bound to, beside the session: a proxy may sign somebody else in under it."""
+    return f"{name} {person.name}"

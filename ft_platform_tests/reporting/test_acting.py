@@ -1,0 +1,109 @@
+"""The pages where people act, with an attack in the place of every text: valid, nothing loaded, nothing runs. What they
+do: `ft_platform_tests/web/test_portal_actions.py`."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ft_platform.people.may import Permissions
+from ft_platform.people.person import Person
+from ft_platform.release.waivers import Waiver
+from ft_platform.reporting.portal.acting import page_for
+from ft_platform.reporting.portal.asking import Asking, View
+from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform_tests.reporting import page_rules
+from ft_platform_tests.reporting.test_hostile_pages import signed_off
+from ft_platform_tests.reporting.xss import Attack, hostile
+from ft_platform_tests.tables import use_case as a_use_case
+
+FORMS = {"form", "input", "label", "select", "option", "textarea", "button"}
+OF_FORMS = {
+    *("method", "action", "type", "value", "for", "required", "rows", "minlength", "maxlength", "min", "max"),
+    *("aria-describedby", "autocomplete", "autocapitalize", "spellcheck", "selected"),
+}
+HREFS = {"href", "brief"}
+RULE = {"rule": "the rule", "passed": False, "waiver": None, "value": 0.5, "low": 0.4, "high": 0.6}
+RULE |= {"needed": "what is needed", "why": "why it is broken", "waivable": True}
+WAIVER = {"rule": "the waived rule", "granted_by": "who waives", "until": "the day", "reason": "the reason to waive"}
+EVIDENCE = [{"title": "the report", "id": "the version", "digest": "the digest", "href": "a/b"}]
+DECIDED = {
+    "id": "the decision",
+    "href": "a/b",
+    "words": "the verdict",
+    "checkpoint": "the checkpoint",
+    "policy": {"name": "the policy", "version": "the version of the policy"},
+    "measured": [RULE],
+    "others": [{**RULE, "rule": "a rule that holds", "passed": True}],
+    "waivers": [WAIVER],
+    "digests": {"decision": "the digest of the decision"},
+    "evidence": EVIDENCE,
+}
+TOLD = {name: f"{name} of the release" for name in ("id", "checkpoint", "number", "released_by", "known_by")}
+TOLD |= {"released_at": "the moment"}
+DECISION = {"decided": DECIDED, "lacking": ["what lacks"], "accepted": True}
+
+
+def waiting() -> Waiver:
+    words: dict[str, Any] = {name: Attack(f"{name} of the waiver") for name in Waiver.__dataclass_fields__}
+    return Waiver(**words)
+
+
+VALUES: dict[str, dict[str, Any]] = {
+    SIGN: {
+        **DECISION,
+        "approve": ["compliance"],
+        "reject": ["compliance", "domain_expert"],
+        "delegate": ["compliance", "domain_expert"],
+        "take_back": [("the statement", "what it says")],
+        "why_not": "why not at all",
+        "why_not_approve": "why not approve",
+        "last_day": "the last day",
+    },
+    WAIVE: {
+        "checkpoint": "the checkpoint",
+        "brief": "a/b",
+        "broken": [{**RULE, "role": "the role", "persons": ["a person"]}, {**RULE, "waiver": WAIVER}],
+        "evidence": EVIDENCE,
+        "digest": "the digest",
+        "mine": ["the rule"],
+        "confirms": ["id of the waiver"],
+        "why_not": "why not at all",
+        "last_day": "the last day",
+    },
+    RELEASE: {
+        **DECISION,
+        "lacking": [],
+        "stands": TOLD,
+        "is_released": False,
+        "withdrawn": {"reason": "the reason to withdraw"},
+        "may": True,
+        "why_not": "why not at all",
+    },
+    ROLL_BACK: {
+        "stands": TOLD,
+        "earlier": [TOLD],
+        "targets": {"the target": "the release there"},
+        "may": True,
+        "why_not": "why not at all",
+    },
+}
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_texts_of_people_and_of_evidence_are_shown_as_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_rules, "ELEMENTS", page_rules.ELEMENTS | FORMS)
+    monkeypatch.setattr(page_rules, "ATTRIBUTES", page_rules.ATTRIBUTES | OF_FORMS)
+    monkeypatch.setattr(page_rules, "VOID", page_rules.VOID | {"input"})
+    values = hostile(VALUES[name], HREFS)
+    values |= {"roles": signed_off().roles} if name in (SIGN, RELEASE) else {}
+    values |= {"waiting": [waiting(), replace(waiting(), id="another")]} if name == WAIVE else {}
+    person, named = Person(Attack("the person")), a_use_case()
+    asking = Asking(None, named, Permissions(), person)  # type: ignore[arg-type]
+    sent = {field: Attack(f"{field} that was sent") for field in ("reason", "to", "until", "role", "id", "rule")}
+    for what in ("reject", "delegate", "take_back", "waive", "release", "rollback"):
+        text = page_for(name, asking, View(values), "the token", Attack("the problem"), {**sent, "what": what})
+        assert page_rules.problems_of(text) == [], what
+        words = " ".join(page_rules.Page(text).words.split())
+        for shown in ("the problem", "the person", "why not at all"):
+            assert " ".join(str(Attack(shown)).split()) in words, shown
