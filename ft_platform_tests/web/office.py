@@ -15,6 +15,8 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
+from ft_platform.people.person import Person
+from ft_platform.people.started import signed_tags, tags_of
 from ft_platform.release.separation import note_trainer
 from ft_platform.release.sign_off import publish_sign_off, sign_off
 from ft_platform.reporting.portal.acting import page_for, view_of
@@ -72,7 +74,9 @@ class Office(Case):
         self.followed: list[tuple[str, str]] = []
         self.told: list[Noted] = []
         if self.trained_by:
-            note_trainer(self.lake, self.versions["adapter_checkpoint"], *self.started_by(self.trained_by))
+            assert self.lake.signing
+            tags = signed_tags("run", tags_of(Person(self.trained_by, known_by="openid")), self.lake.signing.keys)
+            note_trainer(self.lake, self.versions["adapter_checkpoint"], "run", tags)
         self.decided()
         users = Users(self.environment.people_path)
         for name in (*self.compliance, TOM, MARIA, LEE, EVE, DANA):
