@@ -164,10 +164,10 @@ def test_a_step_that_was_made_from_something_older_says_so(lake: Lake) -> None:
     first = tables(lake)
     version(lake, 1, first)
     tables(lake, rows=4)
-    assert steps(lake)["Training"].older == "splits@1 is newer than splits@0"
+    assert steps(lake)["Training"].older == "made from splits@0, and splits@1 is newer"
     put(lake, "adapter_checkpoint", "ckpt-2", [first], training={"rank": 8})
     found = steps(lake)
-    assert found["Evaluation"].older == found["Decision"].older == "ckpt-2 is newer than ckpt-1"
+    assert found["Evaluation"].older == found["Decision"].older == "made from ckpt-1, and ckpt-2 is newer"
 
 
 def test_a_damaged_report_is_told_and_the_other_steps_are_there(lake: Lake, use_case: NamedUseCase) -> None:

@@ -146,7 +146,7 @@ def _page(seen: Seen, stage: str) -> str:
 
 def _older(seen: Seen, stage: str) -> str:
     newer = [
-        f"{seen.newest[parent.name].id} is newer than {parent.id}"
+        f"made from {parent.id}, and {seen.newest[parent.name].id} is newer"
         for parent in seen.manifest(stage).parents
         if parent.name in seen.newest and seen.newest[parent.name].content_hash != parent.content_hash
     ]
