@@ -155,7 +155,7 @@ class Pages:
                     about = {"decision": view.decision.id} if view.decision else {}
                     note(asking.lake, asking.use_case, "denial", act.denial, person, **about)
                     raise MayNot([why])
-                if form.get("shown") != view.shown:
+                if not view.about or form.get("shown") != view.shown:
                     changed = "what you were shown is no longer current, so nothing was recorded"
                     raise NotCurrent(changed, "Look at it again, then decide")
                 act.do(asking, person, view, form)

@@ -18,6 +18,7 @@ from ft_platform.release.delegations import delegations
 from ft_platform.release.signatures import signatures
 from ft_platform.release.waivers import waivers
 from ft_platform.reporting.portal.acting import VIEWS
+from ft_platform.reporting.portal.asking import View
 from ft_platform.reporting.portal.needs import TITLES
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
@@ -376,6 +377,20 @@ def test_who_has_no_role_sees_no_page(site: Site) -> None:
 def test_a_form_that_no_page_has_is_refused(site: Site, fields: dict[str, str]) -> None:
     ana = site.browser(ANA)
     assert ana.send({**ana.form("sign", "approve"), **fields}).status_code == 400 and site.said() == []
+
+
+def test_without_a_decision_there_is_nothing_to_act_on(
+    make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for whoever knows the digest of nothing."""
+    monkeypatch.setattr(Office, "decided", lambda _: None)
+    site = make()
+    ana, maria = site.browser(ANA), site.browser(MARIA)
+    for somebody, page, what in ((ana, "sign", "approve"), (maria, "release", "release")):
+        assert somebody.whats(page) == set()
+        form = {"action": f"{page}?of=complaints", "token": somebody.token(page), "what": what, "shown": View({}).shown}
+        assert somebody.send(form).status_code == 409
+    assert site.said() == [] and not releases(site.office.lake, "complaints")
 
 
 def test_what_cannot_be_noted_is_not_done(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ class View:
 
     Attributes:
         values: for its template.
-        about: what the forms of this person are about, as JSON.
+        about: what the forms of this person are about, as JSON; empty: there is nothing to act on.
         decision, checkpoint: the one that is decided on; None: there is none, and nothing to do.
         digests: of the decision.
         rulings: of today.
