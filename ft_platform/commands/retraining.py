@@ -45,12 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _ask(arguments: argparse.Namespace, lake: Any, environment: Any, use_case: Any) -> None:
+    from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.retraining.journal import ask, give_up
 
-    now = datetime.now(UTC)
-    asked = ask(lake, environment, use_case, arguments.reason, now)
+    now, log = datetime.now(UTC), audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {})
+    asked = ask(lake, environment, use_case, arguments.reason, now, log)
     if arguments.instead:
-        give_up(lake, environment, use_case, arguments.instead, now)
+        give_up(lake, environment, use_case, arguments.instead, now, log)
     if not arguments.json:
         print(f"{asked.id} is noted. The sensor {use_case.name}_retraining weighs it while Dagster's daemon runs.")
 

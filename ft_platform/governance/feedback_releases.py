@@ -18,7 +18,6 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.audit_log.opening import note
 from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import TRAFFIC
 from ft_platform.records.key_hashes import KeyIndex, key_hashes
@@ -141,7 +140,6 @@ def revoke(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, 
     found = next((one for one in feedback_releases(lake, use_case.name) if one.release.id == release_id), None)
     if found is None:
         raise DataError(f"{use_case.name} has no release of feedback {release_id}", f"See: ft feedback {use_case.name}")
-    note(lake, use_case, "evidence", "took back released feedback", by, release=release_id, reason=reason)
     told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason}
     lake.add_verdict(found.version, STANDS, False, lake.manifest(found.version).settings_hash, told)
 

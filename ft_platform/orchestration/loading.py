@@ -18,7 +18,6 @@ from ft_platform.errors import ConfigError, FtError
 from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.lineage_watch import lineage_watch
-from ft_platform.orchestration.needs_watch import needs_watch
 from ft_platform.orchestration.places import with_places
 from ft_platform.orchestration.shared import resources
 from ft_platform.process.printable import printable
@@ -77,9 +76,7 @@ def load_definitions(
         resources=resources(environment, use_cases),
         executor=dg.in_process_executor,
         loggers={"console": console_logger(Withheld(environment.dagster_home))},
-        sensors=[sensor, *lineage_watch(environment), *audit_log_watch(environment), *needs_watch(environment)]
-        if loaded
-        else [],
+        sensors=[sensor, *lineage_watch(environment), *audit_log_watch(environment)] if loaded else [],
     )
     if len(loaded) > 1:
         for place, folder in own:

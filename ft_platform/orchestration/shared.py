@@ -14,7 +14,6 @@ from ft_platform.lake.store import Lake
 from ft_platform.orchestration import run_settings
 from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.lineage_watch import lineage_watch
-from ft_platform.orchestration.needs_watch import needs_watch
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.console import console_logger
@@ -75,7 +74,7 @@ def by_itself(definitions: dg.Definitions, use_case: NamedUseCase, environment: 
             dg.Definitions(
                 resources=resources(environment, use_cases),
                 loggers={"console": logger},
-                sensors=[*lineage_watch(environment), *audit_log_watch(environment), *needs_watch(environment)],
+                sensors=[*lineage_watch(environment), *audit_log_watch(environment)],
             ),
             use_cases,
         )

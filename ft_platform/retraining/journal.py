@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.errors import ConfigError, CorruptVersion, DataError
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.files import locked
-from ft_platform.people.audit_log.opening import note
+from ft_platform.people.noted import Noted, Noting, unnoted
+from ft_platform.people.person import at_this_machine
 from ft_platform.process.reasons import require_reason
 from ft_platform.retraining.entries import End, Entries, Request, Start
 from ft_platform.settings.environment import Environment
@@ -71,11 +72,19 @@ def end(lake: "Lake", use_case: NamedUseCase, start: Start, at: datetime, state:
     write(lake, use_case, End(start.id.replace("start", "end"), start.id, at, state, run))
 
 
-def ask(lake: "Lake", environment: Environment, use_case: NamedUseCase, reason: str, at: datetime) -> Request:
+def ask(
+    lake: "Lake",
+    environment: Environment,
+    use_case: NamedUseCase,
+    reason: str,
+    at: datetime,
+    note: Noting = unnoted,
+) -> Request:
     """A person's request, which the next decision weighs.
 
     Args:
         reason: why, without personal data.
+        note: is told before it is written.
 
     Raises:
         ConfigError: the reason is too short, or no sensor weighs reasons.
@@ -86,7 +95,7 @@ def ask(lake: "Lake", environment: Environment, use_case: NamedUseCase, reason: 
             f"Train now: ft run {use_case.name}, or set retraining.mode: by_reasons",
         )
     reason = require_reason(reason)
-    note(lake, use_case, "run", "asked for a retraining", reason=reason)
+    note(Noted("run", at_this_machine(), "asked for a retraining", use_case.name, {"reason": reason}))
     told = {"at": at.isoformat(), "reason": reason, "recorded_by": getpass.getuser()}
     made = Request(f"request-{settings_hash(told)[:12]}", at, told["reason"], told["recorded_by"])
     with alone(environment, use_case.name):
@@ -94,7 +103,14 @@ def ask(lake: "Lake", environment: Environment, use_case: NamedUseCase, reason: 
     return made
 
 
-def give_up(lake: "Lake", environment: Environment, use_case: NamedUseCase, start_id: str, at: datetime) -> None:
+def give_up(
+    lake: "Lake",
+    environment: Environment,
+    use_case: NamedUseCase,
+    start_id: str,
+    at: datetime,
+    note: Noting = unnoted,
+) -> None:
     """A person says that the run of a start is lost.
 
     Raises:
@@ -106,5 +122,5 @@ def give_up(lake: "Lake", environment: Environment, use_case: NamedUseCase, star
             raise DataError(
                 f"{start_id} of {use_case.name} is not running", f"See: ft retraining explain {use_case.name}"
             )
-        note(lake, use_case, "run", "gave up a retraining", start=start_id)
+        note(Noted("run", at_this_machine(), "gave up a retraining", use_case.name, {"start": start_id}))
         end(lake, use_case, running, at, "given up")

@@ -104,8 +104,11 @@ def take_back(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: st
     Raises:
         ConfigError, DataError: as `governance.feedback_releases.revoke`.
     """
-    revoke(lake, use_case, release_id, reason=reason, by=by)
+    reason = require_reason(reason)
     names = {one.release.batch for one in feedback_releases(lake, use_case.name) if one.release.id == release_id}
+    if names:
+        note(lake, use_case, "evidence", "took back released feedback", by, release=release_id, reason=reason)
+    revoke(lake, use_case, release_id, reason=reason, by=by)
     for name in names:
         TrafficTables(lake, use_case.name).delete_batch(name)
 
