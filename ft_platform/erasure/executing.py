@@ -151,8 +151,9 @@ class Erasing:
         spool, persons = spool_path(self.environment), {*self.case.subjects, *self.case.pseudonyms}
         ship(self.lake, spool)
         with reading(spool) as reader:
-            for person in sorted(persons) if reader else ():
-                reader.remove_texts_of(self.name, person)
+            if reader:
+                for person in sorted(persons):
+                    reader.remove_texts_of(self.name, person)
         known = set(TrafficTables(self.lake, self.name).subjects())
         self.case.told["requests"] = sum(
             forget_subject(self.lake, spool, self.name, person) for person in sorted(persons & known)
