@@ -52,7 +52,7 @@ def test_every_import_is_in_the_tables_and_the_tables_name_no_other(arrows: set[
 def test_every_package_is_in_the_page(structure: ModuleType) -> None:
     rooms = {structure.room(name).rpartition(".")[2] for name in structure.modules()} - {structure.PACKAGE}
     assert set(re.findall(r"^\| `([a-z_]+)`", PAGE.read_text(), re.MULTILINE)) == rooms
-    assert len(rooms) <= 50
+    assert len(rooms) <= 51
 
 
 def test_no_file_imports_itself_by_way_of_others(structure: ModuleType) -> None:

@@ -42,7 +42,9 @@ def test_what_is_done_to_the_rest_afterwards_is_found(house: House, what: str) -
     import pyarrow.parquet as pq
 
     erase(house)
-    path = house.lake.file_paths(house.lake.latest("tests", "splits"))[0]
+    splits = house.lake.latest("tests", "splits")
+    assert splits is not None
+    path = house.lake.file_paths(splits)[0]
     table = pq.read_table(path)
     ids = [*table["record_id"].to_pylist()]
     new = {"put in": table.slice(0, 1), "taken out": table.slice(0, 0), "changed": table.slice(0, 1)}[what]
@@ -86,6 +88,7 @@ def test_a_log_with_checkpoints_is_mended_too(house: House) -> None:
 def test_a_name_in_records_of_others_is_replaced_and_they_verify(house: House) -> None:
     erase(house, texts=("complaint  NUMBER 3",))
     raw = house.lake.latest("tests", "raw_records")
+    assert raw is not None
     texts = [row["messages"][0]["content"] for row in house.lake.read_table(raw).to_pylist()]
     assert "fictitious <ERASED>" in texts and not any("number 3" in text for text in texts)
     assert inspect(open_lake(house.environment), "tests").problems == []

@@ -192,6 +192,7 @@ ONE_FAULT = {
     "expired": {"expires": "2026-06-14"},
     "not_released": {"source_uri": "traffic:2026-06-01-0a1b2c3d"},
 }
+OF_ERASURES = {"person_erased"}
 OF_THE_LEDGER = {
     "subject_missing",
     "not_in_ledger",
@@ -217,8 +218,8 @@ def columns_of(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_one_fault_in_an_otherwise_permitted_record_gives_its_reason(reason: str) -> None:
-    if reason in OF_THE_LEDGER:
-        return  # test_ledger.py
+    if reason in OF_THE_LEDGER | OF_ERASURES:
+        return  # test_ledger.py, ft_platform_tests/erasure
     good = {**PERMITTED, "source_key": "good"}
     bad = {**PERMITTED, **ONE_FAULT[reason]}
     assert fates(full_case(), 2, **columns_of([good, bad])) == ["kept", reason]
@@ -248,7 +249,14 @@ def test_a_request_rests_on_its_own_consent_and_purpose_and_on_a_release(
 
 
 def test_every_reason_has_a_test() -> None:
-    assert set(REASONS) == set(ONE_FAULT) | OF_THE_LEDGER
+    assert set(REASONS) == set(ONE_FAULT) | OF_THE_LEDGER | OF_ERASURES
+
+
+def test_a_person_who_was_erased_is_left_out_whatever_permits_the_row() -> None:
+    case = full_case()
+    table = raw(case, ["one text", "another"], **columns_of([{**PERMITTED, "source_key": key} for key in "ab"]))
+    result = result_of(case, table, erased=lambda subjects: np.array([False, True]))
+    assert [one["reason"] for one in result.removed.to_pylist()] == ["person_erased"]
 
 
 def test_what_a_withdrawal_column_says() -> None:
