@@ -1,5 +1,6 @@
 """The report server: what it serves, and above all what it does not."""
 
+import hashlib
 import http.client
 import shutil
 import socket
@@ -19,6 +20,8 @@ from ft_platform.settings.environment import Environment
 from ft_platform.web import deadlines
 from ft_platform.web.report_server import ReportServer, report_server
 from ft_platform_tests.aws_server import s3_bucket
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.reporting.test_catalogue import chain
 
 SECRET = "secret-of-the-restricted-zone"
 PAGE = "<!DOCTYPE html><title>Evaluation</title><p>Macro F1: 0.5"
@@ -392,3 +395,23 @@ def test_a_lake_in_a_bucket_is_served_in_the_same_way(s3_environment: Environmen
             assert status == 404 and SECRET not in body, path
         lake.fs.pipe_file(f"s3://lake/prefix/shared{REPORT}", b"changed")
         assert fetch(running, REPORT)[0] == 500
+
+
+def test_the_catalogue_is_searched_and_an_evidence_pack_is_downloaded(environment: Environment) -> None:
+    write_use_case(environment.defs, "complaints", minimal_attributes("x.csv"))
+    chain(open_lake(environment), "complaints")
+    content = b"PK\x05\x06" + bytes(18)
+    (environment.home / "evidence").mkdir()
+    (environment.home / "evidence" / "ckpt-complaints.zip").write_bytes(content)
+    with report_server(environment, "127.0.0.1", 0) as server:
+        found = fetch(server, "/catalogue?words=ckpt-complaints&zone=shared")[2]
+        assert "splits@0" in found and "raw_records@0" not in found
+        status, _, page = fetch(server, "/compliance")
+        link = f"evidence/{hashlib.sha256(content).hexdigest()}.zip"
+        assert status == 200 and f'href="{link}"' in page
+        status, headers, body = fetch(server, f"/{link}")
+        assert (status, body.encode(), headers["Content-Type"]) == (200, content, "application/zip")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        others = ("/evidence/ckpt-complaints.zip", "/evidence/", f"/evidence/{'0' * 64}.zip", "/catalogue/")
+        for path in (*others, "/compliance/x"):
+            assert fetch(server, path)[0] == 404
