@@ -22,7 +22,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import MissingExtra
-    from ft_platform.orchestration.acting import acting
     from ft_platform.orchestration.stop_signals import StopSignals
 
     for module in ("uvicorn", "argon2", "authlib"):
@@ -35,9 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     tls, environment = Tls.given(arguments.certificate, arguments.key), load_environment()
     environment = listening_on(arguments.host, arguments.port, tls, environment)
     noting = audit_log_once_needed(environment)
+    # By name: the pages where people act stand above much else.
+    acting = import_module("ft_platform.orchestration.acting").acting()
     with (
         StopSignals() as stop,
-        report_server(environment, arguments.host, arguments.port, tls, noting, acting()) as server,
+        report_server(environment, arguments.host, arguments.port, tls, noting, acting) as server,
     ):
         print(
             f"{tls.scheme}://{server.server_name}:{server.server_port}, linked as {environment.reports_url} (stop with"

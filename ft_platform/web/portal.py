@@ -70,7 +70,7 @@ class PortalApp:
             return rules.permissions().use_cases
 
         self.portal = Portal(lake, load, lambda: rules.permissions().people, environment.home / "evidence")
-        self.reports = Reports(lake, load)
+        self.reports = Reports(lake, load, in_dagster=in_dagster)
         self.rules, self.in_dagster = rules, in_dagster
         self._app = Starlette(routes=[*routes, Route("/{path:path}", self._answer)])
 

@@ -32,6 +32,8 @@ WORDS = {
     "alarms": ("alarm", "alarms"),
     "blocked_release": ("blocked release", "blocked releases"),
     "incident": ("incident", "incidents"),
+    "access": ("request for access", "requests for access"),
+    "erasure": ("erasure", "erasures"),
     "feedback": ("batch of feedback", "batches of feedback"),
 }
 """Kind of need -> one, and several."""
