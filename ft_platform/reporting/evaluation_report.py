@@ -106,6 +106,7 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         fresh=fresh_table(figures.get("fresh"), metrics),
         groundedness=groundedness_table(figures.get("groundedness")),
         style=style_table(figures.get("style")),
+        golden=figures.get("golden"),
         calibration=figures["calibration"].get("fine_tuned"),
         slices=figures["slices"],
         slice_metric=metric(slice_metric(draft.use_case)).title,
