@@ -19,6 +19,7 @@ from ft_platform import __version__
 from ft_platform.commands import (
     MESSAGE_LINES,
     alerts,
+    annotate,
     ask,
     audit,
     audit_log,
@@ -114,6 +115,7 @@ COMMANDS = {
     "estimate": estimate,
     "costs": costs,
     "review": review,
+    "annotate": annotate,
     "search": search,
     "trace": trace,
     "diff": diff,

@@ -19,6 +19,7 @@ Kind = Literal[
     "settings",
     "people",
     "incident",
+    "annotation",
 ]
 
 

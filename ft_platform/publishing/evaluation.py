@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from ft_platform.annotation.figures import figures_of_repairs
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
 from ft_platform.evaluation.diagnosis.diagnose import diagnose
@@ -114,6 +115,8 @@ def publish_evaluation_report(
         figures["diagnosis"] = diagnose(facts)
         if (records := doubted(facts, evaluator)) is not None:
             evaluated.beside[DOUBTED] = records
+        if repaired := figures_of_repairs(lake, splits, evaluated):
+            figures["repaired"] = repaired
         if answers := asked_golden(evaluator):
             figures["golden"] = golden_figures(answers)
             evaluated.beside[GOLDEN] = golden_table(answers)

@@ -1,0 +1,195 @@
+"""Tasks for experts: which records of `splits` they look at, and what the lake notes of them."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ft_platform.annotation.formats import FORMATS, TaskFile, TaskRow
+from ft_platform.annotation.order import by_doubted_label, by_unusual_answer
+from ft_platform.errors import ConfigError, DataError
+from ft_platform.evaluation.files import read_metrics
+from ft_platform.evaluation.records import Side, questions_of, side_of
+from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
+from ft_platform.lake.draft import Draft
+from ft_platform.lake.gate import require_usable
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.people.audit_log.opening import note
+from ft_platform.people.person import Person
+from ft_platform.process.new_files import require_free, write_new
+from ft_platform.records.cells import CONTROL, MOST_CHARACTERS
+from ft_platform.records.columns import SIDES, contents_sha256
+from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
+
+TASKS, KEY = "annotation_task", "task.json"
+"""Artifacts that say what experts were given."""
+ORDERS = ("likely-wrong", "random")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the lake knows of a task.
+
+    Attributes:
+        field: `label` or `answer`.
+        labels: that may be chosen; empty for answers.
+        before: record id -> its label, or the sha256 of its answer.
+        splits: version that the records are from.
+    """
+
+    id: str
+    field: str
+    labels: list[str]
+    before: dict[str, str]
+    splits: str
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Records that may be shown, and their present labels or answers."""
+
+    field: str
+    side: Side
+    texts: list[str]
+
+    @property
+    def ids(self) -> list[str]:
+        return self.side.rows["record_id"].to_pylist()
+
+    def before(self, place: int) -> str:
+        present = self.side.answers[place]
+        return present if self.field == "label" else answer_hash(present)
+
+
+def plain(answer: str) -> str:
+    """An answer as every format of tasks gives it back."""
+    return CONTROL.sub("", answer.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def answer_hash(answer: str) -> str:
+    return contents_sha256([plain(answer)])
+
+
+def make_task(
+    lake: Lake,
+    use_case: NamedUseCase,
+    folder: Path,
+    person: Person,
+    *,
+    rows: int = 100,
+    sides: Collection[str] = SIDES,
+    order: str = "likely-wrong",
+    file_format: str = "csv",
+    only: Collection[str] | None = None,
+) -> dict[str, Any]:
+    """Writes a task about the newest `splits` into `folder`, for as many experts as are given a copy.
+
+    Args:
+        rows: most records.
+        order: a name of `ORDERS`.
+        file_format: a name of `FORMATS`.
+        only: ids of the records to show. Default: all of the sides.
+
+    Returns:
+        `{"task", "field", "splits", "rows", "of", "too_long", "order", "files"}`. `too_long`: answers that no cell of
+        a spreadsheet holds, left out.
+
+    Raises:
+        ConfigError: a number is out of range.
+        DataError: there are no such records, or a file is there already: it may hold answers.
+        VersionRefused: the splits may not be used.
+    """
+    if rows < 1:
+        raise ConfigError([f"a task has at least 1 record, got {rows}"])
+    splits = lake.latest(use_case.name, "splits")
+    if splits is None:
+        raise DataError(f"{use_case.name} has no splits", f"Run: ft run {use_case.name}")
+    require_usable(lake, use_case, splits)
+    there, too_long = _candidates(lake, use_case, splits, sides, only)
+    if not there.ids:
+        raise DataError(f"{use_case.name} has no record to show", "Name other sides, or another task")
+    places = _ordered(lake, use_case, there, order)[:rows]
+    labels = sorted(set(lake.read_table(splits, ["label"])["label"].to_pylist()) - {None}) if _labels(use_case) else []
+    before = {there.ids[place]: there.before(place) for place in places}
+    about = {"field": there.field, "labels": labels, "before": before, "splits": splits.id}
+    inputs = settings_hash({**about, "use_case": use_case.name, "order": list(before)})
+    task = Task(id=f"task-{inputs[:12]}", **about)
+    shown = [
+        TaskRow(there.ids[p], there.texts[p], None if there.field == "label" else there.side.answers[p]) for p in places
+    ]
+    made = FORMATS[file_format](TaskFile(task.id, task.field, labels, shown))
+    files = {folder / f"{task.id}{ending}": content for ending, content in made.items()}
+    require_free(files)
+    note(lake, use_case, "look_up", "took records to annotate", person, task=task.id, records=len(places))
+    draft = Draft(lake, use_case, TASKS, task.id, inputs, [splits], inputs[:16])
+    if not draft.existing():
+        with draft.folder() as place:
+            (place / KEY).write_text(json.dumps({"id": task.id, **about}, ensure_ascii=False), encoding="utf-8")
+            draft.publish(place, counts={"rows": len(places)})
+    for path, content in files.items():
+        write_new(path, content)
+    told = {"task": task.id, "field": task.field, "splits": splits.id, "rows": len(places), "of": len(there.ids)}
+    return {**told, "too_long": too_long, "order": order, "files": [str(path) for path in files]}
+
+
+def read_task(lake: Lake, use_case: NamedUseCase, task_id: str) -> Task | None:
+    """A task by its id; None: this use case has none of it."""
+    found = lake.artifact(use_case.name, TASKS, task_id)
+    return Task(**json.loads(lake.read_file(found, KEY))) if found else None
+
+
+def tasks(lake: Lake, use_case: NamedUseCase) -> list[Task]:
+    """All tasks, newest first."""
+    return [Task(**json.loads(lake.read_file(one, KEY))) for one in lake.artifacts(use_case.name, TASKS)]
+
+
+def _labels(use_case: NamedUseCase) -> bool:
+    return use_case.settings.task.kind == "classification"
+
+
+def _candidates(
+    lake: Lake, use_case: NamedUseCase, splits: TableVersion, sides: Collection[str], only: Collection[str] | None
+) -> tuple[Candidates, int]:
+    """Records of the sides, in the order of their ids, and how many have too long an answer."""
+    import pyarrow as pa
+
+    table = lake.read_table(splits)
+    found = [side_of(use_case, table, name) for name in SIDES if name in sides]
+    rows = pa.concat_tables([one.rows for one in found])
+    whole = Side(rows, *([part for one in found for part in parts(one)] for parts in (_texts, _answers)))
+    ids = rows["record_id"].to_pylist()
+    wanted = [place for place, one in enumerate(ids) if only is None or one in only]
+    fits = [p for p in wanted if _labels(use_case) or len(whole.answers[p]) <= MOST_CHARACTERS]
+    side = whole.take(sorted(fits, key=lambda place: ids[place]))
+    field = "label" if _labels(use_case) else "answer"
+    return Candidates(field, side, questions_of(use_case, side)), len(wanted) - len(fits)
+
+
+def _texts(side: Side) -> list[str]:
+    return side.texts
+
+
+def _answers(side: Side) -> list[str]:
+    return side.answers
+
+
+def _ordered(lake: Lake, use_case: NamedUseCase, there: Candidates, order: str) -> list[int]:
+    """Places of the candidates in the order in which they are shown."""
+    if order == "random":
+        return np.random.default_rng(use_case.settings.evaluation.seed).permutation(len(there.ids)).tolist()
+    groups = there.side.rows["group_id"].to_pylist()
+    if there.field == "answer":
+        return by_unusual_answer(there.texts, there.side.answers, groups).tolist()
+    records = LabelledTexts(there.side.texts, there.side.answers)
+    return by_doubted_label(records, groups, _tuned(lake, use_case)).tolist()
+
+
+def _tuned(lake: Lake, use_case: NamedUseCase) -> dict[str, Any] | None:
+    """Settings of the word-count model, where a base evaluation has tuned them."""
+    newest = next(iter(lake.artifacts(use_case.name, "base_evaluation")), None)
+    return read_metrics(lake, newest)["info"].get("tfidf_logreg") if newest else None
