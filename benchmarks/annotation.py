@@ -4,9 +4,9 @@
     python benchmarks/annotation.py --file records.csv text label --seeds 3    # of a file of your own: two columns
     python benchmarks/annotation.py --file records.csv text label --rows 3000
 
-5 % of the labels are replaced by another one, drawn at random. `judgements_saved`: of the judgements that a random order
-needs to meet as many wrong labels, the share that is not needed. cleanlab (if it is installed; its licence is AGPL-3.0)
-gets the same probabilities; its columns are the best of its scores and its list of issues.
+5 % of the labels are replaced by another one, drawn at random. `judgements_saved`: of the judgements that a random
+order needs to meet as many wrong labels, the share that is not needed. cleanlab gets the same probabilities, if it is
+installed; its licence is AGPL-3.0, so the platform does not use it.
 """
 
 import argparse

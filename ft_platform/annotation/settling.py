@@ -48,10 +48,9 @@ def settle(ratings: Said, arbiters: Said) -> Outcome:
     for record in sorted(set().union(*ratings.values())):
         said = {rater: values[record] for rater, values in sorted(ratings.items()) if record in values}
         deciding = {who: one[record] for who, one in sorted(arbiters.items()) if record in one and who not in said}
-        words = {_same(value) for value in said.values()}
         if len(said) < 2:
             found.single.append(record)
-        elif len(words) == 1:
+        elif len(set(said.values())) == 1:
             found.settled[record] = Settled(next(iter(said.values())), tuple(said), None)
         elif deciding:
             who, value = next(iter(deciding.items()))
@@ -65,15 +64,9 @@ def agreed(ratings: Said, settings: Evaluation, labels: list[str]) -> dict[str, 
     """How far raters agree (`evaluation.agreement`). Answers are texts: of two, only whether they are the same."""
     if labels:
         return agreement(ratings, settings, labels)
-    same = {rater: {record: _same(value) for record, value in said.items()} for rater, said in ratings.items()}
-    several = [[said[r] for said in same.values() if r in said] for r in sorted(set().union(*same.values()))]
+    several = [[said[r] for said in ratings.values() if r in said] for r in sorted(set().union(*ratings.values()))]
     several = [row for row in several if len(row) > 1]
     equal = sum(len(set(row)) == 1 for row in several)
     found = {"kappa": None, "method": "share of equal answers", "raters": len(ratings), "rows": len(several)}
     status = "measured" if several else "no record was judged by two raters"
     return {**found, "observed": equal / len(several) if several else None, "status": status}
-
-
-def _same(value: str) -> str:
-    """Blanks and line breaks are no disagreement."""
-    return " ".join(value.split())

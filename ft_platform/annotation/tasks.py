@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from ft_platform.annotation.formats import FORMATS, TaskFile, TaskRow
 from ft_platform.annotation.order import by_doubted_label, by_unusual_answer
@@ -85,7 +86,6 @@ def make_task(
     sides: Collection[str] = SIDES,
     order: str = "likely-wrong",
     file_format: str = "csv",
-    only: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Writes a task about the newest `splits` into `folder`, for as many experts as are given a copy.
 
@@ -93,7 +93,6 @@ def make_task(
         rows: most records.
         order: a name of `ORDERS`.
         file_format: a name of `FORMATS`.
-        only: ids of the records to show. Default: all of the sides.
 
     Returns:
         `{"task", "field", "splits", "rows", "of", "too_long", "order", "files"}`. `too_long`: answers that no cell of
@@ -106,25 +105,17 @@ def make_task(
     """
     if rows < 1:
         raise ConfigError([f"a task has at least 1 record, got {rows}"])
-    splits = lake.latest(use_case.name, "splits")
-    if splits is None:
-        raise DataError(f"{use_case.name} has no splits", f"Run: ft run {use_case.name}")
-    require_usable(lake, use_case, splits)
-    there, too_long = _candidates(lake, use_case, splits, sides, only)
+    splits, table = _usable(lake, use_case)
+    there, too_long = _candidates(use_case, table, sides)
     if not there.ids:
-        raise DataError(f"{use_case.name} has no record to show", "Name other sides, or another task")
+        raise DataError(f"{use_case.name} has no record to show", "Name other sides")
     places = _ordered(lake, use_case, there, order)[:rows]
-    labels = sorted(set(lake.read_table(splits, ["label"])["label"].to_pylist()) - {None}) if _labels(use_case) else []
+    labels = sorted(set(table["label"].to_pylist()) - {None}) if there.field == "label" else []
     before = {there.ids[place]: there.before(place) for place in places}
     about = {"field": there.field, "labels": labels, "before": before, "splits": splits.id}
     inputs = settings_hash({**about, "use_case": use_case.name, "order": list(before)})
     task = Task(id=f"task-{inputs[:12]}", **about)
-    shown = [
-        TaskRow(there.ids[p], there.texts[p], None if there.field == "label" else there.side.answers[p]) for p in places
-    ]
-    made = FORMATS[file_format](TaskFile(task.id, task.field, labels, shown))
-    files = {folder / f"{task.id}{ending}": content for ending, content in made.items()}
-    require_free(files)
+    files = _files(folder / task.id, task, there, places, file_format)
     note(lake, use_case, "look_up", "took records to annotate", person, task=task.id, records=len(places))
     draft = Draft(lake, use_case, TASKS, task.id, inputs, [splits], inputs[:16])
     if not draft.existing():
@@ -135,6 +126,57 @@ def make_task(
         write_new(path, content)
     told = {"task": task.id, "field": task.field, "splits": splits.id, "rows": len(places), "of": len(there.ids)}
     return {**told, "too_long": too_long, "order": order, "files": [str(path) for path in files]}
+
+
+def write_again(
+    lake: Lake,
+    use_case: NamedUseCase,
+    folder: Path,
+    person: Person,
+    task: Task,
+    only: Collection[str],
+    file_format: str = "csv",
+) -> dict[str, Any]:
+    """Writes some records of a task once more, for an arbiter. Returns as `make_task`. Raises as `make_task`."""
+    splits, table = _usable(lake, use_case)
+    there, too_long = _candidates(use_case, table, SIDES)
+    places = [place for place, record in enumerate(there.ids) if record in only and record in task.before]
+    if not places:
+        raise DataError(f"no record of {task.id} is left to decide", f"See: ft annotate status {use_case.name}")
+    files = _files(folder / f"{task.id}_arbiter", task, there, places, file_format)
+    note(lake, use_case, "look_up", "took records to annotate", person, task=task.id, records=len(places))
+    for path, content in files.items():
+        write_new(path, content)
+    told = {"task": task.id, "field": task.field, "splits": splits.id, "rows": len(places), "of": len(task.before)}
+    return {**told, "too_long": too_long, "order": "disputed", "files": [str(path) for path in files]}
+
+
+def _usable(lake: Lake, use_case: NamedUseCase) -> tuple[TableVersion, pa.Table]:
+    """The newest `splits` and its rows.
+
+    Raises:
+        DataError: there are none.
+        VersionRefused: they may not be used.
+    """
+    splits = lake.latest(use_case.name, "splits")
+    if splits is None:
+        raise DataError(f"{use_case.name} has no splits", f"Run: ft run {use_case.name}")
+    require_usable(lake, use_case, splits)
+    return splits, lake.read_table(splits)
+
+
+def _files(stem: Path, task: Task, there: Candidates, places: list[int], file_format: str) -> dict[Path, bytes]:
+    """What experts are given.
+
+    Raises:
+        DataError: a file is there already.
+    """
+    answers = [there.side.answers[place] if there.field == "answer" else None for place in places]
+    shown = [TaskRow(there.ids[p], there.texts[p], answer) for p, answer in zip(places, answers, strict=True)]
+    made = FORMATS[file_format](TaskFile(task.id, task.field, task.labels, shown))
+    files = {stem.with_name(f"{stem.name}{ending}"): content for ending, content in made.items()}
+    require_free(files)
+    return files
 
 
 def read_task(lake: Lake, use_case: NamedUseCase, task_id: str) -> Task | None:
@@ -148,34 +190,16 @@ def tasks(lake: Lake, use_case: NamedUseCase) -> list[Task]:
     return [Task(**json.loads(lake.read_file(one, KEY))) for one in lake.artifacts(use_case.name, TASKS)]
 
 
-def _labels(use_case: NamedUseCase) -> bool:
-    return use_case.settings.task.kind == "classification"
-
-
-def _candidates(
-    lake: Lake, use_case: NamedUseCase, splits: TableVersion, sides: Collection[str], only: Collection[str] | None
-) -> tuple[Candidates, int]:
+def _candidates(use_case: NamedUseCase, table: pa.Table, sides: Collection[str]) -> tuple[Candidates, int]:
     """Records of the sides, in the order of their ids, and how many have too long an answer."""
-    import pyarrow as pa
-
-    table = lake.read_table(splits)
+    field = "label" if use_case.settings.task.kind == "classification" else "answer"
     found = [side_of(use_case, table, name) for name in SIDES if name in sides]
-    rows = pa.concat_tables([one.rows for one in found])
-    whole = Side(rows, *([part for one in found for part in parts(one)] for parts in (_texts, _answers)))
-    ids = rows["record_id"].to_pylist()
-    wanted = [place for place, one in enumerate(ids) if only is None or one in only]
-    fits = [p for p in wanted if _labels(use_case) or len(whole.answers[p]) <= MOST_CHARACTERS]
+    texts, answers = [text for one in found for text in one.texts], [a for one in found for a in one.answers]
+    whole = Side(pa.concat_tables([one.rows for one in found]), texts, answers)
+    ids = whole.rows["record_id"].to_pylist()
+    fits = [place for place in range(len(ids)) if field == "label" or len(answers[place]) <= MOST_CHARACTERS]
     side = whole.take(sorted(fits, key=lambda place: ids[place]))
-    field = "label" if _labels(use_case) else "answer"
-    return Candidates(field, side, questions_of(use_case, side)), len(wanted) - len(fits)
-
-
-def _texts(side: Side) -> list[str]:
-    return side.texts
-
-
-def _answers(side: Side) -> list[str]:
-    return side.answers
+    return Candidates(field, side, questions_of(use_case, side)), len(ids) - len(fits)
 
 
 def _ordered(lake: Lake, use_case: NamedUseCase, there: Candidates, order: str) -> list[int]:

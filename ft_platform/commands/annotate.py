@@ -12,7 +12,7 @@ EXAMPLES = [
     "ft annotate export complaint_routing --out tasks",
     "ft annotate export complaint_routing --rows 200 --side train --format label-studio --out tasks",
     "ft annotate import complaint_routing ana=tasks/ana.csv bo=tasks/bo.csv",
-    "ft annotate export complaint_routing --disputed --out arbiter",
+    "ft annotate export complaint_routing --disputed task-0a1b2c3d4e5f --out arbiter",
     "ft annotate import complaint_routing cy=arbiter/cy.csv --arbiter cy",
     "ft annotate status complaint_routing --json",
     "ft annotate effect complaint_routing",
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--order", choices=["likely-wrong", "random"], default="likely-wrong", help="which first (default: %(default)s)"
     )
     out.add_argument("--format", choices=["csv", "label-studio", "argilla"], default="csv", help="default: %(default)s")
-    out.add_argument("--disputed", action="store_true", help="only records on which raters disagree, for an arbiter")
+    out.add_argument("--disputed", metavar="TASK", help="of this task the records on which raters disagree")
     back.add_argument(
         "files",
         nargs="+",
@@ -82,28 +82,37 @@ def _person(arguments: argparse.Namespace, use_case: Any) -> Any:
 
 
 def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.annotation.repairs import all_states
-    from ft_platform.annotation.tasks import make_task
-    from ft_platform.errors import DataError
+    from ft_platform.annotation.tasks import make_task, write_again
     from ft_platform.records.columns import SIDES
 
-    only = {one for state in all_states(lake, use_case) for one in state["disputed"]} if arguments.disputed else None
-    if only is not None and not only:
-        raise DataError(f"no raters of {use_case.name} disagree", f"See: ft annotate status {use_case.name}")
-    made = make_task(
-        lake,
-        use_case,
-        arguments.out,
-        _person(arguments, use_case),
-        rows=arguments.rows,
-        sides=arguments.side or SIDES,
-        order=arguments.order,
-        file_format=arguments.format,
-        only=only,
-    )
+    of = (lake, use_case, arguments.out, _person(arguments, use_case))
+    if arguments.disputed:
+        made = write_again(*of, *_disputed(lake, use_case, arguments.disputed), arguments.format)
+    else:
+        sides = arguments.side or SIDES
+        told = {"rows": arguments.rows, "sides": sides, "order": arguments.order, "file_format": arguments.format}
+        made = make_task(*of, **told)
     first = f"{made['task']}: {made['rows']:,} of {made['of']:,} records, {made['order']} first, to judge the"
     again = f"When two experts have answered: ft annotate import {use_case.name} ana=FILE bo=FILE"
+    if arguments.disputed:
+        again = f"When the arbiter has answered: ft annotate import {use_case.name} cy=FILE --arbiter cy"
     return made, "\n".join([f"{first} {made['field']}", *made["files"], again])
+
+
+def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:
+    """A task, and the records on which its raters disagree.
+
+    Raises:
+        DataError: there is no such task.
+    """
+    from ft_platform.annotation.repairs import state_of
+    from ft_platform.annotation.tasks import read_task
+    from ft_platform.errors import DataError
+
+    task = read_task(lake, use_case, name)
+    if task is None:
+        raise DataError(f"{use_case.name} has no task {name}", f"See: ft annotate status {use_case.name}")
+    return task, state_of(lake, use_case, task)["disputed"]
 
 
 def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
