@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.annotation.order import CHOSEN, quotients
+from ft_platform.evaluation.annotation.order import CHOSEN, quotients
 from ft_platform.evaluation.diagnosis.wrong_labels import out_of_sample
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
 

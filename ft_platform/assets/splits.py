@@ -48,8 +48,8 @@ def build(use_case: NamedUseCase) -> list:
         """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side
         they had before. Labels and answers that experts repaired are taken in place of those of the source; no repair
         changes a side."""
-        from ft_platform.annotation.overlay import fingerprint, repaired
-        from ft_platform.annotation.repairs import repairs
+        from ft_platform.evaluation.annotation.overlay import fingerprint, repaired
+        from ft_platform.evaluation.annotation.repairs import repairs
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.reporting.data_plots import split_balance_plot
         from ft_platform.reporting.funnel import funnel

@@ -82,7 +82,7 @@ def _person(arguments: argparse.Namespace, use_case: Any) -> Any:
 
 
 def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.annotation.tasks import make_task, write_again
+    from ft_platform.evaluation.annotation.tasks import make_task, write_again
     from ft_platform.records.columns import SIDES
 
     of = (lake, use_case, arguments.out, _person(arguments, use_case))
@@ -105,9 +105,9 @@ def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:
     Raises:
         DataError: there is no such task.
     """
-    from ft_platform.annotation.repairs import state_of
-    from ft_platform.annotation.tasks import read_task
     from ft_platform.errors import DataError
+    from ft_platform.evaluation.annotation.repairs import state_of
+    from ft_platform.evaluation.annotation.task import read_task
 
     task = read_task(lake, use_case, name)
     if task is None:
@@ -116,9 +116,9 @@ def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:
 
 
 def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.annotation.answers import read_judgements
-    from ft_platform.annotation.repairs import add_judgements
-    from ft_platform.annotation.tasks import read_task
+    from ft_platform.evaluation.annotation.answers import read_judgements
+    from ft_platform.evaluation.annotation.repairs import add_judgements
+    from ft_platform.evaluation.annotation.task import read_task
 
     files = [(handle, Path(path)) for handle, path in map(_split, arguments.files)]
     found = read_judgements(files, lambda task: read_task(lake, use_case, task))
@@ -135,7 +135,7 @@ def _split(file: str) -> tuple[str, str]:
 
 
 def _status(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.annotation.repairs import all_states, as_dicts, repairs, standing
+    from ft_platform.evaluation.annotation.repairs import all_states, as_dicts, repairs, standing
 
     states = all_states(lake, use_case)
     accepted = [
@@ -173,7 +173,7 @@ def _agreement(found: dict[str, Any]) -> str:
 
 
 def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.annotation.figures import repair_effect
+    from ft_platform.evaluation.annotation.figures import repair_effect
 
     found = repair_effect(lake, use_case)
     lines = [
@@ -193,7 +193,7 @@ def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
 
 
 def _revoke(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.annotation.repairs import withdraw
+    from ft_platform.evaluation.annotation.repairs import withdraw
 
     withdraw(lake, use_case, arguments.repairs, _person(arguments, use_case), arguments.reason)
     told = f"{arguments.repairs} counts no more; next: ft run {use_case.name}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from ft_platform.annotation.figures import figures_of_repairs
+from ft_platform.evaluation.annotation.figures import figures_of_repairs
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
 from ft_platform.evaluation.diagnosis.diagnose import diagnose

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from ft_platform.errors import ConfigError
+from ft_platform.lake.statements import Stated, state, statements
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.actions import ACTIONS
@@ -16,7 +17,6 @@ from ft_platform.people.may import Permissions, conflict, knowledge_problem
 from ft_platform.people.noted import Noted, Noting
 from ft_platform.people.person import Person, named
 from ft_platform.release.separation import acted
-from ft_platform.release.statements import Stated, state, statements
 from ft_platform.use_case.named import NamedUseCase
 
 DELEGATION = "delegation"

@@ -12,11 +12,11 @@ from typing import Any
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import releases
+from ft_platform.lake.statements import Stated, state, statements, take_back
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.process.reasons import require_reason
-from ft_platform.release.statements import Stated, state, statements, take_back
 from ft_platform.use_case.named import NamedUseCase
 
 INCIDENT, MEASURE = "incident", "incident_measure"

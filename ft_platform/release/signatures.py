@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ft_platform.lake.statements import Stated, statements
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions, knowledge_problem
@@ -21,7 +22,6 @@ from ft_platform.release.delegations import (
     held,
     roles_of,
 )
-from ft_platform.release.statements import Stated, statements
 from ft_platform.use_case.named import NamedUseCase
 
 SIGNATURE = "signature"

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from ft_platform.errors import ConfigError, DataError, VersionRefused
+from ft_platform.lake.statements import state, statements, take_back
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions, conflict, knowledge_problem
@@ -24,7 +25,6 @@ from ft_platform.release.separation import acted
 from ft_platform.release.sign_off import checkpoint_of, digests_of
 from ft_platform.release.signatures import APPROVED, REJECTED, SIGNATURE, Says, Signature, rejections
 from ft_platform.release.standing import ACCEPTED, standing_of
-from ft_platform.release.statements import state, statements, take_back
 from ft_platform.use_case.named import NamedUseCase
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from ft_platform import cli
 from ft_platform.settings.environment import Environment
-from ft_platform_tests.annotation.test_repairs import checked
 from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.evaluation.annotation.test_repairs import checked
 from ft_platform_tests.monitoring.traffic.served import Served
 
 pytestmark = pytest.mark.integration

@@ -12,10 +12,10 @@ import pytest
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import Pack, write_pack
 from ft_platform.evidence.verify import problems_of
+from ft_platform.lake.statements import Stated, state, statements, take_back
 from ft_platform.lake.versions import Version
 from ft_platform.release.rule import Ruling
 from ft_platform.release.signatures import SIGNATURE
-from ft_platform.release.statements import Stated, state, statements, take_back
 from ft_platform.release.waivers import Waiver, grant, revoke
 from ft_platform_tests.evidence.case import NAME, Case, publish, small_case
 

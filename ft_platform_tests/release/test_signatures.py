@@ -11,6 +11,7 @@ import pytest
 from ft_platform.errors import ConfigError, CorruptVersion, DataError, VersionRefused
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.releases import Release
+from ft_platform.lake.statements import FILE
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
@@ -21,7 +22,6 @@ from ft_platform.release.separation import CHANGED, COMMIT, TRAINED, TRAINED_BY,
 from ft_platform.release.sign_off import SignOff, require_signed, sign_off
 from ft_platform.release.signatures import REJECTED, signatures
 from ft_platform.release.signing import sign, withdraw
-from ft_platform.release.statements import FILE
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures

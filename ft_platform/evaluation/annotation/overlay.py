@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ft_platform.annotation.repairs import Repair
-from ft_platform.annotation.tasks import answer_hash
+from ft_platform.evaluation.annotation.repairs import Repair
+from ft_platform.evaluation.annotation.task import answer_hash
 from ft_platform.lake.stage_table import Work
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion

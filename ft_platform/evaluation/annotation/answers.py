@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ft_platform.annotation.tasks import Task, plain
 from ft_platform.errors import AnswersRefused
+from ft_platform.evaluation.annotation.task import Task, plain
 from ft_platform.evaluation.review.answers import MOST_BYTES, MOST_PROBLEMS, csv_rows
 from ft_platform.records.cells import FORMULA, MOST_CHARACTERS
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ft_platform.annotation.order import by_doubted_label, by_unusual_answer, quotients
+from ft_platform.evaluation.annotation.order import by_doubted_label, by_unusual_answer, quotients
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
 from ft_platform_tests.graph import records
 

@@ -6,10 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.annotation.overlay import fingerprint, repaired
-from ft_platform.annotation.repairs import Repair
-from ft_platform.annotation.tasks import answer_hash
 from ft_platform.engines import engine_of
+from ft_platform.evaluation.annotation.overlay import fingerprint, repaired
+from ft_platform.evaluation.annotation.repairs import Repair
+from ft_platform.evaluation.annotation.task import answer_hash
 from ft_platform.lake.stage_table import Work
 from ft_platform.records.columns import MESSAGES, contents_sha256
 from ft_platform.records.stage_results import StageStream

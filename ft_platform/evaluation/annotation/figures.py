@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ft_platform.annotation.overlay import repaired_in
 from ft_platform.errors import DataError
+from ft_platform.evaluation.annotation.overlay import repaired_in
 from ft_platform.evaluation.effect import effect_between
 from ft_platform.evaluation.evaluate import Evaluated
 from ft_platform.evaluation.metric import metric

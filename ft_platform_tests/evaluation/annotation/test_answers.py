@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.annotation.answers import read_judgements
-from ft_platform.annotation.overlay import fingerprint
-from ft_platform.annotation.repairs import ANSWERS, add_judgements, all_states, repairs
-from ft_platform.annotation.tasks import make_task, read_task
 from ft_platform.errors import AnswersRefused
+from ft_platform.evaluation.annotation.answers import read_judgements
+from ft_platform.evaluation.annotation.overlay import fingerprint
+from ft_platform.evaluation.annotation.repairs import ANSWERS, add_judgements, all_states, repairs
+from ft_platform.evaluation.annotation.task import read_task
+from ft_platform.evaluation.annotation.tasks import make_task
 from ft_platform.people.person import named
 from ft_platform_tests.evaluation.tiny_case import installed
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from ft_platform.annotation.answers import read_judgements
-from ft_platform.annotation.overlay import repaired_in
-from ft_platform.annotation.repairs import add_judgements, all_states, repairs, withdraw
-from ft_platform.annotation.tasks import make_task, read_task, write_again
 from ft_platform.errors import AnswersRefused, CorruptVersion, DataError
+from ft_platform.evaluation.annotation.answers import read_judgements
+from ft_platform.evaluation.annotation.overlay import repaired_in
+from ft_platform.evaluation.annotation.repairs import add_judgements, all_states, repairs, withdraw
+from ft_platform.evaluation.annotation.task import read_task
+from ft_platform.evaluation.annotation.tasks import make_task, write_again
 from ft_platform.lake.parents import tables_behind
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.people.audit_log.opening import audit_log_of

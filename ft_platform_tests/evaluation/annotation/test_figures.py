@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ft_platform.annotation.figures import figures_of_repairs, repair_effect
-from ft_platform.annotation.overlay import REPAIRED, TABLE
 from ft_platform.errors import DataError
+from ft_platform.evaluation.annotation.figures import figures_of_repairs, repair_effect
+from ft_platform.evaluation.annotation.overlay import REPAIRED, TABLE
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.predictions import rows_of

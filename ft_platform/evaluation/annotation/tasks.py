@@ -1,4 +1,4 @@
-"""Tasks for experts: which records of `splits` they look at, and what the lake notes of them."""
+"""Makes tasks for experts: which records of `splits` they look at, and in which order."""
 
 import json
 from collections.abc import Collection
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ft_platform.annotation.formats import FORMATS, TaskFile, TaskRow
-from ft_platform.annotation.order import by_doubted_label, by_unusual_answer
 from ft_platform.errors import ConfigError, DataError
+from ft_platform.evaluation.annotation.formats import FORMATS, TaskFile, TaskRow
+from ft_platform.evaluation.annotation.order import by_doubted_label, by_unusual_answer
+from ft_platform.evaluation.annotation.task import KEY, TASKS, Task, answer_hash
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.records import Side, questions_of, side_of
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
@@ -22,32 +23,12 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.process.new_files import require_free, write_new
-from ft_platform.records.cells import CONTROL, MOST_CHARACTERS
-from ft_platform.records.columns import SIDES, contents_sha256
+from ft_platform.records.cells import MOST_CHARACTERS
+from ft_platform.records.columns import SIDES
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
-TASKS, KEY = "annotation_task", "task.json"
-"""Artifacts that say what experts were given."""
 ORDERS = ("likely-wrong", "random")
-
-
-@dataclass(frozen=True)
-class Task:
-    """What the lake knows of a task.
-
-    Attributes:
-        field: `label` or `answer`.
-        labels: that may be chosen; empty for answers.
-        before: record id -> its label, or the sha256 of its answer.
-        splits: version that the records are from.
-    """
-
-    id: str
-    field: str
-    labels: list[str]
-    before: dict[str, str]
-    splits: str
 
 
 @dataclass(frozen=True)
@@ -65,15 +46,6 @@ class Candidates:
     def before(self, place: int) -> str:
         present = self.side.answers[place]
         return present if self.field == "label" else answer_hash(present)
-
-
-def plain(answer: str) -> str:
-    """An answer as every format of tasks gives it back."""
-    return CONTROL.sub("", answer.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-def answer_hash(answer: str) -> str:
-    return contents_sha256([plain(answer)])
 
 
 def make_task(
@@ -177,17 +149,6 @@ def _files(stem: Path, task: Task, there: Candidates, places: list[int], file_fo
     files = {stem.with_name(f"{stem.name}{ending}"): content for ending, content in made.items()}
     require_free(files)
     return files
-
-
-def read_task(lake: Lake, use_case: NamedUseCase, task_id: str) -> Task | None:
-    """A task by its id; None: this use case has none of it."""
-    found = lake.artifact(use_case.name, TASKS, task_id)
-    return Task(**json.loads(lake.read_file(found, KEY))) if found else None
-
-
-def tasks(lake: Lake, use_case: NamedUseCase) -> list[Task]:
-    """All tasks, newest first."""
-    return [Task(**json.loads(lake.read_file(one, KEY))) for one in lake.artifacts(use_case.name, TASKS)]
 
 
 def _candidates(use_case: NamedUseCase, table: pa.Table, sides: Collection[str]) -> tuple[Candidates, int]:

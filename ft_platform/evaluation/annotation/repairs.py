@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from ft_platform.annotation.answers import Judgements
-from ft_platform.annotation.settling import Outcome, agreed, settle
-from ft_platform.annotation.tasks import Task, answer_hash, tasks
 from ft_platform.errors import AnswersRefused, CorruptVersion, DataError
+from ft_platform.evaluation.annotation.answers import Judgements
+from ft_platform.evaluation.annotation.settling import Outcome, agreed, settle
+from ft_platform.evaluation.annotation.task import Task, answer_hash, tasks
 from ft_platform.lake.manifest import now
+from ft_platform.lake.statements import Stated, state, statements, take_back
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.people.audit_log.opening import note
@@ -26,7 +27,6 @@ from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import MESSAGES
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import feature_columns
-from ft_platform.release.statements import Stated, state, statements, take_back
 from ft_platform.use_case.named import NamedUseCase
 
 REPAIRS = "repairs"
