@@ -147,7 +147,14 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "evaluation_report",
-            ("evaluation", "task", "task.style", "fairness.in_evaluation", "source.feedback.fresh_test"),
+            (
+                "evaluation",
+                "evaluation.golden_prompts",
+                "task",
+                "task.style",
+                "fairness.in_evaluation",
+                "source.feedback.fresh_test",
+            ),
             ("splits", "base_evaluation", "adapter_checkpoint"),
             "shared",
             role="data_science",

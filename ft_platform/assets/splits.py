@@ -46,7 +46,10 @@ def build(use_case: NamedUseCase) -> list:
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], anonymized_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
         """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side
-        they had before."""
+        they had before. Labels and answers that experts repaired are taken in place of those of the source; no repair
+        changes a side."""
+        from ft_platform.evaluation.annotation.overlay import fingerprint, repaired
+        from ft_platform.evaluation.annotation.repairs import repairs
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.reporting.data_plots import split_balance_plot
         from ft_platform.reporting.funnel import funnel
@@ -58,6 +61,7 @@ def build(use_case: NamedUseCase) -> list:
 
         settings = use_case.settings.splits
         asked = asked_about(lake, use_case, anonymized_records)
+        corrections = repairs(lake, use_case)
 
         def divide(work: Work) -> StageStream:
             previous = carried_on(lake, use_case)
@@ -70,11 +74,13 @@ def build(use_case: NamedUseCase) -> list:
                 asked,
             )
             stream.counts["carries_on"] = previous.id if previous else "nothing"
-            return stream
+            return repaired(stream, corrections, work) if corrections else stream
 
         depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
         if asked.records:
             depends_on["asked"] = settings_hash({"records": sorted(asked.records), "repeated": sorted(asked.repeated)})
+        if corrections:
+            depends_on["repairs"] = fingerprint(corrections)
         schema = splits_schema(use_case)
         written = write_stage(lake, use_case, "splits", [anonymized_records], divide, schema, **depends_on)
         counts = written.manifest.counts

@@ -20,6 +20,7 @@ HELP = (
 EXAMPLES = [
     "ft errors complaint_routing",
     "ft errors complaint_routing --wrong-labels --text",
+    "ft errors support_assistant --golden --text",
     'ft errors complaint_routing --label mortgage --predicted "debt collection" --text',
     "ft errors complaint_routing --system base_few_shot --json",
 ]
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wrong-labels", action="store_true", help="instead: training records whose own label is probably wrong"
     )
+    parser.add_argument("--golden", action="store_true", help="instead: golden prompts, and what the model answers")
     parser.add_argument("--show", type=count, default=5, metavar="N", help="records to show in each group (default 5)")
     parser.add_argument(
         "--text", action="store_true", help="show the anonymized texts, if you may read the restricted zone"
@@ -61,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     evaluation = newest_evaluation(lake, use_case)
     if arguments.wrong_labels:
         return _wrong_labels(lake, evaluation, arguments)
+    if arguments.golden:
+        return _golden(lake, evaluation, arguments)
     predictions = read_predictions(lake, evaluation)
     if arguments.system not in (systems := systems_in(predictions)):
         raise ConfigError(
@@ -89,6 +93,25 @@ def run(arguments: argparse.Namespace) -> int:
         f"{arguments.system}: {wrong:,} of {rows.num_rows:,} test records have a different answer from their reference"
     )
     _show(found, _texts(lake, evaluation, chosen, found) if arguments.text else {}, "taken for")
+    return 0
+
+
+def _golden(lake: "Lake", evaluation: "ArtifactVersion", arguments: argparse.Namespace) -> int:
+    """Shows the golden prompts, those that are broken first."""
+    from ft_platform.commands.fairness import printable
+    from ft_platform.evaluation.golden_prompts import golden_figures, read_golden
+
+    found = sorted(read_golden(lake, evaluation), key=lambda one: one.kept)
+    if arguments.json:
+        print(json.dumps({"evaluation": evaluation.id, "golden": golden_figures(found)}, indent=1, ensure_ascii=False))
+        return 0
+    print(f"{sum(one.kept for one in found):,} of {len(found):,} golden prompts are answered as experts ask")
+    for one in found:
+        lacks = [f"lacks {' or '.join(any_of)}" for any_of in one.faults["unsaid"]]
+        says = [f"says {phrase}" for phrase in one.faults["said"]]
+        print(printable(f"  {one.asked.name}: {'; '.join([*lacks, *says]) or ('as asked' if one.kept else 'empty')}"))
+        if arguments.text:
+            print("\n".join(f"    {line}" for line in printable(f"the model wrote: {one.answer}").splitlines()))
     return 0
 
 

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import DataError
     from ft_platform.process import progress
     from ft_platform.serving.live import listed
-    from ft_platform.serving.parity import measured
+    from ft_platform.serving.parity import golden_in_words, measured
     from ft_platform.serving.rendering import renderer_of
     from ft_platform.serving.targets.contract import Endpoint
     from ft_platform.serving.trial import KEY, served
@@ -72,4 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"  other {reason}: {', '.join(ids)}")
     for cause in found["causes"]:
         print(f"  likely cause: {cause}")
+    for sentence in golden_in_words(found):
+        print(f"  {sentence}")
     return 0 if found["ok"] else 1

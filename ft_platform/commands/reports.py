@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+from importlib import import_module
 from pathlib import Path
 
 HELP = "Serve the portal and the HTML reports of the lake without Dagster's UI. `ft ui` has them too."

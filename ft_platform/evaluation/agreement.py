@@ -41,7 +41,9 @@ def win_rate(points: Sequence[float], confidence: float) -> dict[str, float]:
     return share(float(np.sum(points)), len(points), confidence)
 
 
-def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) -> dict[str, Any]:
+def agreement(
+    ratings: Mapping[str, Mapping[str, str]], settings: Evaluation, choices: Sequence[str] = CHOICES
+) -> dict[str, Any]:
     """Agreement between raters beyond chance.
 
     For two raters Cohen's kappa (A Coefficient of Agreement for Nominal Scales, 1960), for more Krippendorff's alpha
@@ -49,7 +51,7 @@ def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) ->
     judged. Records that fewer than two raters judged are left out. The interval is that of resampled records.
 
     Args:
-        ratings: rater -> record -> one of `CHOICES`.
+        ratings: rater -> record -> one of `choices`.
 
     Returns:
         `{"kappa": {"value", "low", "high"} or None, "method", "raters", "rows", "observed", "status"}`: `observed` is
@@ -75,9 +77,9 @@ def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) ->
         return {**found, "status": "agreement needs at least two raters"}
     if not several:
         return {**found, "status": "no record was judged by two raters"}
-    statistics = np.array([per_record(row) for row in several])
+    statistics = np.array([per_record(row, choices) for row in several])
     sums = statistics.sum(axis=0)
-    found["observed"] = float(np.trace(sums.reshape(len(CHOICES), -1)) / sums.sum())
+    found["observed"] = float(np.trace(sums.reshape(len(choices), -1)) / sums.sum())
     value = float(score(sums))
     if np.isnan(value):
         return {**found, "status": "all ratings are the same, so agreement beyond chance cannot be measured"}
@@ -87,16 +89,16 @@ def agreement(ratings: Mapping[str, Mapping[str, str]], settings: Evaluation) ->
     return {**found, "kappa": {"value": value, "low": low, "high": high}}
 
 
-def _cell(row: Sequence[str]) -> np.ndarray:
-    """One record in the table of two raters. Shape `(9,)`."""
-    table = np.zeros((len(CHOICES), len(CHOICES)))
-    table[CHOICES.index(row[0]), CHOICES.index(row[1])] = 1
+def _cell(row: Sequence[str], choices: Sequence[str]) -> np.ndarray:
+    """One record in the table of two raters. Shape `(choices * choices,)`."""
+    table = np.zeros((len(choices), len(choices)))
+    table[choices.index(row[0]), choices.index(row[1])] = 1
     return table.ravel()
 
 
-def _coincidences(row: Sequence[str]) -> np.ndarray:
-    """Pairs of ratings of one record, each rating counted once in all its pairs. Shape `(9,)`."""
-    counts = np.array([row.count(choice) for choice in CHOICES], float)
+def _coincidences(row: Sequence[str], choices: Sequence[str]) -> np.ndarray:
+    """Pairs of ratings of one record, each rating counted once in all its pairs. Shape `(choices * choices,)`."""
+    counts = np.array([row.count(choice) for choice in choices], float)
     return ((np.outer(counts, counts) - np.diag(counts)) / max(len(row) - 1, 1)).ravel()
 
 

@@ -14,6 +14,9 @@ METRICS = "metrics.json"
 DOUBTED = "doubted_labels.parquet"
 """Training records whose label is probably wrong (`diagnosis.gather.doubted`); only where there are."""
 
+GOLDEN = "golden.parquet"
+"""Golden prompts and what the fine-tuned model answers; only where there are."""
+
 
 def read_predictions(lake: Artifacts, evaluation: ArtifactVersion) -> pa.Table:
     """One row per record and system (`evaluation.predictions`)."""

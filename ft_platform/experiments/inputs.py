@@ -52,7 +52,7 @@ def recipe_id(use_case: NamedUseCase, splits: TableVersion) -> str:
     seeds, and not on the systems beside it: with another champion, or one seed more, nothing is trained again."""
     settings = use_case.settings
     asked = settings.evaluation.model_dump(
-        mode="json", exclude={"bootstrap_samples", "confidence", "min_slice_rows", "endpoints"}
+        mode="json", exclude={"bootstrap_samples", "confidence", "min_slice_rows", "endpoints", "golden"}
     )
     parts = {
         "base_model": settings.base_model,

@@ -104,6 +104,7 @@ def write_stage(
                 "rows_in": rows_in,
                 "kept": rows_kept,
                 "removed": dict(sorted(reasons.items())),
+                **({"repaired": sum(repaired.values())} if (repaired := counts.get("repaired")) else {}),
             }
             info["removed_version"] = removed.version
             for beside, rows in stream.beside.items():

@@ -76,6 +76,12 @@ ACTIONS: dict[str, Action] = {
         Action("edit_use_case", "change the file of a use case", ENGINEERS),
         Action("review", "judge answers and labels", _of("own", "domain_expert"), by_people=True),
         Action(
+            "repair",
+            "take records to annotate, and hand in corrections of labels and answers",
+            _of("own", "domain_expert", "data_science"),
+            by_people=True,
+        ),
+        Action(
             "waive",
             "waive a rule of a decision that belongs to their role",
             _of("own", "accountable", "compliance", "domain_expert"),

@@ -21,6 +21,7 @@ Kind = Literal[
     "incident",
     "evidence",
     "key",
+    "annotation",
 ]
 
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from ft_platform.evaluation.annotation.figures import figures_of_repairs
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.champion_system import CHAMPION, require_same_rendering, why_not_comparable
 from ft_platform.evaluation.diagnosis.diagnose import diagnose
 from ft_platform.evaluation.diagnosis.gather import doubted, facts_of
 from ft_platform.evaluation.evaluate import Evaluated, Evaluator, ready_evaluator
 from ft_platform.evaluation.fairness_outputs import fairness_tables
-from ft_platform.evaluation.files import DOUBTED, METRICS, PREDICTIONS, read_metrics, read_predictions
+from ft_platform.evaluation.files import DOUBTED, GOLDEN, METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.fresh import FreshPart
+from ft_platform.evaluation.golden_prompts import asked_golden, golden_figures, golden_table
 from ft_platform.evaluation.groundedness import groundedness, meanings_of
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric_versions
@@ -113,6 +115,11 @@ def publish_evaluation_report(
         figures["diagnosis"] = diagnose(facts)
         if (records := doubted(facts, evaluator)) is not None:
             evaluated.beside[DOUBTED] = records
+        if repaired := figures_of_repairs(lake, splits, evaluated):
+            figures["repaired"] = repaired
+        if answers := asked_golden(evaluator):
+            figures["golden"] = golden_figures(answers)
+            evaluated.beside[GOLDEN] = golden_table(answers)
         return _publish(draft, evaluated, figures, tracker)
 
 
@@ -180,7 +187,7 @@ def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
     """Settings of the evaluation, for the tracker."""
     settings = use_case.settings
     return {
-        **settings.evaluation.model_dump(mode="json"),
+        **settings.evaluation.hashed(),
         "base_model": settings.base_model.uri,
         "base_model_sha256": weights_sha256,
     }

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ft_platform.errors import ConfigError, DataError
+from ft_platform.errors import ConfigError
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED
 from ft_platform.evaluation.pairs import Pair, newest_evaluation, pairs_of
 from ft_platform.evaluation.review.sheets import Sheet, SheetRow, as_csv, as_xlsx, text_hash
@@ -18,6 +17,7 @@ from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
+from ft_platform.process.new_files import require_free, write_new
 from ft_platform.reporting.review_form import as_html
 from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import STAGES
@@ -93,7 +93,7 @@ def export_sheets(
     voice = use_case.settings.task.style.rubric.strip()
     made = {rater: FORMATS[file_format](Sheet(sheet, rater, _rows(chosen, sides[rater]), voice)) for rater in names}
     files = {folder / f"{sheet}_{rater}.{file_format}": content for rater, content in made.items()}
-    _require_free(files)
+    require_free(files)
     settings = STAGES["human_review"].settings_hash(use_case)
     draft = Draft(lake, use_case, KEYS, sheet, inputs, [evaluation], settings)
     if not draft.existing():
@@ -102,7 +102,7 @@ def export_sheets(
             (place / KEY).write_text(json.dumps(key, indent=1), encoding="utf-8")
             draft.publish(place, counts={"rows": len(chosen), "raters": len(names)})
     for path, content in files.items():
-        _write_new(path, content)
+        write_new(path, content)
     return {
         "sheet": sheet,
         "evaluation": evaluation.id,
@@ -140,28 +140,3 @@ def read_key(lake: Lake, use_case: NamedUseCase, sheet: str) -> dict[str, Any] |
     """What an export noted about a sheet, or None if this use case has no such sheet."""
     found = lake.artifact(use_case.name, KEYS, sheet)
     return json.loads(lake.read_file(found, KEY)) if found else None
-
-
-def _require_free(files: dict[Path, bytes]) -> None:
-    taken = [path.name for path in files if path.exists()]
-    if taken:
-        raise DataError(
-            f"{', '.join(taken)} in {next(iter(files)).parent} already exists and may hold answers",
-            "Name another folder with --out",
-        )
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    """A file for its owner alone, who passes it on, that appears whole or not at all, and never in place of another."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(aside, path)
-    except FileExistsError:
-        raise DataError(f"{path} already exists and may hold answers", "Name another folder with --out") from None
-    finally:
-        aside.unlink(missing_ok=True)

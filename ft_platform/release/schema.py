@@ -85,6 +85,14 @@ class FreshEvidence(Typed):
     differences: dict[str, dict[str, Difference]] = {}
 
 
+class GoldenEvidence(Typed):
+    """What came out of a golden prompt. `unsaid`: of each list one phrase was to be said; `said`: must never be."""
+
+    kept: bool
+    unsaid: list[list[str]]
+    said: list[str]
+
+
 class EvaluationEvidence(Typed):
     """`metrics.json` of `evaluation_report`. `fresh`: None where no request is kept for testing."""
 
@@ -100,6 +108,7 @@ class EvaluationEvidence(Typed):
     calibration: dict[str, Calibration]
     per_1000_requests: dict[str, Taken]
     fresh: FreshEvidence | None = None
+    golden: dict[str, GoldenEvidence] = {}
 
 
 class Amplification(Typed):

@@ -57,11 +57,21 @@ def deployment_sentences(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     guarded = record["guardrails"]
     return [
         {"good": parity["ok"], "text": said},
+        *_golden_sentence(parity.get("golden")),
         *([_guardrail_sentence(guarded)] if guarded else []),
         *([_rollout_sentence(record["rollout"])] if "rollout" in record else []),
         {"good": not any(one["refused"] for one in load), "text": speed},
         {"good": cost is not None, "text": paid},
     ]
+
+
+def _golden_sentence(golden: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What is told of golden prompts, where any were asked."""
+    if not golden or not golden["asked"]:
+        return []
+    kept, asked = golden["kept"], golden["asked"]
+    text = f"{number(kept)} of {number(asked)} golden prompts were answered as experts ask, none worse than evaluated."
+    return [{"good": kept == asked, "text": text}]
 
 
 def _rollout_sentence(rules: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,6 +106,8 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         fresh=fresh_table(figures.get("fresh"), metrics),
         groundedness=groundedness_table(figures.get("groundedness")),
         style=style_table(figures.get("style")),
+        golden=figures.get("golden"),
+        repaired=repaired_table(figures.get("repaired")),
         calibration=figures["calibration"].get("fine_tuned"),
         slices=figures["slices"],
         slice_metric=metric(slice_metric(draft.use_case)).title,
@@ -189,6 +191,18 @@ def style_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
         ],
         "phrases": [(phrase, [counts[system] for system in systems]) for phrase, counts in found["phrases"].items()],
         "rubric": found["rubric"],
+    }
+
+
+def repaired_table(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Systems by the labels of the source and by the repaired ones; None where no test record was repaired."""
+    if found is None:
+        return None
+    names = list(next(iter(found["systems"].values()), {}))
+    return {
+        **found,
+        "metrics": [metric(name).title for name in names],
+        "systems": [(TITLES.get(system, system), list(one.values())) for system, one in found["systems"].items()],
     }
 
 

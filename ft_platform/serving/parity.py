@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ft_platform.evaluation.golden_prompts import kept_elsewhere, read_golden
 from ft_platform.evaluation.proportions import share
 from ft_platform.lake.releases import Release
 from ft_platform.lake.store import Lake
@@ -17,6 +18,7 @@ from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.process import progress
 from ft_platform.serving.causes import ROUNDING, Asked, Golden, apart_by, causes, whole
 from ft_platform.serving.client import exchanged
+from ft_platform.serving.evaluated import evaluation_behind
 from ft_platform.serving.golden import golden_set
 from ft_platform.serving.protocol import TRIAL, UNGUARDED, WITHHELD, acted
 from ft_platform.serving.targets.contract import Endpoint
@@ -40,18 +42,27 @@ Ask = Callable[[list[dict[str, str]]], Asked]
 def measured(
     lake: Lake, use_case: NamedUseCase, release: Release, renderer: Renderer, endpoint: Endpoint, records: int
 ) -> dict[str, Any]:
-    """Asks an endpoint these many test records, as everybody does, and compares (`compare`)."""
+    """Asks an endpoint these many test records, and the golden prompts of experts, as everybody does, and compares
+    (`compare`).
+
+    Returns:
+        What `compare` says, and `golden`: what `kept_elsewhere` says.
+    """
     golden = golden_set(lake, use_case, release, renderer, records)
     per_1000 = use_case.settings.gate.max_seconds_per_1000_requests
     of = (endpoint, bool(renderer.labels), release.record["asked"]["max_new_tokens"])
-    return compare(
-        asker(*of),
+    ask = asker(*of)
+    found = compare(
+        ask,
         golden,
         endpoint.ours,
         lambda done: progress.report("parity", done, len(golden), "records asked"),
         None if per_1000 is None else per_1000 / 1000,
         asker(*of, guardrails=False) if endpoint.ours else None,
     )
+    prompts = read_golden(lake, evaluation_behind(lake, release))
+    kept = kept_elsewhere(prompts, lambda prompt: ask([{"role": "user", "content": prompt}]).answer)
+    return {**found, "golden": kept, "ok": found["ok"] and not kept["broken"]}
 
 
 def asker(endpoint: Endpoint, has_labels: bool, max_tokens: int, guardrails: bool = True) -> Ask:
@@ -193,7 +204,17 @@ def in_words(found: Mapping[str, Any]) -> str:
         f"{equal['value']:.1%} of {found['asked']:,} test records get the decision of the evaluation{ties}, and the"
         f" token ids of prompts are {'equal' if found['prompts_equal'] else 'others'}{prompts}."
     )
-    return " ".join([said, *(f"Likely cause: {cause}." for cause in found["causes"])])
+    return " ".join([said, *(f"Likely cause: {cause}." for cause in found["causes"]), *golden_in_words(found)])
+
+
+def golden_in_words(found: Mapping[str, Any]) -> list[str]:
+    """What a comparison says of golden prompts; nothing where none was asked."""
+    golden = found.get("golden")
+    if not golden or not golden["asked"]:
+        return []
+    broken = f" The evaluation kept these, and the endpoint does not: {', '.join(golden['broken'])}."
+    kept = f"{golden['kept']:,} of {golden['asked']:,} golden prompts are answered as experts ask."
+    return [kept + (broken if golden["broken"] else "")]
 
 
 def _unsure(apart: Mapping[str, float]) -> list[str]:

@@ -1,5 +1,6 @@
 """How answers should sound: rules that can be checked, and the voice of a brand in words."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -7,6 +8,15 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from ft_platform.settings.section import Section
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def require_visible(phrases: Iterable[str]) -> None:
+    """
+    Raises:
+        ValueError: a phrase has no sign that can be seen.
+    """
+    if not all(any(sign.isprintable() and not sign.isspace() for sign in phrase) for phrase in phrases):
+        raise ValueError("a phrase has no sign that can be seen")
 
 
 class Style(Section):
@@ -50,8 +60,7 @@ class Style(Section):
     @field_validator("forbidden", "openings", "closings")
     @classmethod
     def can_be_seen(cls, phrases: list[str]) -> list[str]:
-        if not all(any(sign.isprintable() and not sign.isspace() for sign in phrase) for phrase in phrases):
-            raise ValueError("a phrase has no sign that can be seen")
+        require_visible(phrases)
         return phrases
 
     @model_validator(mode="after")

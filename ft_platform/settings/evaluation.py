@@ -1,11 +1,12 @@
 """How systems and groups are compared."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.settings.golden import GoldenPrompt, GoldenPrompts
 from ft_platform.settings.section import Section
 
 Price = Annotated[float, Field(ge=0.0, le=1_000_000.0)]
@@ -45,6 +46,9 @@ class PromptedEndpoint(Section):
     def host(self) -> str:
         """Host and port, for reports."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
+
+
+Named = TypeVar("Named", PromptedEndpoint, GoldenPrompt)
 
 
 class Evaluation(Section):
@@ -138,13 +142,30 @@ class Evaluation(Section):
         ),
     )
 
-    @field_validator("endpoints")
+    golden: list[GoldenPrompt] = Field(
+        default_factory=list,
+        max_length=200,
+        description=(
+            "Golden prompts of experts: every fine-tuned model is asked them, by the evaluation and again where it is"
+            " served. Each is a rule of the release."
+        ),
+    )
+
+    @field_validator("endpoints", "golden")
     @classmethod
-    def have_names_of_their_own(cls, endpoints: list[PromptedEndpoint]) -> list[PromptedEndpoint]:
-        names = [one.name for one in endpoints]
+    def have_names_of_their_own(cls, named: list[Named], field: ValidationInfo) -> list[Named]:
+        names = [one.name for one in named]
         if len(set(names)) < len(names):
             raise ValueError(
-                "`evaluation.endpoints` has duplicate names:"
+                f"`evaluation.{field.field_name}` has duplicate names:"
                 f" {sorted(name for name in set(names) if names.count(name) > 1)}"
             )
-        return endpoints
+        return named
+
+    def hashed(self) -> dict[str, Any]:
+        """Without golden prompts, which only the evaluation of a fine-tuned model reads."""
+        return self.model_dump(mode="json", exclude={"golden"})
+
+    @property
+    def golden_prompts(self) -> GoldenPrompts:
+        return GoldenPrompts(prompts=self.golden)

@@ -136,6 +136,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "per_1000_requests": {system: dict(taken) for system in ("fine_tuned", *gains)},
             "tests": {system: dict(test) for system in gains},
             "slices": [],
+            "golden": {"period": {"kept": True, "unsaid": [], "said": []}},
         },
         "fairness_report": {
             "test_rows": TEST_ROWS,

@@ -57,6 +57,7 @@ EVERY_RULE = {
         "min_judge_win_rate": 0.5,
     },
     "seed_variation": {"seeds": 3},
+    "evaluation": {"golden": [{"name": "period", "prompt": "How long?", "must_say": ["30 days"]}]},
     "fairness": {"sensitive_features": ["region", "age"], "swaps": [{"name": "gender", "terms": [["he", "she"]]}]},
 }
 
@@ -159,7 +160,7 @@ def test_each_value_of_the_evidence_deleted_or_broken_in_turn_refuses(tmp_path, 
             continue  # without a vault there is nothing to compare with
         if value is None and path[-1] == "money" and "fine_tuned" not in path:
             continue  # no price is no fault by itself
-        if value is True and path[-1] in ("passed", "higher_is_better", "usable_in_gate"):
+        if value is True and path[-1] in ("passed", "higher_is_better", "usable_in_gate", "kept"):
             continue
         refusing = EvidenceCase(tmp_path, EVERY_RULE, changed(good_figures(), stage, path, value)).refusing()
         assert refusing, f"{stage}: {'.'.join(path)} = {value} was accepted"

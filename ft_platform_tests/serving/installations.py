@@ -37,9 +37,11 @@ class Installation:
     """A use case with a checkpoint that was trained, evaluated and released. Not by the gate: a tiny random model
     passes none."""
 
-    def __init__(self, home: Path, objective: str, kind: str = "classification", name: str = "complaints") -> None:
+    def __init__(
+        self, home: Path, objective: str, kind: str = "classification", name: str = "complaints", **evaluation: Any
+    ) -> None:
         self.environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
-        self.attributes = attributes_for(save_tiny_model(home / "model"), kind)
+        self.attributes = attributes_for(save_tiny_model(home / "model"), kind, **evaluation)
         self.attributes["training"]["objective"] = objective
         write_use_case(self.environment.defs, name, self.attributes)
         self.use_case = NamedUseCase(name=name, settings=UseCase.model_validate(self.attributes))

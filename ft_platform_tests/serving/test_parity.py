@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 
+from ft_platform.evaluation.golden_prompts import read_golden
 from ft_platform.evaluation.metrics.chrf import chrf
 from ft_platform.lake.releases import releases
 from ft_platform.serving.causes import Asked, Golden
 from ft_platform.serving.golden import golden_set
 from ft_platform.serving.guardrails.effect import effect
-from ft_platform.serving.parity import _unsure, asker, compare
+from ft_platform.serving.parity import _unsure, asker, compare, in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.serving.trial import served
+from ft_platform_tests.evaluation.tiny_case import HOSTILE
 from ft_platform_tests.serving.installations import Installation, copied
 
 pytestmark = pytest.mark.integration
@@ -107,6 +109,29 @@ def test_a_request_that_takes_longer_than_the_gate_allows_is_refused(made: Insta
     golden, slow = golden_of(made)[:2], Asked("x", None, 3, "stop", 2.0)
     found = compare(lambda messages: slow, golden, ours=False, most_seconds=1.0)
     assert not found["ok"] and found["causes"][-1].startswith("a request takes 2.000 seconds on average")
+
+
+def test_golden_prompts_are_asked_of_the_endpoint_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ["card", "loan", HOSTILE]
+    golden = [
+        {"name": "any_label", "prompt": "My card was swiped.", "must_say": [labels]},
+        {"name": "no_label", "prompt": "My card was swiped.", "must_say": ["none of them"]},
+    ]
+    made = Installation(tmp_path, "label_head", golden=golden)
+    release = releases(made.lake, "complaints")[0]
+    with served(made.environment, ["complaints"]) as url:
+        of = (release, renderer_of(made.environment, made.lake, release), Endpoint(url, "complaints", ours=True), 12)
+        found = measured(made.lake, made.use_case, *of)
+        evaluated = read_golden(made.lake, made.report)
+        # An evaluation in which the second prompt was kept, beside an endpoint that does not keep it.
+        planted = [evaluated[0], dataclasses.replace(evaluated[1], answer="none of them")]
+        monkeypatch.setattr("ft_platform.serving.parity.read_golden", lambda *_: planted)
+        broken = measured(made.lake, made.use_case, *of)
+    assert found["ok"] and found["golden"] == {"asked": 2, "kept": 1, "broken": []}
+    assert in_words(found).endswith("1 of 2 golden prompts are answered as experts ask.")
+    assert not broken["ok"] and broken["golden"] == {"asked": 2, "kept": 1, "broken": ["no_label"]}
+    assert in_words(broken).endswith("The evaluation kept these, and the endpoint does not: no_label.")
+    assert not broken["differs"], "nothing but the golden prompt"
 
 
 def _without_training(folder: Path) -> None:

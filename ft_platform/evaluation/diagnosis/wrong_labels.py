@@ -65,7 +65,7 @@ def label_opinion(
     """
     if len(set(groups)) < 2 * FOLDS or len(set(train.labels)) < 2:
         return None
-    labels, probabilities = _out_of_sample(train, groups, chosen)
+    labels, probabilities = out_of_sample(train, groups, chosen)
     given = np.array([labels.index(label) for label in train.labels])
     rows = np.arange(len(given))
     own = probabilities[rows, given]
@@ -92,7 +92,7 @@ def label_opinion(
     )
 
 
-def _out_of_sample(train: LabelledTexts, groups: Sequence[str], chosen: dict[str, Any]) -> tuple[list[str], np.ndarray]:
+def out_of_sample(train: LabelledTexts, groups: Sequence[str], chosen: dict[str, Any]) -> tuple[list[str], np.ndarray]:
     """Labels, and the probability of each for records that the model was not fitted on, shape `(records, labels)`."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold

@@ -161,7 +161,7 @@ def _table(path: Path) -> list[tuple[int, dict[str, str]]]:
     return found
 
 
-def _csv(path: Path) -> list[list[str]]:
+def csv_rows(path: Path) -> list[list[str]]:
     """Rows of a CSV file: UTF-8, parted by comma, semicolon or tab, as Excel saves it in one country or another."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -211,4 +211,4 @@ def _text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-READERS: dict[str, Callable[[Path], list[list[str]]]] = {".csv": _csv, ".xlsx": _xlsx}
+READERS: dict[str, Callable[[Path], list[list[str]]]] = {".csv": csv_rows, ".xlsx": _xlsx}

@@ -9,14 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.errors import DataError
-from ft_platform.evaluation.comparison import paired_difference
-from ft_platform.evaluation.files import read_predictions
-from ft_platform.evaluation.metric import main_metric, metrics_of
-from ft_platform.evaluation.outputs import Outputs
+from ft_platform.evaluation.effect import effect_between
 from ft_platform.evaluation.pairs import splits_behind
-from ft_platform.evaluation.predictions import outputs_in, rows_of
-from ft_platform.evaluation.records import Side, side_of
-from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.governance.feedback_releases import ever_released
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
@@ -51,7 +45,10 @@ def feedback_effect(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
     for one in (one for one in found if one.feedback):
         for other in (other for other in found if not other.feedback):
             if one.recipe == other.recipe and one.others == other.others:
-                return _compared(lake, use_case, one, other)
+                return {
+                    **effect_between(lake, use_case, one.evaluation, other.evaluation),
+                    "feedback_rows": one.feedback,
+                }
     raise DataError(
         f"{use_case.name} has no two evaluations of the same recipe on the same records, with and without feedback",
         f"Run: ft run {use_case.name} --set source.feedback.join=false, then: ft run {use_case.name}",
@@ -66,25 +63,3 @@ def _evaluated(lake: Lake, use_case: NamedUseCase, asked: Collection[str]) -> It
         sides = {one["record_id"]: one["split"] for one in splits}
         others = {record: side for record, side in sides.items() if record not in asked}
         yield _Evaluated(evaluation, lake.manifest(checkpoint).settings_hash, len(sides) - len(others), others)
-
-
-def _compared(lake: Lake, use_case: NamedUseCase, one: _Evaluated, other: _Evaluated) -> dict[str, Any]:
-    splits = splits_behind(lake, one.evaluation)
-    side = side_of(use_case, splits, "test")
-    labels = sorted({*splits["label"].to_pylist()} - {None})
-    first, second = (_outputs(lake, use_case, found.evaluation, side, labels) for found in (one, other))
-    metric = main_metric(metrics_of(use_case.settings.task.kind), [first, second])
-    return {
-        "metric": metric.name,
-        **paired_difference(metric, first, second, use_case.settings.evaluation),
-        "with": one.evaluation.artifact_id,
-        "without": other.evaluation.artifact_id,
-        "feedback_rows": one.feedback,
-        "test_rows": len(side),
-    }
-
-
-def _outputs(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion, side: Side, labels: list[str]) -> Outputs:
-    lake.verify_artifact(evaluation)
-    task, predictions = use_case.settings.task, rows_of(read_predictions(lake, evaluation), FINE_TUNED)
-    return outputs_in(predictions, side, labels, task.schema_of_answers, task.style)[FINE_TUNED]

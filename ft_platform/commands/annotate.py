@@ -1,0 +1,203 @@
+"""ft annotate: experts correct labels and answers of records."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ft_platform.commands import count, opened
+
+HELP = "Give experts records whose label or answer is probably wrong, and take their corrections back."
+EXAMPLES = [
+    "ft annotate export complaint_routing --out tasks",
+    "ft annotate export complaint_routing --rows 200 --side train --format label-studio --out tasks",
+    "ft annotate import complaint_routing ana=tasks/ana.csv bo=tasks/bo.csv",
+    "ft annotate export complaint_routing --disputed task-0a1b2c3d4e5f --out arbiter",
+    "ft annotate import complaint_routing cy=arbiter/cy.csv --arbiter cy",
+    "ft annotate status complaint_routing --json",
+    "ft annotate effect complaint_routing",
+    'ft annotate revoke complaint_routing repairs-0a1b2c3d4e5f --reason "Labels by an older guideline"',
+]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_subparsers(dest="what", metavar="<export|import|status|effect|revoke>", required=True)
+    out = what.add_parser("export", help="write a task with anonymized records, those that are probably wrong first")
+    back = what.add_parser("import", help="read what experts answered; two who agree repair a record")
+    state = what.add_parser("status", help="tasks, how far raters agree, and what is repaired")
+    effect = what.add_parser("effect", help="what learning from repaired records changed on the test records")
+    gone = what.add_parser("revoke", help="take back what one import accepted")
+    for one in (out, back, state, effect, gone):
+        one.add_argument("use_case", help="name of the use case (ft list)")
+        one.add_argument("--json", action="store_true", help="print JSON")
+    for one in (out, back, gone):
+        one.add_argument("--by", default="", help="e-mail address of who does it (default: the account)")
+    out.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="folder for the task; nothing is replaced"
+    )
+    out.add_argument("--rows", type=count, default=100, metavar="N", help="most records (default: %(default)s)")
+    out.add_argument("--side", nargs="+", choices=["train", "validation", "test"], help="only of these (default: all)")
+    out.add_argument(
+        "--order", choices=["likely-wrong", "random"], default="likely-wrong", help="which first (default: %(default)s)"
+    )
+    out.add_argument("--format", choices=["csv", "label-studio", "argilla"], default="csv", help="default: %(default)s")
+    out.add_argument("--disputed", metavar="TASK", help="of this task the records on which raters disagree")
+    back.add_argument(
+        "files",
+        nargs="+",
+        metavar="[HANDLE=]FILE",
+        help="a .csv file, or JSON of Label Studio or Argilla; HANDLE names the rater, in place of what the file says",
+    )
+    back.add_argument(
+        "--arbiter", nargs="+", default=[], metavar="HANDLE", help="raters who decide where others disagree"
+    )
+    gone.add_argument("repairs", help="id of the import (ft annotate status)")
+    gone.add_argument("--reason", default="", help="why, in 10 characters or more; no personal data")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    _, use_case, lake = opened(arguments.use_case)
+    found, text = ACTIONS[arguments.what](lake, use_case, arguments)
+    print(json.dumps(found, indent=1, ensure_ascii=False) if arguments.json else text)
+    return 0
+
+
+def _person(arguments: argparse.Namespace, use_case: Any) -> Any:
+    """Who does it.
+
+    Raises:
+        ConfigError: a person is named who may not.
+    """
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError
+    from ft_platform.people.loading import permissions_of
+    from ft_platform.people.person import at_this_machine, named
+
+    if not arguments.by.strip():
+        return at_this_machine()
+    person = named(arguments.by)
+    if not (ruling := permissions_of(load_environment()).may(person, "repair", use_case.name)):
+        raise ConfigError([f"{person.name}: {ruling.why}"])
+    return person
+
+
+def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.tasks import make_task, write_again
+    from ft_platform.records.columns import SIDES
+
+    of = (lake, use_case, arguments.out, _person(arguments, use_case))
+    if arguments.disputed:
+        made = write_again(*of, *_disputed(lake, use_case, arguments.disputed), arguments.format)
+    else:
+        sides = arguments.side or SIDES
+        told = {"rows": arguments.rows, "sides": sides, "order": arguments.order, "file_format": arguments.format}
+        made = make_task(*of, **told)
+    first = f"{made['task']}: {made['rows']:,} of {made['of']:,} records, {made['order']} first, to judge the"
+    again = f"When two experts have answered: ft annotate import {use_case.name} ana=FILE bo=FILE"
+    if arguments.disputed:
+        again = f"When the arbiter has answered: ft annotate import {use_case.name} cy=FILE --arbiter cy"
+    return made, "\n".join([f"{first} {made['field']}", *made["files"], again])
+
+
+def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:
+    """A task, and the records on which its raters disagree.
+
+    Raises:
+        DataError: there is no such task.
+    """
+    from ft_platform.errors import DataError
+    from ft_platform.evaluation.annotation.repairs import state_of
+    from ft_platform.evaluation.annotation.task import read_task
+
+    task = read_task(lake, use_case, name)
+    if task is None:
+        raise DataError(f"{use_case.name} has no task {name}", f"See: ft annotate status {use_case.name}")
+    return task, state_of(lake, use_case, task)["disputed"]
+
+
+def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.answers import read_judgements
+    from ft_platform.evaluation.annotation.repairs import add_judgements
+    from ft_platform.evaluation.annotation.task import read_task
+
+    files = [(handle, Path(path)) for handle, path in map(_split, arguments.files)]
+    found = read_judgements(files, lambda task: read_task(lake, use_case, task))
+    told = add_judgements(lake, use_case, found, _person(arguments, use_case), arguments.arbiter)
+    lines = [f"{told['id']}: {told['accepted']:,} records repaired", *_lines(told)]
+    if told["accepted"]:
+        lines.append(f"next, to learn from them: ft run {use_case.name}")
+    return told, "\n".join(lines)
+
+
+def _split(file: str) -> tuple[str, str]:
+    handle, equals, path = file.partition("=")
+    return (handle, path) if equals and "/" not in handle else ("", file)
+
+
+def _status(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.repairs import all_states, as_dicts, repairs, standing
+
+    states = all_states(lake, use_case)
+    accepted = [
+        {**{name: one.said[name] for name in ("id", "person", "at")}, "repairs": len(one.said["repairs"])}
+        for one in standing(lake, use_case)
+    ]
+    found = {"use_case": use_case.name, "tasks": states, "accepted": accepted}
+    found |= {"repairs": as_dicts(repairs(lake, use_case))}
+    lines = [line for state in states for line in _lines(state)] or ["No records were given to experts."]
+    lines += [f"{one['id']}: {one['repairs']:,} repairs, by {one['person']} at {one['at'][:10]}" for one in accepted]
+    return found, "\n".join(lines)
+
+
+def _lines(state: dict[str, Any]) -> list[str]:
+    """A task in words."""
+    judged = ", ".join(f"{rater} {records:,}" for rater, records in state["judged"].items()) or "nobody yet"
+    lines = [f"{state['task']}: {state['rows']:,} records to judge the {state['field']}; judged by {judged}"]
+    if state["judged"]:
+        waiting = f"{len(state['disputed']):,} wait for an arbiter, {state['single']:,} for a second rater"
+        lines.append(f"  {state['repaired']:,} repaired, {state['confirmed']:,} confirmed, {waiting}")
+        lines.append(f"  {_agreement(state['agreement'])}")
+    return lines
+
+
+def _agreement(found: dict[str, Any]) -> str:
+    from ft_platform.evaluation.agreement import in_words
+
+    if found["status"] != "measured":
+        return found["status"]
+    same = f"the same answer to {found['observed']:.0%} of {found['rows']:,} records"
+    if (kappa := found["kappa"]) is None:
+        return f"raters give {same}"
+    range_ = f"{kappa['value']:.2f} ({kappa['low']:.2f} to {kappa['high']:.2f}), {in_words(kappa['value'])}"
+    return f"{found['method']} {range_}: {same}"
+
+
+def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.figures import repair_effect
+
+    found = repair_effect(lake, use_case)
+    lines = [
+        f"{found['metric']} with repairs minus without: {found['value']:+.3f} ({found['low']:+.3f} to"
+        f" {found['high']:+.3f}), {found['repaired_rows']:,} records repaired, {found['test_rows']:,} test records"
+    ]
+    if found["repaired_test_rows"]:
+        lines.append(
+            f"{found['repaired_test_rows']:,} of the test records were repaired; both models are judged by them"
+        )
+    if found["low"] <= 0 <= found["high"]:
+        lines.append(
+            f"the two cannot be told apart: this test split shows differences from {found['detectable']:.3f} on"
+        )
+    lines.append("one training each: `seed_variation` says how much of it may be luck of the seed")
+    return found, "\n".join(lines)
+
+
+def _revoke(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.repairs import withdraw
+
+    withdraw(lake, use_case, arguments.repairs, _person(arguments, use_case), arguments.reason)
+    told = f"{arguments.repairs} counts no more; next: ft run {use_case.name}"
+    return {"revoked": arguments.repairs}, told
+
+
+ACTIONS = {"export": _export, "import": _import, "status": _status, "effect": _effect, "revoke": _revoke}

@@ -1,0 +1,114 @@
+"""What repairs of test records do to figures, by hand and in a real evaluation, and the effect of repaired training
+records between two real trainings."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ft_platform.errors import DataError
+from ft_platform.evaluation.annotation.figures import figures_of_repairs, repair_effect
+from ft_platform.evaluation.annotation.overlay import REPAIRED, TABLE
+from ft_platform.evaluation.files import read_metrics, read_predictions
+from ft_platform.evaluation.outputs import LabelOutputs
+from ft_platform.evaluation.predictions import rows_of
+from ft_platform.lake.versions import TableVersion
+from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.publishing.training import checkpoint_for
+from ft_platform.records.schemas import splits_schema
+from ft_platform_tests.evaluation.tiny_case import HOSTILE, TinyCase, rows_for, tiny_case
+from ft_platform_tests.reporting.page_rules import Page, problems_of
+from ft_platform_tests.tiny_models import usable_splits
+
+pytestmark = pytest.mark.integration
+REPAIRED_ROWS = {"r0008": (HOSTILE, "card"), "r0009": ("card", "loan"), "r0001": ("loan", "card")}
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
+    return tiny_case(tmp_path_factory.mktemp("repaired"), "classification")
+
+
+def repaired_splits(case: TinyCase) -> TableVersion:
+    """Splits as `splits` writes them after repairs: other labels, and beside them the table of what was repaired."""
+    rows = rows_for("classification")
+    for row in rows:
+        if row["record_id"] in REPAIRED_ROWS:
+            row["label"] = REPAIRED_ROWS[row["record_id"]][1]
+    sides = {row["record_id"]: row["split"] for row in rows}
+    done = [
+        {"record_id": record, "split": sides[record], "field": "label", "before": before, "after": after}
+        for record, (before, after) in REPAIRED_ROWS.items()
+    ]
+    table = pa.Table.from_pylist(done, schema=REPAIRED)
+    beside = case.lake.write_table(
+        "complaints", TABLE, table.to_batches(), REPAIRED, zone="shared", input_hash="repairs"
+    )
+    write = case.lake.write_table
+
+    def with_info(use_case: str, name: str, *given: Any, **named: Any) -> TableVersion:
+        info = {f"{TABLE}_version": beside.version} if name == "splits" else {}
+        return write(use_case, name, *given, **{**named, "info": info})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(case.lake, "write_table", with_info)
+        return usable_splits(case.lake, case.use_case, rows, splits_schema(case.use_case))
+
+
+@pytest.fixture(scope="module")
+def repaired(case: TinyCase) -> TinyCase:
+    """Evaluated and trained again, on repaired records."""
+    splits = repaired_splits(case)
+    of = (case.lake, case.environment, case.use_case, splits)
+    base = publish_base_evaluation(*of)
+    checkpoint = checkpoint_for(*of, logging.getLogger("test")).checkpoint
+    report = publish_evaluation_report(*of, checkpoint, base)
+    return replace(case, splits=splits, base=base, checkpoint=checkpoint, report=report)
+
+
+def test_both_labels_of_test_records_have_figures(case: TinyCase, repaired: TinyCase) -> None:
+    assert "repaired" not in read_metrics(case.lake, case.report)
+    found = read_metrics(repaired.lake, repaired.report)
+    told = found["repaired"]
+    assert (told["field"], told["test_records"]) == ("label", 2), "the third is a training record"
+    assert set(told["systems"]) == set(found["systems"])
+    for system, figures in told["systems"].items():
+        assert figures["accuracy"]["after"] == pytest.approx(found["systems"][system]["accuracy"]["value"])
+    rows = rows_of(read_predictions(repaired.lake, repaired.report), "fine_tuned").to_pylist()
+    source = [row["predicted"] == REPAIRED_ROWS.get(row["record_id"], (row["label"],))[0] for row in rows]
+    assert told["systems"]["fine_tuned"]["accuracy"]["before"] == pytest.approx(sum(source) / 12)
+
+
+def test_figures_by_hand(repaired: TinyCase) -> None:
+    ids = ["r0008", "r0009", "r0018"]
+    side = SimpleNamespace(rows=pa.table({"record_id": ids}), answers=["card", "loan", "card"])
+    outputs = {"fine_tuned": LabelOutputs(["card", "loan"], side.answers, ["card", "loan", "card"])}
+    evaluated: Any = SimpleNamespace(records=SimpleNamespace(side=side), outputs=outputs)
+    found = figures_of_repairs(repaired.lake, repaired.splits, evaluated)
+    assert found is not None and found["test_records"] == 2
+    assert found["systems"]["fine_tuned"]["accuracy"] == {"before": pytest.approx(1 / 3), "after": 1.0}
+
+
+def test_the_page_has_both(repaired: TinyCase) -> None:
+    page = repaired.lake.read_file(repaired.report, "report.html").decode()
+    words = " ".join(Page(page).words.split())
+    assert problems_of(page) == []
+    assert "2 of 12 test records have another label than the source gave them" in words
+    assert "Accuracy, labels of the source" in words and "Accuracy, repaired labels" in words
+
+
+def test_the_effect_compares_the_same_recipe_with_and_without(case: TinyCase, repaired: TinyCase) -> None:
+    found = repair_effect(repaired.lake, repaired.use_case)
+    assert (found["with"], found["without"]) == (repaired.report.artifact_id, case.report.artifact_id)
+    assert (found["repaired_rows"], found["repaired_test_rows"], found["test_rows"]) == (3, 2, 12)
+    assert found["low"] <= found["value"] <= found["high"]
+
+
+def test_without_a_pair_there_is_no_effect(tmp_path: Path) -> None:
+    alone = tiny_case(tmp_path, "classification")
+    with pytest.raises(DataError, match="no two evaluations of the same recipe"):
+        repair_effect(alone.lake, alone.use_case)
