@@ -38,6 +38,8 @@ Where one person grants and another declines, nothing is granted; where a record
 
 No grant lets anybody approve, waive, erase, look up a person, or decide about access: for these a person has to stand in a file ([delegating](release.md#signatures) a signature is another thing). A look is at reports, not at Dagster's UI.
 A grant stands when whoever gave it loses their role: end it.
+
+The pages on which people [do what waits](open_reports.md#do-what-waits) ask for the same rights: `approve`, `waive`, `release`, `take_back`. Commands on the machine do not ask for `release` and `take_back`: whoever may use the account of the installation may do both.
 """  # noqa: E501
 
 DAGSTER = """## In Dagster's UI
