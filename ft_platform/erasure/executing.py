@@ -221,7 +221,7 @@ class Erasing:
         if self.case.told["plan"]["checkpoints"] and self.use_case.settings.retraining.mode == "by_reasons":
             reason = f"Erasure: {self.request.id}"
             if all(one.reason != reason for one in entries(self.lake, self.name).requests):
-                ask(self.lake, self.environment, self.use_case, reason, datetime.now(UTC))
+                ask(self.lake, self.environment, self.use_case, reason, datetime.now(UTC), AuditLog(self.lake))
             self.case.told["retraining"] = "queued"
 
     def _prove(self) -> int:
