@@ -24,7 +24,7 @@ from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
 from ft_platform.reporting.portal.history import events_of, quality_picture, versions_of
-from ft_platform.reporting.portal.story import story_of
+from ft_platform.reporting.portal.story import Step, released, story_of
 from ft_platform.reporting.published import intact_file, intact_json, page_of
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
 from ft_platform.stages import MONITORING
@@ -84,15 +84,15 @@ def home_page(
     except FtError as error:
         problem = error.message
     newest = {one["stage"]: one["artifact"] for one in reversed(reports) if one["newest"]}
-    known = known_of(lake, name, newest)
+    known, steps = known_of(lake, name, newest), story_of(lake, name, today)
     return page(
         "home.html",
         title=f"{name}: home",
         use_case=name,
         description=description,
-        short=_verdict(known),
+        short=_verdict(known, steps),
         good=known.standing is not None and known.standing.state == ACCEPTED,
-        steps=story_of(lake, name, today),
+        steps=steps,
         assets={"href": f"../../assets/{name}/" if in_dagster else ""},
         history=history,
         problem=problem,
@@ -175,7 +175,7 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
     )
 
 
-def _verdict(known: Known) -> list[tuple[str, list[str]]]:
+def _verdict(known: Known, steps: Sequence[Step]) -> list[tuple[str, list[str]]]:
     state = known.standing.state if known.standing else None
     said = [RELEASE[state]]
     rows = [("Verdict", said)]
@@ -188,7 +188,10 @@ def _verdict(known: Known) -> list[tuple[str, list[str]]]:
         fair = plain_words.fair_to_groups(known.decision) if known.decision else []
         worse = plain_words.worse_for(known.evaluation["slices"], known.confidence, counts)
         rows.append(("For whom it is worse", [*fair, *worse]))
-    if known.decision:
+    if known.decision and any(one.figure == released(known.decision["checkpoint"]) for one in steps):
+        following = next((f"{one.title}: {one.next_step}" for one in steps if one.next_step), "")
+        rows.append(("What to do next", [following or "Nothing: it is released, served and watched."]))
+    elif known.decision:
         rows.append(("What to do next", plain_words.next_after_decision(known.decision)))
     elif known.evaluation:
         following = plain_words.next_after_evaluation(known.evaluation, known.confidence, known.name)

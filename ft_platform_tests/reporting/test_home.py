@@ -102,7 +102,7 @@ def test_it_opens_with_the_verdict_in_plain_words(published: Lake) -> None:
         "The same base model with the best prompt gets 67 right.",
         "it gets about 20 more of 100 records right (18 to 22) than the best prompt",
         "It does worse where region is west: 60 of 100 right there, 90 elsewhere (82 test records).",
-        "hand over ckpt-1",
+        "to sign, then: ft release letters",
         "Three examples",
     ]
     places = [words.find(text) for text in order]

@@ -113,6 +113,15 @@ def test_before_the_first_run_every_step_says_what_comes_next(lake: Lake, use_ca
     assert Reports(lake).page("/letters/") is None
 
 
+def test_what_to_do_after_a_release_is_the_next_step_that_was_not_reached(lake: Lake) -> None:
+    checkpoint = version(lake, 1, tables(lake))
+    asked = "Ask the people named in the release decision to sign, then: ft release letters"
+    assert asked in (home_page(lake, "letters") or "")
+    released(lake, checkpoint)
+    text = home_page(lake, "letters") or ""
+    assert "Serving: ft deploy letters" in text and asked not in text
+
+
 def test_each_step_has_its_figure_its_verdict_and_its_report(lake: Lake, use_case: NamedUseCase) -> None:
     splits = tables(lake)
     lake.add_verdict(splits, "no_leakage", True, "s")

@@ -259,7 +259,12 @@ def _released(seen: Seen) -> Told:
         return Told("Every release was withdrawn.", "withdrawn", BAD)
     if standing.id in blocked_releases(seen.lake, seen.name):
         return Told(f"{standing.checkpoint} was rolled back, and nobody has looked.", f"{standing.id} is blocked", BAD)
-    return Told(f"{standing.checkpoint} is released.", f"{standing.id} stands", GOOD)
+    return Told(released(standing.checkpoint), f"{standing.id} stands", GOOD)
+
+
+def released(checkpoint: str) -> str:
+    """The figure of the step that has a release, of a checkpoint."""
+    return f"{checkpoint} is released."
 
 
 def _served(seen: Seen) -> Told:
