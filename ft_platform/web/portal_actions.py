@@ -1,4 +1,5 @@
-"""What waits for people, done in the browser: sign, reject, delegate, take back, waive, confirm, release, go back.
+"""What waits for people, done in the browser: sign, reject, delegate, take back, waive, confirm, release, go back; and
+asking the released model.
 
 Each form calls what the command calls, with the person who signed in, so that the same rules hold and the same records
 and entries of the audit log are made. Covered: forms of other pages, of other sessions and of other persons
@@ -10,8 +11,9 @@ Where nobody signs in there are no forms: every account of this machine reaches 
 installation may use the commands, and a name in a form would be anybody's."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -26,7 +28,7 @@ from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import UNKNOWN, Refused
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
-from ft_platform.reporting.portal.asking import Acting, Asking, Form
+from ft_platform.reporting.portal.asking import Act, Acting, Asking, Form, View
 from ft_platform.reporting.portal.needs import TITLES
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
@@ -124,46 +126,64 @@ class Pages:
             raise Refused("there is no such use case", 404)
         who = person if self.desk.required else None
         asking = Asking(self.lake, known.use_cases[asked], known, who)
-        problem = None
+        problem, found = None, None
         if visit.method == "POST" and who:
-            problem = self._sent(name, asking, who, visit.form)
-            if problem is None:
-                return RedirectResponse(f"{self.prefix}/{name}?of={asked}", 303, HEADERS)
-        return self._page(name, asking, visit, person, problem)
+            try:
+                found = self._sent(name, asking, who, visit.form)
+            except FtError as error:
+                LOG.info(f"{asking.name}: {name} was refused: {type(error).__name__}")
+                problem = error
+            else:
+                if found is None:
+                    return RedirectResponse(f"{self.prefix}/{name}?of={asked}", 303, HEADERS)
+        return self._page(name, asking, visit, person, problem, found)
 
     def _page(
-        self, name: str, asking: Asking, visit: Visit, person: Person, problem: FtError | None = None
+        self,
+        name: str,
+        asking: Asking,
+        visit: Visit,
+        person: Person,
+        problem: FtError | None,
+        found: Mapping[str, Any] | None,
     ) -> Response:
         anchor = anchor_of(visit) or new_anchor()
         words = f"{_sentence(problem.message)} {_sentence(problem.next_step)}".strip() if problem else ""
         token, view = form_token(anchor, _form_of(name, person)), self.acting.view_of(name, asking)
-        content = self.acting.page_for(name, asking, view, token, words, visit.form)
+        content = self.acting.page_for(name, asking, view, token, words, visit.form, found)
         response = HTMLResponse(content, _status(problem) if problem else 200, HEADERS)
         keep_anchor(visit, response, anchor)
         return response
 
-    def _sent(self, name: str, asking: Asking, person: Person, form: Form) -> FtError | None:
-        """Does what a form asks for. Returns why it was not done."""
+    def _sent(self, name: str, asking: Asking, person: Person, form: Form) -> Mapping[str, Any] | None:
+        """Does what a form asks for. Returns what is shown below it, or None.
+
+        Raises:
+            FtError: it was not done.
+        """
         what = form.get("what", "")
-        try:
-            act = self.acting.acts[name].get(what)
-            if act is None or any(len(text) > MOST_CHARACTERS for text in form.values()):
-                raise ConfigError(["this form is not one of this page, or a field of it is too long"])
-            with locked(self.environment.people_path / "acting" / f"{asking.name}.lock"):
-                view = self.acting.view_of(name, asking)
-                if why := view.may_not.get(what):
-                    about = {"decision": view.decision.id} if view.decision else {}
-                    note(asking.lake, asking.use_case, "denial", act.denial, person, **about)
-                    raise MayNot([why])
-                if not view.about or form.get("shown") != view.shown:
-                    changed = "what you were shown is no longer current, so nothing was recorded"
-                    raise NotCurrent(changed, "Look at it again, then decide")
-                act.do(asking, person, view, form)
-            self.follow(asking.name, what)
-        except FtError as error:
-            LOG.info(f"{asking.name}: {name} was refused: {type(error).__name__}")
-            return error
+        act = self.acting.acts[name].get(what)
+        if act is None or any(len(text) > MOST_CHARACTERS for text in form.values()):
+            raise ConfigError(["this form is not one of this page, or a field of it is too long"])
+        if not act.changes:
+            return act.do(asking, person, self._view(name, what, asking, person, act), form)
+        with locked(self.environment.people_path / "acting" / f"{asking.name}.lock"):
+            view = self._view(name, what, asking, person, act)
+            if form.get("shown") != view.shown:
+                changed = "what you were shown is no longer current, so nothing was recorded"
+                raise NotCurrent(changed, "Look at it again, then decide")
+            act.do(asking, person, view, form)
+        self.follow(asking.name, what)
         return None
+
+    def _view(self, name: str, what: str, asking: Asking, person: Person, act: Act) -> View:
+        """What the page shows now, to somebody who may do this."""
+        view = self.acting.view_of(name, asking)
+        if why := view.may_not.get(what):
+            about = {"decision": view.decision.id} if view.decision else {}
+            note(asking.lake, asking.use_case, "denial", act.denial, person, **about)
+            raise MayNot([why])
+        return view
 
 
 def _status(error: FtError) -> int:

@@ -1,5 +1,6 @@
 """What the forms of the portal do: the functions that the commands call."""
 
+import os
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -20,8 +21,9 @@ from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
 from ft_platform.release.waiving import waive
 from ft_platform.reporting.portal.asking import Act, Asking, Form, View
-from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, WAIVE
+from ft_platform.reporting.portal.needs import ASK, RELEASE, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.sign_off_page import write_sign_off
+from ft_platform.serving.trial import ask_conversation
 from ft_platform.use_case.named import NamedUseCase
 
 Digest = Callable[[Lake, NamedUseCase, ArtifactVersion], dict[str, Any]]
@@ -77,6 +79,16 @@ def _roll_back(asking: Asking, person: Person, _view: View, form: Form) -> None:
     roll_back(asking.lake, asking.use_case, form.get("to", ""), reason=form.get("reason", ""), by=person)
 
 
+def _ask(asking: Asking, _person: Person, view: View, form: Form) -> dict[str, Any]:
+    """Asks our server as any client does, with the key that the use case's target names."""
+    target, text = view.values["target"], form.get("text", "").strip()
+    if target is None or not text:
+        raise ConfigError(["there is no text" if target else f"no target of {asking.name} is our own server"])
+    key = os.environ.get(target.api_key_env) if target.api_key_env else None
+    has_labels = asking.use_case.settings.task.kind == "classification"
+    return ask_conversation(target.url, asking.name, [{"role": "user", "content": text}], has_labels, key)
+
+
 def acts(evidence_digest: Digest) -> dict[str, dict[str, Act]]:
     """Page -> what its forms ask for -> what does it.
 
@@ -97,6 +109,7 @@ def acts(evidence_digest: Digest) -> dict[str, dict[str, Act]]:
         },
         RELEASE: {"release": Act(partial(_release, evidence_digest), f"may not {ACTIONS['release'].says}")},
         ROLL_BACK: {"rollback": Act(_roll_back, take_back)},
+        ASK: {"ask": Act(_ask, f"may not {ACTIONS['ask'].says}", changes=False)},
     }
 
 

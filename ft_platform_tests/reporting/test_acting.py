@@ -11,7 +11,8 @@ from ft_platform.people.person import Person
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.portal.acting import page_for
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.needs import ASK, RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform_tests.reporting import page_rules
 from ft_platform_tests.reporting.test_hostile_pages import signed_off
 from ft_platform_tests.reporting.xss import Attack, hostile
@@ -87,6 +88,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "may": True,
         "why_not": "why not at all",
     },
+    ASK: {"stands": TOLD, "target": LocalTarget(), "why_not": "why not at all"},
 }
 
 

@@ -20,10 +20,12 @@ from ft_platform.release.waivers import waivers
 from ft_platform.reporting.portal.acting import VIEWS
 from ft_platform.reporting.portal.asking import View
 from ft_platform.reporting.portal.needs import TITLES
+from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
 from ft_platform.web.portal_acts import acts
 from ft_platform_tests.release.evidence_case import changed, gap, good_figures
+from ft_platform_tests.serving.fakes import FakeEngine, app_of, running, served, wait_until
 from ft_platform_tests.web.office import ANA, DANA, EVE, LEE, MARIA, REASON, TOM, Browser, Office, alert
 
 BEA = "bea.holm@example.org"
@@ -278,6 +280,64 @@ def test_what_is_signed_by_all_is_released_once(site: Site) -> None:
     assert site.office.noted("release") == [("release", "released", record["released_by"], "password")]
     assert site.office.followed[-1] == ("complaints", "release") and not site_needs(site)
     assert released.id in maria.get("/release?of=complaints").text and maria.whats("release") == set()
+
+
+@pytest.fixture
+def model() -> Iterator[tuple[FakeEngine, str]]:
+    """A server with the model of the use case, and its address."""
+    engine = FakeEngine()
+    with running(app_of(engine, models=[served("complaints", "label_head")])) as server:
+        wait_until(lambda: bool(engine.loaded))
+        yield engine, server.url
+
+
+def served_at(url: str, **words: Any) -> Callable[[Office], None]:
+    targets = {"targets": {"local": {"kind": "local", "url": url, **words}}}
+    return lambda office: office.attributes.update(serving=targets)
+
+
+def release_it(site: Site) -> None:
+    site.browser(ANA).act("sign", "approve")
+    site.browser(TOM).act("sign", "approve")
+    assert site.browser(MARIA).act("release", "release").status_code == 303
+
+
+def test_whoever_may_asks_the_released_model(make: Callable[..., Site], model: tuple[FakeEngine, str]) -> None:
+    engine, url = model
+    site = make(served_at(url))
+    tom, eve = site.browser(TOM), site.browser(EVE)
+    assert "Nothing is released." in tom.get("/ask?of=complaints").text and tom.whats("ask") == set()
+    release_it(site)
+    noted = len(site.office.followed)
+    form = tom.form("ask", "ask")
+    answer = tom.send({**form, "text": "My <b>card</b> was charged twice"})
+    assert answer.status_code == 200 and "<p>Card</p>" in answer.text and "release-1" in answer.text
+    assert "My &lt;b&gt;card&lt;/b&gt; was charged twice</textarea>" in answer.text
+    asked = len(engine.prompts)
+    assert eve.whats("ask") == set() and "You may not ask" in eve.get("/ask?of=complaints").text
+    assert eve.send({**form, "token": eve.token("ask"), "text": "Mine"}).status_code == 403
+    assert tom.send({**form, "text": "Mine"}, origin="http://evil.example").status_code == 403
+    assert tom.send({**form, "text": " "}).status_code == 400
+    assert tom.send({**form, "text": "x" * 2_001}).status_code == 400
+    assert len(engine.prompts) == asked and len(site.office.followed) == noted
+
+
+def test_a_server_that_is_gone_or_wants_another_key_is_said(
+    make: Callable[..., Site], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keys, engine = tmp_path / "keys.json", FakeEngine()
+    _, key = add_key(keys, "complaints", "the portal")
+    with running(app_of(engine, models=[served("complaints", "label_head")], keys=ApiKeys(keys))) as server:
+        wait_until(lambda: bool(engine.loaded))
+        site = make(served_at(server.url, api_key_env="KEY_OF_THE_SERVER"))
+        release_it(site)
+        tom = site.browser(TOM)
+        refused = tom.act("ask", "ask", text="Mine")
+        assert refused.status_code == 503 and "key" in alert(refused) and key not in refused.text
+        monkeypatch.setenv("KEY_OF_THE_SERVER", key)
+        assert "<p>Card</p>" in tom.act("ask", "ask", text="Mine").text
+    gone = tom.act("ask", "ask", text="Mine")
+    assert gone.status_code == 503 and "does not answer" in alert(gone)
 
 
 def test_a_signature_that_is_taken_back_makes_the_form_of_the_release_old(site: Site) -> None:

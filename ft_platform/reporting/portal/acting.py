@@ -27,15 +27,17 @@ from ft_platform.release.waivers import in_force, longest_days, second_persons, 
 from ft_platform.release.waiving import rulings_today
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.needs import ASK, RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import title
+from ft_platform.settings.serving_targets import LocalTarget
 
 COMMANDS = {
     SIGN: "ft sign {} --by E-MAIL",
     WAIVE: "ft waiver grant {} --rule RULE --by E-MAIL --until DAY --reason TEXT",
     RELEASE: "ft release {} --by E-MAIL",
     ROLL_BACK: "ft rollback {} --reason TEXT --by E-MAIL",
+    ASK: "ft ask {} TEXT",
 }
 """Page -> the command that does the same."""
 
@@ -53,7 +55,13 @@ def view_of(name: str, asking: Asking) -> View:
 
 
 def page_for(
-    name: str, asking: Asking, view: View, token: str, problem: str = "", sent: Mapping[str, str] | None = None
+    name: str,
+    asking: Asking,
+    view: View,
+    token: str,
+    problem: str = "",
+    sent: Mapping[str, str] | None = None,
+    found: Mapping[str, Any] | None = None,
 ) -> str:
     """The page with the forms of a person.
 
@@ -61,6 +69,7 @@ def page_for(
         token: of its forms.
         problem: why what was sent was not done.
         sent: fields of that form.
+        found: what was answered to it.
     """
     today = datetime.now(UTC).date()
     return page(
@@ -74,6 +83,7 @@ def page_for(
         shown=view.shown,
         problem=problem,
         sent=sent or {},
+        found=found,
         today=today.isoformat(),
         title_of=title,
         **view.values,
@@ -238,11 +248,23 @@ def roll_back_view(asking: Asking) -> View:
     return View(values, about, may_not={"rollback": values["why_not"]})
 
 
+def ask_view(asking: Asking) -> View:
+    """What is released, where the server is that has it, and whether the person may ask."""
+    _, use_case, permissions, person = asking
+    ours = [one for one in use_case.settings.serving.targets.values() if isinstance(one, LocalTarget)]
+    ruling = permissions.may(person, "ask", asking.name) if person else None
+    why_not = ruling.why if ruling is not None and not ruling else ""
+    stands, target = _stands(releases(asking.lake, asking.name)), ours[0] if ours else None
+    values = {"stands": _told(stands), "target": target, "why_not": why_not}
+    return View(values, may_not={"ask": why_not})
+
+
 VIEWS: dict[str, Callable[[Asking], View]] = {
     SIGN: sign_view,
     WAIVE: waive_view,
     RELEASE: release_view,
     ROLL_BACK: roll_back_view,
+    ASK: ask_view,
 }
 
 

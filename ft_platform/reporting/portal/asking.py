@@ -69,19 +69,28 @@ class Act(NamedTuple):
     """Something that a form asks for.
 
     Attributes:
-        do: does what a form says, about what a view shows.
+        do: does what a form says, about what a view shows. What it returns is shown below the form.
         denial: what the audit log says of somebody who may not.
+        changes: it changes something, so it is about what was shown, one at a time, and the graph follows.
     """
 
-    do: Callable[[Asking, Person, View, Form], None]
+    do: Callable[[Asking, Person, View, Form], Mapping[str, Any] | None]
     denial: str
+    changes: bool = True
 
 
 class PageFor(Protocol):
     """Makes the page of a view."""
 
     def __call__(
-        self, name: str, asking: Asking, view: View, token: str, problem: str = "", sent: Form | None = None
+        self,
+        name: str,
+        asking: Asking,
+        view: View,
+        token: str,
+        problem: str = "",
+        sent: Form | None = None,
+        found: Mapping[str, Any] | None = None,
     ) -> str: ...
 
 
