@@ -169,7 +169,7 @@ class Pages:
             return act.do(asking, person, self._view(name, what, asking, person, act), form)
         with locked(self.environment.people_path / "acting" / f"{asking.name}.lock"):
             view = self._view(name, what, asking, person, act)
-            if form.get("shown") != view.shown:
+            if not view.about or form.get("shown") != view.shown:
                 changed = "what you were shown is no longer current, so nothing was recorded"
                 raise NotCurrent(changed, "Look at it again, then decide")
             act.do(asking, person, view, form)
