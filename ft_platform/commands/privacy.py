@@ -103,10 +103,9 @@ def _sample(arguments: argparse.Namespace) -> int:
         problem = f"{use_case.name} has no anonymized_records to draw from"
         raise DataError(problem, f"Run: ft run {use_case.name} --select anonymized_records")
     cleaned = tables_behind(lake, anonymized)["cleaned_records"]
-    note(lake, use_case, "look_up", "drew records to annotate", source=cleaned.id, rows=arguments.size)
-    texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
     name = f"sample-{arguments.seed}.jsonl"
-    note(lake, use_case, "look_up", "drew records to annotate", file=name, texts=len(texts))
+    note(lake, use_case, "look_up", "drew records to annotate", source=cleaned.id, rows=arguments.size, file=name)
+    texts = draw(lake.rows(cleaned), lake.rows(anonymized), arguments.size, arguments.seed)
     place = write_sample(lake, use_case.name, name, texts)
     if arguments.json:
         print(

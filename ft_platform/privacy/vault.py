@@ -303,7 +303,7 @@ class Vault:
         sealed = keys.half(manifest["sealed_for"]).seal(plain, _context(self._use_case, manifest["id"], shard))
         path = f"{self._path}/{manifest['id']}/{shard:02d}.sealed"
         files.write_bytes(self._fs, path, sealed)
-        self._lake.settle(path)
+        self.lake.settle(path)
 
     def notes(self) -> list[dict[str, Any]]:
         """All look-ups, the oldest first: `{"at", "by", "use_case", "pseudonym", "reason", "outcome", "vaults"}`. Never

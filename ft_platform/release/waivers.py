@@ -247,14 +247,13 @@ def without_effect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersi
 
 
 def _not_ended(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None, today: date
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date
 ) -> Iterator[tuple[Waiver, str]]:
-    """Waivers of a checkpoint (None: of any), each with the reason why it does not count, or an empty text. Whoever
+    """Waivers of a checkpoint, each with the reason why it does not count, or an empty text. Whoever
     granted it may have left the owners since."""
     for waiver, revoked in waivers(lake, use_case):
         until = date.fromisoformat(waiver.until)
-        other = checkpoint is not None and waiver.checkpoint != checkpoint.artifact_id
-        if revoked or other or today > until:
+        if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:
             continue
         if waiver.granted_on > today:
             yield waiver, f"it was granted on {waiver.granted_on}, which is after today"

@@ -142,14 +142,14 @@ def test_a_task_that_stops_is_named_and_the_others_are_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def one(_measured: Measurements, task: dict[str, Any], *_: object) -> dict[str, Any]:
-        if task["name"] == "complaints":
+        if task["name"] == "noisy_intents":
             raise TaskStopped("no_residual_pii failed")
         return line(task["name"], 0.8, 0.7)
 
     monkeypatch.setattr(recipes, "row", one)
     monkeypatch.setattr("sys.argv", ["recipes.py", "--folder", str(tmp_path), "--only-kept", "--quick", "--json"])
-    with pytest.raises(SystemExit, match="their runs stopped: complaints"):
+    with pytest.raises(SystemExit, match="their runs stopped: noisy_intents"):
         recipes.main()
     found = json.loads(capsys.readouterr().out)
-    assert found["stopped"] == {"complaints": "no_residual_pii failed"}
-    assert [task["name"] for task in found["tasks"]] == ["two_intents", "noisy_intents", "film_sentences"]
+    assert found["stopped"] == {"noisy_intents": "no_residual_pii failed"}
+    assert [task["name"] for task in found["tasks"]] == ["two_intents", "film_sentences", "chinese_reviews"]

@@ -178,6 +178,7 @@ def test_a_request_about_somebody_else_than_was_approved_is_refused(house, capsy
     assert "was changed or lost since it was approved" in ft(capsys, "subject", "letters", "p2", fails=1)
     ft(capsys, "refuse", "letters", request, "--by", BO, "--reason", "Somebody changed it")
     assert not file.exists() and "refused" in ft(capsys, "list")
+    assert "refused an erasure" in [one.what for one in AuditLog(house.lake).entries()]
 
 
 def test_a_plan_names_versions_and_counts_and_changes_nothing(house, capsys):

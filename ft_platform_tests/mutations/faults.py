@@ -100,7 +100,7 @@ FAULTS = [
     Fault(
         "vault_look_up_unnoted",
         "privacy/vault.py",
-        'self._note(pseudonym, reason, "refused: no fitting key", [])',
+        'self._note(pseudonym, reason, "refused: no fitting key", [], by)',
         "pass",
         "a refused look-up of a person leaves no trace",
     ),

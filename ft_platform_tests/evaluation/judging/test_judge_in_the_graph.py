@@ -32,7 +32,9 @@ def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(
         assert {request["headers"]["Authorization"] for request in server.requests} == {"Bearer sk-quokka-zanzibar"}
         shown = metadata_of(instance, "judge_report")
         assert "may not be used in a gate: there is no gold set" in shown["conclusion"]
-        assert shown["plot/judge"].startswith("![plot](http") and shown["plot/judge"].endswith("/judge.png)")
+        assert shown["plot/judge"].startswith("![plot](/portal/complaints/") and shown["plot/judge"].endswith(
+            "/judge.png)"
+        )
         assert shown["verdict"]["position_bias"]["value"] == 1.0 and "/complaints/judge_report/" in shown["report"]
         outcome = run_use_case("complaints", select=["human_review"], environment=case.environment, instance=instance)
         assert not outcome.success and "ft review export complaints" in str(outcome.next_step or outcome.error)

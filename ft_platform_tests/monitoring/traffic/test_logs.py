@@ -12,6 +12,7 @@ import pytest
 
 from ft_platform.commands import traffic
 from ft_platform.errors import DiskFull
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.days import summary
 from ft_platform.monitoring.traffic.label_file import add_labels
@@ -538,7 +539,7 @@ def test_late_labels_find_requests_by_the_ids_of_other_servers(tmp_path: Path) -
     place.read()
     file = tmp_path / "tickets.csv"
     file.write_text("id,label\nchatcmpl-841906f8ea426880,Card\nchatcmpl-841906f8ea426881,Loan\nchatcmpl-unknown,Card\n")
-    told = add_labels(place.lake, place.environment, "tests", str(file), "id", "label")
+    told = add_labels(open_lake(place.environment), place.environment, "tests", str(file), "id", "label")
     assert told == {"rows": 3, "unknown": 1, "other_labels": 1, "added": 3}
     (day,) = summary(place.lake, "tests", 7)
     assert (day["requests"], day["judged"], day["right"], day["p50"]) == (2, 2, 0.5, None)
