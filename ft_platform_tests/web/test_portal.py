@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import dagster as dg
 import pytest
@@ -24,10 +24,12 @@ from ft_platform.people.identity.tokens import Tokens
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.needs import TITLES
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.settings.sign_in import SignIn
 from ft_platform.web.dagster_webserver import guard_webserver
+from ft_platform.web.forms import form_token
 from ft_platform.web.guard import Guard
 from ft_platform.web.portal import HEADERS, WORDS, PortalApp
 from ft_platform.web.roles.rules import Rules
@@ -283,3 +285,22 @@ def test_what_changes_something_comes_before_the_pages_and_takes_forms_of_this_s
         assert (done.status, done.body, asked) == (200, b"done", [body])
         assert done.headers["cache-control"] == "no-store"
         assert done.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+
+
+def test_people_act_beside_dagsters_pages_with_forms_of_their_own(ui: Ui) -> None:
+    for name in TITLES:
+        shown = ui.get(f"/{name}?of=complaints", "compliance")
+        assert shown.status == 200 and shown.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+        assert ui.get(f"/{name}?of=complaints", "stranger@example.org").status == 403
+    anchor = shown.headers["set-cookie"].partition(";")[0]
+    token = form_token(anchor.partition("=")[2], f"sign {PERSONS['compliance'].name}")
+    path, own = f"{ui.prefix}/portal/sign?of=complaints", ("origin", "http://127.0.0.1:3000")
+
+    def sent(*more: tuple[str, str], **fields: str) -> Answer:
+        body = urlencode({"what": "approve", "shown": "", **fields}).encode()
+        return request(ui.app, "POST", path, [OWN, FORM, *ui.says("compliance"), *more], body)
+
+    assert sent(own, token=token).status == 403, "without the cookie"
+    assert sent(own, ("cookie", anchor), token="x").status == 403
+    assert sent(("origin", "http://evil.example"), ("cookie", anchor), token=token).status == 403
+    assert sent(own, ("cookie", anchor), token=token).status == 409, "the form is its own, and there is nothing to sign"
