@@ -21,6 +21,7 @@ from ft_platform_tests.web.server import free_port
 WEED = FOLDER / "bin" / "weed"
 ADMIN = {"accessKey": "administrator", "secretKey": "not-a-real-secret"}
 SIGNING_KEY = base64.b64encode(b"not a real key of some 32 letters").decode()
+STARTS, START_SECONDS = 4, 60.0
 ANYBODY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": ["sts:AssumeRole"]}]}
 
 
@@ -70,25 +71,41 @@ def s3_server(folder: Path, account: str, roles: Mapping[str, dict[str, Any]]) -
     sts = {"tokenDuration": "1h", "maxSessionLength": "12h", "issuer": "tests", "signingKey": SIGNING_KEY}
     iam = {"sts": sts, "policy": {"defaultEffect": "Deny", "storeType": "memory"}, "roles": known, "policies": policies}
     (folder / "iam.json").write_text(json.dumps(iam))
+    for _ in range(STARTS):
+        with _started(folder, account) as server:
+            if server:
+                yield server
+                return
+    raise AssertionError(f"SeaweedFS did not start: {(folder / 'log').read_text()[-2000:]}")
+
+
+@contextmanager
+def _started(folder: Path, account: str) -> Iterator[S3Server | None]:
+    """None where it ended by itself: somebody else took one of its ports meanwhile."""
     ports = {name: free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
     ports |= {f"{name}.grpc": free_port() for name in list(ports)}
     command = [
         *(str(WEED), "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"),
         *(f"-{name}={port}" for name, port in ports.items()),
         *(f"-s3.config={folder / 's3.json'}", f"-s3.iam.config={folder / 'iam.json'}", "-volume.max=20"),
-        "-master.volumeSizeLimitMB=64",
+        *("-master.volumeSizeLimitMB=64", "-s3.port.iceberg=0", "-s3.port.lance=0"),
     ]
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     server = S3Server(f"http://127.0.0.1:{ports['s3.port']}", account)
     try:
-        for _ in range(240):
-            try:
-                server.administrator().create_bucket(Bucket="example-lake")
-                break
-            except (BotoCoreError, ClientError):
-                time.sleep(0.25)
-        yield server
+        yield server if _answers(server, process) else None
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def _answers(server: S3Server, process: subprocess.Popen[bytes]) -> bool:
+    end = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            server.administrator().create_bucket(Bucket="example-lake")
+            return True
+        except (BotoCoreError, ClientError):
+            time.sleep(0.25)
+    return False
