@@ -96,7 +96,7 @@ def rewritten(lake: Places, path: str, selection: Selection) -> Iterator[Change 
             path.rsplit("/", 1)[-1],
             state=minus(before.state, after.state),
             before=sha256_of(lake, path),
-            after=hashlib.sha256(target.read_bytes()).hexdigest(),
+            after=_digest(target.open("rb")),
             size=target.stat().st_size,
             **counts,
         )
@@ -159,8 +159,13 @@ def _put(lake: Places, target: Path, path: str) -> None:
 
 
 def sha256_of(lake: Places, path: str) -> str:
-    with lake.fs.open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    return _digest(lake.fs.open(path, "rb"))
+
+
+def _digest(opened: Any) -> str:
+    """Of a file that was opened for it, read piece by piece."""
+    with opened as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def mend_log(lake: Places, folder: str, changes: Mapping[str, Change]) -> int:

@@ -45,7 +45,7 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
     from ft_platform.web.guard import Guard
     from ft_platform.web.listening import Tls
     from ft_platform.web.portal import PortalApp
-    from ft_platform.web.portal_actions import portal_actions
+    from ft_platform.web.portal_actions import PortalActions
     from ft_platform.web.roles.webserver import RoleWebserver
     from ft_platform.web.sign_in import SignIn
 
@@ -75,7 +75,7 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
 
     def portal(prefix: str) -> PortalApp:
         of = (environment, open_lake(environment), desk, by_role.permissions, hosts, f"{prefix}{PORTAL}")
-        return PortalApp(environment, by_role, portal_actions(*of, acting), in_dagster=True)
+        return PortalApp(environment, by_role, PortalActions(*of, acting).routes(), in_dagster=True)
 
     setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role, portal=portal))
     setattr(DagsterWebserver, GUARDED, True)

@@ -12,6 +12,7 @@ installation may use the commands, and a name in a form would be anybody's."""
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -53,40 +54,29 @@ STATUS: tuple[tuple[type[FtError], int], ...] = (
 """Why something was not done -> status of the answer; the first that fits."""
 
 
-def portal_actions(
-    environment: Environment,
-    lake: Lake,
-    desk: Desk,
-    permissions: Callable[[], Permissions],
-    hosts: Hosts,
-    prefix: str,
-    acting: Acting,
-) -> list[Route]:
-    """The pages, as routes behind the sign-in.
+@dataclass
+class PortalActions:
+    """The pages.
 
     Args:
         hosts: names that pages with forms may be addressed by.
         prefix: path that browsers see in front.
     """
-    pages = Pages(environment, lake, desk, permissions, hosts, prefix, acting)
-    return [Route(f"/{name}", partial(pages.answer, name), methods=["GET", "POST"]) for name in TITLES]
 
+    environment: Environment
+    lake: Lake
+    desk: Desk
+    permissions: Callable[[], Permissions]
+    hosts: Hosts
+    prefix: str
+    acting: Acting
 
-class Pages:
-    """Answers requests for the pages. Attributes: as `portal_actions`."""
+    def __post_init__(self) -> None:
+        self.follow = Following(self.environment)
 
-    def __init__(
-        self,
-        environment: Environment,
-        lake: Lake,
-        desk: Desk,
-        permissions: Callable[[], Permissions],
-        hosts: Hosts,
-        prefix: str,
-        acting: Acting,
-    ) -> None:
-        self.environment, self.lake, self.desk, self.permissions = environment, lake, desk, permissions
-        self.hosts, self.prefix, self.acting, self.follow = hosts, prefix, acting, Following(environment)
+    def routes(self) -> list[Route]:
+        """Behind the sign-in."""
+        return [Route(f"/{name}", partial(self.answer, name), methods=["GET", "POST"]) for name in TITLES]
 
     async def answer(self, name: str, request: Request) -> Response:
         visit: Visit = request.scope[VISIT]

@@ -28,7 +28,7 @@ from ft_platform.settings.hosts import LOOPBACK, Hosts, authority
 from ft_platform.web.deadlines import DeadlineProtocol
 from ft_platform.web.listening import Tls
 from ft_platform.web.portal import EMBEDDING, HEADERS, PortalApp
-from ft_platform.web.portal_actions import portal_actions
+from ft_platform.web.portal_actions import PortalActions
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.sign_in import SignIn
 
@@ -133,7 +133,7 @@ def report_server(
     desk = Desk(environment, noting)
     rules = Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
     of = (environment, open_lake(environment), desk, rules.permissions, Hosts.of(names), address.path)
-    pages = PortalApp(environment, rules, portal_actions(*of, acting) if acting else [])
+    pages = PortalApp(environment, rules, PortalActions(*of, acting).routes() if acting else [])
     try:
         server = ReportServer(pages, host, port, names, desk, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:
