@@ -75,15 +75,13 @@ def add_judgements(
         _require_clean(use_case, found)
     earlier = _of_task(lake, use_case, found.task)
     before = _outcome(earlier)
-    at, table = now("milliseconds"), None
-    if found.task.field == "answer":
-        table = _keep_answers(lake, use_case, found)
+    at = now("milliseconds")
     judged = {
         rater: {record: [_as_stored(found.task, value), found.at[rater][record]] for record, value in said.items()}
         for rater, said in found.said.items()
     }
     said: dict[str, Any] = {"task": found.task.id, "field": found.task.field, "at": at, "judged": judged}
-    said |= {"arbiters": sorted(set(arbiters) & set(judged)), "answers_version": table}
+    said["arbiters"] = sorted(set(arbiters) & set(judged))
     outcome = _outcome([*earlier, said])
     present = {**found.task.before, **{record: one.value for record, one in before.settled.items()}}
     repaired = {record: one for record, one in outcome.settled.items() if one.value != present[record]}
@@ -94,6 +92,7 @@ def add_judgements(
     said |= {"person": person.name, "known_by": person.known_by}
     about = {"task": found.task.id, "judged": sum(map(len, judged.values())), "repaired": len(repaired)}
     note(lake, use_case, "annotation", "handed in judgements of records", person, **about)
+    said["answers_version"] = _keep_answers(lake, use_case, found) if found.task.field == "answer" else None
     made = state(lake, use_case, REPAIRS, said, [])
     return {"id": made["id"], "accepted": len(repaired), **state_of(lake, use_case, found.task)}
 
