@@ -43,9 +43,10 @@ def test_an_answer_is_corrected_by_two_and_personal_data_in_it_is_refused(tmp_pa
         imported(rated("ana", "Write to eva.lang@example.org."))
     assert rows[0]["record_id"] in str(refused.value) and "eva.lang" not in str(refused.value)
     assert all_states(lake, use_case)[0]["judged"] == {}
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(DataError, match="no log"):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ft_platform.evaluation.annotation.repairs.note", Mock(side_effect=DataError("no log")))
-        imported(rated("ana", "'=Call us."))
+        with pytest.raises(DataError, match="no log"):
+            imported(rated("ana", "'=Call us."))
     assert not Path(lake.root, "shared", "complaints", "tables", ANSWERS).exists(), "nothing that is not noted"
     told = imported(rated("ana", "'=Call us."), rated("bo", "=Call  us."))
     assert (told["accepted"], told["confirmed"], told["disputed"]) == (0, 4, [rows[0]["record_id"]]), "two blanks"
