@@ -100,7 +100,7 @@ PEERS: dict[str, dict[str, Any]] = {
     },
 }
 BEFORE = "before"
-SEARCHED = ("chair", "parties", "noisy_commands")
+SEARCHED = ("chair", "home_commands", "noisy_commands")
 SEARCH = {
     "trials": 8,
     "space": {
