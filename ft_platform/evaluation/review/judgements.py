@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 Better = Literal["a", "b", "equal", "both_bad"]
 PATIENCE_SECONDS = 10
-AWAY_SECONDS = 1800
-"""A record that a rater has had for longer without a word is given to another one too."""
+LEFT_BEHIND = 2
+"""A record that somebody has while each rater judges so many others is given to another one too: no record behind it
+counts before it is judged."""
 TABLES = """
 create table if not exists raters(review text not null, person text not null, number integer not null,
     primary key (review, person));
@@ -119,16 +121,25 @@ class Judgements:
             taken: dict[str, set[str]] = {}
             for one in _judgements(connection, self._review):
                 taken.setdefault(one.record, set()).add(one.person)
-            since = time.time() - AWAY_SECONDS
-            others = "select record, person from given where review = ? and person != ? and at > ?"
-            for record, other in connection.execute(others, (self._review, person, since)):
-                taken.setdefault(record, set()).add(other)
-            free = (one for one, count in wanted.items() if len(taken.get(one, ())) < count)
-            found = next((one for one in free if person not in taken.get(one, ())), None)
+            held = self._held(connection, person)
+            left = [one for one, count in wanted.items() if len(taken.get(one, ())) < count]
+            left = [one for one in left if person not in taken.get(one, ())]
+            free = (one for one in left if len(taken.get(one, ())) + held[one] < wanted[one])
+            found = next(free, next(iter(left), None))
             connection.execute("delete from given where review = ? and person = ?", (self._review, person))
             if found is not None:
                 connection.execute("insert into given values (?, ?, ?, ?)", (self._review, person, found, time.time()))
         return found
+
+    def _held(self, connection: sqlite3.Connection, person: str) -> Counter[str]:
+        """Record -> how many others have it before them, and may be expected to judge it soon."""
+        many = LEFT_BEHIND * len(_raters(connection, self._review))
+        held = connection.execute(
+            "select record from given where review = ?1 and person != ?2 and"
+            " (select count(*) from judgements where review = ?1 and judgements.at > given.at) < ?3",
+            (self._review, person, many),
+        )
+        return Counter(record for (record,) in held)
 
     def say(self, person: str, record: str, better: Better, scores: Mapping[str, Sequence[int]], comment: str) -> None:
         """Keeps what a rater says of a record that they have, or had.

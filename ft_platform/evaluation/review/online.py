@@ -19,12 +19,12 @@ from ft_platform.lake.gate import require_usable
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.people.actions import ACTIONS
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person, named
 from ft_platform.people.statements import Stated, state, statements, take_back
 from ft_platform.process.reasons import require_reason
-from ft_platform.settings.roles import ROLES
 from ft_platform.use_case.named import NamedUseCase
 
 REVIEWS = "reviews"
@@ -234,9 +234,10 @@ def _require_good(
         problems.append(f"a review has up to {MOST_CRITERIA} different criteria, got {len(criteria)}")
     if any(not (one.name and one.low and one.high) or len(one.name) > 60 for one in criteria):
         problems.append("a criterion has a name of up to 60 characters and says what 1 and 5 mean: `name: 1 | 5`")
+    roles = ACTIONS["review"].roles
     for one in (given.strip().lower() for given in raters):
-        if "@" not in one and one not in ROLES:
-            problems.append(f"there is no role {one!r}; there are {', '.join(ROLES)}")
+        if "@" not in one and one not in roles:
+            problems.append(f"a rater is an e-mail address or {' or '.join(roles)}, got {one!r}")
         elif "@" in one and not (ruling := permissions.may(named(one), "review", use_case.name)):
             problems.append(f"{one}: {ruling.why}")
     if problems:

@@ -40,7 +40,7 @@ TITLES = {
     RELEASE: "Release",
     ROLL_BACK: "Go back to an earlier release",
     ASK: "Ask the released model",
-    REVIEW: "Which answer is better?",
+    REVIEW: "Judge answers",
     REVIEWS: "Review of answers",
 }
 """Page of the portal where something is done about a use case -> its title."""

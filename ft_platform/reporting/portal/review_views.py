@@ -22,11 +22,11 @@ from ft_platform.evaluation.review.online import (
 )
 from ft_platform.evaluation.review.sequential import Standing
 from ft_platform.evaluation.systems import TITLES
+from ft_platform.people.actions import ACTIONS
 from ft_platform.reporting.portal.asking import Asking, View
 from ft_platform.reporting.published import page_of
 from ft_platform.reporting.review_report import END_WORDS
 from ft_platform.settings.roles import ROLES, title
-
 
 BY_CHANCE = 0.01
 """A rater whose choice of sides is less likely by chance is pointed out."""
@@ -94,7 +94,7 @@ def reviews_view(asking: Asking) -> View:
     report = published(lake, review) if review else None
     values: dict[str, Any] = {"review": None, "report": "", "why_not": why_not, "systems": [], "no_start": ""}
     values |= {"may": bool(ruling), "most_records": MOST_RECORDS, "most_criteria": MOST_CRITERIA}
-    values |= {"roles": [name for name, role in ROLES.items() if role.of_a_use_case]}
+    values |= {"roles": list(ACTIONS["review"].roles)}
     if review is None or report:
         link = page_of(lake, report) if report else None
         values |= {"report": f"{asking.name}/{link}" if link else "", **_systems(asking)}
