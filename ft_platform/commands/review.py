@@ -10,7 +10,7 @@ from ft_platform.commands import count, opened
 HELP = "Let experts compare the fine-tuned model's answers with others, in the portal or on sheets that are mailed."
 EXAMPLES = [
     "ft review start complaint_routing",
-    "ft review start complaint_routing --most 60 --raters domain_expert --criterion 'correct: wrong | right'",
+    "ft review start complaint_routing --rows 60 --raters domain_expert --criterion 'correct: wrong | right'",
     "ft review status complaint_routing --json",
     "ft review publish complaint_routing",
     'ft review drop complaint_routing --reason "Started with the wrong alternative"',
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     back.add_argument("use_case", help="name of the use case (ft list)")
     back.add_argument("files", nargs="+", type=Path, metavar="FILE", help="filled-in .csv or .xlsx files of all raters")
     start.add_argument(
-        "--most",
+        "--rows",
         type=count,
         default=100,
         metavar="N",
@@ -121,7 +121,7 @@ def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str
 def _start(lake: Any, use_case: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.evaluation.review.online import criteria_in, start_review
 
-    told = {"alternative": arguments.alternative, "most": arguments.most, "raters": arguments.raters}
+    told = {"alternative": arguments.alternative, "most": arguments.rows, "raters": arguments.raters}
     person, permissions = _person(arguments, use_case)
     review = start_review(lake, use_case, person, permissions, **told, criteria=criteria_in(arguments.criterion))
     lines = [

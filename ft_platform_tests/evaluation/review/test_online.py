@@ -263,6 +263,9 @@ def test_a_dropped_review_leaves_no_judgement(office: ReviewOffice) -> None:
         drop(office.lake, office.use_case, named(MARIA), "no")
     drop(office.lake, office.use_case, named(MARIA), "Started with the wrong system")
     assert newest_review(office.lake, office.use_case) is None and review.judgements.all() == []
+    assert ("evidence", "dropped a review of answers", MARIA) in [
+        (one.kind, one.what, one.person) for one in AuditLog(office.lake).entries()
+    ]
     assert b"to be removed" not in file_of(office.lake, "complaints").read_bytes()
     started(office)
 
@@ -333,7 +336,7 @@ def test_on_the_terminal(office: ReviewOffice, capsys: pytest.CaptureFixture, mo
         return code, captured.out + captured.err
 
     assert "no review of complaints is open" in ft("status", "complaints")[1]
-    code, text = ft("start", "complaints", "--most", "20", "--criterion", "correct: wrong | right", "--by", MARIA)
+    code, text = ft("start", "complaints", "--rows", "20", "--criterion", "correct: wrong | right", "--by", MARIA)
     assert code == 0 and "at most 20 records" in text, text
     review = open_review(office.lake, office.use_case)
     assert review and review.said["person"] == MARIA and review.said["secret"] not in text
@@ -346,7 +349,7 @@ def test_on_the_terminal(office: ReviewOffice, capsys: pytest.CaptureFixture, mo
     assert "only" in ft("publish", "complaints", "--by", "nobody@example.org")[1]
     code, text = ft("publish", "complaints")
     assert code == 0 and "Experts prefer the fine-tuned model" in text and "report.html" in text
-    assert ft("start", "complaints", "--most", "20")[0] == 0
+    assert ft("start", "complaints", "--rows", "20")[0] == 0
     code, text = ft("drop", "complaints", "--reason", "Only tried how it works")
     assert code == 0 and "is dropped" in text
 
