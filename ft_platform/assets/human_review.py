@@ -1,4 +1,4 @@
-"""human_review: which answers experts preferred. It shows what `ft review import` published; a person starts it."""
+"""human_review: which answers experts preferred. It shows what `ft review` published; a person starts it."""
 
 import dagster as dg
 
@@ -18,10 +18,10 @@ def build(use_case: NamedUseCase) -> list:
     def human_review(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """How often experts preferred the fine-tuned model's answer to an alternative's, on blinded sheets, and how far
-        they agree.
+        """How often experts preferred the fine-tuned model's answer to an alternative's, in the portal or on blinded
+        sheets, and how far they agree.
 
-        The newest review of this evaluation that `ft review import` published. Without one it fails: reviews of older
+        The newest review of this evaluation that `ft review` published. Without one it fails: reviews of older
         answers do not count."""
         from ft_platform.evaluation.review.figures import read_review, reviews_of
         from ft_platform.reporting.review_report import review_sentences
@@ -30,7 +30,7 @@ def build(use_case: NamedUseCase) -> list:
         review = next(iter(reviews_of(lake, evaluation_report)), None)
         if review is None:
             problem = f"{use_case.name} has no review of evaluation {evaluation_report.id}"
-            raise DataError(problem, f"Run: ft review export {use_case.name} --out sheets")
+            raise DataError(problem, f"Run: ft review start {use_case.name}")
         lake.verify_artifact(review)
         found = read_review(lake, review)
         return shown(

@@ -25,6 +25,7 @@ from ft_platform.erasure.tables import Identified, erase_from_table, rows_by_fil
 from ft_platform.erasure.tombstones import bury
 from ft_platform.erasure.vaults import erase_from_vault, tokens_of
 from ft_platform.errors import TransientError
+from ft_platform.evaluation.review.judgements import erase_records
 from ft_platform.lake.files import locked
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
@@ -198,11 +199,13 @@ class Erasing:
         )
 
     def _caches(self) -> None:
-        """What is made again where it is needed: remembered findings, answers of experiments, exports."""
+        """What is made again where it is needed: remembered findings, answers of experiments, exports; and what raters
+        said of the records in reviews that are open."""
         checkpoints = [
             one for told in self.case.told["plan"]["checkpoints"] for one in self._checkpoints(told["checkpoint"])
         ]
         remove_caches(self.environment, self.name, checkpoints)
+        erase_records(self.lake, self.name, self._found().records, self.case.texts)
 
     def _audit_log(self) -> None:
         """Entries that name a person lose the name; the chain stays."""

@@ -23,6 +23,9 @@ STAGES_OF: dict[str, list[str]] = {
     "confirm": DECIDED,
     "release": RELEASED,
     "rollback": RELEASED,
+    "start": [],
+    "publish": ["human_review"],
+    "drop": [],
 }
 """What was done -> stages that show it."""
 

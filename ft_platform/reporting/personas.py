@@ -103,7 +103,7 @@ def _domain_expert(known: Known) -> list[str]:
     if known.review:
         said.append(preference_sentence("Experts", known.review)["text"])
     else:
-        said.append(f"No expert has compared its answers yet: ft review export {known.name}")
+        said.append(f"No expert has compared its answers yet: ft review start {known.name}")
     if known.returns:
         said.append(
             conclusion(known.returns)[0]["text"]

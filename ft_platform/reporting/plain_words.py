@@ -29,7 +29,7 @@ ADVICE = {
     "not_worse_on_frozen": "Learn earlier records beside the newest: training.window_days with training.replay_share.",
     "forgetting": "Train for fewer epochs, with a lower rank or a lower rate.",
     "seeds": "Find out whether the gain holds for other seeds: ft run {name} --select seed_variation",
-    "human_review": "Have experts compare answers: ft review export {name}",
+    "human_review": "Have experts compare answers: ft review start {name}",
 }
 """Kind of a rule -> what to do where it is broken."""
 

@@ -15,6 +15,23 @@ PARTS = ((FINE_TUNED, COLOURS[4], ""), (TIE, "#DDDDDD", ".."), (ALTERNATIVE, COL
 """Answer, colour and hatching: told apart without colours as well."""
 
 
+END_WORDS = {
+    "": "The review goes on.",
+    "reached": "The review may end: the whole interval reaches the win rate that is asked for.",
+    "missed": "The review may end: the whole interval is below the win rate that is asked for.",
+    "too_close": "The review may end: the records that are left will most likely not show a difference.",
+    "all": "The review may end: all its records are judged.",
+}
+"""Of `evaluation.review.sequential.End`."""
+ENDED = {
+    "": "a person ended it",
+    "reached": "the whole interval reached the win rate that is asked for",
+    "missed": "the whole interval was below the win rate that is asked for",
+    "too_close": "the records that were left would most likely not have shown a difference",
+    "all": "all its records were judged",
+}
+
+
 def write_review_report(folder: Path, draft: Draft, found: Mapping[str, Any]) -> None:
     """`human_review.png` and `report.html`."""
     answered = {rater["rater"]: rater for rater in found["raters"] if rater["answers"]}
@@ -64,8 +81,17 @@ def review_sentences(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         preference_sentence("Experts", found),
         {"good": True, "text": scope},
+        *_end_sentence(found),
         _agreement_sentence(found["agreement"]),
     ]
+
+
+def _end_sentence(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Why a review in the portal ended, and after how many records."""
+    if not (told := found.get("sequential")):
+        return []
+    text = f"It could end at any record, after {number(told['most'])} at most, and did after {number(found['rows'])}"
+    return [{"good": True, "text": f"{text}: {ENDED[told['end']]}."}]
 
 
 def _agreement_sentence(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
 from ft_platform.release.waiving import waive
 from ft_platform.reporting.portal.asking import Act, Asking, Form, View
-from ft_platform.reporting.portal.needs import ASK, RELEASE, ROLL_BACK, SIGN, WAIVE
+from ft_platform.reporting.portal.needs import ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.serving.trial import ask_conversation
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.web.review_acts import JUDGE, MANAGE
 
 Digest = Callable[[Lake, NamedUseCase, ArtifactVersion], dict[str, Any]]
 
@@ -110,6 +111,8 @@ def acts(evidence_digest: Digest) -> dict[str, dict[str, Act]]:
         RELEASE: {"release": Act(partial(_release, evidence_digest), f"may not {ACTIONS['release'].says}")},
         ROLL_BACK: {"rollback": Act(_roll_back, take_back)},
         ASK: {"ask": Act(_ask, f"may not {ACTIONS['ask'].says}", changes=False)},
+        REVIEW: JUDGE,
+        REVIEWS: MANAGE,
     }
 
 

@@ -91,6 +91,7 @@ ACCESS = "people.test_access:test_each_word_is_in_the_audit_log_before_it_counts
 ERASED = "erasure.test_whole:test_a_person_is_gone_from_all_that_the_installation_owns_and_the_rest_verifies"
 LOOKED = "commands.test_look:test_records_are_shown_to_a_data_engineer_and_each_page_is_noted"
 REPAIRED = "evaluation.annotation.test_repairs:test_two_who_agree_repair_labels_and_no_record_moves"
+REVIEWED = "evaluation.review.test_online:test_the_review_ends_publishes_what_the_gate_reads_and_takes_nothing_more"
 TRIED_ELSEWHERE = {
     **dict.fromkeys(("access request", "access grant", "access decline", "access end"), ACCESS),
     **dict.fromkeys(("annotate export", "annotate import", "annotate revoke"), REPAIRED),
@@ -112,6 +113,8 @@ TRIED_ELSEWHERE = {
     "retention sweep": (
         "governance.test_taint:test_saved_states_of_trainings_on_withdrawn_rows_are_removed_and_others_stay"
     ),
+    **dict.fromkeys(("review start", "review publish"), REVIEWED),
+    "review drop": "evaluation.review.test_online:test_a_dropped_review_leaves_no_judgement",
     "review export": "evaluation.review.test_review:test_answers_come_back_to_the_right_system",
     "review import": "evaluation.review.test_review:test_answers_come_back_to_the_right_system",
     "rollout --promote": f"{CONDUCTING}:test_a_shadow_tells_its_differences_and_a_person_ends_it",
@@ -158,6 +161,7 @@ READS = {
     "roi": "complaints",
     "access list": "complaints",
     "annotate status": "complaints",
+    "review status": "complaints",
     "compare": "complaints",
     "erase list": "",
     "erase show": "complaints erasure_request-000000000000",

@@ -15,6 +15,7 @@ from ft_platform.erasure import executing, plan
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import requests_about
 from ft_platform.errors import TransientError
+from ft_platform.evaluation.review.judgements import Judgements
 from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
@@ -155,3 +156,16 @@ def test_a_checkpoint_without_a_list_and_one_that_was_continued_are_quarantined_
     assert set(told["checkpoints"]) == {"ckpt-with", "ckpt-without-list", "ckpt-continued"}
     assert told["trainings"] == ["ckpt-on-its-way"]
     assert not os.path.exists(house.lake.path_of("shared", "letters", ".training", "ckpt-on-its-way"))
+
+
+def test_what_raters_said_of_the_records_in_an_open_review_goes_too(house, capsys):  # noqa: F811
+    raw = house.lake.read_table(house.lake.latest("letters", "raw_records")).to_pylist()
+    own = next(row["record_id"] for row in raw if row["subject_id"] == PERSON)
+    said = Judgements(house.lake, "letters", "reviews-1")
+    said.begin(ANA)
+    for record, comment in ((own, "Polite"), ("of others", "Polite too"), ("naming", f"About {PERSON}")):
+        said.give(ANA, {record: 1})
+        said.say(ANA, record, "a", {}, comment)
+    approved(capsys, "--text", PERSON)
+    ft(capsys, "subject", PERSON)
+    assert [(one.record, one.comment) for one in said.all()] == [("of others", "Polite too"), ("naming", "")]

@@ -6,22 +6,24 @@ from typing import Any
 
 import pytest
 
+from ft_platform.evaluation.review.sequential import Standing
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.portal.acting import page_for
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import ASK, RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.needs import ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
 from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform_tests.reporting import page_rules
 from ft_platform_tests.reporting.test_hostile_pages import signed_off
 from ft_platform_tests.reporting.xss import Attack, hostile
 from ft_platform_tests.tables import use_case as a_use_case
 
-FORMS = {"form", "input", "label", "select", "option", "textarea", "button"}
+FORMS = {"form", "input", "label", "select", "option", "textarea", "button", "fieldset", "legend"}
 OF_FORMS = {
     *("method", "action", "type", "value", "for", "required", "rows", "minlength", "maxlength", "min", "max"),
     *("aria-describedby", "autocomplete", "autocapitalize", "spellcheck", "selected"),
+    *("accesskey", "autofocus", "checked", "disabled", "hidden"),
 }
 HREFS = {"href", "brief"}
 RULE = {"rule": "the rule", "passed": False, "waiver": None, "value": 0.5, "low": 0.4, "high": 0.6}
@@ -42,6 +44,10 @@ DECIDED = {
 }
 TOLD = {name: f"{name} of the release" for name in ("id", "checkpoint", "number", "released_by", "known_by")}
 TOLD |= {"released_at": "the moment"}
+FIGURE = {"value": 0.5, "low": 0.4, "high": 0.6}
+CRITERION = {"name": "the criterion", "low": "what 1 means", "high": "what 5 means"}
+CARD = {"place": 3, "number": 4, "question": "the question", "a": "the answer A", "b": "the answer B"}
+CARD |= {"better": "", "comment": "the comment", "scores": [None]}
 DECISION = {"decided": DECIDED, "lacking": ["what lacks"], "accepted": True}
 
 
@@ -88,6 +94,50 @@ VALUES: dict[str, dict[str, Any]] = {
         "may": True,
         "why_not": "why not at all",
     },
+    REVIEW: {
+        "state": "judge",
+        "why_not": "why not at all",
+        "criteria": [CRITERION],
+        "voice": "the voice",
+        "own": 3,
+        "judged": 7,
+        "most": 60,
+        "card": {**CARD, "place": 4},
+        "last": {**CARD, "question": "the last question", "better": "both_bad", "scores": [[1, 5]]},
+    },
+    REVIEWS: {
+        "review": {
+            **{name: f"{name} of the review" for name in ("id", "at", "person", "evaluation", "alternative")},
+            "most": 60,
+            "least": 0.5,
+            "confidence": 0.95,
+            "asked": ["who is asked"],
+        },
+        "standing": Standing(7, FIGURE, "missed"),
+        "end": "how far it is",
+        "hidden": False,
+        "ended": False,
+        "judgements": 8,
+        "figures": {
+            "answers": {"fine_tuned": 3, "tie": 1, "alternative": 2},
+            "both_bad": 1,
+            "agreement": {"kappa": FIGURE, "method": "the method", "rows": 6},
+            "rubric": [{"criterion": "the criterion", "fine_tuned": 4.0, "alternative": 3.0, "difference": FIGURE}],
+        },
+        "agrees": "how far they agree",
+        "raters": [{"rater": "the rater", "person": "who rates", "judgements": 8}],
+        "of_rater": {"the rater": {"seconds": 9.0, "first_side": FIGURE, "tie": 1}},
+        "sided": ["the rater with a side"],
+        "comments": [("the commenting rater", "the comment")],
+        "report": "a/b",
+        "systems": [("the system", "title of the system")],
+        "roles": ["domain_expert"],
+        "no_start": "why none starts",
+        "may": True,
+        "why_not": "why not at all",
+        "most_records": 1000,
+        "most_criteria": 6,
+    },
     ASK: {"stands": TOLD, "target": LocalTarget(), "why_not": "why not at all"},
 }
 
@@ -107,5 +157,33 @@ def test_texts_of_people_and_of_evidence_are_shown_as_text(name: str, monkeypatc
         text = page_for(name, asking, View(values), "the token", Attack("the problem"), {**sent, "what": what})
         assert page_rules.problems_of(text) == [], what
         words = " ".join(page_rules.Page(text).words.split())
-        for shown in ("the problem", "the person", "why not at all"):
+        for shown in ("the problem", *(() if name == REVIEW else ("the person", "why not at all"))):
             assert " ".join(str(Attack(shown)).split()) in words, shown
+
+
+@pytest.mark.parametrize("state", ["begin", "judge", "waits", "over", "none", "may_not"])
+@pytest.mark.parametrize("back", [True, False])
+def test_answers_and_comments_are_shown_as_text(state: str, back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_rules, "ELEMENTS", page_rules.ELEMENTS | FORMS)
+    monkeypatch.setattr(page_rules, "ATTRIBUTES", page_rules.ATTRIBUTES | OF_FORMS)
+    monkeypatch.setattr(page_rules, "VOID", page_rules.VOID | {"input"})
+    values = {**hostile(VALUES[REVIEW], HREFS), "state": state}
+    values |= {} if state == "judge" else {"card": None}
+    asking = Asking(None, a_use_case(), Permissions(), Person(Attack("the person")))  # type: ignore[arg-type]
+    found = {"back": True} if back else None
+    text = page_for(REVIEW, asking, View(values), "the token", "", {}, found)
+    assert page_rules.problems_of(text) == []
+    words = " ".join(page_rules.Page(text).words.split())
+    seen = {"begin": ["the person", "the voice", "the criterion"], "may_not": ["why not at all"]}.get(state, [])
+    seen += ["the answer A", "the answer B", "what 5 means", "the comment"] if back or state == "judge" else []
+    seen += ["the last question"] if back else []
+    for shown in seen:
+        assert " ".join(str(Attack(shown)).split()) in words, shown
+
+
+def test_the_page_of_a_review_shows_figures_and_comments_as_text() -> None:
+    asking = Asking(None, a_use_case(), Permissions(), Person(Attack("the person")))  # type: ignore[arg-type]
+    text = page_for(REVIEWS, asking, View(hostile(VALUES[REVIEWS], HREFS)), "the token")
+    words = " ".join(page_rules.Page(text).words.split())
+    for shown in ("the comment", "who rates", "the rater with a side", "the criterion", "who is asked"):
+        assert " ".join(str(Attack(shown)).split()) in words, shown

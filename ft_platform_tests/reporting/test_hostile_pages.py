@@ -75,6 +75,8 @@ NO_PAGES = {
     "portal_forms.html",
     "portal_nav.html",
     "portal_release.html",
+    "portal_review.html",
+    "portal_reviews.html",
     "portal_rollback.html",
     "portal_sign.html",
     "portal_top.html",

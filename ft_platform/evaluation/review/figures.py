@@ -1,13 +1,17 @@
 """What experts said, as figures: the artifact `human_review` of an evaluation."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ft_platform.evaluation.agreement import ALTERNATIVE, FINE_TUNED, POINTS, TIE, agreement, win_rate
+from ft_platform.evaluation.proportions import mean, share
 from ft_platform.evaluation.review.answers import Answers
+from ft_platform.evaluation.review.judgements import Judgement
+from ft_platform.evaluation.review.online import Review
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.evaluation import Evaluation
@@ -81,6 +85,62 @@ def review_figures(answers: Answers, evaluation: str, settings: Evaluation) -> d
         "answers": _counts(everything),
         "raters": [_rater(answers, rater, settings.confidence) for rater in sorted(answers.ratings)],
     }
+
+
+def online_figures(review: Review, said: Sequence[Judgement], settings: Evaluation) -> dict[str, Any]:
+    """What `review.json` holds of a review in the browser.
+
+    Returns:
+        As `review_figures`, of at least one judgement. `win_rate` and `rows` are those of `sequential.standing`: its
+        interval holds although the review may end at any time. And `{"sequential": {"end", "most", "least"}, "rubric":
+        [{"criterion", "fine_tuned", "alternative", "difference"}], "both_bad", "comments"}`; raters have `seconds`, the
+        median, `first_side`, which is `first_share` with its interval, and `first_p`, the chance that one who judges by
+        answers chooses one side as often (binomial test).
+    """
+    from scipy.stats import binomtest
+
+    found = review_figures(review.answers(said), review.said["evaluation"], settings)
+    stand = review.standing(said)
+    by_rater = {one.rater: [other for other in said if other.rater == one.rater] for one in said}
+    for rater in found["raters"]:
+        own = [one for one in by_rater[rater["rater"]] if one.better in ("a", "b")]
+        rater["seconds"] = float(np.median([one.seconds for one in by_rater[rater["rater"]]]))
+        first = sum(one.better == "a" for one in own)
+        rater["first_side"] = share(first, len(own), settings.confidence) if own else None
+        rater["first_p"] = float(binomtest(first, len(own)).pvalue) if own else None
+    return {
+        **found,
+        "rows": stand.records,
+        "win_rate": stand.win_rate,
+        "confidence": review.said["confidence"],
+        "sequential": {"end": stand.end, "most": review.most, "least": review.said["least"]},
+        "rubric": [_criterion(review, one.name, said, settings.confidence) for one in review.criteria],
+        "both_bad": sum(one.better == "both_bad" for one in said),
+        "comments": sum(bool(one.comment) for one in said),
+    }
+
+
+def _criterion(review: Review, name: str, said: Sequence[Judgement], confidence: float) -> dict[str, Any]:
+    """Mean scores of both systems, from 1 to 5, and their difference by the first judgement of each record."""
+    first: dict[str, tuple[int, int]] = {}
+    for one in said:
+        if one.record not in first and name in one.scores:
+            a, b = one.scores[name]
+            first[one.record] = (a, b) if review.first_for(one.person, one.record) == FINE_TUNED else (b, a)
+    ours, theirs = np.array(list(first.values()), float).reshape(-1, 2).T
+    means = [float(one.mean()) if len(one) else None for one in (ours, theirs)]
+    difference = mean(ours - theirs, confidence) if len(ours) > 1 else None
+    return {"criterion": name, "fine_tuned": means[0], "alternative": means[1], "difference": difference}
+
+
+def score_rows(review: Review, said: Sequence[Judgement]) -> list[dict[str, Any]]:
+    """`{"record_id", "rater", "criterion", "fine_tuned", "alternative"}`."""
+    return [
+        {"record_id": one.record, "rater": one.rater, "criterion": name, FINE_TUNED: ours, ALTERNATIVE: theirs}
+        for one in said
+        for name, (a, b) in one.scores.items()
+        for ours, theirs in [(a, b) if review.first_for(one.person, one.record) == FINE_TUNED else (b, a)]
+    ]
 
 
 def _counts(preferred: list[str]) -> dict[str, int]:

@@ -27,7 +27,8 @@ from ft_platform.release.waivers import in_force, longest_days, second_persons, 
 from ft_platform.release.waiving import rulings_today
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import ASK, RELEASE, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.needs import ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.review_views import review_view, reviews_view
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import title
 from ft_platform.settings.serving_targets import LocalTarget
@@ -38,6 +39,8 @@ COMMANDS = {
     RELEASE: "ft release {} --by E-MAIL",
     ROLL_BACK: "ft rollback {} --reason TEXT --by E-MAIL",
     ASK: "ft ask {} TEXT",
+    REVIEW: "ft review export {} --out FOLDER",
+    REVIEWS: "ft review status {}",
 }
 """Page -> the command that does the same."""
 
@@ -265,6 +268,8 @@ VIEWS: dict[str, Callable[[Asking], View]] = {
     RELEASE: release_view,
     ROLL_BACK: roll_back_view,
     ASK: ask_view,
+    REVIEW: review_view,
+    REVIEWS: reviews_view,
 }
 
 

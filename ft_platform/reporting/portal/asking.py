@@ -71,7 +71,7 @@ class Act(NamedTuple):
     Attributes:
         do: does what a form says, about what a view shows. What it returns is shown below the form.
         denial: what the audit log says of somebody who may not.
-        changes: it changes something, so it is about what was shown, one at a time, and the graph follows.
+        changes: it changes what is decided on, so it is about what was shown, one at a time, and the graph follows.
     """
 
     do: Callable[[Asking, Person, View, Form], Mapping[str, Any] | None]

@@ -35,6 +35,7 @@ WORDS = {
     "access": ("request for access", "requests for access"),
     "erasure": ("erasure", "erasures"),
     "feedback": ("batch of feedback", "batches of feedback"),
+    "review": ("review of answers", "reviews of answers"),
 }
 """Kind of need -> one, and several."""
 

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
+from ft_platform.evaluation.review.online import open_review
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
@@ -32,12 +33,15 @@ from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
+REVIEW, REVIEWS = "review", "reviews"
 TITLES = {
     SIGN: "Sign or reject",
     WAIVE: "Waive a rule or confirm a waiver",
     RELEASE: "Release",
     ROLL_BACK: "Go back to an earlier release",
     ASK: "Ask the released model",
+    REVIEW: "Judge answers",
+    REVIEWS: "Review of answers",
 }
 """Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
@@ -115,6 +119,20 @@ def _checks(seen: Seen) -> Told:
                     "since": verdict.checked_at,
                     "page": _page(seen, version),
                 }
+
+
+def _reviews(seen: Seen) -> Told:
+    """A review of answers that is open: raters have to judge, or somebody has to publish it."""
+    if (review := open_review(seen.lake, seen.use_case)) is None:
+        return
+    ended = review.standing(review.judgements.all()).end
+    yield {
+        "role": "accountable" if ended else "domain_expert",
+        "what": "A review of answers has come to its end." if ended else "A review of answers waits for judgements.",
+        "next_step": f"Publish it: ft review publish {seen.name}" if ended else "Judge in the portal",
+        "since": review.said["at"],
+        "action": REVIEWS if ended else REVIEW,
+    }
 
 
 def _decisions(seen: Seen) -> Told:
@@ -343,6 +361,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "access": _access,
     "erasure": _erasures,
     "feedback": _feedback,
+    "review": _reviews,
 }
 """Kind -> what looks for it."""
 

@@ -37,7 +37,7 @@ def test_a_person_starts_them_by_name_and_sees_words_pictures_and_links(
         )
         assert shown["verdict"]["position_bias"]["value"] == 1.0 and "/complaints/judge_report/" in shown["report"]
         outcome = run_use_case("complaints", select=["human_review"], environment=case.environment, instance=instance)
-        assert not outcome.success and "ft review export complaints" in str(outcome.next_step or outcome.error)
+        assert not outcome.success and "ft review start complaints" in str(outcome.next_step or outcome.error)
         assert "quokka" not in everything_in(tmp_path / "home")
         assert open_lake(case.environment).artifacts("complaints", "human_review") == []
 
