@@ -59,12 +59,15 @@ def _rows_of(lake: Lake, artifact: ArtifactVersion, name: str, selection: Select
 
 
 def erase_from_artifact(
-    lake: Lake, artifact: ArtifactVersion, selection: Selection, needles: Needles, request: str
+    lake: Lake, artifact: ArtifactVersion, selection: Selection, needles: Needles | None, request: str
 ) -> int:
     """Takes rows and words out of the files of a folder. Returns how many rows.
 
     The new hash of a file is signed before the file is replaced: killed in between, the folder does not verify, the old
     file is found again and replaced then.
+
+    Args:
+        needles: words in files of text; None: only rows are taken out.
     """
     rows = 0
     for name in lake.file_hashes(artifact):
@@ -74,7 +77,7 @@ def erase_from_artifact(
                 if change:
                     rows += change.rows
                     _sign(lake, artifact, request, name, change.after, change.rows)
-        elif (content := bytes(lake.fs.cat_file(path))) and _is_text(content):  # type: ignore[arg-type]
+        elif needles and (content := bytes(lake.fs.cat_file(path))) and _is_text(content):  # type: ignore[arg-type]
             left = needles.without(content)
             if left != content:
                 _sign(lake, artifact, request, name, hashlib.sha256(left).hexdigest(), 0)

@@ -143,7 +143,7 @@ def erase_from_table(lake: Lake, table: Table, selection: Selection, case: CaseF
         remove_unfinished(lake, folder)
         changes = _settled(lake, folder, case.changes_of(table.key))
         for path in parquet_files(lake, folder):
-            with rewritten(lake, path, selection) as change:
+            with rewritten(lake, path, selection.of_file(path.rsplit("/", 1)[-1])) as change:
                 if change:
                     changes.append(change)
                     case.set_changes(table.key, changes)

@@ -26,6 +26,7 @@ from ft_platform.settings.judge import Judge
 from ft_platform.settings.monitoring import Monitoring
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
+from ft_platform.settings.retention import Retention
 from ft_platform.settings.retraining import Retraining
 from ft_platform.settings.roles import OWNER_ROLES, OwnerRole
 from ft_platform.settings.section import Owner, Person, Section, TeamName
@@ -356,6 +357,9 @@ class UseCase(Section):
         default_factory=Monitoring, description="What is noted of requests to the served model."
     )
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
+    retention: Retention = Field(
+        default_factory=Retention, description="When rows and old versions are deleted for good."
+    )
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")
 
     @model_validator(mode="after")
