@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ft_platform.erasure.case_file import DELETION
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.rewriting import asked_columns, rewritten
 from ft_platform.erasure.selecting import Selection
@@ -87,7 +88,7 @@ def erase_from_artifact(
 
 def _sign(lake: Lake, artifact: ArtifactVersion, request: str, name: str, digest: str, rows: int) -> None:
     known = lake.erased_rows(artifact)
-    earlier = known.before(request)
+    earlier = known.before(request).joined(DELETION)
     own = next((one for one in known.erasures if one.request == request), Erasure(request=request, rows=0))
     more = rows if own.files.get(name) != digest else 0  # not twice, where a process was killed in between
     new = Erasure(request=request, rows=own.rows + more, files={**own.files, name: digest})

@@ -116,7 +116,7 @@ class Erasing:
         found = identified(self.lake, self.environment, self.name, case.asked_subjects, case.asked_pseudonyms)
         plan = plan_of(self.lake, self.use_case, found, case.texts)
         self._keep(found)
-        case.tokens = tokens_of(self.lake, self.name, found) if plan.vault else []
+        case.tokens = tokens_of(self.lake, self.name, found.selection("shared")) if plan.vault else []
         case.told["plan"] = asdict(plan)
 
     def _keep(self, found: Identified) -> None:

@@ -102,12 +102,12 @@ class Deleting:
 
     def _mark_one(self, checkpoint: ArtifactVersion, rows: int) -> None:
         before = self.lake.verdicts(checkpoint).get(SAW_NO_ERASED)
-        numbers = before.numbers if before and not before.passed else {"rows": 0, "reasons": {}}
-        deletions = numbers.get("deletions", [])
+        known: dict[str, Any] = before.numbers if before and not before.passed else {"rows": 0, "reasons": {}}
+        deletions: list[str] = known.get("deletions", [])
         if self.case.request not in deletions:
-            reasons = dict(Counter(numbers["reasons"]) + Counter({"deleted": rows}))
-            new = {**numbers, "rows": numbers["rows"] + rows, "reasons": reasons}
-            told = {**new, "deletions": [*deletions, self.case.request]}
+            reasons = Counter[str](known["reasons"]) + Counter({"deleted": rows})
+            more = {"rows": known["rows"] + rows, "reasons": dict(reasons)}
+            told = {**known, **more, "deletions": [*deletions, self.case.request]}
             self.lake.add_verdict(checkpoint, SAW_NO_ERASED, False, "", told)
 
     def _trainings(self) -> None:
@@ -123,7 +123,7 @@ class Deleting:
     def _tokens(self) -> None:
         """Before the rows are gone: pseudonyms that no other record has."""
         has_vault = self.name in use_cases_with_vault(self.lake)
-        self.case.tokens = tokens_of(self.lake, self.name, _AsFound(self.due)) if has_vault else []
+        self.case.tokens = tokens_of(self.lake, self.name, self.due) if has_vault else []
 
     def _tables(self) -> None:
         for table in tables_of(self.lake, self.name):
@@ -170,16 +170,6 @@ class Deleting:
 
 STEPS = ("mark", "trainings", "traffic", "tokens", "tables", "artifacts", "vault", "sweep")
 """In this order: first nobody uses it, then it goes."""
-
-
-class _AsFound:
-    """What `tokens_of` asks of persons, for records."""
-
-    def __init__(self, due: Due) -> None:
-        self._due = due
-
-    def selection(self, zone: str) -> Due:
-        return self._due
 
 
 def done(plan: Plan, case: CaseFile) -> dict[str, Any]:

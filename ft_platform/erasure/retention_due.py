@@ -23,6 +23,7 @@ from ft_platform.governance.ledger import Ledger, pin_ledger
 from ft_platform.governance.permission import judge_of
 from ft_platform.governance.reasons import CODES, NAMES, PERMITTED
 from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.records.key_hashes import KeyHashes, KeyIndex, joined, key_hashes
 from ft_platform.records.newest_rows import newest_rows
 from ft_platform.use_case.named import NamedUseCase
@@ -231,8 +232,9 @@ def _files_of_present_source(lake: Lake, use_case: str) -> set[str]:
 def _quarantined(lake: Lake, use_case: NamedUseCase, day: date) -> KeyHashes:
     """Records that are in quarantine now, and were long enough ago."""
     days = use_case.settings.retention.quarantined_days
-    table = Table("restricted", use_case.name, "quarantined_records")
-    versions = list(versions_of(lake, table)) if days is not None else []
+    if days is None:
+        return joined([])
+    versions = list(versions_of(lake, Table("restricted", use_case.name, "quarantined_records")))
     long_ago = [one for one, manifest in versions if (day - date.fromisoformat(manifest.written_at[:10])).days >= days]
     if not long_ago:
         return joined([])
@@ -240,7 +242,7 @@ def _quarantined(lake: Lake, use_case: NamedUseCase, day: date) -> KeyHashes:
     return now[KeyIndex(_ids(lake, long_ago)).find(now) >= 0]
 
 
-def _ids(lake: Lake, versions: Collection) -> KeyHashes:
+def _ids(lake: Lake, versions: Collection[TableVersion]) -> KeyHashes:
     return joined(
         [key_hashes(batch.column("record_id")) for one in versions for batch in lake.read(one, ["record_id"])]
     )

@@ -60,7 +60,7 @@ class Plan:
     @property
     def needs_a_word(self) -> bool:
         """Whether more would go than goes without the word of a person."""
-        return self.share > self.settings["max_share"]
+        return self.share > float(self.settings["max_share"])
 
 
 def plan_of(lake: Lake, use_case: NamedUseCase, day: date) -> tuple[Plan, Found]:
@@ -100,8 +100,8 @@ def _rows(lake: Lake, plan: Plan, found: Found, old: Old) -> None:
     due = Due(found.ids)
     for table in tables_of(lake, plan.use_case):
         emptied = set(plan.files.get(table.key, ()))
-        files = rows_by_file(lake, table, due) if len(found.ids) else {}
-        files = {name: rows for name, (rows, _) in files.items() if name not in emptied}
+        by_file = rows_by_file(lake, table, due) if len(found.ids) else {}
+        files = {name: rows for name, (rows, _) in by_file.items() if name not in emptied}
         plan.rows += sum(files.values())
         for version, manifest in versions_of(lake, table) if files else ():
             if rows := sum(files.get(name, 0) for name in files_of(lake, version, manifest)):

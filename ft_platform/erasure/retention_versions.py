@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -43,8 +44,8 @@ class Old:
         checkpoints: that were trained on one of `gone`; nobody could tell any more who withdrew of whom they learned.
     """
 
-    gone: list[dict] = field(default_factory=list)
-    kept: list[dict] = field(default_factory=list)
+    gone: list[dict[str, Any]] = field(default_factory=list)
+    kept: list[dict[str, str]] = field(default_factory=list)
     files: dict[str, list[str]] = field(default_factory=dict)
     rows: int = 0
     checkpoints: list[str] = field(default_factory=list)

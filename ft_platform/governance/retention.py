@@ -12,7 +12,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import Permissions, knowledge_problem
 from ft_platform.people.person import Person
-from ft_platform.people.statements import Stated, state, statements, take_back
+from ft_platform.people.statements import IN_FORCE, Stated, state, statements, take_back
 from ft_platform.process.reasons import require_reason
 from ft_platform.use_case.named import NamedUseCase
 
@@ -59,6 +59,12 @@ def holds(lake: Lake, use_case: NamedUseCase) -> list[Stated]:
 def standing_holds(lake: Lake, use_case: NamedUseCase) -> list[str]:
     """Ids of the holds under which nothing may be deleted. Raises as `statements`."""
     return [one.said["id"] for one in holds(lake, use_case) if one.taken_back is None]
+
+
+def is_held(lake: Lake, use_case: str) -> bool:
+    """Whether a legal hold stands, for what deletes by itself and signs nothing."""
+    found = (lake.verdicts(one).get(IN_FORCE) for one in lake.artifacts(use_case, HOLD))
+    return any(verdict is None or verdict.passed for verdict in found)
 
 
 def reports(lake: Lake, use_case: NamedUseCase) -> list[dict[str, Any]]:

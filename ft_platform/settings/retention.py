@@ -59,3 +59,13 @@ class Retention(Section):
     def on(self) -> bool:
         """Whether anything is deleted."""
         return self.judges_rows or self.quarantined_days is not None or self.versions_days is not None
+
+    def in_words(self) -> str:
+        """The periods that are set; empty: none is."""
+        days = {
+            "expired records": self.expired_days,
+            "quarantine": self.quarantined_days,
+            "replaced versions": self.versions_days,
+        }
+        told = [f"{what} after {count:,} days" for what, count in days.items() if count is not None]
+        return ", ".join([*told, *(["withdrawn records at once"] if self.withdrawn else [])])

@@ -19,15 +19,18 @@ from ft_platform.erasure.requests import ask, decide
 from ft_platform.erasure.retention import delete_due
 from ft_platform.erasure.retention_plan import plan_of
 from ft_platform.errors import SourceError, TransientError
+from ft_platform.governance.retention import standing_holds
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.taint import taint_of
-from ft_platform.monitoring.traffic.shipping import ship, spool_path
+from ft_platform.monitoring.traffic.shipping import ship, spool_path, tidy
 from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
+from ft_platform.settings.ceilings import beyond
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.policy import Policy
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import bytes_below
@@ -124,6 +127,14 @@ def test_nothing_is_deleted_before_its_day_or_where_nobody_asked_for_it(house):
     assert deleted(without_retention(house)) is None
     house.attributes["retention"] = {"expired_days": 7}
     assert deleted(house, 8) is None and deleted(house, 9)["records"] == {"expired": 1}
+
+
+def test_a_policy_makes_a_period_binding(house):
+    policy = Policy(name="acme", at_most={"retention.expired_days": 30})
+    assert [one.text for one in beyond(house.case.settings, policy)] == []
+    house.attributes["retention"] = {}
+    found = [one.text for one in beyond(house.case.settings, policy)]
+    assert len(found) == 1 and "retention.expired_days must be at most 30" in found[0]
 
 
 def test_a_withdrawal_deletes_where_the_policy_says_so(installation, quick_stages):  # noqa: F811
@@ -308,7 +319,20 @@ def test_a_ledger_that_cannot_be_read_deletes_nothing(installation, quick_stages
     assert house.lake.latest("letters", "raw_records").rows == 6
 
 
-def test_captured_traffic_goes_by_its_own_periods(house):
+def test_a_deletion_a_day_leaves_two_entries_at_most_beside_each_version(house):
+    house.write(rows(9, person={1: OVER}, expires={1: today(1), 7: today(2), 8: today(3)}))
+    house.build()
+    for days in (2, 3, 4):
+        assert deleted(house, days)["records"] == {"expired": 1}
+    lake = open_lake(house.environment)
+    assert inspect(lake, "letters").problems == []
+    raw = lake.latest("letters", "raw_records")
+    assert [one.rows for one in lake.erased_rows(raw).erasures] == [2, 1] and raw.rows == 6
+    erase(house, "p2")
+    assert inspect(lake, "letters").problems == []
+
+
+def test_captured_traffic_goes_by_its_own_periods_unless_a_legal_hold_stands(house, capsys):
     spool = Spool(spool_path(house.environment))
     spool.start()
     at = (datetime.now(UTC) - timedelta(40)).isoformat()
@@ -317,6 +341,11 @@ def test_captured_traffic_goes_by_its_own_periods(house):
     spool.stop()
     ship(house.lake, spool_path(house.environment))
     house.attributes["retention"] = {"versions_days": 3000}
+    ft(capsys, "hold", "letters", "--reason", "Case 12/345 before the court", "--by", BO)
+    assert tidy(house.lake, "letters", house.case.settings.monitoring) == {}
+    assert bytes_below(house.environment.home, "asked long ago") > 0
+    held = standing_holds(house.lake, house.case)[0]
+    ft(capsys, "lift", "letters", held, "--reason", "The case is closed", "--by", BO)
     assert deleted(house, 0)["traffic"]["texts"] == 1
     assert bytes_below(house.environment.home, "asked long ago") == 0
 
