@@ -140,7 +140,7 @@ def _delete(
     from ft_platform.erasure.retention import delete_due
     from ft_platform.erasure.retention_plan import plan_of
     from ft_platform.errors import DataError
-    from ft_platform.governance.retention import require_keeper
+    from ft_platform.governance.retention import require_keeper, standing_holds
     from ft_platform.people.loading import permissions_of
 
     today = datetime.now(UTC).date()
@@ -156,8 +156,7 @@ def _delete(
         require_keeper(lake, use_case, permissions_of(environment), person)
     made = delete_due(lake, environment, use_case, person, day, confirmed=arguments.confirm, tell=_tell)
     if made is None:
-        plan, _ = plan_of(lake, use_case, day)
-        return {"dry_run": False, "rows": 0, "holds": plan.holds}
+        return {"dry_run": False, "rows": 0, "holds": standing_holds(lake, use_case)}
     return {"dry_run": False, "holds": [], **made}
 
 

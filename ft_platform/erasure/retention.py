@@ -278,7 +278,7 @@ def _remove_lost_ids(lake: Lake, use_case: str) -> None:
     folder = lake.path_of("restricted", use_case, case_file.FOLDER)
     known = {_ids_path(lake, use_case, one) for one in case_file.open_cases(lake, use_case)}
     for path in lake.fs.find(folder) if lake.fs.exists(folder) else []:
-        if ".ids" in path and path not in known:
+        if ".ids" in path.rsplit("/", 1)[-1] and path not in known:
             lake.fs.rm_file(path)
 
 

@@ -184,7 +184,7 @@ def _keys_of_newest(lake: Lake, use_case: str, due: DueRows) -> _Keys:
     if raw is not None:
         rows = lake.rows(raw)
         newest = newest_rows(rows)
-        for batch in rows.batches():
+        for batch in rows.batches([name for name in rows.schema.names if name != "messages"]):
             codes, column = due(batch), batch.column("source_key")
             hit = (codes != PERMITTED) & newest[start : start + batch.num_rows]
             hit &= column.is_valid().to_numpy(zero_copy_only=False)

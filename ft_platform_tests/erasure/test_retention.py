@@ -2,6 +2,7 @@
 fictitious."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from ft_platform.erasure.retention import delete_due
 from ft_platform.erasure.retention_plan import plan_of
 from ft_platform.errors import SourceError, TransientError
 from ft_platform.governance.retention import standing_holds
+from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.taint import taint_of
@@ -28,6 +30,9 @@ from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
+from ft_platform.privacy.batch import ORIGINALS
+from ft_platform.privacy.pseudonyms import subject_pseudonyms
+from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
 from ft_platform.settings.ceilings import beyond
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
@@ -348,6 +353,38 @@ def test_captured_traffic_goes_by_its_own_periods_unless_a_legal_hold_stands(hou
     ft(capsys, "lift", "letters", held, "--reason", "The case is closed", "--by", BO)
     assert deleted(house, 0)["traffic"]["texts"] == 1
     assert bytes_below(house.environment.home, "asked long ago") == 0
+
+
+def test_a_table_that_is_being_written_makes_it_wait_and_nothing_is_lost(house, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with (
+        house.lake.writer_lock("shared", "letters", "splits"),
+        pytest.raises(TransientError, match="is being written by another process"),
+    ):
+        deleted(house)
+    assert deleted(house)["rows"] == 6
+    assert inspect(open_lake(house.environment), "letters").problems == []
+
+
+@pytest.mark.parametrize("key_is_here", [True, False])
+def test_entries_of_the_vault_that_only_these_records_have_are_destroyed(house, tmp_path, key_is_here):
+    environment, ring = house.environment, new_vault_ring()
+    keys = VaultKeys(ring)
+    write_public_key(environment.vault_public_key_path, keys.public)
+    own, other = (subject_pseudonyms(environment, "letters", person)[1] for person in (OVER, "p2"))
+    (tmp_path / "work").mkdir()
+    writer = VaultWriter(house.lake, "letters", "v1", keys.public, tmp_path / "work")
+    pairs = [(own, OVER), (other, "p2")]
+    writer.add(pa.array([[{"pseudonym": p, "original": o} for p, o in pairs]], ORIGINALS))
+    writer.finish()
+    if key_is_here:
+        vault_key_place(environment).open().write(ring.to_text())
+    report = deleted(house)
+    assert report["vault_entries"] == (1 if key_is_here else None)
+    assert ("entries of the vault" in [one["what"] for one in report["remains"]]) is not key_is_here
+    left = Vault(open_lake(environment), "letters")
+    assert left.read(other, keys, "a test of what is left") == ["p2"]
+    assert left.read(own, keys, "a test of what is left") == ([] if key_is_here else [OVER])
 
 
 def stop_at(wanted: str) -> Callable[[str], None]:
