@@ -377,6 +377,8 @@ class UseCase(Section):
             raise ValueError("`record.label` is needed for `task.kind: classification`")
         if self.task.kind == "generation" and not (self.record.answer or self.record.messages):
             raise ValueError("`record.answer` or `record.messages` is needed for `task.kind: generation`")
+        if problem := self.retention.problem_with(self.record, self.governance):
+            raise ValueError(problem)
         if self.source.feedback.join and self.splits.strategy == "temporal":
             raise ValueError("`source.feedback.join` is newer than what `splits.strategy: temporal` tests on")
         if self.evaluation.groundedness != "none" and self.task.kind != "generation":

@@ -142,6 +142,17 @@ def test_a_policy_makes_a_period_binding(house):
     assert len(found) == 1 and "retention.expired_days must be at most 30" in found[0]
 
 
+def test_a_period_that_could_never_end_is_an_error(house):
+    del house.attributes["record"]["expires"]
+    with pytest.raises(ValueError, match="expired_days` needs `record"):
+        house.case  # noqa: B018
+    house.attributes |= {"retention": {"withdrawn": True}}
+    house.attributes["record"].pop("consent")
+    house.attributes["governance"] |= {"without_consent_column": "licence", "licence": "CC-BY-4.0"}
+    with pytest.raises(ValueError, match="withdrawn` needs `record"):
+        house.case  # noqa: B018
+
+
 def test_a_withdrawal_deletes_where_the_policy_says_so(installation, quick_stages):  # noqa: F811
     house = made(installation, ledger=True, withdrawn=True)
     house.write(rows(6, person={1: OVER}))
