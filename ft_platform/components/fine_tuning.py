@@ -14,7 +14,6 @@ from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.asset_keys import asset_keys
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
-from ft_platform.orchestration.retention_watch import retention_watch
 from ft_platform.orchestration.retraining_watch import retraining_watch
 from ft_platform.orchestration.run_settings import USE_CASE_TAG
 from ft_platform.orchestration.sensors import measurements_sensor, source_sensor
@@ -88,7 +87,7 @@ class FineTuningUseCase(dg.Component):
             sensors=[*self._sensors(), *_of(dg.SensorDefinition, others)],
         )
         if "permitted_records" in stages:
-            graph = dg.Definitions.merge(graph, permission_watch(self.use_case), retention_watch(self.use_case))
+            graph = dg.Definitions.merge(graph, permission_watch(self.use_case))
         if "release_decision" in stages:
             graph = dg.Definitions.merge(graph, retraining_watch(self.use_case, job))
         if context is None:

@@ -23,12 +23,14 @@ from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import unfinished_trainings
 from ft_platform.lake.versions import TableVersion, Version
-from ft_platform.release.signatures import signatures
+from ft_platform.people.statements import statements
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 KEPT_NEWEST = "the newest version of its table, or what that was made from"
 TABLES = [stage.name for stage in STAGES.values() if stage.kind in ("table", "quarantine")]
+SIGNATURE = "signature"
+"""The kind of statement that signs a decision or rejects it (`release.signatures`)."""
 VERSION = "_version"
 """How a manifest names the version of a table that was written beside it."""
 
@@ -122,9 +124,9 @@ def _roots(lake: Lake, use_case: NamedUseCase) -> Iterator[tuple[Version, str]]:
     for target in use_case.settings.serving.targets:
         for deployment in deployments(lake, name, target)[:1]:
             yield deployment.version, deployment.version.id
-    for signature, stated in signatures(lake, use_case):
+    for stated in statements(lake, use_case, SIGNATURE):
         if stated.taken_back is None:
-            yield stated.version, signature.id
+            yield stated.version, stated.said["id"]
     for training in unfinished_trainings(lake, name):
         for version, _ in versions_of(lake, Table("shared", name, "splits")):
             if training.splits_content_hash in (None, version.content_hash):

@@ -2,9 +2,7 @@
 
 from pydantic import Field
 
-from ft_platform.settings.governance import Governance
 from ft_platform.settings.section import Section
-from ft_platform.settings.source import RecordMapping
 
 
 class Retention(Section):
@@ -61,15 +59,6 @@ class Retention(Section):
     def on(self) -> bool:
         """Whether anything is deleted."""
         return self.judges_rows or self.quarantined_days is not None or self.versions_days is not None
-
-    def problem_with(self, record: RecordMapping, governance: Governance) -> str:
-        """What does not fit to the mapping of the records: a period that could never end. Empty: all fits."""
-        ledger = governance.ledger_fields() if governance.consent_ledger else {}
-        if self.expired_days is not None and not record.expires and "valid_until" not in ledger:
-            return "`retention.expired_days` needs `record.expires`, or `valid_until` in `governance.ledger_columns`"
-        if self.withdrawn and not (record.withdrawn or record.consent or ledger):
-            return "`retention.withdrawn` needs `record.withdrawn`, `record.consent` or `governance.consent_ledger`"
-        return ""
 
     def in_words(self) -> str:
         """The periods that are set; empty: none is."""

@@ -377,7 +377,7 @@ class UseCase(Section):
             raise ValueError("`record.label` is needed for `task.kind: classification`")
         if self.task.kind == "generation" and not (self.record.answer or self.record.messages):
             raise ValueError("`record.answer` or `record.messages` is needed for `task.kind: generation`")
-        if problem := self.retention.problem_with(self.record, self.governance):
+        if problem := self._problem_with_retention():
             raise ValueError(problem)
         if self.source.feedback.join and self.splits.strategy == "temporal":
             raise ValueError("`source.feedback.join` is newer than what `splits.strategy: temporal` tests on")
@@ -438,6 +438,15 @@ class UseCase(Section):
                 " `training.objective: sft`, or use a target of kind `local`"
             )
         return self
+
+    def _problem_with_retention(self) -> str:
+        """A period that could never end. Empty: all can."""
+        ledger = self.governance.ledger_fields() if self.governance.consent_ledger else {}
+        if self.retention.expired_days is not None and not self.record.expires and "valid_until" not in ledger:
+            return "`retention.expired_days` needs `record.expires`, or `valid_until` in `governance.ledger_columns`"
+        if self.retention.withdrawn and not (self.record.withdrawn or self.record.consent or ledger):
+            return "`retention.withdrawn` needs `record.withdrawn`, `record.consent` or `governance.consent_ledger`"
+        return ""
 
     def _problems_with_generated_labels(self) -> list[str]:
         """What needs labels to be scored, in sentences."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform import cli
-from ft_platform.erasure import case_file
+from ft_platform.erasure import case_file, retention_versions
 from ft_platform.erasure.case_file import CaseFile
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import ask, decide
@@ -30,9 +30,11 @@ from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import named
+from ft_platform.people.statements import state
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
+from ft_platform.release import signatures
 from ft_platform.settings.ceilings import beyond
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
@@ -259,7 +261,7 @@ def test_old_versions_go_but_none_that_something_rests_on(house, capsys):
     assert deleted(house, 40) is None, "once"
 
 
-def test_a_version_behind_a_release_stays_whole(house, monkeypatch):
+def test_a_version_behind_a_release_or_a_signature_stays_whole(house, monkeypatch):
     first = house.lake.artifact("letters", "adapter_checkpoint", "ckpt-of-others")
     release = SimpleNamespace(version=first, id="release-a")
     monkeypatch.setattr("ft_platform.erasure.retention_versions.standing_releases", lambda *_: [release])
@@ -267,6 +269,11 @@ def test_a_version_behind_a_release_stays_whole(house, monkeypatch):
     plan, _ = plan_of(house.lake, house.case, later(40))
     assert {"version": "splits@0", "why": "release-a"} in plan.kept
     assert not [one for one in plan.versions if one["version"] == "splits@0"]
+    monkeypatch.undo()
+    said = state(house.lake, house.case, retention_versions.SIGNATURE, {"says": "approved", "at": "now"}, [first])
+    plan, _ = plan_of(house.lake, house.case, later(40))
+    assert {"version": "splits@0", "why": said["id"]} in plan.kept
+    assert retention_versions.SIGNATURE == signatures.SIGNATURE
 
 
 def test_records_that_stay_in_quarantine_go_after_their_period(house):

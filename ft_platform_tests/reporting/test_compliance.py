@@ -228,8 +228,9 @@ def test_periods_legal_holds_and_deletions_are_shown(lake: Lake) -> None:
     counts = {"records": {"expired": 2}, "rows": 14, "versions": [{}, {}], "checkpoints": [{}]}
     made = state(lake, use_case, REPORT, {**about, **counts, "deletion": "retention-a"}, [])
     text = shown(portal_of(lake, "letters", "claims"))
-    assert f"letters none is set {TODAY}, {ANA.name}: Case 12/345 before the court" in text
-    assert f"{TODAY}: 14 rows of 2 versions, expired 2; 1 checkpoint refused {made['id']}" in text
+    at = f"{TODAY.day} {TODAY:%B %Y}, 02:47 UTC"
+    assert f"letters none is set {at}, {ANA.name}: Case 12/345 before the court" in text
+    assert f"{at}: 14 rows of 2 versions, expired 2; 1 checkpoint refused {made['id']}" in text
     assert "No period is set" in shown(portal_of(lake, "claims"))
 
 

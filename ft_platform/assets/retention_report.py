@@ -1,10 +1,11 @@
-"""What deletes rows and versions beyond their period, every day: an asset with the report, its job and its schedule."""
+"""retention_report: what was deleted because its period is over, with the job and the schedule that delete it."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.stage import key, tags, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.process.vouched import vouch
 from ft_platform.settings.environment import Environment
@@ -16,10 +17,11 @@ RETRIES = dg.RetryPolicy(max_retries=3, delay=600)
 """A table that is being written is free some minutes later."""
 
 
-def retention_watch(use_case: NamedUseCase) -> dg.Definitions:
-    """Empty where no period is set. Who sets one has asked for it: the schedule is on."""
+def retention_report(use_case: NamedUseCase) -> list[Any]:
+    """The asset, its job and its schedule; nothing where no period is set. Who sets one has asked for it: the schedule
+    is on."""
     if not use_case.settings.retention.on:
-        return dg.Definitions()
+        return []
     asset = _asset(use_case)
     job = dg.define_asset_job(
         f"{use_case.name}_retention_delete",
@@ -33,18 +35,19 @@ def retention_watch(use_case: NamedUseCase) -> dg.Definitions:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    return dg.Definitions(assets=[asset], jobs=[job], schedules=[schedule])
+    return [asset, job, schedule]
 
 
 def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
     @dg.asset(
-        key=dg.AssetKey([use_case.name, "retention_report"]),
+        key=key(use_case, "retention_report"),
         # Of its own, so that neither "Materialize all" nor `ft run` deletes anything.
         group_name=f"{use_case.name}_retention",
-        tags={"zone": "shared", "task": use_case.settings.task.kind, "compute": "in_process"},
+        tags=tags(use_case, "shared"),
         owners=[use_case.settings.owners.of("compliance")],
         retry_policy=RETRIES,
     )
+    @with_typed_failures
     def retention_report(
         context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.MaterializeResult[Any]:
@@ -52,16 +55,14 @@ def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
 
         A legal hold keeps everything. Where more than `retention.max_share` of the rows would go, nothing is deleted
         and the run fails, until a compliance officer confirms it."""
-        from ft_platform.assets.stage import typed_failures
         from ft_platform.erasure.retention import delete_due
         from ft_platform.people.person import at_this_machine
         from ft_platform.people.started import starter
         from ft_platform.redaction.metadata import vouched_metadata
 
-        with typed_failures("retention_report"):
-            person = starter(context.run.run_id, context.run.tags, lake.signing.keys) if lake.signing else None
-            today = datetime.now(UTC).date()
-            made = delete_due(lake, environment, use_case, person or at_this_machine(), today)
+        person = starter(context.run.run_id, context.run.tags, lake.signing.keys) if lake.signing else None
+        today = datetime.now(UTC).date()
+        made = delete_due(lake, environment, use_case, person or at_this_machine(), today)
         return dg.MaterializeResult(metadata=vouched_metadata(_shown(made)))
 
     return retention_report
