@@ -6,6 +6,7 @@ import dagster as dg
 
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
+from ft_platform.assets.retention_report import retention_report
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.lake.forecast import WINDOWS
 from ft_platform.lake.stage_table import write_stage
@@ -159,4 +160,5 @@ def build(use_case: NamedUseCase) -> list:
             )
         return check_result(verdict.model_copy(update={"numbers": numbers}))
 
-    return [permitted_records, only_permitted_records, no_withdrawn_records, *([ledger] if has_ledger else [])]
+    ledgers = [ledger] if has_ledger else []
+    return [permitted_records, only_permitted_records, no_withdrawn_records, *ledgers, *retention_report(use_case)]

@@ -1,7 +1,8 @@
 """raw_records: what the source holds, mapped to the columns of a record, with where each row came from."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -96,30 +97,46 @@ def shown_files(files: Mapping[str, str]) -> dict[str, str]:
 
 
 class Left:
-    """What is left of batches without persons who were erased.
+    """What is left of batches without persons who were erased, and rows that the retention would delete.
+
+    Args:
+        erased: persons (`tombstones.ErasedPersons`).
+        due: judge of rows (`retention_due.due_rows`); None: none is due.
 
     Attributes:
-        rows: that were left out so far.
+        removed: reason -> rows that were left out so far; `rows`: all of them.
     """
 
-    def __init__(self, erased: Any) -> None:
-        self._erased, self.rows = erased, 0
+    def __init__(self, erased: Any, due: Callable[[pa.RecordBatch], Any] | None = None) -> None:
+        self._erased, self._due, self.removed = erased, due, Counter[str]()
+
+    @property
+    def rows(self) -> int:
+        return self.removed.total()
 
     def out(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from ft_platform.erasure.tombstones import REASON
+        from ft_platform.governance.reasons import NAMES, PERMITTED
+
         for batch in batches:
             if self._erased.hashes and "subject_id" in batch.schema.names:
                 gone = self._erased.among(batch.column("subject_id"))
-                self.rows += int(gone.sum())
+                self.removed += Counter({REASON: int(gone.sum())})
                 batch = batch.filter(pa.array(~gone))
+            if self._due and batch.num_rows:
+                codes = self._due(batch)
+                self.removed += Counter(NAMES[code] for code in codes.tolist() if code != PERMITTED)
+                batch = batch.filter(pa.array(codes == PERMITTED))
             if batch.num_rows:
                 yield batch
 
 
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
     """Adds what is new in the source, and of released feedback, to `raw_records`, batch by batch; rows of persons who
-    were erased are left out. After an erasure a new version begins what is made anew without them. Returns the version
-    and whether nothing was new."""
-    from ft_platform.erasure.tombstones import REASON, erased_persons
+    were erased, and rows that the retention would delete, are left out. After an erasure or such a deletion a new
+    version begins what is made anew without them. Returns the version and whether nothing was new."""
+    from ft_platform.erasure.retention_due import due_rows, ledger_of
+    from ft_platform.erasure.tombstones import erased_persons
     from ft_platform.monitoring.traffic.batches import released_records
     from ft_platform.sources.ingest import joined_encodings, read_new_records
     from ft_platform.sources.known_records import KnownRecords, known_rows_left
@@ -139,13 +156,15 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
     counts: dict[str, Any] = {}
     info: dict[str, Any] = {}
     started = time.monotonic()
+    today = datetime.now(UTC).date()
+    due = due_rows(use_case, lake, today, ledger_of(lake, use_case, today))
     with lake.scratch(use_case.name, "raw_records", zone="restricted") as folder:
         folder.mkdir(mode=0o700)
         known = (lambda: KnownRecords.of(lake.rows(before))) if before else None
         known_marks = manifest.info.get("marks", {}) if before and manifest else {}
         found = read_new_records(use_case, environment, known_files, known, datetime.now(UTC), folder, known_marks)
-        erased = Left(erased_persons(lake, environment, use_case))
-        batches = erased.out(found.batches)
+        left = Left(erased_persons(lake, environment, use_case), due)
+        batches = left.out(found.batches)
         first = next(batches, None)
         unchanged = first is None and not found.whole and found.files.items() <= known_files.items()
         redone = before is not None and bool(lake.erased_rows(before).erasures)
@@ -158,7 +177,7 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
                 yield from chain([first], batches)
             yield from asked.to_batches()
             total, vanished = (before.rows if before else 0) + found.counts["rows_new"] + asked.num_rows, 0
-            total -= erased.rows
+            total -= left.rows
             if before and (found.whole or again):
                 for batch in known_rows_left(lake.rows(before), found.present if found.whole else None, not again):
                     vanished -= batch.num_rows
@@ -171,8 +190,8 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             elif before and manifest and not found.whole and found.counts["rows_new"]:
                 # A column that any file of the source has is not absent: its empty values are no consent.
                 absent = [column for column in absent if column in manifest.info["columns_absent"]]
-            removed = {REASON: erased.rows} if erased.rows else {}
-            funnel = {"stage": "raw_records", "rows_in": total + erased.rows, "kept": total, "removed": removed}
+            removed = dict(sorted((+left.removed).items()))
+            funnel = {"stage": "raw_records", "rows_in": total + left.rows, "kept": total, "removed": removed}
             counts.update(found.counts, rows_vanished=vanished, rows_of_feedback=asked.num_rows, funnel=funnel)
             files = found.files if found.whole else {**known_files, **found.files}
             earlier = manifest.info.get("encodings", []) if before and manifest and not found.whole else []

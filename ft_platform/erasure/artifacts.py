@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ft_platform.erasure.case_file import DELETION
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.rewriting import asked_columns, rewritten
 from ft_platform.erasure.selecting import Selection
@@ -59,12 +60,15 @@ def _rows_of(lake: Lake, artifact: ArtifactVersion, name: str, selection: Select
 
 
 def erase_from_artifact(
-    lake: Lake, artifact: ArtifactVersion, selection: Selection, needles: Needles, request: str
+    lake: Lake, artifact: ArtifactVersion, selection: Selection, needles: Needles | None, request: str
 ) -> int:
     """Takes rows and words out of the files of a folder. Returns how many rows.
 
     The new hash of a file is signed before the file is replaced: killed in between, the folder does not verify, the old
     file is found again and replaced then.
+
+    Args:
+        needles: words in files of text; None: only rows are taken out.
     """
     rows = 0
     for name in lake.file_hashes(artifact):
@@ -74,7 +78,7 @@ def erase_from_artifact(
                 if change:
                     rows += change.rows
                     _sign(lake, artifact, request, name, change.after, change.rows)
-        elif (content := bytes(lake.fs.cat_file(path))) and _is_text(content):  # type: ignore[arg-type]
+        elif needles and (content := bytes(lake.fs.cat_file(path))) and _is_text(content):  # type: ignore[arg-type]
             left = needles.without(content)
             if left != content:
                 _sign(lake, artifact, request, name, hashlib.sha256(left).hexdigest(), 0)
@@ -84,7 +88,7 @@ def erase_from_artifact(
 
 def _sign(lake: Lake, artifact: ArtifactVersion, request: str, name: str, digest: str, rows: int) -> None:
     known = lake.erased_rows(artifact)
-    earlier = known.before(request)
+    earlier = known.before(request).joined(DELETION)
     own = next((one for one in known.erasures if one.request == request), Erasure(request=request, rows=0))
     more = rows if own.files.get(name) != digest else 0  # not twice, where a process was killed in between
     new = Erasure(request=request, rows=own.rows + more, files={**own.files, name: digest})

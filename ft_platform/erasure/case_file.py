@@ -12,6 +12,8 @@ from ft_platform.lake.files import read_bytes, write_bytes
 from ft_platform.lake.places import Places
 
 FOLDER = "erasures"
+DELETION = "retention-"
+"""How the id of a deletion by the retention of a use case begins (`retention`)."""
 
 
 @dataclass
@@ -84,6 +86,14 @@ def started(lake: Places, use_case: str, request: str) -> bool:
     """Whether anything was erased yet."""
     case = load(lake, use_case, request)
     return bool(case and case.steps)
+
+
+def open_cases(lake: Places, use_case: str) -> list[str]:
+    """Ids of the requests of a use case that are not closed, and of the deletions by its retention."""
+    folder = lake.path_of("restricted", use_case, FOLDER)
+    lake.fs.invalidate_cache()
+    names = [path.rsplit("/", 1)[-1] for path in lake.fs.find(folder)] if lake.fs.exists(folder) else []
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json") and not name.startswith("."))
 
 
 def remove(lake: Places, use_case: str, request: str) -> None:

@@ -117,7 +117,7 @@ class Erasing:
         found = identified(self.lake, self.environment, self.name, case.asked_subjects, case.asked_pseudonyms)
         plan = plan_of(self.lake, self.use_case, found, case.texts)
         self._keep(found)
-        case.tokens = tokens_of(self.lake, self.name, found) if plan.vault else []
+        case.tokens = tokens_of(self.lake, self.name, found.selection("shared")) if plan.vault else []
         case.told["plan"] = asdict(plan)
 
     def _keep(self, found: Identified) -> None:
@@ -271,10 +271,13 @@ def erase_approved(
     if request.certificate:
         case_file.remove(lake, use_case.name, request.id)  # a process may have been killed in between
         return request.certificate
-    with locked(environment.home / "erasures" / f"{request.id}.lock"):
+    with locked(environment.home / "erasures" / f"{use_case.name}.lock"):
         again = next(one for one in requests(lake, use_case) if one.id == request.id)
         if again.certificate:  # another process has done it meanwhile
             return again.certificate
+        if any(one.startswith(case_file.DELETION) for one in case_file.open_cases(lake, use_case.name)):
+            problem = f"a deletion by the retention of {use_case.name} is half done"
+            raise TransientError(problem, f"First go on with it: ft retention delete {use_case.name}")
         case = case_of(lake, environment, use_case, again)
         erasing = Erasing(lake, environment, use_case, again, case, person, tell)
         return erasing.run() or erasing.so_far()

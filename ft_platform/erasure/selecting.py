@@ -28,6 +28,10 @@ class Selection:
         self._records = pa.array(sorted(records), pa.string())
         self.texts = [r"\s+".join(map(re.escape, text.split())) for text in texts if text.split()]
 
+    def of_file(self, name: str) -> "Selection":
+        """What is taken out of one file."""
+        return self
+
     def columns(self, names: Collection[str]) -> list[str]:
         """Those that tell whose a row is."""
         return [name for name in ("record_id", "subject_id", "subject") if name in names]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ft_platform.erasure.case_file import CaseFile, save
+from ft_platform.erasure.case_file import DELETION, CaseFile, save
 from ft_platform.erasure.rewriting import (
     Change,
     asked_columns,
@@ -143,7 +143,7 @@ def erase_from_table(lake: Lake, table: Table, selection: Selection, case: CaseF
         remove_unfinished(lake, folder)
         changes = _settled(lake, folder, case.changes_of(table.key))
         for path in parquet_files(lake, folder):
-            with rewritten(lake, path, selection) as change:
+            with rewritten(lake, path, selection.of_file(path.rsplit("/", 1)[-1])) as change:
                 if change:
                     changes.append(change)
                     case.set_changes(table.key, changes)
@@ -164,7 +164,7 @@ def _settled(lake: Lake, folder: str, changes: list[Change]) -> list[Change]:
 def _note(lake: Lake, version: TableVersion, manifest: Manifest, changes: list[Change], request: str) -> None:
     """Signs what a version has lost."""
     known = lake.erased_rows(version)
-    earlier = known.before(request)
+    earlier = known.before(request).joined(DELETION)
     written = manifest.files or dict.fromkeys(files_of(lake, version, manifest), "")
     now = {**written, **{name: digest for one in earlier.erasures for name, digest in one.files.items()}}
     state, rows, files = "", 0, {}

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from ft_platform.erasure.case_file import CaseFile
 from ft_platform.erasure.rewriting import parquet_files
-from ft_platform.erasure.tables import Identified, tables_of
+from ft_platform.erasure.selecting import Selection
+from ft_platform.erasure.tables import tables_of
 from ft_platform.errors import KeyMissing
 from ft_platform.keys.key_ring import read_key_ring, vault_key_place
 from ft_platform.lake.store import Lake
@@ -25,13 +26,12 @@ TOKEN = re.compile(r"<[A-Z][A-Z_]*_[a-z2-7]{8,16}>|\b[a-z_]+_[a-z2-7]{16}\b")
 """A pseudonym in a text, or in a column of its own (`privacy.pseudonyms`)."""
 
 
-def tokens_of(lake: Lake, use_case: str, found: Identified) -> list[str]:
-    """Pseudonyms in records of these persons, and of nobody else."""
+def tokens_of(lake: Lake, use_case: str, selection: Selection) -> list[str]:
+    """Pseudonyms in the selected records, and in no other."""
     own: set[str] = set()
     others: set[str] = set()
     for table in tables_of(lake, use_case):
         if table.zone == "shared" and table.name == "anonymized_records":
-            selection = found.selection("shared")
             for path in parquet_files(lake, table.folder(lake)):
                 with lake.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
                     for batch in file.iter_batches():

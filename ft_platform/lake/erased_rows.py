@@ -65,6 +65,26 @@ class ErasedRows:
         known = [one.request for one in self.erasures]
         return ErasedRows(self.erasures[: known.index(request)] if request in known else self.erasures)
 
+    def joined(self, prefix: str) -> "ErasedRows":
+        """The same, with neighbours whose request begins so as one: a retention that deletes every day would leave an
+        entry a day.
+
+        Args:
+            prefix: of requests that are done.
+        """
+        found: list[Erasure] = []
+        for one in self.erasures:
+            if found and found[-1].request.startswith(prefix) and one.request.startswith(prefix):
+                last = found.pop()
+                one = Erasure(
+                    request=one.request,
+                    rows=last.rows + one.rows,
+                    state=plus(last.state, one.state),
+                    files={**last.files, **one.files},
+                )
+            found.append(one)
+        return ErasedRows(tuple(found))
+
     def numbers(self) -> dict[str, Any]:
         """As the verdict has it."""
         return {"erasures": [one.model_dump() for one in self.erasures]}

@@ -103,6 +103,12 @@ ACTIONS: dict[str, Action] = {
         ),
         Action("ask_for_erasure", "record that a person asks to be erased", OWNERS, by_people=True),
         Action("erase", "erase a person", _of("own", "compliance"), by_people=True, four_eyes=True),
+        Action(
+            "keep_records",
+            "put and lift a legal hold, and confirm that the retention deletes many records",
+            _of("own", "compliance"),
+            by_people=True,
+        ),
         Action("report_incident", "report an incident", OWNERS | ADMINISTRATOR),
         Action("manage_keys", "make and revoke keys of the server", _of("own", "ml_engineering") | ADMINISTRATOR),
         Action(

@@ -26,6 +26,7 @@ from ft_platform.settings.judge import Judge
 from ft_platform.settings.monitoring import Monitoring
 from ft_platform.settings.privacy import Privacy
 from ft_platform.settings.regression import Regression
+from ft_platform.settings.retention import Retention
 from ft_platform.settings.retraining import Retraining
 from ft_platform.settings.roles import OWNER_ROLES, OwnerRole
 from ft_platform.settings.section import Owner, Person, Section, TeamName
@@ -356,6 +357,9 @@ class UseCase(Section):
         default_factory=Monitoring, description="What is noted of requests to the served model."
     )
     retraining: Retraining = Field(default_factory=Retraining, description="When GPU work runs.")
+    retention: Retention = Field(
+        default_factory=Retention, description="When rows and old versions are deleted for good."
+    )
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")
 
     @model_validator(mode="after")
@@ -373,6 +377,8 @@ class UseCase(Section):
             raise ValueError("`record.label` is needed for `task.kind: classification`")
         if self.task.kind == "generation" and not (self.record.answer or self.record.messages):
             raise ValueError("`record.answer` or `record.messages` is needed for `task.kind: generation`")
+        if problem := self._problem_with_retention():
+            raise ValueError(problem)
         if self.source.feedback.join and self.splits.strategy == "temporal":
             raise ValueError("`source.feedback.join` is newer than what `splits.strategy: temporal` tests on")
         if self.evaluation.groundedness != "none" and self.task.kind != "generation":
@@ -432,6 +438,15 @@ class UseCase(Section):
                 " `training.objective: sft`, or use a target of kind `local`"
             )
         return self
+
+    def _problem_with_retention(self) -> str:
+        """A period that could never end. Empty: all can."""
+        ledger = self.governance.ledger_fields() if self.governance.consent_ledger else {}
+        if self.retention.expired_days is not None and not self.record.expires and "valid_until" not in ledger:
+            return "`retention.expired_days` needs `record.expires`, or `valid_until` in `governance.ledger_columns`"
+        if self.retention.withdrawn and not (self.record.withdrawn or self.record.consent or ledger):
+            return "`retention.withdrawn` needs `record.withdrawn`, `record.consent` or `governance.consent_ledger`"
+        return ""
 
     def _problems_with_generated_labels(self) -> list[str]:
         """What needs labels to be scored, in sentences."""

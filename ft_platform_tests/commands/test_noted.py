@@ -89,6 +89,8 @@ NO_REGISTRY = ("releases --sync",)
 CONDUCTING = "serving.rollout.test_conducting"
 ACCESS = "people.test_access:test_each_word_is_in_the_audit_log_before_it_counts"
 ERASED = "erasure.test_whole:test_a_person_is_gone_from_all_that_the_installation_owns_and_the_rest_verifies"
+DELETED = "erasure.test_retention:test_a_row_whose_period_is_over_is_gone_from_every_version_and_the_rest_verifies"
+HELD = "erasure.test_retention:test_a_legal_hold_keeps_everything_until_it_is_lifted"
 LOOKED = "commands.test_look:test_records_are_shown_to_a_data_engineer_and_each_page_is_noted"
 REPAIRED = "evaluation.annotation.test_repairs:test_two_who_agree_repair_labels_and_no_record_moves"
 REVIEWED = "evaluation.review.test_online:test_the_review_ends_publishes_what_the_gate_reads_and_takes_nothing_more"
@@ -110,6 +112,8 @@ TRIED_ELSEWHERE = {
     "privacy sample": (
         "assets.test_recall_floor:test_a_sample_that_people_filled_in_proves_it_and_anonymizes_nothing_again"
     ),
+    **dict.fromkeys(("retention hold", "retention lift"), HELD),
+    "retention delete": DELETED,
     "retention sweep": (
         "governance.test_taint:test_saved_states_of_trainings_on_withdrawn_rows_are_removed_and_others_stay"
     ),
@@ -166,6 +170,8 @@ READS = {
     "erase list": "",
     "erase show": "complaints erasure_request-000000000000",
     "looks list": "",
+    "retention list": "",
+    "retention show": "complaints retention_report-000000000000",
     "looks --id": "x list",
     "feedback --effect": "complaints",
     "monitor": "complaints",
@@ -220,7 +226,7 @@ HOW = """
 --month --runs --sample --size --seed --kind --context --person --use-case --since --copy --key --second-factor --may
 --instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
 --quantization --keep-different --requests --gold --half --perturbations --compare --rows --raters --format
---alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account
+--alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account --confirm
 """
 """Options that say how, what, or about whom."""
 

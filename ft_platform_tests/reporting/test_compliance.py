@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ft_platform.errors import CorruptVersion
+from ft_platform.governance.retention import HOLD, REPORT
 from ft_platform.lake.forecast import FORECAST, Forecast
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
@@ -16,11 +17,13 @@ from ft_platform.people.audit_log.opening import audit_log_of, note
 from ft_platform.people.audit_log.verify import VERIFIED, read_verified, verify_with_anchors
 from ft_platform.people.noted import Noted
 from ft_platform.people.person import named
+from ft_platform.people.statements import state
 from ft_platform.release.incidents import close, report
 from ft_platform.release.waivers import grant, revoke
 from ft_platform.reporting.portal.packs import Packs
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.retention import Retention
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, gap, good_figures
 from ft_platform_tests.reporting.page_rules import Page as Words
@@ -215,3 +218,25 @@ def test_nothing_else_is_handed_out(lake: Lake, packs: Path, tmp_path: Path) -> 
         assert portal.page(path) is None
     assert "of_nobody" not in shown(portal), "no checkpoint of this name is known"
     assert Packs(None).listed() == Packs(tmp_path / "none").listed() == []
+
+
+def test_periods_legal_holds_and_deletions_are_shown(lake: Lake) -> None:
+    chain(lake, "letters")
+    use_case = case("letters")
+    about = {"person": ANA.name, "known_by": "password", "at": f"{TODAY}T02:47:00+00:00"}
+    state(lake, use_case, HOLD, {**about, "reason": "Case 12/345 before the court"}, [])
+    counts = {"records": {"expired": 2}, "rows": 14, "versions": [{}, {}], "checkpoints": [{}]}
+    made = state(lake, use_case, REPORT, {**about, **counts, "deletion": "retention-a"}, [])
+    text = shown(portal_of(lake, "letters", "claims"))
+    at = f"{TODAY.day} {TODAY:%B %Y}, 02:47 UTC"
+    assert f"letters none is set {at}, {ANA.name}: Case 12/345 before the court" in text
+    assert f"{at}: 14 rows of 2 versions, expired 2; 1 checkpoint refused {made['id']}" in text
+    assert "No period is set" in shown(portal_of(lake, "claims"))
+
+
+def test_periods_are_said_in_words() -> None:
+    found = Retention(expired_days=30, versions_days=1000, withdrawn=True)
+    assert found.in_words() == (
+        "expired records after 30 days, replaced versions after 1,000 days, withdrawn records at once"
+    )
+    assert Retention().in_words() == "" and not Retention().on

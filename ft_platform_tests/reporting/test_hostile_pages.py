@@ -37,7 +37,7 @@ from ft_platform.reporting.loop_page import write_loop_page
 from ft_platform.reporting.monitoring_report import write_monitoring_report
 from ft_platform.reporting.portal.board import Line
 from ft_platform.reporting.portal.compare_page import comparison_page
-from ft_platform.reporting.portal.compliance import Compliance, Ends, InForce, LogState
+from ft_platform.reporting.portal.compliance import Compliance, Ends, InForce, LogState, Retained
 from ft_platform.reporting.portal.history import Event, TrainedVersion
 from ft_platform.reporting.portal.needs import Need
 from ft_platform.reporting.portal.packs import Pack
@@ -360,6 +360,9 @@ def compliance() -> str:
     entry = {name: Attack(f"{name} of the entry") for name in ("at", "use_case", "what", "person")}
     noted: Any = SimpleNamespace(**entry, details={"version": Attack("the version")})
     words: dict[str, Any] = {name: Attack(f"{name} of the ends") for name in ("first", "release", "on_day")}
+    held = {name: Attack(f"{name} of the hold") for name in ("id", "at", "person", "reason")}
+    told = {"id": Attack("the report"), "at": Attack("its moment"), "rows": 3, "versions": [1], "checkpoints": [1]}
+    told["records"] = {Attack("why it went"): 3}
     found = Compliance(
         [Ends("letters", 3, [2, 3], **words, learned=[1, 2]), Ends("claims", 3, release=Attack("the release"))],
         [InForce("letters", waiver, date(2027, 2, 1), Attack("why it counts for nothing"))],
@@ -369,6 +372,7 @@ def compliance() -> str:
         LogState(3, Attack("the newest entry"), Attack("the moment"), 3, 1),
         {"letters": Attack("the checkpoint of the release")},
         [Attack("a problem")],
+        [Retained("letters", Attack("the periods"), [held], [told])],
     )
     version = SimpleNamespace(id="ckpt-1", stage="adapter_checkpoint")
     checkpoint: Any = SimpleNamespace(use_case="letters", found=version)

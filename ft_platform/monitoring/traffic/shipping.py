@@ -15,6 +15,7 @@ import pyarrow as pa
 from ft_platform.governance.feedback_releases import feedback_releases, note_forgotten
 from ft_platform.governance.ledger import pin_ledger
 from ft_platform.governance.reasons import NAMES
+from ft_platform.governance.retention import is_held
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.spool import Reader, Spooled, reading
 from ft_platform.monitoring.traffic.tables import SCHEMAS, SHARED, TrafficTables
@@ -108,11 +109,13 @@ def _row(record: dict[str, Any], later: timedelta) -> dict[str, Any]:
 
 def tidy(lake: Lake, use_case: str, monitoring: Monitoring) -> dict[str, int]:
     """Deletes what is older than the use case allows, from the disk too, and joins the files of past days. Once a day
-    is enough.
+    is enough. A legal hold keeps all.
 
     Returns:
         Kind -> rows deleted; `words`: opinions that lost their text.
     """
+    if is_held(lake, use_case):
+        return {}
     tables, today = TrafficTables(lake, use_case), datetime.now(UTC).date()
     first = today - timedelta(monitoring.retention_days)
     first_text = today - timedelta(monitoring.capture.retention_days)
@@ -146,13 +149,14 @@ def forget_subject(lake: Lake, spool: Path, use_case: str, subject: str) -> int:
 
 
 def forget_withdrawn(lake: Lake, spool: Path, use_case: NamedUseCase) -> int:
-    """The same for each person who withdrew the consent, as the ledger of the use case says. Returns how many persons.
+    """The same for each person who withdrew the consent, as the ledger of the use case says; not while a legal hold
+    stands. Returns how many persons.
 
     Raises:
         SourceError: the ledger cannot be read.
     """
     pinned = pin_ledger(use_case, lake.storage_options)
-    if pinned is None:
+    if pinned is None or is_held(lake, use_case.name):
         return 0
     ship(lake, spool)
     subjects = sorted(TrafficTables(lake, use_case.name).subjects())

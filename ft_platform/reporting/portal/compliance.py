@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import Any, TypeVar
 
 from ft_platform.errors import FtError
+from ft_platform.governance.retention import holds, reports, shown
 from ft_platform.lake.forecast import WINDOWS, forecast_of
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
@@ -26,6 +27,8 @@ from ft_platform.use_case.named import NamedUseCase
 LOOKED_AT = 20_000
 """Newest entries of the audit log. A log may have millions, and nobody waits for these."""
 SHOWN = 50
+DELETIONS = 5
+"""Of each use case."""
 REQUESTS = ("erasure", "look_up")
 RoleQuestion = Callable[[str], Any] | None
 """Use case -> roles in it of whoever asks; None: nobody signs in."""
@@ -70,6 +73,22 @@ class InForce:
 
 
 @dataclass(frozen=True)
+class Retained:
+    """The retention of one use case.
+
+    Attributes:
+        periods: in words; empty: nothing is deleted by itself.
+        holds: legal holds in force, `{"id", "reason", "person", "at"}`.
+        deletions: the newest reports, at most `DELETIONS`.
+    """
+
+    use_case: str
+    periods: str
+    holds: Sequence[Mapping[str, Any]]
+    deletions: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class LogState:
     """Of the audit log.
 
@@ -104,6 +123,7 @@ class Compliance:
     log: LogState | None
     released: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
+    retention: list[Retained] = field(default_factory=list)
 
 
 def compliance_of(
@@ -123,12 +143,13 @@ def compliance_of(
             problems.append(f"{name.replace('_', ' ')}: {error.message}")
             return otherwise
 
-    ends, waived, reported, released = [], [], [], {}
+    ends, waived, reported, released, retained = [], [], [], {}, []
     for name, use_case in sorted(use_cases.items()):
         ends.append(tried(name, lambda: _ends(lake, name, today), Ends(name)))  # noqa: B023
         waived += tried(name, lambda: list(_waivers(lake, use_case, today)), [])  # noqa: B023
         if lake.signing:
             reported += [(name, one) for one in tried(name, lambda: incidents(lake, use_case), [])]  # noqa: B023
+            retained += tried(name, lambda: _retained(lake, use_case), [])  # noqa: B023
         for champion in tried(name, lambda: standing_releases(lake, name), [])[:1]:  # noqa: B023
             released[name] = champion.checkpoint
     log = audit_log_of(lake) if lake.signing else None
@@ -142,7 +163,16 @@ def compliance_of(
         log=state,
         released=released,
         problems=list(dict.fromkeys(problems)),
+        retention=retained,
     )
+
+
+def _retained(lake: Lake, use_case: NamedUseCase) -> list[Retained]:
+    """Of a use case that has a period, a hold or a deletion."""
+    periods = use_case.settings.retention.in_words()
+    held = [shown(one) for one in holds(lake, use_case) if one.taken_back is None]
+    deletions = reports(lake, use_case)[:DELETIONS]
+    return [Retained(use_case.name, periods, held, deletions)] if periods or held or deletions else []
 
 
 def _ends(lake: Lake, name: str, today: date) -> Ends:

@@ -220,6 +220,7 @@ def compliance_page(
         ],
         incidents=[{"use_case": name, "href": f"{name}/", "incident": one} for name, one in found.incidents],
         gone=found.gone,
+        retention=found.retention,
         done=None
         if found.done is None
         else [

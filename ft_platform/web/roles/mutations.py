@@ -21,6 +21,7 @@ OTHER_ASSETS = {
     "traffic_records": "start_data",
     "labelled_traffic": "start_data",
     MONITORING: "start_reports",
+    "retention_report": "start_data",
 }
 """Assets of the platform that no line of the table of stages makes."""
 
