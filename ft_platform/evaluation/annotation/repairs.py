@@ -74,7 +74,6 @@ def add_judgements(
     if found.task.field == "answer":
         _require_clean(use_case, found)
     earlier = _of_task(lake, use_case, found.task)
-    before = _outcome(earlier)
     at = now("milliseconds")
     judged = {
         rater: {record: [_as_stored(found.task, value), found.at[rater][record]] for record, value in said.items()}
@@ -83,7 +82,7 @@ def add_judgements(
     said: dict[str, Any] = {"task": found.task.id, "field": found.task.field, "at": at, "judged": judged}
     said["arbiters"] = sorted(set(arbiters) & set(judged))
     outcome = _outcome([*earlier, said])
-    present = {**found.task.before, **{record: one.value for record, one in before.settled.items()}}
+    present = {**found.task.before, **{one["record_id"]: one["after"] for past in earlier for one in past["repairs"]}}
     repaired = {record: one for record, one in outcome.settled.items() if one.value != present[record]}
     said["repairs"] = [
         {"record_id": record, "before": present[record], "after": one.value, **_by(one)}
@@ -94,14 +93,18 @@ def add_judgements(
     note(lake, use_case, "annotation", "handed in judgements of records", person, **about)
     said["answers_version"] = _keep_answers(lake, use_case, found) if found.task.field == "answer" else None
     made = state(lake, use_case, REPAIRS, said, [])
-    return {"id": made["id"], "accepted": len(repaired), **state_of(lake, use_case, found.task)}
+    return {"id": made["id"], "accepted": len(repaired), **state_after(use_case, found.task, [*earlier, said])}
 
 
 def state_of(lake: Lake, use_case: NamedUseCase, task: Task) -> dict[str, Any]:
     """`{"task", "field", "rows", "judged": {rater: records}, "agreement", "repaired", "confirmed", "disputed": [ids],
     "single"}`."""
-    said = _of_task(lake, use_case, task)
-    outcome, ratings = _outcome(said), _merged(said)[0]
+    return state_after(use_case, task, _of_task(lake, use_case, task))
+
+
+def state_after(use_case: NamedUseCase, task: Task, said: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `state_of` says after these statements of a task."""
+    outcome, ratings = _outcome(said), merged(said)[0]
     changed = [record for record, one in outcome.settled.items() if one.value != task.before[record]]
     return {
         "task": task.id,
@@ -118,7 +121,8 @@ def state_of(lake: Lake, use_case: NamedUseCase, task: Task) -> dict[str, Any]:
 
 def all_states(lake: Lake, use_case: NamedUseCase) -> list[dict[str, Any]]:
     """Of each task, newest first."""
-    return [state_of(lake, use_case, task) for task in tasks(lake, use_case)]
+    said = handed_in(lake, use_case)
+    return [state_after(use_case, task, said.get(task.id, [])) for task in tasks(lake, use_case)]
 
 
 def repairs(lake: Lake, use_case: NamedUseCase) -> list[Repair]:
@@ -160,13 +164,21 @@ def _as_stored(task: Task, value: str) -> str:
 
 
 def _of_task(lake: Lake, use_case: NamedUseCase, task: Task) -> list[dict[str, Any]]:
-    """What was handed in of a task and not taken back, oldest first."""
+    return handed_in(lake, use_case).get(task.id, [])
+
+
+def handed_in(lake: Lake, use_case: NamedUseCase) -> dict[str, list[dict[str, Any]]]:
+    """Task -> what was handed in and not taken back, oldest first."""
     found = [one.said for one in statements(lake, use_case, REPAIRS) if not one.taken_back]
-    return sorted((one for one in found if one["task"] == task.id), key=lambda one: (one["at"], one.get("id", "")))
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for one in sorted(found, key=lambda one: (one["at"], one["id"])):
+        by_task.setdefault(one["task"], []).append(one)
+    return by_task
 
 
-def _merged(said: list[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
-    """Values of raters, and of arbiters: of one who judged a record twice, the later one."""
+def merged(said: list[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """Rater -> record id -> label, or sha256 of the answer: of raters, and of arbiters. Of one who judged a record
+    twice, the later one."""
     ratings: dict[str, dict[str, str]] = {}
     deciding: dict[str, dict[str, str]] = {}
     for one in said:
@@ -177,7 +189,7 @@ def _merged(said: list[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], dict
 
 
 def _outcome(said: list[dict[str, Any]]) -> Outcome:
-    return settle(*_merged(said))
+    return settle(*merged(said))
 
 
 def _keep_answers(lake: Lake, use_case: NamedUseCase, found: Judgements) -> int:
@@ -196,7 +208,7 @@ def _keep_answers(lake: Lake, use_case: NamedUseCase, found: Judgements) -> int:
 
 
 def _repairs_in(lake: Lake, use_case: NamedUseCase, said: Mapping[str, Any]) -> list[Repair]:
-    texts = _answers_of(lake, use_case, said["task"]) if said["field"] == "answer" else {}
+    texts = answers_of(lake, use_case, said["task"]) if said["field"] == "answer" else {}
     return [
         Repair(
             one["record_id"],
@@ -212,7 +224,7 @@ def _repairs_in(lake: Lake, use_case: NamedUseCase, said: Mapping[str, Any]) -> 
     ]
 
 
-def _answers_of(lake: Lake, use_case: NamedUseCase, task: str) -> dict[tuple[str, str], str]:
+def answers_of(lake: Lake, use_case: NamedUseCase, task: str) -> dict[tuple[str, str], str]:
     """Record id and sha256 -> answer, of all imports of a task."""
     found: dict[tuple[str, str], str] = {}
     for one in statements(lake, use_case, REPAIRS):

@@ -32,12 +32,14 @@ from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
+ANNOTATE = "annotate"
 TITLES = {
     SIGN: "Sign or reject",
     WAIVE: "Waive a rule or confirm a waiver",
     RELEASE: "Release",
     ROLL_BACK: "Go back to an earlier release",
     ASK: "Ask the released model",
+    ANNOTATE: "Correct records",
 }
 """Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
