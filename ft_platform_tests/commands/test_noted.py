@@ -93,7 +93,7 @@ LOOKED = "commands.test_look:test_records_are_shown_to_a_data_engineer_and_each_
 REPAIRED = "evaluation.annotation.test_repairs:test_two_who_agree_repair_labels_and_no_record_moves"
 TRIED_ELSEWHERE = {
     **dict.fromkeys(("access request", "access grant", "access decline", "access end"), ACCESS),
-    **dict.fromkeys(("annotate export", "annotate import", "annotate revoke"), REPAIRED),
+    **dict.fromkeys(("annotate start", "annotate export", "annotate import", "annotate revoke"), REPAIRED),
     **dict.fromkeys(("erase request", "erase approve", "erase subject"), ERASED),
     "erase refuse": "erasure.test_whole:test_a_request_about_somebody_else_than_was_approved_is_refused",
     "diff": "commands.test_diff:test_texts_are_for_those_who_may_see_them_and_each_page_is_noted",

@@ -50,7 +50,7 @@ class Annotating(Served):
         for number in (0, 1):
             self.lines[number]["text"] += f" and {MISSED} called me"
         self.lines[2]["text"] += f" as {PAGE} says"
-        write_csv(self.source, self.lines)
+        self.write_source()
         file = write_use_case(environment.defs, "tests", self.attributes)
         self._case = load_use_case(file.parent, environment=environment)
         users = Users(environment.people_path)
@@ -61,6 +61,9 @@ class Annotating(Served):
     @property
     def case(self) -> NamedUseCase:
         return self._case
+
+    def write_source(self) -> None:
+        write_csv(self.source, self.lines)
 
     def prepare(self) -> TableVersion:
         made = super().prepare()

@@ -19,6 +19,7 @@ from ft_platform.evaluation.annotation.task import Task, answer_hash, plain, tas
 from ft_platform.evaluation.annotation.tasks import candidates, usable
 from ft_platform.lake.store import Lake
 from ft_platform.people.person import Person
+from ft_platform.people.statements import Stated
 from ft_platform.records.cells import MOST_CHARACTERS
 from ft_platform.records.columns import SIDES
 from ft_platform.use_case.named import NamedUseCase
@@ -52,6 +53,7 @@ class Sheet:
         records: those that can be shown, in the order of the task.
         ratings, decided: of raters and of arbiters: rater -> record id -> label, or sha256 of the answer.
         state: as `repairs.state_of`.
+        handed_in: statements of the task.
         rater: handle of the person; empty: nobody has signed in.
     """
 
@@ -60,6 +62,7 @@ class Sheet:
     ratings: Mapping[str, Mapping[str, str]]
     decided: Mapping[str, Mapping[str, str]]
     state: Mapping[str, Any]
+    handed_in: list[dict[str, Any]]
     rater: str
 
     @cached_property
@@ -112,14 +115,16 @@ def sheets(lake: Lake, use_case: NamedUseCase, person: Person | None) -> list[Sh
     """
     known = tasks(lake, use_case)
     records = shown_records(lake, use_case) if known else {}
-    said, rater = handed_in(lake, use_case), handle_of(person) if person else ""
+    verified = _verified.setdefault((str(lake.root), use_case.name), {})
+    said, rater = handed_in(lake, use_case, verified), handle_of(person) if person else ""
     found = []
     for task in known:
         own = said.get(task.id, [])
-        found.append(Sheet(task, records, *merged(own), state_after(use_case, task, own), rater))
+        found.append(Sheet(task, records, *merged(own), state_after(use_case, task, own), own, rater))
     return found
 
 
+_verified: dict[tuple[str, str], dict[str, Stated]] = {}
 _known: dict[tuple[str, str], tuple[object, float, dict[str, Shown]]] = {}
 
 
@@ -164,7 +169,7 @@ def judge(lake: Lake, use_case: NamedUseCase, sheet: Sheet, record: str, value: 
         raise AnswersRefused([f"an answer has 1 to {MOST_CHARACTERS:,} characters"])
     rater = handle_of(person)
     found = Judgements(task, {rater: {record: value}}, {rater: {record: ""}})
-    add_judgements(lake, use_case, found, person, [rater] if sheet.decides(record) else [])
+    add_judgements(lake, use_case, found, person, [rater] if sheet.decides(record) else [], sheet.handed_in)
 
 
 def texts_of(lake: Lake, use_case: NamedUseCase, sheet: Sheet, record: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
-from ft_platform.people.statements import Stated, state, statements, take_back
+from ft_platform.people.statements import Stated, state, statements, statements_again, take_back
 from ft_platform.privacy.residual import residual
 from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import MESSAGES
@@ -57,13 +57,19 @@ class Repair:
 
 
 def add_judgements(
-    lake: Lake, use_case: NamedUseCase, found: Judgements, person: Person, arbiters: Collection[str] = ()
+    lake: Lake,
+    use_case: NamedUseCase,
+    found: Judgements,
+    person: Person,
+    arbiters: Collection[str] = (),
+    earlier: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Keeps what raters said, and the repairs that are settled now.
+    """Keeps what raters said, and the repairs that are settled now. One at a time (`Environment.acting_lock`).
 
     Args:
         person: who hands it in.
         arbiters: handles of the raters who decide where others disagree.
+        earlier: what was handed in of the task; None: it is read.
 
     Returns:
         `{"id", "accepted": newly repaired records, ...}` and what `state_of` says of the task.
@@ -73,7 +79,7 @@ def add_judgements(
     """
     if found.task.field == "answer":
         _require_clean(use_case, found)
-    earlier = _of_task(lake, use_case, found.task)
+    earlier = _of_task(lake, use_case, found.task) if earlier is None else earlier
     at = now("milliseconds")
     judged = {
         rater: {record: [_as_stored(found.task, value), found.at[rater][record]] for record, value in said.items()}
@@ -167,9 +173,16 @@ def _of_task(lake: Lake, use_case: NamedUseCase, task: Task) -> list[dict[str, A
     return handed_in(lake, use_case).get(task.id, [])
 
 
-def handed_in(lake: Lake, use_case: NamedUseCase) -> dict[str, list[dict[str, Any]]]:
-    """Task -> what was handed in and not taken back, oldest first."""
-    found = [one.said for one in statements(lake, use_case, REPAIRS) if not one.taken_back]
+def handed_in(
+    lake: Lake, use_case: NamedUseCase, known: dict[str, Stated] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Task -> what was handed in and not taken back, oldest first.
+
+    Args:
+        known: as `statements_again`; None: all are verified.
+    """
+    stated = statements(lake, use_case, REPAIRS) if known is None else statements_again(lake, use_case, REPAIRS, known)
+    found = [one.said for one in stated if not one.taken_back]
     by_task: dict[str, list[dict[str, Any]]] = {}
     for one in sorted(found, key=lambda one: (one["at"], one["id"])):
         by_task.setdefault(one["task"], []).append(one)
