@@ -143,6 +143,7 @@ def test_texts_of_people_and_of_evidence_are_shown_as_text(name: str, monkeypatc
     values = hostile(VALUES[name], HREFS)
     values |= {"roles": signed_off().roles} if name in (SIGN, RELEASE) else {}
     values |= {"waiting": [waiting(), replace(waiting(), id="another")]} if name == WAIVE else {}
+    values |= {"why_not": ""} if name == ANNOTATE else {}
     person, named = Person(Attack("the person")), a_use_case()
     asking = Asking(None, named, Permissions(), person)  # type: ignore[arg-type]
     sent = {field: Attack(f"{field} that was sent") for field in ("reason", "to", "until", "role", "id", "rule")}

@@ -33,6 +33,8 @@ def test_two_who_agree_repair_a_record_and_an_arbiter_decides_what_they_do_not(s
     other = {one: next(label for label in site.sheet(ANA).task.labels if label != before[one]) for one in order}
     with site.serving() as address:
         ana, bo, cy = (Expert(address, name) for name in (ANA, BO, CY))
+        needs = ana.get("/needs").text.partition("You</h2>")[2].partition("<h2")[0]
+        assert f"3 records of {task} wait for the judgement" in needs and 'href="annotate?of=tests"' in needs
         page = ana.open()
         assert "Record 1 of 3" in page and "Skip" in page and 'type="submit" name="value"' in page
         assert "You said" not in page and 'class="mine"' not in page, "the present label is not told from others"
@@ -52,10 +54,12 @@ def test_two_who_agree_repair_a_record_and_an_arbiter_decides_what_they_do_not(s
         assert bo.say("judge", 3, task, value=before[order[2]]).status_code == 303
         assert "decide" not in bo.open(2, task), "who rated a record is not its arbiter"
         page = cy.open()
+        assert "1 of them wait for an arbiter" in cy.get("/needs").text
         assert "Two people disagree about this one, and you decide." in page and "Record 2 of 3" in page
         assert before[order[1]] in page and other[order[1]] in page and ANA not in page and BO not in page
         assert cy.say("judge", value=other[order[1]]).status_code == 303
         assert [one.arbiter for one in repairs(site.lake, site.case)] == [None, handle_of(named(CY))]
+        assert "wait for the judgement" not in cy.get("/needs").text
         # An arbiter who thinks again is still the arbiter, and the record goes back to what it was.
         assert cy.say("judge", 2, task, value=before[order[1]]).status_code == 303
         page = ana.open()

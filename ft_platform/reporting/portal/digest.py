@@ -35,6 +35,7 @@ WORDS = {
     "access": ("request for access", "requests for access"),
     "erasure": ("erasure", "erasures"),
     "feedback": ("batch of feedback", "batches of feedback"),
+    "annotation": ("task for experts", "tasks for experts"),
 }
 """Kind of need -> one, and several."""
 

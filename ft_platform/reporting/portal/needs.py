@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
+from ft_platform.evaluation.annotation.browsing import unsettled
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
@@ -333,6 +334,20 @@ def _feedback(seen: Seen) -> Told:
         }
 
 
+def _annotation(seen: Seen) -> Told:
+    """Records that experts were given and have not settled."""
+    if found := unsettled(seen.lake, seen.use_case):
+        task, open_, disputed = found
+        arbiter = f"; {disputed:,} of them wait for an arbiter" if disputed else ""
+        yield {
+            "role": "domain_expert",
+            "what": f"{open_:,} records of {task.artifact_id} wait for the judgement of experts{arbiter}.",
+            "next_step": f"Judge them on their page, or import judgements: ft annotate import {seen.name}",
+            "since": seen.lake.manifest(task).written_at,
+            "action": ANNOTATE,
+        }
+
+
 KINDS: dict[str, Callable[[Seen], Told]] = {
     "checks": _checks,
     "decision": _decisions,
@@ -345,6 +360,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "access": _access,
     "erasure": _erasures,
     "feedback": _feedback,
+    "annotation": _annotation,
 }
 """Kind -> what looks for it."""
 
