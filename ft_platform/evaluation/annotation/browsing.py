@@ -15,13 +15,10 @@ from typing import Any
 from ft_platform.errors import AnswersRefused
 from ft_platform.evaluation.annotation.answers import Judgements
 from ft_platform.evaluation.annotation.repairs import add_judgements, answers_of, handed_in, merged, state_after
-from ft_platform.evaluation.annotation.settling import Outcome, settle
-from ft_platform.evaluation.annotation.task import TASKS, Task, answer_hash, plain, tasks
+from ft_platform.evaluation.annotation.task import Task, answer_hash, plain, tasks
 from ft_platform.evaluation.annotation.tasks import candidates, usable
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.person import Person
-from ft_platform.people.statements import Stated
 from ft_platform.records.cells import MOST_CHARACTERS
 from ft_platform.records.columns import SIDES
 from ft_platform.use_case.named import NamedUseCase
@@ -117,8 +114,7 @@ def sheets(lake: Lake, use_case: NamedUseCase, person: Person | None) -> list[Sh
     """
     known = tasks(lake, use_case)
     records = shown_records(lake, use_case) if known else {}
-    verified = _verified.setdefault((str(lake.root), use_case.name), {})
-    said, rater = handed_in(lake, use_case, verified), handle_of(person) if person else ""
+    said, rater = handed_in(lake, use_case, once=True), handle_of(person) if person else ""
     found = []
     for task in known:
         own = said.get(task.id, [])
@@ -126,20 +122,6 @@ def sheets(lake: Lake, use_case: NamedUseCase, person: Person | None) -> list[Sh
     return found
 
 
-def unsettled(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, int, int] | None:
-    """The newest task, how many of its records are not settled, and how many of these wait for an arbiter; None: there
-    is none, or it is done."""
-    task = next(iter(lake.artifacts(use_case.name, TASKS)), None)
-    if task is None:
-        return None
-    said = handed_in(lake, use_case, _verified.setdefault((str(lake.root), use_case.name), {}))
-    ratings, decided = merged(said.get(task.artifact_id, []))
-    outcome = settle(ratings, decided) if ratings else Outcome()
-    left = lake.manifest(task).counts["rows"] - len(outcome.settled)
-    return (task, left, len(outcome.disputed)) if left else None
-
-
-_verified: dict[tuple[str, str], dict[str, Stated]] = {}
 _known: dict[tuple[str, str], tuple[object, float, dict[str, Shown]]] = {}
 
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 from ft_platform.errors import AnswersRefused, CorruptVersion, DataError
 from ft_platform.evaluation.annotation.answers import Judgements
 from ft_platform.evaluation.annotation.settling import Outcome, agreed, settle
-from ft_platform.evaluation.annotation.task import Task, answer_hash, tasks
+from ft_platform.evaluation.annotation.task import TASKS, Task, answer_hash, tasks
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.people.statements import Stated, state, statements, statements_again, take_back
@@ -173,20 +173,35 @@ def _of_task(lake: Lake, use_case: NamedUseCase, task: Task) -> list[dict[str, A
     return handed_in(lake, use_case).get(task.id, [])
 
 
-def handed_in(
-    lake: Lake, use_case: NamedUseCase, known: dict[str, Stated] | None = None
-) -> dict[str, list[dict[str, Any]]]:
+_verified: dict[tuple[str, str], dict[str, Stated]] = {}
+
+
+def handed_in(lake: Lake, use_case: NamedUseCase, *, once: bool = False) -> dict[str, list[dict[str, Any]]]:
     """Task -> what was handed in and not taken back, oldest first.
 
     Args:
-        known: as `statements_again`; None: all are verified.
+        once: this process verifies each statement once (`statements_again`), for pages.
     """
-    stated = statements(lake, use_case, REPAIRS) if known is None else statements_again(lake, use_case, REPAIRS, known)
+    known = _verified.setdefault((str(lake.root), use_case.name), {})
+    stated = statements_again(lake, use_case, REPAIRS, known) if once else statements(lake, use_case, REPAIRS)
     found = [one.said for one in stated if not one.taken_back]
     by_task: dict[str, list[dict[str, Any]]] = {}
     for one in sorted(found, key=lambda one: (one["at"], one["id"])):
         by_task.setdefault(one["task"], []).append(one)
     return by_task
+
+
+def unsettled(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, int, int] | None:
+    """The newest task, how many of its records are not settled, and how many of these wait for an arbiter; None: there
+    is none, or it is done."""
+    task = next(iter(lake.artifacts(use_case.name, TASKS)), None)
+    if task is None:
+        return None
+    said = handed_in(lake, use_case, once=True)
+    ratings, decided = merged(said.get(task.artifact_id, []))
+    outcome = settle(ratings, decided) if ratings else Outcome()
+    left = lake.manifest(task).counts["rows"] - len(outcome.settled)
+    return (task, left, len(outcome.disputed)) if left else None
 
 
 def merged(said: list[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:

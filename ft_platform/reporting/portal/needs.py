@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
-from ft_platform.evaluation.annotation.browsing import unsettled
+from ft_platform.evaluation.annotation.repairs import unsettled
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
