@@ -53,8 +53,8 @@ class MarkedSpans:
         self._shown = {record: {normalized("", one) for one in words} for record, words in marks.shown.items()}
 
     def names(self, record_id: str) -> Sequence[tuple[str, str]]:
-        """Entity and words that were missed in a record."""
-        return [*self._marks.hidden.get(record_id, ()), *self._marks.everywhere]
+        """Entity and words that were missed in a record: names among them are looked for there in other forms too."""
+        return self._marks.hidden.get(record_id, ())
 
     def corrected(self, record_id: str, text: str, spans: list[Span]) -> list[Span]:
         """The findings in a text of a record without those that hide nothing, and with those that were missed. Where
@@ -62,7 +62,7 @@ class MarkedSpans:
         shown = self._shown.get(record_id)
         if shown:
             spans = [one for one in spans if normalized("", text[one.start : one.end]) not in shown]
-        missed = list(_spans(text, self.names(record_id)))
+        missed = list(_spans(text, [*self.names(record_id), *self._marks.everywhere]))
         return resolve(text, outside_pseudonyms(text, [*spans, *missed])) if missed else spans
 
 

@@ -18,7 +18,7 @@ from ft_platform_tests.reporting.test_hostile_pages import signed_off
 from ft_platform_tests.reporting.xss import Attack, hostile
 from ft_platform_tests.tables import use_case as a_use_case
 
-FORMS = {"form", "input", "label", "select", "option", "textarea", "button", "fieldset", "legend", "blockquote"}
+FORMS = {"form", "input", "label", "select", "option", "textarea", "button", "fieldset", "legend", "blockquote", "mark"}
 OF_FORMS = {
     *("method", "action", "type", "value", "for", "required", "rows", "minlength", "maxlength", "min", "max"),
     *("aria-describedby", "autocomplete", "autocapitalize", "spellcheck", "selected", "accesskey"),
@@ -95,7 +95,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "field": "label",
         "labels": ["a label", "another"],
         "as_buttons": True,
-        "text": "the text of the record",
+        "parts": [("the text of the record", False), ("<hidden", True)],
         "answer": "the answer",
         "mine": "my word",
         "waits": True,

@@ -6,6 +6,7 @@ from typing import Any
 
 from ft_platform.lake.store import Lake
 from ft_platform.people.person import Person
+from ft_platform.privacy.marked_spans import MARKED
 from ft_platform.privacy.marks import (
     Mark,
     entities_to_mark,
@@ -44,6 +45,15 @@ class Marked:
 def marked(lake: Lake, use_case: NamedUseCase) -> Marked:
     marks = standing_marks(lake, use_case)
     return Marked(marks, figures(marks), unconfirmed(lake, use_case), entities_to_mark(use_case))
+
+
+def parts_of(text: str) -> list[tuple[str, bool]]:
+    """A text in pieces, and whether each is a placeholder."""
+    pieces, end = [], 0
+    for match in MARKED.finditer(text):
+        pieces += [(text[end : match.start()], False), (match.group(), True)]
+        end = match.end()
+    return [(piece, is_one) for piece, is_one in [*pieces, (text[end:], False)] if piece]
 
 
 def choices(texts: Sequence[str]) -> dict[str, str]:

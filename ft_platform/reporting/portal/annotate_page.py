@@ -3,7 +3,7 @@
 from typing import Any
 
 from ft_platform.evaluation.annotation.browsing import Sheet, sheets, texts_of
-from ft_platform.evaluation.annotation.personal_data import Marked, choices, marked
+from ft_platform.evaluation.annotation.personal_data import Marked, choices, marked, parts_of
 from ft_platform.evaluation.annotation.settling import agreed_in_words
 from ft_platform.reporting.portal.asking import Asking, View
 
@@ -66,7 +66,7 @@ def _record(asking: Asking, sheet: Sheet, number: int, marks: Marked) -> dict[st
         "field": task.field,
         "labels": task.labels,
         "as_buttons": len(task.labels) <= BUTTONS,
-        "text": shown.text,
+        "parts": parts_of(shown.text),
         "answer": own if own is not None else shown.answer,
         "mine": own,
         "waits": record in sheet.waiting,
