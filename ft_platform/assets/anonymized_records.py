@@ -31,12 +31,14 @@ def build(use_case: NamedUseCase) -> list:
     def anonymized_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion
     ) -> dg.MaterializeResult[TableVersion]:
-        """Records with personal data replaced, and with columns that together identify a person made coarser.
+        """Records with personal data replaced, and with columns that together identify a person made coarser. What
+        experts marked as missed is replaced too; what two of them say hides no personal data stays as it was.
 
         The same original gets the same pseudonym. Pseudonyms are keyed: without the key, nobody can tell whether a
         given name is behind one. A missing or different key stops the stage."""
         from ft_platform.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring, require_known_key
         from ft_platform.privacy.anonymize import anonymize
+        from ft_platform.privacy.marks import in_force
         from ft_platform.privacy.ner import identity
         from ft_platform.privacy.vault import VaultWriter, read_public_key
         from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot
@@ -49,6 +51,8 @@ def build(use_case: NamedUseCase) -> list:
         keys = key_handle(ring, place, use_case.name, use_case.settings.privacy.key_version)
         ner = identity(use_case.settings.privacy)
         depends_on = {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint, "ner": ner}
+        marks = in_force(lake, use_case)
+        depends_on |= {"marks": marks.fingerprint} if marks else {}
         vault_key = read_public_key(environment.vault_public_key_path) if use_case.settings.privacy.vault else None
         vault_id = input_hash(use_case, STAGE, [cleaned_records], **depends_on)
         written = write_stage(
@@ -63,6 +67,7 @@ def build(use_case: NamedUseCase) -> list:
                 keys,
                 VaultWriter(lake, use_case.name, vault_id, vault_key, work.folder) if vault_key else None,
                 environment.home / "findings" / use_case.name if use_case.settings.privacy.cache_findings else None,
+                marks,
             ),
             anonymized_schema(use_case),
             **depends_on,

@@ -9,6 +9,7 @@ from ft_platform.commands import count, opened
 
 HELP = "Give experts records whose label or answer is probably wrong, and take their corrections back."
 EXAMPLES = [
+    "ft annotate start complaint_routing --rows 200",
     "ft annotate export complaint_routing --out tasks",
     "ft annotate export complaint_routing --rows 200 --side train --format label-studio --out tasks",
     "ft annotate import complaint_routing ana=tasks/ana.csv bo=tasks/bo.csv",
@@ -21,37 +22,42 @@ EXAMPLES = [
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_subparsers(dest="what", metavar="<export|import|status|effect|revoke>", required=True)
+    what = parser.add_subparsers(dest="what", metavar="<start|export|import|status|effect|revoke>", required=True)
+    begin = what.add_parser("start", help="make a task that experts do in the browser: the portal's page `annotate`")
     out = what.add_parser("export", help="write a task with anonymized records, those that are probably wrong first")
     back = what.add_parser("import", help="read what experts answered; two who agree repair a record")
     state = what.add_parser("status", help="tasks, how far raters agree, and what is repaired")
     effect = what.add_parser("effect", help="what learning from repaired records changed on the test records")
-    gone = what.add_parser("revoke", help="take back what one import accepted")
-    for one in (out, back, state, effect, gone):
+    gone = what.add_parser(
+        "revoke", help="take back what one import or judgement accepted, or one mark of personal data"
+    )
+    for one in (begin, out, back, state, effect, gone):
         one.add_argument("use_case", help="name of the use case (ft list)")
         one.add_argument("--json", action="store_true", help="print JSON")
-    for one in (out, back, gone):
+    for one in (begin, out, back, gone):
         one.add_argument("--by", default="", help="e-mail address of who does it (default: the account)")
     out.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="folder for the task; nothing is replaced"
     )
-    out.add_argument("--rows", type=count, default=100, metavar="N", help="most records (default: %(default)s)")
-    out.add_argument("--side", nargs="+", choices=["train", "validation", "test"], help="only of these (default: all)")
-    out.add_argument(
-        "--order", choices=["likely-wrong", "random"], default="likely-wrong", help="which first (default: %(default)s)"
-    )
+    for one in (begin, out):
+        one.add_argument("--rows", type=count, default=100, metavar="N", help="most records (default: %(default)s)")
+        sides = ["train", "validation", "test"]
+        one.add_argument("--side", nargs="+", choices=sides, help="only of these (default: all)")
+        orders = {"choices": ["likely-wrong", "random"], "default": "likely-wrong"}
+        one.add_argument("--order", **orders, help="which first (default: %(default)s)")
     out.add_argument("--format", choices=["csv", "label-studio", "argilla"], default="csv", help="default: %(default)s")
     out.add_argument("--disputed", metavar="TASK", help="of this task the records on which raters disagree")
     back.add_argument(
         "files",
         nargs="+",
         metavar="[HANDLE=]FILE",
-        help="a .csv file, or JSON of Label Studio or Argilla; HANDLE names the rater, in place of what the file says",
+        help="a .csv file, or JSON of Label Studio or Argilla; HANDLE or the e-mail address with"
+        " which they sign in names the rater, in place of what the file says",
     )
     back.add_argument(
         "--arbiter", nargs="+", default=[], metavar="HANDLE", help="raters who decide where others disagree"
     )
-    gone.add_argument("repairs", help="id of the import (ft annotate status)")
+    gone.add_argument("repairs", help="id of the import, judgement or mark (ft annotate status)")
     gone.add_argument("--reason", default="", help="why, in 10 characters or more; no personal data")
 
 
@@ -62,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _person(arguments: argparse.Namespace, use_case: Any) -> Any:
+def _person(arguments: argparse.Namespace, use_case: Any, action: str = "repair") -> Any:
     """Who does it.
 
     Raises:
@@ -76,9 +82,19 @@ def _person(arguments: argparse.Namespace, use_case: Any) -> Any:
     if not arguments.by.strip():
         return at_this_machine()
     person = named(arguments.by)
-    if not (ruling := permissions_of(load_environment()).may(person, "repair", use_case.name)):
+    if not (ruling := permissions_of(load_environment()).may(person, action, use_case.name)):
         raise ConfigError([f"{person.name}: {ruling.why}"])
     return person
+
+
+def _start(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.tasks import make_task
+    from ft_platform.records.columns import SIDES
+
+    told = {"rows": arguments.rows, "sides": arguments.side or SIDES, "order": arguments.order}
+    made = make_task(lake, use_case, None, _person(arguments, use_case), **told)
+    first = f"{made['task']}: {made['rows']:,} of {made['of']:,} records, {made['order']} first, to judge the"
+    return made, f"{first} {made['field']}\nin the browser: portal/annotate?of={use_case.name} (ft ui, ft reports)"
 
 
 def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -116,13 +132,17 @@ def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:
 
 
 def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.environment import load_environment
     from ft_platform.evaluation.annotation.answers import read_judgements
     from ft_platform.evaluation.annotation.repairs import add_judgements
     from ft_platform.evaluation.annotation.task import read_task
+    from ft_platform.lake.files import locked
 
     files = [(handle, Path(path)) for handle, path in map(_split, arguments.files)]
     found = read_judgements(files, lambda task: read_task(lake, use_case, task))
-    told = add_judgements(lake, use_case, found, _person(arguments, use_case), arguments.arbiter)
+    arbiters = [_handle(one) for one in arguments.arbiter]
+    with locked(load_environment().acting_lock(use_case.name)):  # as the portal, which takes judgements one by one
+        told = add_judgements(lake, use_case, found, _person(arguments, use_case), arbiters)
     lines = [f"{told['id']}: {told['accepted']:,} records repaired", *_lines(told)]
     if told["accepted"]:
         lines.append(f"next, to learn from them: ft run {use_case.name}")
@@ -131,10 +151,19 @@ def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
 
 def _split(file: str) -> tuple[str, str]:
     handle, equals, path = file.partition("=")
-    return (handle, path) if equals and "/" not in handle else ("", file)
+    return (_handle(handle), path) if equals and "/" not in handle else ("", file)
+
+
+def _handle(word: str) -> str:
+    """The handle of a rater who is named by it, or by the e-mail address with which they sign in to the portal."""
+    from ft_platform.evaluation.annotation.browsing import handle_of
+    from ft_platform.people.person import named
+
+    return handle_of(named(word)) if "@" in word else word
 
 
 def _status(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.personal_data import in_words, marked
     from ft_platform.evaluation.annotation.repairs import all_states, as_dicts, repairs, standing
 
     states = all_states(lake, use_case)
@@ -143,33 +172,30 @@ def _status(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
         for one in standing(lake, use_case)
     ]
     found = {"use_case": use_case.name, "tasks": states, "accepted": accepted}
-    found |= {"repairs": as_dicts(repairs(lake, use_case))}
+    marks = marked(lake, use_case)
+    listed = [{name: value for name, value in vars(one).items() if name != "words"} for one in marks.marks]
+    found |= {"repairs": as_dicts(repairs(lake, use_case)), "personal_data": {**marks.figures, "marks": listed}}
     lines = [line for state in states for line in _lines(state)] or ["No records were given to experts."]
     lines += [f"{one['id']}: {one['repairs']:,} repairs, by {one['person']} at {one['at'][:10]}" for one in accepted]
+    if marks.marks:
+        lines += [
+            in_words(marks.figures),
+            *(f"{one.id}: {one.kind}, by {one.person} at {one.at[:10]}" for one in marks.marks),
+        ]
     return found, "\n".join(lines)
 
 
 def _lines(state: dict[str, Any]) -> list[str]:
     """A task in words."""
+    from ft_platform.evaluation.annotation.settling import agreed_in_words
+
     judged = ", ".join(f"{rater} {records:,}" for rater, records in state["judged"].items()) or "nobody yet"
     lines = [f"{state['task']}: {state['rows']:,} records to judge the {state['field']}; judged by {judged}"]
     if state["judged"]:
         waiting = f"{len(state['disputed']):,} wait for an arbiter, {state['single']:,} for a second rater"
         lines.append(f"  {state['repaired']:,} repaired, {state['confirmed']:,} confirmed, {waiting}")
-        lines.append(f"  {_agreement(state['agreement'])}")
+        lines.append(f"  {agreed_in_words(state['agreement'])}")
     return lines
-
-
-def _agreement(found: dict[str, Any]) -> str:
-    from ft_platform.evaluation.agreement import in_words
-
-    if found["status"] != "measured":
-        return found["status"]
-    same = f"the same answer to {found['observed']:.0%} of {found['rows']:,} records"
-    if (kappa := found["kappa"]) is None:
-        return f"raters give {same}"
-    range_ = f"{kappa['value']:.2f} ({kappa['low']:.2f} to {kappa['high']:.2f}), {in_words(kappa['value'])}"
-    return f"{found['method']} {range_}: {same}"
 
 
 def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -194,10 +220,20 @@ def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
 
 def _revoke(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ft_platform.evaluation.annotation.repairs import withdraw
+    from ft_platform.privacy.marks import MARKS, withdraw_mark
 
-    withdraw(lake, use_case, arguments.repairs, _person(arguments, use_case), arguments.reason)
+    is_mark = arguments.repairs.startswith(f"{MARKS}-")
+    person = _person(arguments, use_case, "show_again" if is_mark else "repair")
+    (withdraw_mark if is_mark else withdraw)(lake, use_case, arguments.repairs, person, arguments.reason)
     told = f"{arguments.repairs} counts no more; next: ft run {use_case.name}"
     return {"revoked": arguments.repairs}, told
 
 
-ACTIONS = {"export": _export, "import": _import, "status": _status, "effect": _effect, "revoke": _revoke}
+ACTIONS = {
+    "start": _start,
+    "export": _export,
+    "import": _import,
+    "status": _status,
+    "effect": _effect,
+    "revoke": _revoke,
+}

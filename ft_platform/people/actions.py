@@ -77,9 +77,16 @@ ACTIONS: dict[str, Action] = {
         Action("review", "judge answers and labels", _of("own", "domain_expert"), by_people=True),
         Action(
             "repair",
-            "take records to annotate, and hand in corrections of labels and answers",
+            "take records to annotate, correct labels and answers, and mark personal data that was missed",
             _of("own", "domain_expert", "data_science"),
             by_people=True,
+        ),
+        Action(
+            "show_again",
+            "say that what was replaced in a text is no personal data",
+            _of("own", "compliance", "domain_expert"),
+            by_people=True,
+            four_eyes=True,
         ),
         Action(
             "waive",

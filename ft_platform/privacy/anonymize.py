@@ -17,6 +17,7 @@ from ft_platform.privacy.closed_columns import ClosedRows, require_closed
 from ft_platform.privacy.column_identifiers import require_no_identifiers
 from ft_platform.privacy.entities import chosen_entities
 from ft_platform.privacy.k_anonymity import NOT_K_ANONYMOUS, KAnonymousRows, plan, quasi_identifiers
+from ft_platform.privacy.marked_spans import InForce
 from ft_platform.privacy.person_names import with_person_names
 from ft_platform.process.progress import report
 from ft_platform.records.rows import Rows
@@ -49,6 +50,7 @@ def anonymize(
     keys: KeyHandle,
     vault: OriginalsSink | None = None,
     findings: Path | None = None,
+    marks: InForce | None = None,
 ) -> StageStream:
     """The records with personal data replaced in all messages, in `anonymized_schema` and in the order of the input.
 
@@ -56,8 +58,9 @@ def anonymize(
     batches and, where there are quasi-identifiers, some 40 bytes for each row, never all texts.
 
     Covered: entities of `privacy.entities` in every message, `subject_id`, and every column that leaves, each by its
-    rule (`closed_columns`). Not covered: what no recognizer finds (`residual` looks for direct identifiers a second
-    time, `ft privacy eval` measures the recall of each entity); persons that the described facts give away.
+    rule (`closed_columns`); what experts marked. Not covered: what no recognizer finds (`residual` looks for direct
+    identifiers a second time, `ft privacy eval` measures the recall of each entity); persons that the described facts
+    give away.
 
     Args:
         rows: in `cleaned_schema`.
@@ -65,6 +68,7 @@ def anonymize(
         vault: gets what pseudonyms and surrogates stand for.
         findings: private folder of the use case, in which it is remembered where findings are in a text
             (`RememberedFindings`).
+        marks: what experts said of earlier texts; None: nothing.
 
     Raises:
         ConfigError: an entity or operator names no entity.
@@ -76,7 +80,7 @@ def anonymize(
     """
     chosen_entities(use_case.settings.privacy)
     counts: dict[str, Any] = {}
-    return StageStream(_parts(use_case, rows, work, keys, vault, findings, counts), counts)
+    return StageStream(_parts(use_case, rows, work, keys, vault, findings, counts, marks), counts)
 
 
 def _parts(
@@ -87,6 +91,7 @@ def _parts(
     vault: OriginalsSink | None,
     findings: Path | None,
     counts: dict[str, Any],
+    marks: InForce | None,
 ) -> Parts:
     rows = closed = ClosedRows(use_case, rows)
     counts["emptied"] = closed.emptied
@@ -106,7 +111,7 @@ def _parts(
         for ids in coarse.removed():
             yield None, removed_table(ids, [NOT_K_ANONYMOUS] * len(ids)).combine_chunks().to_batches()[0]
         rows = coarse
-    yield from ((batch, None) for batch in _anonymized(use_case, rows, work, keys, vault, findings, counts))
+    yield from ((batch, None) for batch in _anonymized(use_case, rows, work, keys, vault, findings, counts, marks))
 
 
 def _anonymized(
@@ -117,13 +122,14 @@ def _anonymized(
     vault: OriginalsSink | None,
     findings: Path | None,
     counts: dict[str, Any],
+    marks: InForce | None,
 ) -> Iterator[pa.RecordBatch]:
     entities: Counter[str] = Counter()
     done = with_any = 0
     named = with_person_names(SmallBatches(rows, BATCH_ROWS), work.engine, use_case, keys, findings)
     for batch in work.engine.map(
         named,
-        partial(BatchAnonymizer, use_case, keys, originals=vault is not None, findings=findings),
+        partial(BatchAnonymizer, use_case, keys, originals=vault is not None, findings=findings, marks=marks),
     ):
         if vault:
             vault.add(batch.column("originals"))

@@ -16,6 +16,7 @@ from ft_platform.keys.key_ring import KeyHandle
 from ft_platform.privacy.findings import remembering_scanner
 from ft_platform.privacy.json_texts import ROLES as JSON_ROLES
 from ft_platform.privacy.json_texts import Replace, replace_in_json
+from ft_platform.privacy.marked_spans import InForce, MarkedSpans
 from ft_platform.privacy.operators import Operators
 from ft_platform.privacy.person_names import COLUMN as NAMES_OF_PERSON
 from ft_platform.privacy.pseudonyms import Pseudonyms
@@ -60,6 +61,7 @@ class BatchAnonymizer:
         keys: opened in the process that does the work; the keys themselves are never handed on.
         originals: add the column `originals` of `batch_schema`.
         findings: private folder in which it is remembered where findings are in a text; None: nowhere.
+        marks: what experts said of earlier texts; None: nothing.
 
     Raises:
         ConfigError: an entity or operator names no entity.
@@ -68,7 +70,12 @@ class BatchAnonymizer:
     """
 
     def __init__(
-        self, use_case: NamedUseCase, keys: KeyHandle, originals: bool = False, findings: Path | None = None
+        self,
+        use_case: NamedUseCase,
+        keys: KeyHandle,
+        originals: bool = False,
+        findings: Path | None = None,
+        marks: InForce | None = None,
     ) -> None:
         privacy = use_case.settings.privacy
         opened = keys.open()
@@ -76,15 +83,17 @@ class BatchAnonymizer:
         self._columns = {f"feature_{name}": treatment for name, treatment in privacy.columns.items()}
         self._scanner = remembering_scanner(privacy, opened, findings)
         self._operators = Operators(privacy, opened)
+        self._marked = MarkedSpans(marks or InForce())
         self._pseudonyms = Pseudonyms(opened, privacy.pseudonym_characters)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         messages = batch.column("messages")
         lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
+        records = batch.column("record_id").to_pylist()
         persons = pc.coalesce(batch.column("subject_id"), batch.column("record_id")).to_pylist()
         roles = plain_array(messages).flatten().field("role").to_pylist()
         names = batch.column(NAMES_OF_PERSON.name).to_pylist()
-        replaced = self._replace(contents(messages).to_pylist(), roles, persons, lengths.tolist(), names)
+        replaced = self._replace(contents(messages).to_pylist(), roles, records, persons, lengths.tolist(), names)
         ends = np.cumsum(lengths)
         rows = [replaced[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
         pairs: list[dict[Pair, None]] = [dict.fromkeys(pair for text in row for pair in text.pairs) for row in rows]
@@ -119,19 +128,23 @@ class BatchAnonymizer:
         self,
         texts: list[str | None],
         roles: list[str],
+        records: list[str],
         persons: list[str],
         lengths: list[int],
         names: list[list[dict[str, str]]],
     ) -> list[ReplacedText]:
-        """The texts of records one after the other, so many of each; `persons` and `names` are those of the records."""
+        """The texts of records one after the other, so many of each; `records`, `persons` and `names` are one for each
+        record."""
         found = self._scanner.find([text or "" for text in texts])
         replaced: list[ReplacedText] = []
-        for person, count, known in zip(persons, lengths, names, strict=True):
+        for record, person, count, known in zip(records, persons, lengths, names, strict=True):
             own = slice(len(replaced), len(replaced) + count)
-            also = [(one["entity"], one["name"]) for one in known]
+            also = [*((one["entity"], one["name"]) for one in known), *self._marked.names(record)]
             spans_of = in_whole_record([text or "" for text in texts[own]], found[own], also)
             replaced += [
-                replace_spans(text, spans, self._operators, person, role in JSON_ROLES)
+                replace_spans(
+                    text, self._marked.corrected(record, text, spans), self._operators, person, role in JSON_ROLES
+                )
                 if text is not None
                 else ReplacedText(None, [], [])
                 for text, role, spans in zip(texts[own], roles[own], spans_of, strict=True)

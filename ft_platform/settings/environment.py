@@ -407,6 +407,10 @@ class Environment(BaseModel):
         """Users, service tokens and sessions."""
         return self.home / "people"
 
+    def acting_lock(self, use_case: str) -> Path:
+        """Held while somebody acts in a use case, in the portal or by a command that does the same."""
+        return self.people_path / "acting" / f"{use_case}.lock"
+
     @property
     def cache_path(self) -> Path:
         return self.cache or self.home / "cache"

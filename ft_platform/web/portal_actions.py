@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -39,8 +40,6 @@ from ft_platform.web.sign_in_pages import refusal_page
 from ft_platform.web.visit import VISIT, Visit
 
 LOG = logging.getLogger(__name__)
-MOST_CHARACTERS = 2_000
-"""Of one field."""
 HEADERS = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "DENY"}
 STATUS: tuple[tuple[type[FtError], int], ...] = (
     (MayNot, 403),
@@ -115,17 +114,18 @@ class PortalActions:
         if asked not in known.use_cases:
             raise Refused("there is no such use case", 404)
         who = person if self.desk.required else None
-        asking = Asking(self.lake, known.use_cases[asked], known, who)
+        query = {name: text for name, text in visit.connection.query_params.items() if name != "of"}
+        asking = Asking(self.lake, known.use_cases[asked], known, who, query)
         problem, found = None, None
         if visit.method == "POST" and who:
             try:
-                found = self._sent(name, asking, who, visit.form)
+                found, then = self._sent(name, asking, who, visit.form)
             except FtError as error:
                 LOG.info(f"{asking.name}: {name} was refused: {type(error).__name__}")
                 problem = error
             else:
                 if found is None:
-                    return RedirectResponse(f"{self.prefix}/{name}?of={asked}", 303, HEADERS)
+                    return RedirectResponse(f"{self.prefix}/{name}?{urlencode({'of': asked, **then})}", 303, HEADERS)
         return self._page(name, asking, visit, person, problem, found)
 
     def _page(
@@ -145,26 +145,29 @@ class PortalActions:
         keep_anchor(visit, response, anchor)
         return response
 
-    def _sent(self, name: str, asking: Asking, person: Person, form: Form) -> Mapping[str, Any] | None:
-        """Does what a form asks for. Returns what is shown below it, or None.
+    def _sent(
+        self, name: str, asking: Asking, person: Person, form: Form
+    ) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
+        """Does what a form asks for. Returns what is shown below it, or None, and the query of the next page.
 
         Raises:
             FtError: it was not done.
         """
         what = form.get("what", "")
         act = self.acting.acts[name].get(what)
-        if act is None or any(len(text) > MOST_CHARACTERS for text in form.values()):
+        if act is None or any(len(text) > act.most_characters for text in form.values()):
             raise ConfigError(["this form is not one of this page, or a field of it is too long"])
         if not act.changes:
-            return act.do(asking, person, self._view(name, what, asking, person, act), form)
-        with locked(self.environment.people_path / "acting" / f"{asking.name}.lock"):
+            return act.do(asking, person, self._view(name, what, asking, person, act), form), {}
+        with locked(self.environment.acting_lock(asking.name)):
             view = self._view(name, what, asking, person, act)
             if not view.about or form.get("shown") != view.shown:
                 changed = "what you were shown is no longer current, so nothing was recorded"
                 raise NotCurrent(changed, "Look at it again, then decide")
-            act.do(asking, person, view, form)
-        self.follow(asking.name, what)
-        return None
+            then = act.do(asking, person, view, form) or {}
+        if act.follows:
+            self.follow(asking.name, what)
+        return None, then
 
     def _view(self, name: str, what: str, asking: Asking, person: Person, act: Act) -> View:
         """What the page shows now, to somebody who may do this."""

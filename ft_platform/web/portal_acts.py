@@ -21,10 +21,11 @@ from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
 from ft_platform.release.waiving import waive
 from ft_platform.reporting.portal.asking import Act, Asking, Form, View
-from ft_platform.reporting.portal.needs import ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
+from ft_platform.reporting.portal.needs import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.serving.trial import ask_conversation
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.web.annotate_acts import ANNOTATE_ACTS
 from ft_platform.web.review_acts import JUDGE, MANAGE
 
 Digest = Callable[[Lake, NamedUseCase, ArtifactVersion], dict[str, Any]]
@@ -39,7 +40,7 @@ def _reject(asking: Asking, person: Person, view: View, form: Form) -> None:
 
 
 def _say(says: Says, asking: Asking, person: Person, view: View, form: Form) -> None:
-    lake, use_case, permissions, _ = asking
+    lake, use_case, permissions = asking[:3]
     assert view.decision
     who, role, reason = (person, permissions, _noting(asking)), form.get("role", ""), form.get("reason", "")
     sign(lake, use_case, view.decision, *who, says=says, role=role, reason=reason, shown=view.digests)
@@ -47,13 +48,13 @@ def _say(says: Says, asking: Asking, person: Person, view: View, form: Form) -> 
 
 
 def _delegate(asking: Asking, person: Person, view: View, form: Form) -> None:
-    lake, use_case, permissions, _ = asking
+    lake, use_case, permissions = asking[:3]
     to = {"to": form.get("to", ""), "until": _day(form), "roles": [form.get("role", "")]}
     delegate(lake, use_case, view.checkpoint, person, permissions, _noting(asking), **to)
 
 
 def _take_back(asking: Asking, person: Person, view: View, form: Form) -> None:
-    lake, use_case, permissions, _ = asking
+    lake, use_case, permissions = asking[:3]
     who = (person, permissions, _noting(asking))
     withdraw(lake, use_case, form.get("id", ""), *who, reason=form.get("reason", ""))
     _show(asking, view)
@@ -70,7 +71,7 @@ def _confirm(asking: Asking, person: Person, _view: View, form: Form) -> None:
 
 
 def _release(evidence_digest: Digest, asking: Asking, person: Person, view: View, form: Form) -> None:
-    lake, use_case, permissions, _ = asking
+    lake, use_case, permissions = asking[:3]
     assert view.decision and view.checkpoint
     words = {"by": person, "reason": form.get("reason", ""), "permissions": permissions}
     release(lake, use_case, view.decision, view.checkpoint, lambda one: evidence_digest(lake, use_case, one), **words)
@@ -110,6 +111,7 @@ def acts(evidence_digest: Digest) -> dict[str, dict[str, Act]]:
         },
         RELEASE: {"release": Act(partial(_release, evidence_digest), f"may not {ACTIONS['release'].says}")},
         ROLL_BACK: {"rollback": Act(_roll_back, take_back)},
+        ANNOTATE: ANNOTATE_ACTS,
         ASK: {"ask": Act(_ask, f"may not {ACTIONS['ask'].says}", changes=False)},
         REVIEW: JUDGE,
         REVIEWS: MANAGE,
@@ -124,7 +126,7 @@ def _noting(asking: Asking) -> Noting:
 
 def _show(asking: Asking, view: View) -> None:
     """Makes the artifact `sign_off` anew, so that what is done waits no more. The graph shows it later."""
-    lake, use_case, permissions, _ = asking
+    lake, use_case, permissions = asking[:3]
     assert view.decision and view.checkpoint
     found = sign_off(lake, use_case, view.decision, permissions)
     publish_sign_off(lake, use_case, view.decision, view.checkpoint, found, write_sign_off)

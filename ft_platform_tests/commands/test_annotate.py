@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from ft_platform import cli
+from ft_platform.evaluation.annotation.browsing import handle_of
+from ft_platform.people.person import named
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.annotation.test_repairs import checked
@@ -67,5 +69,14 @@ def test_from_a_task_over_an_arbiter_to_repairs_and_back(
     assert ft(capsys, "status", "tests")["repairs"] == []
     assert cli.main(["annotate", "export", "tests", "--by", "no.body@example.org", "--out", str(tmp_path / "x")]) == 1
     assert "may take records to annotate" in capsys.readouterr().err and not (tmp_path / "x").exists()
+    told = ft(capsys, "start", "tests", "--rows", "5", "--order", "random")
+    assert (told["rows"], told["files"]) == (5, []) and told["task"] != found["tasks"][0]["task"]
+    (file,) = ft(capsys, "export", "tests", "--rows", "5", "--order", "random", "--out", str(tmp_path / "same"))[
+        "files"
+    ]
+    ana = fill(file, tmp_path, "ana", "mortgage").partition("=")[2]
+    judged = ft(capsys, "import", "tests", f"ana.ruiz@example.org={ana}")
+    assert judged["task"] == told["task"], "a task of the browser and of files is one"
+    assert judged["judged"] == {handle_of(named("ana.ruiz@example.org")): 5}, "whoever signs in is one rater"
     assert cli.main(["annotate", "effect", "tests"]) == 1
     assert "no two evaluations" in capsys.readouterr().err

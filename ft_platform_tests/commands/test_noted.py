@@ -96,7 +96,7 @@ REPAIRED = "evaluation.annotation.test_repairs:test_two_who_agree_repair_labels_
 REVIEWED = "evaluation.review.test_online:test_the_review_ends_publishes_what_the_gate_reads_and_takes_nothing_more"
 TRIED_ELSEWHERE = {
     **dict.fromkeys(("access request", "access grant", "access decline", "access end"), ACCESS),
-    **dict.fromkeys(("annotate export", "annotate import", "annotate revoke"), REPAIRED),
+    **dict.fromkeys(("annotate start", "annotate export", "annotate import", "annotate revoke"), REPAIRED),
     **dict.fromkeys(("erase request", "erase approve", "erase subject"), ERASED),
     "erase refuse": "erasure.test_whole:test_a_request_about_somebody_else_than_was_approved_is_refused",
     "diff": "commands.test_diff:test_texts_are_for_those_who_may_see_them_and_each_page_is_noted",

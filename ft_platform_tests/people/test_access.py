@@ -104,7 +104,7 @@ def test_a_look_is_at_the_reports_of_one_use_case(desk: Desk) -> None:
 def test_no_grant_lets_anybody_bind_the_organization(desk: Desk, role: str) -> None:
     desk.decide(desk.ask(what=role))
     separate = {name for name, one in ACTIONS.items() if one.four_eyes or name == "approve"}
-    assert separate == {"look_up_person", "waive", "approve", "erase", "grant_access"}
+    assert separate == {"look_up_person", "show_again", "waive", "approve", "erase", "grant_access"}
     assert not any(desk.may(action) for action in separate)
     assert all(desk.may(action) for action, one in ACTIONS.items() if role in one.roles and action not in separate)
     assert desk.permissions.roles(named(BO), "letters") == [], "signatures ask for these"

@@ -12,20 +12,20 @@ from ft_platform.people.person import Person
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.portal.acting import page_for
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.needs import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
 from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform_tests.reporting import page_rules
 from ft_platform_tests.reporting.test_hostile_pages import signed_off
 from ft_platform_tests.reporting.xss import Attack, hostile
 from ft_platform_tests.tables import use_case as a_use_case
 
-FORMS = {"form", "input", "label", "select", "option", "textarea", "button", "fieldset", "legend"}
+FORMS = {"form", "input", "label", "select", "option", "textarea", "button", "fieldset", "legend", "blockquote", "mark"}
 OF_FORMS = {
     *("method", "action", "type", "value", "for", "required", "rows", "minlength", "maxlength", "min", "max"),
     *("aria-describedby", "autocomplete", "autocapitalize", "spellcheck", "selected"),
     *("accesskey", "autofocus", "checked", "disabled", "hidden"),
 }
-HREFS = {"href", "brief"}
+HREFS = {"href", "brief", "back", "skip", "here_again", "task", "field", "kind"}
 RULE = {"rule": "the rule", "passed": False, "waiver": None, "value": 0.5, "low": 0.4, "high": 0.6}
 RULE |= {"needed": "what is needed", "why": "why it is broken", "waivable": True}
 WAIVER = {"rule": "the waived rule", "granted_by": "who waives", "until": "the day", "reason": "the reason to waive"}
@@ -139,6 +139,50 @@ VALUES: dict[str, dict[str, Any]] = {
         "most_criteria": 6,
     },
     ASK: {"stands": TOLD, "target": LocalTarget(), "why_not": "why not at all"},
+    ANNOTATE: {
+        "record": "the record",
+        "task": "task-0",
+        "field": "label",
+        "labels": ["a label", "another"],
+        "as_buttons": True,
+        "parts": [("the text of the record", False), ("<hidden", True)],
+        "answer": "the answer",
+        "mine": "my word",
+        "waits": True,
+        "disputed": ["what one said"],
+        "at": 2,
+        "of": 3,
+        "judged": 1,
+        "waiting": 2,
+        "back": "a/b",
+        "skip": "a/b",
+        "here_again": "a/b",
+        "entities": ["an entity"],
+        "confirms": ["a placeholder"],
+        "placeholders": {"0-0": "another placeholder"},
+        "may_show": True,
+        "why_not": "",
+        "own": [{"kind": "missed", "entity": "an entity", "everywhere": True}, {"kind": "shown", "entity": "a place"}],
+        "to_confirm": [{"task": "task-0", "at": 3}],
+        "tasks": [
+            {
+                "task": "task-0",
+                "rows": 3,
+                "judged": {"a rater": 2},
+                "agreement": "how far they agree",
+                "repaired": 1,
+                "confirmed": 1,
+                "single": 1,
+                "disputed": 1,
+                "gone": 1,
+            }
+        ],
+        "marked": {"records": 1, "words": 9, "missed": 1, "per_1000_words": {"value": 1.0, "low": 0.0, "high": 9.0}},
+    },
+}
+SHOWN = dict.fromkeys(TITLES, ("the problem", "the person", "why not at all")) | {
+    REVIEW: ("the problem",),
+    ANNOTATE: ("the problem", "the person", "the text of the record", "a label", "what one said", "a rater"),
 }
 
 
@@ -150,6 +194,7 @@ def test_texts_of_people_and_of_evidence_are_shown_as_text(name: str, monkeypatc
     values = hostile(VALUES[name], HREFS)
     values |= {"roles": signed_off().roles} if name in (SIGN, RELEASE) else {}
     values |= {"waiting": [waiting(), replace(waiting(), id="another")]} if name == WAIVE else {}
+    values |= {"why_not": ""} if name == ANNOTATE else {}
     person, named = Person(Attack("the person")), a_use_case()
     asking = Asking(None, named, Permissions(), person)  # type: ignore[arg-type]
     sent = {field: Attack(f"{field} that was sent") for field in ("reason", "to", "until", "role", "id", "rule")}
@@ -157,7 +202,7 @@ def test_texts_of_people_and_of_evidence_are_shown_as_text(name: str, monkeypatc
         text = page_for(name, asking, View(values), "the token", Attack("the problem"), {**sent, "what": what})
         assert page_rules.problems_of(text) == [], what
         words = " ".join(page_rules.Page(text).words.split())
-        for shown in ("the problem", *(() if name == REVIEW else ("the person", "why not at all"))):
+        for shown in SHOWN[name]:
             assert " ".join(str(Attack(shown)).split()) in words, shown
 
 

@@ -69,6 +69,7 @@ NO_PAGES = {
     "lineage.html",
     "playground.html",
     "portal_action.html",
+    "portal_annotate.html",
     "portal_ask.html",
     "portal_catalogue.html",
     "portal_decided.html",

@@ -86,7 +86,8 @@ def _over(
         if first is not None:
             after = row["label"] if found[0].field == "label" else answer_hash(_answer(row) or "")
             about = {"record_id": row["record_id"], "split": row["split"], "field": found[0].field}
-            done.append({**about, "before": first, "after": after})
+            if after != first:  # an arbiter who thought again
+                done.append({**about, "before": first, "after": after})
     return pa.RecordBatch.from_pylist(rows, schema=batch.schema), done
 
 

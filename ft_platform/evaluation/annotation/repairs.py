@@ -15,13 +15,13 @@ import pyarrow as pa
 from ft_platform.errors import AnswersRefused, CorruptVersion, DataError
 from ft_platform.evaluation.annotation.answers import Judgements
 from ft_platform.evaluation.annotation.settling import Outcome, agreed, settle
-from ft_platform.evaluation.annotation.task import Task, answer_hash, tasks
+from ft_platform.evaluation.annotation.task import TASKS, Task, answer_hash, tasks
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
-from ft_platform.people.statements import Stated, state, statements, take_back
+from ft_platform.people.statements import Stated, state, statements, statements_again, take_back
 from ft_platform.privacy.residual import residual
 from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import MESSAGES
@@ -57,13 +57,19 @@ class Repair:
 
 
 def add_judgements(
-    lake: Lake, use_case: NamedUseCase, found: Judgements, person: Person, arbiters: Collection[str] = ()
+    lake: Lake,
+    use_case: NamedUseCase,
+    found: Judgements,
+    person: Person,
+    arbiters: Collection[str] = (),
+    earlier: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Keeps what raters said, and the repairs that are settled now.
+    """Keeps what raters said, and the repairs that are settled now. One at a time (`Environment.acting_lock`).
 
     Args:
         person: who hands it in.
         arbiters: handles of the raters who decide where others disagree.
+        earlier: what was handed in of the task; None: it is read.
 
     Returns:
         `{"id", "accepted": newly repaired records, ...}` and what `state_of` says of the task.
@@ -73,8 +79,7 @@ def add_judgements(
     """
     if found.task.field == "answer":
         _require_clean(use_case, found)
-    earlier = _of_task(lake, use_case, found.task)
-    before = _outcome(earlier)
+    earlier = _of_task(lake, use_case, found.task) if earlier is None else earlier
     at = now("milliseconds")
     judged = {
         rater: {record: [_as_stored(found.task, value), found.at[rater][record]] for record, value in said.items()}
@@ -83,7 +88,7 @@ def add_judgements(
     said: dict[str, Any] = {"task": found.task.id, "field": found.task.field, "at": at, "judged": judged}
     said["arbiters"] = sorted(set(arbiters) & set(judged))
     outcome = _outcome([*earlier, said])
-    present = {**found.task.before, **{record: one.value for record, one in before.settled.items()}}
+    present = {**found.task.before, **{one["record_id"]: one["after"] for past in earlier for one in past["repairs"]}}
     repaired = {record: one for record, one in outcome.settled.items() if one.value != present[record]}
     said["repairs"] = [
         {"record_id": record, "before": present[record], "after": one.value, **_by(one)}
@@ -94,14 +99,18 @@ def add_judgements(
     note(lake, use_case, "annotation", "handed in judgements of records", person, **about)
     said["answers_version"] = _keep_answers(lake, use_case, found) if found.task.field == "answer" else None
     made = state(lake, use_case, REPAIRS, said, [])
-    return {"id": made["id"], "accepted": len(repaired), **state_of(lake, use_case, found.task)}
+    return {"id": made["id"], "accepted": len(repaired), **state_after(use_case, found.task, [*earlier, said])}
 
 
 def state_of(lake: Lake, use_case: NamedUseCase, task: Task) -> dict[str, Any]:
     """`{"task", "field", "rows", "judged": {rater: records}, "agreement", "repaired", "confirmed", "disputed": [ids],
     "single"}`."""
-    said = _of_task(lake, use_case, task)
-    outcome, ratings = _outcome(said), _merged(said)[0]
+    return state_after(use_case, task, _of_task(lake, use_case, task))
+
+
+def state_after(use_case: NamedUseCase, task: Task, said: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `state_of` says after these statements of a task."""
+    outcome, ratings = _outcome(said), merged(said)[0]
     changed = [record for record, one in outcome.settled.items() if one.value != task.before[record]]
     return {
         "task": task.id,
@@ -118,7 +127,8 @@ def state_of(lake: Lake, use_case: NamedUseCase, task: Task) -> dict[str, Any]:
 
 def all_states(lake: Lake, use_case: NamedUseCase) -> list[dict[str, Any]]:
     """Of each task, newest first."""
-    return [state_of(lake, use_case, task) for task in tasks(lake, use_case)]
+    said = handed_in(lake, use_case)
+    return [state_after(use_case, task, said.get(task.id, [])) for task in tasks(lake, use_case)]
 
 
 def repairs(lake: Lake, use_case: NamedUseCase) -> list[Repair]:
@@ -160,13 +170,43 @@ def _as_stored(task: Task, value: str) -> str:
 
 
 def _of_task(lake: Lake, use_case: NamedUseCase, task: Task) -> list[dict[str, Any]]:
-    """What was handed in of a task and not taken back, oldest first."""
-    found = [one.said for one in statements(lake, use_case, REPAIRS) if not one.taken_back]
-    return sorted((one for one in found if one["task"] == task.id), key=lambda one: (one["at"], one.get("id", "")))
+    return handed_in(lake, use_case).get(task.id, [])
 
 
-def _merged(said: list[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
-    """Values of raters, and of arbiters: of one who judged a record twice, the later one."""
+_verified: dict[tuple[str, str], dict[str, Stated]] = {}
+
+
+def handed_in(lake: Lake, use_case: NamedUseCase, *, once: bool = False) -> dict[str, list[dict[str, Any]]]:
+    """Task -> what was handed in and not taken back, oldest first.
+
+    Args:
+        once: this process verifies each statement once (`statements_again`), for pages.
+    """
+    known = _verified.setdefault((str(lake.root), use_case.name), {})
+    stated = statements_again(lake, use_case, REPAIRS, known) if once else statements(lake, use_case, REPAIRS)
+    found = [one.said for one in stated if not one.taken_back]
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for one in sorted(found, key=lambda one: (one["at"], one["id"])):
+        by_task.setdefault(one["task"], []).append(one)
+    return by_task
+
+
+def unsettled(lake: Lake, use_case: NamedUseCase) -> tuple[ArtifactVersion, int, int] | None:
+    """The newest task, how many of its records are not settled, and how many of these wait for an arbiter; None: there
+    is none, or it is done."""
+    task = next(iter(lake.artifacts(use_case.name, TASKS)), None)
+    if task is None:
+        return None
+    said = handed_in(lake, use_case, once=True)
+    ratings, decided = merged(said.get(task.artifact_id, []))
+    outcome = settle(ratings, decided) if ratings else Outcome()
+    left = lake.manifest(task).counts["rows"] - len(outcome.settled)
+    return (task, left, len(outcome.disputed)) if left else None
+
+
+def merged(said: list[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """Rater -> record id -> label, or sha256 of the answer: of raters, and of arbiters. Of one who judged a record
+    twice, the later one."""
     ratings: dict[str, dict[str, str]] = {}
     deciding: dict[str, dict[str, str]] = {}
     for one in said:
@@ -177,7 +217,7 @@ def _merged(said: list[dict[str, Any]]) -> tuple[dict[str, dict[str, str]], dict
 
 
 def _outcome(said: list[dict[str, Any]]) -> Outcome:
-    return settle(*_merged(said))
+    return settle(*merged(said))
 
 
 def _keep_answers(lake: Lake, use_case: NamedUseCase, found: Judgements) -> int:
@@ -196,7 +236,7 @@ def _keep_answers(lake: Lake, use_case: NamedUseCase, found: Judgements) -> int:
 
 
 def _repairs_in(lake: Lake, use_case: NamedUseCase, said: Mapping[str, Any]) -> list[Repair]:
-    texts = _answers_of(lake, use_case, said["task"]) if said["field"] == "answer" else {}
+    texts = answers_of(lake, use_case, said["task"]) if said["field"] == "answer" else {}
     return [
         Repair(
             one["record_id"],
@@ -212,7 +252,7 @@ def _repairs_in(lake: Lake, use_case: NamedUseCase, said: Mapping[str, Any]) -> 
     ]
 
 
-def _answers_of(lake: Lake, use_case: NamedUseCase, task: str) -> dict[tuple[str, str], str]:
+def answers_of(lake: Lake, use_case: NamedUseCase, task: str) -> dict[tuple[str, str], str]:
     """Record id and sha256 -> answer, of all imports of a task."""
     found: dict[tuple[str, str], str] = {}
     for one in statements(lake, use_case, REPAIRS):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ft_platform.evaluation.agreement import agreement
+from ft_platform.evaluation.agreement import agreement, in_words
 from ft_platform.settings.evaluation import Evaluation
 
 Said = Mapping[str, Mapping[str, str]]
@@ -70,3 +70,14 @@ def agreed(ratings: Said, settings: Evaluation, labels: list[str]) -> dict[str, 
     found = {"kappa": None, "method": "share of equal answers", "raters": len(ratings), "rows": len(several)}
     status = "measured" if several else "no record was judged by two raters"
     return {**found, "observed": equal / len(several) if several else None, "status": status}
+
+
+def agreed_in_words(found: Mapping[str, Any]) -> str:
+    """What `agreed` says, in a line."""
+    if found["status"] != "measured":
+        return str(found["status"])
+    same = f"the same answer to {found['observed']:.0%} of {found['rows']:,} records"
+    if (kappa := found["kappa"]) is None:
+        return f"raters give {same}"
+    range_ = f"{kappa['value']:.2f} ({kappa['low']:.2f} to {kappa['high']:.2f}), {in_words(kappa['value'])}"
+    return f"{found['method']} {range_}: {same}"

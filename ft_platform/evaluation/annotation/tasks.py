@@ -51,7 +51,7 @@ class Candidates:
 def make_task(
     lake: Lake,
     use_case: NamedUseCase,
-    folder: Path,
+    folder: Path | None,
     person: Person,
     *,
     rows: int = 100,
@@ -62,6 +62,7 @@ def make_task(
     """Writes a task about the newest `splits` into `folder`, for as many experts as are given a copy.
 
     Args:
+        folder: None: no files, the experts work in the browser.
         rows: most records.
         order: a name of `ORDERS`.
         file_format: a name of `FORMATS`.
@@ -77,8 +78,8 @@ def make_task(
     """
     if rows < 1:
         raise ConfigError([f"a task has at least 1 record, got {rows}"])
-    splits, table = _usable(lake, use_case)
-    there, too_long = _candidates(use_case, table, sides)
+    splits, table = usable(lake, use_case)
+    there, too_long = candidates(use_case, table, sides)
     if not there.ids:
         raise DataError(f"{use_case.name} has no record to show", "Name other sides")
     places = _ordered(lake, use_case, there, order)[:rows]
@@ -87,7 +88,7 @@ def make_task(
     about = {"field": there.field, "labels": labels, "before": before, "splits": splits.id}
     inputs = settings_hash({**about, "use_case": use_case.name, "order": list(before)})
     task = Task(id=f"task-{inputs[:12]}", **about)
-    files = _files(folder / task.id, task, there, places, file_format)
+    files = _files(folder / task.id, task, there, places, file_format) if folder else {}
     note(lake, use_case, "look_up", "took records to annotate", person, task=task.id, records=len(places))
     draft = Draft(lake, use_case, TASKS, task.id, inputs, [splits], inputs[:16])
     if not draft.existing():
@@ -110,8 +111,8 @@ def write_again(
     file_format: str = "csv",
 ) -> dict[str, Any]:
     """Writes some records of a task once more, for an arbiter. Returns as `make_task`. Raises as `make_task`."""
-    splits, table = _usable(lake, use_case)
-    there, too_long = _candidates(use_case, table, SIDES)
+    splits, table = usable(lake, use_case)
+    there, too_long = candidates(use_case, table, SIDES)
     places = [place for place, record in enumerate(there.ids) if record in only and record in task.before]
     if not places:
         raise DataError(f"no record of {task.id} is left to decide", f"See: ft annotate status {use_case.name}")
@@ -123,7 +124,7 @@ def write_again(
     return {**told, "too_long": too_long, "order": "disputed", "files": [str(path) for path in files]}
 
 
-def _usable(lake: Lake, use_case: NamedUseCase) -> tuple[TableVersion, pa.Table]:
+def usable(lake: Lake, use_case: NamedUseCase) -> tuple[TableVersion, pa.Table]:
     """The newest `splits` and its rows.
 
     Raises:
@@ -151,7 +152,7 @@ def _files(stem: Path, task: Task, there: Candidates, places: list[int], file_fo
     return files
 
 
-def _candidates(use_case: NamedUseCase, table: pa.Table, sides: Collection[str]) -> tuple[Candidates, int]:
+def candidates(use_case: NamedUseCase, table: pa.Table, sides: Collection[str]) -> tuple[Candidates, int]:
     """Records of the sides, in the order of their ids, and how many have too long an answer."""
     field = "label" if use_case.settings.task.kind == "classification" else "answer"
     found = [side_of(use_case, table, name) for name in SIDES if name in sides]

@@ -26,8 +26,9 @@ from ft_platform.release.waiver_persons import owner_problem, role_of, who_may_w
 from ft_platform.release.waivers import in_force, longest_days, second_persons, unconfirmed, waivers
 from ft_platform.release.waiving import rulings_today
 from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.annotate_page import annotate_view
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.needs import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
 from ft_platform.reporting.portal.review_views import review_view, reviews_view
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import title
@@ -41,6 +42,7 @@ COMMANDS = {
     ASK: "ft ask {} TEXT",
     REVIEW: "ft review export {} --out FOLDER",
     REVIEWS: "ft review status {}",
+    ANNOTATE: "ft annotate export {} --out FOLDER",
 }
 """Page -> the command that does the same."""
 
@@ -95,7 +97,7 @@ def page_for(
 
 def sign_view(asking: Asking) -> View:
     """The newest decision, who has signed it, and what the person may say to it."""
-    lake, use_case, permissions, person = asking
+    lake, use_case, permissions, person = asking[:4]
     decision = _newest_decision(asking)
     if decision is None:
         return View({"decided": None})
@@ -147,7 +149,7 @@ def sign_view(asking: Asking) -> View:
 
 def waive_view(asking: Asking) -> View:
     """The rules that the newest checkpoint breaks today, and waivers that wait for a second person."""
-    lake, use_case, permissions, person = asking
+    lake, use_case, permissions, person = asking[:4]
     today = datetime.now(UTC).date()
     if not lake.artifacts(asking.name, "adapter_checkpoint"):
         return View({"checkpoint": None})
@@ -203,7 +205,7 @@ def waive_view(asking: Asking) -> View:
 
 def release_view(asking: Asking) -> View:
     """The newest decision, what lacks for a release of it, and what is released now."""
-    lake, use_case, permissions, person = asking
+    lake, use_case, permissions, person = asking[:4]
     decision = _newest_decision(asking)
     if decision is None:
         return View({"decided": None})
@@ -234,7 +236,7 @@ def release_view(asking: Asking) -> View:
 
 def roll_back_view(asking: Asking) -> View:
     """What is released now, what can be released again, and what has the traffic of each target."""
-    lake, use_case, permissions, person = asking
+    lake, use_case, permissions, person = asking[:4]
     known = releases(lake, asking.name)
     stands = _stands(known)
     earlier = [one for one in known if stands and one.withdrawn is None and one.checkpoint != stands.checkpoint]
@@ -253,7 +255,7 @@ def roll_back_view(asking: Asking) -> View:
 
 def ask_view(asking: Asking) -> View:
     """What is released, where the server is that has it, and whether the person may ask."""
-    _, use_case, permissions, person = asking
+    _, use_case, permissions, person = asking[:4]
     ours = [one for one in use_case.settings.serving.targets.values() if isinstance(one, LocalTarget)]
     ruling = permissions.may(person, "ask", asking.name) if person else None
     why_not = ruling.why if ruling is not None and not ruling else ""
@@ -270,6 +272,7 @@ VIEWS: dict[str, Callable[[Asking], View]] = {
     ASK: ask_view,
     REVIEW: review_view,
     REVIEWS: reviews_view,
+    ANNOTATE: annotate_view,
 }
 
 

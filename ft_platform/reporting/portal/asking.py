@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ft_platform.lake.store import Lake
@@ -22,12 +23,14 @@ class Asking(NamedTuple):
 
     Attributes:
         person: None: nobody signs in, so nobody may act.
+        query: of the address, beside the use case.
     """
 
     lake: Lake
     use_case: NamedUseCase
     permissions: Permissions
     person: Person | None
+    query: Mapping[str, str] = MappingProxyType({})
 
     @property
     def name(self) -> str:
@@ -69,14 +72,19 @@ class Act(NamedTuple):
     """Something that a form asks for.
 
     Attributes:
-        do: does what a form says, about what a view shows. What it returns is shown below the form.
+        do: does what a form says, about what a view shows. What it returns is shown below the form; where it changes
+            something, it is the query of the page that comes next.
         denial: what the audit log says of somebody who may not.
-        changes: it changes what is decided on, so it is about what was shown, one at a time, and the graph follows.
+        changes: it changes something, so it is about what was shown, and one at a time.
+        follows: the graph follows.
+        most_characters: of one field.
     """
 
     do: Callable[[Asking, Person, View, Form], Mapping[str, Any] | None]
     denial: str
     changes: bool = True
+    follows: bool = True
+    most_characters: int = 2_000
 
 
 class PageFor(Protocol):

@@ -36,6 +36,7 @@ WORDS = {
     "erasure": ("erasure", "erasures"),
     "feedback": ("batch of feedback", "batches of feedback"),
     "review": ("review of answers", "reviews of answers"),
+    "annotation": ("task for experts", "tasks for experts"),
 }
 """Kind of need -> one, and several."""
 

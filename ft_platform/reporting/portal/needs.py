@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
+from ft_platform.evaluation.annotation.repairs import unsettled
 from ft_platform.evaluation.review.online import open_review
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
@@ -34,6 +35,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
 REVIEW, REVIEWS = "review", "reviews"
+ANNOTATE = "annotate"
 TITLES = {
     SIGN: "Sign or reject",
     WAIVE: "Waive a rule or confirm a waiver",
@@ -42,6 +44,7 @@ TITLES = {
     ASK: "Ask the released model",
     REVIEW: "Judge answers",
     REVIEWS: "Review of answers",
+    ANNOTATE: "Correct records",
 }
 """Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
@@ -349,6 +352,20 @@ def _feedback(seen: Seen) -> Told:
         }
 
 
+def _annotation(seen: Seen) -> Told:
+    """Records that experts were given and have not settled."""
+    if found := unsettled(seen.lake, seen.use_case):
+        task, open_, disputed = found
+        arbiter = f"; {disputed:,} of them wait for an arbiter" if disputed else ""
+        yield {
+            "role": "domain_expert",
+            "what": f"{open_:,} records of {task.artifact_id} wait for the judgement of experts{arbiter}.",
+            "next_step": f"Judge them on their page, or import judgements: ft annotate import {seen.name}",
+            "since": seen.lake.manifest(task).written_at,
+            "action": ANNOTATE,
+        }
+
+
 KINDS: dict[str, Callable[[Seen], Told]] = {
     "checks": _checks,
     "decision": _decisions,
@@ -362,6 +379,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "erasure": _erasures,
     "feedback": _feedback,
     "review": _reviews,
+    "annotation": _annotation,
 }
 """Kind -> what looks for it."""
 
