@@ -11,6 +11,7 @@ HELP = "Give experts records whose label or answer is probably wrong, and take t
 EXAMPLES = [
     "ft annotate export complaint_routing --out tasks",
     "ft annotate export complaint_routing --rows 200 --side train --format label-studio --out tasks",
+    "ft annotate export complaint_routing --unlabelled --rows 200 --out tasks",
     "ft annotate import complaint_routing ana=tasks/ana.csv bo=tasks/bo.csv",
     "ft annotate export complaint_routing --disputed task-0a1b2c3d4e5f --out arbiter",
     "ft annotate import complaint_routing cy=arbiter/cy.csv --arbiter cy",
@@ -38,7 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--rows", type=count, default=100, metavar="N", help="most records (default: %(default)s)")
     out.add_argument("--side", nargs="+", choices=["train", "validation", "test"], help="only of these (default: all)")
     out.add_argument(
-        "--order", choices=["likely-wrong", "random"], default="likely-wrong", help="which first (default: %(default)s)"
+        "--order",
+        choices=["likely-wrong", "most-useful", "random"],
+        help="which first (default: likely-wrong; with --unlabelled most-useful)",
+    )
+    out.add_argument(
+        "--unlabelled",
+        action="store_true",
+        help="instead: records without a label, those whose label helps a model most first",
     )
     out.add_argument("--format", choices=["csv", "label-studio", "argilla"], default="csv", help="default: %(default)s")
     out.add_argument("--disputed", metavar="TASK", help="of this task the records on which raters disagree")
@@ -86,17 +94,46 @@ def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
     from ft_platform.records.columns import SIDES
 
     of = (lake, use_case, arguments.out, _person(arguments, use_case))
-    if arguments.disputed:
+    if unlabelled := _unlabelled(lake, use_case, arguments):
+        made = unlabelled(of[-1])
+    elif arguments.disputed:
         made = write_again(*of, *_disputed(lake, use_case, arguments.disputed), arguments.format)
     else:
-        sides = arguments.side or SIDES
-        told = {"rows": arguments.rows, "sides": sides, "order": arguments.order, "file_format": arguments.format}
+        sides, order = arguments.side or SIDES, arguments.order or "likely-wrong"
+        told = {"rows": arguments.rows, "sides": sides, "order": order, "file_format": arguments.format}
         made = make_task(*of, **told)
     first = f"{made['task']}: {made['rows']:,} of {made['of']:,} records, {made['order']} first, to judge the"
     again = f"When two experts have answered: ft annotate import {use_case.name} ana=FILE bo=FILE"
     if arguments.disputed:
         again = f"When the arbiter has answered: ft annotate import {use_case.name} cy=FILE --arbiter cy"
     return made, "\n".join([f"{first} {made['field']}", *made["files"], again])
+
+
+def _unlabelled(lake: Any, use_case: Any, arguments: argparse.Namespace) -> Any:
+    """What writes a task with records that have no label; None where another one is asked for.
+
+    Raises:
+        ConfigError: options that do not go together.
+    """
+    from functools import partial
+
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError
+    from ft_platform.evaluation.annotation import unlabelled
+
+    of = (lake, load_environment(), use_case, arguments.out)
+    if arguments.disputed:
+        task, ids = _disputed(lake, use_case, arguments.disputed)
+        again = partial(unlabelled.write_unlabelled_again, *of, task=task, only=ids, file_format=arguments.format)
+        return again if unlabelled.is_unlabelled(task) else None
+    if not arguments.unlabelled:
+        if arguments.order == unlabelled.USEFUL:
+            raise ConfigError(["--order most-useful is about records without a label: add --unlabelled"])
+        return None
+    if arguments.side or arguments.order == "likely-wrong":
+        raise ConfigError(["records without a label have no side and no wrong label: leave --side and --order out"])
+    told = {"rows": arguments.rows, "order": arguments.order or unlabelled.USEFUL, "file_format": arguments.format}
+    return partial(unlabelled.make_unlabelled_task, *of, **told)
 
 
 def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:

@@ -216,7 +216,7 @@ HOW = """
 --month --runs --sample --size --seed --kind --context --person --use-case --since --copy --key --second-factor --may
 --instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
 --quantization --keep-different --requests --gold --half --perturbations --compare --rows --raters --format
---alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account
+--alternative --look --minutes --purpose --order --side --disputed --unlabelled --arbiter --received --golden --account
 """
 """Options that say how, what, or about whom."""
 
