@@ -1,5 +1,5 @@
-"""How many planted wrong labels experts meet in the first tenth of the records that they are shown, beside cleanlab; and
-how many labels of records without one a model needs, in our order and in a random one.
+"""How many planted wrong labels experts meet in the first tenth of the records that they are shown, beside cleanlab;
+and how many labels of records without one a model needs, in our order and in a random one.
 
     python benchmarks/annotation.py --json                                     # sentences of customers by product
     python benchmarks/annotation.py --file records.csv text label --seeds 3    # of a file of your own: two columns
@@ -9,10 +9,10 @@ how many labels of records without one a model needs, in our order and in a rand
 order needs to meet as many wrong labels, the share that is not needed. cleanlab gets the same probabilities, if it is
 installed; its licence is AGPL-3.0, so the platform does not use it.
 
-`unlabelled`: a quarter of the records is for testing. Of the others 5 % have a label at first, and 5 % more get theirs at
-a time, up to half of them. `labels_needed`: with how many labels the mean macro-F1 over the seeds is what random labels
-reach at the end. The model that learns is TF-IDF + logistic regression, which also chooses: a stand-in for the model that
-is fine-tuned, which would have to be trained ten times for each order and seed.
+`unlabelled`: a quarter of the records is for testing. Of the others 5 % have a label at first, and 5 % more get theirs
+at a time, up to half of them. `labels_needed`: with how many labels the mean macro-F1 over the seeds is what random
+labels reach at the end. The model that learns is TF-IDF + logistic regression, which also chooses: a stand-in for the
+model that is fine-tuned, which would have to be trained ten times for each order and seed.
 """
 
 import argparse
