@@ -210,20 +210,14 @@ def _agreement(found: dict[str, Any]) -> str:
 
 
 def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.effect import in_words
     from ft_platform.evaluation.annotation.figures import repair_effect
 
     found = repair_effect(lake, use_case)
-    lines = [
-        f"{found['metric']} with repairs minus without: {found['value']:+.3f} ({found['low']:+.3f} to"
-        f" {found['high']:+.3f}), {found['repaired_rows']:,} records repaired, {found['test_rows']:,} test records"
-    ]
+    lines = [in_words(found)]
     if found["repaired_test_rows"]:
         lines.append(
             f"{found['repaired_test_rows']:,} of the test records were repaired; both models are judged by them"
-        )
-    if found["low"] <= 0 <= found["high"]:
-        lines.append(
-            f"the two cannot be told apart: this test split shows differences from {found['detectable']:.3f} on"
         )
     lines.append("one training each: `seed_variation` says how much of it may be luck of the seed")
     return found, "\n".join(lines)

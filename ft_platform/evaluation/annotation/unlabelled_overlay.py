@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
-from ft_platform.evaluation.annotation.repairs import Repair
+from ft_platform.evaluation.annotation.repairs import REPAIRS, Repair
+from ft_platform.lake.store import Lake
+from ft_platform.people.statements import statements
 from ft_platform.records.rows import Rows
 from ft_platform.settings.hash import settings_hash
+from ft_platform.use_case.named import NamedUseCase
 
 NO_LABEL = ""
 """What a task and a repair say of a record that had no label."""
@@ -16,6 +19,12 @@ NO_LABEL = ""
 def given_labels(repairs: Sequence[Repair]) -> dict[str, str]:
     """Record id -> the label that experts gave it where it had none."""
     return {one.record_id: one.after for one in repairs if one.field == "label" and one.before == NO_LABEL}
+
+
+def ever_given(lake: Lake, use_case: NamedUseCase) -> set[str]:
+    """Ids of all records that experts ever gave a label, also where that was taken back."""
+    said = (one.said for one in statements(lake, use_case, REPAIRS))
+    return {one["record_id"] for stated in said for one in stated["repairs"] if one["before"] == NO_LABEL}
 
 
 def fingerprint(given: Mapping[str, str]) -> str:
