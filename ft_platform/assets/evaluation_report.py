@@ -26,6 +26,7 @@ def build(use_case: NamedUseCase) -> list:
         """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with
         intervals; of the model and the champion also on recent requests that are kept for testing."""
         from ft_platform.evaluation.champion import champion
+        from ft_platform.evaluation.golden_statements import fingerprint
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.monitoring.traffic.fresh import fresh_requests
@@ -36,7 +37,7 @@ def build(use_case: NamedUseCase) -> list:
         best = champion(lake, use_case.name, beside=adapter_checkpoint)
         requests = fresh_requests(lake, use_case)
         fresh = requests.content_hash if requests else ""
-        about = (splits, adapter_checkpoint, base_evaluation, best, fresh)
+        about = (splits, adapter_checkpoint, base_evaluation, best, fresh, fingerprint(lake, use_case))
         artifact_id, _ = evaluation_inputs(use_case, "tuned", *about)
         parents = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
         report, reused = program_report(
