@@ -7,7 +7,7 @@ and how many labels of records without one a model needs, in our order and in a 
 
 5 % of the labels are replaced by another one, drawn at random. `judgements_saved`: of the judgements that a random
 order needs to meet as many wrong labels, the share that is not needed. cleanlab gets the same probabilities, if it is
-installed; its licence is AGPL-3.0, so the platform does not use it.
+installed (docs/adr/0032-no-cleanlab.md).
 
 `unlabelled`: a quarter of the records is for testing. Of the others 5 % have a label at first, and 5 % more get theirs
 at a time, up to half of them. `labels_needed`: with how many labels the mean macro-F1 over the seeds is what random

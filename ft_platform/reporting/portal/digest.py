@@ -35,6 +35,7 @@ WORDS = {
     "access": ("request for access", "requests for access"),
     "erasure": ("erasure", "erasures"),
     "feedback": ("batch of feedback", "batches of feedback"),
+    "repairs": ("loss by repairs", "losses by repairs"),
 }
 """Kind of need -> one, and several."""
 

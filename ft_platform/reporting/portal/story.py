@@ -10,8 +10,6 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
-from ft_platform.evaluation.annotation.effect import FILE as EFFECT_FILE
-from ft_platform.evaluation.annotation.effect import STAGE as EFFECT
 from ft_platform.evaluation.annotation.effect import in_words
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
@@ -26,6 +24,7 @@ from ft_platform.monitoring.day_reports import DayReport, day_reports
 from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.reporting.formats import number, percent
 from ft_platform.reporting.portal.comparison import counted
+from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import intact_json, page_of
 from ft_platform.retraining.journal import entries
 from ft_platform.stages import MONITORING, STAGES
@@ -212,17 +211,11 @@ def _evaluated(seen: Seen) -> Told:
     main = metric(figures["main_metric"])
     found = figures["systems"][FINE_TUNED][main.name]
     interval = f"{number(found['low'])} to {number(found['high'])}"
-    effect = _effect_of_repairs(seen)
-    return Told(f"{main.title} {number(found['value'])} ({interval}) on {figures['test_rows']:,} test records.{effect}")
-
-
-def _effect_of_repairs(seen: Seen) -> str:
-    """What was measured about the newest evaluation; empty where nothing was."""
-    measured = next(iter(seen.lake.artifacts(seen.name, EFFECT)), None)
-    found = intact_json(seen.lake, measured, EFFECT_FILE) if measured else None
-    evaluation = seen.newest["evaluation_report"]
-    is_about_it = isinstance(evaluation, ArtifactVersion) and found and found["with"] == evaluation.artifact_id
-    return f" {in_words(found)}" if is_about_it else ""
+    effect = effect_in(seen.lake, seen.name, seen.newest["evaluation_report"])
+    repairs = f" {in_words(effect)}" if effect else ""
+    return Told(
+        f"{main.title} {number(found['value'])} ({interval}) on {figures['test_rows']:,} test records.{repairs}"
+    )
 
 
 def _fair(seen: Seen) -> Told:

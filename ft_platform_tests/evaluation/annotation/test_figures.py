@@ -14,7 +14,7 @@ import pytest
 
 from ft_platform.errors import DataError
 from ft_platform.evaluation.annotation.effect import in_words, measure_effect, verdict
-from ft_platform.evaluation.annotation.figures import figures_of_repairs, repair_effect
+from ft_platform.evaluation.annotation.figures import _Evaluated, figures_of_repairs, repair_effect
 from ft_platform.evaluation.annotation.overlay import REPAIRED, TABLE
 from ft_platform.evaluation.annotation.repairs import REPAIRS
 from ft_platform.evaluation.files import read_metrics, read_predictions
@@ -26,6 +26,7 @@ from ft_platform.people.statements import state
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
+from ft_platform.reporting.portal.needs import needs_of
 from ft_platform.reporting.portal.story import story_of
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, TinyCase, rows_for, tiny_case
 from ft_platform_tests.reporting.page_rules import Page, problems_of
@@ -139,9 +140,34 @@ def test_the_sensor_measures_it_once_and_the_story_of_the_use_case_tells_it(
     found = repair_effect(repaired.lake, repaired.use_case)
     assert told == in_words(found) and evaluated().endswith(told)
     assert told.startswith("Learning from 3 repaired records ")
+    today = date(2026, 11, 29)
+    assert not [one for one in needs_of(repaired.lake, repaired.use_case, today) if one.kind == "repairs"]
+    worse = {**found, "value": -0.2, "low": -0.3, "high": -0.1}
+    with monkeypatch.context() as planted:
+        planted.setattr("ft_platform.reporting.portal.repairs.intact_json", lambda *_: worse)
+        (need,) = (one for one in needs_of(repaired.lake, repaired.use_case, today) if one.kind == "repairs")
+    assert need.role == "data_science" and "made the model worse" in need.what
     monkeypatch.setattr("ft_platform.evaluation.annotation.effect.effect_between", None)  # it was kept
     assert tick() == "no evaluation since the last look"
     assert measure_effect(repaired.lake, repaired.use_case) == found
+
+
+@pytest.mark.parametrize(
+    ("sides", "recipe", "given", "more"),
+    [
+        ({"a": "train", "b": "test", "c": "train"}, "r", {"c"}, 1),
+        ({"a": "train", "b": "test"}, "r", {"c"}, 0),
+        ({"a": "train", "b": "test", "c": "train"}, "r", set(), None),  # the source has grown
+        ({"a": "test", "b": "test", "c": "train"}, "r", {"c"}, None),  # a record moved
+        ({"b": "test", "c": "train"}, "r", {"c"}, None),  # one is gone
+        ({"a": "train", "b": "test", "c": "train"}, "another", {"c"}, None),
+    ],
+)
+def test_a_pair_differs_in_records_that_experts_labelled_and_in_no_others(
+    case: TinyCase, sides: dict[str, str], recipe: str, given: set[str], more: int | None
+) -> None:
+    before = _Evaluated(case.report, "r", {"a": "train", "b": "test"}, 0, 0)
+    assert _Evaluated(case.report, recipe, sides, 0, 0).differs_by(before, given) == more
 
 
 @pytest.mark.parametrize(
