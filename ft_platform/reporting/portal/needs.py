@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
-from ft_platform.evaluation.annotation.effect import in_words, verdict
+from ft_platform.evaluation.annotation.effect import in_words
+from ft_platform.evaluation.annotation.effect import verdict as verdict_of
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake
@@ -337,7 +338,7 @@ def _repairs(seen: Seen) -> Told:
     """A model that is worse since it learned from what experts did."""
     newest = _newest(seen, "evaluation_report")
     found = effect_in(seen.lake, seen.name, newest)
-    if found and newest and verdict(found) == "worse":
+    if found and newest and verdict_of(found) == "worse":
         yield {
             "role": "data_science",
             "what": in_words(found),
