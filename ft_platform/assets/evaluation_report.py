@@ -1,4 +1,5 @@
-"""evaluation_report: the fine-tuned model beside its alternatives on the test split."""
+"""evaluation_report: the fine-tuned model beside its alternatives on the test split. With it comes the sensor that
+measures the effect of repairs."""
 
 import dagster as dg
 
@@ -8,6 +9,7 @@ from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.orchestration.effect_watch import effect_watch
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
@@ -45,4 +47,4 @@ def build(use_case: NamedUseCase) -> list:
         )
         return evaluated(lake, use_case, environment, report, reused=reused)
 
-    return [evaluation_report]
+    return [evaluation_report, effect_watch(use_case)]

@@ -210,7 +210,7 @@ def _agreement(found: dict[str, Any]) -> str:
 
 
 def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ft_platform.evaluation.annotation.effect import in_words
+    from ft_platform.evaluation.annotation.effect_words import in_words
     from ft_platform.evaluation.annotation.figures import repair_effect
 
     found = repair_effect(lake, use_case)

@@ -12,7 +12,6 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.asset_keys import asset_keys
-from ft_platform.orchestration.effect_watch import effect_watch
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.permission_watch import permission_watch
 from ft_platform.orchestration.retraining_watch import retraining_watch
@@ -100,8 +99,7 @@ class FineTuningUseCase(dg.Component):
     def _sensors(self) -> list[dg.SensorDefinition]:
         measures = "roi_report" in self.stages() and self.use_case.settings.business.measurements
         measuring = [measurements_sensor(self.use_case)] if measures else []
-        effect = [effect_watch(self.use_case)] if "evaluation_report" in self.stages() else []
-        return [source_sensor(self.use_case), *measuring, *effect, *alert_watch(self.use_case)]
+        return [source_sensor(self.use_case), *measuring, *alert_watch(self.use_case)]
 
 
 OTHERS = (UnresolvedAssetJobDefinition, dg.ScheduleDefinition, dg.SensorDefinition)

@@ -25,7 +25,8 @@ def effect_watch(use_case: NamedUseCase) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SkipReason:
         from ft_platform.errors import FtError
-        from ft_platform.evaluation.annotation.effect import in_words, measure_effect
+        from ft_platform.evaluation.annotation.effect import measure_effect
+        from ft_platform.evaluation.annotation.effect_words import in_words
         from ft_platform.evaluation.annotation.repairs import REPAIRS
 
         stated = lake.artifact_paths(use_case.name, REPAIRS)

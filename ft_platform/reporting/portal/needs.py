@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
-from ft_platform.evaluation.annotation.effect import in_words
-from ft_platform.evaluation.annotation.effect import verdict as verdict_of
+from ft_platform.evaluation.annotation.effect_words import in_words
+from ft_platform.evaluation.annotation.effect_words import verdict as verdict_of
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
 from ft_platform.lake.store import Lake

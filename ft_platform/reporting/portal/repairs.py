@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ft_platform.evaluation.annotation.effect import FILE, STAGE
+from ft_platform.evaluation.annotation.effect_words import FILE, STAGE
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import Version
 from ft_platform.reporting.published import intact_json

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
-from ft_platform.evaluation.annotation.effect import in_words
+from ft_platform.evaluation.annotation.effect_words import in_words
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.evaluation.annotation.effect import in_words, measure_effect, verdict
+from ft_platform.evaluation.annotation.effect import measure_effect
+from ft_platform.evaluation.annotation.effect_words import in_words, verdict
 from ft_platform.evaluation.annotation.figures import _Evaluated, figures_of_repairs, repair_effect
 from ft_platform.evaluation.annotation.overlay import REPAIRED, TABLE
 from ft_platform.evaluation.annotation.repairs import REPAIRS
