@@ -25,6 +25,8 @@ import numpy as np
 from ft_platform.evaluation.annotation.order import CHOSEN, quotients
 from ft_platform.evaluation.annotation.unlabelled_order import by_small_margin
 from ft_platform.evaluation.diagnosis.wrong_labels import out_of_sample
+from ft_platform.evaluation.metric import metric
+from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.systems.tfidf import tfidf_vectorizer
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
 
@@ -101,15 +103,14 @@ def summed(runs: list[dict[str, Any]]) -> dict[str, Any]:
 def macro_f1(train: LabelledTexts, test: LabelledTexts) -> float:
     """Of the stand-in for the model that is fine-tuned."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import f1_score
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         vectorizer = tfidf_vectorizer()
         features = vectorizer.fit_transform(train.texts)
         model = LogisticRegression(**CHOSEN, max_iter=1000, tol=1e-3).fit(features, train.labels)
-        predicted = model.predict(vectorizer.transform(test.texts))
-    return float(f1_score(test.labels, predicted, average="macro", zero_division=0))
+        predicted = model.predict(vectorizer.transform(test.texts)).tolist()
+    return metric("macro_f1").value(LabelOutputs(sorted({*test.labels, *predicted}), test.labels, predicted))
 
 
 def learned(records: list[tuple[str, str]], rows: int, seed: int, ours: bool) -> list[tuple[int, float]]:

@@ -6,6 +6,9 @@ records of persons in the validation or test split, from whom no training may le
 do to a record. Not covered: expectations of `validation` and k-anonymity, which look at a record once it has its label;
 columns that they are about are shown to nobody here."""
 
+# pyright: reportAttributeAccessIssue=false
+# The functions of pyarrow.compute are made at import, so pyright does not see them.
+
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
