@@ -24,24 +24,33 @@ def build(use_case: NamedUseCase) -> list:
         duplicates.
 
         Records that do not meet an expectation about single records go to `quarantined_records`. Each changed text
-        keeps its hashes before and after and the kinds of change; `ft diff <use_case> cleaned` shows them.
+        keeps its hashes before and after and the kinds of change; `ft diff <use_case> cleaned` shows them. A record
+        without a label takes the one that experts gave it.
         """
         from ft_platform.cleaning.clean import clean
         from ft_platform.cleaning.repair import KINDS
         from ft_platform.cleaning.token_counts import tokenizer_fingerprint
+        from ft_platform.evaluation.annotation.repairs import repairs
+        from ft_platform.evaluation.annotation.unlabelled_overlay import LabelledRows, fingerprint, given_labels
         from ft_platform.reporting.cleaning_plots import changes_plot, lengths_plot
         from ft_platform.reporting.plots import funnel_plot
         from ft_platform.validation.quarantine import expectations_hash, quarantine
 
+        given = given_labels(repairs(lake, use_case))
+        labels = {"given_labels": fingerprint(given)} if given else {}
+        rows = lake.rows(permitted_records)
         written = write_stage(
             lake,
             use_case,
             "cleaned_records",
             [permitted_records],
-            lambda work: quarantine(use_case, clean(use_case, lake.rows(permitted_records), work), work),
+            lambda work: quarantine(
+                use_case, clean(use_case, LabelledRows(rows, given) if given else rows, work), work
+            ),
             cleaned_schema(use_case),
             expectations=expectations_hash(use_case),
             **tokenizer_fingerprint(use_case.settings.cleaning),
+            **labels,
         )
         counts = written.manifest.counts
         pictures = {

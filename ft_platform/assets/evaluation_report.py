@@ -1,4 +1,5 @@
-"""evaluation_report: the fine-tuned model beside its alternatives on the test split."""
+"""evaluation_report: the fine-tuned model beside its alternatives on the test split. With it comes the sensor that
+measures the effect of repairs."""
 
 import dagster as dg
 
@@ -8,6 +9,7 @@ from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.orchestration.effect_watch import effect_watch
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
@@ -26,6 +28,7 @@ def build(use_case: NamedUseCase) -> list:
         """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with
         intervals; of the model and the champion also on recent requests that are kept for testing."""
         from ft_platform.evaluation.champion import champion
+        from ft_platform.evaluation.golden_statements import fingerprint
         from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.monitoring.traffic.fresh import fresh_requests
@@ -36,7 +39,7 @@ def build(use_case: NamedUseCase) -> list:
         best = champion(lake, use_case.name, beside=adapter_checkpoint)
         requests = fresh_requests(lake, use_case)
         fresh = requests.content_hash if requests else ""
-        about = (splits, adapter_checkpoint, base_evaluation, best, fresh)
+        about = (splits, adapter_checkpoint, base_evaluation, best, fresh, fingerprint(lake, use_case))
         artifact_id, _ = evaluation_inputs(use_case, "tuned", *about)
         parents = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
         report, reused = program_report(
@@ -44,4 +47,4 @@ def build(use_case: NamedUseCase) -> list:
         )
         return evaluated(lake, use_case, environment, report, reused=reused)
 
-    return [evaluation_report]
+    return [evaluation_report, effect_watch(use_case)]

@@ -1,5 +1,6 @@
 """splits: which record is for training, validation and test. Decided once, by group, before any model sees a record."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -22,21 +23,30 @@ from ft_platform.stages import TRAINING_AUDIT
 from ft_platform.use_case.named import NamedUseCase
 
 
-def asked_about(lake: Lake, use_case: NamedUseCase, anonymized_records: TableVersion) -> Any:
-    """Which records were requests to a served model, and of which others cleaning found one to be a duplicate
-    (`splitting.feedback.Asked`)."""
+def training_only(lake: Lake, use_case: NamedUseCase) -> Any:
+    """Which records were requests to a served model, and which ones experts gave their label: those were chosen because
+    a model was unsure of them (`splitting.feedback.Asked`)."""
+    from ft_platform.evaluation.annotation.repairs import repairs
+    from ft_platform.evaluation.annotation.unlabelled_overlay import given_labels
     from ft_platform.governance.feedback_releases import ever_released
     from ft_platform.splitting.feedback import Asked
 
-    records = ever_released(lake, use_case.name)
-    if not records:
-        return Asked()
+    by_date = use_case.settings.splits.strategy == "temporal"  # a date says the side of every record
+    labelled = () if by_date else tuple(given_labels(repairs(lake, use_case)))
+    return Asked(ever_released(lake, use_case.name), labelled=labelled)
+
+
+def asked_about(lake: Lake, use_case: NamedUseCase, anonymized_records: TableVersion) -> Any:
+    """What `training_only` says, and of which other records cleaning found a request to be a duplicate."""
+    found = training_only(lake, use_case)
+    if not (records := found.records):
+        return found
     cleaned = tables_behind(lake, anonymized_records)["cleaned_records"]
     number = lake.manifest(cleaned).info["removed_version"]
     removed = TableVersion(use_case.name, f"{cleaned.name}_removed", cleaned.zone, number, "", 0, "")
     rows = lake.read_table(removed, ["record_id", "duplicate_of"]).to_pylist()
     repeated = {one["duplicate_of"] for one in rows if one["record_id"] in records} - {None}
-    return Asked(records, repeated - records)
+    return replace(found, repeated=repeated - records)
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -109,15 +119,13 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def no_leakage(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
-            from ft_platform.governance.feedback_releases import ever_released
             from ft_platform.splitting.benchmark_texts import benchmark_texts
-            from ft_platform.splitting.feedback import Asked
             from ft_platform.splitting.leakage import leakage
 
             with lake.scratch(use_case.name, "no_leakage") as folder:
                 folder.mkdir(mode=0o700)
                 benchmark = benchmark_texts(use_case.settings.splits)
-                asked = Asked(ever_released(lake, use_case.name))
+                asked = training_only(lake, use_case)
                 numbers = leakage(use_case, lake.rows(splits), folder, benchmark, asked)
             return bool(numbers.pop("passed")), numbers
 
@@ -131,11 +139,9 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def label_shares_hold(lake: dg.ResourceParam[Lake], splits: TableVersion) -> dg.AssetCheckResult:
         def judge() -> tuple[bool, dict]:
-            from ft_platform.governance.feedback_releases import ever_released
-            from ft_platform.splitting.feedback import Asked
             from ft_platform.splitting.label_shares import label_shares
 
-            numbers = label_shares(use_case, lake.rows(splits), Asked(ever_released(lake, use_case.name)))
+            numbers = label_shares(use_case, lake.rows(splits), training_only(lake, use_case))
             return bool(numbers.pop("passed")), numbers
 
         return judged(lake, use_case, splits, "label_shares_hold", judge)

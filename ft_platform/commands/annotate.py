@@ -12,6 +12,7 @@ EXAMPLES = [
     "ft annotate start complaint_routing --rows 200",
     "ft annotate export complaint_routing --out tasks",
     "ft annotate export complaint_routing --rows 200 --side train --format label-studio --out tasks",
+    "ft annotate export complaint_routing --unlabelled --rows 200 --out tasks",
     "ft annotate import complaint_routing ana=tasks/ana.csv bo=tasks/bo.csv",
     "ft annotate export complaint_routing --disputed task-0a1b2c3d4e5f --out arbiter",
     "ft annotate import complaint_routing cy=arbiter/cy.csv --arbiter cy",
@@ -43,8 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         one.add_argument("--rows", type=count, default=100, metavar="N", help="most records (default: %(default)s)")
         sides = ["train", "validation", "test"]
         one.add_argument("--side", nargs="+", choices=sides, help="only of these (default: all)")
-        orders = {"choices": ["likely-wrong", "random"], "default": "likely-wrong"}
-        one.add_argument("--order", **orders, help="which first (default: %(default)s)")
+    orders = ["likely-wrong", "random"]
+    begin.add_argument("--order", choices=orders, default=orders[0], help="which first (default: %(default)s)")
+    out.add_argument(
+        "--order",
+        choices=["likely-wrong", "most-useful", "random"],
+        help="which first (default: likely-wrong; with --unlabelled most-useful)",
+    )
+    out.add_argument(
+        "--unlabelled",
+        action="store_true",
+        help="instead: records without a label, those whose label helps a model most first",
+    )
     out.add_argument("--format", choices=["csv", "label-studio", "argilla"], default="csv", help="default: %(default)s")
     out.add_argument("--disputed", metavar="TASK", help="of this task the records on which raters disagree")
     back.add_argument(
@@ -102,17 +113,46 @@ def _export(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
     from ft_platform.records.columns import SIDES
 
     of = (lake, use_case, arguments.out, _person(arguments, use_case))
-    if arguments.disputed:
+    if unlabelled := _unlabelled(lake, use_case, arguments):
+        made = unlabelled(of[-1])
+    elif arguments.disputed:
         made = write_again(*of, *_disputed(lake, use_case, arguments.disputed), arguments.format)
     else:
-        sides = arguments.side or SIDES
-        told = {"rows": arguments.rows, "sides": sides, "order": arguments.order, "file_format": arguments.format}
+        sides, order = arguments.side or SIDES, arguments.order or "likely-wrong"
+        told = {"rows": arguments.rows, "sides": sides, "order": order, "file_format": arguments.format}
         made = make_task(*of, **told)
     first = f"{made['task']}: {made['rows']:,} of {made['of']:,} records, {made['order']} first, to judge the"
     again = f"When two experts have answered: ft annotate import {use_case.name} ana=FILE bo=FILE"
     if arguments.disputed:
         again = f"When the arbiter has answered: ft annotate import {use_case.name} cy=FILE --arbiter cy"
     return made, "\n".join([f"{first} {made['field']}", *made["files"], again])
+
+
+def _unlabelled(lake: Any, use_case: Any, arguments: argparse.Namespace) -> Any:
+    """What writes a task with records that have no label; None where another one is asked for.
+
+    Raises:
+        ConfigError: options that do not go together.
+    """
+    from functools import partial
+
+    from ft_platform.environment import load_environment
+    from ft_platform.errors import ConfigError
+    from ft_platform.evaluation.annotation import unlabelled
+
+    of = (lake, load_environment(), use_case, arguments.out)
+    if arguments.disputed:
+        task, ids = _disputed(lake, use_case, arguments.disputed)
+        again = partial(unlabelled.write_unlabelled_again, *of, task=task, only=ids, file_format=arguments.format)
+        return again if unlabelled.is_unlabelled(task) else None
+    if not arguments.unlabelled:
+        if arguments.order == unlabelled.USEFUL:
+            raise ConfigError(["--order most-useful is about records without a label: add --unlabelled"])
+        return None
+    if arguments.side or arguments.order == "likely-wrong":
+        raise ConfigError(["records without a label have no side and no wrong label: leave --side and --order out"])
+    told = {"rows": arguments.rows, "order": arguments.order or unlabelled.USEFUL, "file_format": arguments.format}
+    return partial(unlabelled.make_unlabelled_task, *of, **told)
 
 
 def _disputed(lake: Any, use_case: Any, name: str) -> tuple[Any, list[str]]:
@@ -199,20 +239,14 @@ def _lines(state: dict[str, Any]) -> list[str]:
 
 
 def _effect(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ft_platform.evaluation.annotation.effect_words import in_words
     from ft_platform.evaluation.annotation.figures import repair_effect
 
     found = repair_effect(lake, use_case)
-    lines = [
-        f"{found['metric']} with repairs minus without: {found['value']:+.3f} ({found['low']:+.3f} to"
-        f" {found['high']:+.3f}), {found['repaired_rows']:,} records repaired, {found['test_rows']:,} test records"
-    ]
+    lines = [in_words(found)]
     if found["repaired_test_rows"]:
         lines.append(
             f"{found['repaired_test_rows']:,} of the test records were repaired; both models are judged by them"
-        )
-    if found["low"] <= 0 <= found["high"]:
-        lines.append(
-            f"the two cannot be told apart: this test split shows differences from {found['detectable']:.3f} on"
         )
     lines.append("one training each: `seed_variation` says how much of it may be luck of the seed")
     return found, "\n".join(lines)

@@ -52,18 +52,18 @@ class GoldenAnswer:
         return used(phrases, self.answer)
 
 
-def asked_golden(evaluator: Evaluator) -> list[GoldenAnswer]:
-    """The evaluator's model asked every golden prompt.
+def asked_golden(evaluator: Evaluator, golden: Sequence[GoldenPrompt]) -> list[GoldenAnswer]:
+    """The evaluator's model asked these golden prompts.
 
     Raises:
         ConfigError: a prompt does not fit into `evaluation.max_prompt_tokens`.
     """
     settings, renderer = evaluator.settings, evaluator.renderer
-    prompts = [renderer.prompt_ids([{"role": "user", "content": one.prompt}]) for one in settings.golden]
+    prompts = [renderer.prompt_ids([{"role": "user", "content": one.prompt}]) for one in golden]
     long = [
         f"golden prompt {one.name} has {len(prompt):,} tokens with the instruction, expected at most"
         f" evaluation.max_prompt_tokens ({settings.max_prompt_tokens:,})"
-        for one, prompt in zip(settings.golden, prompts, strict=True)
+        for one, prompt in zip(golden, prompts, strict=True)
         if len(prompt) > settings.max_prompt_tokens
     ]
     if long:
@@ -75,7 +75,7 @@ def asked_golden(evaluator: Evaluator) -> list[GoldenAnswer]:
     else:
         end = renderer.end_of_turn
         answers = generate(evaluator.model, evaluator.tokenizer, prompts, end, settings.max_new_tokens)
-    return [GoldenAnswer(*one, is_label=evaluator.classification) for one in zip(settings.golden, answers, strict=True)]
+    return [GoldenAnswer(*one, is_label=evaluator.classification) for one in zip(golden, answers, strict=True)]
 
 
 def golden_figures(answers: Sequence[GoldenAnswer]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def evaluation_inputs(
     base_evaluation: ArtifactVersion | None = None,
     champion: ArtifactVersion | None = None,
     fresh: str = "",
+    golden: str = "",
 ) -> tuple[str, str]:
     """Id of the evaluation that these inputs give, and their hash: content of the parents, settings and code version.
 
@@ -35,6 +36,7 @@ def evaluation_inputs(
         checkpoint, base_evaluation: needed for `tuned`.
         champion: of `tuned`, where there is one.
         fresh: hash of the requests that are kept for testing, for `tuned`; empty where none are kept.
+        golden: hash of the golden prompts that experts wrote beside the file, for `tuned`; empty where there are none.
 
     Raises:
         ValueError: a parent is missing.
@@ -54,6 +56,7 @@ def evaluation_inputs(
     told_apart = {"languages": ",".join(languages)} if len(languages) > 1 else {}
     beside = {**similar, **told_apart, **({"champion": champion.content_hash} if champion else {})}
     beside |= {"fresh": fresh} if fresh else {}
+    beside |= {"golden": golden} if golden else {}
     parents = [splits, base_evaluation, checkpoint]
     inputs = input_hash(use_case, "evaluation_report", parents, metrics=_metrics(), **beside)
     return f"eval-{inputs[:12]}", inputs

@@ -74,7 +74,9 @@ ACTIONS: dict[str, Action] = {
         ),
         Action("reload", "load the code and the files of use cases again", _of("all", *ENGINEERS) | ADMINISTRATOR),
         Action("edit_use_case", "change the file of a use case", ENGINEERS),
-        Action("review", "judge answers and labels", _of("own", "domain_expert"), by_people=True),
+        Action(
+            "review", "judge answers and labels, and write golden prompts", _of("own", "domain_expert"), by_people=True
+        ),
         Action(
             "repair",
             "take records to annotate, correct labels and answers, and mark personal data that was missed",

@@ -16,6 +16,8 @@ from ft_platform.evaluation.fairness_outputs import fairness_tables
 from ft_platform.evaluation.files import DOUBTED, GOLDEN, METRICS, PREDICTIONS, read_metrics, read_predictions
 from ft_platform.evaluation.fresh import FreshPart
 from ft_platform.evaluation.golden_prompts import asked_golden, golden_figures, golden_table
+from ft_platform.evaluation.golden_statements import fingerprint as golden_fingerprint
+from ft_platform.evaluation.golden_statements import golden_prompts
 from ft_platform.evaluation.groundedness import groundedness, meanings_of
 from ft_platform.evaluation.inputs import evaluation_inputs
 from ft_platform.evaluation.metric import metric_versions
@@ -96,7 +98,8 @@ def publish_evaluation_report(
     best = champion(lake, use_case.name, beside=checkpoint)
     requests = fresh_requests(lake, use_case)
     fresh = requests.content_hash if requests else ""
-    inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation, best, fresh)
+    stated = golden_fingerprint(lake, use_case)
+    inputs = evaluation_inputs(use_case, "tuned", splits, checkpoint, base_evaluation, best, fresh, stated)
     draft = Draft(lake, use_case, stage, *inputs, [splits, base_evaluation, checkpoint])
     if existing := draft.existing():
         return existing
@@ -117,7 +120,7 @@ def publish_evaluation_report(
             evaluated.beside[DOUBTED] = records
         if repaired := figures_of_repairs(lake, splits, evaluated):
             figures["repaired"] = repaired
-        if answers := asked_golden(evaluator):
+        if answers := asked_golden(evaluator, golden_prompts(lake, use_case)):
             figures["golden"] = golden_figures(answers)
             evaluated.beside[GOLDEN] = golden_table(answers)
         return _publish(draft, evaluated, figures, tracker)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ft_platform.errors import DataError, VersionRefused
 from ft_platform.evaluation.champion import champion
+from ft_platform.evaluation.golden_statements import with_golden
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import problems_with
 from ft_platform.lake.input_hash import input_hash
@@ -110,7 +111,7 @@ def decide(
     lake = Snapshot.of(lake)
     evidence = collect(lake, use_case, checkpoint, versions)
     before = champion(lake, use_case.name, beside=checkpoint)
-    rulings = apply(rules_of(use_case, before.id if before else None), evidence)
+    rulings = apply(rules_of(with_golden(lake, use_case), before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
     simpler = simpler_systems(evidence, use_case.settings.gate)
     return Decision(use_case.name, evidence, rulings, in_force(*of), use_case.policy, without_effect(*of), simpler)

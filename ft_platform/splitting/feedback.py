@@ -1,4 +1,5 @@
-"""Requests to a served model among the records: they are for training only, and never more than a share of it.
+"""Records that are for training only: requests to a served model, never more than a share of it, and records that
+experts labelled because a model was unsure of them. Neither is a fair sample to test on.
 
 Covered: those related to a validation or test record (same person, same or nearly the same text) are left out, also
 where only another request lies between; a record of the source that was asked about before it came is for training.
@@ -19,18 +20,24 @@ from ft_platform.splitting.sides import TRAIN, dealing_order
 
 @dataclass(frozen=True)
 class Asked:
-    """What is known of requests that people released for training.
+    """What is known of requests that people released for training, and of other records that are for training only.
 
     Attributes:
-        records: their record ids, also of those that are not among the rows.
+        records: ids of the requests, also of those that are not among the rows.
         repeated: ids of records of the source of which cleaning found a request to be a duplicate.
+        labelled: ids of records of the source that experts gave their label.
     """
 
     records: Collection[str] = ()
     repeated: Collection[str] = ()
+    labelled: Collection[str] = ()
 
     def rows(self, rows: Rows) -> np.ndarray:
-        """Which rows are such requests. Shape `(rows,)`, dtype bool."""
+        """Which rows are for training only. Shape `(rows,)`, dtype bool."""
+        return _among(rows, {*self.records, *self.labelled})
+
+    def request_rows(self, rows: Rows) -> np.ndarray:
+        """Which of them are requests. Shape `(rows,)`, dtype bool."""
         return _among(rows, self.records)
 
     def repeated_rows(self, rows: Rows) -> np.ndarray:

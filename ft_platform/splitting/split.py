@@ -79,15 +79,15 @@ def split(
 
     Reasons: `rare_label`, `benchmark_text`; `label_missing`: anonymization emptied it (`privacy.allowed_values`);
     `related_to_later_side` with `splits.strategy: given`: the record says train, but something it is related to says
-    validation or test, or it says validation and that says test. Of requests to a served model (`asked`), which are for
-    training only: `related_to_later_side`; `label_unknown`: no record of the source has this label;
+    validation or test, or it says validation and that says test. Of records that are for training only (`asked`):
+    `related_to_later_side`; `label_unknown`: no record of the source has this label;
     `over_feedback_share`.
 
     Args:
         rows: records in `anonymized_schema`.
         benchmark: texts that no record may hold.
         previous: the version of `splits` on whose sides records stay (`record_id`, `split`).
-        asked: which records were requests to a served model.
+        asked: which records are for training only.
 
     Raises:
         DataError: when `parts` is read: too few records or groups, one label only, a label that cannot stand on all
@@ -151,10 +151,12 @@ def _divide(
         sides = random_sides(use_case, table, _fixed(fixed[kept], group, len(first)), labels, stays)
     side = np.full(rows.num_rows, NONE, np.int8)
     side[kept] = sides[group]
-    if requests.any():
-        over = over_share(groups, requests, side, use_case.settings.source.feedback.max_share, settings.seed)
+    if (feedback := asked.request_rows(rows)).any():
+        over = over_share(groups, feedback, side, use_case.settings.source.feedback.max_share, settings.seed)
         fate[over], side[over] = OVER_SHARE, NONE
-        counts["feedback_rows"] = int((requests & (fate == KEPT)).sum())
+        counts["feedback_rows"] = int((feedback & (fate == KEPT)).sum())
+    if asked.labelled:
+        counts["labelled_by_experts"] = int((requests & ~feedback & (fate == KEPT)).sum())
     there = side[kept] != NONE
     counts |= {
         **_counts(use_case, table, codes[there], side[kept][there], labels),

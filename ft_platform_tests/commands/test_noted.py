@@ -17,6 +17,7 @@ from ft_platform import cli
 from ft_platform.commands import serve
 from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import ConfigError
+from ft_platform.evaluation.golden_statements import add_prompt
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import note
@@ -49,6 +50,12 @@ NOTED: dict[str, tuple[str, str, str]] = {
     ),
     "waiver confirm": ("complaints {waiver} --by {bo}", "waiver", "confirmed a waiver"),
     "waiver revoke": ("complaints {waiver} --by {ana} {because}", "waiver", "revoked a waiver"),
+    "golden add": (
+        "complaints returns --prompt 'How long?' --must-say '30 days' --by {ana}",
+        "annotation",
+        "wrote a golden prompt",
+    ),
+    "golden remove": ("complaints {golden} --by {ana} {because}", "annotation", "took a golden prompt back"),
     "incident report": ("complaints --severity minor --what {reason}", "incident", "reported an incident"),
     "incident measure": ("complaints {incident} --what {reason}", "incident", "did something about an incident"),
     "incident close": ("complaints {incident} --what {reason}", "incident", "closed an incident"),
@@ -162,6 +169,7 @@ READS = {
     "costs": "",
     "errors": "complaints",
     "fairness": "complaints",
+    "golden list": "complaints",
     "roi": "complaints",
     "access list": "complaints",
     "annotate status": "complaints",
@@ -227,6 +235,7 @@ HOW = """
 --instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
 --quantization --keep-different --requests --gold --half --perturbations --compare --rows --raters --format
 --alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account --confirm
+--unlabelled --prompt --must-say --must-never-say
 """
 """Options that say how, what, or about whom."""
 
@@ -349,6 +358,10 @@ class World:
     def signer(self) -> str:
         self.signature()
         return ANA
+
+    def golden(self) -> str:
+        add_prompt(self.case.lake, self.case.use_case, named(ANA), "returns", "How long?", ["30 days"], [])
+        return "returns"
 
     def incident(self) -> str:
         about = {"severity": "minor", "what": REASON, "aware": TODAY, "today": TODAY}

@@ -1,6 +1,6 @@
 """What repairs did: to the figures of a test split, and to a model that learned from repaired records."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
 from ft_platform.evaluation.annotation.overlay import repaired_in
+from ft_platform.evaluation.annotation.unlabelled_overlay import ever_given
 from ft_platform.evaluation.effect import effect_between
 from ft_platform.evaluation.evaluate import Evaluated
 from ft_platform.evaluation.metric import metric
@@ -58,21 +59,50 @@ class _Evaluated:
     repaired: int
     repaired_test: int
 
+    def differs_by(self, other: "_Evaluated", given: Collection[str]) -> int | None:
+        """How many records more it has, all of them labelled by experts; None: they differ in others, or in the
+        recipe."""
+        more = self.sides.keys() - other.sides.keys()
+        rest = {record: side for record, side in self.sides.items() if record not in more}
+        return len(more) if self.recipe == other.recipe and rest == other.sides and more <= set(given) else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two evaluations of the same recipe, on the same records but for what experts did.
+
+    Attributes:
+        told: `{"repaired_rows", "repaired_test_rows", "labelled_rows"}`: records that experts repaired, of them those
+            for testing, and records that experts gave their label.
+    """
+
+    changed: ArtifactVersion
+    before: ArtifactVersion
+    told: dict[str, int]
+
+
+def newest_pair(lake: Lake, use_case: NamedUseCase) -> Pair | None:
+    """The newest evaluation of a checkpoint that learned what experts did, and the newest one of the same recipe and
+    records without any of it; None: there are no such two."""
+    found = list(_evaluated(lake, use_case))
+    given = ever_given(lake, use_case)
+    for one in found:
+        for other in found:
+            more = one.differs_by(other, given) if not other.repaired else None
+            if more is not None and (more or one.repaired):
+                told = {"repaired_rows": one.repaired, "repaired_test_rows": one.repaired_test, "labelled_rows": more}
+                return Pair(one.evaluation, other.evaluation, told)
+    return None
+
 
 def repair_effect(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
-    """What `effect_between` says of the newest checkpoint that learned from repaired records and the newest one of the
-    same recipe and records without any repair, with `repaired_rows` and `repaired_test_rows`. Both are judged by the
-    repaired test records.
+    """What `effect_between` says of `newest_pair`, with `Pair.told`. Both are judged by the repaired test records.
 
     Raises:
         DataError: there is no such pair.
     """
-    found = list(_evaluated(lake, use_case))
-    for one in (one for one in found if one.repaired):
-        for other in (other for other in found if not other.repaired):
-            if one.recipe == other.recipe and one.sides == other.sides:
-                told = {"repaired_rows": one.repaired, "repaired_test_rows": one.repaired_test}
-                return {**effect_between(lake, use_case, one.evaluation, other.evaluation), **told}
+    if pair := newest_pair(lake, use_case):
+        return {**effect_between(lake, use_case, pair.changed, pair.before), **pair.told}
     raise DataError(
         f"{use_case.name} has no two evaluations of the same recipe on the same records, with and without repairs",
         f"Run: ft run {use_case.name}, before repairs are handed in and after",
@@ -80,6 +110,7 @@ def repair_effect(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
 
 
 def _evaluated(lake: Lake, use_case: NamedUseCase) -> Iterator[_Evaluated]:
+    """Newest first."""
     for evaluation in lake.artifacts(use_case.name, "evaluation_report"):
         parents = {parent.name: parent for parent in lake.manifest(evaluation).parents}
         checkpoint = version_of_parent(lake, use_case.name, parents["adapter_checkpoint"])

@@ -1,9 +1,11 @@
 """A task for experts, as the lake knows it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import TableVersion
 from ft_platform.records.cells import CONTROL
 from ft_platform.records.columns import contents_sha256
 from ft_platform.use_case.named import NamedUseCase
@@ -37,6 +39,19 @@ def plain(answer: str) -> str:
 
 def answer_hash(answer: str) -> str:
     return contents_sha256([plain(answer)])
+
+
+def keep_task(lake: Lake, use_case: NamedUseCase, task: Task, inputs: str, splits: TableVersion) -> None:
+    """Writes a task into the lake, once.
+
+    Args:
+        inputs: hash of all that the task says.
+    """
+    draft = Draft(lake, use_case, TASKS, task.id, inputs, [splits], inputs[:16])
+    if not draft.existing():
+        with draft.folder() as place:
+            (place / KEY).write_text(json.dumps(asdict(task), ensure_ascii=False), encoding="utf-8")
+            draft.publish(place, counts={"rows": len(task.before)})
 
 
 def read_task(lake: Lake, use_case: NamedUseCase, task_id: str) -> Task | None:

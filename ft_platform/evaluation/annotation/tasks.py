@@ -1,6 +1,5 @@
 """Makes tasks for experts: which records of `splits` they look at, and in which order."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,10 @@ import pyarrow as pa
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.annotation.formats import FORMATS, TaskFile, TaskRow
 from ft_platform.evaluation.annotation.order import by_doubted_label, by_unusual_answer
-from ft_platform.evaluation.annotation.task import KEY, TASKS, Task, answer_hash
+from ft_platform.evaluation.annotation.task import Task, answer_hash, keep_task
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.records import Side, questions_of, side_of
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
-from ft_platform.lake.draft import Draft
 from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
@@ -90,11 +88,7 @@ def make_task(
     task = Task(id=f"task-{inputs[:12]}", **about)
     files = _files(folder / task.id, task, there, places, file_format) if folder else {}
     note(lake, use_case, "look_up", "took records to annotate", person, task=task.id, records=len(places))
-    draft = Draft(lake, use_case, TASKS, task.id, inputs, [splits], inputs[:16])
-    if not draft.existing():
-        with draft.folder() as place:
-            (place / KEY).write_text(json.dumps({"id": task.id, **about}, ensure_ascii=False), encoding="utf-8")
-            draft.publish(place, counts={"rows": len(places)})
+    keep_task(lake, use_case, task, inputs, splits)
     for path, content in files.items():
         write_new(path, content)
     told = {"task": task.id, "field": task.field, "splits": splits.id, "rows": len(places), "of": len(there.ids)}
@@ -172,10 +166,10 @@ def _ordered(lake: Lake, use_case: NamedUseCase, there: Candidates, order: str) 
     if there.field == "answer":
         return by_unusual_answer(there.texts, there.side.answers, groups).tolist()
     records = LabelledTexts(there.side.texts, there.side.answers)
-    return by_doubted_label(records, groups, _tuned(lake, use_case)).tolist()
+    return by_doubted_label(records, groups, tuned(lake, use_case)).tolist()
 
 
-def _tuned(lake: Lake, use_case: NamedUseCase) -> dict[str, Any] | None:
+def tuned(lake: Lake, use_case: NamedUseCase) -> dict[str, Any] | None:
     """Settings of the word-count model, where a base evaluation has tuned them."""
     newest = next(iter(lake.artifacts(use_case.name, "base_evaluation")), None)
     return read_metrics(lake, newest)["info"].get("tfidf_logreg") if newest else None

@@ -1,6 +1,7 @@
 """`golden/<name>`: the answer to a golden prompt says what experts ask for, and nothing that they forbid.
 
-Prompts: `evaluation.golden`. Needs `evaluation_report`. Not proven where the model was not asked the prompt.
+Prompts: `evaluation.golden`, and those that experts wrote (`ft golden`). Needs `evaluation_report`. Not proven where
+the model was not asked the prompt.
 """
 
 from collections.abc import Iterator

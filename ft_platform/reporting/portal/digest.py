@@ -37,6 +37,7 @@ WORDS = {
     "feedback": ("batch of feedback", "batches of feedback"),
     "review": ("review of answers", "reviews of answers"),
     "annotation": ("task for experts", "tasks for experts"),
+    "repairs": ("loss by repairs", "losses by repairs"),
 }
 """Kind of need -> one, and several."""
 

@@ -11,6 +11,8 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
+from ft_platform.evaluation.annotation.effect_words import in_words
+from ft_platform.evaluation.annotation.effect_words import verdict as verdict_of
 from ft_platform.evaluation.annotation.repairs import unsettled
 from ft_platform.evaluation.review.online import open_review
 from ft_platform.lake.forecast import Forecast, forecast_of
@@ -28,6 +30,7 @@ from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.release.waivers import unconfirmed, waivers
 from ft_platform.reporting.plain_words import next_after_decision
+from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
@@ -366,6 +369,20 @@ def _annotation(seen: Seen) -> Told:
         }
 
 
+def _repairs(seen: Seen) -> Told:
+    """A model that is worse since it learned from what experts did."""
+    newest = _newest(seen, "evaluation_report")
+    found = effect_in(seen.lake, seen.name, newest)
+    if found and newest and verdict_of(found) == "worse":
+        yield {
+            "role": "data_science",
+            "what": in_words(found),
+            "next_step": f"Look at them: ft annotate status {seen.name}. To take an import back: ft annotate revoke",
+            "since": seen.lake.manifest(newest).written_at,
+            "page": _page(seen, newest),
+        }
+
+
 KINDS: dict[str, Callable[[Seen], Told]] = {
     "checks": _checks,
     "decision": _decisions,
@@ -380,6 +397,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "feedback": _feedback,
     "review": _reviews,
     "annotation": _annotation,
+    "repairs": _repairs,
 }
 """Kind -> what looks for it."""
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
+from ft_platform.evaluation.annotation.effect_words import in_words
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED
@@ -23,6 +24,7 @@ from ft_platform.monitoring.day_reports import DayReport, day_reports
 from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.reporting.formats import number, percent
 from ft_platform.reporting.portal.comparison import counted
+from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import intact_json, page_of
 from ft_platform.retraining.journal import entries
 from ft_platform.stages import MONITORING, STAGES
@@ -209,7 +211,11 @@ def _evaluated(seen: Seen) -> Told:
     main = metric(figures["main_metric"])
     found = figures["systems"][FINE_TUNED][main.name]
     interval = f"{number(found['low'])} to {number(found['high'])}"
-    return Told(f"{main.title} {number(found['value'])} ({interval}) on {figures['test_rows']:,} test records.")
+    effect = effect_in(seen.lake, seen.name, seen.newest["evaluation_report"])
+    repairs = f" {in_words(effect)}" if effect else ""
+    return Told(
+        f"{main.title} {number(found['value'])} ({interval}) on {figures['test_rows']:,} test records.{repairs}"
+    )
 
 
 def _fair(seen: Seen) -> Told:

@@ -3,23 +3,32 @@ records between two real trainings."""
 
 import logging
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.evaluation.annotation.figures import figures_of_repairs, repair_effect
+from ft_platform.evaluation.annotation.effect import measure_effect
+from ft_platform.evaluation.annotation.effect_words import in_words, verdict
+from ft_platform.evaluation.annotation.figures import _Evaluated, figures_of_repairs, repair_effect
 from ft_platform.evaluation.annotation.overlay import REPAIRED, TABLE
+from ft_platform.evaluation.annotation.repairs import REPAIRS
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.outputs import LabelOutputs
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.lake.versions import TableVersion
+from ft_platform.orchestration.effect_watch import effect_watch
+from ft_platform.people.statements import state
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.records.schemas import splits_schema
+from ft_platform.reporting.portal.needs import needs_of
+from ft_platform.reporting.portal.story import story_of
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, TinyCase, rows_for, tiny_case
 from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.tiny_models import usable_splits
@@ -108,7 +117,82 @@ def test_the_effect_compares_the_same_recipe_with_and_without(case: TinyCase, re
     assert found["low"] <= found["value"] <= found["high"]
 
 
+def test_the_sensor_measures_it_once_and_the_story_of_the_use_case_tells_it(
+    case: TinyCase, repaired: TinyCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor: str | None = None
+
+    def tick() -> str:
+        nonlocal cursor
+        with dg.build_sensor_context(cursor=cursor, resources={"lake": repaired.lake}) as context:
+            data = effect_watch(repaired.use_case).evaluate_tick(context)
+        cursor = data.cursor
+        return data.skip_message or ""
+
+    def evaluated() -> str:
+        steps = story_of(repaired.lake, "complaints", date(2026, 11, 29))
+        return next(one.figure for one in steps if one.title == "Evaluation")
+
+    assert tick() == "experts have repaired nothing" and "Learning from" not in evaluated()
+    said = {"task": "task-1", "field": "label", "at": "2026-11-29T10:00:00+00:00", "judged": {}, "repairs": []}
+    person = {"person": "ana.ruiz@example.org", "known_by": "account", "arbiters": [], "answers_version": None}
+    state(repaired.lake, repaired.use_case, REPAIRS, {**said, **person}, [])
+    told = tick()
+    found = repair_effect(repaired.lake, repaired.use_case)
+    assert told == in_words(found) and evaluated().endswith(told)
+    assert told.startswith("Learning from 3 repaired records ")
+    today = date(2026, 11, 29)
+    assert not [one for one in needs_of(repaired.lake, repaired.use_case, today) if one.kind == "repairs"]
+    worse = {**found, "value": -0.2, "low": -0.3, "high": -0.1}
+    with monkeypatch.context() as planted:
+        planted.setattr("ft_platform.reporting.portal.repairs.intact_json", lambda *_: worse)
+        (need,) = (one for one in needs_of(repaired.lake, repaired.use_case, today) if one.kind == "repairs")
+    assert need.role == "data_science" and "made the model worse" in need.what
+    monkeypatch.setattr("ft_platform.evaluation.annotation.effect.effect_between", None)  # it was kept
+    assert tick() == "no evaluation since the last look"
+    assert measure_effect(repaired.lake, repaired.use_case) == found
+
+
+@pytest.mark.parametrize(
+    ("sides", "recipe", "given", "more"),
+    [
+        ({"a": "train", "b": "test", "c": "train"}, "r", {"c"}, 1),
+        ({"a": "train", "b": "test"}, "r", {"c"}, 0),
+        ({"a": "train", "b": "test", "c": "train"}, "r", set(), None),  # the source has grown
+        ({"a": "test", "b": "test", "c": "train"}, "r", {"c"}, None),  # a record moved
+        ({"b": "test", "c": "train"}, "r", {"c"}, None),  # one is gone
+        ({"a": "train", "b": "test", "c": "train"}, "another", {"c"}, None),
+    ],
+)
+def test_a_pair_differs_in_records_that_experts_labelled_and_in_no_others(
+    case: TinyCase, sides: dict[str, str], recipe: str, given: set[str], more: int | None
+) -> None:
+    before = _Evaluated(case.report, "r", {"a": "train", "b": "test"}, 0, 0)
+    assert _Evaluated(case.report, recipe, sides, 0, 0).differs_by(before, given) == more
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "low", "high", "said"),
+    [
+        ("macro_f1", 0.05, 0.01, 0.09, "better"),
+        ("macro_f1", -0.05, -0.09, -0.01, "worse"),
+        ("answer_loss", -0.05, -0.09, -0.01, "better"),  # a lower one is better
+        ("macro_f1", 0.01, -0.03, 0.05, "not measurable"),
+        ("macro_f1", 0.0, 0.0, 0.0, "not measurable"),
+    ],
+)
+def test_the_whole_interval_says_whether_it_helped(name: str, value: float, low: float, high: float, said: str) -> None:
+    found: dict[str, Any] = {"metric": name, "value": value, "low": low, "high": high, "detectable": 0.06}
+    found |= {"repaired_rows": 40, "labelled_rows": 12, "test_rows": 500}
+    assert verdict(found) == said
+    words = in_words(found)
+    assert words.startswith("Learning from 40 repaired and 12 newly labelled records ")
+    assert ("has no measurable effect" in words) == (said == "not measurable")
+    assert ("show differences from 0.060 on" in words) == (said == "not measurable")
+
+
 def test_without_a_pair_there_is_no_effect(tmp_path: Path) -> None:
     alone = tiny_case(tmp_path, "classification")
     with pytest.raises(DataError, match="no two evaluations of the same recipe"):
         repair_effect(alone.lake, alone.use_case)
+    assert measure_effect(alone.lake, alone.use_case) is None
