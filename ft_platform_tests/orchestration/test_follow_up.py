@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from ft_platform.orchestration import follow_up as module
+from ft_platform.orchestration.acting import acting
 from ft_platform.orchestration.follow_up import STAGES_OF, follow_up, main
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.settings.environment import Environment
 from ft_platform.web.following import Following
-from ft_platform.web.portal_acts import acts
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 
@@ -37,6 +37,7 @@ def runs(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> list[tupl
     [
         ("approve", [(["sign_off"], None)]),
         ("delegate", []),
+        ("ask_erasure", []),
         ("waive", [(["release_decision", "sign_off"], None)]),
         ("release", [(["release"], {"standing": True})]),
         ("rollback", [(["release"], {"standing": True})]),
@@ -57,8 +58,8 @@ def test_what_was_gone_back_to_goes_to_targets_that_are_in_use(
     assert capsys.readouterr().err == "portal: complaints, rollback: the target is down Start it\n"
 
 
-def test_every_action_has_stages_and_no_other() -> None:
-    forms = acts(lambda *_: {}).values()
+def test_every_action_has_stages_and_no_other(environment: Environment) -> None:
+    forms = acting(environment).acts.values()
     assert set(STAGES_OF) == {what for form in forms for what, act in form.items() if act.changes}
 
 
