@@ -33,17 +33,17 @@ FIGURES = ("records", "rows", "repairs", "requests", "vault", "names_persons", "
 def erasure_acts(environment: Environment) -> dict[str, dict[str, Act]]:
     """Page -> what its forms ask for -> what does it."""
 
-    def act(do: Callable[..., Any], denial: str, *, changes: bool = True) -> Act:
-        return Act(partial(do, environment), denial, changes)
+    def act(do: Callable[..., Any], denial: str, **words: bool) -> Act:
+        return Act(partial(do, environment), denial, **words)
 
     asks, erases = f"may not {ACTIONS['ask_for_erasure'].says}", f"may not {ACTIONS['erase'].says}"
     return {
         ERASE: {
             "plan": act(_plan, asks, changes=False),
-            "ask_erasure": act(_ask, asks),
+            "ask_erasure": act(_ask, asks, follows=False),
             "look": act(_look, erases, changes=False),
             "approve_erasure": act(_approve, erases),
-            "refuse_erasure": act(_refuse, erases),
+            "refuse_erasure": act(_refuse, erases, follows=False),
             "carry_out": act(_carry_out, erases),
             "certificate": act(_certificate, "", changes=False),
         },

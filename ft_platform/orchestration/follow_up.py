@@ -28,9 +28,7 @@ STAGES_OF: dict[str, list[str]] = {
     "start": [],
     "publish": ["human_review"],
     "drop": [],
-    "ask_erasure": [],
     "approve_erasure": [],
-    "refuse_erasure": [],
     "carry_out": [],
 }
 """What was done -> stages that show it."""

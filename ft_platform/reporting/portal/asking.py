@@ -85,8 +85,8 @@ class Act(NamedTuple):
     """Something that a form asks for.
 
     Attributes:
-        do: does what a form says, about what a view shows. What it returns is shown below the form, or downloaded; where
-            it changes something, it is the query of the page that comes next.
+        do: does what a form says, about what a view shows. What it returns is shown below the form, or downloaded;
+            where it changes something, it is the query of the page that comes next.
         denial: what the audit log says of somebody who may not.
         changes: it changes something, so it is about what was shown, and one at a time.
         follows: the graph follows.
