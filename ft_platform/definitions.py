@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ft_platform.orchestration.audit_log import note_files
+from ft_platform.orchestration.erasure_watch import erasure_watch
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.needs_watch import needs_watch
 from ft_platform.orchestration.shared import prepared_environment
@@ -16,5 +17,5 @@ def defs() -> dg.Definitions:
         ConfigError: the instance would store texts of records.
     """
     environment = prepared_environment()
-    digest = dg.Definitions(sensors=needs_watch(environment))
-    return dg.Definitions.merge(load_definitions(environment), note_files(environment), digest)
+    watches = dg.Definitions(sensors=[*needs_watch(environment), erasure_watch(environment)])
+    return dg.Definitions.merge(load_definitions(environment), note_files(environment), watches)

@@ -22,17 +22,18 @@ EXAMPLES = [
     'ft erase request complaint_routing C-10482 --reason "Letter of 3 March" --by ana.ruiz@example.org',
     "ft erase approve complaint_routing erasure_request-0a1b2c3d4e5f --by bo.lund@example.org",
     "ft erase subject complaint_routing C-10482 --json",
+    "ft erase measure complaint_routing erasure_request-0a1b2c3d4e5f  # what weights hold, after a new training",
     "ft erase list                                                  # requests and their last day",
     "ft erase show complaint_routing erasure_request-0a1b2c3d4e5f   # the certificate",
 ]
-WHAT = ("request", "approve", "refuse", "subject", "list", "show")
+WHAT = ("request", "approve", "refuse", "subject", "measure", "list", "show")
 REQUEST = "erasure_request-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "ft erase [-h] {request,approve,refuse,subject,list,show} [use_case] [id] [--file FILE] [--text TEXT]"
-        " [--received DAY] [--reason TEXT] [--by PERSON] [--dry-run] [--json]"
+        "ft erase [-h] {request,approve,refuse,subject,measure,list,show} [use_case] [id] [--file FILE]"
+        " [--text TEXT] [--received DAY] [--measure-weights] [--reason TEXT] [--by PERSON] [--dry-run] [--json]"
     )
     parser.add_argument("what", choices=WHAT, help="`subject` carries out what was approved")
     parser.add_argument(
@@ -53,6 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--received", type=date.fromisoformat, help="day on which the person asked, YYYY-MM-DD (default: today)"
+    )
+    parser.add_argument(
+        "--measure-weights",
+        action="store_true",
+        help=(
+            "request: attack what learned from the rows before they go, and seal them until `measure` has attacked a"
+            " checkpoint without them, at most until the last day"
+        ),
     )
     parser.add_argument("--reason", default="", help="why, in 10 characters or more; no personal data")
     parser.add_argument("--by", default="", help="e-mail address of who says so (default: the account)")
@@ -124,6 +133,7 @@ def _request(
             reason=arguments.reason,
             received=arguments.received or today,
             today=today,
+            measure_weights=arguments.measure_weights,
         )
         for one in cases
     ]
@@ -183,17 +193,40 @@ def _show(
     request = request_named(lake, _only(lake, cases, wanted), wanted)
     if request.certificate is None:
         raise DataError(f"{wanted} is not done: it {request.state}", "See: ft erase list")
-    print(json.dumps(request.certificate, indent=1, ensure_ascii=False))
+    after = {"weights_after": request.weights} if request.weights else {}
+    print(json.dumps({**request.certificate, **after}, indent=1, ensure_ascii=False))
+    return 0
+
+
+def _measure(
+    arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
+) -> int:
+    from ft_platform.erasure.weights import measure_after
+    from ft_platform.release.erasures import request_named
+
+    use_case, today = _only(lake, cases, wanted), datetime.now(UTC).date()
+    request = request_named(lake, use_case, wanted)
+    found = measure_after(lake, environment, use_case, request, _person(arguments), today)
+    if arguments.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return 0
+    for one in [*found["before"], *([found["after"]] if found["after"] else [])]:
+        if "not_measured" in one:
+            print(f"{one['checkpoint']}: not measured: {one['not_measured']}")
+            continue
+        print(
+            f"{one['checkpoint']}: a record of the person looks more learned than an unseen one in {one['auc']:.0%} of"
+            f" pairs (chance {one['chance']:.2g}); {one['verbatim']} of {one['texts']} texts continued word for word"
+        )
+    if found["after"] is None:
+        print(f"not measured afterwards: {found['not_measured']}")
     return 0
 
 
 def _plan(environment: "Environment", lake: "Lake", use_case: "NamedUseCase", ids: list[str], texts: list[str]) -> Any:
-    from ft_platform.erasure.plan import identified, plan_of
-    from ft_platform.erasure.requests import PSEUDONYM
+    from ft_platform.erasure.planning import planned
 
-    pseudonyms = {one for one in ids if PSEUDONYM.fullmatch(one)}
-    found = identified(lake, environment, use_case.name, set(ids) - pseudonyms, pseudonyms)
-    return plan_of(lake, use_case, found, texts)
+    return planned(lake, environment, use_case, ids, texts)
 
 
 def _subject(
@@ -275,6 +308,7 @@ ACTIONS = {
     "approve": _decide,
     "refuse": _decide,
     "subject": _subject,
+    "measure": _measure,
     "list": _list,
     "show": _show,
 }

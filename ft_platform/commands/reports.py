@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     environment = listening_on(arguments.host, arguments.port, tls, environment)
     noting = audit_log_once_needed(environment)
     # By name: the pages where people act stand above much else.
-    acting = import_module("ft_platform.orchestration.acting").acting()
+    acting = import_module("ft_platform.orchestration.acting").acting(environment)
     with (
         StopSignals() as stop,
         report_server(environment, arguments.host, arguments.port, tls, noting, acting) as server,

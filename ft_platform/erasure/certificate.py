@@ -26,6 +26,11 @@ WEIGHTS = (
     "They may still hold something of the rows. Every gate refuses them and nobody is served by them; measure what they"
     " give away with the privacy attacks, or remove the folders.",
 )
+SEALED = (
+    "rows that were learned, sealed for one more measurement of weights",
+    "They go once a checkpoint that was trained without them is measured, and on the last day of the request at the"
+    " latest: ft erase measure.",
+)
 VAULT = "entries of the vault", "The key that opens it is not here; whoever has it destroys them: ft erase subject."
 NOT_OPENED = "files whose inside could not be read", "They were searched as they lie there."
 SURROGATES = "surrogates of the person in the vault", "They look like any other word, so they are told apart by nobody."
@@ -69,6 +74,7 @@ def done(request: Request, case: CaseFile) -> dict[str, Any]:
         "retraining": case.told.get("retraining", "with the next run"),
         "searched": {"files": searched["files"], "bytes": searched["bytes"], "not_opened": len(searched["not_opened"])},
         "bytes_found_after": sum(searched["found"].values()),
+        **({"weights": case.told["weights"]} if "weights" in case.told else {}),
     }
 
 
@@ -76,6 +82,8 @@ def _remains(case: CaseFile) -> list[dict[str, str]]:
     plan, told = case.told["plan"], [SOURCE, BACKUPS, HASHES]
     if plan["checkpoints"]:
         told.append(WEIGHTS)
+    if case.told.get("weights", {}).get("sealed_until"):
+        told.append(SEALED)
     if case.told["vault"] is None:
         told.append(VAULT)
     elif plan["vault"]:

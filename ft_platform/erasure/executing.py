@@ -24,6 +24,7 @@ from ft_platform.erasure.searching import search
 from ft_platform.erasure.tables import Identified, erase_from_table, rows_by_file, tables_of
 from ft_platform.erasure.tombstones import bury
 from ft_platform.erasure.vaults import erase_from_vault, tokens_of
+from ft_platform.erasure.weights import measure_before
 from ft_platform.errors import TransientError
 from ft_platform.evaluation.review.judgements import erase_records
 from ft_platform.lake.files import locked
@@ -148,6 +149,13 @@ class Erasing:
         for checkpoint in self.case.told["plan"]["trainings"]:
             remove_states(self.lake, self.name, checkpoint)
 
+    def _weights(self) -> None:
+        """Where the request says so: what the checkpoints give away of the rows, while the rows are there."""
+        if self.request.said.get("measure_weights"):
+            today = datetime.now(UTC).date()
+            of = (self.lake, self.environment, self.use_case, self.request, self.case, today)
+            self.case.told["weights"] = measure_before(*of)
+
     def _traffic(self) -> None:
         spool, persons = spool_path(self.environment), {*self.case.subjects, *self.case.pseudonyms}
         ship(self.lake, spool)
@@ -240,6 +248,7 @@ STEPS = (
     "tombstone",
     "quarantine",
     "trainings",
+    "weights",
     "traffic",
     "tables",
     "artifacts",

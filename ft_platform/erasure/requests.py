@@ -10,6 +10,7 @@ from datetime import date
 
 from ft_platform.erasure import case_file
 from ft_platform.erasure.case_file import CaseFile
+from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.tombstones import digest, key_of
 from ft_platform.errors import ConfigError, CorruptVersion, DataError, VersionRefused
 from ft_platform.lake.manifest import now
@@ -40,6 +41,7 @@ def ask(
     reason: str,
     received: date,
     today: date,
+    measure_weights: bool = False,
 ) -> Request:
     """Puts a request on record; the same one that is open is returned.
 
@@ -48,14 +50,17 @@ def ask(
         subjects: ids as the source writes them, or pseudonyms.
         texts: names and the like that are taken out of records of others, too.
         received: day on which the person asked.
+        measure_weights: what they hold is measured before and after, for which rows are sealed meanwhile.
 
     Raises:
         ConfigError: nobody is named, the day is to come, or the person may not.
     """
     subjects = sorted({subject.strip() for subject in subjects} - {""})
     texts = sorted({" ".join(text.split()) for text in texts} - {""})
-    if not subjects:
-        raise ConfigError(["the id of a person is needed"], "See: ft erase request --help")
+    if not subjects and not texts:
+        raise ConfigError(["the id of a person, or a text, is needed"], "See: ft erase request --help")
+    if Needles(subjects, texts).count(reason.encode()):
+        raise ConfigError(["the reason names the person, and it stays on record"], "Say it without the name or the id")
     if received > today:
         raise ConfigError([f"nobody can have asked on {received}, which is after today"])
     _require(lake, use_case, permissions, person, "ask_for_erasure")
@@ -63,8 +68,9 @@ def ask(
     same = (one for one in requests(lake, use_case) if one.is_open and one.said["digest"] == told)
     if existing := next(same, None):
         return existing
-    said = {"persons": len(subjects), "texts": len(texts), "digest": told, "reason": require_reason(reason)}
+    said = {"persons": len(subjects) or 1, "texts": len(texts), "digest": told, "reason": require_reason(reason)}
     said |= {"received": received.isoformat(), "deadline": last_day(received).isoformat()}
+    said |= {"measure_weights": True} if measure_weights else {}
     note(lake, use_case, "erasure", "asked to erase persons", person, persons=len(subjects), received=received)
     made = state(lake, use_case, REQUEST, {**said, **_who(person)}, [])
     # Killed between the two, the request names nobody, can only be refused, and is made again.
@@ -126,10 +132,20 @@ def case_of(lake: Lake, environment: Environment, use_case: NamedUseCase, reques
             f"{request.id} of {use_case.name} {request.state}",
             f"A second person: ft erase approve {use_case.name} {request.id} --by <e-mail address>",
         )
+    return asked_for(lake, environment, use_case, request)
+
+
+def asked_for(lake: Lake, environment: Environment, use_case: NamedUseCase, request: Request) -> CaseFile:
+    """Whom a request that is open is about, as it was when it was made.
+
+    Raises:
+        CorruptVersion: somebody changed whom it is about.
+    """
     case = case_file.load(lake, use_case.name, request.id)
     asked = case.asked if case else []
     if case is None or digest(key_of(environment, use_case.name), asked, case.texts) != request.said["digest"]:
-        problem = f"whom {request.id} of {use_case.name} is about was changed or lost since it was approved"
+        since = "approved" if request.state == APPROVED else "made"
+        problem = f"whom {request.id} of {use_case.name} is about was changed or lost since it was {since}"
         raise CorruptVersion(problem, f"Refuse it, and ask again: ft erase refuse {use_case.name} {request.id}")
     return case
 

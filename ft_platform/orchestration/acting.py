@@ -1,10 +1,12 @@
 """The pages where people act, for the web servers: what they show, and what their forms do."""
 
 from ft_platform.evidence.pack import evidence_digest
+from ft_platform.orchestration.erasure_acts import erasure_acts
 from ft_platform.reporting.portal.acting import page_for, view_of
 from ft_platform.reporting.portal.asking import Acting
+from ft_platform.settings.environment import Environment
 from ft_platform.web.portal_acts import acts
 
 
-def acting() -> Acting:
-    return Acting(view_of, page_for, acts(evidence_digest))
+def acting(environment: Environment) -> Acting:
+    return Acting(view_of, page_for, acts(evidence_digest) | erasure_acts(environment))

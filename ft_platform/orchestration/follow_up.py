@@ -1,4 +1,5 @@
-"""Brings what a person did in the portal into the graph, and a release that was gone back to onto its targets.
+"""Brings what a person did in the portal into the graph, and a release that was gone back to onto its targets; carries
+out erasures.
 
 python -m ft_platform.orchestration.follow_up <use case> <what was done: a key of `STAGES_OF`>"""
 
@@ -9,6 +10,7 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import FtError
 from ft_platform.lake.deployments import deployed_to
 from ft_platform.lake.opening import open_lake
+from ft_platform.orchestration.erasures import carry_out
 from ft_platform.orchestration.execution import run_use_case
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
@@ -26,6 +28,8 @@ STAGES_OF: dict[str, list[str]] = {
     "start": [],
     "publish": ["human_review"],
     "drop": [],
+    "approve_erasure": [],
+    "carry_out": [],
 }
 """What was done -> stages that show it."""
 
@@ -33,6 +37,8 @@ STAGES_OF: dict[str, list[str]] = {
 def follow_up(name: str, what: str, environment: Environment) -> list[str]:
     """Runs what follows. Returns what went wrong, with what to do about it."""
     stages = STAGES_OF[what]
+    if what in ("approve_erasure", "carry_out"):
+        return carry_out(name, environment)
     runs = [(stages, {"standing": True} if stages is RELEASED else None)] if stages else []
     if what == "rollback":
         use_case = load_use_case(use_case_folder(environment.defs, name), environment=environment)

@@ -111,6 +111,12 @@ ACTIONS: dict[str, Action] = {
             _of("own", "accountable", "ml_engineering", "compliance"),
         ),
         Action("ask_for_erasure", "record that a person asks to be erased", OWNERS, by_people=True),
+        Action(
+            "disclose",
+            "take out what is held on a person, for that person",
+            _of("own", "compliance"),
+            by_people=True,
+        ),
         Action("erase", "erase a person", _of("own", "compliance"), by_people=True, four_eyes=True),
         Action(
             "keep_records",

@@ -98,18 +98,10 @@ class Attacker:
         progress.report(STAGE, self._done, self._total, "examples")
 
     def _losses(self, sample: Sample) -> list[np.ndarray]:
-        from ft_platform.models.label_head import head_of
-        from ft_platform.privacy_attacks.token_losses import token_losses
-        from ft_platform.training.batches import labelled_prompts, split_off_prefix
+        from ft_platform.privacy_attacks.token_losses import losses_of
 
-        if not sample.rows:
-            return []
-        if head_of(self.model):
-            rows = labelled_prompts(sample.rows, sample.answers, self.renderer.labels, self.prefix)
-        else:
-            rows = split_off_prefix(sample.rows, self.prefix)
         before = self._done
-        return token_losses(self.model, rows, self.prefix, lambda done: self._tick(before, done))
+        return losses_of(self.model, sample, self.renderer, self.prefix, lambda done: self._tick(before, done))
 
     def _copied(self, found: list[Target]) -> Copied:
         if not found:

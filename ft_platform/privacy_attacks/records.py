@@ -73,13 +73,23 @@ def _drawn(
     rows = splits.filter(pc.field("split") == side).sort_by("record_id").select(COLUMNS)
     if side == "train":
         rows = rows.filter(pc.is_in(rows["record_id"], pa.array(sorted(members), pa.string())))
+    return sample_of(use_case, rows, renderer, settings.rows, number)
+
+
+def sample_of(use_case: NamedUseCase, rows: pa.Table, renderer: Renderer, most: int, number: int = 0) -> Sample:
+    """At most so many of these rows that can be rendered, drawn by seed.
+
+    Args:
+        rows: columns `training.dataset.COLUMNS`.
+        number: of the side, for a draw of its own.
+    """
     sample = Sample()
-    order = np.random.default_rng([settings.seed, number]).permutation(rows.num_rows)
+    order = np.random.default_rng([use_case.settings.attacks.seed, number]).permutation(rows.num_rows)
     for rendered, pieces, answer in _rendered(use_case, rows, order, renderer):
         sample.rows.append(rendered)
         sample.pieces.append(pieces)
         sample.answers.append(answer)
-        if len(sample) == settings.rows:
+        if len(sample) == most:
             break
     return sample
 

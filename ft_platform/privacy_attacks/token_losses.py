@@ -1,11 +1,15 @@
 """How surprised a model is by each token that training would learn."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ft_platform.training.batches import Row
+
+if TYPE_CHECKING:
+    from ft_platform.models.rendering.renderer import Renderer
+    from ft_platform.privacy_attacks.records import Sample
 
 PASS_TOKENS = 1024
 """Tokens in one pass, as in `evaluation.systems.generation`."""
@@ -44,3 +48,28 @@ def token_losses(
         done += len(taken)
         on_rows(done)
     return found
+
+
+def losses_of(
+    model: Any,
+    sample: "Sample",
+    renderer: "Renderer",
+    prefix: list[int],
+    on_rows: Callable[[int], None] = lambda done: None,
+) -> list[np.ndarray]:
+    """Losses per supervised token, one array for each record.
+
+    Args:
+        prefix: token ids all rows start with.
+        on_rows: is told how many rows are done.
+    """
+    from ft_platform.models.label_head import head_of
+    from ft_platform.training.batches import labelled_prompts, split_off_prefix
+
+    if not sample.rows:
+        return []
+    if head_of(model):
+        rows = labelled_prompts(sample.rows, sample.answers, renderer.labels, prefix)
+    else:
+        rows = split_off_prefix(sample.rows, prefix)
+    return token_losses(model, rows, prefix, on_rows)

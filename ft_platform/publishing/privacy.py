@@ -9,16 +9,14 @@ import numpy as np
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.models import base_model
-from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker
 from ft_platform.privacy_attacks.inputs import FIGURES, STAGE, attack_inputs
+from ft_platform.privacy_attacks.loaded import loaded_base
 from ft_platform.privacy_attacks.membership import membership
 from ft_platform.privacy_attacks.overfitting import overfitting
 from ft_platform.privacy_attacks.personal_data import personal_data
 from ft_platform.privacy_attacks.records import trained_on
 from ft_platform.privacy_attacks.verdict import privacy_verdict
-from ft_platform.publishing.evaluation import require_same_rendering
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking import figure_metrics, finish_report, report_tracker
 from ft_platform.training.dataset import read_splits
@@ -65,13 +63,8 @@ def publish_privacy_report(
 def _attacked(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion
 ) -> Attacked:
-    settings = use_case.settings
     table = read_splits(lake, splits)
-    resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
-    model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
-    renderer = Renderer(tokenizer, settings.task, labels_of(table))
-    training = json.loads(lake.read_file(checkpoint, "training.json"))
-    require_same_rendering(training, renderer, resolved.weights_sha256, checkpoint)
+    model, tokenizer, renderer = loaded_base(lake, environment, use_case, table, checkpoint)
     with lake.local_copy(checkpoint) as folder:
         return Attacker(use_case, table, model, tokenizer, renderer, trained_on(lake, checkpoint)).attack(folder)
 

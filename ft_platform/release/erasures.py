@@ -13,6 +13,7 @@ from ft_platform.people.statements import Stated, statements
 from ft_platform.use_case.named import NamedUseCase
 
 REQUEST, DECISION, CERTIFICATE = "erasure_request", "erasure_decision", "erasure_certificate"
+WEIGHTS = "erasure_weights"
 WAITS, APPROVED, REFUSED, DONE = "waits for a second person", "approved", "refused", "done"
 
 
@@ -24,11 +25,13 @@ class Request:
         said: `{"id", "persons", "texts", "reason", "received", "deadline", "person", "known_by", "at", "digest"}`.
         decision: of the second person, as signed; None: there is none yet.
         certificate: as signed; None: it is not done.
+        weights: what weights held before and after, as signed; None: not measured yet, or nobody asked.
     """
 
     stated: Stated
     decision: dict[str, Any] | None
     certificate: dict[str, Any] | None
+    weights: dict[str, Any] | None = None
 
     @property
     def said(self) -> dict[str, Any]:
@@ -43,6 +46,12 @@ class Request:
         if self.certificate:
             return DONE
         return WAITS if self.decision is None else APPROVED if self.decision["approved"] else REFUSED
+
+    @property
+    def sealed_until(self) -> str:
+        """Last day of rows that wait for a measurement of weights; empty: none do."""
+        promised = (self.certificate or {}).get("weights") or {}
+        return "" if self.weights else promised.get("sealed_until") or ""
 
     @property
     def is_open(self) -> bool:
@@ -74,8 +83,10 @@ def requests(lake: Lake, use_case: NamedUseCase) -> list[Request]:
     for one in sorted(statements(lake, use_case, DECISION), key=lambda one: one.said["at"]):
         decisions[one.said["request"]] = one.said
     done = {one.said["request"]: one.said for one in statements(lake, use_case, CERTIFICATE)}
+    weights = {one.said["request"]: one.said for one in statements(lake, use_case, WEIGHTS)}
     found = sorted(statements(lake, use_case, REQUEST), key=lambda one: one.said["at"])
-    return [Request(one, decisions.get(one.said["id"]), done.get(one.said["id"])) for one in found]
+    kinds = (decisions, done, weights)
+    return [Request(one, *(kind.get(one.said["id"]) for kind in kinds)) for one in found]
 
 
 def request_named(lake: Lake, use_case: NamedUseCase, request_id: str) -> Request:

@@ -71,7 +71,7 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
     by_role = rules or Rules(CurrentPermissions(environment_now(environment)), noting, lambda: desk.required)
 
     # By name: it stands above this package.
-    acting = import_module("ft_platform.orchestration.acting").acting()
+    acting = import_module("ft_platform.orchestration.acting").acting(environment)
 
     def portal(prefix: str) -> PortalApp:
         of = (environment, open_lake(environment), desk, by_role.permissions, hosts, f"{prefix}{PORTAL}")

@@ -30,7 +30,7 @@ from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import UNKNOWN, Refused
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
-from ft_platform.reporting.portal.asking import Act, Acting, Asking, Form, View
+from ft_platform.reporting.portal.asking import Act, Acting, Asking, Download, Form, View
 from ft_platform.reporting.portal.needs import TITLES
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
@@ -116,16 +116,21 @@ class PortalActions:
         who = person if self.desk.required else None
         query = {name: text for name, text in visit.connection.query_params.items() if name != "of"}
         asking = Asking(self.lake, known.use_cases[asked], known, who, query)
-        problem, found = None, None
+        problem: FtError | None = None
+        found: Mapping[str, Any] | None = None
         if visit.method == "POST" and who:
             try:
-                found, then = self._sent(name, asking, who, visit.form)
+                answer, then = self._sent(name, asking, who, visit.form)
             except FtError as error:
                 LOG.info(f"{asking.name}: {name} was refused: {type(error).__name__}")
                 problem = error
             else:
-                if found is None:
+                if answer is None:
                     return RedirectResponse(f"{self.prefix}/{name}?{urlencode({'of': asked, **then})}", 303, HEADERS)
+                if isinstance(answer, Download):
+                    attached = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
+                    return Response(answer.content, 200, {**HEADERS, **attached}, answer.kind)
+                found = answer
         return self._page(name, asking, visit, person, problem, found)
 
     def _page(
@@ -147,7 +152,7 @@ class PortalActions:
 
     def _sent(
         self, name: str, asking: Asking, person: Person, form: Form
-    ) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
+    ) -> tuple[Mapping[str, Any] | Download | None, Mapping[str, str]]:
         """Does what a form asks for. Returns what is shown below it, or None, and the query of the next page.
 
         Raises:

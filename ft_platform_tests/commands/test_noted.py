@@ -98,6 +98,7 @@ ACCESS = "people.test_access:test_each_word_is_in_the_audit_log_before_it_counts
 ERASED = "erasure.test_whole:test_a_person_is_gone_from_all_that_the_installation_owns_and_the_rest_verifies"
 DELETED = "erasure.test_retention:test_a_row_whose_period_is_over_is_gone_from_every_version_and_the_rest_verifies"
 HELD = "erasure.test_retention:test_a_legal_hold_keeps_everything_until_it_is_lifted"
+WEIGHED = "erasure.test_weights:test_who_was_learned_by_heart_scores_high_before_and_like_anybody_after"
 LOOKED = "commands.test_look:test_records_are_shown_to_a_data_engineer_and_each_page_is_noted"
 REPAIRED = "evaluation.annotation.test_repairs:test_two_who_agree_repair_labels_and_no_record_moves"
 REVIEWED = "evaluation.review.test_online:test_the_review_ends_publishes_what_the_gate_reads_and_takes_nothing_more"
@@ -105,6 +106,8 @@ TRIED_ELSEWHERE = {
     **dict.fromkeys(("access request", "access grant", "access decline", "access end"), ACCESS),
     **dict.fromkeys(("annotate start", "annotate export", "annotate import", "annotate revoke"), REPAIRED),
     **dict.fromkeys(("erase request", "erase approve", "erase subject"), ERASED),
+    "erase measure": WEIGHED,
+    "subject export": "erasure.test_disclosure:test_a_person_gets_every_row_with_its_purpose_and_what_learned_from_it",
     "erase refuse": "erasure.test_whole:test_a_request_about_somebody_else_than_was_approved_is_refused",
     "diff": "commands.test_diff:test_texts_are_for_those_who_may_see_them_and_each_page_is_noted",
     **dict.fromkeys(("look", "look --id"), LOOKED),
@@ -235,7 +238,7 @@ HOW = """
 --instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
 --quantization --keep-different --requests --gold --half --perturbations --compare --rows --raters --format
 --alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account --confirm
---unlabelled --prompt --must-say --must-never-say
+--unlabelled --prompt --must-say --must-never-say --measure-weights --criterion
 """
 """Options that say how, what, or about whom."""
 

@@ -15,7 +15,7 @@ from ft_platform.lake.taint import taint_of
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
-from ft_platform.release.erasures import last_day
+from ft_platform.release.erasures import last_day, requests
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
@@ -205,6 +205,20 @@ def test_a_text_is_taken_out_of_records_of_others(house, capsys):
     ft(capsys, "subject", PERSON)
     assert bytes_below(house.environment.home, "complaint number 2") == 0
     assert inspect(open_lake(house.environment), "letters").problems == []
+
+
+def test_a_measurement_of_weights_is_asked_for_and_is_none_where_nobody_did(house, capsys):
+    ft(capsys, "request", "letters", "p2", "--reason", "Letter of March", "--by", ANA, "--measure-weights")
+    assert requests(open_lake(house.environment), house.case)[0].said["measure_weights"] is True
+    request = approved(capsys)
+    ft(capsys, "subject", "letters", PERSON)
+    assert "no certificate that promises" in ft(capsys, "measure", "letters", request, fails=1)
+
+
+def test_a_reason_that_names_the_person_is_refused(house, capsys):
+    words = ("request", "letters", PERSON, "--by", ANA, "--reason")
+    assert "the reason names the person" in ft(capsys, *words, f"Letter of {PERSON}", fails=1)
+    ft(capsys, *words, "Letter of 3 March")
 
 
 def test_something_that_is_left_is_told_and_there_is_no_certificate(house, capsys):

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from ft_platform.orchestration import follow_up as module
+from ft_platform.orchestration.acting import acting
 from ft_platform.orchestration.follow_up import STAGES_OF, follow_up, main
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.settings.environment import Environment
 from ft_platform.web.following import Following
-from ft_platform.web.portal_acts import acts
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 
@@ -57,9 +57,9 @@ def test_what_was_gone_back_to_goes_to_targets_that_are_in_use(
     assert capsys.readouterr().err == "portal: complaints, rollback: the target is down Start it\n"
 
 
-def test_every_action_has_stages_and_no_other() -> None:
-    forms = acts(lambda *_: {}).values()
-    assert set(STAGES_OF) == {what for form in forms for what, act in form.items() if act.changes}
+def test_every_action_has_stages_and_no_other(environment: Environment) -> None:
+    forms = acting(environment).acts.values()
+    assert set(STAGES_OF) == {what for form in forms for what, act in form.items() if act.changes and act.follows}
 
 
 def test_it_runs_in_a_process_of_its_own_with_the_settings_of_the_server(

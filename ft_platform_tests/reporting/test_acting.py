@@ -12,7 +12,19 @@ from ft_platform.people.person import Person
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.portal.acting import page_for
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.needs import (
+    ANNOTATE,
+    ASK,
+    DISCLOSE,
+    ERASE,
+    RELEASE,
+    REVIEW,
+    REVIEWS,
+    ROLL_BACK,
+    SIGN,
+    TITLES,
+    WAIVE,
+)
 from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform_tests.reporting import page_rules
 from ft_platform_tests.reporting.test_hostile_pages import signed_off
@@ -49,6 +61,25 @@ CRITERION = {"name": "the criterion", "low": "what 1 means", "high": "what 5 mea
 CARD = {"place": 3, "number": 4, "question": "the question", "a": "the answer A", "b": "the answer B"}
 CARD |= {"better": "", "comment": "the comment", "scores": [None]}
 DECISION = {"decided": DECIDED, "lacking": ["what lacks"], "accepted": True}
+
+
+SAID = ("id", "state", "received", "deadline", "requested_by", "decided_by", "reason", "refused_because")
+OF_ERASURE = {name: f"{name} of the erasure" for name in SAID}
+OF_ERASURE |= {"persons": 1, "left": 3, "waits": False, "approved": False, "own": False, "certificate": None}
+FIGURES = {"checkpoint": "the measured checkpoint", "auc": 0.97, "chance": 0.01, "verbatim": 2, "texts": 3}
+OF_ERASURE |= {"measures": True, "after": {"after": FIGURES}, "sealed_until": ""}
+CERTIFICATE = {
+    **{name: f"{name} of the certificate" for name in ("id", "at", "person", "requested_by", "approved_by")},
+    **{name: f"{name} of the certificate" for name in ("received", "deadline")},
+    **dict.fromkeys(("rows", "records", "persons", "bytes_found_after", "requests"), 4),
+    "rows_by_table": {"the table": 4},
+    "versions": ["the version"],
+    "checkpoints": ["the checkpoint"],
+    "releases_withdrawn": ["the release"],
+    "searched": {"files": 1, "bytes": 2},
+    "weights": {"before": [FIGURES, {"checkpoint": "another checkpoint", "not_measured": "why it was not"}]},
+    "remains": [{"what": "what remains", "why": "why it remains"}],
+}
 
 
 def waiting() -> Waiver:
@@ -139,6 +170,14 @@ VALUES: dict[str, dict[str, Any]] = {
         "most_criteria": 6,
     },
     ASK: {"stands": TOLD, "target": LocalTarget(), "why_not": "why not at all"},
+    ERASE: {
+        "open": [{**OF_ERASURE, "waits": True}, {**OF_ERASURE, "approved": True, "own": True}],
+        "closed": [{**OF_ERASURE, "certificate": CERTIFICATE}, OF_ERASURE],
+        "closed_in_all": 200,
+        "why_not_ask": "why not at all",
+        "why_not_erase": "",
+    },
+    DISCLOSE: {"why_not": "why not at all"},
     ANNOTATE: {
         "record": "the record",
         "task": "task-0",
@@ -184,6 +223,25 @@ SHOWN = dict.fromkeys(TITLES, ("the problem", "the person", "why not at all")) |
     REVIEW: ("the problem",),
     ANNOTATE: ("the problem", "the person", "the text of the record", "a label", "what one said", "a rater"),
 }
+FOUND = {
+    "request": "",
+    "done": 0,
+    "steps": 13,
+    "ids": ["the id"],
+    "texts": ["the text"],
+    "nothing": False,
+    "others": {"another place": "what is there"},
+    "plan": {
+        **dict.fromkeys(("records", "rows", "requests", "vault", "names_persons"), 3),
+        "targets": ["the target"],
+        "versions": [{"version": "the table", "rows": 1, "repairs": 1}],
+        "checkpoints": [{"checkpoint": "the checkpoint", "rows": None}],
+        "reports": [{"report": "the report", "rows": 1}],
+        "trainings": ["the training"],
+        "releases": ["the withdrawn release"],
+    },
+}
+"""What a form for an erasure is answered."""
 
 
 @pytest.mark.parametrize("name", TITLES)
@@ -231,4 +289,20 @@ def test_the_page_of_a_review_shows_figures_and_comments_as_text() -> None:
     text = page_for(REVIEWS, asking, View(hostile(VALUES[REVIEWS], HREFS)), "the token")
     words = " ".join(page_rules.Page(text).words.split())
     for shown in ("the comment", "who rates", "the rater with a side", "the criterion", "who is asked"):
+        assert " ".join(str(Attack(shown)).split()) in words, shown
+
+
+@pytest.mark.parametrize("request_id", ["", "the request"])
+def test_whom_an_erasure_is_about_is_shown_as_text(request_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_rules, "ELEMENTS", page_rules.ELEMENTS | FORMS)
+    monkeypatch.setattr(page_rules, "ATTRIBUTES", page_rules.ATTRIBUTES | OF_FORMS)
+    monkeypatch.setattr(page_rules, "VOID", page_rules.VOID | {"input"})
+    values = hostile({**VALUES[ERASE], "why_not_ask": ""}, HREFS)
+    asking = Asking(None, a_use_case(), Permissions(), Person(Attack("the person")))  # type: ignore[arg-type]
+    sent = {name: Attack(f"{name} that was sent") for name in ("ids", "texts", "reason", "received")}
+    found = {**hostile(FOUND, HREFS), "request": Attack(request_id) if request_id else ""}
+    text = page_for(ERASE, asking, View(values), "the token", "", {**sent, "what": "plan"}, found)
+    assert page_rules.problems_of(text) == []
+    words = " ".join(page_rules.Page(text).words.split())
+    for shown in ("the id", "the text", "the withdrawn release", "why it remains", "another place"):
         assert " ".join(str(Attack(shown)).split()) in words, shown

@@ -73,6 +73,8 @@ NO_PAGES = {
     "portal_ask.html",
     "portal_catalogue.html",
     "portal_decided.html",
+    "portal_disclose.html",
+    "portal_erase.html",
     "portal_forms.html",
     "portal_nav.html",
     "portal_release.html",

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.orchestration.erasure_acts import erasure_acts
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
 from ft_platform.people.may import Permissions
@@ -103,7 +104,7 @@ class Office(Case):
     def serving(self) -> Iterator[str]:
         """Yields the address."""
         digest = {"sha256": "e" * 64, "files": {"index.html": "f" * 64}, "missing": []}  # packs: tests of `evidence`
-        acting = Acting(view_of, page_for, acts(lambda *_: digest))
+        acting = Acting(view_of, page_for, acts(lambda *_: digest) | erasure_acts(self.environment))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ft_platform.web.portal_actions.Following", lambda _: self.follow)
             with report_server(self.environment, "127.0.0.1", 0, noting=self.told.append, acting=acting) as server:

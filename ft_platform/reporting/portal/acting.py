@@ -28,7 +28,20 @@ from ft_platform.release.waiving import rulings_today
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.annotate_page import annotate_view
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, TITLES, WAIVE
+from ft_platform.reporting.portal.erasure_view import disclose_view, erase_view
+from ft_platform.reporting.portal.needs import (
+    ANNOTATE,
+    ASK,
+    DISCLOSE,
+    ERASE,
+    RELEASE,
+    REVIEW,
+    REVIEWS,
+    ROLL_BACK,
+    SIGN,
+    TITLES,
+    WAIVE,
+)
 from ft_platform.reporting.portal.review_views import review_view, reviews_view
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import title
@@ -43,6 +56,8 @@ COMMANDS = {
     REVIEW: "ft review export {} --out FOLDER",
     REVIEWS: "ft review status {}",
     ANNOTATE: "ft annotate export {} --out FOLDER",
+    ERASE: "ft erase request {} - --reason TEXT --by E-MAIL",
+    DISCLOSE: "ft subject export {} - --out FOLDER --by E-MAIL",
 }
 """Page -> the command that does the same."""
 
@@ -273,6 +288,8 @@ VIEWS: dict[str, Callable[[Asking], View]] = {
     REVIEW: review_view,
     REVIEWS: reviews_view,
     ANNOTATE: annotate_view,
+    ERASE: erase_view,
+    DISCLOSE: disclose_view,
 }
 
 

@@ -68,19 +68,32 @@ Form = Mapping[str, str]
 """Fields that were sent."""
 
 
+class Download(NamedTuple):
+    """A file in place of a page.
+
+    Attributes:
+        name: that the browser keeps it under; of nobody.
+        kind: its media type.
+    """
+
+    name: str
+    kind: str
+    content: bytes
+
+
 class Act(NamedTuple):
     """Something that a form asks for.
 
     Attributes:
-        do: does what a form says, about what a view shows. What it returns is shown below the form; where it changes
-            something, it is the query of the page that comes next.
+        do: does what a form says, about what a view shows. What it returns is shown below the form, or downloaded;
+            where it changes something, it is the query of the page that comes next.
         denial: what the audit log says of somebody who may not.
         changes: it changes something, so it is about what was shown, and one at a time.
         follows: the graph follows.
         most_characters: of one field.
     """
 
-    do: Callable[[Asking, Person, View, Form], Mapping[str, Any] | None]
+    do: Callable[[Asking, Person, View, Form], Mapping[str, Any] | Download | None]
     denial: str
     changes: bool = True
     follows: bool = True

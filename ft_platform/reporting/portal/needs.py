@@ -39,6 +39,7 @@ from ft_platform.use_case.named import NamedUseCase
 SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
 REVIEW, REVIEWS = "review", "reviews"
 ANNOTATE = "annotate"
+ERASE, DISCLOSE = "erase", "disclose"
 TITLES = {
     SIGN: "Sign or reject",
     WAIVE: "Waive a rule or confirm a waiver",
@@ -48,6 +49,8 @@ TITLES = {
     REVIEW: "Judge answers",
     REVIEWS: "Review of answers",
     ANNOTATE: "Correct records",
+    ERASE: "Erase a person",
+    DISCLOSE: "What is held on a person",
 }
 """Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
@@ -339,6 +342,14 @@ def _erasures(seen: Seen) -> Told:
                 "next_step": f"{'Look at it, then' if waits else 'Do it'}: ft erase {step}",
                 "since": request.said["received"],
                 "until": request.said["deadline"],
+                "action": ERASE,
+            }
+        elif request.sealed_until:
+            yield {
+                "role": "compliance",
+                "what": f"Erased rows are sealed until what weights hold of them is measured again ({request.id}).",
+                "next_step": f"Train without them, then: ft erase measure {seen.name} {request.id}",
+                "until": request.sealed_until,
             }
 
 

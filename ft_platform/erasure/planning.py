@@ -1,0 +1,30 @@
+"""The plan of an erasure that was not asked for yet."""
+
+from collections.abc import Collection
+
+from ft_platform.erasure.plan import Plan, identified, plan_of
+from ft_platform.erasure.requests import PSEUDONYM
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
+
+
+def named_in(text: str) -> list[str]:
+    """Ids or texts, one a line."""
+    return sorted({line.strip() for line in text.splitlines()} - {""})
+
+
+def planned(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, ids: Collection[str], texts: Collection[str]
+) -> Plan:
+    """What an erasure would touch.
+
+    Args:
+        ids: as the source writes them, or pseudonyms.
+
+    Raises:
+        FtError: the restricted zone may not be read.
+    """
+    pseudonyms = {one for one in ids if PSEUDONYM.fullmatch(one)}
+    found = identified(lake, environment, use_case.name, set(ids) - pseudonyms, pseudonyms)
+    return plan_of(lake, use_case, found, texts)

@@ -1,0 +1,34 @@
+"""The base model that a checkpoint was trained on, as attacks need it."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from ft_platform.evaluation.champion_system import require_same_rendering
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models import base_model
+from ft_platform.models.rendering.renderer import Renderer, labels_of
+from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
+
+
+def loaded_base(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, table: pa.Table, checkpoint: ArtifactVersion
+) -> tuple[Any, Any, Renderer]:
+    """The model without what the checkpoint learned, its tokenizer, and the renderer.
+
+    Args:
+        table: of the splits that the checkpoint was trained on.
+
+    Raises:
+        VersionRefused: the checkpoint was trained with another renderer or base model.
+    """
+    settings = use_case.settings
+    resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
+    renderer = Renderer(tokenizer, settings.task, labels_of(table))
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
+    require_same_rendering(training, renderer, resolved.weights_sha256, checkpoint)
+    return model, tokenizer, renderer
