@@ -235,7 +235,7 @@ HOW = """
 --instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
 --quantization --keep-different --requests --gold --half --perturbations --compare --rows --raters --format
 --alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account --confirm
---unlabelled --prompt --must-say --must-never-say
+--unlabelled --prompt --must-say --must-never-say --criterion
 """
 """Options that say how, what, or about whom."""
 
