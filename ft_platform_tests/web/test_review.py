@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_raters_judge_through_to_the_end_and_the_manager_publishes(office: Revie
         maria, tom, uma = (Browser(address, name) for name in (MARIA, TOM, UMA))
         assert "No review is open." in tom.get(REVIEW).text and tom.whats("review") == set()
         start(maria, raters=f"{TOM}, {UMA}", criteria="correct: wrong | right")
-        scores = {"score_0_a": "4", "score_0_b": "2"}
+        scores: dict[str, Any] = {"score_0_a": "4", "score_0_b": "2"}
         assert "of at most 20" in tom.get(REVIEW).text and tom.whats("review") == {"begin"}
         while judge_next(tom, **scores, comment="Clear <b>") | judge_next(uma, **scores):
             pass

@@ -42,7 +42,7 @@ def review_view(asking: Asking) -> View:
     values |= {"criteria": review.criteria, "voice": use_case.settings.task.style.rubric.strip(), "most": review.most}
     why_not = may_judge(review, person, permissions) if person else ""
     if person is None or why_not:
-        may_not = dict.fromkeys(("begin", "judge", "back"), why_not)
+        may_not: dict[str, str] = dict.fromkeys(("begin", "judge", "back"), why_not)
         return View({**values, "state": "may_not", "why_not": why_not}, may_not=may_not)
     judgements = review.judgements
     said, own = judgements.all(), [one for one in judgements.all() if one.person == person.name]

@@ -33,6 +33,8 @@ from ft_platform.lake.gate import problems_with
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.person import Person, named
 from ft_platform.publishing.review import publish_review
+from ft_platform.reporting.portal.asking import Asking
+from ft_platform.reporting.portal.review_views import BY_CHANCE, reviews_view
 from ft_platform_tests.web.review_office import EVE, MARIA, TOM, UMA, ReviewOffice
 
 CRITERIA = criteria_in(["correct: wrong | right", "polite: rude | kind"])
@@ -364,3 +366,19 @@ def test_a_lake_without_keys_has_no_reviews(office: ReviewOffice) -> None:
     office.lake.signing = None
     with pytest.raises(FtError, match="key"):
         file_of(office.lake, "complaints")
+
+
+def test_who_chooses_by_side_is_pointed_out_and_who_judges_by_answers_is_not(office: ReviewOffice) -> None:
+    review = started(office)
+    for name in (TOM, UMA):
+        review.judgements.begin(name)
+    for _ in range(12):
+        for name in (TOM, UMA):
+            record = review.judgements.give(name, dict.fromkeys(review.pairs, 2))
+            assert record
+            by_answer: Better = "a" if review.first_for(name, record) == FINE_TUNED else "b"
+            review.judgements.say(name, record, "a" if name == TOM else by_answer, {}, "")
+    values = reviews_view(Asking(office.lake, office.use_case, office.permissions, named(MARIA))).values
+    first = {one["rater"]: one["first_p"] for one in values["figures"]["raters"]}
+    assert first["rater_1"] == pytest.approx(2 * 0.5**12)
+    assert values["sided"] == ["rater_1", *(["rater_2"] if first["rater_2"] < BY_CHANCE else [])]

@@ -39,7 +39,7 @@ def test_the_interval_of_a_sheet_looked_at_after_each_record_is_wrong_far_more_o
     points = drawn(300, 120, 0.5, 0.0)
     looks = np.arange(10, 121)
     totals = np.cumsum(points, axis=1)[:, looks - 1]
-    ends = [[share(total, rows, CONFIDENCE) for total, rows in zip(row, looks, strict=True)] for row in totals]
+    ends = [[share(total, rows, CONFIDENCE) for total, rows in zip(row, looks.tolist(), strict=True)] for row in totals]
     wrong = np.mean([any(not one["low"] <= 0.5 <= one["high"] for one in row) for row in ends])
     assert wrong > 0.2
 
