@@ -2,9 +2,10 @@
 goes on where it was: each step is noted when it is done, and doing it again changes nothing.
 
 Covered: all that `retention_plan` finds, in every version of every table, in reports and in lists of training records;
-entries of the vault that only these records have; what a run wrote meanwhile, by a second look. A model that learned
-from the rows stays refused, as a sweep has marked it: nobody can tell any more whether they may be used again. Not
-covered: its weights, the source, backups."""
+what raters said of them in open reviews; entries of the vault that only these records have; what a run wrote meanwhile,
+by a second look. A model that learned from the rows stays refused, as a sweep has marked it: nobody can tell any more
+whether they may be used again. Not covered: its weights, the source, backups, ids of records in statements of
+experts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from ft_platform.erasure.retention_plan import Plan, plan_of
 from ft_platform.erasure.tables import erase_from_table, rows_by_file, tables_of
 from ft_platform.erasure.vaults import erase_from_vault, tokens_of
 from ft_platform.errors import DataError, TransientError
+from ft_platform.evaluation.review.judgements import erase_records, records_judged
 from ft_platform.governance.retention import REPORT, shown, standing_holds
 from ft_platform.governance.taint import sweep
 from ft_platform.lake.files import locked, read_bytes, write_bytes
@@ -135,6 +137,10 @@ class Deleting:
         for artifact in artifacts_of(self.lake, self.name):
             erase_from_artifact(self.lake, artifact, self.due, None, self.case.request)
 
+    def _judgements(self) -> None:
+        """What raters said of the records in reviews that are open."""
+        erase_records(self.lake, self.name, self.due.among(records_judged(self.lake, self.name)))
+
     def _look_again(self) -> None:
         """Rows that a run wrote from what it had read before."""
         for _ in range(LOOKS):
@@ -168,7 +174,7 @@ class Deleting:
         return {name: value for name, value in said.items() if name not in ("signature", "key", "use_case")}
 
 
-STEPS = ("mark", "trainings", "traffic", "tokens", "tables", "artifacts", "vault", "sweep")
+STEPS = ("mark", "trainings", "traffic", "tokens", "tables", "artifacts", "judgements", "vault", "sweep")
 """In this order: first nobody uses it, then it goes."""
 
 

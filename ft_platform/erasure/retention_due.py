@@ -50,6 +50,12 @@ class Due(Selection):
         found._files = frozenset(files)
         return found
 
+    def among(self, records: Collection[str]) -> list[str]:
+        """Those of these ids of records that are due."""
+        ids = sorted(records)
+        found = self._index.find(key_hashes(pa.array(ids, pa.string()))) >= 0
+        return [one for one, due in zip(ids, found.tolist(), strict=True) if due]
+
     def of_file(self, name: str) -> Selection:
         return _Everything() if name in self._files else self
 

@@ -20,6 +20,7 @@ from ft_platform.erasure.requests import ask, decide
 from ft_platform.erasure.retention import delete_due
 from ft_platform.erasure.retention_plan import plan_of
 from ft_platform.errors import SourceError, TransientError
+from ft_platform.evaluation.review.judgements import Judgements
 from ft_platform.governance.retention import standing_holds
 from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.inspection import inspect
@@ -403,6 +404,18 @@ def test_entries_of_the_vault_that_only_these_records_have_are_destroyed(house, 
     left = Vault(open_lake(environment), "letters")
     assert left.read(other, keys, "a test of what is left") == ["p2"]
     assert left.read(own, keys, "a test of what is left") == ([] if key_is_here else [OVER])
+
+
+def test_what_raters_said_of_the_records_in_an_open_review_goes_too(house):
+    raw = house.lake.read_table(house.lake.latest("letters", "raw_records")).to_pylist()
+    own = next(row["record_id"] for row in raw if row["subject_id"] == OVER)
+    said = Judgements(house.lake, "letters", "reviews-1")
+    said.begin(ANA)
+    for record in (own, "of others"):
+        said.give(ANA, {record: 1})
+        said.say(ANA, record, "a", {}, "Polite")
+    deleted(house)
+    assert [one.record for one in said.all()] == ["of others"]
 
 
 def stop_at(wanted: str) -> Callable[[str], None]:

@@ -176,6 +176,14 @@ class Judgements:
                 connection.execute(f"delete from {table} where review = ?", (self._review,))
 
 
+def records_judged(lake: "Lake", use_case: str) -> set[str]:
+    """Every record that somebody has judged, or was given."""
+    if not file_of(lake, use_case).exists():
+        return set()
+    with _opened(file_of(lake, use_case)) as connection:
+        return {row[0] for row in connection.execute("select record from judgements union select record from given")}
+
+
 def erase_records(lake: "Lake", use_case: str, records: Collection[str], texts: Collection[str] = ()) -> int:
     """Removes what was said of records, in every review, and comments that hold one of these texts.
 
