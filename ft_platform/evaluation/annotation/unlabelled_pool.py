@@ -28,6 +28,7 @@ from ft_platform.lake.stage_table import Work
 from ft_platform.lake.store import Lake
 from ft_platform.near_duplicates import find_near_duplicates_stream
 from ft_platform.privacy.anonymize import anonymize
+from ft_platform.privacy.marks import in_force
 from ft_platform.privacy.residual import residual
 from ft_platform.records.columns import user_texts
 from ft_platform.records.rows import Rows, Spool, TableRows
@@ -88,7 +89,7 @@ def unlabelled_pool(
         cleaned = _kept(
             clean(made_for, TableRows(rows), work), cleaned_schema(made_for), folder / "cleaned.arrow", left
         )
-        stream = anonymize(made_for, cleaned, work, keys)
+        stream = anonymize(made_for, cleaned, work, keys, marks=in_force(lake, use_case))
         anonymized = _kept(stream, anonymized_schema(made_for), folder / "anonymized.arrow", left)
         scanned = residual(made_for, anonymized)
         if not scanned["passed"]:
