@@ -144,7 +144,7 @@ def _unlabelled(lake: Any, use_case: Any, arguments: argparse.Namespace) -> Any:
     if arguments.disputed:
         task, ids = _disputed(lake, use_case, arguments.disputed)
         again = partial(unlabelled.write_unlabelled_again, *of, task=task, only=ids, file_format=arguments.format)
-        return again if unlabelled.is_unlabelled(task) else None
+        return again if task.unlabelled else None
     if not arguments.unlabelled:
         if arguments.order == unlabelled.USEFUL:
             raise ConfigError(["--order most-useful is about records without a label: add --unlabelled"])

@@ -51,11 +51,11 @@ NOTED: dict[str, tuple[str, str, str]] = {
     "waiver confirm": ("complaints {waiver} --by {bo}", "waiver", "confirmed a waiver"),
     "waiver revoke": ("complaints {waiver} --by {ana} {because}", "waiver", "revoked a waiver"),
     "golden add": (
-        "complaints returns --prompt 'How long?' --must-say '30 days' --by {ana}",
+        "complaints returns --prompt 'How long?' --must-say '30 days'",
         "annotation",
         "wrote a golden prompt",
     ),
-    "golden remove": ("complaints {golden} --by {ana} {because}", "annotation", "took a golden prompt back"),
+    "golden remove": ("complaints {golden} {because}", "annotation", "took a golden prompt back"),
     "incident report": ("complaints --severity minor --what {reason}", "incident", "reported an incident"),
     "incident measure": ("complaints {incident} --what {reason}", "incident", "did something about an incident"),
     "incident close": ("complaints {incident} --what {reason}", "incident", "closed an incident"),

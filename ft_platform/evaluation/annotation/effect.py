@@ -30,7 +30,8 @@ def measure_effect(lake: Lake, use_case: NamedUseCase) -> dict[str, Any] | None:
     inputs = settings_hash({**about, "evaluation": use_case.settings.evaluation.hashed(), "use_case": use_case.name})
     draft = Draft(lake, use_case, STAGE, f"effect-{inputs[:12]}", inputs, both, inputs[:16])
     if existing := draft.existing():
-        return json.loads(lake.read_file(existing, FILE))
+        kept: dict[str, Any] = json.loads(lake.read_file(existing, FILE))
+        return kept
     found = {**effect_between(lake, use_case, *both), **pair.told}
     with draft.folder() as folder:
         (folder / FILE).write_text(json.dumps(found, indent=1), encoding="utf-8")

@@ -10,6 +10,8 @@ from ft_platform.records.cells import CONTROL
 from ft_platform.records.columns import contents_sha256
 from ft_platform.use_case.named import NamedUseCase
 
+NO_LABEL = ""
+"""What a task and a repair say of a record that had no label."""
 TASKS, KEY = "annotation_task", "task.json"
 """Artifacts that say what experts were given."""
 
@@ -31,6 +33,11 @@ class Task:
     before: dict[str, str]
     splits: str
 
+    @property
+    def unlabelled(self) -> bool:
+        """Whether it asks for labels of records that have none."""
+        return self.field == "label" and set(self.before.values()) == {NO_LABEL}
+
 
 def plain(answer: str) -> str:
     """An answer as every format of tasks gives it back."""
@@ -51,7 +58,7 @@ def keep_task(lake: Lake, use_case: NamedUseCase, task: Task, inputs: str, split
     if not draft.existing():
         with draft.folder() as place:
             (place / KEY).write_text(json.dumps(asdict(task), ensure_ascii=False), encoding="utf-8")
-            draft.publish(place, counts={"rows": len(task.before)})
+            draft.publish(place, counts={"rows": len(task.before), "unlabelled": task.unlabelled})
 
 
 def read_task(lake: Lake, use_case: NamedUseCase, task_id: str) -> Task | None:

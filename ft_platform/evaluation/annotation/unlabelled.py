@@ -9,11 +9,10 @@ import numpy as np
 
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.annotation.formats import FORMATS, TaskFile, TaskRow
-from ft_platform.evaluation.annotation.repairs import REPAIRS
-from ft_platform.evaluation.annotation.task import Task, keep_task
+from ft_platform.evaluation.annotation.repairs import handed_in
+from ft_platform.evaluation.annotation.task import NO_LABEL, Task, keep_task
 from ft_platform.evaluation.annotation.tasks import tuned, usable
 from ft_platform.evaluation.annotation.unlabelled_order import by_small_margin
-from ft_platform.evaluation.annotation.unlabelled_overlay import NO_LABEL
 from ft_platform.evaluation.annotation.unlabelled_pool import Pool, unlabelled_pool
 from ft_platform.evaluation.records import side_of
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
@@ -21,7 +20,6 @@ from ft_platform.keys.key_ring import KeyHandle, key_handle, pseudonym_key_place
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
-from ft_platform.people.statements import statements
 from ft_platform.process.new_files import require_free, write_new
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
@@ -29,11 +27,6 @@ from ft_platform.use_case.named import NamedUseCase
 
 USEFUL, RANDOM = "most-useful", "random"
 ORDERS = (USEFUL, RANDOM)
-
-
-def is_unlabelled(task: Task) -> bool:
-    """Whether a task asks for labels of records that have none."""
-    return task.field == "label" and set(task.before.values()) == {NO_LABEL}
 
 
 def make_unlabelled_task(
@@ -120,7 +113,7 @@ def _keys(lake: Lake, environment: Environment, use_case: NamedUseCase) -> KeyHa
 
 def _judged(lake: Lake, use_case: NamedUseCase) -> set[str]:
     """Records that somebody judged."""
-    said = [one.said for one in statements(lake, use_case, REPAIRS) if not one.taken_back]
+    said = (one for of_task in handed_in(lake, use_case).values() for one in of_task)
     return {record for one in said for records in one["judged"].values() for record in records}
 
 

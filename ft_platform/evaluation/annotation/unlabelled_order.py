@@ -51,7 +51,7 @@ def _margins(labelled: LabelledTexts, texts: Sequence[str], chosen: dict[str, An
     model = LogisticRegression(
         C=chosen.get("C", 1.0), class_weight=None if weight == "none" else weight, max_iter=1000, tol=1e-3
     ).fit(vectorizer.fit_transform(labelled.texts), labelled.labels)
-    likeliest = np.sort(model.predict_proba(vectorizer.transform(list(texts))), axis=1)
+    likeliest: np.ndarray = np.sort(model.predict_proba(vectorizer.transform(list(texts))), axis=1)
     return likeliest[:, -1] - likeliest[:, -2]
 
 

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from ft_platform.evaluation.annotation.repairs import REPAIRS, Repair
+from ft_platform.evaluation.annotation.task import NO_LABEL
 from ft_platform.lake.store import Lake
 from ft_platform.people.statements import statements
 from ft_platform.records.rows import Rows
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
-
-NO_LABEL = ""
-"""What a task and a repair say of a record that had no label."""
 
 
 def given_labels(repairs: Sequence[Repair]) -> dict[str, str]:

@@ -371,12 +371,15 @@ def _annotation(seen: Seen) -> Told:
     if found := unsettled(seen.lake, seen.use_case):
         task, open_, disputed = found
         arbiter = f"; {disputed:,} of them wait for an arbiter" if disputed else ""
+        # No page shows records without a label: their texts are in the files of the task alone.
+        on_page = not seen.lake.manifest(task).counts.get("unlabelled")
+        judge = "Judge them on their page, or import" if on_page else "Import"
         yield {
             "role": "domain_expert",
             "what": f"{open_:,} records of {task.artifact_id} wait for the judgement of experts{arbiter}.",
-            "next_step": f"Judge them on their page, or import judgements: ft annotate import {seen.name}",
+            "next_step": f"{judge} judgements: ft annotate import {seen.name}",
             "since": seen.lake.manifest(task).written_at,
-            "action": ANNOTATE,
+            "action": ANNOTATE if on_page else "",
         }
 
 

@@ -2,6 +2,7 @@
 Persons are fictitious."""
 
 import csv
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.annotation.repairs import withdraw
 from ft_platform.evaluation.annotation.task import read_task
-from ft_platform.evaluation.annotation.unlabelled import is_unlabelled, make_unlabelled_task, write_unlabelled_again
+from ft_platform.evaluation.annotation.unlabelled import make_unlabelled_task, write_unlabelled_again
 from ft_platform.lake.parents import tables_behind
 from ft_platform.people.audit_log.opening import audit_log_of
+from ft_platform.reporting.portal.needs import needs_of
 from ft_platform.settings.environment import Environment
 from ft_platform.splitting.feedback import Asked
 from ft_platform.stages import STAGES, check_settings_hash
@@ -80,9 +82,12 @@ def test_labels_of_two_experts_make_training_records(served: Served, tmp_path: P
     assert not any("mirela" in one for one in records.values()), "texts are anonymized"
     assert not records.keys() & sides.keys()
     known = read_task(served.lake, served.case, made["task"])
-    assert known and is_unlabelled(known) and known.labels == ["credit card", "mortgage", "student loan"]
+    assert known and known.unlabelled and known.labels == ["credit card", "mortgage", "student loan"]
     with pytest.raises(DataError, match="may hold answers"):
         task(served, tmp_path, rows=50)
+
+    (need,) = (one for one in needs_of(served.lake, served.case, date(2026, 11, 29)) if one.kind == "annotation")
+    assert need.what.startswith(f"{NEW} records of {made['task']} wait") and not need.action, "no page shows them"
 
     disputed = next(iter(records))
     ana = answered(made, tmp_path / "a", "ana", lambda row: "mortgage")
