@@ -4,7 +4,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,7 +78,7 @@ class LakeMessageWriter(PipesMessageWriter[LakeChannel]):
     """For `open_dagster_pipes`, where the orders name a launch."""
 
     @contextmanager
-    def open(self, params: dict[str, Any]) -> Iterator[LakeChannel]:
+    def open(self, params: Mapping[str, Any]) -> Iterator[LakeChannel]:
         folder = folder_of(params)
         channel = LakeChannel(folder, folder.begin(params["attempt"]))
         try:
@@ -87,7 +87,7 @@ class LakeMessageWriter(PipesMessageWriter[LakeChannel]):
             channel.close()
 
 
-def folder_of(params: dict[str, Any]) -> LaunchFolder:
+def folder_of(params: Mapping[str, Any]) -> LaunchFolder:
     """The folder that the orders name."""
     return LaunchFolder(open_lake(load_environment()), params["use_case"], params["launch"])
 

@@ -204,13 +204,12 @@ def _report_beside(messages: str, payload: Mapping[str, Any]) -> None:
         "method": "report_custom_message",
         "params": {"payload": payload},
     }
-    params = decode_param(messages)
-    if LAUNCH in params:
+    if launch := _launch_of(messages):
         from ft_platform.programs.lake_messages import report_beside
 
-        report_beside(params, dict(message))
+        report_beside(launch, dict(message))
         return
-    with PipesDefaultMessageWriter().open(params) as channel:
+    with PipesDefaultMessageWriter().open(decode_param(messages)) as channel:
         channel.write_message(message)
 
 
@@ -241,7 +240,10 @@ def program(name: str) -> Iterator[Program]:
         _report_failure(name, _no_orders(), None)
         raise SystemExit(1) from error
     try:
-        _require_same_code(messages or os.environ.get(MESSAGES, ""))
+        if launch := _launch_of(messages or os.environ.get(MESSAGES)):
+            from ft_platform.programs.lake_messages import require_same_code
+
+            require_same_code(launch)
         use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)
         running = Program(name, use_case, extras, pipes)
         with progress.listening(running.on_progress), running.metered():
@@ -258,22 +260,21 @@ def program(name: str) -> Iterator[Program]:
 
 def _open_pipes() -> Any:
     """With messages into a file or the standard output; into the lake, where the orders name a launch."""
-    from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
+    from dagster_pipes import open_dagster_pipes
 
-    if LAUNCH not in PipesEnvVarParamsLoader().load_messages_params():
+    if _launch_of(os.environ.get(MESSAGES)) is None:
         return open_dagster_pipes()
     from ft_platform.programs.lake_messages import LakeMessageWriter
 
     return open_dagster_pipes(message_writer=LakeMessageWriter())
 
 
-def _require_same_code(messages: str) -> None:
+def _launch_of(messages: str | None) -> dict[str, Any] | None:
+    """What a program on another machine was told of its launch; None: it is on this one, or started by hand."""
     from dagster_pipes import decode_param
 
-    if messages and LAUNCH in (params := decode_param(messages)):
-        from ft_platform.programs.lake_messages import require_same_code
-
-        require_same_code(params)
+    params: dict[str, Any] = decode_param(messages) if messages else {}
+    return params if LAUNCH in params else None
 
 
 def _from_pipes(pipes: Any) -> tuple[NamedUseCase, Mapping[str, Any]]:
