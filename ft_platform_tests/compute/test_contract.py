@@ -62,9 +62,9 @@ def planted() -> Iterator[None]:
     backends.__path__.remove(PLANTED)
 
 
-def back_end(name: str) -> Any:
-    component = getattr(profile_module(name), "COMPONENT", None)
-    return pytest.param(name, marks=[pytest.mark.components(name=component)] if component else [])
+def back_end(backend: str) -> Any:
+    name = getattr(profile_module(backend), "COMPONENT", None)
+    return pytest.param(backend, marks=[pytest.mark.components(name=name)] if name else [])
 
 
 SHIPPED = file_names(BACKENDS)

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ft_platform.compute.backend import Job, Launch, Look, Unreachable
 from ft_platform.compute.backends import slurm
 from ft_platform.errors import DoesNotFit, NanLoss, SubmissionRefused
 from ft_platform.settings.environment import ComputeProfile
 from ft_platform_tests.compute.contract.case import Case, profile_module
+from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.costs.test_ledger import named
 
 SECRET = "secret-canary-4410"
@@ -127,6 +129,11 @@ def test_what_passes_is_told_from_what_does_not(
     with pytest.raises(kind) as raised:
         slurm.Slurm().submit(job(environment))
     assert raised.type is kind
+
+
+def test_the_shipped_profiles_are_profiles() -> None:
+    found = yaml.safe_load((REPOSITORY / "infra" / "slurm" / "ft_environment.yaml").read_text())["profiles"]
+    assert {ComputeProfile(**one).backend for one in found.values()} == {"local", "slurm"} and len(found) == 3
 
 
 @pytest.fixture
