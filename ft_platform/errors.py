@@ -162,6 +162,25 @@ class ProgramKilled(TrainingFailed):
     permanent = False
 
 
+class MachineLost(TrainingFailed):
+    """The machine that ran a program is gone, or was taken away, as often as may be tried. Its last saved state is in
+    the lake."""
+
+    permanent = False
+
+
+class SubmissionRefused(TrainingFailed):
+    """A scheduler does not take a program, and will not take it later: a wrong queue, a quota, credentials."""
+
+
+class OtherCode(TrainingFailed):
+    """A worker has other code than the orchestrator. It has done nothing."""
+
+
+class Superseded(TrainingFailed):
+    """Another job took over the work of this one."""
+
+
 class EndpointFailed(FtError):
     """A model behind an endpoint refuses a request or sends something else than an answer."""
 

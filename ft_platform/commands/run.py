@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.commands import changed_settings
 
 if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
+    from ft_platform.orchestration.plan import Plan
     from ft_platform.orchestration.runs import RunOutcome
     from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
@@ -18,6 +20,7 @@ EXAMPLES = [
     "ft run complaint_routing --set source.uri=complaints.csv --set training.epochs=1",
     "ft run complaint_routing --continue --set training.epochs=1",
     "ft run complaint_routing --until data_report",
+    "ft run complaint_routing --plan --set compute.profile=local",
     "ft run complaint_routing --select raw_records permitted_records cleaned_records",
 ]
 
@@ -25,6 +28,11 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     add_run_arguments(parser)
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="start nothing: say what would be made, where programs would run, how long they take and what they cost",
+    )
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +56,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return run_and_show(arguments.use_case, arguments)
+    return show_plan(arguments) if arguments.plan else run_and_show(arguments.use_case, arguments)
 
 
 def run_and_show(name: str, arguments: argparse.Namespace) -> int:
@@ -95,10 +103,8 @@ def run_and_collect(
             f"ft run: these settings cannot lead to a release: {'; '.join(below)}. `ft check` shows the lines",
             file=sys.stderr,
         )
-    stages = [stage for text in arguments.select for stage in text.split(",") if stage]
-    if arguments.until:
-        stages = list(dict.fromkeys([*leading_to(arguments.until), *stages]))
-    for line in _plan(environment, use_case, stages):
+    stages = _wanted(arguments)
+    for line in _plan(environment, use_case, stages)[1].lines():
         print(line, file=sys.stderr if arguments.json else sys.stdout, flush=True)
     # The run's own output goes elsewhere: code of a use case, or a library, may print a record.
     with (
@@ -113,7 +119,34 @@ def run_and_collect(
     return 0, collect_results(environment, use_case, outcome)
 
 
-def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str]) -> list[str]:
+def show_plan(arguments: argparse.Namespace) -> int:
+    """Says what a run would do, and starts nothing."""
+    from dataclasses import asdict
+
+    from ft_platform.environment import load_environment
+    from ft_platform.orchestration.planned_programs import lines, planned_programs
+    from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
+
+    environment = load_environment()
+    folder = use_case_folder(environment.defs, arguments.use_case)
+    use_case = load_use_case(folder, parse_overrides(arguments.overrides), environment)
+    lake, found = _plan(environment, use_case, _wanted(arguments))
+    programs = planned_programs(lake, environment, use_case, found)
+    if arguments.json:
+        stages = [{**asdict(one), "made": bool(one.why)} for one in found.stages]
+        print(json.dumps({"stages": stages, "programs": [asdict(one) for one in programs]}, indent=1))
+        return 0
+    print("\n".join([*found.lines(), *lines(programs)]))
+    return 0
+
+
+def _wanted(arguments: argparse.Namespace) -> list[str]:
+    """The stages that were asked for; none: the usual ones."""
+    stages = [stage for text in arguments.select for stage in text.split(",") if stage]
+    return list(dict.fromkeys([*leading_to(arguments.until), *stages])) if arguments.until else stages
+
+
+def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str]) -> "tuple[Lake, Plan]":
     from ft_platform.lake.opening import open_lake
     from ft_platform.orchestration.execution import prepare_home
     from ft_platform.orchestration.plan import plan
@@ -124,7 +157,7 @@ def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str
     lake = open_lake(environment)
     if "adapter_checkpoint" in (stages or DEFAULT_STAGES):
         require_start(lake, use_case)  # before stages are made that lead nowhere
-    return plan(lake, environment, use_case, stages or DEFAULT_STAGES).lines()
+    return lake, plan(lake, environment, use_case, stages or DEFAULT_STAGES)
 
 
 def leading_to(stage: str) -> list[str]:

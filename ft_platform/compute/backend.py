@@ -1,7 +1,7 @@
 """What a back end is told and what it offers. Each is one file in `backends/`, found by folder."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -46,6 +46,8 @@ class Launch:
         use_case: name and settings.
         program: a module of `ft_platform.programs`.
         handles: what the program gets beside the use case, as JSON values, e.g. versions of tables.
+        ran: told how many seconds the program has run so far, by a back end whose jobs wait in a queue first: only
+            those are paid for.
     """
 
     context: "dg.AssetExecutionContext" = field(repr=False)
@@ -54,6 +56,7 @@ class Launch:
     use_case: "NamedUseCase" = field(repr=False)
     program: str
     handles: Mapping[str, Any] = field(repr=False)
+    ran: Callable[[float], None] = field(default=lambda _seconds: None, repr=False)
 
     @property
     def module(self) -> str:
@@ -101,6 +104,79 @@ class Running(Protocol):
 
         Returns once nothing runs; does nothing if it has ended.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission of a program to a scheduler.
+
+    Attributes:
+        name: of the launch and the attempt, by which `Scheduler.find` knows it again.
+        variables: of the program, orders among them. They may hold secrets: into no command line, no script and no log.
+    """
+
+    name: str
+    launch: Launch
+    variables: dict[str, str] = field(repr=False)
+
+
+Phase = Literal["waits", "runs", "ended", "unknown"]
+Cause = Literal["program", "out_of_memory", "time_limit", "machine_lost", "cancelled", "refused"]
+"""Why a job ended, as far as its scheduler knows. `program`: by itself, or by a signal. Only `machine_lost`, which
+includes machines that were taken away, is tried again."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a scheduler says of a job at one moment.
+
+    Attributes:
+        phase: `waits`: for a machine, also after it was taken off one; `unknown`: the scheduler knows no such job any
+            more.
+        exit_code: minus the number of the signal that ended it; of one that has ended.
+        reason: in words of the scheduler, which hold nothing of the program.
+        seconds: between its last start and its end, by the clock of the scheduler.
+    """
+
+    phase: Phase
+    cause: Cause = "program"
+    exit_code: int = 0
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Unreachable(Exception):
+    """A scheduler does not answer just now."""
+
+
+class CredentialsRefused(Unreachable):
+    """It answers that it does not know who asks: credentials are wrong, or have expired."""
+
+
+class Scheduler(Protocol):
+    """What a back end for other machines offers; `elsewhere.run_elsewhere` makes its `run` of it.
+
+    Each function raises `Unreachable` where the scheduler does not answer, `CredentialsRefused` where it does not know
+    who asks, and `SubmissionRefused` where it answers that it will not."""
+
+    def submit(self, job: Job) -> str:
+        """Id of the job.
+
+        Raises:
+            DoesNotFit: no machine has that much memory.
+        """
+        ...
+
+    def find(self, name: str) -> str | None:
+        """Id of the job of that name, if the scheduler knows one."""
+        ...
+
+    def look(self, job_id: str) -> Look: ...
+
+    def stop(self, job_id: str, grace_seconds: float) -> None:
+        """Ends it with all that it has started: asked by SIGINT first, by force after `grace_seconds`. Returns once
+        nothing runs; does nothing if it has ended."""
         ...
 
 

@@ -138,19 +138,34 @@ def _follow(path: Path, handle: Callable[[Mapping[str, Any]], None], ended: thre
             ended.wait(POLL_SECONDS)
 
 
-def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str, Any]:
-    """The program's own result, or the failure it ended with.
-
-    Raises:
-        TrainingFailed: typed where the program said why, by signal or exit code otherwise.
-    """
-    for message in messages:  # of several processes the first knew the reason
+def failure_in(messages: list[Any]) -> errors.FtError | None:
+    """What the program said it failed with: of several processes the first knew the reason."""
+    for message in messages:
         if isinstance(message, dict) and "failed" in message:
             failed = message["failed"]
             kind = getattr(errors, failed["type"], errors.TrainingFailed)
             # These two build their own message.
             plain = issubclass(kind, errors.FtError) and kind not in (errors.ConfigError, errors.MissingExtra)
-            raise (kind if plain else errors.TrainingFailed)(failed["message"], failed.get("next_step", ""))
+            made: errors.FtError = (kind if plain else errors.TrainingFailed)(
+                failed["message"], failed.get("next_step", "")
+            )
+            return made
+    return None
+
+
+def final_values(
+    messages: list[Any], program: str, exit_code: int, output: str = "in the compute log of the step"
+) -> dict[str, Any]:
+    """The program's own result, or the failure it ended with.
+
+    Args:
+        output: where the lines lie that it wrote.
+
+    Raises:
+        TrainingFailed: typed where the program said why, by signal or exit code otherwise.
+    """
+    if failure := failure_in(messages):
+        raise failure
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = (
@@ -163,10 +178,8 @@ def final_values(messages: list[Any], program: str, exit_code: int) -> dict[str,
         )
     if exit_code != 0:
         problem = f"program {program} ended with exit code {exit_code} without saying why"
-        raise errors.TrainingFailed(problem, "Its output is in the compute log of the step")
+        raise errors.TrainingFailed(problem, f"Its output is {output}")
     for message in reversed(messages):
         if isinstance(message, dict) and "artifact" in message:
             return message
-    raise errors.TrainingFailed(
-        f"program {program} ended without a result", "Its output is in the compute log of the step"
-    )
+    raise errors.TrainingFailed(f"program {program} ended without a result", f"Its output is {output}")

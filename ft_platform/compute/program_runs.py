@@ -68,7 +68,8 @@ def run_program(
     with place_in_pool(context) if program in MODEL_PROGRAMS else nullcontext():
         admit_program(lake, environment, use_case, program, training_splits, VouchedLog(context.log))
         with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
-            values = backend(profile.backend).run(Launch(context, environment, profile, use_case, program, handles))
+            launch = Launch(context, environment, profile, use_case, program, handles, run.ran)
+            values = backend(profile.backend).run(launch)
             artifact = from_dict(values["artifact"])
             assert isinstance(artifact, ArtifactVersion)
             run.note(values)

@@ -27,6 +27,7 @@ class ProgramRun:
 
     Attributes:
         tokens, gpu_watts, artifact: filled in by whoever knows them.
+        ran_seconds: that are paid for, if not all of the block are.
     """
 
     use_case: str
@@ -43,6 +44,11 @@ class ProgramRun:
     tokens: int | None = None
     gpu_watts: float | None = None
     artifact: str | None = None
+    ran_seconds: float | None = None
+
+    def ran(self, seconds: float) -> None:
+        """Takes over how long the program itself has run, where its job waits in a queue first."""
+        self.ran_seconds = seconds
 
     def note(self, values: dict[str, Any]) -> None:
         """Takes over what the program reported about its own work at its end."""
@@ -55,7 +61,9 @@ class ProgramRun:
         """The row of the ledger."""
         cost = cost_of(self.seconds, self.profile, self.gpu_watts)
         kept = {
-            name: value for name, value in asdict(self).items() if name not in ("profile", "profile_name", "gpu_watts")
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("profile", "profile_name", "gpu_watts", "ran_seconds")
         }
         return kept | {
             "profile": self.profile_name,
@@ -94,7 +102,8 @@ def metered(
     started, cpu_before = time.monotonic(), _cpu_seconds(own) + cpu_elsewhere()
 
     def measure() -> dict[str, Any]:
-        run.seconds, run.cpu_seconds = time.monotonic() - started, _cpu_seconds(own) + cpu_elsewhere() - cpu_before
+        run.seconds = time.monotonic() - started if run.ran_seconds is None else run.ran_seconds
+        run.cpu_seconds = _cpu_seconds(own) + cpu_elsewhere() - cpu_before
         return run.row()
 
     ledger.open(measure())

@@ -37,6 +37,7 @@ class Plan:
     memory_gib: float | None = None
     expected: str = ""
     few_steps: str = ""
+    training_seconds: float | None = None
 
     @property
     def made(self) -> list[Planned]:
@@ -91,7 +92,8 @@ def plan(lake: Lake, environment: Environment, use_case: NamedUseCase, stages: S
     said = estimate.figures.get("expected")
     reach = Expected(**said).in_words() if said else ""
     few = estimate.figures.get("few_steps", "")
-    return Plan(list(found.values()), float(estimate.figures["memory_gib"]), reach, few)
+    memory, seconds = float(estimate.figures["memory_gib"]), float(estimate.figures["seconds"])
+    return Plan(list(found.values()), memory, reach, few, seconds)
 
 
 def _newest(lake: Lake, use_case: str, name: str) -> Manifest | None:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ft_platform.environment import load_environment
-from ft_platform.errors import ConfigError, FtError, MissingExtra, VersionRefused
+from ft_platform.errors import ConfigError, FtError, MissingExtra, Superseded, VersionRefused
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
@@ -31,6 +31,8 @@ from ft_platform.use_case.schema import UseCase
 
 PROGRESS_SECONDS = 1.0
 LOG_SECONDS = 10.0
+MESSAGES, LAUNCH = "DAGSTER_PIPES_MESSAGES", "launch"
+"""Variable that says where messages go; key in it of a program on another machine."""
 PR_SET_PDEATHSIG = 1
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 TRAIN_MODULES = {"torch", "transformers", "peft", "safetensors", "tokenizers", "huggingface_hub", "gguf"}
@@ -181,26 +183,34 @@ def _report_failure(name: str, error: BaseException, pipes: Any | None, messages
     failed = described(error)
     if messages:
         if isinstance(error, FtError):
-            from dagster_pipes import (
-                PIPES_PROTOCOL_VERSION,
-                PIPES_PROTOCOL_VERSION_FIELD,
-                PipesDefaultMessageWriter,
-                decode_param,
-            )
-
-            with PipesDefaultMessageWriter().open(decode_param(messages)) as channel:
-                params = {"payload": {"failed": failed}}
-                channel.write_message(
-                    {
-                        PIPES_PROTOCOL_VERSION_FIELD: PIPES_PROTOCOL_VERSION,
-                        "method": "report_custom_message",
-                        "params": params,
-                    }
-                )
+            _report_beside(messages, {"failed": failed})
     elif pipes is not None:
         pipes.report_custom_message({"failed": failed})
     else:
         print(f"{name} failed: {FtError(failed['message'], failed['next_step'])}", file=sys.stderr)
+
+
+def _report_beside(messages: str, payload: Mapping[str, Any]) -> None:
+    from dagster_pipes import (
+        PIPES_PROTOCOL_VERSION,
+        PIPES_PROTOCOL_VERSION_FIELD,
+        PipesDefaultMessageWriter,
+        PipesMessage,
+        decode_param,
+    )
+
+    message: PipesMessage = {
+        PIPES_PROTOCOL_VERSION_FIELD: PIPES_PROTOCOL_VERSION,  # type: ignore[misc]
+        "method": "report_custom_message",
+        "params": {"payload": payload},
+    }
+    if launch := _launch_of(messages):
+        from ft_platform.programs.lake_messages import report_beside
+
+        report_beside(launch, dict(message))
+        return
+    with PipesDefaultMessageWriter().open(decode_param(messages)) as channel:
+        channel.write_message(message)
 
 
 @contextmanager
@@ -214,19 +224,26 @@ def program(name: str) -> Iterator[Program]:
     install_hooks()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("ft_platform").setLevel(logging.INFO)
-    from dagster_pipes import PipesEnvVarParamsLoader, encode_param, open_dagster_pipes
+    from dagster_pipes import PipesEnvVarParamsLoader, encode_param
 
     messages = None
     if os.environ.get("RANK", "0") != "0":  # of several processes the first reports; the others have orders only
-        messages = os.environ.get("DAGSTER_PIPES_MESSAGES")
-        os.environ["DAGSTER_PIPES_MESSAGES"] = encode_param({"path": os.devnull})
+        messages = os.environ.get(MESSAGES)
+        os.environ[MESSAGES] = encode_param({"path": os.devnull})
         logging.getLogger("ft_platform").setLevel(logging.WARNING)
     try:
-        pipes = open_dagster_pipes() if PipesEnvVarParamsLoader().is_dagster_pipes_process() else None
+        pipes = _open_pipes() if PipesEnvVarParamsLoader().is_dagster_pipes_process() else None
+    except Superseded as error:
+        _report_failure(name, error, None)
+        raise SystemExit(1) from None
     except Exception as error:  # whatever the loader of Dagster raises on orders that are none
         _report_failure(name, _no_orders(), None)
         raise SystemExit(1) from error
     try:
+        if launch := _launch_of(messages or os.environ.get(MESSAGES)):
+            from ft_platform.programs.lake_messages import require_same_code
+
+            require_same_code(launch)
         use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)
         running = Program(name, use_case, extras, pipes)
         with progress.listening(running.on_progress), running.metered():
@@ -239,6 +256,25 @@ def program(name: str) -> Iterator[Program]:
     finally:
         if pipes is not None:
             pipes.close()
+
+
+def _open_pipes() -> Any:
+    """With messages into a file or the standard output; into the lake, where the orders name a launch."""
+    from dagster_pipes import open_dagster_pipes
+
+    if _launch_of(os.environ.get(MESSAGES)) is None:
+        return open_dagster_pipes()
+    from ft_platform.programs.lake_messages import LakeMessageWriter
+
+    return open_dagster_pipes(message_writer=LakeMessageWriter())
+
+
+def _launch_of(messages: str | None) -> dict[str, Any] | None:
+    """What a program on another machine was told of its launch; None: it is on this one, or started by hand."""
+    from dagster_pipes import decode_param
+
+    params: dict[str, Any] = decode_param(messages) if messages else {}
+    return params if LAUNCH in params else None
 
 
 def _from_pipes(pipes: Any) -> tuple[NamedUseCase, Mapping[str, Any]]:

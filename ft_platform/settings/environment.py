@@ -50,7 +50,7 @@ class ComputeProfile(BaseModel):
         default="local",
         description=(
             "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
-            " `processes` that train one model together."
+            " `processes` that train one model together. `slurm`: a job of a Slurm cluster."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(
@@ -62,12 +62,16 @@ class ComputeProfile(BaseModel):
         default=1,
         ge=1,
         le=1024,
-        description="For `torchrun`: processes on this machine, one per GPU; on CPUs they share the threads.",
+        description=(
+            "For `torchrun` and `slurm`: processes that train together, one per GPU, on this machine or on all nodes;"
+            " on CPUs they share the threads."
+        ),
     )
     sharded: bool = Field(
         default=False,
         description=(
-            "For `torchrun`: divide the weights between the processes (FSDP), for models too large for one of them."
+            "For `torchrun` and `slurm`: divide the weights between the processes (FSDP), for models too large for one"
+            " of them."
         ),
     )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")

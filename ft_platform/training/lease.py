@@ -25,13 +25,16 @@ Held = Callable[[], bool]
 
 
 @contextmanager
-def lease(lake: Lake, use_case: str, checkpoint_id: str) -> Iterator[Held]:
+def lease(lake: Lake, use_case: str, checkpoint_id: str, folder: str = ".training") -> Iterator[Held]:
     """Holds the right to train a checkpoint inside the block; yields a function that says whether it is still held.
+
+    Args:
+        folder: of the lease, for other work than a training.
 
     Raises:
         TrainerRunning: another process trains this checkpoint.
     """
-    place = lake.path_of("shared", use_case, ".training", f"{checkpoint_id}.lease")
+    place = lake.path_of("shared", use_case, folder, f"{checkpoint_id}.lease")
     with (
         _file_lock(lake, Path(place), checkpoint_id) if lake.is_local else _object_lease(lake, place, checkpoint_id)
     ) as held:

@@ -156,6 +156,8 @@ RUNS = {
 READS = {
     "check": "",
     "list": "",
+    "targets": "",
+    "run --plan": "complaints",
     "results": "complaints",
     "decide": "complaints",
     "sign": "complaints",

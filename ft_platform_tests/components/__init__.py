@@ -77,6 +77,17 @@ COMPONENTS = {
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
         ("ft_platform/people/bucket_rights.py", "ft_platform/people/actions.py", "ft_platform_tests/infra/s3"),
     ),
+    "slurm": Component(
+        "a Slurm cluster: slurmctld and two slurmd, which preempt jobs and limit their memory",
+        "root, Debian's package `slurm-wlm`",
+        (
+            "ft_platform/compute",
+            "ft_platform/lake/launches.py",
+            "ft_platform/programs/lake_messages.py",
+            "ft_platform_tests/compute/contract",
+            "ft_platform_tests/compute/slurm_cluster.py",
+        ),
+    ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
 }
 """Name, as in `@pytest.mark.components(name="ray")` -> what it is."""

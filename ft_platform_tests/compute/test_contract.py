@@ -5,36 +5,53 @@ A back end that needs settings has them in `contract/profiles/<name>.py`, as `se
 or scheduler is missing. Its programs must see the folder of `CONTRACT_FOLDER`. `by_log` is no back end of ours: it
 stands for those that share no file and no variable with this machine."""
 
-import importlib
-import importlib.util
+import hashlib
 import os
+import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from ft_platform.compute import backends
+from ft_platform.compute import backends, elsewhere
 from ft_platform.compute.backend import Launch
-from ft_platform.compute.program_runs import ProgramResult, run_program
-from ft_platform.errors import DoesNotFit, NanLoss, ProgramKilled, TrainingFailed
+from ft_platform.costs.ledger import Ledger
+from ft_platform.errors import (
+    DoesNotFit,
+    NanLoss,
+    OtherCode,
+    OutOfMemory,
+    ProgramKilled,
+    SubmissionRefused,
+    TrainerRunning,
+    TrainingFailed,
+)
+from ft_platform.lake.opening import open_lake
 from ft_platform.process import progress
 from ft_platform.settings.environment import BACKENDS, ComputeProfile, Environment
 from ft_platform.settings.file_names import file_names
 from ft_platform.training import estimates
 from ft_platform.training.estimates import Estimate
-from ft_platform_tests.conftest import REPOSITORY
+from ft_platform_tests.compute.contract.case import (
+    PLANTED,
+    TOKEN,
+    Case,
+    once,
+    other_code,
+    profile_module,
+    until,
+)
+from ft_platform_tests.compute.contract.scenarios import shows
 from ft_platform_tests.costs.test_budgets import SPLITS
 from ft_platform_tests.costs.test_ledger import named
-
-CONTRACT = REPOSITORY / "ft_platform_tests" / "compute" / "contract"
-PLANTED = str(CONTRACT / "backends")
-TOKEN = "token-canary-6601"
 
 
 @pytest.fixture(autouse=True)
@@ -45,97 +62,49 @@ def planted() -> Iterator[None]:
     backends.__path__.remove(PLANTED)
 
 
-class Case:
-    """A back end, and the step that runs a program on it."""
-
-    def __init__(self, name: str, environment: Environment, folder: Path) -> None:
-        self.name, self.folder, self.environment = name, folder, environment
-        self.instance = dg.DagsterInstance.ephemeral()
-        (folder / "sitecustomize.py").write_text(
-            f"import ft_platform.programs\nft_platform.programs.__path__.insert(0, {str(CONTRACT / 'programs')!r})\n"
-        )
-
-    def run(self, does: str, handles: dict[str, Any] | None = None, **profile: Any) -> ProgramResult:
-        """The result of the program, or what its step raised."""
-        variables = {
-            "PYTHONPATH": f"{self.folder}:{REPOSITORY}",
-            "CONTRACT_FOLDER": str(self.folder),
-            "CONTRACT_DOES": does,
-            "CONTRACT_TOKEN": TOKEN,
-            "FT_TRACKERS": "none",
-        }
-        settings = {"backend": self.name, "environment": variables, **own_settings(self.name), **profile}
-        environment = self.environment.model_copy(update={"profiles": {"local": ComputeProfile(**settings)}})
-        use_case = named()
-        limits = use_case.settings.compute.model_copy(update={"grace_seconds": 1, "threads": 1})
-        use_case = use_case.model_copy(update={"settings": use_case.settings.model_copy(update={"compute": limits})})
-        found: list[Any] = []
-
-        @dg.asset
-        def step(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-            try:
-                found.append(
-                    run_program(context, environment, use_case, "train", {"told": "a handle", **(handles or {})})
-                )
-            except BaseException as error:  # an interrupt is no Exception
-                found.append(error)
-            return dg.MaterializeResult()
-
-        self.run_id = dg.materialize([step], instance=self.instance).run_id
-        if isinstance(found[0], BaseException):
-            raise found[0]
-        return found[0]
-
-    def told(self) -> str:
-        """All that is in the event log of the run."""
-        return "\n".join(str(entry) for entry in self.instance.all_logs(self.run_id))
-
-    def beats(self, who: str = "") -> dict[str, int]:
-        """When each process last showed that it lives, in nanoseconds."""
-        return {path.name: path.stat().st_mtime_ns for path in self.folder.glob(f"alive-{who}*")}
-
-    def nothing_runs(self) -> bool:
-        before = self.beats()
-        time.sleep(0.5)
-        return bool(before) and self.beats() == before
+def back_end(backend: str) -> Any:
+    name = getattr(profile_module(backend), "COMPONENT", None)
+    return pytest.param(backend, marks=[pytest.mark.components(name=name)] if name else [])
 
 
-def own_settings(name: str) -> dict[str, Any]:
-    """What the back end needs in a compute profile."""
-    file = CONTRACT / "profiles" / f"{name}.py"
-    if not file.exists():
-        return {}
-    spec = importlib.util.spec_from_file_location(f"contract_profile_{name}", file)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.settings()
+SHIPPED = file_names(BACKENDS)
+ELSEWHERE = [name for name in [*SHIPPED, "by_lake"] if hasattr(profile_module(name), "preempt")]
+"""Those that submit to a scheduler, and so can be tried with its faults."""
 
 
-@pytest.fixture(params=[*file_names(BACKENDS), "by_log"])
-def case(
-    request: pytest.FixtureRequest, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Case:
+@pytest.fixture(params=[back_end(name) for name in [*SHIPPED, "by_log", "by_lake"]])
+def case(request: pytest.FixtureRequest, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The step, on each back end. What it started is gone after the test, at the scheduler and in the lake."""
     monkeypatch.setenv("FT_WARM_PROGRAMS", "0")  # `test_warm.py` is about those
-    return Case(request.param, environment, tmp_path)
+    monkeypatch.setattr(elsewhere, "LOOK_SECONDS", 0.5)
+    monkeypatch.setattr(elsewhere, "AGAIN_SECONDS", 0.5)
+    says, scenario = profile_module(request.param), request.node.get_closest_marker("scenario")
+    if scenario and (why := getattr(says, "NOT_RUN", {}).get(scenario.kwargs["name"])):
+        pytest.skip(f"not run: {why}")
+    made = Case(request.param, environment, tmp_path, says.settings() if says else {})
+    yield made
+    assert made.left_in_the_lake() == []
+    if hasattr(says, "jobs"):
+        assert says.jobs() == []
 
 
-def once(condition: Callable[[], bool], seconds: float, then: Callable[[], None]) -> threading.Thread:
-    """Waits for a condition in a thread of its own, then acts."""
+@pytest.fixture
+def faults(request: pytest.FixtureRequest, case: Case) -> ModuleType:
+    """What a back end's scheduler can be made to do."""
+    found = profile_module(case.name)
+    assert found
+    return found
 
-    def watch() -> None:
-        deadline = time.monotonic() + seconds
-        while not condition() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        then()
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
+def on_schedulers(test: Any) -> Any:
+    return pytest.mark.integration(
+        pytest.mark.parametrize("case", [back_end(name) for name in ELSEWHERE], indirect=True)(test)
+    )
 
 
 @pytest.mark.smoke  # seam: program
 @pytest.mark.integration
+@shows("result")
 def test_a_result_arrives_with_log_lines_and_progress(case: Case) -> None:
     updates: list[progress.Update] = []
     with progress.listening(updates.append):
@@ -146,6 +115,7 @@ def test_a_result_arrives_with_log_lines_and_progress(case: Case) -> None:
 
 
 @pytest.mark.integration
+@shows("program_error")
 def test_a_failure_reaches_the_step_with_its_type_and_next_step(case: Case) -> None:
     with pytest.raises(NanLoss, match=r"loss is NaN at step 12.*Lower training\.learning_rate"):
         case.run("fails")
@@ -153,6 +123,7 @@ def test_a_failure_reaches_the_step_with_its_type_and_next_step(case: Case) -> N
 
 
 @pytest.mark.integration
+@shows("worker_killed")
 def test_a_killed_program_says_the_signal(case: Case) -> None:
     with pytest.raises(ProgramKilled, match=r"program train was ended by SIGKILL.*training\.micro_batch_tokens"):
         case.run("dies")
@@ -160,7 +131,13 @@ def test_a_killed_program_says_the_signal(case: Case) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("does", ["sleeps", "ignores_interrupts"])
+@pytest.mark.parametrize(
+    "does",
+    [
+        pytest.param("sleeps", marks=shows("cancelled")),
+        pytest.param("ignores_interrupts", marks=shows("cancelled_by_force")),
+    ],
+)
 def test_the_end_of_the_run_is_the_end_of_the_program_and_of_what_it_started(case: Case, does: str) -> None:
     seen: list[str] = []
 
@@ -177,6 +154,7 @@ def test_the_end_of_the_run_is_the_end_of_the_program_and_of_what_it_started(cas
 
 
 @pytest.mark.integration
+@shows("time_limit")
 def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +170,7 @@ def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(
 
 @pytest.mark.integration
 @pytest.mark.parametrize("does", ["reports", "raises", "dies"])
+@shows("secrets")
 def test_values_of_variables_are_shown_nowhere(case: Case, does: str, capfd: pytest.CaptureFixture[str]) -> None:
     said = ""
     try:
@@ -215,6 +194,134 @@ def test_memory_that_the_profile_does_not_have_is_refused_before_the_start(
     assert case.beats() == {}
 
 
+@on_schedulers
+@shows("orchestrator_killed")
+def test_another_orchestrator_adopts_the_program_of_one_that_was_killed(case: Case) -> None:
+    with case.elsewhere("waits") as first:
+        first.kill()
+    once(lambda: False, 3, case.go_on)
+    assert case.run("waits").artifact.artifact_id == "a-1"
+    assert case.starts() == 1 and "adopted" in case.told() and "a line of process 0" in case.told()
+
+
+@on_schedulers
+@shows("ended_unwatched")
+def test_what_ended_while_nobody_watched_is_read_and_not_run_again(case: Case, faults: ModuleType) -> None:
+    with case.elsewhere("waits") as first:
+        first.kill()
+    case.go_on()
+    until(lambda: not faults.jobs(), 60)
+    assert case.run("waits").artifact.artifact_id == "a-1"
+    assert case.starts() == 1 and "a line of process 0" in case.told()
+
+
+@on_schedulers
+@shows("preempted")
+def test_a_program_that_is_taken_off_its_machine_goes_on_to_equal_weights(case: Case, faults: ModuleType) -> None:
+    taking = once(lambda: bool(case.beats("program")), 60, lambda: (time.sleep(1), faults.preempt()))
+    weights = case.run("learns").values["weights"]
+    taking.join()
+    expected = "begin"
+    for _ in range(20):
+        expected = hashlib.sha256(expected.encode()).hexdigest()
+    assert weights == expected and case.starts() == 2
+
+
+@on_schedulers
+@shows("machine_lost")
+def test_a_program_whose_machine_is_gone_is_tried_again_on_another(case: Case, faults: ModuleType) -> None:
+    losing = once(lambda: bool(case.beats("program")), 60, faults.lose_machine)
+    once(lambda: case.starts() == 2, 120, case.go_on)
+    try:
+        assert case.run("waits").artifact.artifact_id == "a-1"
+        losing.join()
+        assert case.starts() == 2
+    finally:
+        getattr(faults, "mend", lambda: None)()
+
+
+@on_schedulers
+@shows("out_of_memory")
+def test_a_program_that_needs_more_memory_than_its_job_may_have_says_so(case: Case) -> None:
+    with pytest.raises(OutOfMemory, match=r"more memory than its job may.*training\.micro_batch_tokens"):
+        case.run("needs_memory")
+    assert case.starts() == 1
+
+
+@on_schedulers
+@shows("no_capacity")
+def test_a_program_waits_for_a_machine_and_says_so_and_then_runs(case: Case, faults: ModuleType) -> None:
+    waited, free, began = threading.Event(), ExitStack(), time.monotonic()
+    free.enter_context(faults.full())
+    with progress.listening(lambda update: waited.set() if "waits_for" in update.fields else None), free:
+        once(waited.is_set, 60, lambda: (time.sleep(1), free.close()))
+        assert case.run("reports").artifact.artifact_id == "a-1"
+    assert waited.is_set() and "waits for a machine" in case.told() and case.starts() == 1
+    [row] = Ledger(open_lake(case.environment)).rows()
+    assert row["seconds"] < time.monotonic() - began - 1, "only what ran is paid for"
+
+
+@on_schedulers
+@shows("refused")
+def test_what_the_scheduler_will_never_take_fails_at_once(case: Case, faults: ModuleType) -> None:
+    with pytest.raises(SubmissionRefused):
+        case.run("reports", options=faults.REFUSED)
+    assert case.starts() == 0
+
+
+@on_schedulers
+@shows("credentials_expired")
+def test_credentials_that_expire_end_the_watching_and_not_the_program(case: Case, faults: ModuleType) -> None:
+    expired = ExitStack()
+    once(lambda: bool(case.beats("program")), 60, lambda: expired.enter_context(faults.expired()))
+    with pytest.raises(SubmissionRefused, match=r"refuses the credentials.*it is adopted"):
+        case.run("waits")
+    assert not case.nothing_runs()
+    expired.close()
+    case.go_on()
+    assert case.run("waits").artifact.artifact_id == "a-1" and case.starts() == 1
+
+
+@on_schedulers
+@pytest.mark.parametrize(
+    "fault", [pytest.param(name, marks=shows(name)) for name in ("messages_lost", "messages_twice", "clock_skew")]
+)
+def test_messages_arrive_once_and_in_order_whatever_store_and_clock_do(case: Case, fault: str) -> None:
+    assert case.run(fault).artifact.artifact_id == "a-1"
+    lines = re.findall(r"line (\d+) of process 0", "\n".join(logged(case)))
+    assert lines == [str(number) for number in range(12)]
+
+
+@on_schedulers
+def test_the_same_work_after_its_end_is_a_job_of_its_own(case: Case) -> None:
+    """Schedulers remember jobs that have ended, under their names."""
+    assert [case.run("reports").artifact.artifact_id for _ in range(2)] == ["a-1", "a-1"]
+    assert case.starts() == 2
+
+
+@on_schedulers
+@shows("other_code")
+def test_a_worker_with_other_code_is_refused(case: Case, tmp_path: Path) -> None:
+    with pytest.raises(OtherCode, match=r"this worker has ft-platform .*, the orchestrator .*nothing was run"):
+        case.run("reports", code=other_code(tmp_path))
+    assert case.starts() == 1, "it was not tried again"
+
+
+@on_schedulers
+@shows("submitted_twice")
+def test_of_two_submissions_of_the_same_work_one_runs(case: Case) -> None:
+    with case.elsewhere("waits") as first:
+        with pytest.raises(TrainerRunning, match=r"program train runs already .* by process \d+ on"):
+            case.run("waits")
+        case.go_on()
+        assert first.wait(60) == 0, (case.folder / "orchestrator.txt").read_text()
+    assert case.starts() == 1
+
+
+def logged(case: Case) -> list[str]:
+    return [one.user_message for one in case.instance.all_logs(case.run_id) if one.dagster_event is None]
+
+
 def test_a_launch_that_is_printed_shows_no_variable_and_no_setting(environment: Environment) -> None:
     profile = ComputeProfile(environment={"TOKEN": TOKEN})
     launch = Launch(None, environment, profile, named(), "train", {"splits": TOKEN})  # type: ignore[arg-type]
@@ -236,12 +343,19 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
     with pytest.raises(ValueError, match="`backend: by_log` needs `options"):
         ComputeProfile(backend="by_log")
     with pytest.raises(
-        ValueError, match=r"must be one of by_log, local, torchrun, got 'torch_run' \(did you mean 'torchrun'\?\)"
+        ValueError,
+        match=r"must be one of by_lake, by_log, local, slurm, torchrun, got 'torch_run' \(did you mean 'torchrun'\?\)",
     ):
         ComputeProfile(backend="torch_run")
     with pytest.raises(ValueError, match="`backend: local` takes no `options`, got queue"):
         ComputeProfile(options={"queue": "short"})
-    assert ComputeProfile.model_json_schema()["properties"]["backend"]["enum"] == ["by_log", "local", "torchrun"]
+    assert ComputeProfile.model_json_schema()["properties"]["backend"]["enum"] == [
+        "by_lake",
+        "by_log",
+        "local",
+        "slurm",
+        "torchrun",
+    ]
 
 
 def command_lines() -> list[str]:

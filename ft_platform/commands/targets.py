@@ -1,0 +1,30 @@
+"""ft targets: where programs can run, and what of the contract each back end has shown."""
+
+import argparse
+import json
+
+HELP = "List the compute back ends: how many scenarios of the contract each has passed, and against what they ran."
+EXAMPLES = ["ft targets", "ft targets --json"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.compute.targets import targets
+
+    noted = targets()
+    if arguments.json:
+        print(json.dumps([one.to_dict() for one in noted.targets], indent=1))
+        return 0
+    for one in noted.targets:
+        found = one.to_dict()
+        print(
+            f"{one.name:<10} {one.passed:>2} of {len(one.outcomes)} scenarios passed against: {one.ran_against}, "
+            f"{one.date}{' (the code has changed since)' if found['stale'] else ''}"
+        )
+        for name, how in one.outcomes.items():
+            if how != "passed":
+                print(f"  {name}: {how}")
+    return 0

@@ -1,0 +1,306 @@
+"""What back ends for other machines share: a program is submitted once, watched through the lake, adopted by the next
+orchestrator if this one is killed, and submitted again if its machine was lost.
+
+A scheduler is only asked for jobs by name, looked at, and told to stop (`backend.Scheduler`). All that the program says
+comes through the lake, so a job that nobody watches loses nothing.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Scheduler, Unreachable
+from ft_platform.errors import (
+    FtError,
+    MachineLost,
+    OutOfMemory,
+    SubmissionRefused,
+    TrainerRunning,
+    TrainingFailed,
+    TransientError,
+)
+from ft_platform.lake.launches import FOLDER, LaunchFolder, launch_id
+from ft_platform.lake.opening import open_lake
+from ft_platform.process import progress
+from ft_platform.process.code_hash import code
+from ft_platform.process.vouched import vouch
+
+if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
+
+T = TypeVar("T")
+ATTEMPTS = 4
+"""How often a program is submitted whose machine is lost each time."""
+AGAIN_SECONDS = 5.0
+"""Before the second attempt; twice as long before each further one."""
+READ_SECONDS, LOOK_SECONDS, BILL_SECONDS = 0.5, 2.0, 20.0
+"""Between two looks into the lake, at the scheduler, and notes of the time that is paid for."""
+PATIENCE_SECONDS = 300.0
+"""How long lake or scheduler may be out of reach before this process gives up watching. The job goes on."""
+LATE_SECONDS = 30.0
+"""How long messages of a job that has ended are waited for where some are missing."""
+
+
+def run_elsewhere(launch: Launch, scheduler: Scheduler) -> dict[str, Any]:
+    """`Backend.run` by a scheduler.
+
+    Raises:
+        MachineLost: each of several machines was lost.
+        SubmissionRefused, DoesNotFit: the scheduler will not take it.
+        TransientError: lake or scheduler cannot be reached; the job goes on, and the next run adopts it.
+        FtError: as `Backend.run`.
+    """
+    lake, name = open_lake(launch.environment), name_of(launch)
+    folder = LaunchFolder(lake, launch.use_case.name, name)
+    with _watching(lake, launch, name):
+        watch = _Watch(launch, scheduler, folder)
+        try:
+            values = watch.until_end()
+        except _OutOfReach as error:
+            kind = SubmissionRefused if error.permanent else TransientError
+            raise kind(
+                f"{error}. Nobody watches program {launch.program} ({name}) any more; if it was submitted, it goes on",
+                "Run the step again once that is mended: it is adopted, not started anew",
+            ) from None
+        except BaseException:
+            folder.remove()
+            raise
+        folder.remove()
+        return values
+
+
+def name_of(launch: Launch) -> str:
+    """Equal for the same program with the same orders, code, profile and lake."""
+    return launch_id(
+        {
+            "lake": launch.environment.lake_uri,
+            "program": launch.program,
+            "orders": launch.orders,
+            "code": code(),
+            "profile": launch.profile.model_dump(mode="json", exclude={"environment"}),
+        }
+    )
+
+
+class _OutOfReach(Exception):
+    """Lake or scheduler did not answer for so long that nobody watches any more.
+
+    Args:
+        permanent: somebody must give other credentials first.
+    """
+
+    def __init__(self, words: str, permanent: bool = False) -> None:
+        super().__init__(words)
+        self.permanent = permanent
+
+
+@contextmanager
+def _watching(lake: "Lake", launch: Launch, name: str) -> Iterator[None]:
+    """Holds the right to submit and watch this launch: of two orchestrators one has it, and the other says so. An
+    object store frees that of one that was killed after two minutes, which are waited for."""
+    from ft_platform.training.lease import LEASE_SECONDS, lease
+
+    until = time.monotonic() + (0.0 if lake.is_local else LEASE_SECONDS + 2 * LOOK_SECONDS)
+    while True:
+        held = lease(lake, launch.use_case.name, name, FOLDER)
+        try:
+            held.__enter__()
+            break
+        except TrainerRunning as error:
+            if time.monotonic() > until:
+                raise TrainerRunning(
+                    f"program {launch.program} runs already with these orders: {error.message}",
+                    "Wait for that run, or stop it",
+                ) from None
+            time.sleep(LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        held.__exit__(None, None, None)
+        place = lake.path_of("shared", launch.use_case.name, FOLDER, f"{name}.lease")
+        if lake.fs.exists(place):
+            lake.fs.rm(place, recursive=True)
+
+
+class _Watch:
+    """One launch from its submission, or adoption, to its end."""
+
+    def __init__(self, launch: Launch, scheduler: Scheduler, folder: LaunchFolder) -> None:
+        from ft_platform.compute.lake_messages import LakeMessages
+
+        self.launch, self.scheduler, self.folder = launch, scheduler, folder
+        self.messages: LakeMessages = LakeMessages(launch.context, folder)
+        self.before = folder.seconds  # what an earlier orchestrator has paid for
+        self.ran, self.billed_at, self.said = self.before, time.monotonic(), ""
+
+    def until_end(self) -> dict[str, Any]:
+        from dagster import PipesEnvContextInjector, open_pipes_session
+
+        with open_pipes_session(
+            context=self.launch.context,
+            extras=self.launch.orders,
+            context_injector=PipesEnvContextInjector(),
+            message_reader=self.messages,
+        ) as session:
+            variables = {**self.launch.variables_elsewhere(), **session.get_bootstrap_env_vars()}
+            attempt = self.patiently(lambda: self.folder.newest("attempt"))
+            job = self.patiently(lambda: self.scheduler.find(self.folder.job_name(attempt))) if attempt else None
+            if job:
+                self.say(f"adopted {self.folder.name}, which the scheduler knows as {job}")
+            elif attempt:  # it ended so long ago that the scheduler has forgotten it, or was never submitted
+                self.patiently(self.messages.finish)
+                if any("artifact" in one for one in self.messages.final if isinstance(one, dict)):
+                    return self.result(Look("ended"))
+            while True:
+                if job is None:
+                    attempt, job = self.submitted(variables)
+                end = self.watched(job)
+                failure = self.lost(end)
+                if failure is None:
+                    return self.result(end)
+                if attempt >= ATTEMPTS:
+                    raise failure
+                self.say(f"{failure.message}; tried again ({attempt + 1} of {ATTEMPTS})")
+                time.sleep(AGAIN_SECONDS * 2 ** (attempt - 1) * random.uniform(0.8, 1.2))
+                job = None
+
+    def submitted(self, variables: dict[str, str]) -> tuple[int, str]:
+        """Number of the attempt, and id of its job. The attempt is noted first: a process that is killed in between
+        leaves a name to look for."""
+        from dagster_pipes import DAGSTER_PIPES_MESSAGES_ENV_VAR, encode_param
+
+        attempt = self.patiently(self.folder.note_attempt)
+        params = {
+            "launch": self.folder.name,
+            "use_case": self.launch.use_case.name,
+            "attempt": attempt,
+            "code": code(),
+        }
+        name = self.patiently(lambda: self.folder.job_name(attempt))
+        job = Job(name, self.launch, {**variables, DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param(params)})
+        # What did not answer may have taken it all the same.
+        found = self.patiently(lambda: self.scheduler.find(name) or self.scheduler.submit(job))
+        self.say(f"submitted {name}, which the scheduler knows as {found}")
+        return attempt, found
+
+    def watched(self, job: str) -> Look:
+        """Passes messages on until the job has ended. However this is left otherwise, it has been stopped."""
+        limits = self.launch.resources
+        started = self.ran
+        try:
+            look, looked_at = Look("waits"), float("-inf")
+            while True:
+                self.patiently(self.messages.read)
+                if (now := time.monotonic()) - looked_at >= LOOK_SECONDS:
+                    if look.phase == "runs":
+                        self.bill(self.ran + min(now - looked_at, 2 * LOOK_SECONDS + PATIENCE_SECONDS))
+                    before, look, looked_at = look.phase, self.patiently(lambda: self.scheduler.look(job)), now
+                    if (before, look.phase) == ("runs", "waits"):
+                        started = self.ran  # it was taken off its machine, and may run as long again
+                    self.tell(look)
+                if look.phase in ("ended", "unknown"):
+                    self.bill(max(self.ran, started + look.seconds), at_once=True)
+                    self.read_rest()
+                    return look
+                if self.ran - started > limits.timeout_seconds:
+                    raise self.too_long()
+                time.sleep(READ_SECONDS)
+        except _OutOfReach:
+            raise
+        except BaseException:
+            self.patiently(lambda: self.scheduler.stop(job, limits.grace_seconds))
+            raise
+
+    def read_rest(self) -> None:
+        """Waits for messages that are late, and for no others: the store shows what was written before the end."""
+        until = time.monotonic() + LATE_SECONDS
+        while missing := self.patiently(self.messages.finish):
+            if time.monotonic() > until:
+                raise TrainingFailed(
+                    f"messages of program {self.launch.program} are lost: {len(missing)} files came, and not the one"
+                    " before them",
+                    "Run the step again: what was published is used again",
+                )
+            time.sleep(READ_SECONDS)
+
+    def lost(self, end: Look) -> FtError | None:
+        """The failure, if trying again may help: the machine is gone, or the program was asked to make room."""
+        from ft_platform.compute.pipes import failure_in
+
+        if any(isinstance(one, dict) and "artifact" in one for one in self.messages.final):
+            return None
+        said = failure_in(self.messages.final)
+        if said is not None:
+            return said if type(said).__name__ == "Preempted" and end.cause != "cancelled" else None
+        if end.phase == "unknown" or end.cause == "machine_lost":
+            reason = end.reason or "the scheduler does not know the job any more"
+            return MachineLost(
+                f"the machine of program {self.launch.program} was lost ({reason})",
+                "Run the step again: a training goes on from its last saved state",
+            )
+        return None
+
+    def result(self, end: Look) -> dict[str, Any]:
+        from ft_platform.compute.pipes import failure_in, final_values
+
+        program, final = self.launch.program, self.messages.final
+        if failure_in(final) is None and not any("artifact" in one for one in final if isinstance(one, dict)):
+            if end.cause == "out_of_memory":
+                raise OutOfMemory(
+                    f"program {program} used more memory than its job may ({end.reason}); nothing was published",
+                    "Lower training.micro_batch_tokens, or raise the memory of the compute profile",
+                )
+            if end.cause == "time_limit":
+                raise self.too_long()
+            if end.cause in ("cancelled", "refused"):
+                what = "was cancelled at the scheduler" if end.cause == "cancelled" else "will never get a machine"
+                raise SubmissionRefused(
+                    f"program {program} {what} ({end.reason}); nothing was published",
+                    "Look at queue, account and limits of the compute profile, then run the step again",
+                )
+        exit_code = end.exit_code if end.cause == "program" else 0  # a result was reported before the machine went
+        return final_values(final, program, exit_code, "in the log of its job, where the compute profile keeps one")
+
+    def too_long(self) -> TrainingFailed:
+        minutes = self.launch.use_case.settings.compute.timeout_minutes
+        return TrainingFailed(
+            f"program {self.launch.program} ran longer than {minutes} minutes", "Raise compute.timeout_minutes"
+        )
+
+    def bill(self, seconds: float, at_once: bool = False) -> None:
+        """Only what ran is paid for, and what an earlier orchestrator has watched stands in its own row."""
+        self.ran = seconds
+        self.launch.ran(self.ran - self.before)
+        if at_once or time.monotonic() - self.billed_at > BILL_SECONDS:
+            self.billed_at = time.monotonic()
+            self.patiently(lambda: setattr(self.folder, "seconds", self.ran))
+
+    def tell(self, look: Look) -> None:
+        """Says once what a job waits for."""
+        if look.phase == "waits":
+            words = f"waits for a machine ({look.reason or 'queued'})"
+            progress.report(self.launch.context.asset_key.path[-1], 0, None, "", waits_for="a machine")
+            if words != self.said:
+                self.say(words)
+        self.said = words if look.phase == "waits" else ""
+
+    def say(self, words: str) -> None:
+        self.launch.context.log.info(vouch(words))
+
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """Asks again while lake or scheduler are out of reach."""
+        until, wait = time.monotonic() + PATIENCE_SECONDS, READ_SECONDS
+        while True:
+            try:
+                return ask()
+            except CredentialsRefused as error:
+                raise _OutOfReach(f"the scheduler refuses the credentials ({error})", permanent=True) from None
+            except (OSError, Unreachable) as error:
+                if time.monotonic() > until:
+                    away = isinstance(error, Unreachable)
+                    what = f"scheduler does not answer ({error})" if away else f"lake fails ({type(error).__name__})"
+                    raise _OutOfReach(f"the {what}") from None
+                time.sleep(wait)
+                wait = min(2 * wait, 15.0)

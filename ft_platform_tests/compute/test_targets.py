@@ -1,0 +1,65 @@
+"""What back ends have shown is told as it was noted: nothing that did not run counts as passed."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ft_platform import cli
+from ft_platform.compute.targets import targets
+from ft_platform.settings.environment import BACKENDS
+from ft_platform.settings.file_names import file_names
+from ft_platform_tests.compute.contract.results import Outcomes, made, table
+from ft_platform_tests.compute.contract.scenarios import SCENARIOS
+from ft_platform_tests.conftest import REPOSITORY
+
+
+def test_every_back_end_is_noted_with_every_scenario() -> None:
+    noted = targets()
+    assert [one.name for one in noted.targets] == file_names(BACKENDS) and noted.scenarios == SCENARIOS
+    assert all(list(one.outcomes) == list(SCENARIOS) and len(one.outcomes) == 20 for one in noted.targets)
+
+
+def test_what_did_not_run_has_a_reason_and_nothing_failed() -> None:
+    for one in targets().targets:
+        for how in one.outcomes.values():
+            assert how == "passed" or (how.startswith("not run: ") and len(how) > len("not run: "))
+
+
+def test_the_command_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["targets", "--json"]) == 0
+    found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert found["slurm"]["ran_against"] == "real" and found["slurm"]["contract"]["of"] == 20
+    assert found["local"]["contract"]["passed"] == 20 - len(found["local"]["not_passed"]) < 20
+    assert cli.main(["targets"]) == 0
+    assert "orchestrator_killed: not run: the program ends with" in capsys.readouterr().out
+
+
+def test_the_table_of_the_readme_is_theirs() -> None:
+    assert f"<!-- targets -->\n{table()}<!-- /targets -->" in (REPOSITORY / "README.md").read_text(), (
+        "run: python -m ft_platform_tests.compute.contract"
+    )
+
+
+def report(scenario: str, outcome: str, when: str = "call") -> Any:
+    said = [("scenario", scenario), ("back_end", "slurm")]
+    words = ("file", 1, "Skipped: not run: no control groups")
+    return SimpleNamespace(user_properties=said, when=when, outcome=outcome, longrepr=words)
+
+
+def test_a_scenario_that_failed_once_or_was_skipped_is_not_passed() -> None:
+    outcomes = Outcomes()
+    for one in [
+        *(report(name, "passed") for name in SCENARIOS if name not in ("out_of_memory", "secrets")),
+        report("secrets", "failed"),
+        report("secrets", "passed"),
+        report("cancelled", "failed", "teardown"),
+        report("out_of_memory", "skipped", "setup"),
+    ]:
+        outcomes.pytest_runtest_logreport(one)
+    target = made("slurm", outcomes.found["slurm"])
+    assert target.passed == 17 and target.outcomes["out_of_memory"] == "not run: no control groups"
+    assert target.outcomes["secrets"] == target.outcomes["cancelled"] == "failed"
+    with pytest.raises(KeyError, match="secrets"):
+        made("slurm", {name: "passed" for name in SCENARIOS if name != "secrets"})
