@@ -31,7 +31,7 @@ from ft_platform_tests.web.office import PHRASE, Browser, Forms, alert
 CLERK, OFFICER, EVE = "clara.ames@example.org", "bo.lund@example.org", "eve.noll@example.org"
 OWNERS = {"accountable": "ana.ruiz@example.org", "domain_expert": CLERK, "compliance": "team:privacy"}
 OWNERS |= {"data_science": EVE, "teams": {"privacy": [OFFICER, CLERK]}}
-LETTER = {"ids": PERSON, "texts": "", "received": "2026-11-03", "reason": "Letter of 3 November"}
+LETTER = {"ids": PERSON, "texts": "", "measure": "", "received": "2026-11-03", "reason": "Letter of 3 November"}
 
 
 class Site:
