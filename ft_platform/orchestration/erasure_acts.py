@@ -106,7 +106,7 @@ def _refuse(environment: Environment, asking: Asking, person: Person, _view: Vie
 
 
 def _decide(asking: Asking, person: Person, form: Form, *, approved: bool) -> None:
-    lake, use_case, permissions, _ = asking
+    lake, use_case, permissions, _ = asking[:4]
     said: dict[str, Any] = {"approved": approved, "reason": "" if approved else form.get("reason", "")}
     decide(lake, use_case, permissions, person, form.get("id", ""), **said)
 
@@ -129,7 +129,7 @@ def _certificate(environment: Environment, asking: Asking, person: Person, _view
 
 def _disclose(environment: Environment, asking: Asking, person: Person, _view: View, form: Form) -> Download:
     """What is held on somebody, as one file. It is made in the restricted zone, and nothing is left there."""
-    lake, use_case, permissions, _ = asking
+    lake, use_case, permissions, _ = asking[:4]
     ids, content = named_in(form.get("ids", "")), BytesIO()
     if not ids:
         raise ConfigError(["the id of a person is needed"])
