@@ -97,7 +97,8 @@ def too_close(points: np.ndarray, most: int, confidence: float, least: float) ->
     below, above = np.maximum(least - distance, 0.001), np.minimum(least + distance, 0.999)
     not_below = log_capital(points, sizes, below, higher=True)[..., -1] >= odds
     not_above = log_capital(points, sizes, above, higher=False)[..., -1] >= odds
-    return np.logical_and(not_below, not_above)
+    near: np.ndarray = not_below & not_above
+    return near
 
 
 def log_capital(points: np.ndarray, sizes: np.ndarray, rate: float | np.ndarray, *, higher: bool) -> np.ndarray:
