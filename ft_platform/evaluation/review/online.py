@@ -80,16 +80,16 @@ class Review:
 
     @property
     def id(self) -> str:
-        return self.said["id"]
+        return str(self.said["id"])
 
     @property
     def most(self) -> int:
-        return self.said["most"]
+        return int(self.said["most"])
 
     @property
     def raters(self) -> list[str]:
         """E-mail addresses and roles; empty: everybody who may judge."""
-        return self.said["raters"]
+        return list(self.said["raters"])
 
     @property
     def criteria(self) -> list[Criterion]:

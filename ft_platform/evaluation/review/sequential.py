@@ -96,7 +96,9 @@ def too_close(points: np.ndarray, most: int, confidence: float, least: float) ->
     distance = (SHOWN * _deviations(points)[..., -1] / math.sqrt(most))[..., None]
     below, above = np.maximum(least - distance, 0.001), np.minimum(least + distance, 0.999)
     not_below = log_capital(points, sizes, below, higher=True)[..., -1] >= odds
-    return not_below & (log_capital(points, sizes, above, higher=False)[..., -1] >= odds)
+    not_above = log_capital(points, sizes, above, higher=False)[..., -1] >= odds
+    near: np.ndarray = not_below & not_above
+    return near
 
 
 def log_capital(points: np.ndarray, sizes: np.ndarray, rate: float | np.ndarray, *, higher: bool) -> np.ndarray:

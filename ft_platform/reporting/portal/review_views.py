@@ -34,7 +34,7 @@ BY_CHANCE = 0.01
 
 def review_view(asking: Asking) -> View:
     """The record that a rater has before them."""
-    lake, use_case, permissions, person = asking
+    lake, use_case, permissions, person = asking[:4]
     review = newest_review(lake, use_case)
     values: dict[str, Any] = {"state": "none", "card": None, "last": None, "why_not": "", "criteria": []}
     if review is None or published(lake, review):
@@ -87,7 +87,7 @@ def card(review: Review, person: str, record: str, number: int, said: Judgement 
 
 def reviews_view(asking: Asking) -> View:
     """How far the newest review is, and what may be done with it."""
-    lake, use_case, permissions, person = asking
+    lake, use_case, permissions, person = asking[:4]
     ruling = permissions.may(person, "start_reports", asking.name) if person else None
     why_not = ruling.why if ruling is not None and not ruling else ""
     review = newest_review(lake, use_case)
