@@ -13,6 +13,8 @@ from ft_platform.people.person import named
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.annotation.test_repairs import checked
+from ft_platform_tests.evaluation.annotation.test_unlabelled import add_unlabelled
+from ft_platform_tests.evaluation.annotation.test_unlabelled import checked as newest_checked
 from ft_platform_tests.monitoring.traffic.served import Served
 
 pytestmark = pytest.mark.integration
@@ -80,3 +82,20 @@ def test_from_a_task_over_an_arbiter_to_repairs_and_back(
     assert judged["judged"] == {handle_of(named("ana.ruiz@example.org")): 5}, "whoever signs in is one rater"
     assert cli.main(["annotate", "effect", "tests"]) == 1
     assert "no two evaluations" in capsys.readouterr().err
+
+
+def test_records_without_a_label_are_asked_for_by_an_option(
+    served: Served, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refused(*words: str) -> str:
+        assert cli.main(["annotate", "export", "tests", *words, "--out", str(tmp_path / "out")]) == 1
+        return " ".join(capsys.readouterr().err.split())
+
+    assert "add --unlabelled" in refused("--order", "most-useful")
+    assert "leave --side and --order out" in refused("--unlabelled", "--side", "train")
+    assert "tests has no record without a label to show" in refused("--unlabelled")
+    add_unlabelled(served)
+    served.prepare()
+    newest_checked(served)
+    told = ft(capsys, "export", "tests", "--unlabelled", "--rows", "3", "--out", str(tmp_path / "out"))
+    assert (told["rows"], told["order"]) == (3, "most-useful") and Path(told["files"][0]).exists()
