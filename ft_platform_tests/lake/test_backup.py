@@ -21,6 +21,7 @@ from ft_platform import cli
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import ask, decide
 from ft_platform.errors import ConfigError, CorruptVersion, FtError, KeyMissing, TransientError, VersionRefused
+from ft_platform.lake.backup import moment
 from ft_platform.lake.backup.repository import Backup, Repository, Saved
 from ft_platform.lake.backup.restoring import check, restore
 from ft_platform.lake.backup.taking import listed, repository_of, take_backup
@@ -193,6 +194,29 @@ def test_an_erased_person_is_in_no_backup_any_more_nor_in_a_copy_of_an_earlier_o
     for number, content in enumerate(opened.values()):
         (tmp_path / "opened" / str(number)).write_bytes(content)
     assert bytes_below(tmp_path / "opened", PERSON) == bytes_below(tmp_path / "opened", pseudonym) == 0
+
+
+def test_an_erasure_while_a_backup_is_taken_is_in_it_whole_and_one_with_backups_waits(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are rewritten in place after they were taken: only they are taken again."""
+    other = House(house.environment.model_copy(update={"backup": None}))
+    other.attributes, other.source = house.attributes, house.source
+    looks, read = [], moment._Look.read_chains
+
+    def read_later(look: moment._Look) -> None:
+        looks.append(look)
+        if len(looks) == 1:
+            assert erase(other)["bytes_found_after"] == 0
+            with pytest.raises(TransientError, match="another process is at the backup"):
+                backed_up(house.environment, end_earlier=True)
+        read(look)
+
+    monkeypatch.setattr(moment._Look, "read_chains", read_later)
+    assert backed_up(house.environment).problems == []
+    drill = elsewhere(house.environment, tmp_path)
+    restore(drill)
+    assert bytes_below(drill.home, PERSON) == 0 and is_whole(drill)
 
 
 def test_the_proof_above_can_fail(house: House, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from ft_platform.errors import ConfigError, VersionRefused
 from ft_platform.lake.backup.copying import Copied, copy_lake
 from ft_platform.lake.backup.moment import listing
+from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -122,32 +123,42 @@ def test_a_target_with_another_history_is_refused(house: House, tmp_path: Path) 
 
 @pytest.mark.integration
 def test_a_copy_beside_writers_is_one_state_that_verifies(house: House, tmp_path: Path) -> None:
-    started, stop = threading.Event(), threading.Event()
+    beside_writers(house.environment, house.lake.root, tmp_path / "other")
+
+
+def beside_writers(environment: Environment, place: str, other: Path) -> None:
+    """Copies while somebody appends to a table, and each verdict is replaced at once."""
+    started, stop, wrong = threading.Event(), threading.Event(), []
 
     def writes() -> None:
-        lake = open_lake(house.environment)
-        number = 0
-        while not stop.is_set():
-            version = lake.write_table(
-                "tests", "splits", some_rows(str(number)), SCHEMA, zone="shared", append=number > 0
-            )
-            lake.add_verdict(version, "no_leakage", True, "s")
-            lake.add_verdict(version, "no_leakage", False, "s")
-            number += 1
-            if number > 3:
-                started.set()
+        lake, number = at(environment, place), 0
+        if not lake.is_local:  # as in a process of its own: what another thread listed is not remembered here
+            options = {**fsspec_options(place, lake.storage_options), "skip_instance_cache": True}
+            lake.fs, _ = filesystem(place, options)
+        try:
+            while not stop.is_set():
+                rows = some_rows(str(number))
+                made = lake.write_table("tests", "splits", rows, SCHEMA, zone="shared", append=number > 0)
+                lake.add_verdict(made, "no_leakage", True, "s")
+                lake.add_verdict(made, "no_leakage", False, "s")
+                number += 1
+                if number > 3:
+                    started.set()
+        except BaseException as error:
+            wrong.append(error)
+            raise
 
     writer = threading.Thread(target=writes)
     writer.start()
     try:
-        assert started.wait(30)
-        newest = open_lake(house.environment).latest("tests", "splits")
-        found = copied_to(open_lake(house.environment), at(house.environment, tmp_path / "other"))
+        assert started.wait(120)
+        newest = at(environment, place).latest("tests", "splits")
+        found = copied_to(at(environment, place), at(environment, other))
     finally:
         stop.set()
         writer.join()
-    assert found.problems == [] and verifies(house.environment, tmp_path / "other")
-    copied = at(house.environment, tmp_path / "other").latest("tests", "splits")
+    assert wrong == [] and found.problems == [] and verifies(environment, other)
+    copied = at(environment, other).latest("tests", "splits")
     assert newest and copied and copied.version >= newest.version, "what was committed at its start is there"
 
 
@@ -232,6 +243,7 @@ def test_to_a_real_s3_server_and_back_all_hashes_are_equal(
         }.items():
             monkeypatch.setenv(name, value)
         there_and_back(house, "s3://example-lake/lake", tmp_path)
+        beside_writers(house.environment, "s3://example-lake/lake", tmp_path / "beside")
 
 
 def there_and_back(house: House, place: str, tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def listing(lake: Places, below: str = "") -> dict[str, str]:
         lake.fs.invalidate_cache()
         infos: Mapping[str, Any] = lake.fs.find(start, detail=True) if lake.fs.exists(start) else {}  # type: ignore[assignment]
         found = {path.removeprefix(f"{root}/"): _remote_version(info) for path, info in infos.items()}
+        lake.fs.invalidate_cache()  # other threads of this process would take the listing for the truth
     return {path: version for path, version in found.items() if not UNFINISHED.search(path)}
 
 
