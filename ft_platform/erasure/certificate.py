@@ -17,6 +17,11 @@ BACKUPS = (
     "backups, and earlier versions of objects in a bucket that keeps them",
     "The platform does not reach them; they end with their own period.",
 )
+OTHER_BACKUPS = (
+    "backups that are not the platform's, and earlier versions of objects in a bucket that keeps them",
+    "The platform does not reach them; they end with their own period. Its own earlier backups have ended: their keys"
+    " are destroyed, wherever copies of them lie.",
+)
 HASHES = (
     "hashes of versions that held the rows",
     "What is left verifies by them. Whoever knows an erased row word for word could tell by them that it was there.",
@@ -72,6 +77,7 @@ def done(request: Request, case: CaseFile) -> dict[str, Any]:
         "requests": case.told["requests"],
         "vault_entries": case.told["vault"],
         "retraining": case.told.get("retraining", "with the next run"),
+        "backup": case.told.get("backup", ""),
         "searched": {"files": searched["files"], "bytes": searched["bytes"], "not_opened": len(searched["not_opened"])},
         "bytes_found_after": sum(searched["found"].values()),
         **({"weights": case.told["weights"]} if "weights" in case.told else {}),
@@ -79,7 +85,7 @@ def done(request: Request, case: CaseFile) -> dict[str, Any]:
 
 
 def _remains(case: CaseFile) -> list[dict[str, str]]:
-    plan, told = case.told["plan"], [SOURCE, BACKUPS, HASHES]
+    plan, told = case.told["plan"], [SOURCE, OTHER_BACKUPS if "backup" in case.told else BACKUPS, HASHES]
     if plan["checkpoints"]:
         told.append(WEIGHTS)
     if case.told.get("weights", {}).get("sealed_until"):

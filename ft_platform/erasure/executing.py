@@ -1,7 +1,8 @@
 """Carries out an approved erasure, step by step. A process that is killed anywhere goes on where it was: each step is
 noted when it is done, and doing it again changes nothing.
 
-Covered: all that `plan` finds; what a run that was under way wrote meanwhile is found by a second look. A model that
+Covered: all that `plan` finds; what a run that was under way wrote meanwhile is found by a second look; backups, whose
+earlier moments end. A model that
 learned from the rows is quarantined, not mended: what its weights still hold nobody can take out, so it is refused by
 every gate and loses its traffic, and the certificate says so."""
 
@@ -27,6 +28,7 @@ from ft_platform.erasure.vaults import erase_from_vault, tokens_of
 from ft_platform.erasure.weights import measure_before
 from ft_platform.errors import TransientError
 from ft_platform.evaluation.review.judgements import erase_records
+from ft_platform.lake.backup.taking import take_backup
 from ft_platform.lake.files import locked
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
@@ -81,6 +83,7 @@ class Erasing:
 
         Raises:
             TransientError: a run that is under way keeps writing, or a target cannot be reached; run it again.
+            VersionRefused: a backup of what is left does not match what was signed, so earlier ones stay.
         """
         case_file.remove_unfinished(self.lake, self.name, self.request.id)
         if not self.case.steps:
@@ -96,6 +99,7 @@ class Erasing:
         self.tell("prove")
         if self._prove():
             return None
+        self._backups()
         self.tell("certify")
         made = certify(self.lake, self.use_case, self.request, self.case, self.person)
         self.tell("forget")
@@ -241,6 +245,15 @@ class Erasing:
         searched = search(folders_of(self.environment), self.lake, self._needles, [own])
         self.case.told["searched"] = asdict(searched)
         return sum(searched.found.values())
+
+    def _backups(self) -> None:
+        """A backup of what was just searched; the keys of everything that only earlier ones hold are destroyed."""
+        if self.environment.backup is None:
+            return
+        self.tell("backups")
+        own = case_file.path_of(self.lake, self.name, self.request.id).removeprefix(f"{self.lake.folder}/")
+        made = take_backup(self.environment, AuditLog(self.lake), end_earlier=True, leave_out=[own])
+        self.case.told["backup"] = made.id
 
 
 STEPS = (

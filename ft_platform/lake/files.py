@@ -27,8 +27,12 @@ def fsync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
-    """Writes one file so that a reader sees all of it or none of it."""
+def write_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes, mode: int = 0o666) -> None:
+    """Writes one file so that a reader sees all of it or none of it.
+
+    Args:
+        mode: of a local file, less the umask.
+    """
     if not isinstance(fs, LocalFileSystem):
         fs.pipe_file(path, data)
         return
@@ -36,7 +40,7 @@ def write_bytes(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with open(temporary, "xb") as file:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -127,7 +127,7 @@ class Seals:
             self.open()
             write_bytes(self._fs, path + PENDING, content)
             self._append("written", path, content)
-            self._put_in_place(path)
+            self.put_in_place(path)
 
     def add(self, path: str) -> None:
         """Signs a file as it lies there."""
@@ -202,7 +202,7 @@ class Seals:
         if content is None or self._problem(path, content):
             with self._undisturbed():  # a writer may be between the file and the chain
                 self.journal.entries(again=True)
-                self._put_in_place(path)
+                self.put_in_place(path)
                 content = self._content(path)
                 if content is None:
                     raise FileNotFoundError(path)
@@ -260,7 +260,7 @@ class Seals:
 
     def _restored(self, path: str) -> bool:
         with self._undisturbed():
-            self._put_in_place(path)
+            self.put_in_place(path)
             return self._content(path) is not None
 
     def problems(self) -> list[str]:
@@ -286,7 +286,7 @@ class Seals:
         """Every signed file below the root of the lake -> its newest entry."""
         return {path: entry for path, entry in self._index().items() if entry.what not in ("opened", "removed")}
 
-    def _put_in_place(self, path: str) -> None:
+    def put_in_place(self, path: str) -> None:
         """Finishes a write that was signed."""
         entry, pending = self.entry(path), path + PENDING
         with suppress(FileNotFoundError):

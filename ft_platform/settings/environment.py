@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ft_platform.errors import ConfigError
 from ft_platform.settings.alerting import Alerting, Lineage
 from ft_platform.settings.audit_log import AuditLogSettings
+from ft_platform.settings.backup import BackupSettings
 from ft_platform.settings.environment_file import CHECKOUT
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
@@ -301,6 +302,9 @@ class Environment(BaseModel):
     audit_log: AuditLogSettings = Field(
         default_factory=AuditLogSettings,
         description="Where the audit log is anchored, and who gets its entries. Default: nowhere, nobody.",
+    )
+    backup: BackupSettings | None = Field(
+        default=None, description="Where `ft backup` writes. Default: nowhere, and `ft backup` says so."
     )
     policy: Policy = Field(
         default_factory=Policy,

@@ -102,7 +102,11 @@ WEIGHED = "erasure.test_weights:test_who_was_learned_by_heart_scores_high_before
 LOOKED = "commands.test_look:test_records_are_shown_to_a_data_engineer_and_each_page_is_noted"
 REPAIRED = "evaluation.annotation.test_repairs:test_two_who_agree_repair_labels_and_no_record_moves"
 REVIEWED = "evaluation.review.test_online:test_the_review_ends_publishes_what_the_gate_reads_and_takes_nothing_more"
+BACKED_UP = "lake.test_backup:test_the_commands_back_up_restore_and_note_what_they_do"
 TRIED_ELSEWHERE = {
+    **dict.fromkeys(("backup --end-earlier", "restore"), BACKED_UP),
+    "lake check --repair": "lake.test_check:test_the_command_repairs_notes_it_and_prints_json",
+    "lake copy": "lake.test_check:test_a_copy_by_the_command_is_noted",
     **dict.fromkeys(("access request", "access grant", "access decline", "access end"), ACCESS),
     **dict.fromkeys(("annotate start", "annotate export", "annotate import", "annotate revoke"), REPAIRED),
     **dict.fromkeys(("erase request", "erase approve", "erase subject"), ERASED),
@@ -196,6 +200,9 @@ READS = {
     "vault audit": "complaints",
     "seals verify": "",
     "seals keys": "",
+    "lake check": "",
+    "restore --list": "",
+    "restore --check": "",
     "retraining explain": "complaints",
     "retraining simulate": "complaints --from {today}",
     "serve keys list": "",
@@ -218,7 +225,7 @@ APART = {
     "loop": BY_RUNS,
     **dict.fromkeys(("ui", "reports", "serve", "ask", "chat", "parity", "alerts --test"), STARTS),
     **dict.fromkeys(("annotate effect", "audit", "estimate", "monitor --day", "reproduce"), MEASURES),
-    **dict.fromkeys(("export", "evidence", "schema --output", "audit --html", "lake policies"), WRITES),
+    **dict.fromkeys(("export", "evidence", "schema --output", "audit --html", "lake policies", "backup"), WRITES),
     "privacy eval": "reads a file of annotated texts",
     "init": "there is no installation before it",
     "new": "its file is noted when it is first worked with: saw a file of settings",
@@ -237,7 +244,7 @@ HOW = """
 --as --target --rule --severity --what --aware --release --url --model --records --other-engine --columns --every
 --newest --files --system --label --predicted --wrong-labels --show --text --force --settings --compute --seconds
 --month --runs --sample --size --seed --kind --context --person --use-case --since --copy --key --second-factor --may
---instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
+--older-than --at --instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
 --quantization --keep-different --requests --gold --half --perturbations --compare --rows --raters --format
 --alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account --confirm
 --unlabelled --prompt --must-say --must-never-say --measure-weights --criterion

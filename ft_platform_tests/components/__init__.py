@@ -25,6 +25,7 @@ COMPONENTS = {
         "S3, KMS and Secrets Manager, as moto serves them",
         "extra `dev`",
         (
+            "ft_platform/lake/backup",
             "ft_platform/lake/file_systems.py",
             "ft_platform/lake/files.py",
             "ft_platform/lake/store_access.py",
@@ -57,6 +58,7 @@ COMPONENTS = {
         "a PostgreSQL server as source and consent ledger",
         "PostgreSQL's server programs, extras `sql` and `adbc`",
         (
+            "ft_platform/lake/backup/installation.py",
             "ft_platform/sources/databases",
             "ft_platform/sources/statements.py",
             "ft_platform/governance/ledger_database.py",
@@ -75,7 +77,12 @@ COMPONENTS = {
     "s3_roles": Component(
         "SeaweedFS, an S3 server that judges each request by roles and a bucket policy",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
-        ("ft_platform/people/bucket_rights.py", "ft_platform/people/actions.py", "ft_platform_tests/infra/s3"),
+        (
+            "ft_platform/lake/backup",
+            "ft_platform/people/bucket_rights.py",
+            "ft_platform/people/actions.py",
+            "ft_platform_tests/infra/s3",
+        ),
     ),
     "slurm": Component(
         "a Slurm cluster: slurmctld and two slurmd, which preempt jobs and limit their memory",

@@ -1,6 +1,6 @@
-"""Makes `lake.tar.xz`: an installation of version 0.1 whose persons are fictitious.
+"""Makes `lake.tar.xz`: an installation of an earlier version whose persons are fictitious.
 
-Run it in an empty folder with the code of version 0.1: `git worktree add OLD 6600563`, then
+Run it in an empty folder with the code of that version: `git worktree add OLD 6600563` (0.1) or `46affc63` (0.2), then
 `PYTHONPATH=OLD python <this file>`, then `tar --exclude=.ft/cache --owner=0 --group=0 -cJf lake.tar.xz .`
 """
 
@@ -26,7 +26,7 @@ def main() -> int:
     from ft_platform_tests.graph import records, write_csv
     from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
-    assert __version__ == "0.1.0", "made by the version before"
+    assert __version__ in ("0.1.0", "0.2.0"), "made by an earlier version"
     Figure.savefig = dot  # pyright: ignore[reportAttributeAccessIssue]
     sizes: dict[str, Any] = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     tiny_model(**sizes, num_key_value_heads=1, head_dim=4).save_pretrained("model")

@@ -84,8 +84,11 @@ def test_commands_answer_or_say_what_to_run_once(installation: Path, capsys: pyt
     assert "written before its versions were signed" in ft(capsys, "seals", "verify", code=1)
     assert "Sign it once: ft seals adopt complaints" in ft(capsys, "results", "complaints", code=1)
 
+    assert "written before its versions were signed" in ft(capsys, "lake", "check", code=1)
+
     move(installation, capsys)
     assert ft(capsys, "check").endswith("1 use case in defs: all load\n")
+    assert "the lake is intact" in ft(capsys, "lake", "check")
     assert "complaints: intact" in ft(capsys, "seals", "verify")
     found = json.loads(ft(capsys, "results", "complaints", "--json"))
     assert [(row["stage"], row["kept"]) for row in found["funnel"]] == [(name, 30) for name in TABLES]

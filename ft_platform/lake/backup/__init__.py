@@ -1,0 +1,1 @@
+"""Lakes that are copied, and installations that are backed up and restored."""
