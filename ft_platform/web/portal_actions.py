@@ -169,10 +169,10 @@ class PortalActions:
             if not view.about or form.get("shown") != view.shown:
                 changed = "what you were shown is no longer current, so nothing was recorded"
                 raise NotCurrent(changed, "Look at it again, then decide")
-            then = act.do(asking, person, view, form) or {}
+            then = act.do(asking, person, view, form)
         if act.follows:
             self.follow(asking.name, what)
-        return None, then
+        return None, then if isinstance(then, Mapping) else {}
 
     def _view(self, name: str, what: str, asking: Asking, person: Person, act: Act) -> View:
         """What the page shows now, to somebody who may do this."""
