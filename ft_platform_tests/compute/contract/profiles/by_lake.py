@@ -1,6 +1,8 @@
 """The stand-in, and its faults."""
 
+import atexit
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ NOT_RUN = {
     "out_of_memory": "the stand-in limits no memory",
 }
 CLUSTER = Path(tempfile.mkdtemp(prefix="ft-stand-in-"))
+atexit.register(shutil.rmtree, CLUSTER, ignore_errors=True)
 REFUSED = {"queue": "none"}
 
 
