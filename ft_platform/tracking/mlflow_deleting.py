@@ -4,6 +4,7 @@ A deleted run can be restored until the operator of the server runs `mlflow gc`;
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ def delete_runs(environment: Environment, wanted: Unwanted) -> Asked:
     elsewhere = [run for run, where in runs.items() if where and where != without_password(uri)]
     if uri == "none":
         asked.not_confirmed, asked.why = sorted(runs), "MLflow is switched off" if runs else ""
+        return asked
+    if (database := uri.partition("sqlite:///")[2]) and not Path(database).exists():  # asking would make one
         return asked
     try:
         import_library(uri)
