@@ -71,13 +71,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
+    from ft_platform.erasure.gone import gone_use_cases
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.loading import use_cases_of
     from ft_platform.use_case.file import use_case_folder
 
     environment = load_environment()
-    known, words = use_cases_of(environment), list(arguments.words)
+    lake, words = open_lake(environment), list(arguments.words)
+    known = {one.name: one for one in gone_use_cases(lake, environment)} | use_cases_of(environment)
     takes_id = arguments.what not in ("list",) and arguments.file is None
     named = words.pop(0) if len(words) > takes_id or (not takes_id and words) else None
     if len(words) != takes_id:
@@ -86,8 +88,17 @@ def run(arguments: argparse.Namespace) -> int:
         use_case_folder(environment.defs, named)
         raise ConfigError([f"the file of {named} is wrong"], f"See: ft check {named}")
     cases = [known[named]] if named else [known[name] for name in sorted(known)]
-    lake = open_lake(environment)
+    if named is None:
+        _tell_left_out(environment, known)
     return ACTIONS[arguments.what](arguments, environment, lake, cases, words[0] if words else "")
+
+
+def _tell_left_out(environment: "Environment", known: "dict[str, NamedUseCase]") -> None:
+    from ft_platform.use_case.file import find_use_cases
+
+    for folder in find_use_cases(environment.defs):
+        if folder.name not in known:
+            print(f"{folder.name} is left out, because its file is wrong: ft check {folder.name}", file=sys.stderr)
 
 
 def _person(arguments: argparse.Namespace) -> Any:
@@ -194,7 +205,8 @@ def _show(
     if request.certificate is None:
         raise DataError(f"{wanted} is not done: it {request.state}", "See: ft erase list")
     after = {"weights_after": request.weights} if request.weights else {}
-    print(json.dumps({**request.certificate, **after}, indent=1, ensure_ascii=False))
+    later = {"confirmed_later": request.confirmations} if request.confirmations else {}
+    print(json.dumps({**request.certificate, **later, **after}, indent=1, ensure_ascii=False))
     return 0
 
 
@@ -275,6 +287,11 @@ def _show_done(found: dict[str, Any]) -> None:
     else:
         print("Nothing of the person is found any more.")
         print(f"certificate {found['certificate']}")
+    if found["not_confirmed"]:
+        print(
+            f"{found['not_confirmed']:,} services outside did not confirm; the certificate names them. Run it again"
+            " once they answer."
+        )
 
 
 def _show_plans(plans: list[Any]) -> None:

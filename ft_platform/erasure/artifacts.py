@@ -1,6 +1,7 @@
 """Published folders: reports with rows per record, lists of training records, and pages that name a person."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -16,14 +17,19 @@ from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.statements import FILE as STATEMENT
+from ft_platform.people.statements import restated
 from ft_platform.stages import STAGES
 
 CHECKPOINTS = [stage.name for stage in STAGES.values() if stage.kind == "checkpoint"]
 NO_FOLDERS_OF_ARTIFACTS = ("tables", "manifests", "verdicts", "locks", "seals", "traffic")
 
 
-def artifacts_of(lake: Lake, use_case: str) -> Iterator[ArtifactVersion]:
-    """Every published folder of a use case but what persons signed, which names no subject."""
+def artifacts_of(lake: Lake, use_case: str, signed: bool = False) -> Iterator[ArtifactVersion]:
+    """Every published folder of a use case.
+
+    Args:
+        signed: what persons said and the installation signed, in place of all others.
+    """
     lake.fs.invalidate_cache()
     place = lake.path_of("shared", use_case)
     names = (
@@ -33,7 +39,9 @@ def artifacts_of(lake: Lake, use_case: str) -> Iterator[ArtifactVersion]:
     )
     for name in sorted(names):
         if not name.startswith(".") and name not in NO_FOLDERS_OF_ARTIFACTS:
-            yield from (one for one in lake.artifacts(use_case, name) if STATEMENT not in lake.manifest(one).files)
+            yield from (
+                one for one in lake.artifacts(use_case, name) if (STATEMENT in lake.manifest(one).files) is signed
+            )
 
 
 def rows_in(lake: Lake, artifact: ArtifactVersion, selection: Selection) -> int:
@@ -84,6 +92,20 @@ def erase_from_artifact(
                 _sign(lake, artifact, request, name, hashlib.sha256(left).hexdigest(), 0)
                 write_bytes(lake.fs, path, left)
     return rows
+
+
+def erase_from_statement(lake: Lake, artifact: ArtifactVersion, needles: Needles, request: str) -> bool:
+    """Takes words out of what a person said, and signs it anew: it stays on record, under the id that it has. Returns
+    whether there were any."""
+    path = lake.path_of("shared", artifact.use_case, artifact.name, artifact.artifact_id, STATEMENT)
+    content = bytes(lake.fs.cat_file(path))  # type: ignore[arg-type]
+    left = needles.without(content)
+    if left == content:
+        return False
+    anew = restated(lake, artifact.name, json.loads(left))
+    _sign(lake, artifact, request, STATEMENT, hashlib.sha256(anew).hexdigest(), 0)
+    write_bytes(lake.fs, path, anew)
+    return True
 
 
 def _sign(lake: Lake, artifact: ArtifactVersion, request: str, name: str, digest: str, rows: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ft_platform.erasure.old_versions import remove_versions_of
 from ft_platform.erasure.rewriting import Change
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.files import read_bytes, write_bytes
@@ -26,6 +27,7 @@ class CaseFile:
         subjects: ids of these persons as the source writes them; `pseudonyms` by every key there was.
         records: ids of their records.
         tokens: pseudonyms in texts of these records that stand in no other record; only where there is a vault.
+        originals: what the vault knows of these records and of no other; folded, as `Vault.originals_where` has it.
         steps: that are done.
         changes: zone and name of a table -> files that were written anew.
         told: what the certificate will say, by step.
@@ -40,6 +42,7 @@ class CaseFile:
     pseudonyms: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    originals: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     changes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
@@ -102,6 +105,7 @@ def remove(lake: Places, use_case: str, request: str) -> None:
     path = path_of(lake, use_case, request)
     if lake.fs.exists(path):
         lake.fs.rm_file(path)
+    remove_versions_of(lake, path)
 
 
 def remove_unfinished(lake: Places, use_case: str, request: str) -> None:

@@ -4,21 +4,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from ft_platform.erasure.case_file import CaseFile
+from ft_platform.erasure.places import places_of
+from ft_platform.erasure.trackers import NOT_CONFIRMED
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.people.statements import state, statements
 from ft_platform.release.erasures import CERTIFICATE, Request
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 SOURCE = "the source", "It is not the platform's. If it names the person again, the row is left out (person_erased)."
 BACKUPS = (
-    "backups, and earlier versions of objects in a bucket that keeps them",
+    "backups, and earlier versions of objects that are locked",
     "The platform does not reach them; they end with their own period.",
 )
 OTHER_BACKUPS = (
-    "backups that are not the platform's, and earlier versions of objects in a bucket that keeps them",
+    "backups that are not the platform's, and earlier versions of objects that are locked",
     "The platform does not reach them; they end with their own period. Its own earlier backups have ended: their keys"
     " are destroyed, wherever copies of them lie.",
 )
@@ -38,21 +41,26 @@ SEALED = (
 )
 VAULT = "entries of the vault", "The key that opens it is not here; whoever has it destroys them: ft erase subject."
 NOT_OPENED = "files whose inside could not be read", "They were searched as they lie there."
-SURROGATES = "surrogates of the person in the vault", "They look like any other word, so they are told apart by nobody."
+SHARED = (
+    "entries of the vault whose original others wrote, too",
+    "As the name of a town. They are what the records of these others stand for.",
+)
 
 
-def certify(lake: Lake, use_case: NamedUseCase, request: Request, case: CaseFile, person: Person) -> dict[str, Any]:
+def certify(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, request: Request, case: CaseFile, person: Person
+) -> dict[str, Any]:
     """Signs what was done. Made again, the first one stays."""
     earlier = (one.said for one in statements(lake, use_case, CERTIFICATE) if one.said["request"] == request.id)
     if made := next(earlier, None):
         return made
-    said = {**done(request, case), "remains": _remains(case)}
+    said = {**done(environment, request, case), "remains": _remains(case)}
     who = {"person": person.name, "known_by": person.known_by, "at": now("milliseconds")}
     note(lake, use_case, "erasure", "erased persons", person, request=request.id, rows=said["rows"])
     return state(lake, use_case, CERTIFICATE, {**said, **who}, [request.stated.version])
 
 
-def done(request: Request, case: CaseFile) -> dict[str, Any]:
+def done(environment: Environment, request: Request, case: CaseFile) -> dict[str, Any]:
     """What was done, as counts and ids of versions."""
     plan, searched = case.told["plan"], case.told["searched"]
     changes = {table: case.changes_of(table) for table in case.changes}
@@ -78,6 +86,7 @@ def done(request: Request, case: CaseFile) -> dict[str, Any]:
         "vault_entries": case.told["vault"],
         "retraining": case.told.get("retraining", "with the next run"),
         "backup": case.told.get("backup", ""),
+        "places": places_of(case, environment),
         "searched": {"files": searched["files"], "bytes": searched["bytes"], "not_opened": len(searched["not_opened"])},
         "bytes_found_after": sum(searched["found"].values()),
         **({"weights": case.told["weights"]} if "weights" in case.told else {}),
@@ -92,8 +101,8 @@ def _remains(case: CaseFile) -> list[dict[str, str]]:
         told.append(SEALED)
     if case.told["vault"] is None:
         told.append(VAULT)
-    elif plan["vault"]:
-        told.append(SURROGATES)
+    elif case.told.get("vault_shared"):
+        told.append(SHARED)
     if case.told["searched"]["not_opened"]:
         told.append(NOT_OPENED)
     return [{"what": what, "why": why} for what, why in told]
@@ -106,6 +115,7 @@ def totals(done: Iterable[dict[str, Any]]) -> dict[str, Any]:
         "rows": sum(one["rows"] for one in made),
         **{name: sum(len(one[name]) for one in made) for name in ("versions", "checkpoints", "deployments")},
         "bytes_found_after": sum(one["bytes_found_after"] for one in made),
+        "not_confirmed": sum(place["result"] == NOT_CONFIRMED for one in made for place in one.get("places", ())),
         "certificate": ", ".join(one["id"] for one in made if "id" in one),
         "found_in": [name for one in made for name in one.get("found_in", ())],
     }

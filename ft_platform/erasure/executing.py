@@ -12,19 +12,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ft_platform.erasure import case_file
-from ft_platform.erasure.artifacts import CHECKPOINTS, artifacts_of, erase_from_artifact
+from ft_platform.erasure.artifacts import CHECKPOINTS, artifacts_of, erase_from_artifact, erase_from_statement
+from ft_platform.erasure.beside import BESIDE
 from ft_platform.erasure.caches import remove_caches
 from ft_platform.erasure.case_file import CaseFile
 from ft_platform.erasure.certificate import certify, done
+from ft_platform.erasure.confirming import ask_again
 from ft_platform.erasure.control_files import erase_from_control_files
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.plan import identified, plan_of
-from ft_platform.erasure.proof import folders_of, words_in_audit_log
+from ft_platform.erasure.postgres import count_in_postgres
+from ft_platform.erasure.proof import folders_of, postgres_of, words_in_audit_log
 from ft_platform.erasure.requests import case_of
 from ft_platform.erasure.searching import search
 from ft_platform.erasure.tables import Identified, erase_from_table, rows_by_file, tables_of
-from ft_platform.erasure.tombstones import bury
-from ft_platform.erasure.vaults import erase_from_vault, tokens_of
+from ft_platform.erasure.tombstones import bury, key_of, stand_ins
+from ft_platform.erasure.vaults import erase_from_vault, originals_of, tokens_of
 from ft_platform.erasure.weights import measure_before
 from ft_platform.errors import TransientError
 from ft_platform.evaluation.review.judgements import erase_records
@@ -96,23 +99,30 @@ class Erasing:
                 case_file.save(self.lake, self.case)
         self.tell("look_again")
         self._look_again()
+        for step, do in BESIDE.items():
+            self.tell(step)
+            do(self.lake, self.environment, self.case, self._needles)
+            case_file.save(self.lake, self.case)
         self.tell("prove")
         if self._prove():
             return None
         self._backups()
         self.tell("certify")
-        made = certify(self.lake, self.use_case, self.request, self.case, self.person)
+        made = certify(self.lake, self.environment, self.use_case, self.request, self.case, self.person)
         self.tell("forget")
         case_file.remove(self.lake, self.name, self.request.id)
         return made
 
     def so_far(self) -> dict[str, Any]:
         """What was done, and the files in which something of the person is still found."""
-        return {**done(self.request, self.case), "found_in": sorted(self.case.told["searched"]["found"])}
+        said = done(self.environment, self.request, self.case)
+        return {**said, "found_in": sorted(self.case.told["searched"]["found"])}
 
     @property
     def _needles(self) -> Needles:
-        return Needles({*self.case.subjects, *self.case.pseudonyms, *self.case.asked}, self.case.texts)
+        case = self.case
+        records = stand_ins(key_of(self.environment, self.name), case.records)
+        return Needles({*case.subjects, *case.pseudonyms, *case.asked}, case.texts, records)
 
     def _found(self) -> Identified:
         return Identified(set(self.case.subjects), set(self.case.pseudonyms), set(self.case.records))
@@ -122,7 +132,10 @@ class Erasing:
         found = identified(self.lake, self.environment, self.name, case.asked_subjects, case.asked_pseudonyms)
         plan = plan_of(self.lake, self.use_case, found, case.texts)
         self._keep(found)
-        case.tokens = tokens_of(self.lake, self.name, found.selection("shared")) if plan.vault else []
+        if plan.vault:
+            case.tokens = tokens_of(self.lake, self.name, found.selection("shared"))
+            known = originals_of(self.lake, self.environment, self.name, found.selection("restricted"), self.request.id)
+            case.originals, case.told["vault_shared"] = known.own, known.shared
         case.told["plan"] = asdict(plan)
 
     def _keep(self, found: Identified) -> None:
@@ -183,6 +196,8 @@ class Erasing:
         for artifact in artifacts_of(self.lake, self.name):
             self.tell(f"artifacts {artifact.id}")
             erase_from_artifact(self.lake, artifact, selection, needles, self.request.id)
+        for statement in artifacts_of(self.lake, self.name, signed=True):
+            erase_from_statement(self.lake, statement, needles, self.request.id)
 
     def _look_again(self) -> None:
         """Rows that a run wrote from what it had read before."""
@@ -243,6 +258,8 @@ class Erasing:
         """Bytes of the person that are still found."""
         own = case_file.path_of(self.lake, self.name, self.request.id)
         searched = search(folders_of(self.environment), self.lake, self._needles, [own])
+        for address in postgres_of(self.environment):
+            searched.found |= count_in_postgres(address, self._needles)
         self.case.told["searched"] = asdict(searched)
         return sum(searched.found.values())
 
@@ -292,7 +309,7 @@ def erase_approved(
     """
     if request.certificate:
         case_file.remove(lake, use_case.name, request.id)  # a process may have been killed in between
-        return request.certificate
+        return ask_again(lake, environment, use_case, request, person)
     with locked(environment.home / "erasures" / f"{use_case.name}.lock"):
         again = next(one for one in requests(lake, use_case) if one.id == request.id)
         if again.certificate:  # another process has done it meanwhile

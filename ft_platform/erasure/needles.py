@@ -7,7 +7,7 @@ UTF-16, base64, a word that is divided between two pages of a database, and what
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from html import escape
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ BITS = 20
 MULTIPLIER = np.uint32(2654435761)
 """Knuth, The Art of Computer Programming, volume 3, section 6.4: multiplicative hashing."""
 WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+IS_WORD = np.isin(np.arange(256), list(WORD))
 ESCAPED = re.compile(rb"(?:%[0-9A-Fa-f]{2}|\\[bfnrt]|\\u[0-9A-Fa-f]{4})$")
 """A sign that ends in a letter or digit, in addresses and in JSON."""
 CELL = b"\0"
@@ -34,13 +35,16 @@ class Needles:
     Args:
         words: ids and pseudonyms.
         texts: names and other texts.
+        stand_ins: other words, which are replaced by one that is told apart from others: ids of records.
     """
 
-    def __init__(self, words: Collection[str], texts: Collection[str] = ()) -> None:
+    def __init__(
+        self, words: Collection[str], texts: Collection[str] = (), stand_ins: Mapping[str, str] | None = None
+    ) -> None:
         self._by_length: dict[int, set[bytes]] = defaultdict(set)
-        for word in words:
-            for form in _forms(word):
-                self._by_length[len(form)].add(form)
+        self._stand_ins = {form: new.encode() for word, new in (stand_ins or {}).items() for form in _forms(word)}
+        for form in {form for word in words for form in _forms(word)} | set(self._stand_ins):
+            self._by_length[len(form)].add(form)
         self._texts = [re.compile(_loosely(text)) for text in texts if text.split()]
         self._table = np.zeros(1 << BITS, bool)
         for found in self._by_length.values():
@@ -66,10 +70,13 @@ class Needles:
         parts, last = [], 0
         for start, end in sorted(self.places(data)):
             if start >= last:
-                quoted = data[start : start + 1] == b'"'
-                parts += [data[last:start], b'"%b"' % INSTEAD if quoted else INSTEAD]
+                parts += [data[last:start], self._stand_ins.get(data[start:end]) or _instead(data[start:end])]
                 last = end
         return b"".join([*parts, data[last:]])
+
+    def without_in_cell(self, cell: bytes) -> bytes:
+        """The same of one cell of a table, which may be a short id by itself."""
+        return self.without(CELL + cell + CELL)[len(CELL) : -len(CELL)]
 
     def _words(self, data: bytes) -> Iterator[tuple[int, int]]:
         if sum(map(len, self._by_length.values())) <= FEW:
@@ -84,11 +91,20 @@ class Needles:
         for first in range(0, len(array) - 3, STEP):
             part = array[first : first + STEP + 3].astype(np.uint32)
             ends = part[:-3] | part[1:-2] << 8 | part[2:-1] << 16 | part[3:] << 24
-            for place in np.flatnonzero(self._table[_hashed(ends)]).tolist():
+            after = np.append(array[first + 4 : first + STEP + 4], np.uint8(0))[: len(ends)]
+            for place in np.flatnonzero(self._table[_hashed(ends)] & ~IS_WORD[after]).tolist():
                 end = first + place + 4
                 for length, words in self._by_length.items():
                     if end >= length and data[end - length : end] in words:
                         yield end - length, end
+
+
+def _instead(found: bytes) -> bytes:
+    """With the marks around a short id that were found with it."""
+    for mark in (b'\\"', b'"', CELL):
+        if len(found) > 2 * len(mark) and found.startswith(mark) and found.endswith(mark):
+            return mark + INSTEAD + mark
+    return INSTEAD
 
 
 def _goes_on(data: bytes, start: int) -> bool:

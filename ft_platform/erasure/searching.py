@@ -38,8 +38,8 @@ def search(folders: Iterable[Path], lake: Places, needles: Needles, leave_out: I
     Args:
         leave_out: files that are not looked at.
     """
-    searched, left = Searched(), {os.path.realpath(path) for path in leave_out}
-    seen: set[str] = set(left)
+    searched, left = Searched(), set(leave_out)
+    seen = {os.path.realpath(path) for path in left}
     local = [Path(lake.folder)] if lake.is_local else []
     for path in _files([*folders, *local]):
         real = os.path.realpath(path)

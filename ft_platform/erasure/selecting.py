@@ -12,6 +12,10 @@ from ft_platform.records.columns import plain_array
 
 INSTEAD = "<ERASED>"
 """In place of a text in the record of another person."""
+OWN = ("record_id", "subject_id", "subject")
+"""Columns that tell whose a row is."""
+REFERENCES = ("duplicate_of",)
+"""Columns in which a row names another record; such a name becomes empty."""
 
 
 class Selection:
@@ -33,13 +37,13 @@ class Selection:
         return self
 
     def columns(self, names: Collection[str]) -> list[str]:
-        """Those that tell whose a row is."""
-        return [name for name in ("record_id", "subject_id", "subject") if name in names]
+        """Those that tell whose a row is, or which record it names."""
+        return [name for name in (*OWN, *REFERENCES) if name in names]
 
     def rows(self, batch: pa.RecordBatch) -> np.ndarray:
         """Whether each row is one of these persons'. Shape `(rows,)`."""
         found = np.zeros(batch.num_rows, bool)
-        for name in self.columns(batch.schema.names):
+        for name in (name for name in OWN if name in batch.schema.names):
             column = batch.column(name).cast(pa.string())
             wanted = self._records if name == "record_id" else self._persons
             column = column if name == "record_id" else pc.utf8_trim_whitespace(column)
@@ -47,8 +51,10 @@ class Selection:
         return found
 
     def naming(self, batch: pa.RecordBatch) -> np.ndarray:
-        """Whether each row has one of the texts, in any column. Shape `(rows,)`."""
+        """Whether each row has one of the texts in any column, or names one of the records. Shape `(rows,)`."""
         found = np.zeros(batch.num_rows, bool)
+        for name in (name for name in REFERENCES if name in batch.schema.names):
+            found |= self._is_record(batch.column(name))
         if self.texts:
             pattern = "|".join(self.texts)
             for column in batch.columns:
@@ -56,8 +62,18 @@ class Selection:
         return found
 
     def without_texts(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """The same rows with something else in place of each text."""
+        """The same rows with something else in place of each text, and without the names of records."""
+        for place, name in enumerate(rows.schema.names):
+            if name in REFERENCES:
+                column = rows.column(place)
+                kept = pc.if_else(pa.array(self._is_record(column)), pa.scalar(None, column.type), column)
+                rows = rows.set_column(place, rows.schema.field(place), kept)
+        if not self.texts:
+            return rows
         return pa.RecordBatch.from_pylist([_replaced(row, self._pattern) for row in rows.to_pylist()], rows.schema)
+
+    def _is_record(self, column: pa.Array) -> np.ndarray:
+        return pc.is_in(column.cast(pa.string()), value_set=self._records).to_numpy(zero_copy_only=False)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -25,6 +25,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 ERASED_PERSONS = "erased_persons"
 PURPOSE = "erased persons"
+RECORDS = b"erased records\0"
 REASON = "person_erased"
 
 
@@ -104,6 +105,12 @@ def digest(key: bytes, subjects: Collection[str], texts: Collection[str]) -> str
     """Binds the word of a second person to whom it is about, and tells nothing of them."""
     said = settings_hash({"subjects": sorted(set(subjects)), "texts": sorted(set(texts))})
     return hmac.digest(key, said.encode(), "sha256").hex()
+
+
+def stand_ins(key: bytes, records: Collection[str]) -> dict[str, str]:
+    """Record id -> what stands in its place where a signed record names it: of the form of an id, the same everywhere,
+    and nobody without the key can tell of which record."""
+    return {one: hmac.digest(key, RECORDS + one.encode(), "sha256").hex()[: max(len(one), 16)] for one in records}
 
 
 def _hash(key: bytes, subject: str) -> str:

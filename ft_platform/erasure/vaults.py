@@ -1,11 +1,14 @@
 """What the vault knows of erased persons.
 
-Covered: the pseudonym of a person, values that are the id or one of the texts, and pseudonyms in texts of the person's
-records that stand in no record of anybody else. Not covered: surrogates in texts, which look like any other word, and a
-vault whose key is not here."""
+Covered: the pseudonym of a person, values that are the id or one of the texts, pseudonyms in texts of the person's
+records that stand in no record of anybody else, and every entry, of a surrogate too, whose original stands in the
+person's records and in nobody else's. A surrogate in a text tells nothing once its entry is gone. Not covered: entries
+whose original others wrote too, as the name of a town; an original that the text has in another form; a vault whose key
+is not here."""
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +44,54 @@ def tokens_of(lake: Lake, use_case: str, selection: Selection) -> list[str]:
     return sorted(own - others)
 
 
+@dataclass(frozen=True)
+class Originals:
+    """What the vault knows of the texts of some records.
+
+    Attributes:
+        own: that stand in no other record, folded; `shared`: how many stand in others, too.
+    """
+
+    own: list[str]
+    shared: int
+
+
+def originals_of(lake: Lake, environment: Environment, use_case: str, selection: Selection, reason: str) -> Originals:
+    """Originals in the vault that stand in the selected records of the restricted zone; nothing where the key is not
+    here."""
+    own = " ".join(_texts_in(lake, use_case, selection, of_others=False))
+    try:
+        keys = VaultKeys(read_key_ring(vault_key_place(environment)))
+        candidates = Vault(lake, use_case).originals_where(lambda one: _stands_in(one, own), keys, reason)
+    except KeyMissing:
+        return Originals([], 0)
+    left = set(candidates)
+    for others in _texts_in(lake, use_case, selection, of_others=True) if left else ():
+        left -= {one for one in left if _stands_in(one, others)}
+    return Originals(sorted(left), len(candidates) - len(left))
+
+
+def _texts_in(lake: Lake, use_case: str, selection: Selection, of_others: bool) -> Iterator[str]:
+    """All that stands in records with personal data, folded: in the selected ones, or in all others."""
+    for table in tables_of(lake, use_case):
+        if table.zone != "restricted":
+            continue
+        for path in parquet_files(lake, table.folder(lake)):
+            with lake.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
+                for batch in file.iter_batches() if "record_id" in file.schema_arrow.names else ():
+                    yield _folded_text(batch.filter(pa.array(selection.rows(batch) ^ of_others)))
+
+
+def _folded_text(batch: pa.RecordBatch) -> str:
+    words = [value for column in batch.columns for value in _strings(plain_array(column)) if value]
+    return " ".join(" ".join(words).casefold().split())
+
+
+def _stands_in(original: str, text: str) -> bool:
+    """Whether an original is in a text as a whole word."""
+    return original in text and re.search(rf"(?<!\w){re.escape(original)}(?!\w)", text) is not None
+
+
 def _tokens(batch: pa.RecordBatch) -> Iterator[str]:
     for column in batch.columns:
         for value in _strings(plain_array(column)):
@@ -62,6 +113,8 @@ def erase_from_vault(lake: Lake, environment: Environment, case: CaseFile) -> in
     try:
         keys = VaultKeys(read_key_ring(vault_key_place(environment)))
         vault = Vault(lake, case.use_case)
-        return vault.erase([*case.pseudonyms, *case.tokens], [*case.subjects, *case.texts], keys, case.request)
+        return vault.erase(
+            [*case.pseudonyms, *case.tokens], [*case.subjects, *case.texts, *case.originals], keys, case.request
+        )
     except KeyMissing:
         return None

@@ -16,7 +16,7 @@ import os
 import pwd
 import secrets
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -272,6 +272,27 @@ class Vault:
         found = sum(value in known for value in asked)
         self._note(EVERY, reason, f"{found} of {len(asked)} values are originals", readable)
         return found
+
+    def originals_where(self, wanted: Callable[[str], bool], keys: VaultKeys, reason: str) -> list[str]:
+        """The originals of any version that are wanted, folded: without case, and one blank between words. Noted once,
+        as a look-up of `*`, before the answer.
+
+        Args:
+            wanted: called with each original, folded.
+            reason: why it is needed; stands in the note.
+
+        Raises:
+            CorruptVersion: a part of the vault was changed.
+            KeyMissing: no vault can be opened with this key.
+        """
+        readable, found = self._readable(EVERY, keys, reason), set()
+        self._note(EVERY, reason, "all originals were compared with texts", readable)
+        with self._damage_noted(EVERY, reason, readable):
+            for manifest in readable:
+                for shard in range(SHARDS):
+                    originals = {_folded(one["original"]) for one in self._entries(manifest, shard, keys)}
+                    found |= {one for one in originals if wanted(one)}
+        return sorted(found)
 
     def erase(self, pseudonyms: Collection[str], originals: Collection[str], keys: VaultKeys, reason: str) -> int:
         """Destroys every pair with one of these pseudonyms or originals, in all versions: parts are sealed anew without

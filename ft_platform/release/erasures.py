@@ -14,6 +14,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 REQUEST, DECISION, CERTIFICATE = "erasure_request", "erasure_decision", "erasure_certificate"
 WEIGHTS = "erasure_weights"
+CONFIRMATION = "erasure_confirmation"
 WAITS, APPROVED, REFUSED, DONE = "waits for a second person", "approved", "refused", "done"
 
 
@@ -26,12 +27,14 @@ class Request:
         decision: of the second person, as signed; None: there is none yet.
         certificate: as signed; None: it is not done.
         weights: what weights held before and after, as signed; None: not measured yet, or nobody asked.
+        confirmations: answers of services that were asked again afterwards, as signed, the oldest first.
     """
 
     stated: Stated
     decision: dict[str, Any] | None
     certificate: dict[str, Any] | None
     weights: dict[str, Any] | None = None
+    confirmations: tuple[dict[str, Any], ...] = ()
 
     @property
     def said(self) -> dict[str, Any]:
@@ -61,6 +64,12 @@ class Request:
     def deadline(self) -> date:
         return date.fromisoformat(self.said["deadline"])
 
+    @property
+    def places(self) -> list[dict[str, Any]]:
+        """Every place that the certificate names, with its newest answer."""
+        later = {place["place"]: place for said in self.confirmations for place in said["places"]}
+        return [later.get(one["place"], one) for one in (self.certificate or {}).get("places", [])]
+
     def to_dict(self) -> dict[str, Any]:
         told = {name: self.said[name] for name in ("id", "use_case", "persons", "texts", "received", "deadline")}
         by = {"requested_by": self.said["person"], "decided_by": self.decision["person"] if self.decision else None}
@@ -85,8 +94,14 @@ def requests(lake: Lake, use_case: NamedUseCase) -> list[Request]:
     done = {one.said["request"]: one.said for one in statements(lake, use_case, CERTIFICATE)}
     weights = {one.said["request"]: one.said for one in statements(lake, use_case, WEIGHTS)}
     found = sorted(statements(lake, use_case, REQUEST), key=lambda one: one.said["at"])
+    later: dict[str, list[dict[str, Any]]] = {}
+    for one in sorted(statements(lake, use_case, CONFIRMATION), key=lambda one: one.said["at"]):
+        later.setdefault(one.said["request"], []).append(one.said)
     kinds = (decisions, done, weights)
-    return [Request(one, *(kind.get(one.said["id"]) for kind in kinds)) for one in found]
+    return [
+        Request(one, *(kind.get(one.said["id"]) for kind in kinds), tuple(later.get(one.said["id"], ())))
+        for one in found
+    ]
 
 
 def request_named(lake: Lake, use_case: NamedUseCase, request_id: str) -> Request:

@@ -25,6 +25,8 @@ COMPONENTS = {
         "S3, KMS and Secrets Manager, as moto serves them",
         "extra `dev`",
         (
+            "ft_platform/erasure/old_versions.py",
+            "ft_platform/erasure/searching.py",
             "ft_platform/lake/backup",
             "ft_platform/lake/file_systems.py",
             "ft_platform/lake/files.py",
@@ -55,13 +57,14 @@ COMPONENTS = {
     ),
     "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),
     "postgres": Component(
-        "a PostgreSQL server as source and consent ledger",
+        "a PostgreSQL server as source and consent ledger, and as storage of Dagster that loses a person",
         "PostgreSQL's server programs, extras `sql` and `adbc`",
         (
             "ft_platform/lake/backup/installation.py",
             "ft_platform/sources/databases",
             "ft_platform/sources/statements.py",
             "ft_platform/governance/ledger_database.py",
+            "ft_platform/erasure/postgres.py",
         ),
     ),
     "prometheus": Component(

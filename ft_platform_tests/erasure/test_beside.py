@@ -69,6 +69,37 @@ def test_entries_of_the_vault_are_destroyed_where_the_key_is(house, capsys, tmp_
     assert left.read(pseudonym, keys, "a test of what is left") == ([] if key_is_here else [PERSON])
 
 
+def test_entries_of_surrogates_go_where_nobody_else_wrote_the_original(house, capsys, tmp_path):  # noqa: F811
+    """`complaint number 1` is in the record of the person only, `fictitious` is in everybody's."""
+    environment, ring = load_environment(), new_vault_ring()
+    keys = VaultKeys(ring)
+    write_public_key(environment.vault_public_key_path, keys.public)
+    vault_key_place(environment).open().write(ring.to_text())
+    (tmp_path / "work").mkdir()
+    writer = VaultWriter(house.lake, "letters", "v1", keys.public, tmp_path / "work")
+    pairs = {
+        "Ada Lovelace": "Complaint  number 1",
+        "invented": "fictitious",
+        "Bo": "complaint number 2",
+        "Cy": "number",
+    }
+    writer.add(pa.array([[{"pseudonym": p, "original": o} for p, o in pairs.items()]], ORIGINALS))
+    writer.finish()
+    request = approved(capsys)
+    ft(capsys, "subject", PERSON)
+    told = json.loads(ft(capsys, "show", "letters", request))
+    left = Vault(open_lake(environment), "letters")
+    assert {one: left.read(one, keys, "a test of what is left") for one in pairs} == {
+        "Ada Lovelace": [],
+        "invented": ["fictitious"],
+        "Bo": ["complaint number 2"],
+        "Cy": ["number"],
+    }
+    assert told["vault_entries"] == 1
+    assert "entries of the vault whose original others wrote, too" in [one["what"] for one in told["remains"]]
+    assert bytes_below(environment.home / "lake" / "restricted" / "letters" / "erasures", "complaint") == 0
+
+
 def test_releases_of_what_learned_from_the_rows_are_withdrawn_and_their_traffic_ends(house, capsys, monkeypatch):  # noqa: F811
     made = [SimpleNamespace(id=f"release-{c}", checkpoint=c) for c in ("ckpt-with", "ckpt-of-others")]
     gone: list[str] = []

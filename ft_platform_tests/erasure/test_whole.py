@@ -57,7 +57,7 @@ def report(house: House) -> None:
 def ft(capsys: pytest.CaptureFixture, *words: str, fails: int = 0) -> str:
     code = cli.main(["erase", *words])
     printed = capsys.readouterr()
-    assert code == fails, printed.err
+    assert code == fails, printed.err + printed.out
     assert "Zebulon" not in printed.out + printed.err
     return printed.err if fails else printed.out
 
@@ -94,6 +94,7 @@ def test_a_person_is_gone_from_all_that_the_installation_owns_and_the_rest_verif
         "checkpoints": 1,
         "deployments": 0,
         "bytes_found_after": 0,
+        "not_confirmed": 0,
         "found_in": [],
     }
     assert bytes_below(house.environment.home, PERSON) == bytes_below(house.environment.home, pseudonym) == 0
