@@ -199,7 +199,6 @@ def done(plan: Plan, case: CaseFile) -> dict[str, Any]:
         "trainings": plan.trainings,
         "traffic": case.told.get("traffic", {}),
         "vault_entries": case.told.get("vault", 0) if case.tokens else 0,
-        "rows_found_after": 0,
         "remains": [{"what": what, "why": why} for what, why in told],
     }
 
