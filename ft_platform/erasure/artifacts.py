@@ -111,7 +111,8 @@ def erase_from_statement(lake: Lake, artifact: ArtifactVersion, needles: Needles
 def _sign(lake: Lake, artifact: ArtifactVersion, request: str, name: str, digest: str, rows: int) -> None:
     known = lake.erased_rows(artifact)
     earlier = known.before(request).joined(DELETION)
-    own = next((one for one in known.erasures if one.request == request), Erasure(request=request, rows=0))
+    own = known.erasures[-1] if known.erasures[-1:] and known.erasures[-1].request == request else None
+    own = own or Erasure(request=request, rows=0)
     more = rows if own.files.get(name) != digest else 0  # not twice, where a process was killed in between
     new = Erasure(request=request, rows=own.rows + more, files={**own.files, name: digest})
     lake.add_verdict(artifact, WHOLE, True, "", ErasedRows((*earlier.erasures, new)).numbers())

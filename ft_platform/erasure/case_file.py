@@ -85,10 +85,14 @@ def load(lake: Places, use_case: str, request: str) -> CaseFile | None:
         raise CorruptVersion(problem, "Refuse the request, and make it again: ft erase refuse") from None
 
 
-def started(lake: Places, use_case: str, request: str) -> bool:
-    """Whether anything was erased yet."""
+def started(lake: Places, use_case: str, request: str, short_of: Sequence[str] = ()) -> bool:
+    """Whether anything was erased yet.
+
+    Args:
+        short_of: steps, of which one at least must be left to do.
+    """
     case = load(lake, use_case, request)
-    return bool(case and case.steps)
+    return bool(case and case.steps) and not (case and short_of and {*short_of} <= {*case.steps})
 
 
 def open_cases(lake: Places, use_case: str) -> list[str]:

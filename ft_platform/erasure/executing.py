@@ -211,8 +211,13 @@ class Erasing:
                 for table in tables_of(self.lake, self.name)
             ):
                 return
+            for step in ("tables", "artifacts"):
+                case.steps.remove(step)  # killed in between, it is not done
+            case_file.save(self.lake, case)
             self._tables()
             self._artifacts()
+            case.steps += ["tables", "artifacts"]
+            case_file.save(self.lake, case)
         raise TransientError(
             f"a run keeps writing rows into {self.name} that were just erased", "Wait until it has ended, then go on"
         )
@@ -314,9 +319,19 @@ def erase_approved(
         again = next(one for one in requests(lake, use_case) if one.id == request.id)
         if again.certificate:  # another process has done it meanwhile
             return again.certificate
-        if any(one.startswith(case_file.DELETION) for one in case_file.open_cases(lake, use_case.name)):
-            problem = f"a deletion by the retention of {use_case.name} is half done"
-            raise TransientError(problem, f"First go on with it: ft retention delete {use_case.name}")
+        _require_alone(lake, use_case.name, request.id)
         case = case_of(lake, environment, use_case, again)
         erasing = Erasing(lake, environment, use_case, again, case, person, tell)
         return erasing.run() or erasing.so_far()
+
+
+def _require_alone(lake: Lake, use_case: str, request: str) -> None:
+    """What a version has lost is signed after its files were written anew: nobody else may change them in between."""
+    for other in case_file.open_cases(lake, use_case):
+        if other.startswith(case_file.DELETION):
+            problem, command = "a deletion by the retention", f"ft retention delete {use_case}"
+        elif other != request and case_file.started(lake, use_case, other, short_of=STEPS):
+            problem, command = f"the erasure {other}", f"ft erase subject {use_case} {other}"
+        else:
+            continue
+        raise TransientError(f"{problem} of {use_case} is half done", f"First go on with it: {command}")

@@ -61,9 +61,11 @@ class ErasedRows:
         return {name: digest for name, digest in found.items() if digest != GONE}
 
     def before(self, request: str) -> "ErasedRows":
-        """What earlier requests erased."""
-        known = [one.request for one in self.erasures]
-        return ErasedRows(self.erasures[: known.index(request)] if request in known else self.erasures)
+        """What was erased before a request began, or before it went on after others."""
+        known = list(self.erasures)
+        while known and known[-1].request == request:
+            known.pop()
+        return ErasedRows(tuple(known))
 
     def joined(self, prefix: str) -> "ErasedRows":
         """The same, with neighbours whose request begins so as one: a retention that deletes every day would leave an

@@ -29,7 +29,7 @@ from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
-from ft_platform_tests.erasure.test_whole import ANA, approved, checkpoint, ft, house  # noqa: F401
+from ft_platform_tests.erasure.test_whole import ANA, BO, approved, asked, checkpoint, ft, house  # noqa: F401
 
 
 def test_captured_requests_and_names_in_the_audit_log_go_too(house, capsys):  # noqa: F811
@@ -160,6 +160,25 @@ def test_a_table_that_is_being_written_makes_it_wait_and_nothing_is_lost(house, 
     with house.lake.writer_lock("shared", "letters", "splits"):
         assert "is being written by another process" in ft(capsys, "subject", PERSON, fails=1)
     assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["bytes_found_after"] == 0
+    assert inspect(open_lake(house.environment), "letters").problems == []
+
+
+def test_an_erasure_waits_for_one_that_is_half_done(house, capsys, monkeypatch):  # noqa: F811
+    first, stopped = approved(capsys), RuntimeError("killed")
+
+    def killed(*_: object) -> None:
+        raise stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ft_platform.erasure.tables.mend_log", killed)
+        case, request = requests_about(house.lake, house.environment, [house.case], [PERSON])[0]
+        with pytest.raises(RuntimeError, match="killed"):
+            erase_approved(house.lake, house.environment, case, request, named(ANA))
+    second = asked(capsys, "someone else")
+    ft(capsys, "approve", "letters", second, "--by", BO)
+    assert f"the erasure {first} of letters is half done" in ft(capsys, "subject", "letters", second, fails=1)
+    ft(capsys, "subject", "letters", first)
+    ft(capsys, "subject", "letters", second)
     assert inspect(open_lake(house.environment), "letters").problems == []
 
 

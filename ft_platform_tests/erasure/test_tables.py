@@ -36,6 +36,27 @@ def test_rows_leave_every_version_and_the_rest_verifies_under_the_hash_it_had(ho
     assert bytes_below(house.lake.root, PERSON) == bytes_below(house.lake.root, pseudonym) == 0
 
 
+def test_an_erasure_that_goes_on_after_another_one_leaves_what_that_one_noted(house: House) -> None:
+    first = CaseFile(house.name, "erasure_request-1", [PERSON])
+    pseudonyms = set(subject_pseudonyms(house.environment, house.name, PERSON).values())
+
+    def go_on(texts: tuple[str, ...]) -> None:
+        found = Identified({PERSON}, pseudonyms)
+        identify(house.lake, house.name, found)
+        for table in tables_of(house.lake, house.name):
+            erase_from_table(house.lake, table, found.selection(table.zone, texts), first)
+
+    go_on(())
+    erase(house, "erasure_request-2", "nobody", ("number 2",))
+    go_on(("number 3",))
+    lake = open_lake(house.environment)
+    assert inspect(lake, "tests").problems == []
+    raw = lake.latest("tests", "raw_records")
+    assert raw is not None
+    known = [one.request for one in lake.erased_rows(raw).erasures]
+    assert known == ["erasure_request-1", "erasure_request-2", "erasure_request-1"]
+
+
 @pytest.mark.parametrize("what", ["put in", "taken out", "changed"])
 def test_what_is_done_to_the_rest_afterwards_is_found(house: House, what: str) -> None:
     import pyarrow as pa
