@@ -10,6 +10,7 @@ import textwrap
 
 import pytest
 
+from ft_platform.erasure.beside import BESIDE
 from ft_platform.erasure.executing import STEPS
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.erasure.conftest import PERSON
@@ -113,7 +114,7 @@ def test_killed_at_any_step_the_next_call_ends_it_and_what_is_left_verifies(hous
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {*STEPS, "look_again", "prove", "certify", "forget"} <= {one["point"] for one in found}
+    assert {*STEPS, *BESIDE, "look_again", "prove", "certify", "forget"} <= {one["point"] for one in found}
     assert sum("rename" in one["point"] for one in found) > 10
     for one in found:
         expected = {"killed": 9, "rows": 6, "found": 0, "problems": [], "left": []}
