@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=count,
         default=100,
         metavar="N",
-        help="most records; it may end earlier. 60 show that 70 %% of the answers are better, 120 that 65 %% are"
+        help="most records; it may end earlier. Three of four reviews of 60 show that 70 %% of the answers are better"
         " (default: %(default)s)",
     )
     start.add_argument(

@@ -26,7 +26,7 @@ LARGEST_BET = 0.75
 """Share of the capital that one record may cost. Waudby-Smith and Ramdas name 1/2 and 3/4."""
 SHOWN = 3.3
 """Distance from the rate that is asked for, in standard deviations of a record over the root of the most records, that
-a review finds three times in four (`python benchmarks/review.py`)."""
+a review finds three times in four, and less often with many ties (`python benchmarks/review.py`)."""
 MISSES = 0.2
 """Chance, at most, that the rate is that far away on one side where a review ends as too close."""
 
