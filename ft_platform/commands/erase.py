@@ -204,9 +204,7 @@ def _show(
     request = request_named(lake, _only(lake, cases, wanted), wanted)
     if request.certificate is None:
         raise DataError(f"{wanted} is not done: it {request.state}", "See: ft erase list")
-    after = {"weights_after": request.weights} if request.weights else {}
-    later = {"confirmed_later": request.confirmations} if request.confirmations else {}
-    print(json.dumps({**request.certificate, **later, **after}, indent=1, ensure_ascii=False))
+    print(json.dumps(request.certificate_now, indent=1, ensure_ascii=False))
     return 0
 
 

@@ -123,7 +123,7 @@ def _certificate(environment: Environment, asking: Asking, person: Person, _view
     request = _named(asking, form)
     if request.certificate is None:
         raise DataError(f"{request.id} has no certificate: it {request.state}")
-    content = json.dumps(request.certificate, indent=1, ensure_ascii=False).encode()
+    content = json.dumps(request.certificate_now, indent=1, ensure_ascii=False).encode()
     return Download(f"{request.certificate['id']}.json", "application/json", content)
 
 

@@ -70,6 +70,14 @@ class Request:
         later = {place["place"]: place for said in self.confirmations for place in said["places"]}
         return [later.get(one["place"], one) for one in (self.certificate or {}).get("places", [])]
 
+    @property
+    def certificate_now(self) -> dict[str, Any] | None:
+        """The certificate, with what services answered and what was measured since."""
+        if self.certificate is None:
+            return None
+        later = {"confirmed_later": self.confirmations} if self.confirmations else {}
+        return {**self.certificate, **later, **({"weights_after": self.weights} if self.weights else {})}
+
     def to_dict(self) -> dict[str, Any]:
         told = {name: self.said[name] for name in ("id", "use_case", "persons", "texts", "received", "deadline")}
         by = {"requested_by": self.said["person"], "decided_by": self.decision["person"] if self.decision else None}

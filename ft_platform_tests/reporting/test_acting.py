@@ -68,6 +68,7 @@ OF_ERASURE = {name: f"{name} of the erasure" for name in SAID}
 OF_ERASURE |= {"persons": 1, "left": 3, "waits": False, "approved": False, "own": False, "certificate": None}
 FIGURES = {"checkpoint": "the measured checkpoint", "auc": 0.97, "chance": 0.01, "verbatim": 2, "texts": 3}
 OF_ERASURE |= {"measures": True, "after": {"after": FIGURES}, "sealed_until": ""}
+OF_ERASURE |= {"places": [{"place": "the place", "result": "the result", "count": 3, "why": "what to know of it"}]}
 CERTIFICATE = {
     **{name: f"{name} of the certificate" for name in ("id", "at", "person", "requested_by", "approved_by")},
     **{name: f"{name} of the certificate" for name in ("received", "deadline")},

@@ -106,6 +106,7 @@ def test_a_person_is_erased_from_the_form_to_the_certificate(site: Site) -> None
     assert done.state == DONE and bytes_below(site.house.environment.home, PERSON) == 0
     page = officer.get("/erase?of=complaints").text
     assert f"{done.certificate['rows']} rows erased, 0 bytes found afterwards" in page and PERSON not in page
+    assert all(f'<th scope="row">{one["place"]}</th>' in page for one in done.places) and done.places
     given = officer.act("erase", "certificate")
     assert given.headers["content-disposition"] == f'attachment; filename="{done.certificate["id"]}.json"'
     assert json.loads(given.content) == done.certificate and "no-store" in given.headers["cache-control"]

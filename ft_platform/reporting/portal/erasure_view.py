@@ -50,6 +50,7 @@ def _told(request: Request, today: date, asking: Asking) -> dict[str, Any]:
         "approved": request.state == APPROVED,
         "own": own,
         "certificate": request.certificate,
+        "places": request.places,
         "measures": bool(request.said.get("measure_weights")),
         "after": request.weights,
         "sealed_until": request.sealed_until,
