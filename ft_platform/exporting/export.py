@@ -117,7 +117,7 @@ def export(
         if not evidence["ok"] and not kept:
             raise ExportRefused(
                 f"{checkpoint.id} as {order.form} {order.weights} is another model: {'; '.join(evidence['problems'])}",
-                "Use a finer --dtype or --quantization",
+                "Use --as merged" if order.form in TENSORFLOW else "Use a finer --dtype or --quantization",
             )
         told["decision_holds"] = evidence["ok"]
         written_files = [path for path in sorted(made.rglob("*")) if path.is_file()]
