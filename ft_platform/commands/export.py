@@ -1,4 +1,5 @@
-"""ft export: a checkpoint as a PEFT folder, merged weights or a GGUF file, compared with the checkpoint."""
+"""ft export: a checkpoint as a PEFT folder, merged weights, a GGUF file or a model for TensorFlow, compared with the
+checkpoint."""
 
 import argparse
 import json
@@ -8,14 +9,15 @@ import sys
 from typing import Any
 
 HELP = (
-    "Write a checkpoint as a PEFT folder, merged weights or a GGUF file. Ends with 1 and writes nothing if it would not"
-    " answer as the checkpoint does."
+    "Write a checkpoint as a PEFT folder, merged weights, a GGUF file, or a model for TensorFlow. Ends with 1 and"
+    " writes nothing if it would not answer as the checkpoint does."
 )
 EXAMPLES = [
     "ft export complaint_routing --as adapter",
     "ft export <checkpoint_id> --as merged --json",
     "ft export complaint_routing --checkpoint <checkpoint_id> --as merged --dtype float32",
     "ft export complaint_routing --as gguf --quantization q8_0 --out models/routing",
+    "ft export complaint_routing --as savedmodel",
 ]
 
 
@@ -56,6 +58,7 @@ def _summary(told: dict[str, Any]) -> dict[str, Any]:
         "folder": told["folder"],
         "equal_decisions": equal["value"] if equal else None,
         "max_logprob_difference": evidence.get("max_logprob_difference"),
+        "max_logit_difference": evidence.get("max_logit_difference"),
         "ok": evidence["ok"],
         "status": evidence["status"],
         "export": told,
@@ -78,6 +81,11 @@ def _show(found: dict[str, Any]) -> None:
             f"Perplexity {both['export']['value']:.4g}, of the checkpoint {both['checkpoint']['value']:.4g}"
             f" ({both['checkpoint']['low']:.4g} to {both['checkpoint']['high']:.4g});"
             f" largest difference of a log-probability {evidence['max_logprob_difference']:.3g}."
+        )
+    if "max_logit_difference" in evidence:
+        print(
+            f"Largest difference of a logit {evidence['max_logit_difference']:.3g}, of logits up to"
+            f" {evidence['largest_logit']:.3g}."
         )
     if evidence["status"] == "too_few_records":
         print(

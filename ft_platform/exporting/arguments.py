@@ -7,7 +7,11 @@ from pathlib import Path
 def add_form(parser: argparse.ArgumentParser) -> None:
     """The form of the exported model, and where it goes."""
     parser.add_argument(
-        "--as", dest="form", required=True, choices=["adapter", "merged", "gguf"], help="form of the exported model"
+        "--as",
+        dest="form",
+        required=True,
+        choices=["adapter", "merged", "gguf", "keras", "savedmodel"],
+        help="form of the exported model",
     )
     parser.add_argument(
         "--dtype",

@@ -14,10 +14,10 @@ from typing import Any
 from ft_platform.errors import ConfigError, ExportRefused, MissingExtra, VersionRefused
 from ft_platform.evaluation.champion_system import require_same_rendering
 from ft_platform.evaluation.evaluate import Evaluator
-from ft_platform.exporting import adapter, gguf_file, merged
+from ft_platform.exporting import adapter, gguf_file, keras_files, merged
 from ft_platform.exporting.chat_template import chat_template, compare, control_texts
 from ft_platform.exporting.equivalence import answers_of, compared, require_same_weights
-from ft_platform.exporting.matrix import FIRST, TOLD, Form, kind_of, problem
+from ft_platform.exporting.matrix import FIRST, TENSORFLOW, TOLD, Form, kind_of, problem
 from ft_platform.lake.files import fsync_path, sha256_file
 from ft_platform.lake.provenance import version_of_parent
 from ft_platform.lake.store import Lake
@@ -26,6 +26,7 @@ from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.gguf import converted_folder
+from ft_platform.models.guards.adapter_files import LABEL_HEAD
 from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.settings.environment import Environment
@@ -41,7 +42,7 @@ class Order:
     """What is asked for.
 
     Attributes:
-        form: `adapter`, `merged` or `gguf`.
+        form: of `matrix.FORMS`.
         dtype: of merged weights.
         quantization: of a GGUF file.
         out: folder to write; it may not exist.
@@ -58,7 +59,7 @@ class Order:
     @property
     def weights(self) -> str:
         """What the weights are rounded to; "" for an adapter."""
-        return {"adapter": "", "merged": self.dtype, "gguf": self.quantization}[self.form]
+        return {"adapter": "", "merged": self.dtype, "gguf": self.quantization}.get(self.form, "float32")
 
 
 @dataclass(frozen=True)
@@ -105,21 +106,22 @@ def export(
     with lake.local_copy(checkpoint) as folder, _whole(order.out) as made:
         source = _source(lake, environment, use_case, checkpoint, folder)
         template = chat_template(source.renderer, source.tokenizer)
-        _write(made, source, order, template)
+        written = _write(made, source, order, template)
         told = {
             **_described(source, order, kind),
             "chat_template": _checked_template(made, source, order, template),
-            "equivalence": _equivalence(made, source, order),
+            "equivalence": {**_equivalence(made, source, order), **written},
         }
         evidence = told["equivalence"]
         kept = order.keep_different and order.form == "gguf" and order.quantization != "f16"
         if not evidence["ok"] and not kept:
             raise ExportRefused(
                 f"{checkpoint.id} as {order.form} {order.weights} is another model: {'; '.join(evidence['problems'])}",
-                "Use a finer --dtype or --quantization",
+                "Use --as merged" if order.form in TENSORFLOW else "Use a finer --dtype or --quantization",
             )
         told["decision_holds"] = evidence["ok"]
-        told["files"] = {path.name: sha256_file(path) for path in sorted(made.iterdir())}
+        written_files = [path for path in sorted(made.rglob("*")) if path.is_file()]
+        told["files"] = {path.relative_to(made).as_posix(): sha256_file(path) for path in written_files}
         (made / TOLD).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
         told["signed"] = _sign(made, environment)
     return told
@@ -138,7 +140,7 @@ def _whole(out: Path) -> Iterator[Path]:
     try:
         yield made
         made.chmod(0o755)
-        for path in made.iterdir():
+        for path in made.rglob("*"):
             fsync_path(path)
         os.rename(made, out)
         fsync_path(out.parent)
@@ -175,10 +177,13 @@ def _source(
     return Source(lake, checkpoint, folder, then, base, dtype, renderer, tokenizer, table)
 
 
-def _write(made: Path, source: Source, order: Order, template: str) -> None:
-    end_of_turn = source.renderer.end_of_turn[-1]
+def _write(made: Path, source: Source, order: Order, template: str) -> dict[str, Any]:
+    """Writes the files, and returns evidence that is only to be had meanwhile."""
+    end_of_turn, found = source.renderer.end_of_turn[-1], {}
     if order.form == "adapter":
         adapter.write_adapter(made, source.folder, source.base)
+    elif order.form in TENSORFLOW:
+        found = _write_for_tensorflow(made, source, order.form)
     else:
         model, tokenizer = merged.merged_model(source.base, source.folder, source.dtype, source.quantization)
         if order.form == "merged":
@@ -191,6 +196,26 @@ def _write(made: Path, source: Source, order: Order, template: str) -> None:
         written.chat_template = template
         written.eos_token = source.renderer.text.text_of(end_of_turn)
         written.save_pretrained(made)
+    return found
+
+
+def _write_for_tensorflow(made: Path, source: Source, form: str) -> dict[str, Any]:
+    """By way of merged weights, which are compared with the checkpoint before KerasHub reads them."""
+    keras_files.require_convertible(json.loads((source.base.folder / "config.json").read_text(encoding="utf-8")))
+    with tempfile.TemporaryDirectory(prefix=f"{made.name.rpartition('-')[0]}-", dir=made.parent) as place:
+        folder = Path(place)
+        model, _ = merged.merged_model(source.base, source.folder, source.dtype, source.quantization)
+        merged.write_merged(folder, model, "float32", source.renderer.end_of_turn[-1])
+        del model
+        weights = require_same_weights(_as_evaluated(source)[0], folder, merged.rounded("float32"))
+        label_head = (source.folder / LABEL_HEAD).is_file()
+        return {"weights": weights, "versions": keras_files.convert(folder, made, form, label_head=label_head)}
+
+
+def _as_evaluated(source: Source) -> tuple[Any, Any]:
+    """The checkpoint as it is evaluated, in float32, and its tokenizer."""
+    model, tokenizer = base_model.load(source.base, source.dtype, source.quantization)
+    return with_adapter(model.float(), source.folder), tokenizer
 
 
 def _checked_template(made: Path, source: Source, order: Order, template: str) -> dict[str, Any]:
@@ -211,9 +236,10 @@ def _equivalence(made: Path, source: Source, order: Order) -> dict[str, Any]:
     """Evidence that the files on disk are the checkpoint."""
     if order.form == "adapter":
         return adapter.require_same_adapter(made, source.folder)
-    model, tokenizer = base_model.load(source.base, source.dtype, source.quantization)
-    model = with_adapter(model.float(), source.folder)
+    model, tokenizer = _as_evaluated(source)
     evaluator = Evaluator(source.use_case, source.splits, model, tokenizer, source.renderer, "export")
+    if order.form in TENSORFLOW:
+        return keras_files.equivalence(made, evaluator)
     gguf = order.form == "gguf"
     rounded = gguf_file.rounded(order.quantization) if gguf else merged.rounded(order.dtype)
     with _readable(made, order) as folder:

@@ -8,9 +8,10 @@ from ft_platform.settings.training import Training
 from ft_platform.use_case.schema import Task
 
 Kind = Literal["label_head", "written_label", "open_answer"]
-Form = Literal["adapter", "merged", "gguf"]
-Target = Literal["platform", "transformers", "vllm", "llama.cpp", "ollama"]
+Form = Literal["adapter", "merged", "gguf", "keras", "savedmodel"]
+Target = Literal["platform", "transformers", "vllm", "llama.cpp", "ollama", "tensorflow"]
 KINDS, FORMS, TARGETS = get_args(Kind), get_args(Form), get_args(Target)
+TENSORFLOW = ("keras", "savedmodel")
 TOLD = "export.json"
 """File of an export that says what it is."""
 
@@ -18,11 +19,21 @@ LOADS: dict[str, tuple[str, ...]] = {
     "adapter": ("platform", "transformers", "vllm"),
     "merged": ("platform", "transformers", "vllm"),
     "gguf": ("platform", "llama.cpp", "ollama"),
+    "keras": ("tensorflow",),
+    "savedmodel": ("tensorflow",),
 }
 """Form -> programs that load it. vLLM reads GGUF too, which it calls experimental, and Ollama converts some safetensors
 folders: neither was tried."""
-FIRST: dict[str, Target] = {"adapter": "transformers", "merged": "transformers", "gguf": "llama.cpp"}
+FIRST: dict[str, Target] = {
+    "adapter": "transformers",
+    "merged": "transformers",
+    "gguf": "llama.cpp",
+    "keras": "tensorflow",
+    "savedmodel": "tensorflow",
+}
 """Form -> the program it is made for where none is named."""
+FOR_HEADS = ("adapter", *TENSORFLOW)
+"""Forms that hold a label head."""
 
 
 def problem(kind: str, form: str, target: str) -> str | None:
@@ -39,18 +50,19 @@ def problem(kind: str, form: str, target: str) -> str | None:
     for word, known in ((kind, KINDS), (form, FORMS), (target, TARGETS)):
         if word not in known:
             raise ValueError(f"{word!r} is none of {', '.join(known)}")
-    if kind == "label_head" and form != "adapter":
+    if kind == "label_head" and form not in FOR_HEADS:
         return (
             f"a label head cannot be exported as {form}: it stands in place of the layer that predicts tokens, and"
-            " programs for language models have no place for it. Use adapter, or train with training.objective: sft"
+            " programs for language models have no place for it. Use adapter, keras or savedmodel, or train with"
+            " training.objective: sft"
         )
-    if kind == "label_head" and target not in ("platform", "transformers"):
+    if kind == "label_head" and target not in ("platform", "transformers", "tensorflow"):
         return (
             f"{target} cannot load a label head, which scores labels and writes nothing. Use transformers with the"
             " exported load.py, or train with training.objective: sft"
         )
     if target not in LOADS[form]:
-        fitting = [one for one in FORMS if target in LOADS[one] and (kind != "label_head" or one == "adapter")]
+        fitting = [one for one in FORMS if target in LOADS[one] and (kind != "label_head" or one in FOR_HEADS)]
         return f"{target} does not load {form}. Use {' or '.join(fitting)}"
     return None
 

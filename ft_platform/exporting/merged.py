@@ -21,7 +21,8 @@ DTYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 
 
 def merged_model(resolved: ResolvedModel, checkpoint: Path, dtype: str, quantization: str) -> tuple[Any, Any]:
-    """The base model with the change of the adapter in its weights, float32, and its tokenizer.
+    """The base model with the change of the adapter in its weights, float32, and its tokenizer. A label head stands in
+    place of its output layer.
 
     Args:
         dtype: in which the checkpoint was trained and evaluated: its base weights are rounded to that first.
@@ -43,9 +44,11 @@ def merged_model(resolved: ResolvedModel, checkpoint: Path, dtype: str, quantiza
         return with_adapter(model, checkpoint), tokenizer
     from peft import PeftModel
 
+    from ft_platform.models.label_head import with_label_head
+
     require_fitting_adapter(model, require_safe_adapter(checkpoint))
     require_finite_weights(checkpoint / WEIGHTS)
-    adapted: Any = PeftModel.from_pretrained(model, checkpoint, is_trainable=False)
+    adapted: Any = PeftModel.from_pretrained(with_label_head(model, checkpoint), checkpoint, is_trainable=False)
     return adapted.merge_and_unload(safe_merge=True), tokenizer
 
 

@@ -98,6 +98,11 @@ COMPONENTS = {
             "ft_platform_tests/compute/slurm_cluster.py",
         ),
     ),
+    "tensorflow": Component(
+        "TensorFlow and KerasHub, which write and answer exported models",
+        "extra `keras`, here or in the environment of `FT_TENSORFLOW_PYTHON`",
+        ("ft_platform/exporting",),
+    ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
 }
 """Name, as in `@pytest.mark.components(name="ray")` -> what it is."""
