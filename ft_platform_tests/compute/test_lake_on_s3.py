@@ -52,21 +52,21 @@ def cases(
             made.append(Case("by_lake", of_its_own, folder, BY_LAKE.settings()))
         yield made[0], made[1]
         store.faults = Faults()
-        assert [case.left_in_the_lake() for case in made] == [[], []] and BY_LAKE.jobs() == []
+        left = [path for case in made for path in case.left_in_the_lake()]
+        # SeaweedFS keeps a folder that has nothing in it any more.
+        assert [path for path in left if not path.endswith("/.launches")] == [] and BY_LAKE.jobs() == []
     backends.__path__.remove(PLANTED)
 
 
 def outcome(case: Case, does: str) -> tuple[Any, ...]:
     """What the step came to, and what it told."""
-    taking = once(lambda: bool(case.beats("program")), 60, lambda: (time.sleep(1), BY_LAKE.preempt()))
-    if does != "learns":
-        taking = once(lambda: True, 1, lambda: None)
+    if does == "learns":
+        once(lambda: bool(case.beats("program")), 60, lambda: (time.sleep(1), BY_LAKE.preempt()))
     try:
         found = case.run(does)
         said: Any = (found.artifact.artifact_id, found.values)
     except FtError as error:
         said = (type(error), error.message, error.next_step)
-    taking.join()
     logged = [one.user_message for one in case.instance.all_logs(case.run_id) if one.dagster_event is None]
     return said, re.findall(r"(?:a line|line \d+) of process \d", "\n".join(logged)), case.starts()
 

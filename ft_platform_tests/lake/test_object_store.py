@@ -129,23 +129,35 @@ def killed_at(place: Place, store: Proxy, number: int, done: bool) -> bool:
 def test_a_kill_at_any_write_leaves_whole_versions_and_the_next_run_goes_on(
     place: Place, store: Proxy, server: S3Server
 ) -> None:
+    """A third of the places, where it is not asked for more rounds."""
     variables, home, root = place
-    held = 0
-    for number, done in ((number, done) for number in range(1, 100) for done in (False, True)):
-        one = (variables, f"{home}-{number}-{done}", f"{root}-{number}-{done}")
-        behind = opened(({**variables, "AWS_ENDPOINT_URL": server.address}, *one[1:]))
-        append(({**variables, "AWS_ENDPOINT_URL": server.address}, *one[1:]), "old")
-        if not killed_at(one, store, number, done):
-            break
-        held += 1
-        assert records(behind) in (["old"], ["new", "old"])
+
+    def prepared(name: str) -> Place:
+        one = (variables, f"{home}-{name}", f"{root}-{name}")
+        append(directly(one), "old")
+        return one
+
+    def directly(one: Place) -> Place:
+        """`DeltaTable.restore` (deltalake 1.6) would not let the proxy, a thread of this process, run."""
+        return ({**variables, "AWS_ENDPOINT_URL": server.address}, *one[1:])
+
+    undisturbed = prepared("undisturbed")
+    store.faults = Faults()
+    publish(undisturbed)
+    writes = store.faults.seen
+    assert writes > 10, "of files, commits, manifests, entries of the chain"
+    places = [(number, done) for number in range(1, writes + 1) for done in (False, True)]
+    for number, done in places if ROUNDS > 1 else places[::3]:
+        one = prepared(f"{number}-{done}")
+        assert killed_at(one, store, number, done)
+        behind = opened(directly(one))
+        before = records(behind)
+        assert before in (["old"], ["new", "old"])
         found = behind.artifact(USE_CASE, NAME, CHECKPOINT)
         assert found is None or len(behind.read_file(found, "adapter_model.safetensors")) == 100_000
-        before = records(behind)
-        assert ended(started(publish, one)) == [0]
+        publish(directly(one))
         assert records(behind) == sorted([*before, "new"])
         assert behind.artifact(USE_CASE, NAME, CHECKPOINT)
-    assert held > 20, "publishing makes as many writes"
 
 
 def test_equal_inputs_keep_the_first_checkpoint_and_what_a_kill_left_goes(lake: Lake) -> None:
