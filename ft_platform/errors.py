@@ -213,5 +213,9 @@ class TransientError(FtError):
     permanent = False
 
 
+class LakeUnreachable(TransientError):
+    """The object store of the lake does not answer, or asks for patience, and has been asked long enough."""
+
+
 class StatesInUse(TransientError):
     """Saved states of a training could not be removed, because the training was faster."""

@@ -21,6 +21,7 @@ from ft_platform.errors import (
     TrainingFailed,
     TransientError,
 )
+from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.launches import FOLDER, LaunchFolder, launch_id
 from ft_platform.lake.opening import open_lake
 from ft_platform.process import progress
@@ -65,10 +66,19 @@ def run_elsewhere(launch: Launch, scheduler: Scheduler) -> dict[str, Any]:
                 "Run the step again once that is mended: it is adopted, not started anew",
             ) from None
         except BaseException:
-            folder.remove()
+            _if_reached(folder.remove)
             raise
-        folder.remove()
+        _if_reached(folder.remove)
         return values
+
+
+def _if_reached(tidy: Callable[[], None]) -> None:
+    """What is left behind harms nobody, and a result that was read counts although the store is out of reach now."""
+    try:
+        tidy()
+    except Exception as error:
+        if not out_of_reach(error):
+            raise
 
 
 def name_of(launch: Launch) -> str:
@@ -120,8 +130,7 @@ def _watching(lake: "Lake", launch: Launch, name: str) -> Iterator[None]:
     finally:
         held.__exit__(None, None, None)
         place = lake.path_of("shared", launch.use_case.name, FOLDER, f"{name}.lease")
-        if lake.fs.exists(place):
-            lake.fs.rm(place, recursive=True)
+        _if_reached(lambda: lake.fs.rm(place, recursive=True) if lake.fs.exists(place) else None)
 
 
 class _Watch:
@@ -297,7 +306,9 @@ class _Watch:
                 return ask()
             except CredentialsRefused as error:
                 raise _OutOfReach(f"the scheduler refuses the credentials ({error})", permanent=True) from None
-            except (OSError, Unreachable) as error:
+            except Exception as error:
+                if not isinstance(error, (OSError, Unreachable)) and not out_of_reach(error):
+                    raise
                 if time.monotonic() > until:
                     away = isinstance(error, Unreachable)
                     what = f"scheduler does not answer ({error})" if away else f"lake fails ({type(error).__name__})"

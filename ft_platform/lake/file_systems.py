@@ -1,14 +1,35 @@
 """The file system of a place: a local disk or an object store."""
 
+import errno
 from typing import Any
 
 import fsspec
 from fsspec.registry import known_implementations
 
-from ft_platform.errors import MissingExtra
+from ft_platform.errors import LakeUnreachable, MissingExtra
 
 EXTRAS = {"s3fs": "aws", "adlfs": "azure", "gcsfs": "gcp"}
 """Package of a file system -> extra that brings it."""
+
+BUSY = (errno.EBUSY, errno.EREMOTEIO, errno.EIO)
+"""What s3fs makes of the answers 503, 500 and others that it does not know."""
+NO_ANSWER = {
+    *("ConnectionError", "TimeoutError", "HTTPClientError"),  # Python's own, botocore's
+    *("ClientConnectionError", "ClientPayloadError"),  # aiohttp's, below gcsfs
+    *("ServiceRequestError", "ServiceResponseError"),  # of the client for Azure
+}
+SERVER_SAYS = ("status code: 5", "status code: 429", "error sending request", "Server returned error response")
+"""Of object_store, which is below deltalake, after its ten tries."""
+
+
+def out_of_reach(error: BaseException) -> bool:
+    """Whether a store did not answer or asked for patience, so that the same request may work later. Clients have no
+    common type for that, and only some of theirs are an `OSError`."""
+    if isinstance(error, LakeUnreachable) or (isinstance(error, OSError) and error.errno in BUSY):
+        return True
+    return not NO_ANSWER.isdisjoint(kind.__name__ for kind in type(error).__mro__) or any(
+        words in str(error) for words in SERVER_SAYS
+    )
 
 
 def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -37,7 +58,7 @@ def fsspec_options(uri: str, storage_options: dict[str, str]) -> dict[str, Any]:
     ...)."""
     if not uri.startswith("s3://"):
         return {}
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"use_listings_cache": False}  # what another process wrote since a listing is there
     if key := storage_options.get("AWS_ACCESS_KEY_ID"):
         options |= {
             "key": key,

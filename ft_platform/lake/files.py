@@ -18,6 +18,9 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+TAKEN = ("PreconditionFailed", "412")
+"""s3fs makes a `FileExistsError` of these only where the server names the header, as AWS does."""
+
 
 def fsync_path(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
@@ -59,6 +62,31 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def create(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
+    """Writes a file that is not there yet.
+
+    Args:
+        data: what nobody else would write. A client asks again when an answer was lost, and is then told that the file
+            is there: it is its own.
+
+    Raises:
+        FileExistsError: somebody else wrote it.
+    """
+    try:
+        fs.pipe_file(path, data, mode="create")
+    except OSError as error:
+        if not isinstance(error, FileExistsError) and _code(error) not in TAKEN:
+            raise
+        if read_bytes(fs, path) != data:
+            raise FileExistsError(path) from None
+
+
+def _code(error: BaseException) -> str:
+    """What the server of an object store called a refusal."""
+    response = getattr(error.__cause__, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
 def read_bytes(fs: Any, path: str) -> bytes:
     """The bytes of one file, on whatever file system.
 
@@ -94,10 +122,7 @@ def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> 
     """Moves a finished local folder to its place. Where the place is taken already (equal inputs), the old one
     stays."""
     if not isinstance(fs, LocalFileSystem):
-        for path in sorted(p for p in source.rglob("*") if p.is_file()):
-            if path.name != "manifest.json":
-                fs.put_file(str(path), f"{target}/{path.relative_to(source)}")
-        fs.put_file(str(source / "manifest.json"), f"{target}/manifest.json")
+        _upload_folder(fs, source, target)
         return
     for path in source.rglob("*"):
         fsync_path(path)
@@ -120,3 +145,17 @@ def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> 
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     fsync_path(place.parent)
+
+
+def _upload_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> None:
+    fs.invalidate_cache()
+    there = set(fs.find(target))
+    if f"{target}/manifest.json" in there:
+        return
+    places = {f"{target}/{path.relative_to(source)}": path for path in sorted(source.rglob("*")) if path.is_file()}
+    for left in sorted(there - set(places)):  # of an upload that was killed
+        fs.rm_file(left)
+    manifest = places.pop(f"{target}/manifest.json")
+    for place, path in places.items():
+        fs.put_file(str(path), place)
+    fs.put_file(str(manifest), f"{target}/manifest.json")

@@ -47,7 +47,7 @@ class LaunchFolder:
 
     def note_attempt(self) -> int:
         """Number of the submission that is about to be made."""
-        return self._claim("attempt", uuid.uuid4().hex[:8])
+        return self._claim("attempt")
 
     def job_name(self, attempt: int) -> str:
         """What the job of an attempt is called. No other launch has had one of this name, not of the same work
@@ -112,9 +112,9 @@ class LaunchFolder:
     def _messages(self, start: int, number: int) -> str:
         return f"{self.folder}/start-{start:06d}/{number:08d}.jsonl"
 
-    def _claim(self, kind: str, content: str = "noted") -> int:
+    def _claim(self, kind: str) -> int:
         """Makes the next name of a kind: of two at once one gets it, and the other the next."""
-        fs = self._lake.fs
+        fs, content = self._lake.fs, uuid.uuid4().hex[:8]
         while True:
             number = self.newest(kind) + 1
             place = f"{self.folder}/{kind}-{number:06d}"
@@ -122,7 +122,7 @@ class LaunchFolder:
                 if self._lake.is_local:
                     fs.makedirs(self.folder, exist_ok=True)
                 try:
-                    fs.pipe_file(f"{place}.note", content.encode(), mode="create")
+                    files.create(fs, f"{place}.note", content.encode())
                     return number
                 except FileExistsError:
                     continue

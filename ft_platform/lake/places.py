@@ -10,9 +10,9 @@ from typing import Any
 from deltalake.exceptions import DeltaError
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.errors import DiskFull, NotWritable
+from ft_platform.errors import DiskFull, LakeUnreachable, NotWritable
 from ft_platform.lake import files, modes
-from ft_platform.lake.file_systems import filesystem, fsspec_options
+from ft_platform.lake.file_systems import filesystem, fsspec_options, out_of_reach
 from ft_platform.lake.seals import SealFolder, Seals
 from ft_platform.lake.verified import Verified
 
@@ -115,10 +115,11 @@ class Places:
 
     @contextmanager
     def room_for(self, what: str) -> Iterator[None]:
-        """Names a full disk and a lake that may not be written as such: deltalake reports them as failures to parse
-        parquet, or of an object store."""
+        """Names a full disk, a lake that may not be written and a store that does not answer as such: deltalake reports
+        them as failures to parse parquet, or of an object store."""
         try:
-            yield
+            with self.answering(what):
+                yield
         except (OSError, DeltaError) as error:
             number = error.errno if isinstance(error, OSError) else None
             if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
@@ -133,3 +134,23 @@ class Places:
                     "Give this user the right to write there, or set FT_LAKE_ROOT to another place",
                 ) from None
             raise
+
+    @contextmanager
+    def answering(self, what: str) -> Iterator[None]:
+        """Names an object store that does not answer as such, whatever type its client gives that.
+
+        Raises:
+            LakeUnreachable: it is that.
+        """
+        try:
+            yield
+        except LakeUnreachable:
+            raise
+        except Exception as error:
+            if self.is_local or not out_of_reach(error):
+                raise
+            raise LakeUnreachable(
+                f"the object store of the lake {self.root} does not answer, or asks for patience"
+                f" ({type(error).__name__} at {what}); earlier versions are intact",
+                "Run the step again once the store answers",
+            ) from None

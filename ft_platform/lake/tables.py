@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from ft_platform import __version__
 from ft_platform.errors import CorruptVersion, TransientError, VersionRefused
 from ft_platform.lake import files
 from ft_platform.lake.content_hash import ContentHash, minus
+from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.pump import Pump
@@ -28,7 +30,10 @@ from ft_platform.process.code_hash import code
 from ft_platform.records.columns import PROVENANCE
 from ft_platform.stages import STAGES
 
-WRITE_ATTEMPTS = 8
+WRITE_ATTEMPTS = 120
+"""To hold a table, about a second apart: writers on an object store hold it for a second or two each."""
+OURS = "ft_write"
+"""What tells commits of one writer from those of others."""
 DELTA_SETTINGS = {
     # Without this, minimum and maximum texts of each file stay in the log, even after the rows are deleted and
     # vacuumed.
@@ -134,6 +139,7 @@ class Tables(Manifests):
             # hashed.
             self._table(zone, use_case, name).restore(previous.version)
             before = self._version_number(uri)
+        ours = uuid.uuid4().hex
         try:
             write_deltalake(
                 uri,
@@ -141,22 +147,38 @@ class Tables(Manifests):
                 mode="append" if previous else "overwrite",
                 schema_mode=None if previous else "overwrite",
                 configuration=DELTA_SETTINGS if before is None else None,
-                commit_properties=CommitProperties(custom_metadata={"ft_platform": __version__}),
+                commit_properties=CommitProperties(custom_metadata={"ft_platform": __version__, OURS: ours}),
                 target_file_size=FILE_BYTES,
                 writer_properties=WriterProperties(compression="SNAPPY", max_row_group_size=ROW_GROUP_ROWS),
                 storage_options=self.storage_options or None,
             )
         except CommitFailedError as error:
-            raise conflict from error
-        table = self._table(zone, use_case, name)
-        if table.version() != (0 if before is None else before + 1):
-            # Only where no lock holds (object stores): what is stored may hold another writer's rows. No manifest, so
-            # it does not count.
+            if not self._only_ours(zone, use_case, name, before, ours):
+                raise conflict from error
+        if not self._only_ours(zone, use_case, name, before, ours):
+            # Only where no lock holds: what is stored may hold another writer's rows. No manifest, so it does not
+            # count.
             raise conflict
+        table = self._table(zone, use_case, name)
         if self.is_local:
             fsync_delta(Path(uri), table)
         self.settle(self.path_of(zone, use_case, "tables", name), tree=True)
         return table.version()
+
+    def _only_ours(self, zone: str, use_case: str, name: str, before: int | None, ours: str) -> bool:
+        """Whether this writer made each commit since. It may be two: where the answer to the first was lost, deltalake
+        finds the version taken, does not know itself, and adds the same files again."""
+        try:
+            table = self._table(zone, use_case, name)
+        except TableNotFoundError:
+            return False
+        log = f"{self.path_of(zone, use_case, 'tables', name)}/_delta_log"
+        since = range(0 if before is None else before + 1, table.version() + 1)
+        # Not `table.history`: it lets no other thread of this process run while it waits for the store.
+        commits = [files.read_bytes(self.fs, f"{log}/{number:020d}.json").splitlines() for number in since]
+        return bool(commits) and all(
+            any(json.loads(line).get("commitInfo", {}).get(OURS) == ours for line in lines) for lines in commits
+        )
 
     def _hash_state(self, version: TableVersion) -> str:
         state = self.manifest(version).hash_state
@@ -175,23 +197,29 @@ class Tables(Manifests):
 
     @contextmanager
     def writer_lock(self, zone: str, use_case: str, name: str) -> Iterator[None]:
-        """One writer per table: a file lock on local disks. On object stores a lost race is found after the commit."""
-        if not self.is_local:
+        """One writer per table: a file lock, in the lake where that is a local disk, otherwise beside the lock of the
+        signed chain. Where nothing is signed, a race on an object store is found after the commit."""
+        if not self.is_local and self.signing is None:
             yield
             return
         import fcntl
 
-        self.close_zone(zone)
-        lock = Path(self.path_of(zone, use_case, "locks", f"{name}.lock"))
+        if self.signing is None or self.is_local:
+            self.close_zone(zone)
+            lock = Path(self.path_of(zone, use_case, "locks", f"{name}.lock"))
+        else:
+            place = f"{use_case}-{self.signing.place_of(self.folder)}"
+            lock = self.signing.folder / "locks" / place / f"{zone}-{name}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
         with open(lock, "w") as file:
-            self.settle(str(lock))
+            if self.is_local:
+                self.settle(str(lock))
             for attempt in range(WRITE_ATTEMPTS):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
-                    time.sleep(min(2**attempt * 0.1, 5) * random.uniform(0.5, 1.5))
+                    time.sleep(min(2.0**attempt * 0.05, 1) * random.uniform(0.5, 1.5))
             else:
                 raise TransientError(
                     f"table {name} of {use_case} is being written by another process",
@@ -277,7 +305,12 @@ class Tables(Manifests):
 
         Raises:
             CorruptVersion: they differ, or cannot be read.
+            LakeUnreachable: an object store does not answer, which says nothing about them.
         """
+        with self.answering(f"reading {version.id} of {version.use_case}"):
+            self._verify_table(version, changed_only)
+
+    def _verify_table(self, version: TableVersion, changed_only: bool) -> None:
         manifest, verified, name = (
             self.manifest(version),
             self.verified(version.use_case),
@@ -303,6 +336,8 @@ class Tables(Manifests):
                 f"a file with rows of {version.id} of {version.use_case} was deleted", "Materialize it again"
             ) from None
         except (DeltaError, pa.ArrowException, OSError) as error:
+            if not self.is_local and out_of_reach(error):
+                raise
             raise CorruptVersion(
                 f"{version.id} of {version.use_case} cannot be read ({type(error).__name__})", "Materialize it again"
             ) from None

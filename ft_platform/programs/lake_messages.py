@@ -12,6 +12,7 @@ from dagster_pipes import PipesMessage, PipesMessageWriter, PipesMessageWriterCh
 
 from ft_platform.environment import load_environment
 from ft_platform.errors import OtherCode, TransientError
+from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.launches import LaunchFolder
 from ft_platform.lake.opening import open_lake
 from ft_platform.process.code_hash import code
@@ -80,11 +81,27 @@ class LakeMessageWriter(PipesMessageWriter[LakeChannel]):
     @contextmanager
     def open(self, params: Mapping[str, Any]) -> Iterator[LakeChannel]:
         folder = folder_of(params)
-        channel = LakeChannel(folder, folder.begin(params["attempt"]))
+        channel = LakeChannel(folder, _begun(folder, params["attempt"]))
         try:
             yield channel
         finally:
             channel.close()
+
+
+def _begun(folder: LaunchFolder, attempt: int) -> int:
+    """Number of this start, as soon as the store takes it.
+
+    Raises:
+        LakeUnreachable: it does not.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return folder.begin(attempt)
+        except Exception as error:
+            if not out_of_reach(error) or time.monotonic() > until:
+                raise
+            time.sleep(WRITE_SECONDS)
 
 
 def folder_of(params: Mapping[str, Any]) -> LaunchFolder:

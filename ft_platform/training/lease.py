@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ft_platform.errors import TrainerRunning
+from ft_platform.lake import files
+from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.store import Lake
 
 LEASE_SECONDS = 120.0
@@ -73,7 +75,9 @@ def _object_lease(lake: Lake, place: str, checkpoint_id: str) -> Iterator[Held]:
                     return
                 lake.fs.pipe_file(f"{place}/lease-{number:06d}", _content())
                 valid_until = time.monotonic() + LEASE_SECONDS
-            except OSError:  # the store does not answer: the lease holds as long as it was renewed for
+            except Exception as error:  # the store does not answer: the lease holds as long as it was renewed for
+                if not isinstance(error, OSError) and not out_of_reach(error):
+                    raise
                 if time.monotonic() > valid_until:
                     lost.set()
                     return
@@ -93,7 +97,16 @@ def _object_lease(lake: Lake, place: str, checkpoint_id: str) -> Iterator[Held]:
         ended.set()
         thread.join()
         if not lost.is_set():
-            lake.fs.pipe_file(f"{place}/lease-{number:06d}", json.dumps({"owner": _owner(), "until": 0.0}).encode())
+            _give_back(lake, f"{place}/lease-{number:06d}")
+
+
+def _give_back(lake: Lake, path: str) -> None:
+    """Where the store does not answer, the lease ends by itself: what was done under it is done."""
+    try:
+        lake.fs.pipe_file(path, json.dumps({"owner": _owner(), "until": 0.0}).encode())
+    except Exception as error:
+        if not out_of_reach(error):
+            raise
 
 
 def _follow(lake: Lake, place: str, checkpoint_id: str) -> int:
@@ -106,7 +119,7 @@ def _follow(lake: Lake, place: str, checkpoint_id: str) -> int:
         if 0 < holder["until"] - time.time() <= 2 * LEASE_SECONDS:
             raise _running(checkpoint_id, holder["owner"])
     try:
-        lake.fs.pipe_file(f"{place}/lease-{newest + 1:06d}", _content(), mode="create")
+        files.create(lake.fs, f"{place}/lease-{newest + 1:06d}", _content())
     except FileExistsError:
         raise _running(checkpoint_id, "another process, which came first") from None
     return newest + 1

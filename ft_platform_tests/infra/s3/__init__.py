@@ -96,7 +96,7 @@ def _started(folder: Path, account: str) -> Iterator[S3Server | None]:
     try:
         yield server if _answers(server, process) else None
     finally:
-        process.terminate()
+        process.kill()  # what it holds goes with its folder; asked to end, it takes half a minute
         process.wait(timeout=30)
 
 

@@ -1,0 +1,154 @@
+"""An HTTP proxy in front of an object store: refuses, loses answers, is slow, and holds one request for ever, so that
+whoever waits for it can be killed there."""
+
+import http.client
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+WRITES = ("PUT", "POST", "DELETE")
+ANSWER_SECONDS = 60
+
+
+@dataclass
+class Faults:
+    """What goes wrong.
+
+    Attributes:
+        refused: share of requests that are answered 503 and never reach the store.
+        unanswered: share of writes that the store does, and that are answered 503.
+        hung_up: share of requests whose connection is closed instead of an answer.
+        slow_seconds: before each answer to a read.
+        hold: number of the write that gets no answer, and whether the store does it.
+        seen: writes so far.
+        refusals: answers 503 so far.
+    """
+
+    refused: float = 0.0
+    unanswered: float = 0.0
+    hung_up: float = 0.0
+    slow_seconds: float = 0.0
+    hold: tuple[int, bool] | None = None
+    seen: int = 0
+    refusals: int = 0
+    held: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def happens(self, share: float) -> bool:
+        with self.lock:
+            return self.chance.random() < share
+
+    def counted(self, method: str) -> int:
+        with self.lock:
+            self.seen += method in WRITES
+            return self.seen if method in WRITES else 0
+
+
+class Proxy(ThreadingHTTPServer):
+    daemon_threads, block_on_close = True, False
+    faults: Faults
+    store: str
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Proxy
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except (ConnectionError, http.client.HTTPException):  # whoever asked was killed
+            self.close_connection = True
+
+    def _pass_on(self) -> None:
+        faults, body = self.server.faults, self._body()
+        number = faults.counted(self.command)
+        held = faults.hold and faults.hold[0] == number and number > 0
+        if held and not (faults.hold and faults.hold[1]):
+            self._hold()
+        elif faults.happens(faults.hung_up):
+            self.close_connection = True
+        elif faults.happens(faults.refused):
+            self._answer(503, {}, SLOW_DOWN)
+        else:
+            self._ask(body, bool(held))
+
+    def _ask(self, body: bytes, held: bool) -> None:
+        faults = self.server.faults
+        connection = http.client.HTTPConnection(self.server.store, timeout=ANSWER_SECONDS)
+        try:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():  # the host that was asked is signed
+                if name.lower() not in ("connection", "expect", "transfer-encoding", "content-length"):
+                    connection.putheader(name, value)
+            if body or self.command in ("PUT", "POST"):
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            content, headers = answer.read(), dict(answer.getheaders())
+        finally:
+            connection.close()
+        if held:
+            self._hold()
+        elif self.command in WRITES and faults.happens(faults.unanswered):
+            self._answer(503, {}, SLOW_DOWN)
+        else:
+            if self.command not in WRITES:
+                time.sleep(faults.slow_seconds)
+            self._answer(answer.status, headers, content)
+
+    def _hold(self) -> None:
+        self.server.faults.held.set()
+        self.server.faults.released.wait(ANSWER_SECONDS)
+        self.close_connection = True
+
+    def _body(self) -> bytes:
+        assert "chunked" not in self.headers.get("Transfer-Encoding", "")
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        with self.server.faults.lock:
+            self.server.faults.refusals += status == 503
+        self.send_response_only(status)
+        kept = {
+            name: value for name, value in headers.items() if name.lower() not in ("connection", "transfer-encoding")
+        }
+        length = {} if status in (204, 304) or "Content-Length" in kept else {"Content-Length": str(len(content))}
+        for name, value in {**kept, **length}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def proxy(store: str) -> Iterator[Proxy]:
+    """A proxy of the store at this address, without faults; set `faults` to have some."""
+    server = Proxy(("127.0.0.1", 0), Handler)
+    server.faults, server.store = Faults(), urlsplit(store).netloc
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.faults.released.set()
+        server.shutdown()
+        server.server_close()
