@@ -35,7 +35,8 @@ class Request:
 
 def read(file: Path) -> dict[str, Json]:
     """A template of CloudFormation, its short tags written out."""
-    return cfn_yaml.loads(file.read_text())
+    found: dict[str, Json] = cfn_yaml.loads(file.read_text())
+    return found
 
 
 def resolved(value: Json, known: Mapping[str, str]) -> Json:
