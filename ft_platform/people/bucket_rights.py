@@ -56,6 +56,11 @@ PROGRAMS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """`platform`: runs data stages, commands and pages, and keeps the audit log. `workers`: train, evaluate and serve.
 `vault_reader`: `ft vault read`, for whoever holds the vault key. Each -> path below the lake -> what it does there."""
 
+SERVICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"ecs-tasks.amazonaws.com": ("sts:AssumeRole",), "pods.eks.amazonaws.com": ("sts:AssumeRole", "sts:TagSession")}
+)
+"""What starts programs in AWS -> how it takes their role: tasks of ECS and jobs of Batch, pods of EKS."""
+RUN_BY_SERVICES = ("platform", "workers")
 LONGEST_NAME = 64
 LARGEST_POLICY = 20_480
 """Characters of the name of a role, bytes of a bucket policy (AWS)."""
@@ -194,6 +199,18 @@ def trust_policy(bucket: Bucket, role: str, purposes: Iterable[str]) -> dict[str
     return _document([{**trusted, "Action": actions, "Condition": condition}])
 
 
+def program_trust(bucket: Bucket, program: str) -> dict[str, Any]:
+    """Who takes a role of programs: the principal that the template asks for, and services of AWS of this account.
+    The role that reads the vault is given to no service: a person runs `ft vault read`."""
+    principal: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": {"Ref": "ProgramsPrincipal"}}}
+    here = {"StringEquals": {"aws:SourceAccount": bucket.account}}
+    services: list[dict[str, Any]] = [
+        {"Effect": "Allow", "Principal": {"Service": name}, "Action": list(actions), "Condition": here}
+        for name, actions in (SERVICES.items() if program in RUN_BY_SERVICES else ())
+    ]
+    return _document([principal | {"Action": ["sts:AssumeRole"]}, *services])
+
+
 def template(bucket: Bucket, use_cases: Iterable[str], purposes: Iterable[str]) -> dict[str, Any]:
     """A CloudFormation template with all roles and the policy of a bucket that exists.
 
@@ -205,14 +222,13 @@ def template(bucket: Bucket, use_cases: Iterable[str], purposes: Iterable[str]) 
     resources: dict[str, Any] = {}
     for name, paths in matrix.items():
         role, _ = people.get(name, ("", ""))
-        program = _document(
-            [{"Effect": "Allow", "Principal": {"AWS": {"Ref": "ProgramsPrincipal"}}, "Action": ["sts:AssumeRole"]}]
-        )
         resources[_logical(name)] = {
             "Type": "AWS::IAM::Role",
             "Properties": {
                 "RoleName": name,
-                "AssumeRolePolicyDocument": trust_policy(bucket, role, purposes) if role else program,
+                "AssumeRolePolicyDocument": (
+                    trust_policy(bucket, role, purposes) if role else program_trust(bucket, name.removeprefix("ft-"))
+                ),
                 **({"MaxSessionDuration": SESSION_SECONDS} if role else {}),
                 "Policies": [{"PolicyName": "lake", "PolicyDocument": role_policy(bucket, paths)}] if paths else [],
             },

@@ -55,6 +55,11 @@ COMPONENTS = {
             "ft_platform_tests/people/identity/provider",
         ),
     ),
+    "helm": Component(
+        "Helm, which lints and renders the chart; Kubernetes' published schemas judge what it renders",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `dev`",
+        ("infra/kubernetes", "infra/docker"),
+    ),
     "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),
     "postgres": Component(
         "a PostgreSQL server as source and consent ledger, and as storage of Dagster that loses a person",
