@@ -82,7 +82,7 @@ class Service:
     def answer(self, name: str, given: dict[str, Any], key: str) -> dict[str, Any]:
         """What an operation comes to, checked on both sides by its shapes."""
         operation = self.operations[name]
-        self._fits(given, operation.input_shape)
+        self.check(given, operation.input_shape)
         with self.lock:
             self.requests.append((name, given))
             if self.expired:
@@ -95,10 +95,10 @@ class Service:
                 self.throttle -= 1
                 raise Refused("TooManyRequestsException", "Too Many Requests", 429)
             said = getattr(self, name)(given)
-            self._fits(said, operation.output_shape)
+            self.check(said, operation.output_shape)
             return said
 
-    def _fits(self, value: dict[str, Any], shape: Any) -> None:
+    def check(self, value: dict[str, Any], shape: Any) -> None:
         report = ParamValidator().validate(value, shape)
         unknown = sorted(set(value) - set(shape.members))
         if report.has_errors() or unknown:

@@ -263,6 +263,11 @@ def test_the_shipped_policies_allow_each_call_and_no_other(service: Service, env
     assert _actions(folder / "job_policy.json") == {"secretsmanager:GetSecretValue"}
 
 
+def test_the_shipped_job_definition_is_one_by_the_model_of_the_service(service: Service) -> None:
+    given = json.loads((REPOSITORY / "infra" / "aws_batch" / "job_definition.json").read_text())
+    service.check(given, service.operations["RegisterJobDefinition"].input_shape)
+
+
 def _actions(file: Path) -> set[str]:
     return {action for one in json.loads(file.read_text())["Statement"] for action in one["Action"]}
 

@@ -44,7 +44,7 @@ NOT_KNOWN = re.compile(
 )
 PASSES = re.compile("Throttl|TooManyRequests|RequestLimit|SlowDown|ServerException|InternalService|ServiceUnavailable")
 """Of AWS's error codes those that say that it does not know who asks, and those that pass."""
-LOST = re.compile(r"Host EC2 .*terminat|Spot (Task|Instance)|DockerTimeoutError|CannotInspectContainer|AGENT")
+LOST = re.compile(r"Host EC2 .*terminat|Spot (Task|Instance)|DockerTimeoutError|CannotInspectContainer")
 PULL = re.compile(r"CannotPull\w*Error|ResourceInitializationError")
 PASSING_PULL = re.compile(r"timeout|toomanyrequests|TLS handshake|connection reset|temporarily|50[0-9] ", re.I)
 """Of reasons for the end of a job: its machine is gone; its image did not come, and may come the next time."""
