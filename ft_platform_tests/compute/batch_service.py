@@ -30,6 +30,7 @@ REGION, QUEUES, DEFINITIONS = "eu-central-1", ("gpu", "misconfigured"), {"worker
 KEY = "AKIAORCHESTRATOR0000"
 STOP_SECONDS, TICK = 2.0, 0.05
 """Between SIGTERM and SIGKILL; 30 seconds in containers of AWS."""
+EXITED = "Essential container in task exited"
 HOST_LOST = "Host EC2 (instance i-0123456789abcdef0) terminated."
 FULL = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type [g6]"
 NEVER = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that"
@@ -240,22 +241,33 @@ class Service:
         while processes[0].poll() is None:
             if time.monotonic() > until:
                 self.take_away(job_id, "Job attempt duration exceeded timeout")
+            self._note_nodes(job, processes)
             time.sleep(TICK)
+        self._note_nodes(job, processes)
         ended = time.monotonic()
         while time.monotonic() < ended + STOP_SECONDS and any(one.poll() is None for one in processes):
             time.sleep(TICK)
         for process in processes:
             end_container(process)
         codes = [one.wait() for one in processes]
+        self._note_nodes(job, processes)
         gone = job.get("statusReason") == HOST_LOST
-        ends = [{} if gone else {"exitCode": 128 - code if code < 0 else code} for code in codes]
         with self.lock:
-            job["nodes"] = [{"container": end} for end in ends]
             if "nodeProperties" not in job:
-                job["container"] = {**job["container"], **ends[0]}
-            job.setdefault("statusReason", "Essential container in task exited")
+                job["container"] = {**job["container"], **({} if gone else job["nodes"][0]["container"])}
+            job.setdefault("statusReason", EXITED)
             failed = codes[0] != 0 or gone or job.get("isTerminated")
             job |= {"stoppedAt": _now(), "status": "FAILED" if failed else "SUCCEEDED"}
+
+    def _note_nodes(self, job: dict[str, Any], processes: list[subprocess.Popen]) -> None:
+        """What each node of a job is doing, and when it ended."""
+        with self.lock:
+            nodes = job.setdefault("nodes", [{"status": "RUNNING"} for _ in processes])
+            for node, process in zip(nodes, processes, strict=True):
+                if node["status"] == "RUNNING" and (code := process.poll()) is not None:
+                    ended = {"exitCode": 128 - code if code < 0 else code}
+                    status = "FAILED" if code else "SUCCEEDED"
+                    node |= {"status": status, "container": ended, "stoppedAt": _now(), "statusReason": EXITED}
 
     def _start(self, job_id: str, command: list[str], nodes: int, number: int) -> subprocess.Popen:
         """A container: an image with the package, the role of the job, and no variable of this process."""

@@ -141,7 +141,10 @@ def test_states_and_reasons_of_batch_mean(job: dict[str, Any], look: Look) -> No
 
 def test_of_several_nodes_the_one_that_tells_most_counts() -> None:
     whole = failed("", None)
-    assert look_at(whole, [failed(EXITED, 3), failed(EXITED, 1)]).exit_code == 3, "the main node"
+    later = failed(EXITED, 143) | {"stoppedAt": 40_000}
+    assert look_at(whole, [later, failed(EXITED, 3)]).exit_code == 3, "the others were told to end"
+    assert look_at(failed(aws_batch.NODE_FAILED, isTerminated=True), [later, failed(EXITED, 3)]).cause == "program"
+    assert look_at(failed("by hand", isTerminated=True), [later, failed(EXITED, 3)]).cause == "cancelled"
     assert look_at(whole, [failed(EXITED, 1), failed(HOST_LOST)]).cause == "machine_lost"
     assert look_at(whole, [failed(EXITED, 1), failed(EXITED, 137, OOM)]).cause == "out_of_memory"
 

@@ -50,6 +50,7 @@ PASSING_PULL = re.compile(r"timeout|toomanyrequests|TLS handshake|connection res
 """Of reasons for the end of a job: its machine is gone; its image did not come, and may come the next time."""
 NEVER = ("MISCONFIGURATION:", "ACTION_REQUIRED")
 """Beginnings of reasons why a job stays in the queue for ever (user guide, "Jobs stuck in a RUNNABLE status")."""
+NODE_FAILED = "ft-platform: one of its nodes has failed"
 WAITS = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING")
 
 
@@ -136,9 +137,13 @@ class Batch:
             self._forget(job["jobName"])
             return Look("ended", "refused", 1, job["statusReason"])
         nodes = []
-        if job["status"] == "FAILED" and "nodeProperties" in job:
+        if job["status"] in ("RUNNING", "FAILED") and "nodeProperties" in job:
             names = [f"{job_id}#{number}" for number in range(job["nodeProperties"]["numNodes"])]
             nodes = _ask(lambda: self.batch.describe_jobs(jobs=names))["jobs"]
+        if job["status"] == "RUNNING" and any(one["status"] == "FAILED" for one in nodes):
+            # Batch lets the other nodes wait for the one that has failed.
+            _ask(lambda: self.batch.terminate_job(jobId=job_id, reason=NODE_FAILED))
+            return Look("runs")
         look = look_at(job, nodes)
         if look.phase == "ended":
             self._forget(job["jobName"])
@@ -217,7 +222,7 @@ def look_at(job: dict[str, Any], nodes: list[dict[str, Any]]) -> Look:
     """What one job of `DescribeJobs` means.
 
     Args:
-        nodes: of one that has failed and worked on several, the main one first.
+        nodes: of one that works on several.
     """
     if job["status"] in WAITS:
         return Look("waits", reason=job.get("statusReason", "") or ("" if job["status"] != "STARTING" else "it starts"))
@@ -226,11 +231,12 @@ def look_at(job: dict[str, Any], nodes: list[dict[str, Any]]) -> Look:
     seconds = max(job.get("stoppedAt", 0) - job["startedAt"], 0) / 1000 if job.get("startedAt") else 0.0
     if job["status"] == "SUCCEEDED":
         return Look("ended", seconds=seconds)
-    looks = [_ended(one, seconds) for one in [job, *nodes]]
-    if looks[0].cause in ("cancelled", "time_limit"):
+    failed = sorted((one for one in nodes if one["status"] == "FAILED"), key=lambda one: one.get("stoppedAt", 0))
+    looks = [_ended(one, seconds) for one in [job, *failed]]
+    if looks[0].cause in ("cancelled", "time_limit") and job.get("statusReason") != NODE_FAILED:
         return looks[0]
     telling = [one for one in looks if one.cause in ("machine_lost", "out_of_memory")]
-    return (telling or looks[1:] or looks)[0]
+    return (telling or looks[1:] or looks)[0]  # the first that failed: the others were told to end
 
 
 def _ended(job: dict[str, Any], seconds: float) -> Look:
