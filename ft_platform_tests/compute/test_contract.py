@@ -82,10 +82,12 @@ def case(request: pytest.FixtureRequest, environment: Environment, tmp_path: Pat
     if scenario and (why := getattr(says, "NOT_RUN", {}).get(scenario.kwargs["name"])):
         pytest.skip(f"not run: {why}")
     made = Case(request.param, environment, tmp_path, says.settings() if says else {})
+    for variable, value in getattr(says, "variables", dict)().items():
+        monkeypatch.setenv(variable, value)
     yield made
     assert made.left_in_the_lake() == []
-    if hasattr(says, "jobs"):
-        assert says.jobs() == []
+    for kind in ("jobs", "left"):
+        assert getattr(says, kind, list)() == []
 
 
 @pytest.fixture
@@ -346,12 +348,14 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
         ComputeProfile(backend="by_log")
     with pytest.raises(
         ValueError,
-        match=r"must be one of by_lake, by_log, local, slurm, torchrun, got 'torch_run' \(did you mean 'torchrun'\?\)",
+        match=r"must be one of aws_batch, by_lake, by_log, local, slurm, torchrun, got 'torch_run' "
+        r"\(did you mean 'torchrun'\?\)",
     ):
         ComputeProfile(backend="torch_run")
     with pytest.raises(ValueError, match="`backend: local` takes no `options`, got queue"):
         ComputeProfile(options={"queue": "short"})
     assert ComputeProfile.model_json_schema()["properties"]["backend"]["enum"] == [
+        "aws_batch",
         "by_lake",
         "by_log",
         "local",
