@@ -52,6 +52,7 @@ class ComputeProfile(BaseModel):
         description=(
             "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
             " `processes` that train one model together. `slurm`: a job of a Slurm cluster."
+            " `kubernetes`: a Job of a Kubernetes cluster."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(
@@ -64,15 +65,15 @@ class ComputeProfile(BaseModel):
         ge=1,
         le=1024,
         description=(
-            "For `torchrun` and `slurm`: processes that train together, one per GPU, on this machine or on all nodes;"
-            " on CPUs they share the threads."
+            "For `torchrun`, `slurm` and `kubernetes`: processes that train together, one per GPU, on this machine"
+            " or on all nodes; on CPUs they share the threads."
         ),
     )
     sharded: bool = Field(
         default=False,
         description=(
-            "For `torchrun` and `slurm`: divide the weights between the processes (FSDP), for models too large for one"
-            " of them."
+            "For `torchrun`, `slurm` and `kubernetes`: divide the weights between the processes (FSDP), for models"
+            " too large for one of them."
         ),
     )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")

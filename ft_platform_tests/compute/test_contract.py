@@ -346,7 +346,7 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
         ComputeProfile(backend="by_log")
     with pytest.raises(
         ValueError,
-        match=r"must be one of by_lake, by_log, local, slurm, torchrun, got 'torch_run' \(did you mean 'torchrun'\?\)",
+        match=r"by_log, kubernetes, local, slurm, torchrun, got 'torch_run' \(did you mean 'torchrun'\?\)",
     ):
         ComputeProfile(backend="torch_run")
     with pytest.raises(ValueError, match="`backend: local` takes no `options`, got queue"):
@@ -354,6 +354,7 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
     assert ComputeProfile.model_json_schema()["properties"]["backend"]["enum"] == [
         "by_lake",
         "by_log",
+        "kubernetes",
         "local",
         "slurm",
         "torchrun",
