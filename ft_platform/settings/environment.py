@@ -51,8 +51,8 @@ class ComputeProfile(BaseModel):
         default="local",
         description=(
             "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
-            " `processes` that train one model together. `slurm`: a job of a Slurm cluster. `aws_batch`: a job of AWS"
-            " Batch."
+            " `processes` that train one model together. `slurm`: a job of a Slurm cluster. `kubernetes`: a Job of a"
+            " Kubernetes cluster. `aws_batch`: a job of AWS Batch."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(

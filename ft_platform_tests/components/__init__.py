@@ -60,6 +60,18 @@ COMPONENTS = {
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `dev`",
         ("infra/kubernetes", "infra/docker"),
     ),
+    "kubernetes": Component(
+        "Kubernetes' client against a stand-in for the API of a cluster",
+        "extra `dev`",
+        (
+            "ft_platform/compute",
+            "ft_platform/lake/launches.py",
+            "ft_platform/programs/lake_messages.py",
+            "ft_platform_tests/compute/contract",
+            "ft_platform_tests/compute/kubernetes_cluster.py",
+            "infra/kubernetes/rbac.yaml",
+        ),
+    ),
     "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),
     "postgres": Component(
         "a PostgreSQL server as source and consent ledger, and as storage of Dagster that loses a person",
