@@ -21,6 +21,7 @@ COMES_WITH = {
     "botocore": "s3fs",
     "dagster-shared": "dagster",
     "pydantic-core": "pydantic",
+    "urllib3": "kubernetes",
 } | dict.fromkeys(("dagster-graphql", "graphene", "graphql-core", "starlette", "uvicorn"), "dagster-webserver")
 """Distribution -> the requirement that always brings it."""
 USED_BY_NAME = {

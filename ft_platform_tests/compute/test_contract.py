@@ -63,11 +63,15 @@ def planted() -> Iterator[None]:
 
 
 def back_end(backend: str) -> Any:
+    """`python -m ft_platform_tests.compute.contract` runs all; by default only what needs no cluster and no cloud, and
+    `by_lake`, which has in common with those what stands once."""
     name = getattr(profile_module(backend), "COMPONENT", None)
-    return pytest.param(backend, marks=[pytest.mark.components(name=name)] if name else [])
+    marks = [pytest.mark.components(name=name)] if name else []
+    return pytest.param(backend, marks=[*marks, *([pytest.mark.slow] if backend in CLUSTERS else [])])
 
 
 SHIPPED = file_names(BACKENDS)
+CLUSTERS = [name for name in SHIPPED if hasattr(profile_module(name), "preempt")]
 ELSEWHERE = [name for name in [*SHIPPED, "by_lake"] if hasattr(profile_module(name), "preempt")]
 """Those that submit to a scheduler, and so can be tried with its faults."""
 
