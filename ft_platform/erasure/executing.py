@@ -243,7 +243,8 @@ class Erasing:
         """Entries that name a person lose the name; the chain stays."""
         log = AuditLog(self.lake)
         about = {"request": self.request.id}
-        for word in words_in_audit_log(log, {*self.case.subjects, *self.case.pseudonyms}, self.case.texts):
+        words = {*self.case.subjects, *self.case.pseudonyms, *self.case.records}
+        for word in words_in_audit_log(log, words, self.case.texts):
             log.forget(word, Noted("erasure", self.person, "erased a person from the log", self.name, about))
 
     def _deployments(self) -> None:

@@ -190,7 +190,7 @@ def _unsealed(lake: Lake, environment: Environment, use_case: str, request: str)
         content = AESGCM(key).decrypt(nonce, sealed, f"{use_case} {request}".encode())
     except (FileNotFoundError, InvalidTag, ValueError, KeyError, TypeError):
         return None
-    rows = pq.read_table(BytesIO(content))
+    rows = pq.read_table(pa.BufferReader(content))
     ids = rows["record_id"].to_pylist()
     return rows.take([place for place, one in enumerate(ids) if one not in ids[:place]])
 

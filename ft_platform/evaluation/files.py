@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ft_platform.errors import CorruptVersion
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.versions import ArtifactVersion
 
@@ -19,8 +20,15 @@ GOLDEN = "golden.parquet"
 
 
 def read_predictions(lake: Artifacts, evaluation: ArtifactVersion) -> pa.Table:
-    """One row per record and system (`evaluation.predictions`)."""
-    return pq.read_table(lake.open_file(evaluation, PREDICTIONS))
+    """One row per record and system (`evaluation.predictions`).
+
+    Raises:
+        CorruptVersion: they are not there, or no table.
+    """
+    try:
+        return pq.read_table(lake.open_file(evaluation, PREDICTIONS))
+    except (FileNotFoundError, pa.ArrowInvalid):
+        raise CorruptVersion(f"{evaluation.id} has no predictions that can be read", "Evaluate again") from None
 
 
 def read_metrics(lake: Artifacts, evaluation: ArtifactVersion) -> dict[str, Any]:

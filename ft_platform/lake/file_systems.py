@@ -18,7 +18,11 @@ NO_ANSWER = {
     *("ClientConnectionError", "ClientPayloadError"),  # aiohttp's, below gcsfs
     *("ServiceRequestError", "ServiceResponseError"),  # of the client for Azure
 }
-SERVER_SAYS = ("status code: 5", "status code: 429", "error sending request", "Server returned error response")
+SERVER_SAYS = (
+    *("status code: 5", "status code: 429", "error sending request", "Server returned error response"),
+    *("429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"),
+    "504 Gateway Timeout",
+)
 """Of object_store, which is below deltalake, after its ten tries."""
 
 

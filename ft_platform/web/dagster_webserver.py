@@ -75,7 +75,7 @@ def guard_webserver(environment: Environment, noting: Noting = unnoted, rules: R
 
     def portal(prefix: str) -> PortalApp:
         of = (environment, open_lake(environment), desk, by_role.permissions, hosts, f"{prefix}{PORTAL}")
-        return PortalApp(environment, by_role, PortalActions(*of, acting).routes(), in_dagster=True)
+        return PortalApp(environment, by_role, PortalActions(*of, acting, "../auth/account").routes(), in_dagster=True)
 
     setattr(dagster_webserver.app, NAME, partial(RoleWebserver, rules=by_role, portal=portal))
     setattr(DagsterWebserver, GUARDED, True)

@@ -60,6 +60,7 @@ class PortalActions:
     Args:
         hosts: names that pages with forms may be addressed by.
         prefix: path that browsers see in front.
+        account: address of the page of the account, from a page with forms.
     """
 
     environment: Environment
@@ -69,6 +70,7 @@ class PortalActions:
     hosts: Hosts
     prefix: str
     acting: Acting
+    account: str = "auth/account"
 
     def __post_init__(self) -> None:
         self.follow = Following(self.environment)
@@ -145,7 +147,7 @@ class PortalActions:
         anchor = anchor_of(visit) or new_anchor()
         words = f"{_sentence(problem.message)} {_sentence(problem.next_step)}".strip() if problem else ""
         token, view = form_token(anchor, _form_of(name, person)), self.acting.view_of(name, asking)
-        content = self.acting.page_for(name, asking, view, token, words, visit.form, found)
+        content = self.acting.page_for(name, asking, view, token, words, visit.form, found, self.account)
         response = HTMLResponse(content, _status(problem) if problem else 200, HEADERS)
         keep_anchor(visit, response, anchor)
         return response

@@ -19,7 +19,7 @@ from ft_platform.release.signatures import signatures
 from ft_platform.release.waivers import waivers
 from ft_platform.reporting.portal.acting import VIEWS
 from ft_platform.reporting.portal.asking import View
-from ft_platform.reporting.portal.needs import TITLES
+from ft_platform.reporting.portal.needs import DISCLOSE, ERASE, TITLES
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
@@ -478,4 +478,4 @@ def test_a_signature_that_was_altered_stops_everything(site: Site) -> None:
 
 
 def test_every_page_shows_and_does_something() -> None:
-    assert set(acts(lambda *_: {})) == set(VIEWS) == set(TITLES)
+    assert {*acts(lambda *_: {}), ERASE, DISCLOSE} == set(VIEWS) == set(TITLES), "those of `orchestration.erasure_acts`"

@@ -82,6 +82,7 @@ def page_for(
     problem: str = "",
     sent: Mapping[str, str] | None = None,
     found: Mapping[str, Any] | None = None,
+    account: str = "auth/account",
 ) -> str:
     """The page with the forms of a person.
 
@@ -90,6 +91,7 @@ def page_for(
         problem: why what was sent was not done.
         sent: fields of that form.
         found: what was answered to it.
+        account: address of the page of the account, from there.
     """
     today = datetime.now(UTC).date()
     return page(
@@ -98,6 +100,7 @@ def page_for(
         here=name,
         use_case=asking.name,
         person=asking.person,
+        account=account,
         command=COMMANDS[name].format(asking.name),
         token=token,
         shown=view.shown,

@@ -112,6 +112,7 @@ class PageFor(Protocol):
         problem: str = "",
         sent: Form | None = None,
         found: Mapping[str, Any] | None = None,
+        account: str = "auth/account",
     ) -> str: ...
 
 
