@@ -67,6 +67,8 @@ def tiny_model(architecture: str = "llama", **settings: Any) -> Any:
     }
     ids = {"max_position_embeddings": 512, "pad_token_id": 0, "bos_token_id": 257, "eos_token_id": 258}
     torch.manual_seed(0)
+    if architecture.startswith("qwen"):
+        sizes["max_window_layers"] = sizes["num_hidden_layers"]
     config = AutoConfig.for_model(architecture, **{**sizes, **ids, **settings})
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="eager")
     with torch.no_grad():

@@ -201,7 +201,8 @@ def _write(made: Path, source: Source, order: Order, template: str) -> dict[str,
 
 def _write_for_tensorflow(made: Path, source: Source, form: str) -> dict[str, Any]:
     """By way of merged weights, which are compared with the checkpoint before KerasHub reads them."""
-    keras_files.require_convertible(json.loads((source.base.folder / "config.json").read_text(encoding="utf-8")))
+    config = json.loads((source.base.folder / "config.json").read_text(encoding="utf-8"))
+    keras_files.require_convertible(config, form)
     with tempfile.TemporaryDirectory(prefix=f"{made.name.rpartition('-')[0]}-", dir=made.parent) as place:
         folder = Path(place)
         model, _ = merged.merged_model(source.base, source.folder, source.dtype, source.quantization)

@@ -47,7 +47,7 @@ def tensorflow_python() -> str:
     return sys.executable
 
 
-def require_convertible(config: dict[str, Any]) -> None:
+def require_convertible(config: dict[str, Any], form: str) -> None:
     """Refuses a base model before anything is computed.
 
     Raises:
@@ -56,6 +56,9 @@ def require_convertible(config: dict[str, Any]) -> None:
     """
     if why := problem(config):
         raise ExportRefused(why, "Use --as merged, which transformers and vLLM load")
+    if form == "keras" and config.get("tie_word_embeddings"):
+        words = "KerasHub 0.32 cannot read a model.keras back whose embeddings also predict tokens"
+        raise ExportRefused(words, "Use --as savedmodel")
     tensorflow_python()
 
 

@@ -31,9 +31,9 @@ def convert(folder: str, out: str, form: str, task: str, epsilon: float, labels:
     """
     backbone = keras_hub.models.Backbone.from_preset(folder, dtype="float32", layer_norm_epsilon=epsilon)
     if labels:
-        hidden = backbone.output
+        given = {name: keras.Input((None,), dtype="int32", name=name) for name in INPUTS}
         scored = keras.layers.Dense(labels, use_bias=False, dtype="float32", name="label_head")
-        model = keras.Model(backbone.input, scored(hidden), name="label_scores")
+        model = keras.Model(given, scored(backbone(given)), name="label_scores")
         scored.kernel.assign(_tensor(Path(folder), "lm_head.weight").T)
     else:
         model = getattr(keras_hub.models, task)(backbone=backbone, preprocessor=None)

@@ -32,7 +32,7 @@ FIRST: dict[str, Target] = {
     "savedmodel": "tensorflow",
 }
 """Form -> the program it is made for where none is named."""
-FOR_HEADS = ("adapter", *TENSORFLOW)
+FOR_HEADS = ("adapter", "savedmodel")
 """Forms that hold a label head."""
 
 
@@ -53,7 +53,7 @@ def problem(kind: str, form: str, target: str) -> str | None:
     if kind == "label_head" and form not in FOR_HEADS:
         return (
             f"a label head cannot be exported as {form}: it stands in place of the layer that predicts tokens, and"
-            " programs for language models have no place for it. Use adapter, keras or savedmodel, or train with"
+            " programs for language models have no place for it. Use adapter or savedmodel, or train with"
             " training.objective: sft"
         )
     if kind == "label_head" and target not in ("platform", "transformers", "tensorflow"):

@@ -16,7 +16,8 @@ LABELS, ANSWERS = (
 WORKS = [
     ("label_head", "adapter", "platform"),
     ("label_head", "adapter", "transformers"),
-    *itertools.product(KINDS, ("keras", "savedmodel"), ("tensorflow",)),
+    *itertools.product(KINDS, ("savedmodel",), ("tensorflow",)),
+    *itertools.product(("written_label", "open_answer"), ("keras",), ("tensorflow",)),
     *itertools.product(("written_label", "open_answer"), ("adapter", "merged"), ("platform", "transformers", "vllm")),
     *itertools.product(("written_label", "open_answer"), ("gguf",), ("platform", "llama.cpp", "ollama")),
 ]
