@@ -187,8 +187,7 @@ def _remove(lake: Places, path: str) -> None:
 
 def _try_to_remove(lake: Places, path: str) -> bool:
     """Whether the folder is gone now."""
-    lake.fs.invalidate_cache()
-    if not lake.fs.exists(path):
+    if not _is_there(lake, path):
         return True
     try:
         # The manifest first: a folder that is half removed is no state.
@@ -199,8 +198,13 @@ def _try_to_remove(lake: Places, path: str) -> bool:
     except OSError as error:
         if not isinstance(error, FileNotFoundError) and error.errno != errno.ENOTEMPTY:
             raise
+    return not _is_there(lake, path)
+
+
+def _is_there(lake: Places, path: str) -> bool:
+    """Some object stores list a folder whose last object has gone."""
     lake.fs.invalidate_cache()
-    return not lake.fs.exists(path)
+    return bool(lake.fs.exists(path) if lake.is_local else lake.fs.find(path))
 
 
 def _hash_of(manifest: dict[str, Any]) -> str:

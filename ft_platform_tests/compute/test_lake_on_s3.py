@@ -71,7 +71,7 @@ def outcome(case: Case, does: str) -> tuple[Any, ...]:
     return said, re.findall(r"(?:a line|line \d+) of process \d", "\n".join(logged)), case.starts()
 
 
-@pytest.mark.parametrize("does", ["reports", "fails", "messages_twice", "learns"])
+@pytest.mark.parametrize("does", ["reports", "fails", "messages_twice", pytest.param("learns", marks=pytest.mark.slow)])
 def test_a_program_ends_over_a_store_in_a_storm_as_over_a_disk(cases: tuple[Case, Case], does: str) -> None:
     on_disk, on_s3 = (outcome(case, does) for case in cases)
     assert on_s3 == on_disk
