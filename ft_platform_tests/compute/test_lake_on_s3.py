@@ -16,7 +16,7 @@ from ft_platform_tests.compute.contract.case import PLANTED, Case, once, profile
 from ft_platform_tests.infra.s3 import ADMIN, WEED, S3Server, s3_server
 from ft_platform_tests.lake.object_store.proxy import Faults, proxy
 
-pytestmark = pytest.mark.components(name="s3_lake")
+pytestmark = [pytest.mark.slow, pytest.mark.components(name="s3_lake")]
 BY_LAKE: Any = profile_module("by_lake")
 STORM = {"refused": 0.1, "unanswered": 0.1, "slow_seconds": 0.05}
 
@@ -71,14 +71,13 @@ def outcome(case: Case, does: str) -> tuple[Any, ...]:
     return said, re.findall(r"(?:a line|line \d+) of process \d", "\n".join(logged)), case.starts()
 
 
-@pytest.mark.parametrize("does", ["reports", "fails", "messages_twice", pytest.param("learns", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("does", ["reports", "fails", "messages_twice", "learns"])
 def test_a_program_ends_over_a_store_in_a_storm_as_over_a_disk(cases: tuple[Case, Case], does: str) -> None:
     on_disk, on_s3 = (outcome(case, does) for case in cases)
     assert on_s3 == on_disk
     assert on_s3[2] == (2 if does == "learns" else 1)
 
 
-@pytest.mark.slow
 def test_an_orchestrator_that_is_killed_is_followed_when_its_lease_has_ended(cases: tuple[Case, Case]) -> None:
     _, case = cases
     with case.elsewhere("waits") as first:
@@ -88,7 +87,6 @@ def test_an_orchestrator_that_is_killed_is_followed_when_its_lease_has_ended(cas
     assert case.starts() == 1 and "a line of process 0" in case.told()
 
 
-@pytest.mark.slow
 def test_of_two_submissions_one_runs(cases: tuple[Case, Case]) -> None:
     _, case = cases
     with case.elsewhere("waits") as first:

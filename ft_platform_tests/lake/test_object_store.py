@@ -126,6 +126,7 @@ def killed_at(place: Place, store: Proxy, number: int, done: bool) -> bool:
     return held
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_leaves_whole_versions_and_the_next_run_goes_on(
     place: Place, store: Proxy, server: S3Server
 ) -> None:
@@ -206,6 +207,7 @@ def test_a_lease_whose_answer_was_lost_is_held(place: Place, store: Proxy) -> No
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "faults",
     [
@@ -224,6 +226,7 @@ def test_a_storm_costs_time_and_nothing_else(place: Place, store: Proxy, lake: L
     assert lake.artifact(USE_CASE, NAME, CHECKPOINT)
 
 
+@pytest.mark.slow
 def test_messages_come_once_and_in_order_through_a_storm(
     place: Place, store: Proxy, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +246,7 @@ def test_messages_come_once_and_in_order_through_a_storm(
     assert read == list(range(100 * ROUNDS))
 
 
+@pytest.mark.slow
 def test_a_storm_that_does_not_end_is_named_and_what_was_there_is_intact(
     place: Place, store: Proxy, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +273,7 @@ def test_a_storm_that_does_not_end_is_named_and_what_was_there_is_intact(
     assert records(lake) == ["old"]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_gone_is_out_of_reach_and_a_lease_lasts_as_long_as_it_was_given(
     place: Place, store: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
