@@ -1,6 +1,6 @@
 """Which tests run when, as expressions of markers. A test is `unit` unless it is marked."""
 
-TEST = "smoke or not (integration or components or slow or gpu)"
+TEST = "not slow and (smoke or not (integration or components or gpu))"
 """`make test`, and pytest without `-m`: every unit test, and one smoke test for each seam."""
 
 TEST_ALL = "not slow and not gpu"

@@ -3,7 +3,7 @@ botocore's client to a stand-in that checks them by botocore's model. What all b
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,13 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
         monkeypatch.setenv(name, value)
     yield made
     made.stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def job(environment: Any, program: str = "train", **profile: Any) -> Job:
@@ -156,7 +163,8 @@ def test_variables_lie_in_a_secret_and_keys_of_the_orchestrator_nowhere(service:
     assert json.loads(service.secrets["ft-0123-1"]) == {"TOKEN": SECRET, "FT_HOME": "/home/ft"}
     [sent] = [given for name, given in service.requests if name == "SubmitJob"]
     assert SECRET not in json.dumps(sent) and "canary" not in json.dumps(sent)
-    assert batch.find("ft-0123-1") == number and batch.look(number).reason == FULL
+    assert batch.find("ft-0123-1") == number
+    wait_until(lambda: batch.look(number).reason == FULL)
     batch.stop(number, 1)
     assert batch.look(number).cause == "cancelled" and service.secrets == {}
 

@@ -91,7 +91,7 @@ class Batch:
         def client(service: str, attempts: int) -> Any:
             retries = {"mode": "standard", "total_max_attempts": attempts}
             config = Config(retries=retries, connect_timeout=10, read_timeout=60)
-            return _ask(lambda: boto3.client(service, region_name=options.get("region"), config=config))
+            return _ask(lambda: boto3.Session().client(service, region_name=options.get("region"), config=config))
 
         self.batch, self.secrets = client("batch", 5), client("secretsmanager", 5)
         # Batch knows no token that makes a second SubmitJob harmless: what did not answer is looked for first.
