@@ -11,8 +11,8 @@ from typing import Any
 os.environ |= {"KERAS_BACKEND": "tensorflow", "HF_HUB_OFFLINE": "1"}
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-import keras_hub
+import keras  # pyright: ignore[reportMissingImports]
+import keras_hub  # pyright: ignore[reportMissingImports]
 import numpy as np
 import tensorflow as tf
 

@@ -105,10 +105,10 @@ def requests(lake: Lake, use_case: NamedUseCase) -> list[Request]:
     later: dict[str, list[dict[str, Any]]] = {}
     for one in sorted(statements(lake, use_case, CONFIRMATION), key=lambda one: one.said["at"]):
         later.setdefault(one.said["request"], []).append(one.said)
-    kinds = (decisions, done, weights)
     return [
-        Request(one, *(kind.get(one.said["id"]) for kind in kinds), tuple(later.get(one.said["id"], ())))
+        Request(one, decisions.get(name), done.get(name), weights.get(name), tuple(later.get(name, ())))
         for one in found
+        for name in [one.said["id"]]
     ]
 
 
