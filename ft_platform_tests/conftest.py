@@ -4,6 +4,7 @@ import base64
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
     savefig.draws_on_request = True  # pyright: ignore[reportFunctionMemberAccess]
     Figure.savefig = savefig  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.fixture(autouse=True)
+def dagster_home_is_put_back() -> Iterator[None]:
+    """Commands set it for the rest of their process."""
+    before = os.environ.get("DAGSTER_HOME")
+    yield
+    if before is None:
+        os.environ.pop("DAGSTER_HOME", None)
+    else:
+        os.environ["DAGSTER_HOME"] = before
 
 
 @pytest.fixture

@@ -126,7 +126,9 @@ def test_a_new_installation_has_nothing_to_warn_of(
 ) -> None:
     monkeypatch.setenv("FT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FT_DEFS", str(tmp_path))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    # Set first, so that it is put back as it was: the command sets it.
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.delenv("DAGSTER_HOME")
     before = os.umask(0)
     try:
         assert main(["init"]) == 0

@@ -20,6 +20,9 @@ def installation(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> E
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("FT_ENVIRONMENT", raising=False)
     monkeypatch.delenv("FT_PSEUDONYM_KEY", raising=False)
+    # Set first, so that it is put back as it was: commands set it, perhaps of a test before.
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.delenv("DAGSTER_HOME")
     return environment
 
 
