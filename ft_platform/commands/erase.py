@@ -123,13 +123,15 @@ def _ids(arguments: argparse.Namespace, wanted: str) -> list[str]:
 def _request(
     arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
 ) -> int:
+    from ft_platform.erasure.planning import planned
     from ft_platform.erasure.requests import ask
     from ft_platform.errors import DataError
     from ft_platform.people.loading import permissions_of
 
     ids, today = _ids(arguments, wanted), datetime.now(UTC).date()
     if len(cases) > 1:
-        cases = [one for one in cases if not _plan(environment, lake, one, ids, arguments.text).finds_nothing]
+        words = (ids, arguments.text)
+        cases = [one for one in cases if not planned(lake, environment, one, *words, only_lake=True).finds_nothing]
         if not cases:
             raise DataError("no use case holds anything of this person", "Name the use case to ask all the same")
     made = [
@@ -233,12 +235,6 @@ def _measure(
     return 0
 
 
-def _plan(environment: "Environment", lake: "Lake", use_case: "NamedUseCase", ids: list[str], texts: list[str]) -> Any:
-    from ft_platform.erasure.planning import planned
-
-    return planned(lake, environment, use_case, ids, texts)
-
-
 def _subject(
     arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
 ) -> int:
@@ -246,11 +242,12 @@ def _subject(
 
     from ft_platform.erasure.certificate import totals
     from ft_platform.erasure.executing import erase_approved
+    from ft_platform.erasure.planning import planned
     from ft_platform.erasure.requests import requests_about
 
     ids = [wanted] if wanted.startswith(REQUEST) else _ids(arguments, wanted)
     if arguments.dry_run:
-        plans = [_plan(environment, lake, one, ids, arguments.text) for one in cases]
+        plans = [planned(lake, environment, one, ids, arguments.text) for one in cases]
         if arguments.json:
             print(json.dumps([asdict(one) for one in plans], indent=1, ensure_ascii=False))
         else:
@@ -316,6 +313,8 @@ def _show_plans(plans: list[Any]) -> None:
         print(f"  captured requests            {plan.requests:>9,}")
         if plan.vault:
             print("  the vault                    entries of the person")
+        for place, count in plan.beside.items():
+            print(f"  {place}: {count:,}")
 
 
 ACTIONS = {

@@ -3,18 +3,29 @@
 import shutil
 from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
 
 
-def remove_caches(environment: Environment, use_case: str, checkpoints: Collection[ArtifactVersion]) -> None:
-    """Removes remembered findings and answers of experiments of a use case, and exports of checkpoints."""
+def remembered(environment: Environment, use_case: str) -> list[Path]:
+    """Folders with remembered findings and answers of experiments of a use case."""
     home = environment.home
-    gone = [home / "findings" / use_case, *home.glob(f"experiments/*/{use_case}")]
-    for checkpoint in checkpoints:
-        gone += home.glob(f"exports/{checkpoint.artifact_id}-*")
-        gone += (environment.cache_path / "exports").glob(f"{checkpoint.content_hash[:32]}-*")
-    for folder in gone:
+    return [path for path in (home / "findings" / use_case, *home.glob(f"experiments/*/{use_case}")) if path.is_dir()]
+
+
+def exports_of(environment: Environment, checkpoint: ArtifactVersion) -> list[Path]:
+    """Folders with exports of a checkpoint."""
+    kept = (environment.cache_path / "exports").glob(f"{checkpoint.content_hash[:32]}-*")
+    return [*environment.home.glob(f"exports/{checkpoint.artifact_id}-*"), *kept]
+
+
+def remove_caches(environment: Environment, use_case: str, checkpoints: Collection[ArtifactVersion]) -> None:
+    """Removes what is remembered of a use case, and exports of checkpoints."""
+    for folder in [
+        *remembered(environment, use_case),
+        *(p for one in checkpoints for p in exports_of(environment, one)),
+    ]:
         with suppress(FileNotFoundError):
             shutil.rmtree(folder)

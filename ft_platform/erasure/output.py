@@ -23,23 +23,25 @@ def mend_output(folders: Iterable[Path], needles: Needles, before: Callable[[], 
         before: called before a file is changed.
     """
     changed = 0
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.is_symlink() and not path.name.endswith(OF_DATABASES):
-                changed += _mend(path, needles, before)
-    return changed
-
-
-def _mend(path: Path, needles: Needles, before: Callable[[], None]) -> bool:
-    with path.open("rb") as file:
-        places = [] if file.read(16).startswith(PACKED) else list(_places(file, needles))
-    if places:
+    for path, places in files_with(folders, needles):
         before()
         with path.open("r+b") as file:
             for start, end in places:
                 file.seek(start)
                 file.write(FILLED * (end - start))
-    return bool(places)
+        changed += 1
+    return changed
+
+
+def files_with(folders: Iterable[Path], needles: Needles) -> Iterator[tuple[Path, list[tuple[int, int]]]]:
+    """Files that hold a word, with beginning and end of each."""
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.is_symlink() and not path.name.endswith(OF_DATABASES):
+                with path.open("rb") as file:
+                    places = [] if file.read(16).startswith(PACKED) else list(_places(file, needles))
+                if places:
+                    yield path, places
 
 
 def _places(file: BinaryIO, needles: Needles) -> Iterator[tuple[int, int]]:

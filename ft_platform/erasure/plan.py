@@ -39,6 +39,7 @@ class Plan:
         releases: that stand, and `targets` that have something of them.
         requests: captured ones of the persons.
         vault: there is one.
+        beside: place -> how many of what it names, beside all these (`plan_beside`); empty where nobody looked there.
     """
 
     use_case: str
@@ -54,10 +55,11 @@ class Plan:
     targets: list[str] = field(default_factory=list)
     requests: int = 0
     vault: bool = False
+    beside: dict[str, int] = field(default_factory=dict)
 
     @property
     def finds_nothing(self) -> bool:
-        return not (self.rows or self.repairs or self.requests or self.reports)
+        return not (self.rows or self.repairs or self.requests or self.reports or any(self.beside.values()))
 
 
 def identified(

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from ft_platform.erasure.plan import Plan, identified, plan_of
+from ft_platform.erasure.plan_beside import beside
 from ft_platform.erasure.requests import PSEUDONYM
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
@@ -15,16 +16,27 @@ def named_in(text: str) -> list[str]:
 
 
 def planned(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, ids: Collection[str], texts: Collection[str]
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    ids: Collection[str],
+    texts: Collection[str],
+    *,
+    only_lake: bool = False,
 ) -> Plan:
     """What an erasure would touch.
 
     Args:
         ids: as the source writes them, or pseudonyms.
+        only_lake: not what lies beside it, for which every byte of Dagster's and MLflow's stores is read.
 
     Raises:
         FtError: the restricted zone may not be read.
+        TransientError: a database server does not answer.
     """
     pseudonyms = {one for one in ids if PSEUDONYM.fullmatch(one)}
     found = identified(lake, environment, use_case.name, set(ids) - pseudonyms, pseudonyms)
-    return plan_of(lake, use_case, found, texts)
+    plan = plan_of(lake, use_case, found, texts)
+    if not only_lake:
+        plan.beside = beside(lake, environment, plan, found, texts)
+    return plan

@@ -25,10 +25,6 @@ from ft_platform.reporting.portal.asking import Act, Asking, Download, Form, Vie
 from ft_platform.reporting.portal.needs import DISCLOSE, ERASE
 from ft_platform.settings.environment import Environment
 
-KNOWN = ("versions", "checkpoints", "reports", "trainings", "releases", "targets")
-"""Lists of a plan that the page shows line by line; others it counts."""
-FIGURES = ("records", "rows", "repairs", "requests", "vault", "names_persons", "use_case")
-
 
 def erasure_acts(environment: Environment) -> dict[str, dict[str, Act]]:
     """Page -> what its forms ask for -> what does it."""
@@ -91,10 +87,7 @@ def _look(environment: Environment, asking: Asking, person: Person, _view: View,
 
 def _told(environment: Environment, asking: Asking, ids: list[str], texts: list[str]) -> dict[str, Any]:
     plan = planned(asking.lake, environment, asking.use_case, ids, texts)
-    known = asdict(plan)
-    others = {name: value for name, value in known.items() if name not in (*KNOWN, *FIGURES) and value}
-    counted = {name: len(value) if isinstance(value, list | dict) else value for name, value in others.items()}
-    return {"plan": known, "others": counted, "nothing": plan.finds_nothing, "ids": ids, "texts": texts}
+    return {"plan": asdict(plan), "nothing": plan.finds_nothing, "ids": ids, "texts": texts}
 
 
 def _approve(environment: Environment, asking: Asking, person: Person, _view: View, form: Form) -> None:

@@ -1,6 +1,7 @@
 """`ft erase` from the request to the certificate, killed at each step, with a proof. Persons are fictitious."""
 
 import json
+import sqlite3
 from datetime import date
 from pathlib import Path
 
@@ -189,6 +190,25 @@ def test_a_plan_names_versions_and_counts_and_changes_nothing(house, capsys):
     assert "and a text in 1 rows of others" in shown and "ckpt-of-others" not in shown
     assert bytes_below(house.environment.home, PERSON) == before
     assert "letters: nothing" in ft(capsys, "subject", "nobody at all", "--dry-run")
+
+
+def test_a_plan_counts_what_lies_beside_the_lake(house, capsys):
+    home, name = house.environment.home, PERSON.encode()
+    export = home / "exports" / "ckpt-with-merged"
+    export.mkdir(parents=True)
+    output = house.environment.dagster_home / "storage" / "run" / "step.err"
+    output.parent.mkdir(parents=True)
+    output.write_bytes(b"fictitious line about " + name)
+    with sqlite3.connect(house.environment.dagster_home / "storage" / "runs.db") as database:
+        database.execute("create table events (event text)")
+        database.execute("insert into events values (?)", (f"about {PERSON}",))
+    database.close()
+    told = json.loads(ft(capsys, "subject", "letters", PERSON, "--dry-run", "--json").replace("Zebulon", ""))
+    found = told[0]["beside"]
+    assert (found["files with output of steps and runs"], found["exports"]) == (1, 1)
+    assert found["databases of Dagster and MLflow in SQLite"] == 1 and found["runs in mlflow"] == 0
+    assert name in output.read_bytes() and export.is_dir()
+    assert "exports: 1" in ft(capsys, "subject", "letters", PERSON, "--dry-run")
 
 
 def test_a_person_may_be_named_by_the_pseudonym(house, capsys):

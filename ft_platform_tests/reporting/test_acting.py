@@ -231,8 +231,8 @@ FOUND = {
     "ids": ["the id"],
     "texts": ["the text"],
     "nothing": False,
-    "others": {"another place": "what is there"},
     "plan": {
+        "beside": {"another place": 3},
         **dict.fromkeys(("records", "rows", "requests", "vault", "names_persons"), 3),
         "targets": ["the target"],
         "versions": [{"version": "the table", "rows": 1, "repairs": 1}],

@@ -192,18 +192,32 @@ def erase_records(lake: "Lake", use_case: str, records: Collection[str], texts: 
     """
     if not file_of(lake, use_case).exists():
         return 0
-    wanted, words, changed = set(records), [text.casefold() for text in texts if text], 0
+    wanted = set(records)
     with _changing(file_of(lake, use_case)) as connection:
-        for number, record, comment in connection.execute("select number, record, comment from judgements").fetchall():
+        found = list(_about(connection, wanted, texts))
+        for number, record in found:
             if record in wanted:
                 connection.execute("delete from judgements where number = ?", (number,))
-            elif any(word in comment.casefold() for word in words):
-                connection.execute("update judgements set comment = '' where number = ?", (number,))
             else:
-                continue
-            changed += 1
+                connection.execute("update judgements set comment = '' where number = ?", (number,))
         connection.executemany("delete from given where record = ?", [(one,) for one in wanted])
-    return changed
+    return len(found)
+
+
+def count_of_records(lake: "Lake", use_case: str, records: Collection[str], texts: Collection[str] = ()) -> int:
+    """How many judgements `erase_records` would change."""
+    if not file_of(lake, use_case).exists():
+        return 0
+    with _opened(file_of(lake, use_case)) as connection:
+        return sum(1 for _ in _about(connection, set(records), texts))
+
+
+def _about(connection: sqlite3.Connection, records: set[str], texts: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Number and record of judgements of these records, and of those whose comment holds one of these texts."""
+    words = [text.casefold() for text in texts if text]
+    for number, record, comment in connection.execute("select number, record, comment from judgements").fetchall():
+        if record in records or any(word in comment.casefold() for word in words):
+            yield number, record
 
 
 @contextmanager
