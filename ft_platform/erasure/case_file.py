@@ -2,7 +2,7 @@
 and is removed at the end, so that nothing is left of the person."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -68,6 +68,20 @@ def save(lake: Places, case: CaseFile) -> None:
     lake.close_zone("restricted")
     write_bytes(lake.fs, path, json.dumps(asdict(case), ensure_ascii=False).encode())
     lake.settle(path)
+
+
+def go_on(lake: Places, case: CaseFile, steps: Sequence[str], doer: object, tell: Callable[[str], None]) -> None:
+    """Does the steps that are not done yet, and notes each.
+
+    Args:
+        doer: has a method for each, with `_` before the name.
+    """
+    for step in steps:
+        if step not in case.steps:
+            tell(step)
+            getattr(doer, f"_{step}")()
+            case.steps.append(step)
+            save(lake, case)
 
 
 def load(lake: Places, use_case: str, request: str) -> CaseFile | None:

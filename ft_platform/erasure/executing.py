@@ -91,12 +91,7 @@ class Erasing:
         case_file.remove_unfinished(self.lake, self.name, self.request.id)
         if not self.case.steps:
             note(self.lake, self.use_case, "erasure", "erases persons", self.person, request=self.request.id)
-        for step in STEPS:
-            if step not in self.case.steps:
-                self.tell(step)
-                getattr(self, f"_{step}")()
-                self.case.steps.append(step)
-                case_file.save(self.lake, self.case)
+        case_file.go_on(self.lake, self.case, STEPS, self, self.tell)
         self.tell("look_again")
         self._look_again()
         for step, do in BESIDE.items():

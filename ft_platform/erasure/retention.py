@@ -80,12 +80,7 @@ class Deleting:
         Raises:
             TransientError: a run that is under way keeps writing; run it again.
         """
-        for step in STEPS:
-            if step not in self.case.steps:
-                self.tell(step)
-                getattr(self, f"_{step}")()
-                self.case.steps.append(step)
-                case_file.save(self.lake, self.case)
+        case_file.go_on(self.lake, self.case, STEPS, self, self.tell)
         self.tell("look_again")
         self._look_again()
         self.tell("report")
