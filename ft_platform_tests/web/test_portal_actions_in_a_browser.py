@@ -35,9 +35,9 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     return Office(tmp_path)
 
 
-def sign_in(chrome: Any, address: str, name: str) -> None:
+def sign_in(chrome: Any, address: str, name: str, page: str = "needs") -> None:
     chrome.delete_all_cookies()
-    chrome.get(f"{address}/needs")
+    chrome.get(f"{address}/{page}")
     fill(chrome, email=name, password=PHRASE)
 
 

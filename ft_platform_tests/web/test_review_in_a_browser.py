@@ -1,53 +1,27 @@
 """Two raters judge answers in a real browser until the review may end, and the manager publishes it; no barrier."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("dagster_webserver")
-from ft_platform_tests.reporting.axe import axe_script, barriers_of
-from ft_platform_tests.reporting.browser import PICTURES_NOT_SHOWN, WIDER_THAN_THE_WINDOW, browser
-from ft_platform_tests.web.office import PHRASE
+from ft_platform_tests.reporting.browser import PICTURES_NOT_SHOWN, WIDER_THAN_THE_WINDOW
 from ft_platform_tests.web.review_office import MARIA, TOM, UMA, ReviewOffice
-from ft_platform_tests.web.test_sign_in_in_a_browser import fill, wait_for
+from ft_platform_tests.web.test_portal_actions_in_a_browser import barriers_here, chrome, press, sign_in  # noqa: F401
+from ft_platform_tests.web.test_sign_in_in_a_browser import wait_for
 
 pytestmark = pytest.mark.components(name="browser")
-OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 ENDED = "document.body.innerText.includes('has come to its end')"
 HEADING = "return document.activeElement.tagName === 'H1'"
 GOOD = "return document.querySelectorAll('.answers .text')[0].innerText.startsWith('good') ? 'a' : 'b'"
 
 
-@pytest.fixture
-def chrome() -> Iterator[Any]:
-    axe_script()
-    with browser() as found:
-        yield found
-
-
-def sign_in(chrome: Any, address: str, name: str, page: str) -> None:
-    chrome.delete_all_cookies()
-    chrome.get(f"{address}/{page}?of=complaints")
-    fill(chrome, email=name, password=PHRASE)
-
-
-def press(chrome: Any, words: str) -> None:
-    """Presses the button with these words by the keyboard."""
-    found = next(one for one in chrome.find_elements("css selector", "button") if one.text == words)
-    found.send_keys("\n")
-
-
-def barriers_here(chrome: Any) -> dict[str, list[str]]:
-    return barriers_of(chrome, axe_script(), lambda: chrome.execute_script(OPEN_ALL))
-
-
-def shows(chrome: Any, number: int) -> None:
+def shows(chrome: Any, number: int) -> None:  # noqa: F811
     wait_for(chrome, f"document.querySelector('h1').innerText === 'Answer pair {number}' || {ENDED}")
 
 
-def judge(chrome: Any, number: int, comment: str = "") -> None:
+def judge(chrome: Any, number: int, comment: str = "") -> None:  # noqa: F811
     """Judges the pair that is shown with the keyboard alone."""
     side = chrome.execute_script(GOOD)
     for answer in ("a", "b"):
@@ -58,16 +32,16 @@ def judge(chrome: Any, number: int, comment: str = "") -> None:
     shows(chrome, number + 1)
 
 
-def test_two_raters_judge_until_the_review_may_end_and_the_manager_publishes(tmp_path: Path, chrome: Any) -> None:
+def test_two_raters_judge_until_the_review_may_end(tmp_path: Path, chrome: Any) -> None:  # noqa: F811
     office = ReviewOffice(tmp_path, rows=100).with_users()
     with office.serving() as address:
-        sign_in(chrome, address, MARIA, "reviews")
+        sign_in(chrome, address, MARIA, "reviews?of=complaints")
         assert barriers_here(chrome) == {}
         chrome.find_element("id", "start-criteria").send_keys("correct: wrong | right")
         press(chrome, "Start the review")
         wait_for(chrome, "document.body.innerText.includes('Nobody has begun.')")
         for name, pairs in ((TOM, 4), (UMA, 20)):
-            sign_in(chrome, address, name, "review")
+            sign_in(chrome, address, name, "review?of=complaints")
             assert barriers_here(chrome) == {}
             press(chrome, "Begin")
             shows(chrome, 1)
@@ -89,7 +63,7 @@ def test_two_raters_judge_until_the_review_may_end_and_the_manager_publishes(tmp
                 press(chrome, f"{side.upper()} is better ✓")
                 shows(chrome, 5)
         assert chrome.execute_script(f"return {ENDED}")
-        sign_in(chrome, address, MARIA, "reviews")
+        sign_in(chrome, address, MARIA, "reviews?of=complaints")
         assert barriers_here(chrome) == {}
         assert "whole interval reaches" in chrome.page_source and "Clear and &lt;b&gt;correct" in chrome.page_source
         press(chrome, "Publish the review")
@@ -102,20 +76,20 @@ def test_two_raters_judge_until_the_review_may_end_and_the_manager_publishes(tmp
         assert complaints == []
 
 
-def test_the_pages_fit_a_phone(tmp_path: Path, chrome: Any) -> None:
+def test_the_pages_fit_a_phone(tmp_path: Path, chrome: Any) -> None:  # noqa: F811
     long = "Averylongwordwithoutanyblankinit" * 8
     office = ReviewOffice(tmp_path, ours=lambda place: f"good {place} {long}").with_users()
     with office.serving() as address:
         chrome.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride", {"width": 375, "height": 800, "deviceScaleFactor": 2, "mobile": True}
         )
-        sign_in(chrome, address, MARIA, "reviews")
+        sign_in(chrome, address, MARIA, "reviews?of=complaints")
         chrome.find_element("id", "start-criteria").send_keys("correct: wrong | right\npolite: rude | kind")
         assert chrome.execute_script(WIDER_THAN_THE_WINDOW) == 0
         press(chrome, "Start the review")
         wait_for(chrome, "document.body.innerText.includes('Nobody has begun.')")
         assert chrome.execute_script(WIDER_THAN_THE_WINDOW) == 0
-        sign_in(chrome, address, TOM, "review")
+        sign_in(chrome, address, TOM, "review?of=complaints")
         press(chrome, "Begin")
         shows(chrome, 1)
         assert chrome.execute_script(WIDER_THAN_THE_WINDOW) == 0 and barriers_here(chrome) == {}
