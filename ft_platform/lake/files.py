@@ -118,11 +118,16 @@ def move_folder(fs: fsspec.AbstractFileSystem, source: str, target: str) -> None
         fs.mv(path, f"{target}{path[len(source) :]}")
 
 
-def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> None:
+def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str, *, readable: bool = True) -> None:
     """Moves a finished local folder to its place. Where the place is taken already (equal inputs), the old one
-    stays."""
+    stays.
+
+    Args:
+        readable: whether who writes may read there. Into the vault of an object store the platform only writes: it
+            writes every file again.
+    """
     if not isinstance(fs, LocalFileSystem):
-        _upload_folder(fs, source, target)
+        _upload_folder(fs, source, target, readable)
         return
     for path in source.rglob("*"):
         fsync_path(path)
@@ -147,9 +152,9 @@ def publish_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> 
     fsync_path(place.parent)
 
 
-def _upload_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str) -> None:
+def _upload_folder(fs: fsspec.AbstractFileSystem, source: Path, target: str, readable: bool) -> None:
     fs.invalidate_cache()
-    there = set(fs.find(target))
+    there = set(fs.find(target)) if readable else set()
     if f"{target}/manifest.json" in there:
         return
     places = {f"{target}/{path.relative_to(source)}": path for path in sorted(source.rglob("*")) if path.is_file()}

@@ -198,7 +198,7 @@ class VaultWriter:
         (sealed / MANIFEST).write_text(json.dumps(manifest, indent=1))
         fs, path = _place(self._lake, self._use_case)
         self._lake.close_zone("vault")
-        files.publish_folder(fs, sealed, f"{path}/{self._id}")
+        files.publish_folder(fs, sealed, f"{path}/{self._id}", readable=False)
         self._lake.settle(f"{path}/{self._id}", tree=True)
         return entries
 
