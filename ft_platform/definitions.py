@@ -1,21 +1,26 @@
 """Entry point of the code location: every use case in `defs/`, the shared resources and the sensors."""
 
+import gc
+
 import dagster as dg
 
 from ft_platform.orchestration.audit_log import note_files
 from ft_platform.orchestration.erasure_watch import erasure_watch
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.needs_watch import needs_watch
+from ft_platform.orchestration.own_run import own_use_case
 from ft_platform.orchestration.shared import prepared_environment
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """One graph per use case.
+    """One graph per use case; in the process of a run only that of its use case.
 
     Raises:
         ConfigError: the instance would store texts of records.
     """
     environment = prepared_environment()
     watches = dg.Definitions(sensors=[*needs_watch(environment), erasure_watch(environment)])
-    return dg.Definitions.merge(load_definitions(environment), note_files(environment), watches)
+    loaded = load_definitions(environment, only=own_use_case())
+    gc.freeze()  # it stays as long as the process, and need not be looked through for what can be collected
+    return dg.Definitions.merge(loaded, note_files(environment), watches)

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.compute.program_runs import run_program
@@ -16,7 +17,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "adapter_checkpoint"))
+    @asset(**stage(use_case, "adapter_checkpoint"))
     @with_typed_failures
     def adapter_checkpoint(
         context: dg.AssetExecutionContext,

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
@@ -26,7 +27,7 @@ def with_words(result: dg.AssetCheckResult) -> dg.AssetCheckResult:
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, STAGE))
+    @asset(**stage(use_case, STAGE))
     @with_typed_failures
     def anonymized_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion
@@ -91,7 +92,7 @@ def build(use_case: NamedUseCase) -> list:
             k_anonymity=dg.MetadataValue.json(counts.get("k_anonymity") or unmeasured),
         )
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, STAGE),
         blocking=True,
         description="A second, independent scan finds no direct identifier in the output.",
@@ -106,7 +107,7 @@ def build(use_case: NamedUseCase) -> list:
 
         return judged(lake, use_case, anonymized_records, "no_residual_pii", judge)
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, STAGE),
         blocking=True,
         description=(
@@ -124,7 +125,7 @@ def build(use_case: NamedUseCase) -> list:
 
         return with_words(judged(lake, use_case, anonymized_records, "is_k_anonymous", judge))
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, STAGE),
         blocking=True,
         description="No annotated text shows that the recognizers find less than `privacy.min_recall` of an entity.",
@@ -136,7 +137,7 @@ def build(use_case: NamedUseCase) -> list:
 
     # A check of its own: automation takes a blocking check that warns for one that failed, and would never train on
     # records without annotated texts.
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, STAGE),
         description=(
             "Annotated records of this source show that the recognizers find at least `privacy.min_recall` of every"

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
@@ -15,7 +16,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "cleaned_records"))
+    @asset(**stage(use_case, "cleaned_records"))
     @with_typed_failures
     def cleaned_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], permitted_records: TableVersion
@@ -62,7 +63,7 @@ def build(use_case: NamedUseCase) -> list:
         shown = pictures_of_table(lake, environment, written.version, pictures)
         return materialized(use_case, written.version, written.manifest, reused=written.reused, **shown, **links)
 
-    @dg.asset_check(asset=key(use_case, "cleaned_records"), name=CHECK, blocking=True, description=DESCRIPTION)
+    @asset_check(asset=key(use_case, "cleaned_records"), name=CHECK, blocking=True, description=DESCRIPTION)
     @with_typed_failures
     def cleaned_records_meet_expectations(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.deployment_watch import deployment_watch
 from ft_platform.assets.monitoring_report import monitoring_report
 from ft_platform.assets.report import shown
@@ -43,7 +44,7 @@ def build(use_case: NamedUseCase) -> list:
 def _build(use_case: NamedUseCase, target: str) -> list:
     key = dg.AssetKey([use_case.name, "deployment", target])
 
-    @dg.asset(**{**stage(use_case, "deployment"), "name": target, "key_prefix": [use_case.name, "deployment"]})
+    @asset(**{**stage(use_case, "deployment"), "name": target, "key_prefix": [use_case.name, "deployment"]})
     @with_typed_failures
     def deployment(
         lake: dg.ResourceParam[Lake],
@@ -82,7 +83,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
         " Asked anew each time, every day and after each restart."
     )
 
-    @dg.asset_check(asset=key, name=SERVED_CHECK, blocking=True, description=description)
+    @asset_check(asset=key, name=SERVED_CHECK, blocking=True, description=description)
     @with_typed_failures
     def serves_what_was_evaluated(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]

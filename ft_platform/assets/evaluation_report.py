@@ -4,6 +4,7 @@ measures the effect of repairs."""
 import dagster as dg
 
 from ft_platform.assets.base_evaluation import evaluated
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import program_report
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
@@ -15,7 +16,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "evaluation_report"))
+    @asset(**stage(use_case, "evaluation_report"))
     @with_typed_failures
     def evaluation_report(
         context: dg.AssetExecutionContext,

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import (
     judged,
@@ -21,7 +22,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "fairness_report"))
+    @asset(**stage(use_case, "fairness_report"))
     @with_typed_failures
     def fairness_report(
         context: dg.AssetExecutionContext,
@@ -65,7 +66,7 @@ def build(use_case: NamedUseCase) -> list:
         " is large enough to tell."
     )
 
-    @dg.asset_check(asset=key(use_case, "fairness_report"), blocking=False, description=description)
+    @asset_check(asset=key(use_case, "fairness_report"), blocking=False, description=description)
     @with_typed_failures
     def within_max_gap(lake: dg.ResourceParam[Lake], fairness_report: ArtifactVersion) -> dg.AssetCheckResult:
         from ft_platform.evaluation.fairness_verdict import all_fair, why_not_fair

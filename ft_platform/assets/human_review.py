@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.errors import DataError
@@ -13,7 +14,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "human_review"))
+    @asset(**stage(use_case, "human_review"))
     @with_typed_failures
     def human_review(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion

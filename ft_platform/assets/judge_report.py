@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import program_report, shown
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.gate import require_usable
@@ -14,7 +15,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "judge_report"))
+    @asset(**stage(use_case, "judge_report"))
     @with_typed_failures
     def judge_report(
         context: dg.AssetExecutionContext,

@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import experiment_report, shown
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.store import Lake
@@ -13,7 +14,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "learning_curve"))
+    @asset(**stage(use_case, "learning_curve"))
     @with_typed_failures
     def learning_curve(
         context: dg.AssetExecutionContext,

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.lake.gate import require_usable
@@ -12,7 +13,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "model_card"))
+    @asset(**stage(use_case, "model_card"))
     @with_typed_failures
     def model_card(
         lake: dg.ResourceParam[Lake],

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.report import shown
 from ft_platform.assets.served_traffic import FIRST_DAY, PARTITIONS, SERVED_TRAFFIC
 from ft_platform.assets.stage import KINDS, key, tags, with_typed_failures
@@ -42,7 +43,7 @@ def monitoring_report(use_case: NamedUseCase) -> list[Any]:
 
 
 def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         key=key(use_case, MONITORING),
         deps=[key(use_case, SERVED_TRAFFIC), key(use_case, "evaluation_report")],
         group_name=f"{use_case.name}_monitoring",  # its days would make every job of the use case one with days
@@ -90,7 +91,7 @@ def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
 def _no_alarm(use_case: NamedUseCase) -> dg.AssetChecksDefinition:
     description = "No measure of this day has an alarm that nobody acknowledged."
 
-    @dg.asset_check(asset=key(use_case, MONITORING), name=NO_ALARM, description=description)
+    @asset_check(asset=key(use_case, MONITORING), name=NO_ALARM, description=description)
     @with_typed_failures
     def no_alarm(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
         from ft_platform.monitoring.day_reports import day_reports

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.retention_report import retention_report
@@ -32,7 +33,7 @@ def build(use_case: NamedUseCase) -> list:
         metadata={"dagster/uri": use_case.settings.governance.consent_ledger or ""},
     )
 
-    @dg.asset(**stage(use_case, "permitted_records"), deps=[ledger.key] if has_ledger else [])
+    @asset(**stage(use_case, "permitted_records"), deps=[ledger.key] if has_ledger else [])
     @with_typed_failures
     def permitted_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], raw_records: TableVersion
@@ -97,7 +98,7 @@ def build(use_case: NamedUseCase) -> list:
             tainted=dg.MetadataValue.json(tainted_now(lake, use_case.name)),
         )
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "permitted_records"),
         blocking=True,
         description="A second look: consent, purpose, basis, licence and days left.",
@@ -120,7 +121,7 @@ def build(use_case: NamedUseCase) -> list:
 
         return judged(lake, use_case, permitted_records, "only_permitted_records", judge)
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "permitted_records"),
         name=NOT_TAINTED,
         description=(

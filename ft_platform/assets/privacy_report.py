@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.report import program_report, shown
 from ft_platform.assets.stage import (
     judged,
@@ -20,7 +21,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "privacy_report"))
+    @asset(**stage(use_case, "privacy_report"))
     @with_typed_failures
     def privacy_report(
         context: dg.AssetExecutionContext,
@@ -56,7 +57,7 @@ def build(use_case: NamedUseCase) -> list:
         " enough records."
     )
 
-    @dg.asset_check(asset=key(use_case, "privacy_report"), blocking=False, description=description)
+    @asset_check(asset=key(use_case, "privacy_report"), blocking=False, description=description)
     @with_typed_failures
     def keeps_training_records_private(
         lake: dg.ResourceParam[Lake], privacy_report: ArtifactVersion

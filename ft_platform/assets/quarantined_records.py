@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.expectations import data_docs_link
 from ft_platform.assets.stage import materialized, stage, with_typed_failures
 from ft_platform.lake.store import Lake
@@ -11,7 +12,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "quarantined_records"))
+    @asset(**stage(use_case, "quarantined_records"))
     @with_typed_failures
     def quarantined_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], cleaned_records: TableVersion

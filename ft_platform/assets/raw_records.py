@@ -11,6 +11,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.lake.input_hash import input_hash
@@ -40,7 +41,7 @@ def build(use_case: NamedUseCase) -> list:
         metadata={"dagster/uri": source_place(use_case.settings.source.uri)},
     )
 
-    @dg.asset(**stage(use_case, "raw_records"), deps=[key(use_case, "source")])
+    @asset(**stage(use_case, "raw_records"), deps=[key(use_case, "source")])
     @with_typed_failures
     def raw_records(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
@@ -63,7 +64,7 @@ def build(use_case: NamedUseCase) -> list:
             files=dg.MetadataValue.json(files),
         )
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "raw_records"),
         blocking=True,
         description="Every row read from the source is in the table, once.",

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.report import program_report, shown
 from ft_platform.assets.stage import (
     judged,
@@ -22,7 +23,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "regression_report"))
+    @asset(**stage(use_case, "regression_report"))
     @with_typed_failures
     def regression_report(
         context: dg.AssetExecutionContext,
@@ -56,7 +57,7 @@ def build(use_case: NamedUseCase) -> list:
             suites=dg.MetadataValue.json(found["suites"]),
         )
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "regression_report"),
         blocking=False,
         description="On no suite can the model be worse than before by regression.margins or more.",

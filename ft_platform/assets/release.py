@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.stage import key, materialized, stage, train_rows, with_typed_failures
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
@@ -31,7 +32,7 @@ PREVIOUS = "previous"
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "release"), deps=[key(use_case, name) for name in STAGES["release"].after])
+    @asset(**stage(use_case, "release"), deps=[key(use_case, name) for name in STAGES["release"].after])
     @with_typed_failures
     def release(
         lake: dg.ResourceParam[Lake],

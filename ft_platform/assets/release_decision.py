@@ -5,6 +5,7 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import key, stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
@@ -15,7 +16,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "release_decision"))
+    @asset(**stage(use_case, "release_decision"))
     @with_typed_failures
     def release_decision(
         lake: dg.ResourceParam[Lake],
@@ -63,7 +64,7 @@ def build(use_case: NamedUseCase) -> list:
             page="decision_brief.html",
         )
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "release_decision"),
         blocking=False,
         description="Every rule of the gate holds or is waived by a person.",

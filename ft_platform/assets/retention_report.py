@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.stage import key, tags, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.process.vouched import vouch
@@ -39,7 +40,7 @@ def retention_report(use_case: NamedUseCase) -> list[Any]:
 
 
 def _asset(use_case: NamedUseCase) -> dg.AssetsDefinition:
-    @dg.asset(
+    @asset(
         key=key(use_case, "retention_report"),
         # Of its own, so that neither "Materialize all" nor `ft run` deletes anything.
         group_name=f"{use_case.name}_retention",

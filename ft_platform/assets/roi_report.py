@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import key, stage, tags, with_typed_failures
 from ft_platform.lake.gate import require_usable
@@ -28,7 +29,7 @@ def build(use_case: NamedUseCase) -> list:
         metadata={"dagster/uri": files[0].uri} if len(files) == 1 else {"files": len(files)},
     )
 
-    @dg.asset(**stage(use_case, "roi_report"), deps=[measurements.key] if files else [])
+    @asset(**stage(use_case, "roi_report"), deps=[measurements.key] if files else [])
     @with_typed_failures
     def roi_report(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], evaluation_report: ArtifactVersion

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import judged, key, stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "sign_off"))
+    @asset(**stage(use_case, "sign_off"))
     @with_typed_failures
     def sign_off(
         lake: dg.ResourceParam[Lake],
@@ -51,7 +52,7 @@ def build(use_case: NamedUseCase) -> list:
             lacking=vouch("; ".join(found.lacking)) or None,
         )
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "sign_off"),
         blocking=True,
         description="Everybody whom a release asks for has signed, and nobody has rejected it.",

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_check
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
@@ -50,7 +51,7 @@ def asked_about(lake: Lake, use_case: NamedUseCase, anonymized_records: TableVer
 
 
 def build(use_case: NamedUseCase) -> list:
-    @dg.asset(**stage(use_case, "splits"))
+    @asset(**stage(use_case, "splits"))
     @with_typed_failures
     def splits(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], anonymized_records: TableVersion
@@ -108,7 +109,7 @@ def build(use_case: NamedUseCase) -> list:
             use_case, written.version, written.manifest, reused=written.reused, **shown, **links, **rows
         )
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "splits"),
         blocking=True,
         description=(
@@ -131,7 +132,7 @@ def build(use_case: NamedUseCase) -> list:
 
         return judged(lake, use_case, splits, "no_leakage", judge)
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "splits"),
         blocking=True,
         description="On each side, the labels have about the same shares as in all records.",
@@ -146,14 +147,14 @@ def build(use_case: NamedUseCase) -> list:
 
         return judged(lake, use_case, splits, "label_shares_hold", judge)
 
-    @dg.asset_check(asset=key(use_case, "splits"), name=CHECK, blocking=True, description=DESCRIPTION)
+    @asset_check(asset=key(use_case, "splits"), name=CHECK, blocking=True, description=DESCRIPTION)
     @with_typed_failures
     def splits_meet_expectations(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment], splits: TableVersion
     ) -> dg.AssetCheckResult:
         return expectations_check(lake, environment, use_case, splits)
 
-    @dg.asset_check(
+    @asset_check(
         asset=key(use_case, "splits"),
         name=TRAINING_AUDIT,
         blocking=True,

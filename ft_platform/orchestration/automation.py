@@ -1,5 +1,7 @@
 """When a stage runs by itself: never because something merely ran again, only because content or settings changed."""
 
+from functools import lru_cache
+
 import dagster as dg
 from dagster import AutomationCondition as AC
 
@@ -12,7 +14,8 @@ def on_demand() -> None:
     return
 
 
-def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCondition:
+@lru_cache(maxsize=2)  # without `follow` it is the same for every stage of every use case
+def on_data_change(follow: tuple[dg.AssetKey, ...] = ()) -> dg.AutomationCondition:
     """Runs once when a parent's content (data version) or this stage's settings or code changed.
 
     A parent that re-ran with the same content requests nothing; a failed blocking check on a parent holds it back until
@@ -20,7 +23,7 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
     training in the same tick as its parent, before the parent's content is known.
 
     Args:
-        follow: parents that may start it; default all.
+        follow: parents that may start it; none: all may.
     """
     parent_changed: dg.AutomationCondition = AC.any_deps_match(AC.data_version_changed())
     if follow:
@@ -38,7 +41,7 @@ def on_data_change(follow: list[dg.AssetKey] | None = None) -> dg.AutomationCond
 def when_accepted(decision: dg.AssetKey) -> dg.AutomationCondition:
     """Runs once for every new decision that accepts."""
     accepts = AC.any_deps_match(AC.all_checks_match(AC.check_passed())).allow(dg.AssetSelection.assets(decision))
-    return (on_data_change([decision]) & accepts).with_label("when_accepted")
+    return (on_data_change((decision,)) & accepts).with_label("when_accepted")
 
 
 def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition | None:
@@ -47,7 +50,7 @@ def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition |
     if stage == "release" and use_case.settings.release.mode == "when_accepted":
         return when_accepted(dg.AssetKey([use_case.name, "release_decision"]))
     if stage == DEPLOYMENT and use_case.settings.serving.mode == "on_release":
-        return on_data_change([dg.AssetKey([use_case.name, "release"])]).with_label("on_release")
+        return on_data_change((dg.AssetKey([use_case.name, "release"]),)).with_label("on_release")
     if spec.on_demand or (spec.starts == "as_retraining" and use_case.settings.retraining.mode != "on_data_change"):
         return on_demand()
-    return on_data_change([dg.AssetKey([use_case.name, name]) for name in spec.follows] or None)
+    return on_data_change(tuple(dg.AssetKey([use_case.name, name]) for name in spec.follows))

@@ -1,5 +1,6 @@
 """Loads every use case of a folder. One that does not load shows as an asset with its errors; the others go on."""
 
+import gc
 import importlib.util
 import os
 import re
@@ -38,6 +39,19 @@ from ft_platform.use_case.file import (
 from ft_platform.use_case.named import NamedUseCase
 
 
+@contextmanager
+def _kept_all() -> Iterator[None]:
+    """Nothing is collected meanwhile: hundreds of thousands of objects are made, and they stay."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@_kept_all()
 def load_definitions(
     environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None
 ) -> dg.Definitions:

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import asset_check
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.run_settings import NAME
 from ft_platform.process.vouched import vouch
@@ -37,7 +38,7 @@ def retraining_watch(use_case: NamedUseCase, job: Any) -> dg.Definitions:
         owners=[use_case.settings.owners.of("data_science")],
     )
 
-    @dg.asset_check(asset=key, name=CHECK, description="The newest candidates were not all refused.")
+    @asset_check(asset=key, name=CHECK, description="The newest candidates were not all refused.")
     def check(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.AssetCheckResult:
         from ft_platform.assets.stage import typed_failures
         from ft_platform.redaction.metadata import vouched_metadata

@@ -5,10 +5,12 @@ tags, aliases, merge keys or nesting beyond `DEEPEST`; whole numbers and numbers
 `1:30` are texts instead of 256 and 90. Not covered: a file system that does not answer.
 """
 
+import copy
 import os
 import re
 import stat
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,12 @@ def read_yaml(path: Path) -> YamlFile:
             ],
             broken=True,
         )
+    return copy.deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> YamlFile:
+    """The code location asks for one file several times in a row: whether it has code of its own, and what it says."""
     return parse_yaml(text)
 
 
