@@ -1,12 +1,8 @@
 """Tables and queries of real databases: SQLite, and a PostgreSQL server that the test starts. Persons are
 fictitious."""
 
-import os
-import shutil
 import socket
 import sqlite3
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,7 @@ from ft_platform.lake.versions import TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform_tests.postgres_server import is_there, postgres_server
 from ft_platform_tests.tables import use_case
 
 CREATE = (
@@ -34,70 +31,13 @@ INSERT = (
 Execute = Callable[..., None]
 
 
-def postgres_binary(name: str) -> str | None:
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return shutil.which(name) or next((str(folder / name) for folder in folders if (folder / name).exists()), None)
-
-
 @pytest.fixture(scope="module")
 def postgres_port() -> Iterator[int]:
     """A server of its own on a free port, ended afterwards."""
-    initdb, server = postgres_binary("initdb"), postgres_binary("postgres")
-    if not initdb or not server:
+    if not is_there():
         pytest.skip("no PostgreSQL server program on this machine (package `postgresql`)")
-    as_user: dict[str, Any] = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory(prefix="ft-pg-", dir="/tmp") as folder:
-        os.chmod(folder, 0o777)
-        data = f"{folder}/data"
-        password_file = Path(folder) / "password"
-        password_file.write_text("a test password")
-        password_file.chmod(0o644)
-        subprocess.run(
-            [
-                initdb,
-                "-D",
-                data,
-                "-U",
-                "owner",
-                "--auth=scram-sha-256",
-                f"--pwfile={password_file}",
-                "-E",
-                "UTF8",
-                "--no-sync",
-            ],
-            check=True,
-            capture_output=True,
-            cwd="/",
-            **as_user,
-        )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        options = ["-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-F"]
-        process = subprocess.Popen(
-            [server, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **as_user
-        )
-        try:
-            _wait(port)
-            yield port
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def _wait(port: int) -> None:
-    import time
-
-    import psycopg
-
-    for _ in range(200):
-        try:
-            psycopg.connect(
-                f"host=127.0.0.1 port={port} user=owner password='a test password' dbname=postgres", connect_timeout=2
-            ).close()
-            return
-        except psycopg.OperationalError:
-            time.sleep(0.1)
-    raise RuntimeError("the PostgreSQL server did not start")
+    with postgres_server() as port:
+        yield port
 
 
 POSTGRES = pytest.mark.components(name="postgres")

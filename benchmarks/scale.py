@@ -1,0 +1,246 @@
+"""An installation with many use cases, on PostgreSQL: how long its code location loads, what one run costs beside one
+in an installation with one use case, and how fast pages are in a browser with 10,000 materializations and while runs
+go on.
+
+python benchmarks/scale.py --json                       # all of it; needs PostgreSQL's server and Chromium
+python benchmarks/scale.py --use-cases 200 --only load  # no server
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from ft_platform.settings.environment import Environment
+from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
+from ft_platform_tests.postgres_server import keep_instance_there, postgres_server
+from ft_platform_tests.web.browser import Page, chromium
+from ft_platform_tests.web.server import webserver
+
+RECORDS = "id,text,label,consent,region\n1,Water came in.,problem,yes,north\n2,Thank you.,praise,yes,south\n"
+STAGES = ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits")
+LOAD = """
+import json, resource, time
+started, used = time.perf_counter(), time.process_time()
+import dagster
+from ft_platform.definitions import defs
+imported = time.process_time()
+repository = defs().get_repository_def()
+assets = len(repository.asset_graph.get_all_asset_keys())
+print(json.dumps({"load_s": time.perf_counter() - started, "load_cpu_s": time.process_time() - used,
+    "without_imports_cpu_s": time.process_time() - imported, "assets": assets,
+    "load_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+RUNS = """query { runsOrError(limit: 1, filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED]}) { __typename
+ ... on Runs { count } } }"""
+LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
+ ... on PythonError { message } } }"""
+SHOWS = "!!document.body && document.body.innerText.includes({!r})"
+PAGES = {
+    # What a person opens -> its path, and what holds once it shows what it was opened for.
+    "runs": ("/runs", SHOWS.format("case_0")),
+    "assets": ("/assets", SHOWS.format("case_0")),
+    "lineage of a use case": (
+        "/locations/ft_platform/asset-groups/case_007/lineage",
+        "document.querySelectorAll('foreignObject').length > 10",
+    ),
+    "an asset": ("/assets/case_007/splits?view=overview", SHOWS.format("anonymized_records")),
+    "its events": ("/assets/case_007/splits?view=events", SHOWS.format("Materiali")),
+    "portal": ("/portal/", SHOWS.format("case 007")),
+    "a use case in the portal": ("/portal/case_007/", SHOWS.format("Case 007")),
+}
+
+
+def made(folder: Path, use_cases: int) -> Environment:
+    """An installation whose use cases read one small file."""
+    folder.mkdir()
+    (folder / "records.csv").write_text(RECORDS)
+    for number in range(use_cases):
+        write_use_case(folder / "defs", f"case_{number:03d}", minimal_attributes(str(folder / "records.csv")))
+    return Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
+
+
+def variables(environment: Environment) -> dict[str, str]:
+    """Of a process that works in this installation."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FT_", "DAGSTER_"))}
+    own = {**environment.to_variables(), "DAGSTER_HOME": str(environment.dagster_home)}
+    return {**kept, **own, "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))}
+
+
+def loaded(environment: Environment, repeats: int) -> dict[str, float]:
+    """Medians of processes that load the code location."""
+    found = []
+    for _ in range(repeats + 1):  # the first one compiles
+        words = [sys.executable, "-W", "ignore", "-c", LOAD]
+        said = subprocess.run(words, env=variables(environment), cwd=REPOSITORY, check=True, capture_output=True).stdout
+        found.append(json.loads(said))
+    return {name: statistics.median(one[name] for one in found[1:]) for name in found[0]}
+
+
+def run_once(environment: Environment) -> float:
+    """CPU seconds of `ft run` of the first stage of one use case."""
+    words = [sys.executable, "-m", "ft_platform.cli", "run", "case_000", "--select", "raw_records"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, env=variables(environment), cwd=environment.home.parent, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def run_costs(one: Environment, many: Environment, repeats: int) -> tuple[float, float]:
+    """Medians of both, by turns."""
+    pairs = [(run_once(one), run_once(many)) for _ in range(repeats + 1)][1:]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def fill(materializations: int, use_cases: int) -> None:
+    """The instance of this process gets that many, spread over the stages of all use cases, and a run for each five."""
+    with dg.DagsterInstance.get() as instance:
+        for number in range(materializations):
+            if number % len(STAGES) == 0:
+                name = f"case_{number // len(STAGES) % use_cases:03d}"
+                run = dg.DagsterRun(name, status=dg.DagsterRunStatus.SUCCESS, tags={"ft/use_case": name})
+                instance.run_storage.add_run(run)
+            key = dg.AssetKey([f"case_{number % use_cases:03d}", STAGES[number // use_cases % len(STAGES)]])
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(key, metadata={"dagster/row_count": number}, tags={"version": str(number)})
+            )
+
+
+@contextmanager
+def daemon(environment: Environment, workspace: Path) -> Iterator[None]:
+    """Dagster's daemon: it starts what is in the queue of runs."""
+    words = [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)]
+    with (environment.home / "daemon.log").open("w") as log:
+        process = subprocess.Popen(words, env=variables(environment), stdout=log, stderr=log)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def asked(page: Page, query: str, **given: Any) -> Any:
+    """What the web server answers the browser to a query."""
+    body = json.dumps(json.dumps({"query": query, "variables": given}))
+    headers = "{'Content-Type': 'application/json'}"
+    words = f"fetch('/graphql', {{method: 'POST', headers: {headers}, body: {body}}}).then(answer => answer.text())"
+    answer = json.loads(page.value(words))
+    if "errors" in answer:
+        raise SystemExit(str(answer["errors"])[:500])
+    return answer["data"]
+
+
+def opened(page: Page, address: str, there: str) -> float:
+    """Seconds until this holds on a page."""
+    started = time.perf_counter()
+    page.open(address)
+    while time.perf_counter() - started < 60:
+        if page.value(there):
+            return time.perf_counter() - started
+        time.sleep(0.01)
+    raise SystemExit(f"{address} : {there} did not hold within a minute: {page.value('document.body.innerText')[:500]}")
+
+
+def pages(page: Page, port: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each page, opened in turn; the first round fills the caches of the browser and is not counted."""
+    found: dict[str, list[float]] = {name: [] for name in PAGES}
+    for number in range(rounds + 1):
+        for name, (path, there) in PAGES.items():
+            seconds = opened(page, f"http://127.0.0.1:{port}{path}", there)
+            found[name] += [seconds] if number else []
+    return found
+
+
+def launch(page: Page, runs: int) -> None:
+    """As a person does it in the UI: the first stage of that many use cases."""
+    for number in range(runs):
+        name = f"case_{number:03d}"
+        selector = {
+            "repositoryLocationName": "ft_platform",
+            "repositoryName": "__repository__",
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": [name, "raw_records"]}],
+        }
+        said = asked(page, LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": {}})
+        if said["launchRun"]["__typename"] != "LaunchRunSuccess":
+            raise SystemExit(str(said))
+
+
+def p95(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+def in_the_browser(many: Environment, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Pages of an instance on PostgreSQL, in peace and while runs go on."""
+    found: dict[str, Any] = {}
+    workspace = folder / "workspace.yaml"
+    module = {"module_name": "ft_platform.definitions", "location_name": "ft_platform"}
+    workspace.write_text(yaml.safe_dump({"load_from": [{"python_module": module}]}))
+    with ExitStack() as stack:
+        keep_instance_there(many, stack.enter_context(postgres_server()), arguments.runs)
+        started = time.perf_counter()
+        fill(arguments.materializations, arguments.use_cases)
+        found["materializations_per_s"] = arguments.materializations / (time.perf_counter() - started)
+        words = ("-m", "ft_platform.web.dagster_webserver", "-w", str(workspace), "-h", "127.0.0.1")
+        own = {name: value for name, value in variables(many).items() if name not in os.environ or name == "PYTHONPATH"}
+        port = stack.enter_context(webserver(words, many.dagster_home, **{**own, "FT_HOME": str(many.home)}))
+        page = stack.enter_context(chromium(folder, "--window-size=1400,900"))
+        calm = pages(page, port, arguments.rounds)
+        found["pages_s"] = {name: round(statistics.median(seconds), 2) for name, seconds in calm.items()}
+        found["page_p95_s"] = p95([one for seconds in calm.values() for one in seconds])
+        if arguments.runs:
+            stack.enter_context(daemon(many, workspace))
+            started = time.perf_counter()
+            launch(page, arguments.runs)
+            found["launch_s_each"] = (time.perf_counter() - started) / arguments.runs
+            busy: list[float] = []
+            while asked(page, RUNS)["runsOrError"]["count"]:
+                for path, there in PAGES.values():
+                    busy.append(opened(page, f"http://127.0.0.1:{port}{path}", there))
+                if time.perf_counter() - started > 1500:
+                    raise SystemExit("the runs did not end within 25 minutes")
+            found["runs_s"] = time.perf_counter() - started
+            found["page_while_runs_p95_s"] = p95(busy)
+    return found
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--use-cases", type=int, default=200)
+    parser.add_argument("--materializations", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=50, help="at once, while pages are opened")
+    parser.add_argument("--rounds", type=int, default=5, help="times that each page is opened")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=["load", "run", "pages"])
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    found: dict[str, Any] = {"use_cases": arguments.use_cases}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        one, many = made(folder / "one", 1), made(folder / "many", arguments.use_cases)
+        if arguments.only in (None, "load"):
+            found |= loaded(many, arguments.repeats)
+            found["one_use_case"] = loaded(one, arguments.repeats)
+        if arguments.only in (None, "run"):
+            of_one, of_many = run_costs(one, many, arguments.repeats)
+            found |= {"run_cpu_s": of_many, "selected_ratio": of_many / of_one}
+        if arguments.only in (None, "pages"):
+            found |= in_the_browser(made(folder / "pages", arguments.use_cases), folder, arguments)
+    print(json.dumps(found, indent=1, default=lambda value: round(value, 3)))
+
+
+if __name__ == "__main__":
+    main()
