@@ -140,5 +140,10 @@ COMPONENTS = {
         ("ft_platform/exporting",),
     ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
+    "terraform": Component(
+        "the schemas of the Terraform providers of Google Cloud, Azure and Databricks",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
+        ("infra/gcp", "infra/azure", "infra/databricks", "ft_platform/people/bucket_rights.py"),
+    ),
 }
 """Name, as in `@pytest.mark.components(name="ray")` -> what it is."""
