@@ -20,6 +20,7 @@ from typing import Any
 from ft_platform.compute.backends.ray import LOST, ORDERS, REFUSED, SAYS, SINCE, TOO_LARGE, TOO_LONG
 from ft_platform.compute.running import OnThisMachine
 from ft_platform.lake.file_systems import out_of_reach
+from ft_platform.process.family import descendants, kill_all
 from ft_platform.process.hooks import install_hooks
 
 POLL_SECONDS, SAY_SECONDS = 0.3, 5.0
@@ -79,6 +80,13 @@ class OneNode:
     def stop(self, grace_seconds: float) -> None:
         if self._process:
             OnThisMachine(self._process).stop(grace_seconds)
+
+    def kill(self) -> None:
+        """Without a word: asked to end, the program would report that, and not why it ended on another node."""
+        if self._process and self._process.poll() is None:
+            family = descendants(self._process.pid)
+            self._process.kill()
+            kill_all(family)
 
 
 @contextmanager
@@ -223,6 +231,7 @@ def _failed(nodes: list[Any]) -> int:
     whole node is gone, that is the reason."""
     time.sleep(POLL_SECONDS)
     codes = [code for code in _everywhere(nodes, "exit_code", seconds=OTHERS_SECONDS) if code]
+    _everywhere(nodes, "kill")
     signals = [-code for code in codes if code < 0]
     return 128 + signals[0] if signals else codes[0]
 

@@ -63,14 +63,14 @@ class Cluster:
             self.mend()
             words = [sys.executable, "-c", DRAIN, f"127.0.0.1:{self.port}"]
             pipe = subprocess.PIPE
-            self.drainer = subprocess.Popen(words, env=self._variables(), stdin=pipe, stdout=pipe, text=True)
+            self.drainer = subprocess.Popen(words, env=self.variables(), stdin=pipe, stdout=pipe, text=True)
             self.started.append(self.drainer)
             assert self.drainer.stdout and self.drainer.stdout.readline() == "ready\n"
         except BaseException:
             self.stop()
             raise
 
-    def _variables(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
         return {
             **inherited,
@@ -88,7 +88,7 @@ class Cluster:
         sizes = ["--object-store-memory=80000000", "--disable-usage-stats", "--block"]
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, *ports, *sizes]
         with open(self.folder / "ray.log", "ab") as log:
-            return subprocess.Popen(command, env=self._variables(), stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(command, env=self.variables(), stdout=log, stderr=log, start_new_session=True)
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
         """What the dashboard answers to somebody with the token."""

@@ -81,6 +81,28 @@ def test_several_nodes_meet_at_the_first_and_other_programs_need_one(environment
     assert ray_driver._command(alone, 0, ("", "", 0)) == ["python", "-m", "ft_platform.programs.evaluate"]
 
 
+def test_processes_share_the_threads_as_on_one_machine(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray.Cluster, "_ask", lambda *_: {})
+    for program, threads in (("train", "2"), ("evaluate", "8")):
+        made, cluster = job(environment, program, threads=8, processes=4), ray.Cluster("http://head:8265")
+        made.variables.update(made.launch.variables_elsewhere())
+        cluster.submit(made)
+        found = take(open_lake(environment), "complaints", made.name, cluster._keys[made.name])
+        assert found["FT_THREADS"] == found["OMP_NUM_THREADS"] == threads
+
+
+def test_a_token_is_read_for_each_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    with pytest.raises(CredentialsRefused, match="RAY_AUTH_TOKEN_PATH: No such file"):
+        ray._token()
+    for token in ("first", "second"):
+        (tmp_path / "token").write_text(f"{token}\n")
+        assert ray._token() == {"Authorization": f"Bearer {token}"}
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -91,6 +113,7 @@ def test_several_nodes_meet_at_the_first_and_other_programs_need_one(environment
         ({"address": "ray://head:10001"}, "options.address must be the dashboard, such as http://ray-head:8265"),
         ({"address": "http://me:secret@head:8265"}, "options.address must be the dashboard"),
         ({"resources": "fast"}, "options.resources must be name=1,..."),
+        ({"resources": "fast=1,GPU=2"}, "options.resources are custom ones; GPU has a setting of its own"),
         ({"placement": "spread"}, "options.placement must be SPREAD, PACK"),
     ],
 )
@@ -289,6 +312,15 @@ def test_a_failure_on_the_second_node_ends_the_first(case: Case) -> None:
     with pytest.raises(NanLoss):
         case.run("fails", processes=2, options={"nodes": 2})
     assert case.nothing_runs()
+
+
+@pytest.mark.slow
+@on_a_cluster
+def test_a_program_on_a_node_that_is_drained_saves_its_state_first(case: Case, faults: Any) -> None:
+    taking = once(lambda: bool(case.beats("program")), 120, faults.preempt)
+    case.run("learns")
+    taking.join()
+    assert "asked to stop at step" in case.told() and "tried again (2 of 4)" in case.told()
 
 
 @pytest.mark.slow

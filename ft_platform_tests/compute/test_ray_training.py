@@ -1,6 +1,9 @@
 """A real training on two nodes of a real Ray cluster, one of which is killed, and a stage on Ray Data there."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,17 @@ from ft_platform_tests.tiny_models import save_tiny_model, usable_splits, use_ca
 pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.components(name="ray_cluster")]
 REAL: Any = profile_module("ray")
 TRAINING = {"learning_rate": 5e-3, "batch_rows": 8, "rank": 4, "max_steps": 60, "epochs": 100, "dropout": 0.1}
+
+STAGES = """
+import json, sys
+from pathlib import Path
+from ft_platform_tests.engines.test_same_content_hash import made
+found = {name: one.version.content_hash for name, one in made(sys.argv[1], Path(sys.argv[2])).items()}
+if sys.argv[1] == "ray":
+    import ray
+    found["nodes"] = len([one for one in ray.nodes() if one["Alive"]])
+print(json.dumps(found))
+"""
 
 
 @pytest.fixture
@@ -76,3 +90,16 @@ def test_a_training_that_loses_a_node_goes_on_to_the_weights_of_one_machine(
     losing.join()
     assert where == [["one", "two"]] and found == weights
     assert len(from_steps) == 2 and from_steps[1] > 0
+
+
+def test_data_stages_come_to_the_same_rows_on_the_nodes_of_a_cluster(faults: Any, tmp_path: Path) -> None:
+    """`engine: ray` with `RAY_ADDRESS`: no Ray of its own is started."""
+    cluster = faults.cluster()
+    found = {}
+    for engine in ("in_process", "ray"):
+        words = [sys.executable, "-c", STAGES, engine, str(tmp_path / engine)]
+        variables = {**cluster.variables(), "RAY_ADDRESS": f"127.0.0.1:{cluster.port}"}
+        made = subprocess.run(words, env=variables, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+        assert made.returncode == 0, made.stderr[-2000:]
+        found[engine] = json.loads(made.stdout.splitlines()[-1])
+    assert found["ray"].pop("nodes") == 3 and found["ray"] == found["in_process"]

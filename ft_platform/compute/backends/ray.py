@@ -72,6 +72,8 @@ def check(profile: "ComputeProfile") -> None:
         value = options.get(name, 1)
         if isinstance(value, bool | str) or (name == "nodes" and not isinstance(value, int)) or value < least:
             raise ValueError(f"options.{name} must be a number of {least} or more, got {value!r}")
+    if own := {"CPU", "GPU", "memory"} & set(re.findall(r"[^,=]+(?==)", str(options.get("resources", "")))):
+        raise ValueError(f"options.resources are custom ones; {', '.join(sorted(own))} has a setting of its own")
     nodes = int(options.get("nodes", 1))
     if profile.processes % nodes or profile.gpus % nodes:
         raise ValueError(f"`processes` and `gpus` must be multiples of `nodes`, got nodes {nodes}")
@@ -100,6 +102,7 @@ class Cluster:
             named = launch.profile.environment
             keys = set(launch.environment.storage_options()) - {*STORES, *named}
             variables = {name: value for name, value in job.variables.items() if name not in keys}
+            variables |= _threads_of_one(launch)
             self._keys[job.name] = hand_over(open_lake(launch.environment), launch.use_case.name, job.name, variables)
         try:
             self._ask("POST", "/api/jobs/", request(job, self._keys[job.name]))
@@ -165,8 +168,12 @@ class Cluster:
 
 def _token() -> dict[str, str]:
     """Read for each request: it may have been renewed."""
-    path = os.environ.get("RAY_AUTH_TOKEN_PATH", "")
-    token = os.environ.get("RAY_AUTH_TOKEN", "") or (Path(path).read_text(encoding="utf-8").strip() if path else "")
+    token, path = os.environ.get("RAY_AUTH_TOKEN", ""), os.environ.get("RAY_AUTH_TOKEN_PATH", "")
+    if path and not token:
+        try:
+            token = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise CredentialsRefused(f"RAY_AUTH_TOKEN_PATH: {error.strerror}") from None
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
@@ -205,6 +212,14 @@ def request(job: Job, key: str) -> dict[str, Any]:
         "runtime_env": {"env_vars": variables},
         "metadata": {"ft-platform": launch.program, "use_case": launch.use_case.name},
     }
+
+
+def _threads_of_one(launch: Launch) -> dict[str, str]:
+    """Of several processes, as `torchrun` divides them: their number changes results in the last bits."""
+    threads, processes = launch.resources.threads, launch.resources.processes
+    if not threads or launch.program not in TOGETHER:
+        return {}
+    return dict.fromkeys(("FT_THREADS", "OMP_NUM_THREADS"), str(max(threads // processes, 1)))
 
 
 def _each(launch: Launch, nodes: int) -> dict[str, float]:
