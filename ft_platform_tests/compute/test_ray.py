@@ -220,7 +220,7 @@ def test_variables_are_handed_over_once_and_only_to_the_job_with_the_key(environ
 
 def test_what_is_submitted_again_has_the_same_key(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer was lost: the first request may have come through all the same."""
-    sent: list[dict[str, Any]] = []
+    sent: list[Any] = []
     monkeypatch.setattr(ray.Cluster, "_ask", lambda _, _method, _path, content=None: sent.append(content))
     cluster, made = ray.Cluster("http://head:8265"), job(environment)
     for _ in range(2):
