@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -81,14 +82,27 @@ class Cluster:
             **{f"RAY_{name}": str(value) for name, value in SETTINGS.items()},
         }
 
-    def _start(self, *words: str) -> subprocess.Popen:
+    @contextmanager
+    def node_without_memory(self) -> Iterator[None]:
+        """A node with the resource `tight`, for which Ray's monitor finds that 1 % of the memory is all there is."""
+        words = [f"--address=127.0.0.1:{self.port}", "--num-cpus=1", "--node-name=tight", '--resources={"tight": 1}']
+        self.nodes["tight"] = self._start(*words, memory_usage_threshold="0.01")
+        try:
+            self.until(lambda: "tight" in self.alive().values(), 180)
+            yield
+        finally:
+            self.kill("tight")
+            del self.nodes["tight"]
+
+    def _start(self, *words: str, **settings: str) -> subprocess.Popen:
         if "--head" in words:
             words = (*words, "--dashboard-host=127.0.0.1", f"--temp-dir={self.folder}/ray", "--include-dashboard=true")
         ports = [f"--{name}={free_port()}" for name in ("dashboard-agent-listen-port", "metrics-export-port")]
         sizes = ["--object-store-memory=80000000", "--disable-usage-stats", "--block"]
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words, *ports, *sizes]
+        variables = {**self.variables(), **{f"RAY_{name}": value for name, value in settings.items()}}
         with open(self.folder / "ray.log", "ab") as log:
-            return subprocess.Popen(command, env=self.variables(), stdout=log, stderr=log, start_new_session=True)
+            return subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
 
     def ask(self, method: str, path: str, content: Any = None) -> Any:
         """What the dashboard answers to somebody with the token."""

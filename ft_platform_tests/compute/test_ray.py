@@ -13,7 +13,7 @@ from ft_platform.compute import elsewhere, ray_driver
 from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
 from ft_platform.compute.backends import ray
 from ft_platform.compute.handed_over import hand_over, take
-from ft_platform.errors import MachineLost, NanLoss, SubmissionRefused
+from ft_platform.errors import MachineLost, NanLoss, OutOfMemory, SubmissionRefused
 from ft_platform.lake.opening import open_lake
 from ft_platform.process import bounded_http
 from ft_platform.process.bounded_http import Answer, NoAnswer
@@ -321,6 +321,14 @@ def test_a_program_on_a_node_that_is_drained_saves_its_state_first(case: Case, f
     case.run("learns")
     taking.join()
     assert "asked to stop at step" in case.told() and "tried again (2 of 4)" in case.told()
+
+
+@pytest.mark.slow
+@on_a_cluster
+def test_what_ray_ends_for_want_of_memory_is_not_tried_again(case: Case, faults: Any) -> None:
+    with faults.cluster().node_without_memory(), pytest.raises(OutOfMemory, match="a node had no memory left"):
+        case.run("waits", options={"resources": "tight=1"})
+    assert "tried again" not in case.told()
 
 
 @pytest.mark.slow
