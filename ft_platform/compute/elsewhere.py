@@ -241,7 +241,8 @@ class _Watch:
         if any(isinstance(one, dict) and "artifact" in one for one in self.messages.final):
             return None
         said = failure_in(self.messages.final)
-        if said is not None:
+        # Of several nodes one is lost, and a process on another says that its connection broke.
+        if said is not None and not (end.cause == "machine_lost" and type(said) is TrainingFailed):
             return said if type(said).__name__ == "Preempted" and end.cause != "cancelled" else None
         if end.phase == "unknown" or end.cause == "machine_lost":
             reason = end.reason or "the scheduler does not know the job any more"

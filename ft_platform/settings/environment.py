@@ -52,7 +52,7 @@ class ComputeProfile(BaseModel):
         description=(
             "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
             " `processes` that train one model together. `slurm`: a job of a Slurm cluster. `kubernetes`: a Job of a"
-            " Kubernetes cluster. `aws_batch`: a job of AWS Batch."
+            " Kubernetes cluster. `aws_batch`: a job of AWS Batch. `ray`: a job of a Ray cluster."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(

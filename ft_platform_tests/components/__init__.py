@@ -145,5 +145,17 @@ COMPONENTS = {
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
         ("infra/gcp", "infra/azure", "infra/databricks", "ft_platform/people/bucket_rights.py"),
     ),
+    "ray_cluster": Component(
+        "a Ray cluster: a head and two nodes, which are drained and killed",
+        "extra `ray`",
+        (
+            "ft_platform/compute",
+            "ft_platform/engines",
+            "ft_platform/lake/launches.py",
+            "ft_platform/programs/lake_messages.py",
+            "ft_platform_tests/compute/contract",
+            "ft_platform_tests/compute/ray_cluster.py",
+        ),
+    ),
 }
 """Name, as in `@pytest.mark.components(name="ray")` -> what it is."""

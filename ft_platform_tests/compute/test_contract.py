@@ -352,7 +352,7 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
         ComputeProfile(backend="by_log")
     with pytest.raises(
         ValueError,
-        match=r"must be one of aws_batch, by_lake, by_log, kubernetes, local, slurm, torchrun, got 'torch_run' "
+        match=r"must be one of aws_batch, by_lake, by_log, kubernetes, local, ray, slurm, torchrun, got 'torch_run' "
         r"\(did you mean 'torchrun'\?\)",
     ):
         ComputeProfile(backend="torch_run")
@@ -364,6 +364,7 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
         "by_log",
         "kubernetes",
         "local",
+        "ray",
         "slurm",
         "torchrun",
     ]
