@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,12 +17,13 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 
-from ft_platform.errors import ConfigError
+from ft_platform.errors import BaseModelError, ConfigError
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.settings.training import Training
 from ft_platform.training import processes, sharding
-from ft_platform.training.lora import with_trainable_weights
+from ft_platform.training.checkpoint import write_weights
+from ft_platform.training.lora import trainable, with_trainable_weights
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
@@ -116,6 +118,26 @@ def test_each_process_reads_its_part_of_what_one_process_reads(base, monkeypatch
         read += taken
     assert seen == {name: weight.numel() for name, weight in expected.items()}
     assert sum(read) == of_file  # each number by one process
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_each_process_puts_its_part_of_a_checkpoint_into_the_model(base, tmp_path, method: str) -> None:
+    training = Training(method=method, rank=4)
+    whole = with_trainable_weights(base_model.load(base, "float32")[0], training, fused=False)
+    with torch.no_grad():
+        for number, weight in enumerate(trainable(whole).values()):
+            weight.fill_(number / 100)
+    prepared: Any = SimpleNamespace(model=whole, base=base)
+    write_weights(tmp_path, prepared)
+    with process(1):
+        model = divided(base, "float32", training)
+        sharding.put_own_parts(model, tmp_path)
+        for name, weight in trainable(model).items():
+            expected = trainable(whole)[name].detach()
+            assert torch.equal(sharding.own(weight), expected[processes.rows_of(len(expected))]), name
+        other = divided(base, "float32", training.model_copy(update={"rank": 8, "method": "lora"}))
+        with pytest.raises(BaseModelError, match="its tensors are not those that are trained"):
+            sharding.put_own_parts(other, tmp_path)
 
 
 def test_weights_under_other_names_are_read_whole_and_the_log_says_so(tmp_path, caplog) -> None:
