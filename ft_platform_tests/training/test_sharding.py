@@ -90,7 +90,7 @@ class Counted:
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_each_process_reads_its_part_of_what_one_process_reads(base, monkeypatch, method: str, dtype: str) -> None:
     """Weights, fresh adapters, rotary frequencies, ties, precisions, and what is trained: bit for bit."""
-    training, opened = Training(method=method, rank=4), safetensors.safe_open
+    training, opened = Training.model_validate({"method": method, "rank": 4}), safetensors.safe_open
     whole = with_trainable_weights(base_model.load(base, dtype)[0], training, fused=False)
     expected, buffers = dict(whole.named_parameters(remove_duplicate=False)), dict(whole.named_buffers())
     largest = max(weight.numel() for weight in expected.values())
@@ -122,7 +122,7 @@ def test_each_process_reads_its_part_of_what_one_process_reads(base, monkeypatch
 
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_each_process_puts_its_part_of_a_checkpoint_into_the_model(base, tmp_path, method: str) -> None:
-    training = Training(method=method, rank=4)
+    training = Training.model_validate({"method": method, "rank": 4})
     whole = with_trainable_weights(base_model.load(base, "float32")[0], training, fused=False)
     with torch.no_grad():
         for number, weight in enumerate(trainable(whole).values()):

@@ -163,6 +163,24 @@ def test_a_state_without_one_of_its_parts_would_give_other_weights(data, folders
     assert same(whole, expected) and losses(whole) == losses(expected)
 
 
+def test_in_another_number_of_processes_each_draws_its_own_numbers_and_the_same_ones_again(monkeypatch):
+    torch.manual_seed(3)
+    tensors, plain = state._generators()
+    saved = {f"0.{name}": value for name, value in tensors.items()}
+
+    def drawn(number: int, count: int, step: int) -> list[float]:
+        monkeypatch.setattr(state.processes, "number", lambda: number)
+        monkeypatch.setattr(state.processes, "count", lambda: count)
+        state._restore_all_generators(saved, [plain], step)
+        return torch.rand(3).tolist()
+
+    of_two = [drawn(number, 2, 5) for number in (0, 1)]
+    assert of_two == [drawn(number, 2, 5) for number in (0, 1)]
+    different = [*of_two, drawn(0, 3, 5), drawn(0, 2, 6), drawn(0, 1, 5)]
+    assert len({tuple(one) for one in different}) == 5
+    assert drawn(0, 1, 5) == drawn(0, 1, 6)  # as many as saved it: exactly what they were
+
+
 def test_all_random_number_generators_are_saved_and_restored(folders):
     weights = {"w": torch.nn.Parameter(torch.zeros(2))}
     optimizer = torch.optim.AdamW(weights.values())
