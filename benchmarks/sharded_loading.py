@@ -5,24 +5,24 @@ weights, and if each reads all of them and keeps its part.
     python benchmarks/sharded_loading.py --layers 9 --processes 2 4 --json
 
 Makes a model of random float32 weights in several safetensors files (9 layers: 0.6 GB), and loads it with LoRA adapters
-in several processes on this machine (gloo). Prints for each number of processes the most memory that a process had
-beyond what it had before, in MiB and as a share of the weights: RssAnon of Linux, looked at every 2 ms. Pages of the
-files are not in it; the kernel takes them back where memory is short."""
+in several processes on this machine (gloo), in float32 and rounded to bfloat16. Prints the most memory that a process
+had beyond what it had before, in MiB, looked at every 2 ms: its own (RssAnon of Linux), and with the pages of files
+that it looked at (VmRSS), which the kernel takes back where memory is short."""
 
 import argparse
 import json
 import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 WAYS = ("parts", "whole")
+KINDS = ("RssAnon", "VmRSS")
 
 
 def main() -> None:
@@ -30,62 +30,56 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=9)
     parser.add_argument("--processes", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--work", choices=("make", *WAYS), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.work == "make":
-        make(arguments.folder, arguments.layers)
-    elif arguments.work:
-        print(json.dumps(load(arguments.folder, by_parts=arguments.work == "parts")))
-    else:
-        found = measured(arguments.layers, arguments.processes)
-        print(json.dumps(found) if arguments.json else table(found))
+    import peft  # noqa: F401
+    import torch
+    import torch.distributed.fsdp
+    from torch.distributed.tensor import DTensor  # noqa: F401
+    from transformers import LlamaForCausalLM  # noqa: F401
 
-
-def measured(layers: int, processes: list[int]) -> dict[str, Any]:
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
-        subprocess.run([*command("make", folder), "--layers", str(layers)], check=True, stderr=subprocess.DEVNULL)
+        ended(os.fork() or make(folder, arguments.layers))
         weights = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 2**20
-        rows = [
-            {"processes": count, "way": way, "peak_mib": max(together(count, way, folder))}
-            for count in processes
-            for way in WAYS
-        ]
-    return {"weights_mib": round(weights), "rows": rows}
+        if not arguments.json:
+            print(
+                f"weights in float32: {weights:.0f} MiB\nprocesses  loaded as  read by    own MiB  with files",
+                flush=True,
+            )
+        for count in arguments.processes:
+            for dtype in ("float32", "bfloat16"):
+                for way in WAYS:
+                    own, everything = together(count, way, dtype, folder)
+                    row = {"processes": count, "dtype": dtype, "way": way, "own_mib": own, "rss_mib": everything}
+                    shown = f"{count:9}  {dtype:9}  {way:7}  {own:9,}  {everything:10,}"
+                    print(json.dumps({"weights_mib": round(weights), **row}) if arguments.json else shown, flush=True)
 
 
-def together(count: int, way: str, folder: Path) -> list[int]:
-    """Peak of each process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(count)}
-    started = [
-        subprocess.Popen(
-            command(way, folder),
-            env={**os.environ, **meet, "RANK": str(number), "LOCAL_RANK": str(number), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        for number in range(count)
-    ]
-    peaks = dict.fromkeys(started, 0)
-    while any(process.poll() is None for process in started):
-        peaks = {process: max(peak, memory(process.pid)) for process, peak in peaks.items()}
-        time.sleep(0.002)
-    answers = [process.communicate()[0] for process in started]
-    if any(process.returncode for process in started):
-        raise SystemExit(f"{way} with {count} processes failed")
-    before = [json.loads(answer.splitlines()[-1]) for answer in answers]
-    return [(peaks[process] - had) // 1024 for process, had in zip(started, before, strict=True)]
+def together(count: int, way: str, dtype: str, folder: Path) -> list[int]:
+    """The most of each kind of memory that one of the processes had beyond what it had before, in MiB."""
+    with tempfile.TemporaryDirectory() as meeting:
+        children = [os.fork() or load(folder, dtype, way, number, count, Path(meeting)) for number in range(count)]
+        running, peaks = set(children), {child: [0, 0] for child in children}
+        while running:
+            for child in list(running):
+                peaks[child] = list(map(max, peaks[child], memory(child)))
+                if ended(child, os.WNOHANG):
+                    running.remove(child)
+            time.sleep(0.002)
+        before = [json.loads((Path(meeting) / str(number)).read_text()) for number in range(count)]
+        more = [[p - b for p, b in zip(peaks[c], had, strict=True)] for c, had in zip(children, before, strict=True)]
+        return [max(kind) // 1024 for kind in zip(*more, strict=True)]
 
 
-def command(work: str, folder: Path) -> list[str]:
-    return [sys.executable, __file__, "--work", work, "--folder", str(folder)]
+def ended(child: int, options: int = 0) -> bool:
+    pid, status = os.waitpid(child, options)
+    if pid and status:
+        raise SystemExit("a process failed")
+    return bool(pid)
 
 
-def make(folder: Path, layers: int) -> None:
+def make(folder: Path, layers: int) -> int:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from ft_platform_tests.tiny_models import tiny_tokenizer
@@ -98,50 +92,43 @@ def make(folder: Path, layers: int) -> None:
         vocab_size=32_000,
         tie_word_embeddings=True,
     )
-    model = LlamaForCausalLM(config)
-    model.save_pretrained(folder, max_shard_size="200MB")
+    LlamaForCausalLM(config).save_pretrained(folder, max_shard_size="200MB")
     tiny_tokenizer().save_pretrained(folder)
+    os._exit(0)
 
 
-def load(folder: Path, by_parts: bool) -> int:
-    """Loads and divides the model; KiB that this process had before."""
-    import peft  # noqa: F401
+def load(folder: Path, dtype: str, way: str, number: int, count: int, meeting: Path) -> int:
+    """Notes what this process has before, then loads and divides the model, and ends."""
     import torch
-    import torch.distributed.fsdp
-    from torch.distributed.tensor import DTensor  # noqa: F401
-    from transformers import LlamaForCausalLM  # noqa: F401
+    import torch.distributed as dist
 
     from ft_platform.models import base_model
     from ft_platform.settings.training import Training
     from ft_platform.training import sharding
     from ft_platform.training.lora import with_trainable_weights
-    from ft_platform.training.processes import process_group, wait_for_all
 
-    with process_group():
-        before = memory(os.getpid())
-        model, _ = base_model.load(base_model.ResolvedModel(folder, "", "made up"), "float32", by_parts=by_parts)
-        model = with_trainable_weights(model, Training(), fused=False)
-        sharding.divide(model, folder, torch.float32)
-        wait_for_all()
-        return before
+    try:
+        dist.init_process_group("gloo", init_method=f"file://{meeting}/store", rank=number, world_size=count)
+        (meeting / str(number)).write_text(json.dumps(memory(os.getpid())))
+        resolved = base_model.ResolvedModel(folder, "", "made up")
+        model, _ = base_model.load(resolved, dtype, by_parts=way == "parts")
+        model: Any = with_trainable_weights(model, Training(), fused=False)
+        sharding.divide(model, folder, getattr(torch, dtype))
+        dist.barrier()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
-def memory(process: int) -> int:
-    """KiB of its own; 0 after its end."""
+def memory(process: int) -> list[int]:
+    """KiB of each kind; 0 after its end."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
-
-
-def table(found: dict[str, Any]) -> str:
-    lines = [f"weights: {found['weights_mib']:,} MiB", "processes  read by parts      read whole"]
-    for count in dict.fromkeys(row["processes"] for row in found["rows"]):
-        of = {row["way"]: row["peak_mib"] for row in found["rows"] if row["processes"] == count}
-        shares = [f"{of[way]:6,} MiB ({of[way] / found['weights_mib']:.2f})" for way in WAYS]
-        lines.append(f"{count:9}  {'  '.join(shares)}")
-    return "\n".join(lines)
+        return [0, 0]
+    found = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(KINDS)}
+    return [found.get(kind, 0) for kind in KINDS]
 
 
 if __name__ == "__main__":
