@@ -137,11 +137,6 @@ class TimeLimitReached(TrainingFailed):
     """The program ran as long as it may and saved where it was."""
 
 
-class StateRefused(TrainingFailed):
-    """A saved state of a training was made by another number of processes: going on from it would give another
-    result."""
-
-
 class TrainerRunning(TrainingFailed):
     """Another process trains the same checkpoint, or took over from this one."""
 

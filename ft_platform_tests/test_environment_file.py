@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import prepare_home
 from ft_platform.settings import environment_file as module
+from ft_platform.settings.environment import ComputeProfile
 from ft_platform.settings.environment_file import environment_file
 
 POLICY = "policy: {name: bank, version: '7'}\n"
@@ -147,3 +149,21 @@ def test_dagster_finds_it_too(root: Path, started_in: str) -> None:
         words, cwd=root / started_in, env=variables, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode and "surprise: there is no such setting" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"backend": "tpu"},
+        {"environment": {"PJRT_DEVICE": "TPU"}},
+        {"backend": "kubernetes", "options": {"gpu_resource": "google.com/tpu"}},
+    ],
+    ids=["back end", "variable", "resource"],
+)
+def test_a_profile_that_names_tpus_is_refused_with_the_reason(profile: dict[str, Any]) -> None:
+    """Programs would compute on the CPU beside it and say nothing."""
+    with pytest.raises(
+        ValueError, match=r"TPUs are not supported: the newest torch_xla \(2\.9\) is built for torch 2\.9"
+    ):
+        ComputeProfile.model_validate(profile)
+    assert ComputeProfile.model_validate({"environment": {"OUTPUT": "on"}}).environment

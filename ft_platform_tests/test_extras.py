@@ -17,6 +17,7 @@ from ft_platform_tests.conftest import REPOSITORY
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 COMES_WITH = {
+    "accelerate": "peft",
     "boto3": "s3fs",
     "botocore": "s3fs",
     "dagster-shared": "dagster",

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -119,12 +120,16 @@ def weights_dtype(choice: str) -> Any:
     return torch.bfloat16 if capable.get("avx512_bf16") or capable.get("amx_bf16") else torch.float32
 
 
-def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none") -> tuple[Any, Any]:
+def load(
+    resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none", by_parts: bool = False
+) -> tuple[Any, Any]:
     """The model in evaluation mode, on the GPU if there is one, and its tokenizer.
 
     Args:
         resolved: result of `resolve`.
         dtype, quantization: of `base_model` of the use case.
+        by_parts: leave the weights in their files, for several processes that each read a part; where this is not
+            possible, they are read and the reason is logged.
 
     Raises:
         MissingExtra: torch, transformers, or bitsandbytes for 4-bit weights, is not installed.
@@ -163,12 +168,13 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
         require_fitting_sizes(config, safe.elements, resolved.uri)
         options["config"] = config
         tokenizer = AutoTokenizer.from_pretrained(resolved.folder, trust_remote_code=False, local_files_only=True)
-        try:
-            model: Any = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="sdpa", **options)
-        except ValueError as error:
-            if "scaled_dot_product_attention" not in str(error):
-                raise
-            model = AutoModelForCausalLM.from_pretrained(resolved.folder, attn_implementation="eager", **options)
+        if by_parts and (model := _unread(resolved, config, options["dtype"])):
+            return model, tokenizer
+        model: Any = _with_sdpa(
+            lambda attention: AutoModelForCausalLM.from_pretrained(
+                resolved.folder, attn_implementation=attention, **options
+            )
+        )
     except (MemoryError, BaseModelError):
         raise
     except (
@@ -178,12 +184,42 @@ def load(resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none
             f"transformers cannot load base model {resolved.uri}: {type(error).__name__}: {error}",
             "Check base_model.uri",
         ) from error
-    head = model.get_output_embeddings()
-    if head is not None:
-        head.register_forward_pre_hook(_side_by_side)
+    _copy_before_the_head(model)
     if quantization == "nf4":
         return _with_one_kernel(model).eval(), tokenizer
     return model.to(device).eval(), tokenizer
+
+
+def _with_sdpa(build: Callable[[str], Any]) -> Any:
+    """What `build` gives for torch's own attention, or for the plain one where an architecture has only that."""
+    try:
+        return build("sdpa")
+    except ValueError as error:
+        if "scaled_dot_product_attention" not in str(error):
+            raise
+        return build("eager")
+
+
+def _unread(resolved: ResolvedModel, config: Any, dtype: Any) -> Any | None:
+    """The model without the numbers of its weights, or None where they cannot be read by parts."""
+    from transformers import GenerationConfig
+
+    from ft_platform.models import unread_weights
+
+    model = _with_sdpa(lambda attention: unread_weights.unread(config, dtype, attention))
+    if reason := unread_weights.obstacle(model, resolved.folder):
+        LOG.warning(f"{resolved.uri} is read whole by each process before it is divided: {reason}")
+        return None
+    if (resolved.folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(resolved.folder)
+    _copy_before_the_head(model)
+    return model.eval()
+
+
+def _copy_before_the_head(model: Any) -> None:
+    head = model.get_output_embeddings()
+    if head is not None:
+        head.register_forward_pre_hook(_side_by_side)
 
 
 def _side_by_side(head: Any, hidden: tuple[Any, ...]) -> tuple[Any, ...]:

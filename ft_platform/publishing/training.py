@@ -83,6 +83,7 @@ def help_with_training(
     """What the other processes do while the first one is in `checkpoint_for`: their share of every batch, if it
     trains."""
     from ft_platform.training import processes
+    from ft_platform.training.checkpoint import hand_over
     from ft_platform.training.state import States
     from ft_platform.training.stopping import Stopping
 
@@ -95,7 +96,8 @@ def help_with_training(
     stopping = Stopping(use_case.name)
     with stopping.on_signals():
         tracker = Tracker("the first process tracks")
-        _fit_in_memory(lake, environment, use_case, splits, start, states, stopping, tracker, log)
+        prepared, _, run = _fit_in_memory(lake, environment, use_case, splits, start, states, stopping, tracker, log)
+    hand_over(prepared, run)
 
 
 def _existing(draft: Draft, log: Any) -> Trained | None:
@@ -180,7 +182,7 @@ def _fit_in_memory(
     """Trains; where memory does not suffice and `compute.on_out_of_memory` says so, again with half as many tokens at
     once."""
     from ft_platform.models.kernels.recomputation import recomputes
-    from ft_platform.training import processes, sharding
+    from ft_platform.training import processes
 
     compute, smaller = use_case.settings.compute, {}
     profile = environment.profile(compute.profile)
@@ -191,7 +193,7 @@ def _fit_in_memory(
             "Name another compute.profile",
         )
     while True:
-        prepared = prepare(lake, environment, use_case, splits, not divides, start)
+        prepared = prepare(lake, environment, use_case, splits, not divides, start, divides)
         training = prepared.training.model_copy(update=smaller)
         rows = {side: len(rendered.rows) for side, rendered in prepared.sides.items()}
         for name, (value, why) in prepared.recipe.chosen.items():
@@ -214,9 +216,7 @@ def _fit_in_memory(
         }
         tracker.parameters({**training.model_dump(mode="json"), **base})
         try:
-            if divides:
-                sharding.divide(prepared.model)
-            else:
+            if not divides:
                 require_fit(prepared, training, profile, use_case)
             if training.differential_privacy.on:
                 log.info(f"differential privacy: {_promised(prepared, training)}")

@@ -104,6 +104,20 @@ class ComputeProfile(BaseModel):
         description="Most memory of a program in GiB; on a GPU, GPU memory. Default: what the machine has.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def names_no_tpu(cls, given: Any) -> Any:
+        """On a TPU programs would not fail: they would compute on the CPU beside it."""
+        named = given if isinstance(given, dict) else {}
+        options, variables = named.get("options"), named.get("environment")
+        device = variables.get("PJRT_DEVICE") if isinstance(variables, dict) else None
+        if re.search(r"\btpu", f"{named.get('backend')} {options} {device}", re.IGNORECASE):
+            raise ValueError(
+                "TPUs are not supported: the newest torch_xla (2.9) is built for torch 2.9, and the platform needs 2.10"
+                " or newer. Name GPUs, or CPUs"
+            )
+        return given
+
     @model_validator(mode="after")
     def fits_its_backend(self) -> "ComputeProfile":
         if self.sharded and self.processes == 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.lake.provenance import TRAINING_RECORDS
-from ft_platform.models.adapter import WEIGHTS
+from ft_platform.models.adapter import ALL_WEIGHTS, WEIGHTS
 from ft_platform.training.prepared import Prepared
 from ft_platform.training.run import TrainingRun
 from ft_platform.use_case.named import NamedUseCase
@@ -55,11 +55,8 @@ def write_checkpoint(
         info: figures that also go into the manifest.
         earlier: ids of the records that the checkpoint was trained on which this one was continued from.
     """
-    from ft_platform.training.lora import trainable
-    from ft_platform.training.sharding import is_divided
-
     folder.mkdir(parents=True, exist_ok=True)
-    write_weights(folder, prepared, run.best if is_divided(trainable(prepared.model)) else None)
+    write_weights(folder, prepared, of_all_processes(prepared, run))
     renderer = prepared.renderer
     description = {
         "use_case": use_case.name,
@@ -84,18 +81,41 @@ def write_checkpoint(
     draw_loss_curve(run, folder / "loss_curve.png")
 
 
-def write_weights(folder: Path, prepared: Prepared, weights: dict[str, Any] | None = None) -> None:
+def hand_over(prepared: Prepared, run: TrainingRun) -> None:
+    """What the other processes do while the first one is in `write_checkpoint`, where weights are divided."""
+    from ft_platform.training.tensor_writing import each_whole
+
+    for _ in each_whole(of_all_processes(prepared, run) or {}):
+        pass
+
+
+def of_all_processes(prepared: Prepared, run: TrainingRun) -> Any:
+    """The best weights as `training.tensor_writing` takes them; None where each process has all of them."""
+    from ft_platform.training.sharding import is_divided, trained_parts
+
+    weights = trained_parts(prepared.model)
+    return {name: (own, weights[name]) for name, own in run.best.items()} if is_divided(weights) else None
+
+
+def write_weights(folder: Path, prepared: Prepared, divided: Any = None) -> None:
     """The trained weights and what loads them: the same bytes for the same weights.
 
     Args:
-        weights: by name, where the model does not hold them whole.
+        divided: `training.tensor_writing.Kept`, where the model does not hold them whole.
     """
     from ft_platform.models.label_head import head_of, save_head
+    from ft_platform.training.tensor_writing import each_whole, write_tensors
 
-    model, given = prepared.model, {} if weights is None else {"state_dict": weights}
+    model, given = prepared.model, {}
     if not hasattr(model, "peft_config"):
-        model.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB", **given)
+        if divided:
+            model.save_pretrained(folder, state_dict={})  # all but the weights
+            write_tensors(folder / ALL_WEIGHTS, divided, {"format": "pt"})
+        else:
+            model.save_pretrained(folder, safe_serialization=True, max_shard_size="1000GB")
         return
+    if divided:
+        given = {"state_dict": {name: tensor.cpu() for name, tensor in each_whole(divided)}}
     if head := head_of(model):
         save_head(head, folder)
     model.peft_config["default"].base_model_name_or_path = prepared.base.uri

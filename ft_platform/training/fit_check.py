@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ft_platform.costs.memory_needs import memory_limit, require_memory
+from ft_platform.errors import DoesNotFit
 from ft_platform.settings.environment import ComputeProfile
 from ft_platform.settings.training import Training
 from ft_platform.training.memory import memory_errors, peak_gib
@@ -24,8 +25,39 @@ def require_fit(prepared: Prepared, training: Training, profile: ComputeProfile,
         DoesNotFit: with numbers, setting and next step.
         OutOfMemory: already in that pass.
     """
-    parts = fitting_parts(prepared, training, profile)
-    require_memory(_needed_gib(prepared, parts), _known(profile, prepared), use_case, prepared.model.device.type)
+    from ft_platform.training.plan import heaviest_micro_batch, plan_of, tokens_of
+
+    parts, device = fitting_parts(prepared, training, profile), prepared.model.device.type
+    needed, known = _needed_gib(prepared, parts), _known(profile, prepared)
+    limit = memory_limit(known, device)
+    if limit is not None and needed > limit:
+        heaviest = heaviest_micro_batch(prepared, training, plan_of(prepared, training))
+        if len(heaviest) == 1:
+            raise _one_record_is_too_long(
+                tokens_of(heaviest, prepared.objective), parts, needed, limit, training, use_case
+            )
+    require_memory(needed, known, use_case, device)
+
+
+def _one_record_is_too_long(
+    tokens: int, parts: "MemoryParts", needed: float, limit: float, training: Training, use_case: NamedUseCase
+) -> DoesNotFit:
+    """Smaller micro-batches are no help then, and neither are more devices."""
+    of_tokens = parts.activations / 2**30  # the answer, of which the logits are, is never shortened
+    # What grows with the square of the length shrinks faster than this; what does not grow with it is the twentieth.
+    fits = int(0.95 * min(tokens, training.max_length) * (1 - (needed - limit) / of_tokens))
+    again = "Set training.gradient_checkpointing=auto. " if training.gradient_checkpointing == "never" else ""
+    shorter = (
+        f"Set training.max_length={fits} (now {training.max_length}), or choose"
+        if fits >= 32  # the least that the setting allows
+        else "No length would fit: choose"
+    )
+    return DoesNotFit(
+        f"the training of {use_case.name} was not started: it would need {needed:.2f} GiB of memory, of which a single"
+        f" record of {tokens:,} tokens takes {of_tokens:.2f} GiB, and there are {limit:.2f} GiB; a record is not"
+        " divided between devices, and a smaller training.micro_batch_tokens does not help",
+        f"{again}{shorter} a profile with more memory in compute.profile",
+    )
 
 
 def fitting_parts(prepared: Prepared, training: Training, profile: ComputeProfile) -> "MemoryParts":

@@ -108,7 +108,7 @@ class _Loop:
             training,
         )
         self.on_step, self.states, self.limit, self.given_order = on_step, states, limit, order
-        self.weights = trainable(model)
+        self.weights = sharding.trained_parts(model)
         self.optimizer = torch.optim.AdamW(
             self.weights.values(), lr=training.learning_rate, weight_decay=training.weight_decay
         )
@@ -218,7 +218,7 @@ class _Loop:
         than luck with these validation records; of such weights the latest have learned most. What clearly raises the
         metric is kept whatever its loss."""
         run, metric = self.run, self._metric
-        if not metric or math.isinf(run.best_loss):  # not by `best`, which only one of several processes may hold
+        if not metric or math.isinf(run.best_loss):  # the same in all processes
             return point["validation_loss"] < run.best_loss
         before = [one for one in run.curve if one["step"] and metric in one]
         top, lowest = (pick(one[name] for one in before) for pick, name in ((max, metric), (min, "validation_loss")))
@@ -233,9 +233,7 @@ class _Loop:
     def _keep(self, point: dict[str, float]) -> None:
         run = self.run
         run.best_loss, run.best_step = point["validation_loss"], run.step
-        best = ((name, sharding.whole(p.detach())) for name, p in self.weights.items())
-        whole_here = processes.is_first() or not sharding.is_divided(self.weights)
-        run.best = {name: p.to("cpu", copy=True) for name, p in best if whole_here}
+        run.best = {name: sharding.own(p).to("cpu", copy=True) for name, p in self.weights.items()}
 
     @property
     def _metric(self) -> str:

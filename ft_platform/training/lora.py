@@ -8,6 +8,7 @@ import torch
 from ft_platform.errors import ConfigError
 from ft_platform.models.kernels.fused_lora import fuse
 from ft_platform.models.label_head import add_label_head
+from ft_platform.models.unread_weights import seeming_read
 from ft_platform.settings.training import Training
 
 
@@ -64,7 +65,8 @@ def add_adapter(model: Any, training: Training, fused: bool = True) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
+        with seeming_read(model):
+            adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
     except ValueError as error:
         raise ConfigError(
             [f"training.target_modules {target!r} does not fit the base model: {error}"],

@@ -29,10 +29,11 @@ def memory_errors(training: Training) -> Iterator[None]:
             raise
         now = training.micro_batch_tokens
         again = "" if training.gradient_checkpointing == "always" else ", set training.gradient_checkpointing=always"
-        if training.differential_privacy.on:
+        alone = "each record goes" if training.differential_privacy.on else "long records go"
+        if training.differential_privacy.on or now <= training.max_length:
             raise OutOfMemory(
-                f"training ran out of memory although each record goes through the model alone; {peak_gib():.1f} GiB"
-                " were in use",
+                f"training ran out of memory although {alone} through the model alone; {peak_gib():.1f} GiB were in"
+                " use",
                 f"Lower training.max_length (now {training.max_length}){again}",
                 f"training.max_length={max(32, training.max_length // 2)}",
             ) from None

@@ -35,18 +35,20 @@ def prepare(
     splits: TableVersion,
     fused: bool = True,
     start: ArtifactVersion | None = None,
+    divided: bool = False,
 ) -> Prepared:
     """Loads the base model, renders the splits and adds the weights that are trained.
 
     Args:
         fused: replace layers by faster ones with the same result up to rounding.
         start: the checkpoint that training continues from, or None: from the base model.
+        divided: divide the weights between the processes, each of which reads its own part.
 
     Raises:
         BaseModelError: the base model cannot be loaded.
         DataError: nothing is left to learn from.
-        ConfigError: `training.target_modules` names no module of this model, or `training.gradient_checkpointing` is
-            not for it.
+        ConfigError: `training.target_modules` names no module of this model, `training.gradient_checkpointing` is not
+            for it, or it cannot be divided.
         MissingExtra: `training.differential_privacy` needs Opacus.
         VersionRefused: `start` was trained on another base model, other labels or other prompts, or is damaged.
     """
@@ -54,6 +56,7 @@ def prepare(
     from ft_platform.models.kernels.fused_lora import layers_in_words
     from ft_platform.training.lora import with_trainable_weights
     from ft_platform.training.precision import in_bfloat16
+    from ft_platform.training.sharding import divide, put_own_parts, require_divisible
 
     settings = use_case.settings
     mitigation, private = settings.fairness.in_training, settings.training.differential_privacy.on
@@ -64,7 +67,10 @@ def prepare(
     table, chosen = within_window(whole, settings.training, use_case.name)
     table = with_swapped_copies(table, mitigation)
     base = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
-    model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization)
+    if divided:
+        require_divisible(settings.training.objective, settings.base_model.quantization)
+    by_parts = divided and not settings.training.dora  # whose first magnitudes come from whole weights
+    model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization, by_parts)
     renderer = Renderer(tokenizer, settings.task, labels_of(whole))
     require_audited_renderer(lake, splits, renderer.hash)
     if start:
@@ -74,14 +80,18 @@ def prepare(
     sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
     recipe = recipe_for(settings, facts_of(sides, model))
     training = recipe.training
+    if divided:
+        require_divisible(training.objective, settings.base_model.quantization)
     computed_in = model.dtype
     prefix = shared_prefix(
         [row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids()
     )
     start_of_head = _head_start(training, model, renderer, sides["train"], len(prefix))
     model = with_trainable_weights(model, training, len(renderer.labels), start_of_head, fused)
+    if divided:
+        divide(model, base.folder, computed_in)
     forward, batching = accelerated(model, settings.compute)
-    untried = "all weights are trained" if training.method == "full" else "" if fused else "weights are divided"
+    untried = "all weights are trained" if training.method == "full" else "weights are divided" if divided else ""
     if (
         model.dtype != computed_in
     ):  # all weights are trained, in float32; products are still made in the precision of the settings
@@ -91,7 +101,7 @@ def prepare(
     )
     if start:  # after the objective: the reference of dpo is the base model
         with lake.local_copy(start) as folder:
-            put_weights(model, folder)
+            (put_own_parts if divided else put_weights)(model, folder)
     rows = weighted(rows, sides["train"].weights) if sides["train"].weights else rows
     if persons:
         whose = dict(zip(table["record_id"].to_pylist(), table[PERSON].to_pylist(), strict=True))

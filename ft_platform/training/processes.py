@@ -63,6 +63,14 @@ def share_of(rows: Sequence[Row], process: int) -> Sequence[Row]:
     return rows[process :: count()]
 
 
+def rows_of(length: int) -> slice:
+    """Which of so many rows of a tensor this process has where it is divided: as `torch.chunk` does, so the last ones
+    may have fewer or none."""
+    most = -(-length // count())
+    first = min(number() * most, length)
+    return slice(first, min(first + most, length))
+
+
 def sum_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replaces every gradient by the sum over all processes; one without rows counts as zeros."""
     if count() == 1:

@@ -20,7 +20,7 @@ class TrainingRun:
         step: optimizer steps that are done.
         curve: per optimizer step loss, learning rate and tokens per second; the validation loss where it was measured.
         best: trained weights that validation records found best (with differential privacy: the last ones), on the CPU;
-            where weights are divided between processes, in the first one only.
+            where weights are divided between processes, what this one has of them.
         best_loss: validation loss of `best`.
         best_step: optimizer step after which they were taken.
         misses: validations in a row without improvement.

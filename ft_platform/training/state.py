@@ -1,26 +1,29 @@
 """All that the next optimizer step depends on, saved so that a killed training goes on to the same weights, bit for
-bit.
+bit; with another number of processes to the same up to rounding.
 
 A state holds the trained weights, the moments of the optimizer, the best weights so far, the state of every random
 number generator and the course of the training. Learning rate and order of the rows follow from the step and the seed.
-States are saved between optimizer steps, so no accumulation is ever half done. There is no gradient scaler: weights
+Tensors are saved whole, whatever number of processes has them. States are saved between optimizer steps, so no
+accumulation is ever half done. There is no gradient scaler: weights
 that are trained are float32, the rest is float32 or bfloat16, which need none.
 """
 
-import errno
+import hashlib
 import json
 import random
 import time
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ft_platform.errors import StateRefused
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.training import processes, sharding
 from ft_platform.training.run import TrainingRun
+from ft_platform.training.tensor_writing import each_whole, write_tensors
 
 WEIGHTS, OPTIMIZER, BEST, RANDOM, RUN = (
     "weights.safetensors",
@@ -67,23 +70,30 @@ class States:
             DiskFull: the states before are intact.
         """
         everyone = processes.gathered(_generators())
-        trained = {name: sharding.whole(p.detach()) for name, p in weights.items()}
         moments = {
-            f"{name}|{key}": sharding.whole(value)
+            f"{name}|{key}": value
             for name, parameter in weights.items()
             for key, value in optimizer.state[parameter].items()
         }
+        tensors = {
+            WEIGHTS: {name: (sharding.own(p), p) for name, p in weights.items()},
+            OPTIMIZER: {name: (sharding.own(value), value) for name, value in moments.items()},
+            BEST: {name: (value, weights[name]) for name, value in run.best.items()},
+        }
         self.saved_step, self._saved_at = run.step, time.monotonic()
         if not processes.is_first():
+            if sharding.is_divided(weights):
+                for kept in tensors.values():
+                    deque(each_whole(kept), maxlen=0)
             return
         generators = {
-            f"{number}.{name}": value for number, (tensors, _) in enumerate(everyone) for name, value in tensors.items()
+            f"{number}.{name}": (value, value)
+            for number, (states, _) in enumerate(everyone)
+            for name, value in states.items()
         }
         with self.folders.writing(run.step) as folder:
-            _write(folder / WEIGHTS, trained)
-            _write(folder / OPTIMIZER, moments)
-            _write(folder / BEST, run.best)
-            _write(folder / RANDOM, generators)
+            for name, kept in (tensors | {RANDOM: generators}).items():
+                write_tensors(folder / name, kept)
             saved = {
                 "run": run.to_dict(),
                 "random": [plain for _, plain in everyone],
@@ -93,10 +103,7 @@ class States:
 
     def restore(self, weights: Weights, optimizer: torch.optim.Optimizer) -> TrainingRun | None:
         """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is
-        none.
-
-        Raises:
-            StateRefused: it was made by another number of processes.
+        none. Where another number of processes saved it, the generators are seeded anew, from the saved ones.
         """
         if not processes.is_first():
             processes.wait_for_all()  # the first one sets damaged states aside
@@ -112,29 +119,29 @@ class States:
                 return None
             step, folder = found
             saved = json.loads((folder / RUN).read_text())
-            self._require_processes(
-                step, len(saved["random"]), saved.get("divided", False) == sharding.is_divided(weights)
-            )
-            with torch.no_grad():
-                for name, value in _read(folder / WEIGHTS).items():
-                    weights[name].copy_(sharding.part_of(value, weights[name]))
+            for name, file in _tensors(folder / WEIGHTS):
+                sharding.own(weights[name]).copy_(sharding.own_rows(file, name, weights[name]))
             optimizer.state.clear()
-            for name, value in _read(folder / OPTIMIZER).items():
+            for name, file in _tensors(folder / OPTIMIZER):
                 parameter, key = name.split("|")
+                like = weights[parameter]
                 # The step counter stays on the CPU, where the optimizer keeps it.
-                optimizer.state[weights[parameter]][key] = (
-                    value if key == "step" else sharding.part_of(value, weights[parameter])
+                optimizer.state[like][key] = (
+                    file.get_tensor(name).clone()
+                    if key == "step"
+                    else sharding.divided_like(sharding.own_rows(file, name, like), like)
                 )
             run = TrainingRun.from_dict(saved["run"])
-            run.best = _read(folder / BEST)
-            own = f"{processes.number()}."
-            tensors = {
-                name.removeprefix(own): value for name, value in _read(folder / RANDOM).items() if name.startswith(own)
-            }
-            _restore_generators(tensors, saved["random"][processes.number()])
+            run.best = {name: sharding.own_rows(file, name, weights[name]) for name, file in _tensors(folder / BEST)}
+            _restore_all_generators(
+                {name: file.get_tensor(name).clone() for name, file in _tensors(folder / RANDOM)}, saved["random"], step
+            )
         self.saved_step = step
         self.log.info(f"training goes on from the state saved after step {step} of {run.steps}")
-        self._warn_of_other_hardware(run, next(iter(weights.values())).device)
+        self._warn_of_other_hardware(
+            {"sharded": saved.get("divided", False), **run.attempts[-1]},
+            {"sharded": sharding.is_divided(weights), **hardware(next(iter(weights.values())).device)},
+        )
         return run
 
     def remove(self) -> None:
@@ -148,43 +155,23 @@ class States:
             " before it"
         )
 
-    def _require_processes(self, step: int, saved_by: int, divided_alike: bool) -> None:
-        if saved_by != processes.count() or not divided_alike:
-            other = f"of {saved_by} processes, and this attempt has {processes.count()}"
-            if saved_by == processes.count():
-                other = "of a training whose weights were divided between processes otherwise (`sharded`)"
-            raise StateRefused(
-                f"the state saved after step {step} is {other}: the result would be another",
-                f"Use the compute profile it was started with, or remove {self.folders.folder} to begin again",
-            )
-
-    def _warn_of_other_hardware(self, run: TrainingRun, device: torch.device) -> None:
-        before, now = run.attempts[-1], hardware(device)
+    def _warn_of_other_hardware(self, before: dict[str, Any], now: dict[str, Any]) -> None:
         changed = [f"{name} {before[name]} -> {now[name]}" for name in now if before.get(name) != now[name]]
         if changed:
+            drawn = "; dropout draws other numbers" if before.get("processes") != now["processes"] else ""
             self.log.warning(
-                f"this attempt runs with another {', '.join(changed)}: the result can differ in the last bits, and `ft"
-                " reproduce` will say so"
+                f"this attempt runs with another {', '.join(changed)}: the result can differ in the last bits{drawn},"
+                " and `ft reproduce` will say so"
             )
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+def _tensors(path: Path) -> Iterator[tuple[str, Any]]:
+    """The name of each tensor of a file, and the open file."""
+    from safetensors import safe_open
 
-    try:
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, path)
-    except SafetensorError as error:  # its own type, also for a full disk
-        if "os error 28" in str(error) or "No space left" in str(error):
-            raise OSError(errno.ENOSPC, "No space left on device", str(path)) from None
-        raise
-
-
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors.torch import load_file
-
-    # Copied out of the mapped file, which may be removed while the tensors live.
-    return {name: tensor.clone() for name, tensor in load_file(path).items()}
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118
+            yield name, file
 
 
 def _generators() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -198,6 +185,18 @@ def _generators() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         "python": [version, list(numbers), gauss],
         "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached],
     }
+
+
+def _restore_all_generators(tensors: dict[str, torch.Tensor], plain: list[dict[str, Any]], step: int) -> None:
+    number, count = processes.number(), processes.count()
+    if len(plain) == count:
+        own = {name.partition(".")[2]: value for name, value in tensors.items() if name.startswith(f"{number}.")}
+        _restore_generators(own, plain[number])
+        return
+    first = tensors["0.torch"]
+    _restore_generators({"torch": first}, plain[0])
+    seed = hashlib.blake2b(first.numpy().tobytes(), digest_size=8, key=f"{step} {number} {count}".encode()).digest()
+    torch.manual_seed(int.from_bytes(seed, "little", signed=True))
 
 
 def _restore_generators(tensors: dict[str, torch.Tensor], plain: dict[str, Any]) -> None:

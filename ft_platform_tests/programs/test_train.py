@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,6 +53,7 @@ class Started:
         processes: int = 1,
         sharded: bool = False,
         forked: bool = True,
+        nodes: int = 1,
     ) -> None:
         self.processes = processes, sharded
         self.messages_file = folder / "messages"
@@ -71,7 +73,15 @@ class Started:
             "DAGSTER_PIPES_MESSAGES": encode_param({"path": str(self.messages_file)}),
         }
         started = warm.start("train", variables) if forked and processes == 1 and warm.possible() else None
-        self.process = started or subprocess.Popen(command_of("train", profile, variables), env=variables)
+        commands = on_nodes(nodes, processes) if nodes > 1 else [command_of("train", profile, variables)]
+        self.process, *self.other_nodes = (
+            [started] if started else [subprocess.Popen(command, env=variables) for command in commands]
+        )
+
+    def kill(self) -> None:
+        for process in (self.process, *self.other_nodes):
+            process.kill()
+            process.wait(timeout=60)
 
     def messages(self, method: str = "report_custom_message") -> list[Any]:
         whole = [line for line in self.messages_file.read_text().splitlines(keepends=True) if line.endswith("\n")]
@@ -98,6 +108,17 @@ class Started:
             time.sleep(0.005)
 
 
+def on_nodes(nodes: int, processes: int) -> list[list[str]]:
+    """What the back ends of clusters start on each node, all of them here."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meet = [f"--nnodes={nodes}", "--master-addr=127.0.0.1", f"--master-port={port}"]
+    group = [f"--nproc-per-node={processes // nodes}", "--module", "ft_platform.programs.train"]
+    program = [sys.executable, "-m", "ft_platform.programs.together"]
+    return [[*program, *meet, f"--node-rank={node}", *group] for node in range(nodes)]
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
@@ -107,16 +128,15 @@ def model(tmp_path_factory) -> Path:
 def start(tmp_path, environment):
     started: list[Started] = []
 
-    def starter(use_case, splits, processes: int = 1, sharded: bool = False) -> Started:
+    def starter(use_case, splits, processes: int = 1, sharded: bool = False, nodes: int = 1) -> Started:
         folder = tmp_path / f"pipes-{len(started)}"
         folder.mkdir()
-        started.append(Started(folder, environment, use_case, splits, processes, sharded))
+        started.append(Started(folder, environment, use_case, splits, processes, sharded, nodes=nodes))
         return started[-1]
 
     yield starter
     for program in started:
-        program.process.kill()
-        program.wait()
+        program.kill()
 
 
 def test_the_program_reports_progress_log_lines_and_the_artifact(lake, model, start):
@@ -232,18 +252,18 @@ def two_processes(lake, model, steps: int, **training: Any):
 
 
 @pytest.mark.parametrize("method", ["lora", pytest.param("full", marks=pytest.mark.slow)])
-def test_two_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, lake, model, start, method):
+def test_several_processes_with_whole_or_divided_weights_learn_like_one(tmp_path, lake, model, start, method):
     # 4 rows and 3: with divided weights the second has a spare pass.
     use_case, splits, published = two_processes(lake, model, 12, method=method, batch_rows=7)
     alone, _ = curve_of(lake, start(use_case, splits))
     os.rename(published, tmp_path / "alone")
     weights = load_file(next((tmp_path / "alone").rglob("*.safetensors")))
     assert len(alone) > 13
-    for sharded in (False, True):
-        together, _ = curve_of(lake, start(use_case, splits, 2, sharded))
+    for processes, sharded in ((2, False), (2, True), *([(4, True)] if method == "full" else [])):
+        together, _ = curve_of(lake, start(use_case, splits, processes, sharded))
         assert together == pytest.approx(alone, rel=1e-4)
-        os.rename(published, tmp_path / f"together-{sharded}")
-        found = load_file(next((tmp_path / f"together-{sharded}").rglob("*.safetensors")))
+        os.rename(published, tmp_path / f"together-{processes}-{sharded}")
+        found = load_file(next((tmp_path / f"together-{processes}-{sharded}").rglob("*.safetensors")))
         assert found.keys() == weights.keys()
         assert all(torch.allclose(found[name], value, atol=1e-4) for name, value in weights.items())
 
@@ -284,19 +304,52 @@ def test_layers_that_are_computed_again_change_nothing_where_weights_are_divided
 
 
 @pytest.mark.slow
-def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, lake, model, start):
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_a_killed_training_with_divided_weights_goes_on_bit_for_bit(tmp_path, lake, model, start, nodes):
+    """On two nodes as on one."""
     use_case, splits, published = two_processes(lake, model, 24)
     undisturbed = curve_of(lake, start(use_case, splits, 2, sharded=True))
     os.rename(published, tmp_path / "two")
-    killed = start(use_case, splits, 2, sharded=True)
+    killed = start(use_case, splits, 2, sharded=True, nodes=nodes)
     killed.wait_for_state(lake, 3)
-    killed.process.kill()
-    killed.wait()
-    other = start(use_case, splits, 2)
-    other.wait()
-    assert other.messages()[-1]["failed"]["type"] == "StateRefused"
-    assert "(`sharded`)" in other.messages()[-1]["failed"]["message"]
-    assert curve_of(lake, start(use_case, splits, 2, sharded=True)) == undisturbed
+    killed.kill()
+    again = start(use_case, splits, 2, sharded=True, nodes=nodes)
+    assert curve_of(lake, again) == undisturbed
+    (made,) = lake.artifacts("complaints", "adapter_checkpoint")
+    first, second = lake.manifest(made).info["attempts"]
+    assert (first["from_step"], first["processes"], second["processes"]) == (0, 2, 2) and second["from_step"] >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "after", "training"),
+    [
+        ((4, True), (2, True), {}),
+        ((2, True), (4, True), {"method": "full"}),
+        ((4, True), (1, False), {"method": "full"}),
+        ((1, False), (2, True), {}),
+        ((2, False), (4, False), {}),
+        ((2, True), (2, False), {"method": "full"}),
+    ],
+    ids=str,
+)
+def test_a_killed_training_goes_on_in_another_number_of_processes(
+    tmp_path, lake, model, start, before, after, training
+):
+    """To the same curve up to rounding, which is told."""
+    use_case, splits, published = two_processes(lake, model, 24, batch_rows=7, **training)
+    alone, _ = curve_of(lake, start(use_case, splits))
+    os.rename(published, tmp_path / "alone")
+    killed = start(use_case, splits, *before)
+    killed.wait_for_state(lake, 3)
+    killed.kill()
+    again = start(use_case, splits, *after)
+    assert curve_of(lake, again)[0] == pytest.approx(alone, rel=1e-3)
+    (made,) = lake.artifacts("complaints", "adapter_checkpoint")
+    attempts = lake.manifest(made).info["attempts"]
+    assert [attempt["processes"] for attempt in attempts] == [before[0], after[0]] and attempts[1]["from_step"] >= 3
+    (told,) = (line["message"] for line in again.messages("log") if "with another" in line["message"])
+    assert ("sharded" in told, "processes" in told) == (before[1] != after[1], before[0] != after[0])
 
 
 @pytest.mark.slow
@@ -318,19 +371,13 @@ def test_a_killed_training_with_compiled_layers_goes_on_bit_for_bit(tmp_path, la
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_bit_for_bit_but_only_as_two(tmp_path, lake, model, start):
+def test_two_processes_go_on_bit_for_bit(tmp_path, lake, model, start):
     use_case, splits, published = two_processes(lake, model, 40)
     undisturbed = curve_of(lake, start(use_case, splits, 2))
     os.rename(published, tmp_path / "two")
     killed = start(use_case, splits, 2)
     killed.wait_for_state(lake, 3)
-    killed.process.kill()
-    killed.wait()
-    other = start(use_case, splits, 1)
-    other.wait()
-    failed = other.messages()[-1]["failed"]
-    assert failed["type"] == "StateRefused" and "of 2 processes, and this attempt has 1" in failed["message"]
-    assert ".training" in failed["next_step"]
+    killed.kill()
     assert curve_of(lake, start(use_case, splits, 2)) == undisturbed
 
 

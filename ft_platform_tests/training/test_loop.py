@@ -166,6 +166,16 @@ def test_out_of_memory_names_the_setting_to_lower(data, error):
         run(data, settings(), forward)
 
 
+def test_where_the_longest_records_go_alone_out_of_memory_names_the_length(data):
+    def forward(*_):
+        raise MemoryError
+
+    with pytest.raises(
+        OutOfMemory, match=r"long records go through the model alone.*Lower training.max_length \(now 512"
+    ):
+        run(data, settings(micro_batch_tokens=512), forward)
+
+
 def test_memory_that_really_cannot_be_had_is_out_of_memory(data):
     with pytest.raises(OutOfMemory):
         run(data, settings(), lambda *_: torch.empty(2**50))

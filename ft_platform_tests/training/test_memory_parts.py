@@ -1,5 +1,7 @@
 """What a training keeps in memory is counted exactly, without keeping it."""
 
+import re
+
 import pytest
 import torch
 
@@ -148,6 +150,29 @@ def test_layers_are_computed_again_where_memory_asks_for_it_and_the_setting_allo
         fits(limit, "never")
     with pytest.raises(DoesNotFit, match="or choose a larger profile"):
         fits(plain.to_come - 2 * plain.spared, "auto")
+
+
+def test_where_one_record_is_too_long_the_error_says_how_long_it_may_be_and_that_is_so(made, monkeypatch):
+    monkeypatch.setattr(fit_check, "_in_use", lambda device: 0)
+    prepared, use_case = made(micro_batch_tokens=64)
+    training = use_case.settings.training
+    (longest,) = heaviest_micro_batch(prepared, training, plan_of(prepared, training))
+    parts = memory_parts(prepared.model, prepared.objective, [longest])
+    fixed = parts.to_come - parts.activations
+    again = parts.with_layers_computed_again()
+    limit = ComputeProfile(memory_limit_gib=(fixed + 0.75 * again.activations) / 2**30)
+    with pytest.raises(DoesNotFit) as refused:
+        require_fit(prepared, training, limit, use_case)
+    assert "a smaller training.micro_batch_tokens does not help" in refused.value.message
+    said = re.fullmatch(
+        r"Set training\.max_length=(\d+) \(now 512\), or choose a profile with more memory in compute\.profile",
+        refused.value.next_step,
+    )
+    assert said
+    shorter, use_case = made(micro_batch_tokens=64, max_length=int(said[1]))
+    require_fit(shorter, use_case.settings.training, limit, use_case)
+    with pytest.raises(DoesNotFit, match="No length would fit: choose a profile with more memory"):
+        require_fit(prepared, training, ComputeProfile(memory_limit_gib=fixed / 2 / 2**30), use_case)
 
 
 def test_activations_of_layers_that_are_computed_again_are_their_inputs_and_one_layer(made):

@@ -6,6 +6,7 @@ import logging
 import random
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -133,20 +134,21 @@ def test_a_state_without_one_of_its_parts_would_give_other_weights(data, folders
     assert expected.stopped_early and 0 < expected.best_step < stop
     with pytest.raises(Preempted):
         run(data, states(folders, 9999), stop, training)
-    read, from_dict = state._read, state.TrainingRun.from_dict
+    read, from_dict = state._tensors, state.TrainingRun.from_dict
 
     def without(path: Path):
-        found = read(path)
-        if left_out == "optimizer" and path.name == state.OPTIMIZER:
-            return {name: value if name.endswith("step") else torch.zeros_like(value) for name, value in found.items()}
-        if left_out == "step counter" and path.name == state.OPTIMIZER:
-            return {name: torch.ones_like(value) if name.endswith("step") else value for name, value in found.items()}
-        return {} if left_out == "best" and path.name == state.BEST else found
+        found = {name: file.get_tensor(name).clone() for name, file in read(path)}
+        if left_out in ("optimizer", "step counter") and path.name == state.OPTIMIZER:
+            other, steps = (torch.zeros_like, False) if left_out == "optimizer" else (torch.ones_like, True)
+            found = {name: other(t) if name.endswith("step") == steps else t for name, t in found.items()}
+        if left_out == "best" and path.name == state.BEST:
+            found = {}
+        return [(name, SimpleNamespace(get_tensor=found.__getitem__)) for name in found]
 
     def without_misses(values):
         return from_dict({**values, "misses": 0, "best_loss": None if left_out == "best" else values["best_loss"]})
 
-    monkeypatch.setattr(state, "_read", without)
+    monkeypatch.setattr(state, "_tensors", without)
     if left_out == "random":
         monkeypatch.setattr(state, "_restore_generators", lambda *_: None)
     if left_out in ("misses", "best"):
@@ -159,6 +161,24 @@ def test_a_state_without_one_of_its_parts_would_give_other_weights(data, folders
         run(data, states(folders, 9999), stop, training)
     whole = run(data, states(folders), training=training)
     assert same(whole, expected) and losses(whole) == losses(expected)
+
+
+def test_in_another_number_of_processes_each_draws_its_own_numbers_and_the_same_ones_again(monkeypatch):
+    torch.manual_seed(3)
+    tensors, plain = state._generators()
+    saved = {f"0.{name}": value for name, value in tensors.items()}
+
+    def drawn(number: int, count: int, step: int) -> list[float]:
+        monkeypatch.setattr(state.processes, "number", lambda: number)
+        monkeypatch.setattr(state.processes, "count", lambda: count)
+        state._restore_all_generators(saved, [plain], step)
+        return torch.rand(3).tolist()
+
+    of_two = [drawn(number, 2, 5) for number in (0, 1)]
+    assert of_two == [drawn(number, 2, 5) for number in (0, 1)]
+    different = [*of_two, drawn(0, 3, 5), drawn(0, 2, 6), drawn(0, 1, 5)]
+    assert len({tuple(one) for one in different}) == 5
+    assert drawn(0, 1, 5) == drawn(0, 1, 6)  # as many as saved it: exactly what they were
 
 
 def test_all_random_number_generators_are_saved_and_restored(folders):
@@ -240,7 +260,7 @@ def test_a_full_disk_leaves_the_states_before_as_they_were(data, folders, uninte
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
+    monkeypatch.setattr("ft_platform.training.tensor_writing.each_whole", full)
     with pytest.raises(DiskFull, match="no space left for state-ckpt-1 of complaints"):
         run(data, states(folders))
     monkeypatch.undo()

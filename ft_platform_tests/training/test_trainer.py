@@ -393,7 +393,7 @@ def without_kernels(monkeypatch) -> list[str]:
     asked: list[str] = []
     real = base_model.load
 
-    def load(resolved, dtype, quantization):
+    def load(resolved, dtype, quantization, by_parts=False):
         asked.append(quantization)
         return real(resolved, dtype)
 
