@@ -21,6 +21,8 @@ COMES_WITH = {
     "botocore": "s3fs",
     "dagster-shared": "dagster",
     "pydantic-core": "pydantic",
+    "google-auth": "gcsfs",
+    "requests": "gcsfs",
     "urllib3": "kubernetes",
 } | dict.fromkeys(("dagster-graphql", "graphene", "graphql-core", "starlette", "uvicorn"), "dagster-webserver")
 """Distribution -> the requirement that always brings it."""
