@@ -91,8 +91,6 @@ class Vertex:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        if not find_spec("google.auth"):
-            raise MissingExtra("google-auth, for `backend: gcp_vertex`,", "gcp")
         self._token = _token()
         self.project, self.region, self.kms_key = (options.get(name) for name in ("project", "region", "kms_key"))
         self.jobs = f"{_endpoint('aiplatform', f'{self.region}-')}/v1"
@@ -249,10 +247,12 @@ def _endpoint(service: str, region: str = "") -> str:
 
 def _token() -> Callable[[], str]:
     """Gives a token of whoever Application Default Credentials name, and a new one in time."""
-    import google.auth
-    from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.auth.transport.requests import Request
-
+    try:
+        import google.auth
+        from google.auth.exceptions import GoogleAuthError, TransportError
+        from google.auth.transport.requests import Request
+    except ImportError:
+        raise MissingExtra("google-auth, for `backend: gcp_vertex`,", "gcp") from None
     try:
         credentials: Any = google.auth.default(scopes=[SCOPE])[0]
     except GoogleAuthError as error:
