@@ -11,11 +11,11 @@ SECONDS = 60
 LATER = (408, 425, 429, 500, 502, 503, 504)
 
 
-class Missing(Exception):
+class Missing(SubmissionRefused):
     """There is no such thing."""
 
 
-class Exists(Exception):
+class Exists(SubmissionRefused):
     """There is one of that name."""
 
 
@@ -58,12 +58,9 @@ def _failure(status: int, said: Any) -> Exception:
     error = said.get("error") if isinstance(said, dict) else None
     error = error if isinstance(error, dict) else {}
     words = one_line(f"{status} {error.get('status') or error.get('code') or ''} {error.get('message') or ''}")
-    if status in (404, 409):
-        return Missing(words) if status == 404 else Exists(words)
     if status in (401, 403):
         return CredentialsRefused(words)
     if status in LATER:
         return Unreachable(words)
-    return SubmissionRefused(
-        f"the service refuses: {words}", "Compare the `options` of the compute profile with the project"
-    )
+    kind = {404: Missing, 409: Exists}.get(status, SubmissionRefused)
+    return kind(f"the service refuses: {words}", "Compare the `options` of the compute profile with the project")

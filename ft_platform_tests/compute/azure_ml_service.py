@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -37,7 +38,7 @@ def models() -> Any:
         package = ModuleType("azure.ai.ml")
         package.__path__ = list(found.submodule_search_locations or [])
         sys.modules["azure.ai.ml"] = package
-    from azure.ai.ml._restclient.arm_ml_service import models as types
+    from azure.ai.ml._restclient.arm_ml_service import models as types  # pyright: ignore[reportMissingImports]
 
     return types
 
@@ -66,9 +67,8 @@ def checked(value: dict[str, Any]) -> dict[str, Any]:
         Refused: it is not.
     """
     types = models()
-    from azure.ai.ml._restclient.arm_ml_service._utils.model_base import _deserialize
-
-    job = _deserialize(types.JobBase, value)
+    model_base = import_module("azure.ai.ml._restclient.arm_ml_service._utils.model_base")
+    job = model_base._deserialize(types.JobBase, value)
     found = unknown(job, value, "job")
     if not isinstance(job.properties, types.CommandJob):
         found.append("job is no command job")
@@ -80,6 +80,7 @@ def checked(value: dict[str, Any]) -> dict[str, Any]:
 class AzureML(CloudService):
     def __init__(self) -> None:
         super().__init__("token-of-azure")
+        self.deleted: set[str] = set()
         scope = f"/subscriptions/{GROUP['subscription']}/resourceGroups/ft/providers/Microsoft.MachineLearningServices"
         self.place = f"{scope}/workspaces/ml"
         jobs, history = f"{self.place}/jobs/([\\w-]+)", f"/history/v1.0{self.place}/runs/([\\w-]+)/details"
@@ -176,6 +177,8 @@ class AzureML(CloudService):
         given.pop("api-version")
         if set(given) - {"value", "tags", "attributes", "contentType"}:
             raise Refused(400, "BadParameter", "unknown parameter")
+        if name in self.deleted:
+            raise Refused(409, "Conflict", f"Secret {name} is currently in a deleted but recoverable state")
         self.secrets[name] = given["value"]
         return {"id": f"{self.url}{SECRETS}/{name}/1"}
 
@@ -187,4 +190,5 @@ class AzureML(CloudService):
     def delete(self, name: str) -> dict[str, Any]:
         if self.secrets.pop(name, None) is None:
             raise Refused(404, "SecretNotFound", f"A secret with (name/id) {name} was not found in this key vault.")
+        self.deleted.add(name)
         return {}

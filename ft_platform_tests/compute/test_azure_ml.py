@@ -168,6 +168,29 @@ def test_a_job_whose_answer_got_lost_is_not_submitted_twice(service: Service, en
     made.stop("ft-0123-1", 1)
 
 
+def test_a_submission_that_is_repeated_keeps_its_secret(
+    service: Service, environment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault keeps the name of what was deleted."""
+    service.full = True
+    made, asked, create = AzureML(service.options()), job(environment, options=service.options()), service.create
+    answers = [Refused(503, "ServiceUnavailable", "later")]
+
+    def fails_once(name: str, given: dict[str, Any]) -> dict[str, Any]:
+        if answers:
+            raise answers.pop()
+        return create(name, given)
+
+    monkeypatch.setattr(service, "create", fails_once)
+    with pytest.raises(Unreachable, match="503 ServiceUnavailable later"):
+        made.submit(asked)
+    assert made.find("ft-0123-1") is None and made.submit(asked) == "ft-0123-1"
+    made.stop("ft-0123-1", 1)
+    assert service.secrets == {}
+    with pytest.raises(SubmissionRefused, match="deleted but recoverable"):
+        made.submit(asked)
+
+
 def test_answers_that_pass_are_told_from_those_that_do_not(
     service: Service, environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

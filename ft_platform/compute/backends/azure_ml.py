@@ -86,28 +86,29 @@ class AzureML:
         self.management = str(options.get("management_url", MANAGEMENT)).rstrip("/")
         self.place, self.vault = workspace(options), f"{str(options['key_vault']).rstrip('/')}/secrets"
         self._token, self._vault_token, self._history_token = _tokens(MANAGEMENT, VAULT, HISTORY)
-        self._history = ""
+        self._history, self._kept = "", set[str]()
 
     def submit(self, job: Job) -> str:
         text = secret_text(job, SECRET_BYTES, "a secret of Azure's Key Vault")
         secret = {"value": text, "tags": dict(labels(job.launch))}
         ask("PUT", f"{self.vault}/{job.name}", self._vault_token, secret, VAULT_VERSION)
+        self._kept.add(job.name)
         try:
             with suppress(Exists):
                 self._ask("PUT", f"{self.place}/jobs/{job.name}", request(job))
-        except (SubmissionRefused, CredentialsRefused, Missing) as error:
+        except (SubmissionRefused, CredentialsRefused):
             self._forget(job.name)
-            if isinstance(error, Missing):
-                raise SubmissionRefused(f"Azure refuses: {error}", "Compare `options` with the workspace") from None
             raise
         return job.name
 
     def find(self, name: str) -> str | None:
-        """Also forgets the variables of a job that there is not: whoever was about to submit it was killed."""
+        """Also forgets the variables of a job that there is not: whoever was about to submit it was killed. Not those
+        that this process has just kept: a name that was deleted cannot be used again."""
         try:
             self._ask("GET", f"{self.place}/jobs/{name}")
         except Missing:
-            self._forget(name)
+            if name not in self._kept:
+                self._forget(name)
             return None
         return name
 
@@ -139,7 +140,10 @@ class AzureML:
         if not self._history:
             found = self._ask("GET", self.place)["properties"]["discoveryUrl"]
             self._history = f"{found.removesuffix('/discovery')}/history/v1.0{self.place}/runs"
-        return ask("GET", f"{self._history}/{job_id}/details", self._history_token)
+        try:
+            return ask("GET", f"{self._history}/{job_id}/details", self._history_token)
+        except Missing:  # it was cancelled before it began
+            return {}
 
     def _forget(self, name: str) -> None:
         with suppress(Missing):

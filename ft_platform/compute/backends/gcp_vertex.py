@@ -113,7 +113,7 @@ class Vertex:
         self._ask("POST", f"{self.secrets}/{job.name}:addVersion", payload)
         try:
             return str(self._ask("POST", self.place, request(job))["name"])
-        except (SubmissionRefused, CredentialsRefused, Missing):
+        except (SubmissionRefused, CredentialsRefused):
             self._forget(job.name)
             raise
 
