@@ -10,7 +10,7 @@ states and faults.
 
 `options` of the profile: `subscription`, `resource_group`, `workspace`, `environment` (`name:version`) and `key_vault`
 (its URL); `compute`, a cluster, or else `instance_type` for serverless compute, and `spot`; `nodes`; `identity`, client
-id of a managed identity; `management_url` of other clouds; `python` in the image.
+id of a managed identity; `management_url`, another address of Azure's API; `python` in the image.
 """
 
 import re
@@ -91,8 +91,8 @@ class AzureML:
     def submit(self, job: Job) -> str:
         text = secret_text(job, SECRET_BYTES, "a secret of Azure's Key Vault")
         secret = {"value": text, "tags": dict(labels(job.launch))}
-        ask("PUT", f"{self.vault}/{job.name}", self._vault_token, secret, VAULT_VERSION)
         self._kept.add(job.name)
+        ask("PUT", f"{self.vault}/{job.name}", self._vault_token, secret, VAULT_VERSION)
         try:
             with suppress(Exists):
                 self._ask("PUT", f"{self.place}/jobs/{job.name}", request(job))
