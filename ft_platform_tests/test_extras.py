@@ -22,6 +22,11 @@ COMES_WITH = {
     "botocore": "s3fs",
     "dagster-shared": "dagster",
     "pydantic-core": "pydantic",
+    "azure": "adlfs",
+    "azure-core": "adlfs",
+    "azure-identity": "adlfs",
+    "google-auth": "gcsfs",
+    "requests": "gcsfs",
     "urllib3": "kubernetes",
 } | dict.fromkeys(("dagster-graphql", "graphene", "graphql-core", "starlette", "uvicorn"), "dagster-webserver")
 """Distribution -> the requirement that always brings it."""

@@ -12,6 +12,14 @@ from ft_platform.settings.environment import ComputeProfile, Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
+TOLD = (
+    *("partition", "queue", "nodes", "spot"),
+    *("region", "machine_type", "accelerator"),  # gcp_vertex
+    *("compute", "instance_type"),  # azure_ml
+    *("runtime", "node_type", "pool", "environment_version"),  # databricks
+)
+"""Options of a profile that say where a program runs, and on what."""
+
 
 @dataclass(frozen=True)
 class PlannedProgram:
@@ -76,7 +84,7 @@ def planned_programs(
 
 def where(profile: ComputeProfile) -> str:
     """In words: back end, what it was told, size and price."""
-    told = [f"{name} {value}" for name, value in profile.options.items() if name in ("partition", "queue", "nodes")]
+    told = [f"{name} {value}" for name, value in profile.options.items() if name in TOLD]
     size = [f"{profile.processes} processes"] if profile.processes > 1 else []
     size += [f"{profile.gpus} GPUs"] if profile.gpus else []
     price = [f"{profile.price_per_hour:.2f} {profile.currency} an hour"]

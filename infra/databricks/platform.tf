@@ -146,13 +146,15 @@ resource "databricks_secret_scope" "platform" {
 resource "databricks_secret_acl" "platform" {
   scope      = databricks_secret_scope.platform.name
   principal  = databricks_service_principal.platform.application_id
-  permission = "READ"
+  permission = "WRITE" # of the variables of programs, which it reads as the identity of their jobs
 }
 
 output "profile" {
   description = "Options of a compute profile with `backend: databricks`."
   value       = {
-    cluster_policy = databricks_cluster_policy.jobs.id
-    wheels         = "/Volumes/${databricks_catalog.platform.name}/${databricks_schema.programs.name}/${databricks_volume.wheels.name}"
+    policy            = databricks_cluster_policy.jobs.id
+    secret_scope      = databricks_secret_scope.platform.name
+    service_principal = databricks_service_principal.platform.application_id
+    wheels            = "/Volumes/${databricks_catalog.platform.name}/${databricks_schema.programs.name}/${databricks_volume.wheels.name}"
   }
 }

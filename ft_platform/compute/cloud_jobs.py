@@ -1,0 +1,85 @@
+"""What back ends have in common whose jobs are started through the API of a cloud, and read their variables from its
+store of secrets."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ft_platform.compute.backend import Job, Launch
+from ft_platform.compute.backends.torchrun import TOGETHER
+from ft_platform.errors import SubmissionRefused
+
+if TYPE_CHECKING:
+    from ft_platform.settings.environment import ComputeProfile
+
+TAG = "ft-platform"
+"""On jobs, so that policies and the bill can tell them from others."""
+MOST_CHARACTERS = 300
+"""Of a reason that is passed on."""
+
+
+def check_texts(profile: "ComputeProfile", needed: Sequence[str], texts: Sequence[str], others: Sequence[str]) -> None:
+    """Raises:
+    ValueError: an option is missing, not known or no text.
+    """
+    name, options, known = profile.backend, profile.options, [*needed, *texts, *others]
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"`backend: {name}` has no option {', '.join(unknown)}; it has {', '.join(known)}")
+    if missing := [one for one in needed if not options.get(one)]:
+        raise ValueError(f"`backend: {name}` needs `options` {', '.join(missing)}")
+    if wrong := [one for one in (*needed, *texts) if one in options and not _line(options[one])]:
+        raise ValueError(f"options of `backend: {name}` that must be one line of text each: {', '.join(wrong)}")
+
+
+def _line(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and "\n" not in value
+
+
+def nodes_of(profile: "ComputeProfile") -> int:
+    """Machines that work on one model.
+
+    Raises:
+        ValueError: processes or GPUs cannot be divided among them.
+    """
+    nodes = profile.options.get("nodes", 1)
+    if not isinstance(nodes, int) or nodes < 1 or profile.processes % nodes or profile.gpus % nodes:
+        raise ValueError(f"`processes` and `gpus` must be multiples of `nodes`, got nodes {nodes}")
+    return nodes
+
+
+def works_together(launch: Launch) -> bool:
+    """Whether several processes work on it."""
+    return launch.program in TOGETHER and launch.profile.processes > 1
+
+
+def module_and_arguments(launch: Launch) -> list[str]:
+    """What `python -m` runs on one machine, in all processes of the profile."""
+    if not works_together(launch):
+        return [launch.module]
+    group = [f"--nproc-per-node={launch.profile.processes}", "--module", launch.module]
+    return ["ft_platform.programs.together", "--standalone", *group]
+
+
+def secret_text(job: Job, most_bytes: int, where: str) -> str:
+    """All variables of a job, for a store of secrets.
+
+    Raises:
+        SubmissionRefused: it does not take that much.
+    """
+    text = json.dumps(job.variables)
+    if (size := len(text.encode())) > most_bytes:
+        raise SubmissionRefused(
+            f"settings and variables of program {job.launch.program} are {size:,} bytes, and {where} holds"
+            f" {most_bytes:,}",
+            "Put long texts of the use case into files",
+        )
+    return text
+
+
+def labels(launch: Launch) -> Mapping[str, str]:
+    return {TAG: "launch", f"{TAG}-use-case": launch.use_case.name, f"{TAG}-program": launch.program}
+
+
+def one_line(text: str | None) -> str:
+    """A reason in the words of a service, short."""
+    return " ".join((text or "").split())[:MOST_CHARACTERS]
