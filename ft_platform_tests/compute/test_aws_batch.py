@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ft_platform.compute import aws
 from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
 from ft_platform.compute.backends import aws_batch
 from ft_platform.compute.backends.aws_batch import Batch, look_at, request
@@ -293,5 +294,5 @@ def test_a_wrong_signature_shows_no_header(monkeypatch: pytest.MonkeyPatch) -> N
         raise ClientError(said, "SubmitJob")  # type: ignore[arg-type]
 
     with pytest.raises(CredentialsRefused) as raised:
-        aws_batch._ask(ask)
+        aws.ask(ask)
     assert SECRET not in str(raised.value)
