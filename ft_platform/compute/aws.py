@@ -169,6 +169,11 @@ def tags(launch: Launch) -> dict[str, str]:
     return {TAG: "launch", f"{TAG}:use-case": launch.use_case.name, f"{TAG}:program": launch.program}
 
 
+def words(listed: Any) -> list[str]:
+    """Of an option that is a list with commas."""
+    return [one.strip() for one in str(listed or "").split(",") if one.strip()]
+
+
 def exit_code_of(code: int | None) -> int:
     """Minus the signal that ended a container, if one did; 1: it has no exit code."""
     return 1 if code is None else 128 - code if 128 < code < 193 else code

@@ -52,7 +52,9 @@ class ComputeProfile(BaseModel):
         description=(
             "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
             " `processes` that train one model together. `slurm`: a job of a Slurm cluster. `kubernetes`: a Job of a"
-            " Kubernetes cluster. `aws_batch`: a job of AWS Batch. `ray`: a job of a Ray cluster."
+            " Kubernetes cluster. `aws_batch`: a job of AWS Batch. `aws_ecs`: a task of Amazon ECS. `aws_sagemaker`: a"
+            " training job of Amazon SageMaker AI. `hf_jobs`: a job of Hugging Face Jobs. `ray`: a job of a Ray"
+            " cluster."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(

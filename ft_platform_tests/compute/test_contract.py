@@ -88,6 +88,8 @@ def case(request: pytest.FixtureRequest, environment: Environment, tmp_path: Pat
     made = Case(request.param, environment, tmp_path, says.settings() if says else {})
     for variable, value in getattr(says, "variables", dict)().items():
         monkeypatch.setenv(variable, value)
+    for attribute, value in getattr(says, "attributes", dict)().items():
+        monkeypatch.setattr(attribute, value)
     yield made
     assert made.left_in_the_lake() == []
     for kind in ("jobs", "left"):
@@ -352,7 +354,8 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
         ComputeProfile(backend="by_log")
     with pytest.raises(
         ValueError,
-        match=r"must be one of aws_batch, by_lake, by_log, kubernetes, local, ray, slurm, torchrun, got 'torch_run' "
+        match=r"must be one of aws_batch, aws_ecs, aws_sagemaker, by_lake, by_log, hf_jobs, kubernetes, local, ray,"
+        r" slurm, torchrun, got 'torch_run' "
         r"\(did you mean 'torchrun'\?\)",
     ):
         ComputeProfile(backend="torch_run")
@@ -360,8 +363,11 @@ def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> Non
         ComputeProfile(options={"queue": "short"})
     assert ComputeProfile.model_json_schema()["properties"]["backend"]["enum"] == [
         "aws_batch",
+        "aws_ecs",
+        "aws_sagemaker",
         "by_lake",
         "by_log",
+        "hf_jobs",
         "kubernetes",
         "local",
         "ray",
