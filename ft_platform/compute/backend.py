@@ -154,6 +154,10 @@ class CredentialsRefused(Unreachable):
     """It answers that it does not know who asks: credentials are wrong, or have expired."""
 
 
+class NoRoom(Exception):
+    """It has no room for a job now, and keeps no queue in which the job could wait: asked again later."""
+
+
 class Scheduler(Protocol):
     """What a back end for other machines offers; `elsewhere.run_elsewhere` makes its `run` of it.
 
@@ -165,6 +169,7 @@ class Scheduler(Protocol):
 
         Raises:
             DoesNotFit: no machine has that much memory.
+            NoRoom: it may fit later. Nothing was submitted.
         """
         ...
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Scheduler, Unreachable
+from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, NoRoom, Scheduler, Unreachable
 from ft_platform.errors import (
     FtError,
     MachineLost,
@@ -38,6 +38,8 @@ AGAIN_SECONDS = 5.0
 """Before the second attempt; twice as long before each further one."""
 READ_SECONDS, LOOK_SECONDS, BILL_SECONDS = 0.5, 2.0, 20.0
 """Between two looks into the lake, at the scheduler, and notes of the time that is paid for."""
+ROOM_SECONDS = 30.0
+"""Between two tries to submit to a scheduler that has no room and no queue."""
 PATIENCE_SECONDS = 300.0
 """How long lake or scheduler may be out of reach before this process gives up watching. The job goes on."""
 LATE_SECONDS = 30.0
@@ -189,10 +191,18 @@ class _Watch:
         }
         name = self.patiently(lambda: self.folder.job_name(attempt))
         job = Job(name, self.launch, {**variables, DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param(params)})
-        # What did not answer may have taken it all the same.
-        found = self.patiently(lambda: self.scheduler.find(name) or self.scheduler.submit(job))
+        found = self.placed(job)
         self.say(f"submitted {name}, which the scheduler knows as {found}")
         return attempt, found
+
+    def placed(self, job: Job) -> str:
+        """Id of the job, as soon as there is room for it. What did not answer may have taken it all the same."""
+        while True:
+            try:
+                return self.patiently(lambda: self.scheduler.find(job.name) or self.scheduler.submit(job))
+            except NoRoom as error:
+                self.tell(Look("waits", reason=str(error)))
+            time.sleep(ROOM_SECONDS)
 
     def watched(self, job: str) -> Look:
         """Passes messages on until the job has ended. However this is left otherwise, it has been stopped."""

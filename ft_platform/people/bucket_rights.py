@@ -60,7 +60,10 @@ SERVICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"ecs-tasks.amazonaws.com": ("sts:AssumeRole",), "pods.eks.amazonaws.com": ("sts:AssumeRole", "sts:TagSession")}
 )
 """What starts programs in AWS -> how it takes their role: tasks of ECS and jobs of Batch, pods of EKS."""
-RUN_BY_SERVICES = ("platform", "workers")
+RUN_BY_SERVICES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"platform": SERVICES, "workers": {**SERVICES, "sagemaker.amazonaws.com": ("sts:AssumeRole",)}}
+)
+"""Program -> by which of them it is run; training jobs of SageMaker are workers."""
 LONGEST_NAME = 64
 LARGEST_POLICY = 20_480
 """Characters of the name of a role, bytes of a bucket policy (AWS)."""
@@ -206,7 +209,7 @@ def program_trust(bucket: Bucket, program: str) -> dict[str, Any]:
     here = {"StringEquals": {"aws:SourceAccount": bucket.account}}
     services: list[dict[str, Any]] = [
         {"Effect": "Allow", "Principal": {"Service": name}, "Action": list(actions), "Condition": here}
-        for name, actions in (SERVICES.items() if program in RUN_BY_SERVICES else ())
+        for name, actions in RUN_BY_SERVICES.get(program, {}).items()
     ]
     return _document([principal | {"Action": ["sts:AssumeRole"]}, *services])
 

@@ -52,9 +52,10 @@ class ComputeProfile(BaseModel):
         description=(
             "Compute back end: a file in `ft_platform/compute/backends/`. `local`: one process. `torchrun`:"
             " `processes` that train one model together. `slurm`: a job of a Slurm cluster. `kubernetes`: a Job of a"
-            " Kubernetes cluster. `aws_batch`: a job of AWS Batch. `gcp_vertex`: a custom job of Vertex AI."
+            " Kubernetes cluster. `aws_batch`: a job of AWS Batch. `aws_ecs`: a task of Amazon ECS. `aws_sagemaker`: a"
+            " training job of Amazon SageMaker AI. `gcp_vertex`: a custom job of Vertex AI."
             " `azure_ml`: a command job of Azure Machine Learning. `databricks`: a job run of a Databricks workspace."
-            " `ray`: a job of a Ray cluster."
+            " `hf_jobs`: a job of Hugging Face Jobs. `ray`: a job of a Ray cluster."
         ),
     )
     options: dict[str, bool | int | float | str] = Field(

@@ -1,109 +1,30 @@
-"""A stand-in for AWS Batch and Secrets Manager: an HTTP server that takes what botocore sends, checks it and its own
-answers by botocore's model of the services, and runs jobs as processes of this machine. They go through Batch's states,
-whoever asks meanwhile. Reasons for the end of a job are in the words of AWS's user guide.
-
-It has faults: no capacity (`full`), credentials that have expired (`expired`), throttling (`throttle`), an answer that
-gets lost after the job was taken (`lose_answers`), machines that are taken away with and without notice, and a queue
-that no machine fits (`misconfigured`). What it cannot show: memory limits, images, IAM policies, quotas."""
+"""A stand-in for AWS Batch: jobs go through Batch's states, whoever asks meanwhile. Reasons for the end of a job are in
+the words of AWS's user guide. Beside the faults of `containers.py` there is a queue that no machine fits
+(`misconfigured`)."""
 
 import json
-import os
-import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import botocore.session
-from botocore.model import OperationModel
-from botocore.validate import ParamValidator
+from ft_platform_tests.compute.aws_service import AwsService, Refused
+from ft_platform_tests.compute.containers import STOP_SECONDS, TICK, end_container
 
-from ft_platform.process.family import descendants, kill_all
-from ft_platform_tests.conftest import REPOSITORY
-
-REGION, QUEUES, DEFINITIONS = "eu-central-1", ("gpu", "misconfigured"), {"worker": 1, "workers": 2}
+QUEUES, DEFINITIONS = ("gpu", "misconfigured"), {"worker": 1, "workers": 2}
 """Job definitions and the most nodes of each."""
-KEY = "AKIAORCHESTRATOR0000"
-STOP_SECONDS, TICK = 2.0, 0.05
-"""Between SIGTERM and SIGKILL; 30 seconds in containers of AWS."""
 EXITED = "Essential container in task exited"
 HOST_LOST = "Host EC2 (instance i-0123456789abcdef0) terminated."
 FULL = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill the capacity requested for instance type [g6]"
 NEVER = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement (vCPU/memory/GPU) is higher than that"
 
 
-class Refused(Exception):
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code, self.status = code, status
+class Service(AwsService):
+    SERVICES = {"batch": "AWS_ENDPOINT_URL_BATCH"}
 
-
-class Service:
-    """The services, at `url`."""
-
-    def __init__(self) -> None:
-        session = botocore.session.get_session()
-        models = (session.get_service_model(name) for name in ("batch", "secretsmanager"))
-        self.operations: dict[str, OperationModel] = {
-            name: model.operation_model(name) for model in models for name in model.operation_names
-        }
-        self.paths = {one.http["requestUri"]: name for name, one in self.operations.items() if name in dir(self)}
-        self.lock = threading.RLock()
-        self.jobs: dict[str, dict[str, Any]] = {}
-        self.processes: dict[str, list[subprocess.Popen]] = {}
-        self.secrets: dict[str, str] = {}
-        self.requests: list[tuple[str, dict[str, Any]]] = []
-        self.full = self.expired = False
-        self.throttle = self.lose_answers = 0
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"service": self}))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def variables(self, key: str = KEY) -> dict[str, str]:
-        """What a client needs to reach it."""
-        return {
-            "AWS_ENDPOINT_URL_BATCH": self.url,
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.url,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": key,
-            "AWS_SECRET_ACCESS_KEY": "none",
-        }
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        for job_id in self.processes:
-            self._kill(job_id)
-
-    def answer(self, name: str, given: dict[str, Any], key: str) -> dict[str, Any]:
-        """What an operation comes to, checked on both sides by its shapes."""
-        operation = self.operations[name]
-        self.check(given, operation.input_shape)
-        with self.lock:
-            self.requests.append((name, given))
-            if self.expired:
-                raise Refused("ExpiredTokenException", "The security token included in the request is expired", 403)
-            if key not in (KEY, "AKIAROLEOFTHEJOB0000"):
-                raise Refused(
-                    "UnrecognizedClientException", "The security token included in the request is invalid", 403
-                )
-            if self.throttle:
-                self.throttle -= 1
-                raise Refused("TooManyRequestsException", "Too Many Requests", 429)
-            said = getattr(self, name)(given)
-            self.check(said, operation.output_shape)
-            return said
-
-    def check(self, value: dict[str, Any], shape: Any) -> None:
-        report = ParamValidator().validate(value, shape)
-        unknown = sorted(set(value) - set(shape.members))
-        if report.has_errors() or unknown:
-            raise Refused("ClientException", f"{report.generate_report()} {unknown}")
+    def ended(self, job: dict[str, Any]) -> bool:
+        return job["status"] in ("SUCCEEDED", "FAILED")
 
     def SubmitJob(self, given: dict[str, Any]) -> dict[str, Any]:
         definition, queue = given["jobDefinition"], given["jobQueue"]
@@ -133,9 +54,7 @@ class Service:
         threading.Thread(
             target=self._live, args=(job_id, overrides["containerOverrides"]["command"], nodes, limit), daemon=True
         ).start()
-        if self.lose_answers:
-            self.lose_answers -= 1
-            raise ConnectionAbortedError
+        self.lost_answer()
         return {"jobName": given["jobName"], "jobId": job_id}
 
     def ListJobs(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -167,54 +86,18 @@ class Service:
             if given["jobId"] not in self.processes:
                 job |= {"status": "FAILED", "isCancelled": True}
             else:
-                threading.Thread(target=self.take_away, args=(given["jobId"],), daemon=True).start()
+                threading.Thread(target=self.ask_to_end, args=(given["jobId"],), daemon=True).start()
         return {}
 
-    def CreateSecret(self, given: dict[str, Any]) -> dict[str, Any]:
-        name = given["Name"]
-        if name in self.secrets:
-            raise Refused("ResourceExistsException", f"The operation failed because the secret {name} already exists.")
-        self.secrets[name] = given["SecretString"]
-        return {"ARN": f"arn:aws:secretsmanager:{REGION}:123456789012:secret:{name}-AbCdEf", "Name": name}
-
-    def GetSecretValue(self, given: dict[str, Any]) -> dict[str, Any]:
-        name = given["SecretId"].rsplit(":", 1)[-1].removesuffix("-AbCdEf")
-        if name not in self.secrets:
-            raise Refused("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-        return {"Name": name, "SecretString": self.secrets[name]}
-
-    def DeleteSecret(self, given: dict[str, Any]) -> dict[str, Any]:
-        assert given["ForceDeleteWithoutRecovery"]
-        self.secrets.pop(given["SecretId"], None)
-        return {"Name": given["SecretId"]}
-
-    def running(self) -> list[str]:
-        with self.lock:
-            return [name for name, job in self.jobs.items() if job["status"] == "RUNNING"]
-
-    def waiting_or_running(self) -> list[str]:
-        with self.lock:
-            return [name for name, job in self.jobs.items() if job["status"] not in ("SUCCEEDED", "FAILED")]
-
-    def take_away(self, job_id: str, reason: str = "") -> None:
+    def take_away(self, job_id: str, reason: str = "Your Spot Task was interrupted.") -> None:
         """Asks the processes to end, then ends them; `reason` is what AWS says of it."""
-        if reason:
-            self.jobs[job_id]["statusReason"] = reason
-        for process in self.processes.get(job_id, []):
-            process.send_signal(signal.SIGTERM)
-        until = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < until and any(one.poll() is None for one in self.processes.get(job_id, [])):
-            time.sleep(TICK)
-        self._kill(job_id)
+        self.jobs[job_id]["statusReason"] = reason
+        self.ask_to_end(job_id)
 
     def lose(self, job_id: str) -> None:
         """The machine is gone, without notice."""
         self.jobs[job_id]["statusReason"] = HOST_LOST
-        self._kill(job_id)
-
-    def _kill(self, job_id: str) -> None:
-        for process in self.processes.get(job_id, []):
-            end_container(process)
+        self.kill(job_id)
 
     def _live(self, job_id: str, command: list[str], nodes: int, limit: int) -> None:
         job = self.jobs[job_id]
@@ -270,57 +153,12 @@ class Service:
                     node |= {"status": status, "container": ended, "stoppedAt": _now(), "statusReason": EXITED}
 
     def _start(self, job_id: str, command: list[str], nodes: int, number: int) -> subprocess.Popen:
-        """A container: an image with the package, the role of the job, and no variable of this process."""
-        variables = {
-            **self.variables("AKIAROLEOFTHEJOB0000"),
-            "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}",
-            "PYTHONPATH": str(REPOSITORY),
-            "AWS_BATCH_JOB_ID": job_id,
-        }
+        more = {"AWS_BATCH_JOB_ID": job_id}
         if nodes > 1:
-            variables |= {"AWS_BATCH_JOB_NODE_INDEX": str(number), "AWS_BATCH_JOB_NUM_NODES": str(nodes)}
+            more |= {"AWS_BATCH_JOB_NODE_INDEX": str(number), "AWS_BATCH_JOB_NUM_NODES": str(nodes)}
             if number:
-                variables["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"] = "127.0.0.1"
-        output = subprocess.DEVNULL
-        return subprocess.Popen(command, env=variables, stdout=output, stderr=output, start_new_session=True)
-
-
-class Handler(BaseHTTPRequestHandler):
-    service: Service
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        target = self.headers.get("X-Amz-Target", "")
-        name = target.rpartition(".")[2] if target else self.service.paths[self.path]
-        key = self.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
-        try:
-            self.reply(200, self.service.answer(name, json.loads(body), key))
-        except ConnectionAbortedError:
-            self.close_connection = True
-        except Refused as error:
-            self.reply(error.status, {"__type": error.code, "message": str(error)}, error.code)
-
-    def reply(self, status: int, said: dict[str, Any], code: str = "") -> None:
-        text = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        if code:
-            self.send_header("x-amzn-ErrorType", code)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_: Any) -> None:
-        """Quietly."""
-
-
-def end_container(process: subprocess.Popen) -> None:
-    """With its first process all that it has started ends, also what that one has left behind."""
-    family = descendants(process.pid)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    kill_all(family)
+                more["AWS_BATCH_JOB_MAIN_NODE_PRIVATE_IPV4_ADDRESS"] = "127.0.0.1"
+        return self.container(command, more)
 
 
 def _now() -> int:

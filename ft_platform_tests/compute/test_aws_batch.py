@@ -3,52 +3,39 @@ botocore's client to a stand-in that checks them by botocore's model. What all b
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
+from ft_platform.compute import aws
+from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachable
 from ft_platform.compute.backends import aws_batch
 from ft_platform.compute.backends.aws_batch import Batch, look_at, request
 from ft_platform.errors import NanLoss, SubmissionRefused
 from ft_platform.settings.environment import ComputeProfile
-from ft_platform_tests.compute.batch_service import FULL, HOST_LOST, NEVER, Refused, Service
+from ft_platform_tests.compute.aws_service import Refused
+from ft_platform_tests.compute.batch_service import FULL, HOST_LOST, NEVER, Service
 from ft_platform_tests.compute.contract.case import Case
+from ft_platform_tests.compute.jobs import SECRET, job_of, served, wait_until
 from ft_platform_tests.conftest import REPOSITORY
-from ft_platform_tests.costs.test_ledger import named
 
 pytest.importorskip("boto3", reason="extra `aws`")
-SECRET = "secret-canary-4410"
 OPTIONS = {"queue": "gpu", "definition": "worker", "nodes_definition": "workers"}
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:ft-0123-1-AbCdEf"
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    made = Service()
-    for name, value in made.variables().items():
-        monkeypatch.setenv(name, value)
-    yield made
-    made.stop()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    with served(Service(), monkeypatch) as made:
+        yield made
 
 
 def job(environment: Any, program: str = "train", **profile: Any) -> Job:
     options = {**OPTIONS, **profile.pop("options", {})}
-    made = ComputeProfile(backend="aws_batch", options=options, **profile)
-    use_case = named(threads=4, timeout_minutes=90, grace_seconds=30)
-    launch = Launch(None, environment, made, use_case, program, {})  # type: ignore[arg-type]
-    keys = {"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SESSION_TOKEN": "token-canary"}
-    return Job("ft-0123-1", launch, {"TOKEN": SECRET, "FT_HOME": "/home/ft", **keys})
+    return job_of(environment, "aws_batch", options, program, **profile)
 
 
 def test_the_request_names_sizes_and_limits_and_holds_no_variable(environment: Any) -> None:
@@ -160,7 +147,7 @@ def test_variables_lie_in_a_secret_and_keys_of_the_orchestrator_nowhere(service:
     service.full = True
     batch, made = Batch(OPTIONS), job(environment)
     number = batch.submit(made)
-    assert json.loads(service.secrets["ft-0123-1"]) == {"TOKEN": SECRET, "FT_HOME": "/home/ft"}
+    assert json.loads(service.secrets["ft-0123-1"][0]) == {"TOKEN": SECRET, "FT_HOME": "/home/ft"}
     [sent] = [given for name, given in service.requests if name == "SubmitJob"]
     assert SECRET not in json.dumps(sent) and "canary" not in json.dumps(sent)
     assert batch.find("ft-0123-1") == number
@@ -174,7 +161,7 @@ def test_what_nobody_submitted_leaves_no_secret(service: Service, environment: A
     with pytest.raises(SubmissionRefused, match="JobDefinition none not found"):
         batch.submit(job(environment, options={"definition": "none"}))
     assert service.secrets == {}
-    service.secrets["ft-killed-1"] = "{}"  # the orchestrator was killed before it could submit
+    service.secrets["ft-killed-1"] = ("{}", "")  # the orchestrator was killed before it could submit
     assert batch.find("ft-killed-1") is None and service.secrets == {}
 
 
@@ -293,5 +280,5 @@ def test_a_wrong_signature_shows_no_header(monkeypatch: pytest.MonkeyPatch) -> N
         raise ClientError(said, "SubmitJob")  # type: ignore[arg-type]
 
     with pytest.raises(CredentialsRefused) as raised:
-        aws_batch._ask(ask)
+        aws.ask(ask)
     assert SECRET not in str(raised.value)

@@ -88,6 +88,8 @@ def case(request: pytest.FixtureRequest, environment: Environment, tmp_path: Pat
     made = Case(request.param, environment, tmp_path, says.settings() if says else {})
     for variable, value in getattr(says, "variables", dict)().items():
         monkeypatch.setenv(variable, value)
+    for attribute, value in getattr(says, "attributes", dict)().items():
+        monkeypatch.setattr(attribute, value)
     yield made
     assert made.left_in_the_lake() == []
     for kind in ("jobs", "left"):

@@ -3,7 +3,10 @@ of the lake's bucket and of its key together. AWS itself was not asked."""
 
 import copy
 import itertools
+import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +32,7 @@ KNOWN = {
     "LakePrefix": LAKE.prefix,
     "Lake.Arn": f"arn:aws:s3:::{LAKE.name}",
 }
+BACK_ENDS = ("aws_batch", "aws_ecs", "aws_sagemaker")
 KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/lake"
 EVERYTHING_WITH_KEYS = {
     "Version": "2012-10-17",
@@ -143,7 +147,7 @@ def test_the_reader_of_the_vault_is_taken_by_no_service() -> None:
         for name in PROGRAMS
     }
     both = {"ecs-tasks.amazonaws.com", "pods.eks.amazonaws.com"}
-    assert services == {"platform": both, "workers": both, "vault_reader": set()}
+    assert services == {"platform": both, "workers": {*both, "sagemaker.amazonaws.com"}, "vault_reader": set()}
     for statement in program_trust(LAKE, "workers")["Statement"][1:]:
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 
@@ -216,6 +220,32 @@ def test_reading_of_the_closed_zones_is_recorded(resources: dict[str, Any]) -> N
     (arns,) = [one["StartsWith"] for one in selector["FieldSelectors"] if one["Field"] == "resources.ARN"]
     for path, arn in itertools.product(CLOSED, [f"arn:aws:s3:::{LAKE.name}/"]):
         assert any(f"{arn}{path}".startswith(one) for one in arns), path
+
+
+def test_names_in_profiles_definitions_and_policies_are_those_of_the_template(resources: dict[str, Any]) -> None:
+    """Policies of the back ends let nothing pass that is called otherwise."""
+    queues = {one["JobQueueName"] for one in of_type(resources, "AWS::Batch::JobQueue").values()}
+    clusters = {one["ClusterName"] for one in of_type(resources, "AWS::ECS::Cluster").values()}
+    starters = {one["RoleName"] for one in of_type(resources, "AWS::IAM::Role").values() if "RoleName" in one}
+    roles = starters | {f"ft-{program}" for program in PROGRAMS}
+    folder = REPOSITORY / "infra"
+    for name, one in [pair for kind in BACK_ENDS for pair in options_of(folder / kind)]:
+        assert one.get("queue", "ft-gpu") in queues and one.get("cluster", "ft") in clusters, name
+        assert one.get("definition", "ft-").startswith("ft-"), name
+    named = set(re.findall(r":role/([\w-]+)", "".join(file.read_text() for file in folder.glob("aws_*/*"))))
+    assert named and named <= roles
+    assert queues and all(one.startswith("ft-") for one in queues)
+    for kind, file, key in (
+        ("aws_batch", "job_definition.json", "jobDefinitionName"),
+        ("aws_ecs", "task_definition.json", "family"),
+    ):
+        defined = json.loads((folder / kind / file).read_text())[key]
+        assert defined in {one["definition"] for _, one in options_of(folder / kind)}
+
+
+def options_of(folder: Path) -> list[tuple[str, dict[str, Any]]]:
+    found = yaml.safe_load((folder / "ft_environment.yaml").read_text())["profiles"]
+    return [(name, one["options"]) for name, one in found.items() if "options" in one]
 
 
 def test_the_versions_of_postgresql_agree(resources: dict[str, Any]) -> None:
