@@ -102,7 +102,19 @@ class Month:
         self.waiting: dict[str, Job] = {}
         self.running: dict[str, Job] = {}
         self.rows: list[dict[str, Any]] = []
-        self.stops = 0
+        self.stops, self._since = 0, 0.0
+        self._of_flooding, self._of_all = 0.0, 0.0
+
+    @property
+    def share(self) -> float:
+        """Of the places, that flooding departments had while others waited."""
+        return self._of_flooding / self._of_all
+
+    def _count(self, now: float) -> None:
+        if any(not floods(job) for job in self.waiting.values()):
+            self._of_all += (now - self._since) * len(self.running)
+            self._of_flooding += (now - self._since) * sum(map(floods, self.running.values()))
+        self._since = now
 
     def play(self) -> list[Job]:
         """Every program, once all have ended."""
@@ -111,6 +123,7 @@ class Month:
         look = 0.0
         while events:
             now, what, name = heapq.heappop(events)
+            self._count(now)
             if what == "arrives":
                 self.waiting[name] = self.jobs[name]
             elif what == "ends" and name in self.running and self._is_over(self.running[name], now):
@@ -182,35 +195,31 @@ def policies() -> list[Policy]:
     ]
 
 
+def floods(job: Job) -> bool:
+    return job.entry.team < f"department_{FLOODING:02d}"
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] / HOUR
 
 
-def told(jobs: Sequence[Job], stops: int) -> dict[str, float]:
-    """Hours that programs waited, and how alike departments were served."""
+def told(month: Month) -> dict[str, float]:
+    """Hours that programs waited, and the share of the places that flooding departments had while others waited."""
     found: dict[str, float] = {}
+    jobs = month.play()
     groups = {name: [job for job in jobs if job.entry.priority == place] for place, name in enumerate(PRIORITIES)}
-    floods = f"department_{FLOODING:02d}"
-    groups["normal_flooding"] = [job for job in groups["normal"] if job.entry.team < floods]
-    groups["normal_others"] = [job for job in groups["normal"] if job.entry.team >= floods]
+    groups["normal_flooding"] = [job for job in groups["normal"] if floods(job)]
+    groups["normal_others"] = [job for job in groups["normal"] if not floods(job)]
     for name, group in groups.items():
         waits = [job.waited for job in group]
         found |= {f"{name}_p50": percentile(waits, 0.5), f"{name}_p95": percentile(waits, 0.95)}
-    longest = max(job.waited for job in jobs) / HOUR
-    means = _mean_by_team(jobs)
-    jain = sum(means) ** 2 / (len(means) * sum(one * one for one in means))
-    found |= {"longest": longest, "jain": jain, "made_room": stops}
+    found |= {
+        "longest": max(job.waited for job in jobs) / HOUR,
+        "flooding_share": month.share,
+        "made_room": month.stops,
+    }
     return {name: round(value, 3) for name, value in found.items()}
-
-
-def _mean_by_team(jobs: Sequence[Job]) -> list[float]:
-    """Of each department: share of the time from arrival to end in which its programs ran."""
-    by_team: dict[str, list[float]] = {}
-    for job in jobs:
-        took = max(job.ended - job.entry_since, 1.0)
-        by_team.setdefault(job.entry.team, []).append(job.seconds / took)
-    return [sum(values) / len(values) for values in by_team.values()]
 
 
 def main() -> None:
@@ -223,7 +232,7 @@ def main() -> None:
     print(json.dumps({"programs": len(jobs), "load": round(load, 3), "places": arguments.places}))
     for policy in policies():
         month = Month(policy, jobs, arguments.places)
-        results[policy.name] = told(month.play(), month.stops)
+        results[policy.name] = told(month)
         print(json.dumps({"policy": policy.name, **results[policy.name]}))
     first, fair = results["first come, first served"], results["fair"]
     print(json.dumps({"ratios": {name: _ratio(fair[name], first[name]) for name in first if name != "made_room"}}))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.costs.ledger import Ledger, month_of
-from ft_platform.costs.quotas import used_up_quota
 from ft_platform.errors import BudgetExceeded
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import ComputeProfile, Environment
@@ -69,10 +68,7 @@ def budgets_from(
 
 
 def used_up(lake: Lake, environment: Environment, use_case: NamedUseCase, profile: ComputeProfile) -> str | None:
-    """Which budget or quota of this month has nothing left, running programs included, in words; None if there is
-    none."""
-    if gone := used_up_quota(lake, environment, use_case, profile):
-        return gone
+    """Which budget of this month has nothing left, running programs included, in words; None if there is none."""
     if not profile.price_per_hour:
         return None
     gone = next((budget for budget in budgets_of(lake, environment, use_case, profile) if budget.left <= 0), None)

@@ -15,7 +15,6 @@ import pytest
 from deltalake import write_deltalake
 
 from ft_platform.costs import quotas as module
-from ft_platform.costs.budgets import used_up
 from ft_platform.costs.ledger import SCHEMA, Ledger, month_of
 from ft_platform.costs.metering import metered
 from ft_platform.costs.quotas import (
@@ -27,6 +26,7 @@ from ft_platform.costs.quotas import (
     standing,
     standing_of,
     standings,
+    used_up_quota,
 )
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, QuotaExceeded
@@ -181,10 +181,10 @@ def test_what_is_known_of_a_program_is_its_last_run_or_the_longest_of_another_us
 
 def test_a_running_training_learns_that_the_quota_is_used_up(environment, lake):
     environment, case = with_quotas(environment, teams={"legal": {"gpu_hours": 1.0}}), of_team("legal")
-    assert used_up(lake, environment, case, PROFILE) is None
+    assert used_up_quota(lake, environment, case, PROFILE) is None
     Ledger(lake).close(row(month=month_of(), started_at=datetime.now(UTC)))
     assert "1.00 of 1.00 GPU-hours of this month's quota (quotas.teams.legal" in str(
-        used_up(lake, environment, case, PROFILE)
+        used_up_quota(lake, environment, case, PROFILE)
     )
 
 
