@@ -57,7 +57,11 @@ def _is_limited(storage: EventLogStorage) -> bool:
 def _wait(context: dg.AssetExecutionContext, queued: Queued, storage: EventLogStorage, run: str, step: str) -> None:
     said = float("-inf")
     while True:
-        entries, order, used = queued.look()
+        seen = queued.look()
+        if seen is None:
+            time.sleep(LOOK_SECONDS)
+            continue
+        entries, order, used = seen
         place = next((n for n, one in enumerate(order) if one.id == queued.entry.id), len(order))
         info = storage.get_concurrency_info(POOL)
         limit = info.limit or 0

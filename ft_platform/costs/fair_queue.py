@@ -15,20 +15,22 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from ft_platform.costs.ledger import BEAT_SECONDS, FOLDER, LOST_AFTER_SECONDS, ZONE, Ledger
 from ft_platform.costs.teams import team_in, team_of
-from ft_platform.errors import FtError
+from ft_platform.errors import FtError, TransientError
 from ft_platform.lake import files
+from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.store import Lake
 from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
 from ft_platform.use_case.named import NamedUseCase
 
+T = TypeVar("T")
 QUEUE = "queue"
 
 
@@ -70,6 +72,10 @@ class Entry:
     @property
     def waits(self) -> bool:
         return self.started is None
+
+
+KNOWN = {one.name for one in fields(Entry)}
+"""Fields; a newer version may write others."""
 
 
 def class_of(wanted: str, highest: str, *, experiment: bool, retraining: bool) -> int:
@@ -189,7 +195,7 @@ class QueueFolder:
             if path.endswith(".ask"):
                 asked[path.rsplit("/", 1)[-1].removesuffix(".ask")] = values["by"]
             elif abs(time.time() - values["seen_at"]) < LOST_AFTER_SECONDS:
-                found.append(Entry(**values))
+                found.append(Entry(**{name: value for name, value in values.items() if name in KNOWN}))
         return [replace(one, asked_by=asked.get(f"{one.id}.{one.stint}", "")) for one in found]
 
     def write(self, entry: Entry) -> None:
@@ -270,10 +276,15 @@ class Queued:
         finally:
             ended.set()
             beats.join()
-            self.folder.leave(self.entry)
+            # What is left behind ends with its signs of life, and the program has done what it did.
+            self._if_reached(lambda: self.folder.leave(self.entry))
 
-    def look(self) -> tuple[Sequence[Entry], list[Entry], dict[str, float]]:
-        """All entries of this pool, those that wait in their order, and what teams used."""
+    def look(self) -> tuple[Sequence[Entry], list[Entry], dict[str, float]] | None:
+        """All entries of this pool, those that wait in their order, and what teams used; None: the lake is out of
+        reach."""
+        return self._if_reached(self._look)
+
+    def _look(self) -> tuple[Sequence[Entry], list[Entry], dict[str, float]]:
         now = time.time()
         entries = [one for one in self.folder.entries() if one.pool == self.entry.pool]
         if time.monotonic() - self._read_at > BEAT_SECONDS:  # the ledger changes when programs end
@@ -298,8 +309,8 @@ class Queued:
         return seconds
 
     def asked(self) -> bool:
-        """Whether this program is to make room."""
-        return self.entry.stoppable and self.folder.asked(self.entry) is not None
+        """Whether this program is to make room. Not while the lake is out of reach."""
+        return self.entry.stoppable and self._if_reached(lambda: self.folder.asked(self.entry)) is not None
 
     def made_room(self) -> None:
         """It waits again, for the rest of its time."""
@@ -319,10 +330,19 @@ class Queued:
         with self._lock:
             self.folder.write(self.entry)
 
+    def _if_reached(self, does: Callable[[], T]) -> T | None:
+        try:
+            return does()
+        except Exception as error:
+            if not isinstance(error, (OSError, TransientError)) and not out_of_reach(error):
+                raise
+            return None
+
     def _beat(self, ended: threading.Event) -> None:
         """A failed sign of life is not the end of a program: the next may succeed."""
         while not ended.wait(BEAT_SECONDS):
             try:
                 self._write()
-            except (OSError, FtError):
-                continue
+            except Exception as error:
+                if not isinstance(error, (OSError, FtError)) and not out_of_reach(error):
+                    raise

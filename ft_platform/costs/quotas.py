@@ -22,8 +22,9 @@ from typing import Any
 from ft_platform.costs.ledger import FOLDER, LOST_AFTER_SECONDS, ZONE, Ledger, month_of
 from ft_platform.costs.prices import cost_of
 from ft_platform.costs.teams import team_in, team_of
-from ft_platform.errors import QuotaExceeded
+from ft_platform.errors import QuotaExceeded, TransientError
 from ft_platform.lake import files
+from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import ComputeProfile, Environment
 from ft_platform.settings.quotas import Quotas, Raise
@@ -282,7 +283,11 @@ def reserved(
             )
         yield run
     finally:
-        reservations.give_back(made)
+        try:
+            reservations.give_back(made)
+        except Exception as error:  # it ends with the signs of life of its run; what the program did is done
+            if not isinstance(error, (OSError, TransientError)) and not out_of_reach(error):
+                raise
 
 
 def _at_most(value: float, limit: float | None) -> float:

@@ -24,6 +24,7 @@ ENVIRONMENT = """
 home: {folder}
 lake_root: {folder}/lake
 tracking_uri: none
+profiles: {{local: {profile}}}
 quotas: {{teams: {{platform: {{priority: high}}}}}}
 queue: {{least_minutes: 0, spare_minutes: 0}}
 """

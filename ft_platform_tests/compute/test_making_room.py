@@ -162,7 +162,8 @@ def test_others_are_waited_for(office: Office, lake: Lake, program: str, priorit
     first = office.step("first", priority, program)
     until(lambda: "first begins" in office.said)
     second = office.step("second", urgent)
-    first(), second()
+    first()
+    second()
     assert asked == [False], why
     assert office.said == ["first begins", "first ends", "second begins", "second ends"]
 

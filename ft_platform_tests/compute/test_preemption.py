@@ -33,11 +33,11 @@ NO_GATE = "from ft_platform.lake import gate\ngate.require_usable = lambda *_: N
 class Office:
     """A folder with model, data and one place, and orchestrators that want it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, profile: str = "{}") -> None:
         self.folder, self.started = folder, []
         self.lake: Lake = case.lake_of(folder)
         self.queue = QueueFolder(self.lake)
-        (folder / "ft_environment.yaml").write_text(ENVIRONMENT.format(folder=folder))
+        (folder / "ft_environment.yaml").write_text(ENVIRONMENT.format(folder=folder, profile=profile))
         (folder / "sitecustomize.py").write_text(NO_GATE)
 
     def begin(self, name: str) -> subprocess.Popen:
@@ -99,10 +99,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def office_in(folder: Path, built: Path) -> Office:
-    """With the base model in the place where it was made: its path is a setting."""
+def office_in(folder: Path, built: Path, profile: str = "{}") -> Office:
+    """With model and data of its own."""
     shutil.copytree(built, folder, dirs_exist_ok=True)
-    return Office(folder)
+    return Office(folder, profile)
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,20 @@ def test_a_training_makes_room_and_ends_with_equal_weights(office: Office, undis
         ("patient", "finished", None),
     ]
     assert not office.queue.entries()
+
+
+def test_so_do_two_processes_that_train_together(tmp_path: Path, built: Path) -> None:
+    weights = []
+    for urgent in (False, True):
+        office = office_in(tmp_path / str(urgent), built, "{backend: torchrun, processes: 2}")
+        patient = office.begin("patient")
+        office.trains()
+        if urgent:
+            office.end(office.begin("urgent"))
+        told = office.end(patient)
+        weights.append(told["weights"])
+        assert told["attempts"] == 1 + urgent
+    assert weights[0] == weights[1]
 
 
 @pytest.mark.parametrize("moment", ["it is asked", "it waits"])

@@ -1,5 +1,6 @@
 """Who is next, by class, share and age, and which training makes room for it."""
 
+import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from ft_platform.costs.fair_queue import (
     used_lately,
     who_makes_room,
 )
+from ft_platform.errors import LakeUnreachable
 from ft_platform.lake.store import Lake
 from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
 
@@ -74,10 +76,10 @@ def test_use_counts_by_weight():
 
 
 def test_waiting_raises_a_class_so_that_none_waits_forever():
-    """A low program of the greediest team is before each that comes three classes' worth of hours later."""
-    old = entry("old", LOW, 37 * HOUR)
+    """A low program of the greediest team is before each that comes three days later."""
+    old = entry("old", LOW, 73 * HOUR)
     assert order(old, *(entry(f"new{n}", HIGH) for n in range(5)), old=1e9)[0] == "old"
-    younger = entry("old", LOW, 35 * HOUR)
+    younger = entry("old", LOW, 71 * HOUR)
     assert order(younger, entry("new", HIGH), old=1e9) == ["new", "old"]
 
 
@@ -137,7 +139,7 @@ def test_the_lowest_class_makes_room_of_it_the_team_that_used_most_of_it_the_one
 def test_a_training_that_would_have_its_place_back_at_once_is_not_asked():
     """It waited so long before it ran that its age puts it first."""
     by, aged = entry("by", HIGH), running("aged", LOW, HOUR)
-    aged = replace(aged, since=NOW - 40 * HOUR)
+    aged = replace(aged, since=NOW - 80 * HOUR)
     assert may_be_asked(aged, by, Queue(), NOW)
     assert who_makes_room(by, [by, aged], {}, Quotas(), Queue(), NOW) is None
 
@@ -146,12 +148,39 @@ def queued(lake: Lake, one: Entry) -> Queued:
     return Queued(lake, replace(one, since=time.time()), Quotas(), Queue(least_minutes=0.0))
 
 
+def looked(one: Queued) -> tuple[Any, list[Entry], dict[str, float]]:
+    seen = one.look()
+    assert seen
+    return seen
+
+
+def test_while_the_lake_is_out_of_reach_nobody_makes_room_and_nobody_moves_on(lake: Lake, monkeypatch):
+    def unreachable(*_: Any) -> Any:
+        raise LakeUnreachable("the store does not answer", "Wait")
+
+    with queued(lake, entry("a", LOW, stoppable=True)).there() as one:
+        one.has_place()
+        QueueFolder(lake).ask(one.entry, entry("b", HIGH))
+        with monkeypatch.context() as patch:
+            patch.setattr(fair_queue.files, "read_bytes", unreachable)
+            assert one.look() is None and not one.asked()
+        assert one.look() and one.asked()
+        monkeypatch.setattr(QueueFolder, "leave", unreachable)
+
+
+def test_what_a_newer_version_writes_is_read(lake: Lake):
+    with queued(lake, entry("a")).there() as one:
+        (file,) = Path(lake.root).rglob("queue/a.json")
+        file.write_text(json.dumps({**json.loads(file.read_text()), "colour": "blue"}))
+        assert [each.id for each in looked(one)[1]] == ["a"]
+
+
 def test_who_waits_is_seen_by_all_and_gone_afterwards(lake: Lake):
     with queued(lake, entry("a")).there() as first, queued(lake, entry("b", HIGH)).there() as second:
-        entries, waiting, _ = first.look()
+        entries, waiting, _ = looked(first)
         assert [one.id for one in waiting] == ["b", "a"] and len(entries) == 2
         second.has_place()
-        assert [one.id for one in first.look()[1]] == ["a"]
+        assert [one.id for one in looked(first)[1]] == ["a"]
     assert not QueueFolder(lake).entries()
     assert not list(Path(lake.root).rglob("queue/*"))
 
@@ -161,11 +190,11 @@ def test_only_one_asks_and_who_made_room_waits_on_with_what_it_waited_before(lak
     with training.there(), queued(lake, entry("a", HIGH)).there() as first, queued(lake, entry("b", HIGH)).there():
         training.has_place()
         assert not training.asked()
-        entries, _, used = first.look()
+        entries, _, used = looked(first)
         asked = first.ask_for_room(entries, used)
         assert asked and asked.id == "t" and training.asked()
         assert not QueueFolder(lake).ask(asked, first.entry)  # the second one comes too late
-        entries, _, used = first.look()
+        entries, _, used = looked(first)
         assert first.ask_for_room(entries, used) is None  # and who looks anew sees it
         began, started = training.entry.since, training.entry.started
         assert started
@@ -185,9 +214,9 @@ def test_only_one_asks_and_who_made_room_waits_on_with_what_it_waited_before(lak
 def test_a_killed_program_keeps_its_turn_for_a_minute_only(lake: Lake, monkeypatch: pytest.MonkeyPatch):
     QueueFolder(lake).write(replace(entry("killed", HIGH), since=time.time()))
     with queued(lake, entry("a")).there() as one:
-        assert [each.id for each in one.look()[1]] == ["killed", "a"]
+        assert [each.id for each in looked(one)[1]] == ["killed", "a"]
         monkeypatch.setattr(fair_queue, "LOST_AFTER_SECONDS", 0.0)
-        assert one.look()[1] == []
+        assert looked(one)[1] == []
         one.folder.write(one.entry)
         monkeypatch.setattr(fair_queue, "LOST_AFTER_SECONDS", 5.0)
         monkeypatch.setattr(fair_queue.time, "time", lambda: NOW + 10**9)
@@ -198,7 +227,7 @@ def test_a_killed_program_keeps_its_turn_for_a_minute_only(lake: Lake, monkeypat
 
 def test_other_pools_have_a_queue_of_their_own(lake: Lake):
     with queued(lake, entry("a", pool="gpu@x")).there() as one, queued(lake, entry("b", pool="gpu@y")).there():
-        assert [each.id for each in one.look()[1]] == ["a"]
+        assert [each.id for each in looked(one)[1]] == ["a"]
 
 
 def test_classes_stand_in_their_order():
