@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import dagster as dg
 from dagster._core.storage.event_log import EventLogStorage
 
-from ft_platform.costs.fair_queue import Queued
+from ft_platform.costs.queue_folder import Queued
 from ft_platform.process import progress
 from ft_platform.process.vouched import vouch
 from ft_platform.settings.quotas import PRIORITIES

@@ -10,9 +10,10 @@ import dagster as dg
 from ft_platform.compute import warm
 from ft_platform.compute.backend import Launch, backend
 from ft_platform.compute.pool import place_in_pool, pool_of
-from ft_platform.costs.fair_queue import Entry, Queued, class_of
+from ft_platform.costs.fair_queue import Entry, class_of
 from ft_platform.costs.ledger import Ledger
 from ft_platform.costs.metering import metered
+from ft_platform.costs.queue_folder import Queued
 from ft_platform.costs.quotas import last_seconds, reserved
 from ft_platform.costs.teams import team_of
 from ft_platform.errors import MadeRoom, Preempted, ProgramKilled, TrainingFailed

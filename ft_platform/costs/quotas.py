@@ -1,36 +1,32 @@
 """What a team has used of its month, what running programs have reserved, and the refusal of a program beyond it.
 
-A reservation is a file with a number, `<root>/shared/_costs/reserved/<team>/<n>.json`, made only if it does not exist
-(as `training.lease`). A program reserves first and counts then: what the ledger has, and reservations with a lower
-number. Of two that start at once, the one with the higher number therefore always sees the other. The file of the
-highest number stays, so that numbers never begin again.
+A program reserves first (`costs.reservations`) and counts then: what the ledger has, and reservations with a lower
+number. Of two that start at once, the one with the higher number therefore always sees the other.
 
 Covered: any number of orchestrators, and processes that are killed anywhere: a reservation counts while its program run
 gives signs of life in the ledger, or for `LOST_AFTER_SECONDS` until there is one. Not covered: clocks of machines that
 differ by more than that. A run counts in the month of its start."""
 
 import calendar
-import json
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ft_platform.costs.ledger import FOLDER, LOST_AFTER_SECONDS, ZONE, Ledger, month_of
+from ft_platform.costs.ledger import LOST_AFTER_SECONDS, Ledger, month_of
 from ft_platform.costs.prices import cost_of
+from ft_platform.costs.reservations import Reservation, Reservations
 from ft_platform.costs.teams import team_in, team_of
 from ft_platform.errors import QuotaExceeded, TransientError
-from ft_platform.lake import files
 from ft_platform.lake.file_systems import out_of_reach
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import ComputeProfile, Environment
 from ft_platform.settings.quotas import Quotas, Raise
 from ft_platform.use_case.named import NamedUseCase
 
-RESERVED = "reserved"
 WARN_AT = 0.8
 """Share of a quota from which on people are told."""
 FORECAST_AFTER = 0.1
@@ -85,23 +81,6 @@ class Standing:
         return self.gpu_hours, self.money
 
 
-@dataclass(frozen=True)
-class Reservation:
-    """What a program run may use.
-
-    Attributes:
-        at: when it was made, seconds since 1970.
-    """
-
-    run: str
-    team: str
-    month: str
-    gpu_hours: float
-    money: float
-    at: float
-    number: int = 0
-
-
 def standing(
     rows: Iterable[Mapping[str, Any]],
     reservations: Iterable[Reservation],
@@ -145,68 +124,6 @@ def _passed(month: str, now: datetime) -> float:
     start = datetime(year, number, 1, tzinfo=UTC)
     days = calendar.monthrange(year, number)[1]
     return min(max((now - start).total_seconds() / (days * 86_400), 0.0), 1.0)
-
-
-class Reservations:
-    """The reservations of a lake."""
-
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
-
-    def make(self, run: str, team: str, month: str, gpu_hours: float, money: float) -> Reservation:
-        """Writes a reservation under the next number of its team."""
-        while True:
-            number = max(self._numbers(team), default=0) + 1
-            made = Reservation(run, team, month, gpu_hours, money, time.time(), number)
-            try:
-                with self._lake.room_for("the reservation of a quota"):
-                    files.create(self._lake.fs, self._path(team, number), json.dumps(vars(made)).encode())
-                return made
-            except FileExistsError:
-                continue
-
-    def of(self, team: str) -> list[Reservation]:
-        """All of a team, in order; those of ended runs among them."""
-        found = []
-        for number in self._numbers(team):
-            try:
-                found.append(Reservation(**json.loads(files.read_bytes(self._lake.fs, self._path(team, number)))))
-            except FileNotFoundError:  # given back just now
-                continue
-        return found
-
-    def all(self) -> list[Reservation]:
-        self._lake.fs.invalidate_cache()
-        folder = self._lake.path_of(ZONE, FOLDER, RESERVED)
-        there = self._lake.fs.ls(folder, detail=False) if self._lake.fs.exists(folder) else []
-        return [one for path in sorted(there) for one in self.of(path.rstrip("/").rsplit("/", 1)[-1])]
-
-    def lower(self, made: Reservation, gpu_hours: float, money: float) -> None:
-        """Reserves so much from now on, if it was not removed meanwhile."""
-        if self._lake.fs.exists(path := self._path(made.team, made.number)):
-            less = {**vars(made), "gpu_hours": gpu_hours, "money": money}
-            files.write_bytes(self._lake.fs, path, json.dumps(less).encode())
-
-    def give_back(self, made: Reservation) -> None:
-        """The newest keeps its number, and reserves nothing any more."""
-        self.lower(made, 0.0, 0.0)
-        self.tidy(made.team, lambda one: one.number == made.number)
-
-    def tidy(self, team: str, ended: Callable[[Reservation], bool]) -> None:
-        """Removes those that have ended, but for the newest, whose number has to stay."""
-        for one in self.of(team)[:-1]:
-            if ended(one) and self._lake.fs.exists(path := self._path(team, one.number)):
-                self._lake.fs.rm_file(path)
-
-    def _numbers(self, team: str) -> list[int]:
-        self._lake.fs.invalidate_cache()
-        folder = self._lake.path_of(ZONE, FOLDER, RESERVED, team)
-        names = self._lake.fs.ls(folder, detail=False) if self._lake.fs.exists(folder) else []
-        stems = (path.rsplit("/", 1)[-1].removesuffix(".json") for path in names)
-        return sorted(int(stem) for stem in stems if stem.isdigit())
-
-    def _path(self, team: str, number: int) -> str:
-        return self._lake.path_of(ZONE, FOLDER, RESERVED, team, f"{number:08d}.json")
 
 
 def has_quota(environment: Environment, use_case: NamedUseCase, profile: ComputeProfile) -> bool:

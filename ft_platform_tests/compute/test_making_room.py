@@ -15,8 +15,9 @@ from ft_platform.compute import pool, program_runs, running
 from ft_platform.compute.backend import Launch
 from ft_platform.compute.pool import POOL
 from ft_platform.compute.program_runs import RETRAINING, run_program
-from ft_platform.costs.fair_queue import Entry, QueueFolder
+from ft_platform.costs.fair_queue import Entry
 from ft_platform.costs.ledger import Ledger
+from ft_platform.costs.queue_folder import QueueFolder
 from ft_platform.errors import NanLoss, Preempted, QuotaExceeded
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment

@@ -12,7 +12,8 @@ import pytest
 
 from ft_platform.compute import pool, program_runs
 from ft_platform.compute.pool import POOL, place_in_pool, pool_of
-from ft_platform.costs.fair_queue import Entry, Queued
+from ft_platform.costs.fair_queue import Entry
+from ft_platform.costs.queue_folder import Queued
 from ft_platform.lake.store import Lake
 from ft_platform.process import progress
 from ft_platform.settings.quotas import Queue, Quotas

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ft_platform.costs import fair_queue
-from ft_platform.costs.fair_queue import Entry, QueueFolder
+from ft_platform.costs.fair_queue import Entry
 from ft_platform.costs.ledger import Ledger
+from ft_platform.costs.queue_folder import QueueFolder
 from ft_platform.lake.store import Lake
 from ft_platform_tests.compute.orchestrator import ENVIRONMENT
 from ft_platform_tests.conftest import REPOSITORY
@@ -191,7 +191,3 @@ def test_planted_a_training_that_begins_anew_has_other_attempts(office: Office, 
         shutil.rmtree(folder, ignore_errors=True)
     told = office.end(office.begin("patient"))
     assert told["attempts"] == 1 and told["weights"] == undisturbed
-
-
-def test_the_signs_of_life_are_those_of_the_ledger() -> None:
-    assert fair_queue.LOST_AFTER_SECONDS == 3 * fair_queue.BEAT_SECONDS

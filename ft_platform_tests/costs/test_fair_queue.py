@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from ft_platform.costs import fair_queue
+from ft_platform.costs import queue_folder
 from ft_platform.costs.fair_queue import (
     Entry,
-    Queued,
-    QueueFolder,
     class_of,
     in_order,
     may_be_asked,
     used_lately,
     who_makes_room,
 )
+from ft_platform.costs.queue_folder import Queued, QueueFolder
 from ft_platform.errors import LakeUnreachable
 from ft_platform.lake.store import Lake
 from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
@@ -162,7 +161,7 @@ def test_while_the_lake_is_out_of_reach_nobody_makes_room_and_nobody_moves_on(la
         one.has_place()
         QueueFolder(lake).ask(one.entry, entry("b", HIGH))
         with monkeypatch.context() as patch:
-            patch.setattr(fair_queue.files, "read_bytes", unreachable)
+            patch.setattr(queue_folder.files, "read_bytes", unreachable)
             assert one.look() is None and not one.asked()
         assert one.look() and one.asked()
         monkeypatch.setattr(QueueFolder, "leave", unreachable)
@@ -215,11 +214,11 @@ def test_a_killed_program_keeps_its_turn_for_a_minute_only(lake: Lake, monkeypat
     QueueFolder(lake).write(replace(entry("killed", HIGH), since=time.time()))
     with queued(lake, entry("a")).there() as one:
         assert [each.id for each in looked(one)[1]] == ["killed", "a"]
-        monkeypatch.setattr(fair_queue, "LOST_AFTER_SECONDS", 0.0)
+        monkeypatch.setattr(queue_folder, "LOST_AFTER_SECONDS", 0.0)
         assert looked(one)[1] == []
         one.folder.write(one.entry)
-        monkeypatch.setattr(fair_queue, "LOST_AFTER_SECONDS", 5.0)
-        monkeypatch.setattr(fair_queue.time, "time", lambda: NOW + 10**9)
+        monkeypatch.setattr(queue_folder, "LOST_AFTER_SECONDS", 5.0)
+        monkeypatch.setattr(queue_folder.time, "time", lambda: NOW + 10**9)
         one.folder.write(one.entry)
         assert [each.id for each in QueueFolder(lake).entries()] == ["a"]
     assert not list(Path(lake.root).rglob("queue/*"))  # what it left was removed too

@@ -18,8 +18,6 @@ from ft_platform.costs import quotas as module
 from ft_platform.costs.ledger import SCHEMA, Ledger, month_of
 from ft_platform.costs.metering import metered
 from ft_platform.costs.quotas import (
-    Reservation,
-    Reservations,
     last_seconds,
     require_quota,
     reserved,
@@ -28,6 +26,7 @@ from ft_platform.costs.quotas import (
     standings,
     used_up_quota,
 )
+from ft_platform.costs.reservations import Reservation, Reservations
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, QuotaExceeded
 from ft_platform.lake.opening import open_lake

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from ft_platform.costs.fair_queue import Entry, QueueFolder
+from ft_platform.costs.fair_queue import Entry
 from ft_platform.costs.ledger import Ledger, month_of
+from ft_platform.costs.queue_folder import QueueFolder
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.portal.quotas_page import Roles, quotas_page
