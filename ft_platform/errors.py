@@ -151,6 +151,15 @@ class BudgetExceeded(TrainingFailed):
     """A program would cost more than is left of a budget, or has used it up."""
 
 
+class QuotaExceeded(TrainingFailed):
+    """A program would use more than is left of what its team may use in a month."""
+
+
+class MadeRoom(Preempted):
+    """A training saved where it was and ended, so that a program of a higher class has its place. It waits for another
+    one."""
+
+
 class ProgramKilled(TrainingFailed):
     """The program was ended by a signal."""
 

@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster.components import Scaffolder, ScaffoldRequest
 from pydantic import BaseModel
 
+from ft_platform.costs.fair_queue import run_priority
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.alert_watch import alert_watch
@@ -112,7 +113,10 @@ def _of(kind: type, items: list[Any]) -> list[Any]:
 
 def run_tags(use_case: NamedUseCase) -> dict[str, str]:
     """Tags of the jobs of a use case and of their runs."""
-    return {USE_CASE_TAG: use_case.name, "ft/task": use_case.settings.task.kind}
+    tags = {USE_CASE_TAG: use_case.name, "ft/task": use_case.settings.task.kind}
+    if use_case.settings.compute.priority == "normal":
+        return tags
+    return {**tags, **run_priority(use_case, load_environment().quotas)}
 
 
 def require_parents(use_case: NamedUseCase, stages: Mapping[str, Any]) -> None:

@@ -48,6 +48,8 @@ class Launch:
         handles: what the program gets beside the use case, as JSON values, e.g. versions of tables.
         ran: told how many seconds the program has run so far, by a back end whose jobs wait in a queue first: only
             those are paid for.
+        make_room: whether the program is to end with a saved state, for another that waits for its place. Asked by back
+            ends whose programs run on this machine.
     """
 
     context: "dg.AssetExecutionContext" = field(repr=False)
@@ -57,6 +59,7 @@ class Launch:
     program: str
     handles: Mapping[str, Any] = field(repr=False)
     ran: Callable[[float], None] = field(default=lambda _seconds: None, repr=False)
+    make_room: Callable[[], bool] = field(default=lambda: False, repr=False)
 
     @property
     def module(self) -> str:

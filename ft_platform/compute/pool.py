@@ -1,7 +1,8 @@
 """The place in the pool `gpu` that a program waits for: as many run at once as the pool has places.
 
 Claimed here and not by the asset (`pool=`): a stage that is reused starts no program and waits for none, and Dagster's
-own waiting is silent and takes a third of a core.
+own waiting is silent, takes a third of a core, and keeps the order in which steps came. Whose turn it is, says
+`costs.fair_queue`; Dagster's database only says which places are free.
 """
 
 import time
@@ -11,43 +12,79 @@ from contextlib import contextmanager
 import dagster as dg
 from dagster._core.storage.event_log import EventLogStorage
 
+from ft_platform.costs.queue_folder import Queued
 from ft_platform.process import progress
 from ft_platform.process.vouched import vouch
+from ft_platform.settings.quotas import PRIORITIES
 
 POOL = "gpu"
 LOOK_SECONDS = 2.0
 SAY_SECONDS = 60.0
 
 
+def pool_of(instance: dg.DagsterInstance) -> str:
+    """The pool of an instance: others may write the same lake, and have places of their own."""
+    storage = instance.run_storage
+    return f"{POOL}@{storage.get_run_storage_id()}"  # type: ignore[attr-defined]
+
+
 @contextmanager
-def place_in_pool(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Waits for a place, says so where there is none, and frees it at the end.
+def place_in_pool(context: dg.AssetExecutionContext, queued: Queued) -> Iterator[None]:
+    """Waits for its turn and a place, says so where there is none, and frees it at the end.
 
     The place of a process that was killed is freed with its run, as places of Dagster's own steps are.
     """
     storage, run, step = context.instance.event_log_storage, context.run.run_id, context.op_execution_context.op.name
-    if not storage.supports_global_concurrency_limits:
-        yield
-        return
-    storage.initialize_concurrency_limit_to_default(POOL)
-    if all(limit.name != POOL for limit in storage.get_pool_limits()):  # the instance has no default limit
+    if not _is_limited(storage):
+        queued.has_place()
         yield
         return
     try:
-        said = float("-inf")
-        while not storage.claim_concurrency_slot(POOL, run, step).is_claimed:
-            if time.monotonic() - said >= SAY_SECONDS:
-                said = time.monotonic()
-                context.log.info(vouch(_waits_for(storage)))
-            progress.report(context.asset_key.path[-1], 0, None, "", waits_for=f"a place in the pool {POOL}")
-            time.sleep(LOOK_SECONDS)
+        _wait(context, queued, storage, run, step)
+        queued.has_place()
         yield
     finally:
         storage.free_concurrency_slot_for_step(run, step)
 
 
-def _waits_for(storage: EventLogStorage) -> str:
-    runs = sorted({slot.run_id[:8] for slot in storage.get_concurrency_info(POOL).claimed_slots})
-    return f"waits for a place in the pool `{POOL}`: " + (
-        f"run {', '.join(runs)} has it" if runs else "its limit is 0 (Deployment, Concurrency in the UI)"
-    )
+def _is_limited(storage: EventLogStorage) -> bool:
+    if not storage.supports_global_concurrency_limits:
+        return False
+    storage.initialize_concurrency_limit_to_default(POOL)
+    return any(limit.name == POOL for limit in storage.get_pool_limits())  # else the instance has no default limit
+
+
+def _wait(context: dg.AssetExecutionContext, queued: Queued, storage: EventLogStorage, run: str, step: str) -> None:
+    said = float("-inf")
+    while True:
+        seen = queued.look()
+        if seen is None:
+            time.sleep(LOOK_SECONDS)
+            continue
+        entries, order, used = seen
+        place = next((n for n, one in enumerate(order) if one.id == queued.entry.id), len(order))
+        info = storage.get_concurrency_info(POOL)
+        limit = info.limit or 0
+        free = limit - len(info.claimed_slots)
+        if place < free:
+            if storage.claim_concurrency_slot(POOL, run, step).is_claimed:
+                return
+            # Dagster would give it the next place whoever's turn it is then.
+            storage.free_concurrency_slot_for_step(run, step)
+        coming = sum(1 for one in entries if not one.waits and one.asked_by)
+        if limit and place == max(free, 0) + coming and (asked := queued.ask_for_room(entries, used)):
+            words = f"asked the training of {asked.use_case} ({PRIORITIES[asked.priority]} priority) to make room"
+            context.log.info(vouch(words))
+        if time.monotonic() - said >= SAY_SECONDS:
+            said = time.monotonic()
+            holders = sorted({slot.run_id[:8] for slot in info.claimed_slots})
+            context.log.info(vouch(_waits_for(holders, limit, place)))
+        progress.report(context.asset_key.path[-1], 0, None, "", waits_for=f"a place in the pool {POOL}")
+        time.sleep(LOOK_SECONDS)
+
+
+def _waits_for(holders: list[str], limit: int, place: int) -> str:
+    if not limit:
+        return f"waits for a place in the pool `{POOL}`: its limit is 0 (Deployment, Concurrency in the UI)"
+    ahead = f"; {place} {'waits' if place == 1 else 'wait'} before it" if place else ""
+    return f"waits for a place in the pool `{POOL}`: run {', '.join(holders)} has it{ahead}"

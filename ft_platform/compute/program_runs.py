@@ -1,6 +1,7 @@
 """Runs a program on the back end of a use case's compute profile. All back ends run the same programs."""
 
-from contextlib import nullcontext
+import time
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,19 +9,28 @@ import dagster as dg
 
 from ft_platform.compute import warm
 from ft_platform.compute.backend import Launch, backend
-from ft_platform.compute.pool import place_in_pool
+from ft_platform.compute.pool import place_in_pool, pool_of
+from ft_platform.costs.fair_queue import Entry, class_of
+from ft_platform.costs.ledger import Ledger
 from ft_platform.costs.metering import metered
-from ft_platform.experiments.admission import admit_program
+from ft_platform.costs.queue_folder import Queued
+from ft_platform.costs.quotas import last_seconds, reserved
+from ft_platform.costs.teams import team_of
+from ft_platform.errors import MadeRoom, Preempted, ProgramKilled, TrainingFailed
+from ft_platform.experiments.admission import EXPERIMENTS, admit_program, require_left
 from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.process.program_variables import program_variables
-from ft_platform.process.vouched import VouchedLog
-from ft_platform.settings.environment import Environment
+from ft_platform.process.vouched import VouchedLog, vouch
+from ft_platform.settings.environment import ComputeProfile, Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 MODEL_PROGRAMS = {stage.program for stage in STAGES.values() if stage.program}
 """Those that wait for a place in the pool; an audit loads no model."""
+RETRAINING = "ft/retraining"
+"""Tag of runs that reasons of `retraining.when` started."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +68,104 @@ def run_program(
 
     Raises:
         TrainingFailed: with the reason that the program gave, or the signal that ended it.
-        BudgetExceeded, DoesNotFit: it was not started.
+        BudgetExceeded, QuotaExceeded, DoesNotFit: it was not started.
         ConfigError: the profile does not exist.
     """
-    profile = environment.profile(use_case.settings.compute.profile)
     lake = open_lake(environment)
-    splits = from_dict(handles["splits"]) if "splits" in handles else None
-    training_splits = splits if isinstance(splits, TableVersion) else None
-    with place_in_pool(context) if program in MODEL_PROGRAMS else nullcontext():
-        admit_program(lake, environment, use_case, program, training_splits, VouchedLog(context.log))
-        with metered(lake, use_case, profile, program, context.run.run_id, cpu_elsewhere=warm.cpu_seconds) as run:
-            launch = Launch(context, environment, profile, use_case, program, handles, run.ran)
-            values = backend(profile.backend).run(launch)
+    one = _OneProgram(context, environment, use_case, program, handles, lake)
+    require_left(lake, environment, use_case, program, one.splits)
+    if program not in MODEL_PROGRAMS:
+        return one.run(None)
+    with Queued(lake, one.entry(), environment.quotas, environment.queue).there() as queued:
+        while True:
+            try:
+                with place_in_pool(context, queued):
+                    return one.run(queued)
+            except MadeRoom as stopped:
+                queued.made_room()
+                context.log.info(vouch(f"{stopped.message}. It waits for the next place and goes on from there"))
+
+
+@dataclass(frozen=True)
+class _OneProgram:
+    """What `run_program` was asked for."""
+
+    context: dg.AssetExecutionContext
+    environment: Environment
+    use_case: NamedUseCase
+    program: str
+    handles: dict[str, Any]
+    lake: Lake
+
+    @property
+    def profile(self) -> ComputeProfile:
+        return self.environment.profile(self.use_case.settings.compute.profile)
+
+    @property
+    def splits(self) -> TableVersion | None:
+        splits = from_dict(self.handles["splits"]) if "splits" in self.handles else None
+        return splits if isinstance(splits, TableVersion) else None
+
+    def entry(self) -> Entry:
+        """In the queue."""
+        settings, team = self.use_case.settings.compute, team_of(self.use_case)
+        return Entry(
+            id=uuid.uuid4().hex,
+            pool=pool_of(self.context.instance),
+            run=self.context.run.run_id,
+            use_case=self.use_case.name,
+            team=team,
+            program=self.program,
+            profile=settings.profile,
+            priority=class_of(
+                settings.priority,
+                self.environment.quotas.highest(team),
+                experiment=self.program in EXPERIMENTS,
+                retraining=RETRAINING in self.context.run.tags,
+            ),
+            since=time.time(),
+            # Elsewhere the queue of the cluster decides: `qos`, priority classes, Kueue.
+            stoppable=self.program == "train" and self.profile.runs_here,
+            gpus=max(self.profile.gpus, 1),
+        )
+
+    def run(self, queued: Queued | None) -> ProgramResult:
+        """Runs it once.
+
+        Raises:
+            MadeRoom: it was asked to.
+        """
+        lake, use_case, profile = self.lake, self.use_case, self.profile
+        log = VouchedLog(self.context.log)
+        seconds = admit_program(lake, self.environment, use_case, self.program, self.splits, log)
+        if seconds is None:
+            rows = Ledger(lake).rows()
+            seconds = last_seconds(rows, use_case.name, self.program, use_case.settings.compute.profile)
+        if queued:
+            seconds = queued.expects(seconds)
+        id_of_run = self.context.run.run_id
+        with (
+            reserved(lake, self.environment, use_case, self.program, seconds) as run_id,
+            metered(
+                lake, use_case, profile, self.program, id_of_run, cpu_elsewhere=warm.cpu_seconds, run_id=run_id
+            ) as run,
+        ):
+            asked = queued.asked if queued else _never
+            launch = Launch(
+                self.context, self.environment, profile, use_case, self.program, self.handles, run.ran, asked
+            )
+            try:
+                values = backend(profile.backend).run(launch)
+            except TrainingFailed as error:
+                # The plain one is what a program says that was asked while it was still importing.
+                if type(error) in (Preempted, ProgramKilled, TrainingFailed) and asked():
+                    raise MadeRoom(f"made room for a program of a higher class: {error.message}") from None
+                raise
             artifact = from_dict(values["artifact"])
             assert isinstance(artifact, ArtifactVersion)
             run.note(values)
-    return ProgramResult(artifact, values, run.row())
+        return ProgramResult(artifact, values, run.row())
+
+
+def _never() -> bool:
+    return False

@@ -5,6 +5,7 @@ Dagster is imported when a program runs: back ends are loaded wherever compute p
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from ft_platform.compute.warm import WarmProgram
+
+
+ROOM_SECONDS = 2.0
+"""Between two looks whether a program is to make room."""
 
 
 class OnThisMachine:
@@ -41,6 +46,24 @@ class OnThisMachine:
             process.wait()
         finally:
             kill_all(family)
+
+
+def _wait(program: Running, launch: Launch) -> int:
+    """Its exit code, once it has ended; it is stopped when it is asked to make room.
+
+    Raises:
+        subprocess.TimeoutExpired: it runs longer than it may.
+    """
+    until = time.monotonic() + launch.resources.timeout_seconds
+    while True:
+        left = until - time.monotonic()
+        try:
+            return program.wait(max(min(left, ROOM_SECONDS), 0.0))
+        except subprocess.TimeoutExpired:
+            if left <= ROOM_SECONDS:
+                raise
+            if launch.make_room():
+                program.stop(launch.resources.grace_seconds)
 
 
 def run_until_end(
@@ -73,7 +96,7 @@ def run_until_end(
     ) as session:
         program = start({**variables, **session.get_bootstrap_env_vars()})
         try:
-            exit_code = program.wait(limits.timeout_seconds)
+            exit_code = _wait(program, launch)
         except subprocess.TimeoutExpired:
             minutes = launch.use_case.settings.compute.timeout_minutes
             raise TrainingFailed(

@@ -47,10 +47,11 @@ SCHEMA = pa.schema(
         ("dagster_run", pa.string()),
         ("artifact", pa.string()),
         ("host", pa.string()),
+        ("team", pa.string()),
     ]
 )
 """One row per program run. `state`: `finished`, `failed`, `stopped` or `lost`; `seconds`: wall time; `month`: `YYYY-MM`
-of its start, UTC."""
+of its start, UTC; `team`: whose quota it counts for, null in rows that are older than quotas."""
 
 
 class Ledger:
@@ -82,7 +83,7 @@ class Ledger:
             month: `YYYY-MM`: only runs that started in it.
         """
         # The open ones first: a run that ends in between would otherwise be in neither.
-        still_open = self._open_rows()
+        still_open = self.open_rows()
         rows = {row["run"]: row for row in still_open}
         rows |= {row["run"]: row for row in self._table(month)}
         wanted = [row for row in rows.values() if month is None or row["month"] == month]
@@ -90,7 +91,7 @@ class Ledger:
 
     def settle(self) -> int:
         """Moves lost runs into the table. Returns how many."""
-        lost = [row for row in self._open_rows() if row["state"] == "lost"]
+        lost = [row for row in self.open_rows() if row["state"] == "lost"]
         if lost:
             known = {row["run"] for row in self._table(None)}
             self._append([row for row in lost if row["run"] not in known])
@@ -104,11 +105,12 @@ class Ledger:
         except TableNotFoundError:
             return []
         rows = pa.Table.from_batches(
-            self._lake.batches_of(table, self._lake.path_of(ZONE, FOLDER, TABLE)), pa.schema(table.schema())
+            self._lake.batches_of(table, self._lake.path_of(ZONE, FOLDER, TABLE), may_lack=True),
+            pa.schema(table.schema()),
         )
         return (rows.filter(pc.equal(rows["month"], month)) if month else rows).to_pylist()
 
-    def _open_rows(self) -> list[dict[str, Any]]:
+    def open_rows(self) -> list[dict[str, Any]]:
         """Runs that have not ended, with the time up to their last sign of life."""
         fs, folder = self._lake.fs, self._open_path("")
         fs.invalidate_cache()
@@ -138,7 +140,9 @@ class Ledger:
         for attempt in range(ATTEMPTS):
             try:
                 with self._lake.room_for("the ledger of costs"):
-                    write_deltalake(self.uri, table, mode="append", storage_options=self._lake.storage_options or None)
+                    options = self._lake.storage_options or None
+                    # A table that is older than a column gets it.
+                    write_deltalake(self.uri, table, mode="append", schema_mode="merge", storage_options=options)
                 return
             except CommitFailedError:  # several writers at once; deltalake gives up early (7 times among 8 writers)
                 time.sleep(min(0.05 * 2**attempt, 2.0) * random.uniform(0.5, 1.5))

@@ -13,12 +13,13 @@ from typing import Any
 
 from ft_platform.costs.ledger import BEAT_SECONDS, Ledger, month_of
 from ft_platform.costs.prices import cost_of
+from ft_platform.costs.teams import team_of
 from ft_platform.errors import FtError
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import ComputeProfile
 from ft_platform.use_case.named import NamedUseCase
 
-INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError", "GeneratorExit")
+INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError", "GeneratorExit", "MadeRoom")
 
 
 @dataclass
@@ -34,6 +35,7 @@ class ProgramRun:
     program: str
     profile_name: str
     profile: ComputeProfile
+    team: str
     dagster_run: str | None = None
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -89,16 +91,26 @@ def metered(
     *,
     own: bool = False,
     cpu_elsewhere: Callable[[], float] = lambda: 0.0,
+    run_id: str | None = None,
 ) -> Iterator[ProgramRun]:
     """Appends the program run of the block to the ledger: finished, failed, stopped, or lost if this process is killed.
 
     Args:
         own: the program is this process, not a child of it.
         cpu_elsewhere: CPU seconds of programs that are no children of this process (`compute.warm`).
+        run_id: under which a quota was reserved. Default: a new one.
     """
     ledger = Ledger(lake)
     ledger.settle()
-    run = ProgramRun(use_case.name, program, use_case.settings.compute.profile, profile, dagster_run)
+    run = ProgramRun(
+        use_case.name,
+        program,
+        use_case.settings.compute.profile,
+        profile,
+        team_of(use_case),
+        dagster_run,
+        run_id or uuid.uuid4().hex,
+    )
     started, cpu_before = time.monotonic(), _cpu_seconds(own) + cpu_elsewhere()
 
     def measure() -> dict[str, Any]:

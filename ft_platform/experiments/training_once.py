@@ -55,11 +55,13 @@ def train_once(
         NanLoss, OutOfMemory: as in training.
     """
     from ft_platform.costs.budgets import used_up
+    from ft_platform.costs.quotas import used_up_quota
     from ft_platform.training.fit_check import fitting_parts
     from ft_platform.training.prepare import fit, prepare
 
     profile = environment.profile(use_case.settings.compute.profile)
-    if gone := used_up(lake, environment, use_case, profile):
+    limited = lake, environment, use_case, profile
+    if gone := used_up(*limited) or used_up_quota(*limited):
         raise BudgetExceeded(
             f"the next training of {use_case.name} was not started: {gone}; the earlier ones are kept",
             "`ft costs` shows where it went. Raise the budget or wait for the next month, then run it again: it"

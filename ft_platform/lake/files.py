@@ -63,7 +63,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def create(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
-    """Writes a file that is not there yet.
+    """Writes a file that is not there yet; a reader sees all of it or none of it.
 
     Args:
         data: what nobody else would write. A client asks again when an answer was lost, and is then told that the file
@@ -72,6 +72,9 @@ def create(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
     Raises:
         FileExistsError: somebody else wrote it.
     """
+    if isinstance(fs, LocalFileSystem):
+        _link(Path(path), data)
+        return
     try:
         fs.pipe_file(path, data, mode="create")
     except OSError as error:
@@ -79,6 +82,21 @@ def create(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
             raise
         if read_bytes(fs, path) != data:
             raise FileExistsError(path) from None
+
+
+def _link(target: Path, data: bytes) -> None:
+    """`LocalFileSystem` looks first and writes then, so that of two at once both would have made it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_path(target.parent)
 
 
 def _code(error: BaseException) -> str:

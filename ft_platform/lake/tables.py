@@ -238,13 +238,23 @@ class Tables(Manifests):
         yield from self.batches_of(self._existing_table(version), self._folder_of(version), columns, batch_rows)
 
     def batches_of(
-        self, table: DeltaTable, folder: str, columns: list[str] | None = None, batch_rows: int = 8192
+        self,
+        table: DeltaTable,
+        folder: str,
+        columns: list[str] | None = None,
+        batch_rows: int = 8192,
+        *,
+        may_lack: bool = False,
     ) -> Iterator[pa.RecordBatch]:
-        """Batches of a Delta table that lies in `folder` of the lake's file system, in stored order."""
+        """Batches of a Delta table that lies in `folder` of the lake's file system, in stored order.
+
+        Args:
+            may_lack: columns that older files do not have are null.
+        """
         schema = pa.schema(table.schema())
         wanted = pa.schema([schema.field(name) for name in columns or schema.names])
         for path in _file_paths(folder, table):
-            yield from self.read_parquet(path, wanted, batch_rows)
+            yield from self.read_parquet(path, wanted, batch_rows, may_lack=may_lack)
 
     def file_paths(self, version: TableVersion) -> list[str]:
         """Paths, in the lake's file system, of the Parquet files that hold the rows of a version."""

@@ -1,5 +1,5 @@
-"""What tells people that something is wrong with a use case: a sensor that looks at its monitored days, its failed runs
-and the releases that were rolled back, and sends what is due."""
+"""What tells people that something is wrong with a use case: a sensor that looks at its monitored days, its failed
+runs, the releases that were rolled back and the quota of its team, and sends what is due."""
 
 import json
 from dataclasses import asdict
@@ -61,6 +61,7 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
             "runs": lambda: failed_runs(context.instance, use_case, home),
             "day_reports": of_days,
             "rollouts": lambda: rolled_back(lake, use_case, home),
+            "quota": lambda: short_quotas(lake, environment, use_case, home),
         }
         try:
             for source, alarms in found.items():
@@ -114,6 +115,32 @@ def rolled_back(lake: Lake, use_case: NamedUseCase, link: str) -> list[Alert]:
             f"rollouts/{release}",
         )
         for release, reason in blocked_releases(lake, use_case.name).items()
+    ]
+
+
+def short_quotas(lake: Lake, environment: Environment, use_case: NamedUseCase, link: str) -> list[Alert]:
+    """Quotas of this month of which the team has used or reserved most."""
+    from ft_platform.costs.quotas import WARN_AT, has_quota, standing_of
+
+    profile = environment.profile(use_case.settings.compute.profile)
+    if not has_quota(environment, use_case, profile):
+        return []
+    found = standing_of(lake, environment, use_case, profile)
+    return [
+        Alert(
+            use_case.name,
+            f"quota of {found.team}",
+            "warning" if one.left else "critical",
+            vouch(
+                f"{one.used:.2f} of {one.limit:.2f} {one.unit} of {found.month} (UTC) are used, {one.reserved:.2f}"
+                f" reserved. {'What needs more than is left does not start' if one.left else 'Nothing more starts'}."
+                " See: ft quota"
+            ),
+            link,
+            f"quota/{found.month}/{one.name}",
+        )
+        for one in found.measures
+        if one.share is not None and one.share >= WARN_AT
     ]
 
 

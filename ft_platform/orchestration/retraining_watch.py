@@ -66,6 +66,7 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
     def sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.RunRequest | dg.SkipReason:
+        from ft_platform.costs.fair_queue import run_priority
         from ft_platform.errors import FtError
         from ft_platform.redaction.metadata import vouched_metadata
         from ft_platform.retraining.deciding import decide_and_start
@@ -105,8 +106,9 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
             return dg.SkipReason(f"{len(decision.holding)} reasons hold, {len(decision.blocked_by)} rules hold back")
         # The key is that of the evidence: Dagster makes one run of it, however often it is asked for.
         further = {"resources": {NAME: {"config": {"training": {"continue_from": CHAMPION}}}}}
+        first = run_priority(use_case, environment.quotas, retraining=True)
         return dg.RunRequest(
-            run_key=asked.id, tags={"ft/retraining": asked.id}, run_config=further if asked.continues else None
+            run_key=asked.id, tags={"ft/retraining": asked.id, **first}, run_config=further if asked.continues else None
         )
 
     return sensor

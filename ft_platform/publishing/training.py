@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.costs.budgets import used_up
+from ft_platform.costs.quotas import used_up_quota
 from ft_platform.errors import ConfigError, DoesNotFit, OutOfMemory
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.provenance import training_record_ids
@@ -128,7 +129,8 @@ def _train(
     compute = use_case.settings.compute
     profile = environment.profile(compute.profile)
     name = continuing.name_to_type(use_case)
-    stopping = Stopping(name, compute.timeout_minutes * 60, held, lambda: used_up(lake, environment, use_case, profile))
+    limited = lake, environment, use_case, profile
+    stopping = Stopping(name, compute.timeout_minutes * 60, held, lambda: used_up(*limited) or used_up_quota(*limited))
     states = States(folders, compute.save_minutes * 60, log)
     may_halve = compute.on_out_of_memory == "stop" and _can_halve(use_case)
     with stopping.on_signals(), telling_what_was_saved(name, folders.steps, may_halve):

@@ -19,6 +19,7 @@ from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
+from ft_platform.settings.quotas import Queue, Quotas
 from ft_platform.settings.sign_in import SignIn
 
 SHIPPED = Path(__file__).parent.parent / "defs"
@@ -311,6 +312,8 @@ class Environment(BaseModel):
     budgets: Budgets = Field(
         default_factory=Budgets, description="Most that programs may cost in a month. Default: no limit."
     )
+    quotas: Quotas = Field(default_factory=Quotas, description="What each team may use in a month. Default: no limit.")
+    queue: Queue = Field(default_factory=Queue, description="Who is next when all places for programs are taken.")
     people: People = Field(
         default_factory=People, description="Roles of persons and groups in the whole installation. Default: none."
     )

@@ -99,7 +99,7 @@ class Stopping:
             if gone := self.used_up():
                 return BudgetExceeded(
                     f"training was stopped: {gone}; {saved}",
-                    f"See where it went with: ft costs. Raise the budget or wait. {again}",
+                    f"See where it went with: ft costs, ft quota. Raise the budget or wait. {again}",
                 )
         return None
 

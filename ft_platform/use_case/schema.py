@@ -25,6 +25,7 @@ from ft_platform.settings.governance import Governance
 from ft_platform.settings.judge import Judge
 from ft_platform.settings.monitoring import Monitoring
 from ft_platform.settings.privacy import Privacy
+from ft_platform.settings.quotas import Priority
 from ft_platform.settings.regression import Regression
 from ft_platform.settings.retention import Retention
 from ft_platform.settings.retraining import Retraining
@@ -276,6 +277,14 @@ class Compute(Section):
         description=(
             "`stop`: training fails and names the setting to lower. `halve`: it continues with half of"
             " `training.micro_batch_tokens`, at the same records per optimizer step."
+        ),
+    )
+    priority: Priority = Field(
+        default="normal",
+        description=(
+            "How urgent programs are while others wait for the same machines, at most what the installation grants the"
+            " team of `owners.accountable`. Searches and other experiments count one class lower, retrainings that"
+            " `retraining.when` starts one higher."
         ),
     )
     budget_per_month: float | None = Field(

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
+from ft_platform.people.loading import environment_now
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.published import Page
@@ -69,7 +70,8 @@ class PortalApp:
         def load() -> Mapping[str, NamedUseCase]:
             return rules.permissions().use_cases
 
-        self.portal = Portal(lake, load, lambda: rules.permissions().people, environment.home / "evidence")
+        people, packs = (lambda: rules.permissions().people), environment.home / "evidence"
+        self.portal = Portal(lake, load, people, packs, environment_now(environment))
         self.reports = Reports(lake, load, in_dagster=in_dagster)
         self.rules, self.in_dagster = rules, in_dagster
         self._app = Starlette(routes=[*routes, Route("/{path:path}", self._answer)])

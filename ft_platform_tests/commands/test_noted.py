@@ -176,6 +176,7 @@ READS = {
     "trace checkpoint": "complaints ckpt-weights",
     "explain": "complaints",
     "costs": "",
+    "quota": "",
     "errors": "complaints",
     "fairness": "complaints",
     "golden list": "complaints",

@@ -4,14 +4,19 @@ end."""
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from ft_platform.compute import pool, program_runs
-from ft_platform.compute.pool import POOL, place_in_pool
+from ft_platform.compute.pool import POOL, place_in_pool, pool_of
+from ft_platform.costs.fair_queue import Entry
+from ft_platform.costs.queue_folder import Queued
+from ft_platform.lake.store import Lake
 from ft_platform.process import progress
+from ft_platform.settings.quotas import Queue, Quotas
 
 OTHER = "11111111-2222-4333-8444-555555555555"
 
@@ -28,10 +33,28 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "LOOK_SECONDS", 0.02)
 
 
+def queued(context: dg.AssetExecutionContext, **values: Any) -> Queued:
+    """A program of a run in a lake of its own."""
+    entry = Entry(
+        context.run.run_id, pool_of(context.instance), context.run.run_id, "letters", "mail", "train", "local", 1, 0.0
+    )
+    return Queued(LAKE[0], replace(entry, **values), Quotas(), Queue())
+
+
+LAKE: list[Lake] = []
+
+
+@pytest.fixture(autouse=True)
+def in_this_lake(lake: Lake) -> Iterator[None]:
+    LAKE.append(lake)
+    yield
+    LAKE.clear()
+
+
 def materialized(instance: dg.DagsterInstance, does: Any) -> dg.ExecuteInProcessResult:
     @dg.asset
     def step(context: dg.AssetExecutionContext) -> None:
-        with place_in_pool(context):
+        with queued(context).there() as one, place_in_pool(context, one):
             does(context)
 
     return dg.materialize([step], instance=instance, raise_on_error=False)

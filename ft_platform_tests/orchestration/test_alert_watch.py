@@ -10,6 +10,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ft_platform.costs.ledger import Ledger, month_of
+from ft_platform.costs.teams import team_of
 from ft_platform.lake import releases
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -18,7 +20,8 @@ from ft_platform.orchestration import retraining_watch
 from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.settings.alerting import Alerting
-from ft_platform.settings.environment import Environment
+from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.quotas import Quotas
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
 from ft_platform_tests.tables import use_case
@@ -225,3 +228,25 @@ def test_a_use_case_has_the_sensor_if_somebody_is_told_and_only_channels_that_th
     assert "letters_alerts" in sensors(["hook"])
     with pytest.raises(Exception, match=r"'hok' is no channel.*defs.yaml:"):
         sensors(["hok"])
+
+
+def test_a_quota_of_which_most_is_used_is_told_while_it_lasts(watch: Watch) -> None:
+    quotas = Quotas.model_validate({"per_team": {"gpu_hours": 10.0}})
+    profiles = {"local": ComputeProfile(gpus=1)}
+    watch.environment = watch.environment.model_copy(update={"quotas": quotas, "profiles": profiles})
+    team = team_of(watch.case)
+
+    def use(hours: float, run: str) -> None:
+        seconds = {"seconds": hours * 3600, "gpu_seconds": hours * 3600, "money": 0.0, "currency": "EUR"}
+        about = {"use_case": watch.case.name, "state": "finished", "month": month_of(), "team": team, "run": run}
+        Ledger(watch.lake).close({**about, **seconds, "started_at": datetime.now(UTC)})
+
+    use(7.9, "r1")
+    assert watch.tick() == []
+    use(0.1, "r2")
+    [(event, what, text)] = watch.tick()
+    assert (event, what) == ("raised", f"quota of {team}")
+    assert "8.00 of 10.00 GPU-hours of" in text and "What needs more than is left does not start" in text
+    assert watch.tick() == []
+    watch.environment = watch.environment.model_copy(update={"quotas": Quotas()})
+    assert [event for event, _, _ in watch.tick()] == ["resolved"]

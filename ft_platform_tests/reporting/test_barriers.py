@@ -10,6 +10,7 @@ from ft_platform.lake.releases import Release
 from ft_platform.reporting.portal.pages import Portal, portfolio_page
 from ft_platform.reporting.site import Reports
 from ft_platform.serving.deploying import _publish
+from ft_platform.settings.quotas import Quotas
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.tiny_case import TinyCase, tiny_case
 from ft_platform_tests.reporting.axe import axe_script, barriers
@@ -44,7 +45,10 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> TinyCase:
 def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_path: Path) -> None:
     from ft_platform.reporting.home import reports_of
 
-    portal, served = Portal(case.lake, lambda: {"complaints": case.use_case}), Reports(case.lake)
+    cases = {"complaints": case.use_case}
+    quotas = {"quotas": Quotas.model_validate({"per_team": {"gpu_hours": 3, "money": 5}})}
+    portal = Portal(case.lake, lambda: cases, environment=lambda: case.environment.model_copy(update=quotas))
+    served = Reports(case.lake)
     paths = [
         "/",
         "/needs",
@@ -53,6 +57,7 @@ def test_no_page_of_a_use_case_has_a_barrier(case: TinyCase, chrome: Any, tmp_pa
         "/register",
         "/compliance",
         "/board",
+        "/quotas",
         f"/complaints/compare/{case.checkpoint.id}/{case.report.id}",
         "/complaints/",
         *(f"/complaints/{one['href']}" for one in reports_of(case.lake, "complaints")),

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ft_platform.costs.quotas import Measure, Standing
+from ft_platform.costs.waiting import InQueue
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
 from ft_platform.lake.draft import Draft
@@ -43,6 +45,8 @@ from ft_platform.reporting.portal.needs import Need
 from ft_platform.reporting.portal.packs import Pack
 from ft_platform.reporting.portal.pages import board_page, compliance_page, needs_page, portfolio_page, register_page
 from ft_platform.reporting.portal.portfolio import Entry
+from ft_platform.reporting.portal.quotas_page import Stopped
+from ft_platform.reporting.portal.quotas_page import page_of as quotas_page_of
 from ft_platform.reporting.portal.register import Duty, Evidence, Registered
 from ft_platform.reporting.portal.roles import roles_page
 from ft_platform.reporting.portal.story import BAD, GOOD, OPEN, Step
@@ -53,6 +57,7 @@ from ft_platform.reporting.roi_report import write_roi_report
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.settings.experiments import Search
 from ft_platform.settings.people import People
+from ft_platform.settings.quotas import Queue, Raise
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Owners
 from ft_platform_tests.business.cases import PLAN, found, priced, satisfaction, write_rows
@@ -352,7 +357,19 @@ def portal() -> dict[str, str]:
         "register": register_page([row]),
         "roles": roles_page(people, {"letters": settings}),
         "compliance": compliance(),
+        "quotas": quotas(),
     }
+
+
+def quotas() -> str:
+    """Every table of the page of quotas. Names of use cases are checked when their folders are read."""
+    measure = Measure("gpu_hours", Attack("the unit"), 3.0, 1.0, 1.5, 2.0)
+    more = Raise.model_construct(team="t", month="m", gpu_hours=1.0, money=1.0, reason=Attack("the reason"))
+    team = Standing(Attack("a team"), "2026-11", measure, replace(measure, name="money", unit=Attack("money")), [more])
+    words = {name: Attack(f"{name} of the queue") for name in ("pool", "team", "program", "profile", "priority", "why")}
+    waits = InQueue(place=1, use_case="letters", waited_minutes=3.0, made_room_at=None, **words)
+    stopped = Stopped(Attack("the moment"), Attack("its team"), "letters", 3.0)
+    return quotas_page_of([team], [waits, replace(waits, place=0, team="")], [stopped], Queue(), 2, Attack("a month"))
 
 
 def compliance() -> str:

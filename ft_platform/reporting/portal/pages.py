@@ -16,16 +16,18 @@ from ft_platform.reporting.portal.compliance import LOOKED_AT, Compliance, compl
 from ft_platform.reporting.portal.needs import TITLES, Need, needs_of
 from ft_platform.reporting.portal.packs import Pack, Packs
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
+from ft_platform.reporting.portal.quotas_page import quotas_page
 from ft_platform.reporting.portal.register import Registered, register_of
 from ft_platform.reporting.portal.roles import roles_page
 from ft_platform.reporting.published import Page
 from ft_platform.reporting.report_urls import compared_in, use_case_of_index
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.people import People
 from ft_platform.settings.roles import ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
 PORTFOLIO, NEEDS, REGISTER, BOARD, ROLES_PAGE, EXPORT = "/", "/needs", "/register", "/board", "/roles", "/portfolio.csv"
-CATALOGUE, COMPLIANCE = "/catalogue", "/compliance"
+CATALOGUE, COMPLIANCE, QUOTAS = "/catalogue", "/compliance", "/quotas"
 
 
 class Portal:
@@ -35,6 +37,7 @@ class Portal:
         load: the use cases of the installation as their files are now, by name.
         people: who has a role in the whole installation.
         packs: folder of evidence packs.
+        environment: the installation as its file is now. None: it has no page of quotas.
     """
 
     def __init__(
@@ -43,9 +46,10 @@ class Portal:
         load: Callable[[], Mapping[str, NamedUseCase]] = dict,
         people: Callable[[], People] = People,
         packs: Path | None = None,
+        environment: Callable[[], Environment] | None = None,
     ) -> None:
         self.lake, self.load, self.people = RecentLake(lake), load, people
-        self._catalogue, self._packs = Catalogue(lake), Packs(packs)
+        self._catalogue, self._packs, self._environment = Catalogue(lake), Packs(packs), environment
 
     def page(self, path: str, roles: Callable[[str], Collection[str]] | None = None, query: str = "") -> Page | None:
         """The page at the path of a request, or None if there is none.
@@ -58,6 +62,9 @@ class Portal:
             return self._comparison(*asked)
         if pack := self._packs.content(path):
             return Page(pack, "application/zip")
+        if path == QUOTAS and self._environment:
+            now = datetime.now(UTC)
+            return Page(quotas_page(self.lake, self._environment(), self.load(), roles, now).encode())
         if path not in (PORTFOLIO, NEEDS, REGISTER, BOARD, ROLES_PAGE, EXPORT, CATALOGUE, COMPLIANCE):
             return None
         use_cases, today = self.load(), datetime.now(UTC).date()
