@@ -225,7 +225,9 @@ APART = {
     "loop": BY_RUNS,
     **dict.fromkeys(("ui", "reports", "serve", "ask", "chat", "parity", "alerts --test"), STARTS),
     **dict.fromkeys(("annotate effect", "audit", "estimate", "monitor --day", "reproduce"), MEASURES),
-    **dict.fromkeys(("export", "evidence", "schema --output", "audit --html", "lake policies", "backup", "bundle"), WRITES),
+    **dict.fromkeys(
+        ("export", "evidence", "schema --output", "audit --html", "lake policies", "backup", "bundle"), WRITES
+    ),
     "privacy eval": "reads a file of annotated texts",
     "bundle --verify": "reads a folder that others may have given",
     "init": "there is no installation before it",

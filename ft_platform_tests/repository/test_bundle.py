@@ -101,7 +101,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused_by_name(plan, environment
     shutil.rmtree(tmp_path / "out.partial")
     index, kept = checkout.parent / "index", (checkout.parent / "index" / LEAF).read_bytes()
     wheel(index, "leaf-lib", says="changed in the index after the plan")
-    with pytest.raises(CorruptVersion, match="leaf-lib==1.0"):
+    with pytest.raises(CorruptVersion, match=r"leaf-lib==1\.0"):
         made(plan, environment, tmp_path / "out")
     (index / LEAF).write_bytes(kept)
     assert not (tmp_path / "out").exists()
