@@ -8,6 +8,7 @@
 set -euo pipefail
 bundle="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 folder="${1:-{name}}"
+folder="${folder%/}"
 python="${PYTHON:-python{python}}"
 
 fail() { printf 'install: %s\n' "$*" >&2; exit 1; }

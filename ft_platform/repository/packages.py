@@ -24,6 +24,7 @@ BATCH_FILES, BATCH_BYTES = 25, 300_000_000
 """What one call of pip fetches: after an interruption so much is fetched again, at most."""
 OTHER_HASH = re.compile(r"^ {4}(\S+==\S+) from .+:$", re.MULTILINE)
 """What pip says of a file that has another hash than its pin."""
+LONGEST_LICENCE = 100
 PIP_SECONDS = 7200
 HEAD_SECONDS = 20
 ASKED_AT_ONCE = 8
@@ -123,8 +124,15 @@ def _package(told: dict[str, Any]) -> Package:
         source["url"],
         source["archive_info"]["hashes"]["sha256"],
         tuple(about.get("requires_dist", ())),
-        about.get("license_expression") or " ".join(about.get("license", "").split())[:100],
+        _licence(about),
     )
+
+
+def _licence(about: dict[str, Any]) -> str:
+    """Old metadata may hold the whole text; its classifiers then name it."""
+    stated = about.get("license_expression") or " ".join(about.get("license", "").split())
+    classified = [one.rpartition(" :: ")[2] for one in about.get("classifier", ()) if one.startswith("License :: ")]
+    return stated if 0 < len(stated) <= LONGEST_LICENCE else ", ".join(classified)
 
 
 def sizes(packages: Iterable[Package]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,7 +64,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _read(path: Path) -> tuple[dict[str, str], list[str]]:
     sums, problems = {}, []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         found = LINE.fullmatch(line)
         if found is None or found[2].startswith("/") or ".." in found[2].split("/"):
             problems.append(f"{SUMS}, line {number}, names no file of a bundle")
@@ -75,7 +76,9 @@ def _read(path: Path) -> tuple[dict[str, str], list[str]]:
 def _signature_problems(folder: Path, roots: Path) -> list[str]:
     if not (folder / SIGNATURE).is_file():
         return [f"{SIGNATURE} is missing: the bundle is not signed"]
-    certificates = CERTIFICATE.findall(roots.read_text(encoding="utf-8"))
+    if shutil.which("openssl") is None:
+        return ["the signature cannot be checked: openssl is not installed"]
+    certificates = CERTIFICATE.findall(roots.read_text(encoding="utf-8", errors="replace")) if roots.is_file() else []
     if not certificates:
         return [f"{roots} holds no certificate"]
     if any(_signed(folder, certificate) for certificate in certificates):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ft_platform.repository.packages import Package, Resolved
+from ft_platform.repository.packages import Package, Resolved, _licence
 from ft_platform.repository.sbom import sbom
 
 
@@ -24,6 +24,20 @@ RESOLVED = Resolved(
     "1.2",
     ("leaf.lib",),
 )
+
+
+@pytest.mark.parametrize(
+    ("about", "licence"),
+    [
+        ({"license_expression": "MIT", "license": "other"}, "MIT"),
+        ({"license": "BSD\n 3-Clause"}, "BSD 3-Clause"),
+        ({"license": "Permission is " * 50, "classifier": ["License :: OSI Approved :: MIT License"]}, "MIT License"),
+        ({"classifier": ["Programming Language :: Python"]}, ""),
+    ],
+    ids=["expression", "words", "whole-text", "none"],
+)
+def test_the_licence_is_what_the_metadata_state(about: dict, licence: str) -> None:
+    assert _licence(about) == licence
 
 
 def made(resolved: Resolved = RESOLVED) -> str:

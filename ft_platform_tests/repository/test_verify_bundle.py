@@ -90,6 +90,14 @@ def test_only_the_keys_that_are_trusted_may_have_signed_it(bundle: Path, roots: 
     assert "the bundle is not signed" in problems_of(bundle, roots)[0]
 
 
+def test_without_openssl_or_certificates_no_signature_is_taken_for_good(
+    bundle: Path, tmp_path: Path, monkeypatch
+) -> None:
+    assert "holds no certificate" in problems_of(bundle, tmp_path / "no.pem")[0]
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert "openssl is not installed" in problems_of(bundle, tmp_path / "no.pem")[0]
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_the_copy_in_the_bundle_needs_nothing_but_python(bundle: Path, roots: Path) -> None:
     def verify(*words: str) -> subprocess.CompletedProcess[str]:
