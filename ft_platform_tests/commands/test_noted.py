@@ -226,8 +226,11 @@ APART = {
     "loop": BY_RUNS,
     **dict.fromkeys(("ui", "reports", "serve", "ask", "chat", "parity", "alerts --test"), STARTS),
     **dict.fromkeys(("annotate effect", "audit", "estimate", "monitor --day", "reproduce"), MEASURES),
-    **dict.fromkeys(("export", "evidence", "schema --output", "audit --html", "lake policies", "backup"), WRITES),
+    **dict.fromkeys(
+        ("export", "evidence", "schema --output", "audit --html", "lake policies", "backup", "bundle"), WRITES
+    ),
     "privacy eval": "reads a file of annotated texts",
+    "bundle --verify": "reads a folder that others may have given",
     "init": "there is no installation before it",
     "new": "its file is noted when it is first worked with: saw a file of settings",
     "lake harden": "mends modes, also where they keep the log from being written",
@@ -248,7 +251,8 @@ HOW = """
 --older-than --at --instead --from --dry-run --decision --source --all --out --sha256 --sign-with --public-key --dtype
 --quantization --keep-different --requests --gold --half --perturbations --compare --rows --raters --format
 --alternative --look --minutes --purpose --order --side --disputed --arbiter --received --golden --account --confirm
---unlabelled --prompt --must-say --must-never-say --measure-weights --criterion
+--unlabelled --prompt --must-say --must-never-say --measure-weights --criterion --extras --torch --base-model --image
+--python --roots
 """
 """Options that say how, what, or about whom."""
 

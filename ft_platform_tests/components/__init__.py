@@ -73,6 +73,16 @@ COMPONENTS = {
         ),
     ),
     "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),
+    "pip_audit": Component(
+        "pip-audit against a server with OSV's interface that knows a planted advisory",
+        "extra `dev`",
+        ("scripts/advisories.py", "ft_platform_tests/infra/advisories"),
+    ),
+    "podman_images": Component(
+        "Podman, which saves an image for a bundle, and loads it elsewhere",
+        "root, Debian's package `podman`",
+        ("ft_platform/repository/images.py",),
+    ),
     "postgres": Component(
         "a PostgreSQL server as source and consent ledger, and as storage of Dagster that loses a person",
         "PostgreSQL's server programs, extras `sql` and `adbc`",
