@@ -39,11 +39,17 @@ def place_in_pool(context: dg.AssetExecutionContext) -> Iterator[None]:
             if time.monotonic() - said >= SAY_SECONDS:
                 said = time.monotonic()
                 context.log.info(vouch(_waits_for(storage)))
-            progress.report(context.asset_key.path[-1], 0, None, "", waits_for=f"a place in the pool {POOL}")
+            progress.report(stage_of(context), 0, None, "", waits_for=f"a place in the pool {POOL}")
             time.sleep(LOOK_SECONDS)
         yield
     finally:
         storage.free_concurrency_slot_for_step(run, step)
+
+
+def stage_of(context: dg.AssetExecutionContext) -> str:
+    """The stage that a step makes or, where it is a check alone, judges: of a check `context.asset_key` fails."""
+    made = context.assets_def
+    return [*made.keys, *(check.asset_key for check in made.check_keys)][0].path[-1]
 
 
 def _waits_for(storage: EventLogStorage) -> str:
