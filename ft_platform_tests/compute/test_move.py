@@ -53,9 +53,11 @@ class Place:
         return {name: (one.version, one.content_hash) for name, one in found.items() if one}
 
     def weights(self) -> dict[str, bytes]:
-        """Files of the checkpoint as they lie in the bucket."""
+        """What a model is loaded from, and the records it learned from, as they lie in the bucket. Reports and
+        `training.json` say how long it took."""
         [checkpoint] = self.lake.artifacts("complaints", "adapter_checkpoint")
-        names = [name for name in self.lake.manifest(checkpoint).files if name.endswith((".safetensors", ".json"))]
+        ends = (".safetensors", "adapter_config.json", ".parquet")
+        names = [name for name in self.lake.manifest(checkpoint).files if name.endswith(ends)]
         return {name: self.lake.read_file(checkpoint, name) for name in names}
 
 

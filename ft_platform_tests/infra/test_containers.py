@@ -20,7 +20,7 @@ NAMES = ("orchestrator", "worker", "server")
 STATE = ("--volume={0}:/var/lib/ft", "--volume={0}-logs:/var/lib/dagster")
 ALONE = ("--env=DAGSTER_HOME=/var/lib/ft/dagster", "--env=FT_WEB_HOSTS=localhost:3000")
 """Without PostgreSQL: an instance of its own."""
-START_SECONDS = 180.0
+START_SECONDS = 600.0
 SAYS = """
 import json, os, pathlib
 status = dict(line.split(":", 1) for line in pathlib.Path("/proc/self/status").read_text().splitlines())
