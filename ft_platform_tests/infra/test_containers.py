@@ -135,8 +135,7 @@ def test_the_image_is_within_its_budget(here: Podman, built: str) -> None:
 
 
 def test_the_index_that_a_build_used_stays_out_of_the_image(here: Podman, built: str) -> None:
-    left = here.run(built, "sh", "-c", "cat /etc/pip.conf /etc/uv/uv.toml 2>/dev/null; ls /opt")
-    assert left.split() == ["dagster", "ft"]
+    assert here.run(built, "sh", "-c", "cat /etc/pip.conf /etc/uv/uv.toml 2>/dev/null || true") == ""
     assert "index" not in here.ask("history", "--no-trunc", "--format", "{{.CreatedBy}}", built)
 
 
