@@ -61,7 +61,7 @@ def test_the_images_have_the_version_of_the_package(compose):
 
 def test_every_line_is_an_instruction_and_the_first_one_is_from(dockerfile):
     assert {word for word, _ in dockerfile} <= {*WORDS.split(" ")}
-    assert [word for word, _ in dockerfile if word != "ARG"][0] == "FROM"
+    assert next(word for word, _ in dockerfile if word != "ARG") == "FROM"
 
 
 def test_the_base_image_is_pinned_to_a_full_version(from_python):
@@ -134,7 +134,7 @@ def test_compose_pins_every_image_and_nothing_runs_privileged(compose):
         assert re.search(r":\d+\.\d+", service["image"]), name
         assert "no-new-privileges:true" in service["security_opt"], name
         assert not service.get("privileged"), name
-        assert name == "postgres" or service["read_only"] and service["cap_drop"] == ["ALL"], name
+        assert name == "postgres" or (service["read_only"] and service["cap_drop"] == ["ALL"]), name
 
 
 def test_compose_publishes_the_ui_on_this_machine_only_and_the_database_not_at_all(compose):
