@@ -97,11 +97,13 @@ def test_ft_answers_as_a_user_that_may_nothing_on_a_root_that_nobody_writes(
     assert config["User"] == "10001", "it is so without an option"
 
 
-def test_commands_that_open_dagsters_instance_need_no_root_that_can_be_written(
+def test_commands_open_an_instance_whose_settings_nobody_can_write(
     here: Podman, built: str, state: tuple[str, ...]
 ) -> None:
     listed = here.run(built, "ft", "list", "--json", options=(*state, *ALONE))
-    assert "complaint_routing" in {one["name"] for one in json.loads(listed)}
+    assert "complaint_routing" in {one["use_case"] for one in json.loads(listed)}
+    of_image = here.tried("run", "--rm", *LOCKED_DOWN, *state, built, "ft", "list")
+    assert "DAGSTER_POSTGRES_USER" in of_image.stderr and "Read-only" not in of_image.stderr
 
 
 def test_the_sbom_names_what_is_installed_and_nothing_else(here: Podman, built: str) -> None:
