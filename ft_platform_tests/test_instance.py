@@ -1,6 +1,7 @@
 """The Dagster instance of an installation has the settings of the package, above all the limit of the pool `gpu`."""
 
 import errno
+import fcntl
 import os
 import sqlite3
 from pathlib import Path
@@ -164,3 +165,14 @@ def test_other_errors_stay_what_they_are(tmp_path):
     assert in_words(OSError(errno.EIO, "Input/output error"), tmp_path) is None
     with pytest.raises(ValueError, match="x"), instance.told(tmp_path):
         raise ValueError("x")
+
+
+def test_one_process_opens_it_at_a_time_and_writes_nothing_for_that(tmp_path):
+    """In containers the settings lie on a root that nobody can write."""
+    with instance._lock(tmp_path):
+        other = os.open(tmp_path, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, NoRoom, Scheduler, Unreachable
+from ft_platform.compute.pool import stage_of
 from ft_platform.errors import (
     FtError,
     MachineLost,
@@ -301,7 +302,7 @@ class _Watch:
         """Says once what a job waits for."""
         if look.phase == "waits":
             words = f"waits for a machine ({look.reason or 'queued'})"
-            progress.report(self.launch.context.asset_key.path[-1], 0, None, "", waits_for="a machine")
+            progress.report(stage_of(self.launch.context), 0, None, "", waits_for="a machine")
             if words != self.said:
                 self.say(words)
         self.said = words if look.phase == "waits" else ""

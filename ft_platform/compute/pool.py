@@ -79,8 +79,14 @@ def _wait(context: dg.AssetExecutionContext, queued: Queued, storage: EventLogSt
             said = time.monotonic()
             holders = sorted({slot.run_id[:8] for slot in info.claimed_slots})
             context.log.info(vouch(_waits_for(holders, limit, place)))
-        progress.report(context.asset_key.path[-1], 0, None, "", waits_for=f"a place in the pool {POOL}")
+        progress.report(stage_of(context), 0, None, "", waits_for=f"a place in the pool {POOL}")
         time.sleep(LOOK_SECONDS)
+
+
+def stage_of(context: dg.AssetExecutionContext) -> str:
+    """The stage that a step makes or, where it is a check alone, judges: of a check `context.asset_key` fails."""
+    made = context.assets_def
+    return [*made.keys, *(check.asset_key for check in made.check_keys)][0].path[-1]
 
 
 def _waits_for(holders: list[str], limit: int, place: int) -> str:

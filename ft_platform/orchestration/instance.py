@@ -139,10 +139,14 @@ def _opened(home: Path) -> dg.DagsterInstance:
 
 @contextmanager
 def _lock(home: Path) -> Iterator[None]:
-    """Two processes that create the instance's sqlite files at once can leave them unusable for good."""
-    with open(home / ".create.lock", "w") as lock:
+    """Two processes that create the instance's sqlite files at once can leave them unusable for good. Locks the folder
+    itself, which nobody may be able to write: in containers it lies on a read-only root."""
+    lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _create_storage(instance: dg.DagsterInstance) -> None:

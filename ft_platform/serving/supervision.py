@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from fsspec.implementations.local import LocalFileSystem
 
+from ft_platform import __version__
 from ft_platform.lake.files import write_bytes
 from ft_platform.process.family import started
 
@@ -114,7 +115,7 @@ WantedBy=multi-user.target"""
 
 
 def compose_service(variables: Mapping[str, str], words: Sequence[str]) -> str:
-    """A service of Docker Compose, in the image of `infra/docker/Dockerfile.worker`, which sees the folders of the
+    """A service of Docker Compose, in the image of `infra/docker/Dockerfile.server`, which sees the folders of the
     installation at the places where they are here. Arguments as `systemd_unit`."""
     import yaml
 
@@ -122,13 +123,16 @@ def compose_service(variables: Mapping[str, str], words: Sequence[str]) -> str:
     lake = [given["FT_LAKE_ROOT"]] if "://" not in given["FT_LAKE_ROOT"] else []
     folders = _outermost(given["FT_HOME"], given["FT_DEFS"], given["FT_CACHE"], *lake)
     service = {
-        "image": "ft-platform-worker:0.2.0",
+        "image": f"ft-platform-server:{__version__}",
         "command": ["ft", *(word.replace("$", "$$") for word in words)],
         "environment": given,
         "volumes": [{"type": "bind", "source": folder, "target": folder} for folder in folders],
         "network_mode": "host",
         "restart": "always",
         "stop_grace_period": "30s",
+        "read_only": True,
+        "tmpfs": ["/tmp"],
+        "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
     }
     return yaml.safe_dump({"services": {"ft-serve": service}}, sort_keys=False).rstrip()

@@ -55,20 +55,26 @@ COMPONENTS = {
             "ft_platform_tests/people/identity/provider",
         ),
     ),
+    "containers": Component(
+        "the images of infra/docker, built and started by podman",
+        "root, podman with runc, debootstrap, `FT_TEST_CONTAINERS=FOLDER` for images (10 GB)",
+        ("infra/docker", "pyproject.toml", "ft_platform_tests/infra/containers"),
+    ),
     "helm": Component(
         "Helm, which lints and renders the chart; Kubernetes' published schemas judge what it renders",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `dev`",
         ("infra/kubernetes", "infra/docker"),
     ),
     "kubernetes": Component(
-        "Kubernetes' client against a stand-in for the API of a cluster",
-        "extra `dev`",
+        "Kubernetes' client against a stand-in for the API of a cluster, whose pods podman runs where it can",
+        "extra `dev`; for pods in podman what `containers` needs",
         (
             "ft_platform/compute",
             "ft_platform/lake/launches.py",
             "ft_platform/programs/lake_messages.py",
             "ft_platform_tests/compute/contract",
             "ft_platform_tests/compute/kubernetes_cluster.py",
+            "ft_platform_tests/compute/podman_pods.py",
             "infra/kubernetes/rbac.yaml",
         ),
     ),

@@ -1,7 +1,8 @@
 """A stand-in for the API of Kubernetes, its Job controller and one kubelet. Manifests are validated against the schemas
 that Kubernetes publishes (`kubernetes-validate`, strict), rights against `infra/kubernetes/rbac.yaml`, pods against the
 Pod Security Standard `restricted`; answers are read by Kubernetes' own client into its model types. A pod is a process
-of this machine, whatever its image. It schedules nothing and limits nothing."""
+of this machine that nothing limits, whatever its image; or, by `podman_pods.py`, a pod of podman. Nothing is
+scheduled."""
 
 import json
 import os
@@ -46,9 +47,11 @@ class Cluster:
         lose: kinds of things whose creation is done, and its answer lost, once.
         refuse: kind -> (code, reason, message) with which its creation is refused.
         used: (verb, resource) that were asked for.
+        made: how many pods there were.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: "type[Pod] | None" = None) -> None:
+        self.kind = kind or Pod
         self.lock = threading.RLock()
         self.things: dict[tuple[str, str], Thing] = {}
         self.pods: dict[str, Pod] = {}
@@ -56,6 +59,7 @@ class Cluster:
         self.lose: set[str] = set()
         self.refuse: dict[str, tuple[int, str, str]] = {}
         self.used: set[tuple[str, str]] = set()
+        self.made = 0
         rules = next(one for one in yaml.safe_load_all(RBAC.read_text()) if one["kind"] == "Role")["rules"]
         self.rights = {(verb, what) for rule in rules for what in rule["resources"] for verb in rule["verbs"]}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -129,8 +133,9 @@ class Cluster:
             self.event(name, f'Error creating: pods is forbidden: violates PodSecurity "restricted:latest": {wrong}')
             return
         for index in range(job["spec"].get("completions", 1)):
-            pod = Pod(self, job, index)
+            pod = self.kind(self, job, index)
             self.pods[pod.name] = pod
+            self.made += 1
             self.things["pods", pod.name] = pod.thing
             threading.Thread(target=pod.live, daemon=True).start()
 
@@ -250,17 +255,23 @@ class Pod:
         return ", ".join(f'secret "{name}" not found' for name in names if ("secrets", name) not in self.cluster.things)
 
     def _environment(self) -> dict[str, str]:
-        found: dict[str, str] = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", MARK: self.uid}
+        found: dict[str, str] = {MARK: self.uid}
         for one in self.spec["containers"][0]["envFrom"]:
             found |= self.cluster.things["secrets", one["secretRef"]["name"]]["stringData"]
         if self.spec["containers"][0].get("env"):
             found["JOB_COMPLETION_INDEX"] = str(self.index)
         return found
 
-    def _run(self) -> None:
-        variables = self._environment()
+    def _command(self) -> list[str]:
+        """All pods are on this machine, so the first of several is found there."""
         here = {f"{self.job}-0.{self.job}": "127.0.0.1", "$(JOB_COMPLETION_INDEX)": str(self.index)}
-        command = [_replaced(word, here) for word in self.spec["containers"][0]["command"]]
+        return [_replaced(word, here) for word in self.spec["containers"][0]["command"]]
+
+    def _run(self) -> None:
+        variables, command = (
+            {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", **self._environment()},
+            self._command(),
+        )
         output = open(os.devnull, "w")  # noqa: SIM115
         begin = now()
         self.process = subprocess.Popen(command, env=variables, stdout=output, stderr=output, start_new_session=True)

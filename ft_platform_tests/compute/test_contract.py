@@ -86,6 +86,7 @@ def case(request: pytest.FixtureRequest, environment: Environment, tmp_path: Pat
     if scenario and (why := getattr(says, "NOT_RUN", {}).get(scenario.kwargs["name"])):
         pytest.skip(f"not run: {why}")
     made = Case(request.param, environment, tmp_path, says.settings() if says else {})
+    getattr(says, "let_in", lambda _: None)(made)
     for variable, value in getattr(says, "variables", dict)().items():
         monkeypatch.setenv(variable, value)
     for attribute, value in getattr(says, "attributes", dict)().items():

@@ -105,3 +105,21 @@ def test_who_waits_says_for_whom_and_goes_on_when_the_place_is_free(instance: dg
 def test_an_audit_waits_for_nobody() -> None:
     assert "audit" not in program_runs.MODEL_PROGRAMS
     assert {"train", "evaluate", "regression", "attack"} <= program_runs.MODEL_PROGRAMS
+
+
+def test_a_step_is_told_by_its_stage_also_where_it_is_a_check_alone() -> None:
+    """As `passes_training_audit`, whose program may wait for a machine."""
+    found: list[str] = []
+
+    @dg.asset(key=["complaints", "splits"])
+    def made(context: dg.AssetExecutionContext) -> None:
+        found.append(pool.stage_of(context))
+
+    @dg.asset_check(asset=dg.AssetKey(["complaints", "splits"]))
+    def holds(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        step: Any = context.op_execution_context
+        found.append(pool.stage_of(step))
+        return dg.AssetCheckResult(passed=True)
+
+    job = dg.Definitions([made], asset_checks=[holds], jobs=[dg.define_asset_job("all")]).resolve_job_def("all")
+    assert job.execute_in_process().success and found == ["splits", "splits"]

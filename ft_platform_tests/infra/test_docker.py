@@ -34,13 +34,24 @@ def dockerfile(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
     return instructions(request.param.read_text())
 
 
+@pytest.fixture(params=[path for path in DOCKERFILES if path.suffix != ".server"], ids=lambda path: path.name)
+def from_python(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    """Those that stand on no other image of ours."""
+    return instructions(request.param.read_text())
+
+
 @pytest.fixture
 def compose() -> dict:
     return yaml.safe_load((DOCKER / "compose.yaml").read_text())
 
 
-def test_both_images_are_there():
-    assert [path.name for path in DOCKERFILES] == ["Dockerfile.orchestrator", "Dockerfile.worker"]
+def test_the_images_are_there():
+    assert [path.suffix for path in DOCKERFILES] == [".orchestrator", ".server", ".worker"]
+
+
+def test_the_server_stands_on_the_worker_of_the_same_version():
+    text = (DOCKER / "Dockerfile.server").read_text()
+    assert f"\nARG WORKER=ft-platform-worker:{__version__}\nFROM $WORKER\n" in text
 
 
 def test_the_images_have_the_version_of_the_package(compose):
@@ -50,26 +61,30 @@ def test_the_images_have_the_version_of_the_package(compose):
 
 def test_every_line_is_an_instruction_and_the_first_one_is_from(dockerfile):
     assert {word for word, _ in dockerfile} <= {*WORDS.split(" ")}
-    assert dockerfile[0][0] == "FROM"
+    assert next(word for word, _ in dockerfile if word != "ARG") == "FROM"
 
 
-def test_the_base_image_is_pinned_to_a_full_version(dockerfile):
-    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", dockerfile[0][1])
+def test_the_base_image_is_pinned_to_a_full_version(from_python):
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", from_python[0][1])
 
 
 def test_the_process_is_not_root(dockerfile):
-    users = [rest for word, rest in dockerfile if word == "USER"]
-    assert users == ["10001"]
-    positions = [word for word, _ in dockerfile]
-    assert positions.index("USER") < positions.index("CMD")
-    assert "RUN" not in positions[positions.index("USER") :]
+    words = [word for word, _ in dockerfile]
+    last = len(words) - 1 - words[::-1].index("USER")
+    assert dockerfile[last][1] == "10001"
+    assert last < words.index("CMD") and "RUN" not in words[last:]
 
 
-def test_what_no_process_may_write_later_is_compiled_in_the_image(dockerfile):
-    variables = " ".join(rest for word, rest in dockerfile if word == "ENV")
+def test_what_no_process_may_write_later_is_compiled_in_the_image(from_python):
+    variables = " ".join(rest for word, rest in from_python if word == "ENV")
     assert "PYTHONDONTWRITEBYTECODE=1" in variables and "UV_COMPILE_BYTECODE=1" in variables
-    linked = "python -m compileall -q ft_platform"  # uv compiles what it installs, not the folder that it links
-    assert any(word == "RUN" and linked in rest for word, rest in dockerfile)
+    linked = "python -m compileall -q ft_platform"  # uv compiles what it installs, not the folder that is linked
+    assert any(word == "RUN" and linked in rest for word, rest in from_python)
+
+
+def test_every_image_notes_what_is_in_it_after_the_last_package(dockerfile):
+    installs = [rest for word, rest in dockerfile if word == "RUN" and "uv pip install" in rest]
+    assert len(installs) == 1 and installs[0].rindex("sbom.cdx.json") > installs[0].rindex("uv pip install")
 
 
 def test_json_commands_are_json_and_there_is_a_health_check(dockerfile):
@@ -88,24 +103,23 @@ def test_every_file_that_is_copied_exists(dockerfile):
                 assert (ROOT / source).exists(), source
 
 
+def extras_of(path: Path) -> set[str]:
+    text = path.read_text()
+    given = re.search(r"^ARG EXTRAS=([a-z,]+)$", text, re.MULTILINE)
+    return {*(given.group(1).split(",") if given else []), *re.findall(r"--extra ([a-z]+)", text)}
+
+
 def test_every_extra_that_is_installed_is_in_pyproject():
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    named = [
-        re.search(r"\.\[([a-z,]+)\]", path.read_text()) or re.search(r"EXTRAS=([a-z,]+)", path.read_text())
-        for path in DOCKERFILES
-    ]
-    for match in named:
-        assert match
-        assert set(match.group(1).split(",")) <= set(known)
+    for path in DOCKERFILES:
+        assert extras_of(path) and extras_of(path) <= set(known), path.name
+    assert extras_of(DOCKER / "Dockerfile.server") == {"serve"}
 
 
 def test_the_orchestrator_has_no_torch():
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    extras = re.search(r"\.\[([a-z,]+)\]", (DOCKER / "Dockerfile.orchestrator").read_text())
-    assert extras
-    assert not any(
-        requirement.startswith("torch") for extra in extras.group(1).split(",") for requirement in known[extra]
-    )
+    needed = [one for extra in extras_of(DOCKER / "Dockerfile.orchestrator") for one in known[extra]]
+    assert not any(requirement.startswith(("torch", "ft-platform[")) for requirement in needed)
 
 
 def test_no_secret_is_in_a_file_that_is_committed():
@@ -120,6 +134,7 @@ def test_compose_pins_every_image_and_nothing_runs_privileged(compose):
         assert re.search(r":\d+\.\d+", service["image"]), name
         assert "no-new-privileges:true" in service["security_opt"], name
         assert not service.get("privileged"), name
+        assert name == "postgres" or (service["read_only"] and service["cap_drop"] == ["ALL"]), name
 
 
 def test_compose_publishes_the_ui_on_this_machine_only_and_the_database_not_at_all(compose):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ft_platform import __version__
 from ft_platform.serving.supervision import MOST_SHORT, compose_service, stop, systemd_unit
 from ft_platform.settings.environment import Environment
 
@@ -254,6 +255,7 @@ def test_a_service_of_compose_runs_the_command_with_the_variables(variables) -> 
     folders = {variables[name] for name in ("FT_HOME", "FT_DEFS", "FT_LAKE_ROOT", "FT_CACHE")}
     assert {(read(one["source"]), read(one["target"])) for one in service["volumes"]} == {(f, f) for f in folders}
     assert service["restart"] == "always"
+    assert (service["image"], service["read_only"]) == (f"ft-platform-server:{__version__}", True)
 
 
 @pytest.mark.parametrize("write", [systemd_unit, compose_service])
