@@ -32,7 +32,14 @@ STORAGE_VARIABLES = (
     "AWS_SESSION_TOKEN",
     "AWS_REGION",
     "AWS_ALLOW_HTTP",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_ALLOW_HTTP",
+    "STORAGE_EMULATOR_HOST",
 )
+"""Not those of a workload identity, which belong to one machine or pod: the clients read them by themselves."""
 
 PORTAL = "/portal"
 """Path of the portal and of all reports below Dagster's pages."""
