@@ -19,7 +19,7 @@ from ft_platform.lake.verified import Verified
 
 NOT_WRITABLE = ("Read-only file system", "Permission denied", "AccessDenied", "Access Denied")
 """Of local file systems and of S3, inside messages of deltalake."""
-NOT_TAKEN = re.compile(r"non-2xx status code: (4\d\d [A-Z][A-Za-z ]+)")
+NOT_TAKEN = re.compile(r"\b(40[045] (?:Bad Request|Not Found|Method Not Allowed))")
 """What object_store, below deltalake, says of a request that a store does not take."""
 
 
@@ -136,7 +136,8 @@ class Places:
                     " is intact",
                     "Give this user the right to write there, or set FT_LAKE_ROOT to another place",
                 ) from None
-            if (said := NOT_TAKEN.search(str(error))) and not isinstance(error, TableNotFoundError):
+            said = None if self.is_local or isinstance(error, TableNotFoundError) else NOT_TAKEN.search(str(error))
+            if said:
                 raise NotWritable(
                     f"{what} cannot be written: the object store of the lake {self.root} does not take it ({said[1]});"
                     " the previous version is intact",

@@ -156,7 +156,7 @@ def _names(lake: Places, folder: str) -> list[str]:
     last object has gone: there, what counts is the objects."""
     lake.fs.invalidate_cache()
     if not lake.is_local:
-        return sorted({path[len(folder) + 1 :].partition("/")[0] for path in lake.fs.find(folder)})
+        return sorted({path[len(folder) + 1 :].partition("/")[0] for path in _objects(lake, folder)})
     try:
         return [path.rstrip("/").rsplit("/", 1)[-1] for path in lake.fs.ls(folder, detail=False)]
     except FileNotFoundError:
@@ -204,7 +204,12 @@ def _try_to_remove(lake: Places, path: str) -> bool:
 
 def _is_there(lake: Places, path: str) -> bool:
     lake.fs.invalidate_cache()
-    return bool(lake.fs.exists(path) if lake.is_local else lake.fs.find(path))
+    return bool(lake.fs.exists(path) if lake.is_local else _objects(lake, path))
+
+
+def _objects(lake: Places, folder: str) -> list[str]:
+    """s3fs 2026.9 finds the folder itself where a store lists it without any object."""
+    return [path for path in lake.fs.find(folder) if path.startswith(f"{folder}/")]
 
 
 def _hash_of(manifest: dict[str, Any]) -> str:

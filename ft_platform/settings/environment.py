@@ -183,7 +183,8 @@ class Environment(BaseModel):
     lake_root: str = Field(
         default="",
         description=(
-            "Root of the lake: a folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`."
+            "Root of the lake: a folder, or `s3://`, `abfss://` or `gs://` with bucket and prefix. Variable"
+            " FT_LAKE_ROOT, default `<home>/lake`."
         ),
     )
     restricted_group: str = Field(

@@ -41,7 +41,7 @@ STORE_SCENARIOS = {
     "slow_reads": "so do answers that are slow",
     "credentials_expired": "credentials that are refused are named, and what was there is intact",
     "evidence": "what was altered behind the platform's back is named",
-    "erasure": "a person is gone from every object and its earlier versions",
+    "erasure": "earlier versions of objects that hold a person are deleted for good, and no others",
 }
 """What every store of a lake is tried with (`ft_platform_tests/lake/test_object_store.py`)."""
 

@@ -115,7 +115,9 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse(self) -> None:
         with self.server.faults.lock:
             self.server.faults.refusals += 1
-        self._answer(self.server.faults.answer[0], {}, self.server.faults.answer[1])
+        status, body = self.server.faults.answer
+        kind = "application/xml" if body.startswith(b"<") else "application/json"  # clients parse by it
+        self._answer(status, {"content-type": kind}, body)
 
     def _hold(self) -> None:
         self.server.faults.held.set()

@@ -6,10 +6,11 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,7 @@ class Store:
 
     Attributes:
         server: what it is played by.
+        RAN_AGAINST, NOT_RUN: as a profile of a back end says them.
         package: file system of fsspec.
         missing: the server's program, where it is not installed.
         running: starts it in a folder and yields its address.
@@ -40,6 +42,7 @@ class Store:
         root: of lakes.
         busy: status and body with which this store asks for patience.
         unknown: those with which it refuses credentials that have expired.
+        with_versions: makes a bucket that keeps earlier versions of objects; None: the server has none.
         no_delta: why there are no tables; empty: there are.
     """
 
@@ -52,7 +55,10 @@ class Store:
     root: str
     busy: tuple[int, bytes]
     unknown: tuple[int, bytes]
+    with_versions: Callable[[Any, str], Any] | None = None
     no_delta: str = ""
+    RAN_AGAINST: str = "emulator"
+    NOT_RUN: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
     def started(self, folder: Path) -> Iterator[str]:
@@ -153,6 +159,11 @@ def _bucket(store: Store, address: str) -> None:
         filesystem(uri, fsspec_options(uri, store.variables(address)))[0].mkdir(BUCKET)
 
 
+def _s3_versions(fs: Any, bucket: str) -> None:
+    fs.call_s3("create_bucket", Bucket=bucket)
+    fs.call_s3("put_bucket_versioning", Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+
 def _xml(code: str) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}</Message></Error>'.encode()
 
@@ -161,17 +172,20 @@ S3 = Store(
     *("s3", "SeaweedFS", "s3fs", lambda: not WEED.exists(), _seaweed, _s3, f"s3://{BUCKET}"),
     busy=(503, _xml("SlowDown")),
     unknown=(403, _xml("ExpiredToken")),
+    with_versions=_s3_versions,
 )
 AZURE = Store(
     *("azure", "Azurite", "adlfs", lambda: not (NODE.exists() and AZURITE.exists()), _azurite, _azure),
     root=f"abfss://{BUCKET}@{ACCOUNT}.dfs.core.windows.net",
     busy=(503, _xml("ServerBusy")),
     unknown=(403, _xml("AuthenticationFailed")),
+    NOT_RUN={"erasure": "Azurite keeps no versions"},
 )
 GCS = Store(
     *("gcs", "fake-gcs-server", "gcsfs", lambda: not _fake_gcs_program().exists(), _fake_gcs, _gcs, f"gs://{BUCKET}"),
     busy=(429, b'{"error":{"code":429,"message":"The rate of requests is too high"}}'),
     unknown=(403, b'{"error":{"code":403,"message":"Access denied"}}'),
     no_delta=NO_DELTA,
+    NOT_RUN={"erasure": "fake-gcs-server deletes the newest version, whichever is asked for"},
 )
 STORES = {store.name: store for store in (S3, AZURE, GCS)}
