@@ -19,7 +19,9 @@ class PatientBlobs(AzureBlobFileSystem):
     def do_connect(self) -> None:
         super().do_connect()
         client = self.service_client
-        patience = ExponentialRetry(FIRST_SECONDS, BASE_SECONDS, RETRIES, random_jitter_range=1)
+        # Each kind of failure has a limit of its own, of three tries.
+        kinds = dict.fromkeys(("retry_connect", "retry_read", "retry_status"), RETRIES)
+        patience = ExponentialRetry(FIRST_SECONDS, BASE_SECONDS, RETRIES, random_jitter_range=1, **kinds)
         self.service_client = BlobServiceClient(client.url, credential=client.credential, retry_policy=patience)
 
 
