@@ -48,7 +48,7 @@ from ft_platform_tests.lake.object_store.work import (
 )
 
 ROUNDS = int(os.environ.get("FT_TEST_ROUNDS", "1"))
-SECONDS = 120
+SECONDS = 300
 numbers = itertools.count()
 
 

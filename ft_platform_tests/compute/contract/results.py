@@ -56,7 +56,10 @@ class Outcomes:
             return  # it was stopped: what it came to is not known
         for kind, (names, scenarios) in NAMED.items():
             noted = {one.name: one for one in (targets(kind).targets if FILES[kind].exists() else [])}
-            noted |= {name: made(name, self.found[name], kind) for name in names() if name in self.found}
+            for name in set(names()) & set(self.found):
+                same = name in noted and noted[name].content_hash == content_hash(kind)
+                # Scenarios that did not run this time stay as they were noted of the same code.
+                noted[name] = made(name, {**(noted[name].outcomes if same else {}), **self.found[name]}, kind)
             kept = [noted[name] for name in names() if name in noted]
             text = Targets(scenarios=scenarios, targets=kept).model_dump_json(indent=1, exclude_defaults=True)
             FILES[kind].write_text(text + "\n", encoding="utf-8")
