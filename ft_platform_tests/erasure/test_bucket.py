@@ -9,6 +9,7 @@ import pytest
 from ft_platform.environment import load_environment
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.unpacking import bytes_in
+from ft_platform.lake.files import read_bytes
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
@@ -103,7 +104,7 @@ def test_a_person_is_gone_from_every_object_of_a_container(installation, quick_s
 
         def holding(*words: str) -> int:
             fs, needles = house.lake.fs, Needles(words)
-            return sum(bytes_in(bytes(fs.cat_file(path)), needles)[0] for path in fs.find(house.lake.folder))
+            return sum(bytes_in(read_bytes(fs, path), needles)[0] for path in fs.find(house.lake.folder))
 
         assert holding(PERSON) > 0
         approved(capsys)
