@@ -12,6 +12,9 @@ from ft_platform_tests.compute.contract.results import NAMED, Outcomes, made, ta
 from ft_platform_tests.compute.contract.scenarios import SCENARIOS
 from ft_platform_tests.conftest import REPOSITORY
 
+FAILS = {("azure", "storm"), ("azure", "throttled")}
+"""What docs/how_to/lake_on_an_object_store.md says does not hold yet."""
+
 
 def test_every_back_end_and_store_is_noted_with_every_scenario() -> None:
     for kind, (names, scenarios) in NAMED.items():
@@ -22,8 +25,11 @@ def test_every_back_end_and_store_is_noted_with_every_scenario() -> None:
 
 def test_what_did_not_run_has_a_reason_and_nothing_failed() -> None:
     for one in [*targets("compute").targets, *targets("store").targets]:
-        for how in one.outcomes.values():
-            assert how == "passed" or (how.startswith("not run: ") and len(how) > len("not run: "))
+        for name, how in one.outcomes.items():
+            known = (one.name, name) in FAILS
+            assert how == ("failed" if known else "passed") or (
+                how.startswith("not run: ") and len(how) > len("not run: ")
+            )
 
 
 def test_the_command_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
