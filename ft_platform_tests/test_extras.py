@@ -18,7 +18,6 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-
 EXTRAS = PROJECT["optional-dependencies"]
 COMES_WITH = {
     "accelerate": "peft",
-    "azure": "adlfs",
     "azure-storage-blob": "adlfs",
     "boto3": "s3fs",
     "botocore": "s3fs",
