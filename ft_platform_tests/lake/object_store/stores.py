@@ -2,6 +2,8 @@
 `scripts/install_clients.sh FOLDER` installs them, `FT_TEST_CLIENTS` names the folder."""
 
 import importlib.util
+import os
+import signal
 import subprocess
 import time
 import urllib.error
@@ -129,7 +131,7 @@ def _gcs(address: str) -> dict[str, str]:
 def _server(command: list[str], folder: Path, port: int) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
     address, end = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
     try:
         while not _answers(address):
@@ -137,7 +139,7 @@ def _server(command: list[str], folder: Path, port: int) -> Iterator[str]:
             time.sleep(0.1)
         yield address
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # the program `node` starts the real one
         process.wait(timeout=30)
 
 
