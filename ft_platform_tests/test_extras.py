@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-
 EXTRAS = PROJECT["optional-dependencies"]
 COMES_WITH = {
     "accelerate": "peft",
+    "azure-storage-blob": "adlfs",
     "boto3": "s3fs",
     "botocore": "s3fs",
     "dagster-shared": "dagster",

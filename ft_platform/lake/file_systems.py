@@ -1,6 +1,7 @@
 """The file system of a place: a local disk or an object store."""
 
 import errno
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import fsspec
@@ -18,12 +19,18 @@ NO_ANSWER = {
     *("ClientConnectionError", "ClientPayloadError"),  # aiohttp's, below gcsfs
     *("ServiceRequestError", "ServiceResponseError"),  # of the client for Azure
 }
+NO_CREDENTIALS = {
+    *("NoCredentialsError", "ClientAuthenticationError"),  # botocore's, azure-core's
+    *("RefreshError", "DefaultCredentialsError"),  # google-auth's
+}
 SERVER_SAYS = (
     *("status code: 5", "status code: 429", "error sending request", "Server returned error response"),
     *("429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable"),
     "504 Gateway Timeout",
 )
 """Of object_store, which is below deltalake, after its ten tries."""
+REFUSALS = ("401 Unauthorized", "403 Forbidden", "Forbidden: ", "AccessDenied", "Access Denied", "ExpiredToken")
+"""Of object_store, and of gcsfs."""
 
 
 def out_of_reach(error: BaseException) -> bool:
@@ -31,9 +38,31 @@ def out_of_reach(error: BaseException) -> bool:
     common type for that, and only some of theirs are an `OSError`."""
     if isinstance(error, LakeUnreachable) or (isinstance(error, OSError) and error.errno in BUSY):
         return True
+    if isinstance(error, RuntimeError) and error.__cause__:  # adlfs makes it of whatever happened when it removed files
+        return out_of_reach(error.__cause__)
+    status = _status(error)
+    if status in (408, 429) or status >= 500:
+        return True
     return not NO_ANSWER.isdisjoint(kind.__name__ for kind in type(error).__mro__) or any(
         words in str(error) for words in SERVER_SAYS
     )
+
+
+def refused(error: BaseException) -> bool:
+    """Whether a store knows who asks and refuses, or does not know: credentials that are missing, wrong or expired."""
+    if isinstance(error, RuntimeError) and error.__cause__:
+        return refused(error.__cause__)
+    if _status(error) in (401, 403) or not NO_CREDENTIALS.isdisjoint(kind.__name__ for kind in type(error).__mro__):
+        return True
+    return isinstance(error, PermissionError) or any(words in str(error) for words in REFUSALS)
+
+
+def _status(error: BaseException) -> int:
+    """HTTP status in an error of the clients for Azure and Google Cloud; 0: there is none."""
+    if type(error).__module__.partition(".")[0] not in ("azure", "gcsfs"):
+        return 0
+    found = str(getattr(error, "status_code", None) or getattr(error, "code", None) or "")
+    return int(found) if found.isdigit() else 0
 
 
 def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -43,6 +72,10 @@ def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.
         MissingExtra: the protocol's package is not installed.
     """
     try:
+        if uri.partition("://")[0] in AZURE:
+            from ft_platform.lake.azure_blobs import opened
+
+            return opened(uri, options or {})
         return fsspec.core.url_to_fs(uri, **(options or {}))
     except ImportError as error:
         raise _missing_package(uri.split("://", 1)[0], error) from error
@@ -57,18 +90,49 @@ def _missing_package(protocol: str, error: ImportError) -> MissingExtra:
     return MissingExtra(what, extra=EXTRAS[package]) if package in EXTRAS else MissingExtra(what, install=package)
 
 
-def fsspec_options(uri: str, storage_options: dict[str, str]) -> dict[str, Any]:
+def fsspec_options(uri: str, storage_options: Mapping[str, str]) -> dict[str, Any]:
     """Options of `filesystem` for a URI, from credentials and endpoint in deltalake's names (`AWS_ENDPOINT_URL`,
-    ...)."""
-    if not uri.startswith("s3://"):
-        return {}
-    options: dict[str, Any] = {"use_listings_cache": False}  # what another process wrote since a listing is there
-    if key := storage_options.get("AWS_ACCESS_KEY_ID"):
+    `AZURE_STORAGE_ACCOUNT_KEY`, ...). Where they name no secret, each client finds the identity of its machine or pod
+    by itself."""
+    made = TRANSLATED.get(uri.partition("://")[0])
+    # What another process wrote since a listing is there.
+    return {"use_listings_cache": False, **made(uri, storage_options)} if made else {}
+
+
+def _s3(uri: str, given: Mapping[str, str]) -> dict[str, Any]:
+    client = {"endpoint_url": given.get("AWS_ENDPOINT_URL"), "region_name": given.get("AWS_REGION")}
+    options: dict[str, Any] = {"client_kwargs": {k: v for k, v in client.items() if v}}
+    if key := given.get("AWS_ACCESS_KEY_ID"):
         options |= {
             "key": key,
-            "secret": storage_options.get("AWS_SECRET_ACCESS_KEY"),
-            "token": storage_options.get("AWS_SESSION_TOKEN"),
+            "secret": given.get("AWS_SECRET_ACCESS_KEY"),
+            "token": given.get("AWS_SESSION_TOKEN"),
         }
-    client = {"endpoint_url": storage_options.get("AWS_ENDPOINT_URL"), "region_name": storage_options.get("AWS_REGION")}
-    options["client_kwargs"] = {k: v for k, v in client.items() if v}
     return options
+
+
+def _azure(uri: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """adlfs takes an endpoint with `http://`, as that of an emulator, only in a connection string."""
+    account, key = given.get("AZURE_STORAGE_ACCOUNT_NAME"), given.get("AZURE_STORAGE_ACCOUNT_KEY")
+    sas, endpoint = given.get("AZURE_STORAGE_SAS_TOKEN"), given.get("AZURE_STORAGE_ENDPOINT")
+    if endpoint and (key or sas):
+        secret = f"AccountName={account};AccountKey={key}" if key else f"SharedAccessSignature={sas}"
+        return {"connection_string": f"BlobEndpoint={endpoint};{secret}"}
+    options = {"account_key": key, "sas_token": sas, "account_host": endpoint and endpoint.partition("://")[2]}
+    if "@" not in uri:  # otherwise adlfs takes the account from there
+        options["account_name"] = account
+    return {name: value for name, value in options.items() if value}
+
+
+def _gcs(uri: str, given: Mapping[str, str]) -> dict[str, Any]:
+    emulator = given.get("STORAGE_EMULATOR_HOST")
+    return {"endpoint_url": emulator, "token": "anon"} if emulator else {}
+
+
+AZURE = ("abfss", "abfs", "az")
+TRANSLATED: Mapping[str, Callable[[str, Mapping[str, str]], dict[str, Any]]] = {
+    "s3": _s3,
+    **dict.fromkeys(AZURE, _azure),
+    **dict.fromkeys(("gs", "gcs"), _gcs),
+}
+"""Protocol -> options of its file system."""

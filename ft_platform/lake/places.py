@@ -2,22 +2,25 @@
 
 import errno
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.errors import DiskFull, LakeUnreachable, NotWritable
+from ft_platform.errors import DiskFull, FtError, LakeUnreachable, NotWritable
 from ft_platform.lake import files, modes
-from ft_platform.lake.file_systems import filesystem, fsspec_options, out_of_reach
+from ft_platform.lake.file_systems import filesystem, fsspec_options, out_of_reach, refused
 from ft_platform.lake.seals import SealFolder, Seals
 from ft_platform.lake.verified import Verified
 
 NOT_WRITABLE = ("Read-only file system", "Permission denied", "AccessDenied", "Access Denied")
 """Of local file systems and of S3, inside messages of deltalake."""
+NOT_TAKEN = re.compile(r"\b(40[045] (?:Bad Request|Not Found|Method Not Allowed))")
+"""What object_store, below deltalake, says of a request that a store does not take."""
 
 
 class Places:
@@ -133,20 +136,35 @@ class Places:
                     " is intact",
                     "Give this user the right to write there, or set FT_LAKE_ROOT to another place",
                 ) from None
+            said = None if self.is_local or isinstance(error, TableNotFoundError) else NOT_TAKEN.search(str(error))
+            if said:
+                raise NotWritable(
+                    f"{what} cannot be written: the object store of the lake {self.root} does not take it ({said[1]});"
+                    " the previous version is intact",
+                    "Look for the bucket, and whether the store knows conditional puts:"
+                    " docs/how_to/lake_on_an_object_store.md",
+                ) from None
             raise
 
     @contextmanager
     def answering(self, what: str) -> Iterator[None]:
-        """Names an object store that does not answer as such, whatever type its client gives that.
+        """Names an object store that does not answer, or does not accept the credentials, as such, whatever type its
+        client gives that.
 
         Raises:
-            LakeUnreachable: it is that.
+            LakeUnreachable, NotWritable: it is that.
         """
         try:
             yield
-        except LakeUnreachable:
+        except FtError:
             raise
         except Exception as error:
+            if not self.is_local and refused(error):
+                raise NotWritable(
+                    f"the object store of the lake {self.root} refuses these credentials ({type(error).__name__} at"
+                    f" {what}); what is there is intact",
+                    "Renew them if they have expired, or give them the right to this place",
+                ) from None
             if self.is_local or not out_of_reach(error):
                 raise
             raise LakeUnreachable(

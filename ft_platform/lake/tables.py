@@ -20,7 +20,7 @@ from ft_platform import __version__
 from ft_platform.errors import CorruptVersion, TransientError, VersionRefused
 from ft_platform.lake import files
 from ft_platform.lake.content_hash import ContentHash, minus
-from ft_platform.lake.file_systems import out_of_reach
+from ft_platform.lake.file_systems import out_of_reach, refused
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.pump import Pump
@@ -346,7 +346,7 @@ class Tables(Manifests):
                 f"a file with rows of {version.id} of {version.use_case} was deleted", "Materialize it again"
             ) from None
         except (DeltaError, pa.ArrowException, OSError) as error:
-            if not self.is_local and out_of_reach(error):
+            if not self.is_local and (out_of_reach(error) or refused(error)):
                 raise
             raise CorruptVersion(
                 f"{version.id} of {version.use_case} cannot be read ({type(error).__name__})", "Materialize it again"

@@ -47,14 +47,7 @@ class TrainingStates:
     def steps(self) -> list[int]:
         """Optimizer steps after which a state was saved, newest first; one that a killed process left half made is
         among them."""
-        fs = self.lake.fs
-        fs.invalidate_cache()
-        if not fs.exists(self.folder):
-            return []
-        try:
-            names = [path.rstrip("/").rsplit("/", 1)[-1] for path in fs.ls(self.folder, detail=False)]
-        except FileNotFoundError:  # removed just now
-            return []
+        names = _names(self.lake, self.folder)
         found = [int(name[5:]) for name in names if name.startswith("step-") and name[5:].isdigit()]
         return sorted(found, reverse=True)
 
@@ -143,12 +136,8 @@ class UnfinishedTraining:
 
 def unfinished_trainings(lake: Places, use_case: str) -> list[UnfinishedTraining]:
     """All trainings of a use case whose states are in the lake, by checkpoint id."""
-    root = _folder(lake, use_case)
-    lake.fs.invalidate_cache()
-    if not lake.fs.exists(root):
-        return []
-    names = sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in lake.fs.ls(root, detail=False))
-    return [_unfinished(lake, use_case, name) for name in names if not name.endswith(".lease")]
+    names = _names(lake, _folder(lake, use_case))
+    return [_unfinished(lake, use_case, name) for name in sorted(names) if not name.endswith(".lease")]
 
 
 def _unfinished(lake: Places, use_case: str, checkpoint_id: str) -> UnfinishedTraining:
@@ -160,6 +149,18 @@ def _unfinished(lake: Places, use_case: str, checkpoint_id: str) -> UnfinishedTr
             except (OSError, ValueError, KeyError, TypeError):  # damaged, or just being removed
                 continue
     return UnfinishedTraining(checkpoint_id, None, None)
+
+
+def _names(lake: Places, folder: str) -> list[str]:
+    """What lies in a folder; nothing, if it is not there or removed just now. Some object stores list a folder whose
+    last object has gone: there, what counts is the objects."""
+    lake.fs.invalidate_cache()
+    if not lake.is_local:
+        return sorted({path[len(folder) + 1 :].partition("/")[0] for path in _objects(lake, folder)})
+    try:
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in lake.fs.ls(folder, detail=False)]
+    except FileNotFoundError:
+        return []
 
 
 def remove_states(lake: Places, use_case: str, checkpoint_id: str) -> None:
@@ -202,9 +203,13 @@ def _try_to_remove(lake: Places, path: str) -> bool:
 
 
 def _is_there(lake: Places, path: str) -> bool:
-    """Some object stores list a folder whose last object has gone."""
     lake.fs.invalidate_cache()
-    return bool(lake.fs.exists(path) if lake.is_local else lake.fs.find(path))
+    return bool(lake.fs.exists(path) if lake.is_local else _objects(lake, path))
+
+
+def _objects(lake: Places, folder: str) -> list[str]:
+    """s3fs 2026.9 finds the folder itself where a store lists it without any object."""
+    return [path for path in lake.fs.find(folder) if path.startswith(f"{folder}/")]
 
 
 def _hash_of(manifest: dict[str, Any]) -> str:

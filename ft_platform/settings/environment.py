@@ -32,7 +32,14 @@ STORAGE_VARIABLES = (
     "AWS_SESSION_TOKEN",
     "AWS_REGION",
     "AWS_ALLOW_HTTP",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_ENDPOINT",
+    "AZURE_ALLOW_HTTP",
+    "STORAGE_EMULATOR_HOST",
 )
+"""Not those of a workload identity, which belong to one machine or pod: the clients read them by themselves."""
 
 PORTAL = "/portal"
 """Path of the portal and of all reports below Dagster's pages."""
@@ -176,7 +183,8 @@ class Environment(BaseModel):
     lake_root: str = Field(
         default="",
         description=(
-            "Root of the lake: a folder or `s3://bucket/prefix`. Variable FT_LAKE_ROOT, default `<home>/lake`."
+            "Root of the lake: a folder, or `s3://`, `abfss://` or `gs://` with bucket and prefix. Variable"
+            " FT_LAKE_ROOT, default `<home>/lake`."
         ),
     )
     restricted_group: str = Field(

@@ -63,7 +63,8 @@ def _file_lock(lake: Lake, place: Path, checkpoint_id: str) -> Iterator[Held]:
 
 @contextmanager
 def _object_lease(lake: Lake, place: str, checkpoint_id: str) -> Iterator[Held]:
-    number = _follow(lake, place, checkpoint_id)
+    with lake.room_for(f"the lease of {checkpoint_id}"):
+        number = _follow(lake, place, checkpoint_id)
     lost, ended = threading.Event(), threading.Event()
 
     def renew() -> None:

@@ -20,6 +20,22 @@ class Component:
     covers: tuple[str, ...]
 
 
+LAKE = (
+    "ft_platform/erasure/old_versions.py",
+    "ft_platform/lake/artifacts.py",
+    "ft_platform/lake/azure_blobs.py",
+    "ft_platform/lake/file_systems.py",
+    "ft_platform/lake/files.py",
+    "ft_platform/lake/launches.py",
+    "ft_platform/lake/places.py",
+    "ft_platform/lake/seals.py",
+    "ft_platform/lake/tables.py",
+    "ft_platform/lake/training_states.py",
+    "ft_platform/programs/lake_messages.py",
+    "ft_platform/training/lease.py",
+    "ft_platform_tests/lake/object_store",
+)
+
 COMPONENTS = {
     "aws": Component(
         "S3, KMS and Secrets Manager, as moto serves them",
@@ -33,6 +49,11 @@ COMPONENTS = {
             "ft_platform/lake/store_access.py",
             "ft_platform/signing/opening.py",
         ),
+    ),
+    "azure_lake": Component(
+        "Azurite, Microsoft's emulator of Azure Blob, under the same lake",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `azure`",
+        LAKE,
     ),
     "browser": Component(
         "Chromium, which opens reports, Dagster's pages and the playground",
@@ -59,6 +80,11 @@ COMPONENTS = {
         "the images of infra/docker, built and started by podman",
         "root, podman with runc, debootstrap, `FT_TEST_CONTAINERS=FOLDER` for images (10 GB)",
         ("infra/docker", "pyproject.toml", "ft_platform_tests/infra/containers"),
+    ),
+    "gcs_lake": Component(
+        "fake-gcs-server, an emulator of Google Cloud Storage, under the same lake without its tables",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `gcp`",
+        LAKE,
     ),
     "helm": Component(
         "Helm, which lints and renders the chart; Kubernetes' published schemas judge what it renders",
@@ -114,19 +140,10 @@ COMPONENTS = {
         "SeaweedFS, an S3 server, under a lake whose writers are killed and race, and behind a proxy that fails",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
         (
+            *LAKE,
             "ft_platform/compute/elsewhere.py",
             "ft_platform/compute/lake_messages.py",
-            "ft_platform/lake/artifacts.py",
-            "ft_platform/lake/file_systems.py",
-            "ft_platform/lake/files.py",
-            "ft_platform/lake/launches.py",
-            "ft_platform/lake/places.py",
-            "ft_platform/lake/seals.py",
-            "ft_platform/lake/tables.py",
-            "ft_platform/programs/lake_messages.py",
-            "ft_platform/training/lease.py",
             "ft_platform_tests/infra/s3",
-            "ft_platform_tests/lake/object_store",
         ),
     ),
     "s3_roles": Component(

@@ -9,6 +9,7 @@ import pytest
 from ft_platform.environment import load_environment
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.unpacking import bytes_in
+from ft_platform.lake.files import read_bytes
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
@@ -19,6 +20,7 @@ from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import PERSON
 from ft_platform_tests.erasure.test_whole import OWNERS, approved, ft, report
 from ft_platform_tests.governance.house import House, rows
+from ft_platform_tests.lake.object_store.stores import STORES
 
 pytestmark = [pytest.mark.slow, pytest.mark.components(name="aws")]
 BUCKET = "letters-lake"
@@ -87,6 +89,29 @@ def test_versions_that_may_not_be_deleted_are_counted(bucket, capsys, monkeypatc
     ft(capsys, "subject", "letters", PERSON, "--json")
     (place,) = [one for one in places(capsys, request) if "earlier versions" in one["place"]]
     assert place["result"] == "not reached" and place["not_deleted"] > 5 and "PermissionError" in place["why"]
+
+
+@pytest.mark.components(name="azure_lake")
+def test_a_person_is_gone_from_every_object_of_a_container(installation, quick_stages, capsys, monkeypatch, tmp_path):  # noqa: F811
+    store = STORES["azure"]
+    with store.started(tmp_path / "azurite") as address:
+        for name, value in {**store.variables(address), "FT_LAKE_ROOT": f"{store.root}/lake"}.items():
+            monkeypatch.setenv(name, value)
+        house = House(load_environment(), name="letters")
+        house.attributes["owners"] = OWNERS
+        write_use_case(installation.defs, "letters", house.attributes)
+        build(house)
+
+        def holding(*words: str) -> int:
+            fs, needles = house.lake.fs, Needles(words)
+            return sum(bytes_in(read_bytes(fs, path), needles)[0] for path in fs.find(house.lake.folder))
+
+        assert holding(PERSON) > 0
+        approved(capsys)
+        found = json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))
+        assert (found["rows"], found["versions"], found["bytes_found_after"]) == (5, 5, 0) and found["certificate"]
+        assert holding(PERSON, subject_pseudonyms(house.environment, "letters", PERSON)[1]) == 0
+        assert inspect(open_lake(house.environment), "letters").problems == []
 
 
 def places(capsys: pytest.CaptureFixture, request: str) -> list[dict[str, Any]]:

@@ -1,7 +1,9 @@
-"""What holds for a lake on a disk holds on a real S3 server: beside other writers, killed at each write, and while the
-store refuses, loses answers and is slow. `FT_TEST_ROUNDS=10` makes it ten times as much."""
+"""What holds for a lake on a disk holds on servers of object stores: beside other writers, killed at each write, and
+while the store refuses, loses answers and is slow. `FT_TEST_ROUNDS=10` makes it ten times as much. Each test shows a
+scenario of the contract of stores (`compute/contract/scenarios.py`)."""
 
 import itertools
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -11,16 +13,22 @@ from typing import Any
 
 import pytest
 
-from ft_platform.errors import LakeUnreachable, TrainerRunning
+from ft_platform.erasure.needles import Needles
+from ft_platform.erasure.old_versions import OldVersions, erase_old_versions
+from ft_platform.errors import CorruptVersion, LakeUnreachable, NotWritable, TrainerRunning
 from ft_platform.lake import files
+from ft_platform.lake.inspection import inspect
 from ft_platform.lake.launches import LaunchFolder
 from ft_platform.lake.store import Lake
+from ft_platform.lake.training_states import TrainingStates, remove_states, unfinished_trainings
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.programs import lake_messages
 from ft_platform.programs.lake_messages import LakeChannel
 from ft_platform.training import lease as leases
 from ft_platform.training.lease import lease
-from ft_platform_tests.infra.s3 import ADMIN, WEED, S3Server, s3_server
+from ft_platform_tests.compute.contract.scenarios import shows
 from ft_platform_tests.lake.object_store.proxy import Faults, Proxy, proxy
+from ft_platform_tests.lake.object_store.stores import STORES, Store
 from ft_platform_tests.lake.object_store.work import (
     CHECKPOINT,
     CONTEXT,
@@ -39,53 +47,65 @@ from ft_platform_tests.lake.object_store.work import (
     started,
 )
 
-pytestmark = pytest.mark.components(name="s3_lake")
-
 ROUNDS = int(os.environ.get("FT_TEST_ROUNDS", "1"))
-SECONDS = 120
+SECONDS = 300
 numbers = itertools.count()
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("s3", marks=pytest.mark.components(name="s3_lake")),
+        pytest.param("azure", marks=pytest.mark.components(name="azure_lake")),
+        pytest.param("gcs", marks=pytest.mark.components(name="gcs_lake")),
+    ],
+)
+def kept(request: pytest.FixtureRequest) -> Store:
+    return STORES[request.param]
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if not WEED.exists():
-        pytest.skip("needs SeaweedFS: scripts/install_clients.sh FOLDER, then FT_TEST_CLIENTS=FOLDER")
-    with s3_server(tmp_path_factory.mktemp("s3") / "server", "000000000000", {}) as found:
-        yield found
+def server(kept: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with kept.started(tmp_path_factory.mktemp(kept.name)) as address:
+        yield address
 
 
 @pytest.fixture
-def store(server: S3Server) -> Iterator[Proxy]:
-    with proxy(server.address) as found:
+def store(server: str) -> Iterator[Proxy]:
+    with proxy(server) as found:
         yield found
-
-
-def variables(address: str) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": address,
-        "AWS_ACCESS_KEY_ID": ADMIN["accessKey"],
-        "AWS_SECRET_ACCESS_KEY": ADMIN["secretKey"],
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }
 
 
 @pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in variables("").items():
+def credentials(kept: Store, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in kept.variables(server).items():
         monkeypatch.setenv(name, value)
+    if kept.name == "azure":
+        for name, value in {"RETRIES": 12, "FIRST_SECONDS": 0, "BASE_SECONDS": 1}.items():
+            monkeypatch.setattr(f"ft_platform.lake.azure_blobs.{name}", value)
 
 
 @pytest.fixture
-def place(store: Proxy, tmp_path: Path) -> Place:
+def place(kept: Store, store: Proxy, tmp_path: Path) -> Place:
     """A new lake behind the proxy."""
-    return variables(store.address), str(tmp_path / "home"), f"s3://example-lake/{next(numbers)}"
+    return kept.variables(store.address), str(tmp_path / "home"), f"{kept.root}/{next(numbers)}"
 
 
 @pytest.fixture
-def lake(place: Place, server: S3Server) -> Lake:
+def direct(kept: Store, place: Place, server: str) -> Place:
     """The same lake, asked directly."""
-    return opened((variables(server.address), *place[1:]))
+    return kept.variables(server), *place[1:]
+
+
+@pytest.fixture
+def lake(direct: Place) -> Lake:
+    return opened(direct)
+
+
+@pytest.fixture
+def tables(kept: Store) -> None:
+    if kept.no_delta:
+        pytest.skip(kept.no_delta)
 
 
 def ended(*processes: Any) -> list[int | None]:
@@ -103,16 +123,27 @@ def records(lake: Lake) -> list[str]:
     return sorted(lake.read_table(version)["record_id"].to_pylist())
 
 
-def test_writers_of_one_table_lose_nothing_and_see_no_conflict(place: Place, lake: Lake) -> None:
-    wanted = [[f"{writer}-{one}" for one in range(2 * ROUNDS)] for writer in range(4)]
-    assert ended(*[started(append, place, *ids) for ids in wanted]) == [0] * 4
+@shows("delta_commits")
+def test_writers_of_one_table_lose_nothing_and_see_no_conflict(tables: None, place: Place, lake: Lake) -> None:
+    wanted = [[f"{writer}-{one}" for one in range(2 * ROUNDS)] for writer in range(6)]
+    assert ended(*[started(append, place, *ids) for ids in wanted]) == [0] * 6
     assert records(lake) == sorted(itertools.chain(*wanted))
 
 
-def killed_at(place: Place, store: Proxy, number: int, done: bool) -> bool:
+@shows("reader_beside_writer")
+def test_who_reads_a_version_finds_it_whole_while_others_write(tables: None, place: Place, lake: Lake) -> None:
+    append(place, "0")
+    writer, seen = started(append, place, *(str(number) for number in range(1, 6 * ROUNDS))), set()
+    while writer.is_alive():
+        seen.add(len(records(lake)))
+    assert ended(writer) == [0]
+    assert len(records(lake)) == 6 * ROUNDS and len(seen) > 1
+
+
+def killed_at(place: Place, store: Proxy, number: int, done: bool, tables: bool = True) -> bool:
     """Whether there was such a write, at which the process was killed."""
     store.faults = Faults(hold=(number, done))
-    process = started(publish, place)
+    process = started(publish, place, tables)
     deadline = time.monotonic() + SECONDS
     while process.is_alive() and not store.faults.held.wait(0.05):
         assert time.monotonic() < deadline
@@ -127,40 +158,55 @@ def killed_at(place: Place, store: Proxy, number: int, done: bool) -> bool:
 
 
 @pytest.mark.slow
+@shows("killed")
 def test_a_kill_at_any_write_leaves_whole_versions_and_the_next_run_goes_on(
-    place: Place, store: Proxy, server: S3Server
+    kept: Store, place: Place, store: Proxy, server: str
 ) -> None:
     """A third of the places, where it is not asked for more rounds."""
     variables, home, root = place
-
-    def prepared(name: str) -> Place:
-        one = (variables, f"{home}-{name}", f"{root}-{name}")
-        append(directly(one), "old")
-        return one
+    tables = not kept.no_delta
 
     def directly(one: Place) -> Place:
         """`DeltaTable.restore` (deltalake 1.6) would not let the proxy, a thread of this process, run."""
-        return ({**variables, "AWS_ENDPOINT_URL": server.address}, *one[1:])
+        return kept.variables(server), *one[1:]
+
+    def prepared(name: str) -> Place:
+        one = (variables, f"{home}-{name}", f"{root}-{name}")
+        if tables:
+            append(directly(one), "old")
+        return one
 
     undisturbed = prepared("undisturbed")
     store.faults = Faults()
-    publish(undisturbed)
+    publish(undisturbed, tables)
     writes = store.faults.seen
-    assert writes >= 8, "of files, commits, manifests, entries of the chain"
+    assert writes >= (8 if tables else 4), "of files, commits, manifests, entries of the chain"
     places = [(number, done) for number in range(1, writes + 1) for done in (False, True)]
     for number, done in places if ROUNDS > 1 else places[::3]:
         one = prepared(f"{number}-{done}")
-        assert killed_at(one, store, number, done)
+        assert killed_at(one, store, number, done, tables)
         behind = opened(directly(one))
-        before = records(behind)
-        assert before in (["old"], ["new", "old"])
+        before = records(behind) if tables else []
+        assert not tables or before in (["old"], ["new", "old"])
         found = behind.artifact(USE_CASE, NAME, CHECKPOINT)
         assert found is None or len(behind.read_file(found, "adapter_model.safetensors")) == 100_000
-        publish(directly(one))
-        assert records(behind) == sorted([*before, "new"])
+        publish(directly(one), tables)
+        assert not tables or records(behind) == sorted([*before, "new"])
         assert behind.artifact(USE_CASE, NAME, CHECKPOINT)
 
 
+@shows("upload_killed")
+def test_an_upload_killed_half_way_does_not_count_and_the_next_one_is_whole(
+    place: Place, store: Proxy, direct: Place, lake: Lake
+) -> None:
+    assert killed_at(place, store, 2, False, tables=False)
+    assert lake.artifact(USE_CASE, NAME, CHECKPOINT) is None and lake.artifacts(USE_CASE, NAME) == []
+    assert ended(started(publish, direct, False)) == [0]
+    found = lake.artifact(USE_CASE, NAME, CHECKPOINT)
+    assert found and len(lake.read_file(found, "adapter_model.safetensors")) == 100_000
+
+
+@shows("published_twice")
 def test_equal_inputs_keep_the_first_checkpoint_and_what_a_kill_left_goes(lake: Lake) -> None:
     folder = lake.path_of("shared", USE_CASE, NAME, CHECKPOINT)
     files.write_bytes(lake.fs, f"{folder}/of_a_killed_upload", b"x")
@@ -171,6 +217,27 @@ def test_equal_inputs_keep_the_first_checkpoint_and_what_a_kill_left_goes(lake: 
     assert lake.read_file(first, "adapter_model.safetensors") == b"first"
 
 
+@shows("lease")
+def test_a_lease_of_a_killed_process_is_followed_once_it_has_ended(
+    place: Place, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, won, refused = CONTEXT.Event(), CONTEXT.Value("i", 0), CONTEXT.Value("i", 0)
+    begin.set()
+    holder = started(race_for_lease, place, begin, won, refused)
+    deadline = time.monotonic() + SECONDS
+    while not won.value and time.monotonic() < deadline:
+        time.sleep(0.05)
+    holder.kill()
+    ended(holder)
+    with pytest.raises(TrainerRunning, match=f"process {holder.pid}"), lease(lake, USE_CASE, CHECKPOINT):
+        pass
+    later = time.time() + leases.LEASE_SECONDS
+    monkeypatch.setattr(leases.time, "time", lambda: later)
+    with lease(lake, USE_CASE, CHECKPOINT) as held:
+        assert held()
+
+
+@shows("lease")
 def test_of_many_that_want_a_lease_at_once_one_gets_it(place: Place) -> None:
     for number in range(ROUNDS):
         begin, won, refused = CONTEXT.Event(), CONTEXT.Value("i", 0), CONTEXT.Value("i", 0)
@@ -187,16 +254,18 @@ def test_of_many_that_want_a_lease_at_once_one_gets_it(place: Place) -> None:
         assert (won.value, refused.value) == (1, 4)
 
 
+@shows("created_once")
 def test_numbers_of_a_launch_are_given_once_also_where_answers_are_lost(place: Place, store: Proxy) -> None:
     store.faults = Faults(unanswered=0.3)
     begin, given = CONTEXT.Event(), CONTEXT.Queue()
-    claimers = [started(claim, place, begin, given, 4 * ROUNDS) for _ in range(4)]
+    claimers = [started(claim, place, begin, given, 2 * ROUNDS) for _ in range(8)]
     begin.set()
-    assert ended(*claimers) == [0] * 4
+    assert ended(*claimers) == [0] * 8
     found = sorted(given.get(timeout=5) for _ in range(16 * ROUNDS))
     assert found == list(range(1, 16 * ROUNDS + 1)), "each once, and none was skipped"
 
 
+@shows("lease")
 def test_a_lease_whose_answer_was_lost_is_held(place: Place, store: Proxy) -> None:
     lake = opened(place)
     lake.fs.exists(lake.folder)
@@ -207,26 +276,42 @@ def test_a_lease_whose_answer_was_lost_is_held(place: Place, store: Proxy) -> No
             pass
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "faults",
-    [
-        pytest.param(Faults(refused=0.3), id="503"),
-        pytest.param(Faults(unanswered=0.25), id="answers_lost"),
-        pytest.param(Faults(hung_up=0.1), id="hung_up"),
-        pytest.param(Faults(slow_seconds=0.3), id="slow_reads"),
-    ],
-)
-def test_a_storm_costs_time_and_nothing_else(place: Place, store: Proxy, lake: Lake, faults: Faults) -> None:
+def through(faults: Faults, place: Place, store: Proxy, lake: Lake, tables: bool) -> None:
+    """Writers beside each other, and a checkpoint, while the store behaves like this."""
     store.faults = replace(faults)
-    wanted = [[f"{writer}-{one}" for one in range(ROUNDS)] for writer in range(2)]
-    assert ended(*[started(append, place, *ids) for ids in wanted]) == [0, 0]
-    assert ended(started(publish, place)) == [0]
-    assert records(lake) == sorted([*itertools.chain(*wanted), "new"])
+    wanted = [[f"{writer}-{one}" for one in range(ROUNDS)] for writer in range(2)] if tables else []
+    assert ended(*[started(append, place, *ids) for ids in wanted]) == [0] * len(wanted)
+    assert ended(started(publish, place, tables)) == [0]
+    assert not tables or records(lake) == sorted([*itertools.chain(*wanted), "new"])
     assert lake.artifact(USE_CASE, NAME, CHECKPOINT)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param(Faults(refused=0.3), id="503", marks=shows("storm")),
+        pytest.param(Faults(unanswered=0.25), id="answers_lost", marks=shows("storm")),
+        pytest.param(Faults(hung_up=0.1), id="hung_up", marks=shows("storm")),
+        pytest.param(Faults(slow_seconds=0.3), id="slow_reads", marks=shows("slow_reads")),
+    ],
+)
+def test_a_storm_costs_time_and_nothing_else(
+    kept: Store, place: Place, store: Proxy, lake: Lake, faults: Faults
+) -> None:
+    through(faults, place, store, lake, not kept.no_delta)
+
+
+@pytest.mark.slow
+@shows("throttled")
+def test_a_store_that_asks_for_patience_in_its_own_words_is_asked_again(
+    kept: Store, place: Place, store: Proxy, lake: Lake
+) -> None:
+    through(Faults(refused=0.3, answer=kept.busy), place, store, lake, not kept.no_delta)
+
+
+@pytest.mark.slow
+@shows("messages")
 def test_messages_come_once_and_in_order_through_a_storm(
     place: Place, store: Proxy, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,22 +331,35 @@ def test_messages_come_once_and_in_order_through_a_storm(
     assert read == list(range(100 * ROUNDS))
 
 
+def impatient(place: Place, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake whose client soon gives up, as far as it can be told."""
+    if place[2].startswith("abfss"):
+        monkeypatch.setattr("ft_platform.lake.azure_blobs.RETRIES", 1)
+    lake = opened(place)
+    lake.fs.exists(lake.folder)
+    monkeypatch.setattr(lake.fs, "retries", 1, raising=False)
+    return lake
+
+
 @pytest.mark.slow
+@shows("throttled")
 def test_a_storm_that_does_not_end_is_named_and_what_was_there_is_intact(
-    place: Place, store: Proxy, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    kept: Store, place: Place, store: Proxy, direct: Place, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append((variables(lake.storage_options["AWS_ENDPOINT_URL"]), *place[1:]), "old")
-    version = lake.latest(USE_CASE, TABLE)
-    assert version
-    away = opened(place)
-    away.fs.exists(away.folder)
-    monkeypatch.setattr(away.fs, "retries", 1)
-    store.faults = Faults(refused=1.0)
-    for act in (
-        lambda: away.verify_table(version),
-        lambda: publish_checkpoint(away, b"x"),
-        lambda: away.write_table(USE_CASE, TABLE, rows("new"), SCHEMA, zone="restricted"),
-    ):
+    publish(direct, not kept.no_delta)
+    away = impatient(place, monkeypatch)
+    found = lake.artifact(USE_CASE, NAME, CHECKPOINT)
+    assert found
+    acts: list[Any] = [lambda: publish_checkpoint(away, b"x")]
+    if not kept.no_delta:
+        version = lake.latest(USE_CASE, TABLE)
+        assert version
+        acts += [
+            lambda: away.verify_table(version),
+            lambda: away.write_table(USE_CASE, TABLE, rows("more"), SCHEMA, zone="restricted"),
+        ]
+    store.faults = Faults(refused=1.0, answer=kept.busy)
+    for act in acts:
         began = time.monotonic()
         with pytest.raises(
             LakeUnreachable, match=r"does not answer, or asks for patience .*Run the step again"
@@ -270,7 +368,31 @@ def test_a_storm_that_does_not_end_is_named_and_what_was_there_is_intact(
         assert time.monotonic() - began < 250 and str(told.value).count("\n") < 5
         assert not told.value.permanent
     store.faults = Faults()
-    assert records(lake) == ["old"]
+    assert lake.artifact(USE_CASE, NAME, CHECKPOINT) == found
+    assert kept.no_delta or records(lake) == ["new"]
+
+
+@shows("credentials_expired")
+def test_credentials_that_are_refused_are_named_and_what_was_there_is_intact(
+    kept: Store, place: Place, store: Proxy, direct: Place, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(direct, not kept.no_delta)
+    away = impatient(place, monkeypatch)
+    acts: list[Any] = [lambda: publish_checkpoint(away, b"x")]
+    if not kept.no_delta:
+        version = lake.latest(USE_CASE, TABLE)
+        assert version
+        acts += [
+            lambda: away.verify_table(version),
+            lambda: away.write_table(USE_CASE, TABLE, rows("more"), SCHEMA, zone="restricted"),
+        ]
+    store.faults = Faults(refused=1.0, answer=kept.unknown)
+    for act in acts:
+        with pytest.raises(NotWritable, match=r"refuses these credentials .*Renew them") as told:
+            act()
+        assert str(told.value).count("\n") < 5
+    store.faults = Faults()
+    assert lake.artifact(USE_CASE, NAME, CHECKPOINT) and inspect(lake, USE_CASE).problems == []
 
 
 @pytest.mark.slow
@@ -278,10 +400,75 @@ def test_a_server_that_is_gone_is_out_of_reach_and_a_lease_lasts_as_long_as_it_w
     place: Place, store: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
-    lake = opened(place)
-    monkeypatch.setattr(lake.fs, "retries", 1)
+    lake = impatient(place, monkeypatch)
     with lease(lake, USE_CASE, CHECKPOINT) as held:
         store.faults = Faults(hung_up=1.0)
         with pytest.raises(LakeUnreachable):
             publish_checkpoint(lake, b"x")
         assert held(), "it was renewed a moment ago"
+
+
+@shows("state_resumed")
+def test_a_training_goes_on_from_the_newest_whole_state_and_a_sweep_leaves_none(place: Place, lake: Lake) -> None:
+    splits = ArtifactVersion(USE_CASE, "splits", "splits@0", "c", "")
+    states = TrainingStates(opened(place), splits, CHECKPOINT)
+    for step in (1, 2, 3):
+        with states.writing(step) as folder:
+            (folder / "weights.safetensors").write_bytes(f"after {step}".encode() * 1000)
+    behind = TrainingStates(lake, splits, CHECKPOINT)
+    assert behind.steps() == [3, 2]
+    lake.fs.pipe_file(f"{behind.folder}/step-00000003/weights.safetensors", b"half")
+    damaged: list[int] = []
+    with behind.newest(lambda step, _: damaged.append(step)) as found:
+        assert found and found[0] == 2
+        assert (found[1] / "weights.safetensors").read_bytes() == b"after 2" * 1000
+    assert damaged == [3] and behind.steps() == [2]
+    assert [one.splits for one in unfinished_trainings(lake, USE_CASE)] == ["splits@0"]
+    remove_states(lake, USE_CASE, CHECKPOINT)
+    assert behind.steps() == [] and unfinished_trainings(lake, USE_CASE) == []
+
+
+@shows("evidence")
+def test_what_was_altered_behind_the_platforms_back_is_named(kept: Store, place: Place, lake: Lake) -> None:
+    publish(place, not kept.no_delta)
+    folder = lake.path_of("shared", USE_CASE, NAME, CHECKPOINT)
+    assert inspect(lake, USE_CASE).problems == []
+    whole = files.read_bytes(lake.fs, f"{folder}/manifest.json")
+    lake.fs.pipe_file(f"{folder}/manifest.json", json.dumps({**json.loads(whole), "input_hash": "other"}).encode())
+    with pytest.raises(CorruptVersion, match="was altered since it was signed"):
+        lake.artifact(USE_CASE, NAME, CHECKPOINT)
+    lake.fs.pipe_file(f"{folder}/manifest.json", whole)
+    lake.fs.pipe_file(f"{folder}/adapter_model.safetensors", b"of somebody else")
+    with pytest.raises(CorruptVersion, match="does not match its manifest"):
+        lake.artifact(USE_CASE, NAME, CHECKPOINT)
+    assert inspect(lake, USE_CASE).problems != []
+
+
+@shows("erasure")
+def test_earlier_versions_that_hold_a_person_are_deleted_and_no_others(kept: Store, direct: Place) -> None:
+    if kept.with_versions is None:
+        pytest.skip(f"not run: {kept.NOT_RUN['erasure']}")
+    bucket = f"versions-{next(numbers)}"
+    kept.with_versions(opened(direct).fs, bucket)
+    lake = opened((*direct[:2], f"{direct[2].partition('://')[0]}://{bucket}/lake"))
+    notes, other = (f"{lake.folder}/shared/{USE_CASE}/{name}.txt" for name in ("notes", "other"))
+    for path, before in ((notes, b"of Zebulon Fictitious"), (other, b"of somebody else")):
+        lake.fs.pipe_file(path, before)
+        lake.fs.pipe_file(path, b"later")
+    found = erase_old_versions(lake, Needles(("Zebulon",)))
+    assert found == OldVersions(deleted=1)
+    assert erase_old_versions(lake, Needles(("Zebulon",))) == OldVersions()
+    assert erase_old_versions(lake, Needles(("somebody",))) == OldVersions(deleted=1), "it was still there"
+    assert files.read_bytes(lake.fs, notes) == files.read_bytes(lake.fs, other) == b"later"
+
+
+def test_a_store_that_does_not_take_deltas_uploads_is_named(kept: Store, place: Place) -> None:
+    if not kept.no_delta:
+        pytest.skip("this store takes them")
+    account = {"gcs_base_url": place[0]["STORAGE_EMULATOR_HOST"], "disable_oauth": True}
+    empty = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
+    lake = opened(({**place[0], "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(account | empty)}, *place[1:]))
+    with pytest.raises(NotWritable, match=r"does not take it \(40. (Bad Request|Not Found)\)"):
+        lake.write_table(USE_CASE, TABLE, rows("new"), SCHEMA, zone="restricted")
+    publish_checkpoint(lake, b"x")
+    assert lake.artifact(USE_CASE, NAME, CHECKPOINT)

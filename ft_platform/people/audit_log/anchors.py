@@ -14,6 +14,9 @@ from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.files import read_bytes, write_bytes
 from ft_platform.settings.audit_log import Anchor
 
+CLIENTS = ("botocore", "azure", "gcsfs", "google", "aiohttp")
+"""Packages of the clients of object stores."""
+
 
 def put(anchor: Anchor, options: dict[str, str], origin: str, entries: int, text: str) -> None:
     """Anchors a checkpoint.
@@ -58,8 +61,8 @@ def _anchored(anchor: Anchor, options: dict[str, str]) -> list[str]:
 def _reached(anchor: Anchor) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # botocore's are no OSError, and its package is optional
-        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "botocore":
+    except Exception as error:  # those of clients are no OSError, and their packages are optional
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in CLIENTS:
             raise
         raise TransientError(f"the anchor {anchor.uri} cannot be used ({type(error).__name__})") from None
 

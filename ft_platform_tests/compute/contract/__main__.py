@@ -1,5 +1,5 @@
-"""Runs the contract of the back ends and notes what it came to: `python -m ft_platform_tests.compute.contract
-[NAME...]`. Back ends that are not named keep what was noted of them."""
+"""Runs the contracts of the back ends and of the stores of a lake and notes what they came to: `python -m
+ft_platform_tests.compute.contract [NAME...]`. Those that are not named keep what was noted of them."""
 
 import subprocess
 import sys
@@ -8,17 +8,20 @@ from ft_platform.settings.environment import BACKENDS
 from ft_platform.settings.file_names import file_names
 from ft_platform_tests.compute.contract.results import write_table
 from ft_platform_tests.conftest import REPOSITORY
+from ft_platform_tests.lake.object_store.stores import STORES
 
 
 def main(names: list[str]) -> int:
     """The exit code of pytest."""
-    if wrong := sorted(set(names) - set(file_names(BACKENDS))):
-        sys.exit(f"there is no back end {', '.join(wrong)}; there are {', '.join(file_names(BACKENDS))}")
+    known = [*file_names(BACKENDS), *STORES]
+    if wrong := sorted(set(names) - set(known)):
+        sys.exit(f"there is no back end or store {', '.join(wrong)}; there are {', '.join(known)}")
+    names = names or known
+    files = ["ft_platform_tests/compute/test_contract.py"] if set(names) - set(STORES) else []
+    files += ["ft_platform_tests/lake/test_object_store.py"] if set(names) & set(STORES) else []
     plugin = "ft_platform_tests.compute.contract.results"
-    file = "ft_platform_tests/compute/test_contract.py"
-    names = names or file_names(BACKENDS)
-    tests = ["-m", "scenario", "-k", " or ".join(names)]
-    code = subprocess.run([sys.executable, "-m", "pytest", "-p", plugin, *tests, file], cwd=REPOSITORY).returncode
+    tests = ["-m", "scenario", "-k", " or ".join(names), *files]
+    code = subprocess.run([sys.executable, "-m", "pytest", "-p", plugin, *tests], cwd=REPOSITORY).returncode
     write_table(REPOSITORY)
     return code
 

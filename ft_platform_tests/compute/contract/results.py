@@ -1,22 +1,28 @@
-"""Notes what each back end showed of the contract, in the package and in the table of the README: a plugin of pytest,
-`-p ft_platform_tests.compute.contract.results`."""
+"""Notes what each back end and each store showed of its contract, in the package and in the table of the README: a
+plugin of pytest, `-p ft_platform_tests.compute.contract.results`."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ft_platform.compute.targets import FILE, Target, Targets, content_hash, targets
+from ft_platform.compute.targets import FILES, Kind, Target, Targets, content_hash, targets
 from ft_platform.settings.environment import BACKENDS
 from ft_platform.settings.file_names import file_names
 from ft_platform_tests.compute.contract.case import profile_module
-from ft_platform_tests.compute.contract.scenarios import SCENARIOS
+from ft_platform_tests.compute.contract.scenarios import SCENARIOS, STORE_SCENARIOS
+from ft_platform_tests.lake.object_store.stores import STORES
 
 SCENARIO, BACK_END = "scenario", "back_end"
+NAMED: Mapping[Kind, tuple[Callable[[], list[str]], dict[str, str]]] = {
+    "compute": (lambda: file_names(BACKENDS), SCENARIOS),
+    "store": (lambda: list(STORES), STORE_SCENARIOS),
+}
+"""Kind -> names and scenarios."""
 BETWEEN = re.compile(r"(?<=<!-- targets -->\n).*?(?=<!-- /targets -->)", re.DOTALL)
 
 
@@ -25,7 +31,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report: Any = yield
     mark, call = item.get_closest_marker("scenario"), getattr(item, "callspec", None)
     if mark and call:
-        report.user_properties += [(SCENARIO, mark.kwargs["name"]), (BACK_END, call.params.get("case"))]
+        of = call.params.get("case") or call.params.get("kept")
+        report.user_properties += [(SCENARIO, mark.kwargs["name"]), (BACK_END, of)]
     return report
 
 
@@ -47,23 +54,32 @@ class Outcomes:
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             return  # it was stopped: what it came to is not known
-        noted = {one.name: one for one in (targets().targets if FILE.exists() else [])}
-        for name, outcomes in self.found.items():
-            if name in file_names(BACKENDS):
-                noted[name] = made(name, outcomes)
-        kept = [noted[name] for name in file_names(BACKENDS) if name in noted]
-        FILE.write_text(Targets(scenarios=SCENARIOS, targets=kept).model_dump_json(indent=1) + "\n", encoding="utf-8")
+        for kind, (names, scenarios) in NAMED.items():
+            noted = {one.name: one for one in (targets(kind).targets if FILES[kind].exists() else [])}
+            for name in set(names()) & set(self.found):
+                same = name in noted and noted[name].content_hash == content_hash(kind)
+                # Scenarios that did not run this time stay as they were noted of the same code.
+                noted[name] = made(name, {**(noted[name].outcomes if same else {}), **self.found[name]}, kind)
+            kept = [noted[name] for name in names() if name in noted]
+            text = Targets(scenarios=scenarios, targets=kept).model_dump_json(indent=1, exclude_defaults=True)
+            FILES[kind].write_text(text + "\n", encoding="utf-8")
 
 
-def made(name: str, outcomes: dict[str, str]) -> Target:
-    """One back end. A scenario without a test has a reason, or the back end is not finished."""
-    says = profile_module(name)
+def made(name: str, outcomes: dict[str, str], kind: Kind = "compute") -> Target:
+    """One of them. A scenario without a test has a reason, or the back end is not finished."""
+    says: Any = profile_module(name) if kind == "compute" else STORES[name]
     reasons: dict[str, str] = getattr(says, "NOT_RUN", {})
-    full = {one: outcomes.get(one) or f"not run: {reasons[one]}" for one in SCENARIOS}
+    full = {one: outcomes.get(one) or f"not run: {reasons[one]}" for one in NAMED[kind][1]}
     ran = any(how in ("passed", "failed") for how in full.values())
-    against = says.RAN_AGAINST if says and ran else "not run"
-    today = datetime.now(UTC).date().isoformat()
-    return Target(name=name, ran_against=against, date=today, content_hash=content_hash(), outcomes=full)
+    return Target(
+        name=name,
+        kind=kind,
+        ran_against=says.RAN_AGAINST if says and ran else "not run",
+        server=getattr(says, "server", "") if ran else "",
+        date=datetime.now(UTC).date().isoformat(),
+        content_hash=content_hash(kind),
+        outcomes=full,
+    )
 
 
 def _reason(report: pytest.TestReport) -> str:
@@ -73,9 +89,11 @@ def _reason(report: pytest.TestReport) -> str:
 
 def table() -> str:
     """For the README."""
-    lines = ["| back end | scenarios passed | ran against | date |", "| --- | --- | --- | --- |"]
-    for one in targets().targets:
-        lines.append(f"| `{one.name}` | {one.passed} of {len(one.outcomes)} | {one.ran_against} | {one.date} |")
+    lines = ["| back end, store | scenarios passed | ran against | date |", "| --- | --- | --- | --- |"]
+    for one in [*targets("compute").targets, *targets("store").targets]:
+        name = f"`{one.name}`" if one.kind == "compute" else f"lake on `{one.name}`"
+        against = f"{one.ran_against}: {one.server}" if one.server else one.ran_against
+        lines.append(f"| {name} | {one.passed} of {len(one.outcomes)} | {against} | {one.date} |")
     return "\n".join(lines) + "\n"
 
 

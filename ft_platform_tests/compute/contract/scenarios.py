@@ -1,5 +1,5 @@
-"""What every back end is tried with. A test of the contract says which one it shows, by `@shows`; a back end says which
-of them it cannot show, and why: those count as not run."""
+"""What every back end, and every store of a lake, is tried with. A test of the contract says which one it shows, by
+`@shows`; a back end says which of them it cannot show, and why: those count as not run."""
 
 import pytest
 
@@ -26,8 +26,27 @@ SCENARIOS = {
     "secrets": "values of variables are shown nowhere",
 }
 
+STORE_SCENARIOS = {
+    "created_once": "of many that want a name at once each gets another, also where answers are lost",
+    "lease": "of many that want a lease one gets it, and that of a killed process is followed once it has ended",
+    "delta_commits": "six writers of one table lose nothing and see no conflict",
+    "reader_beside_writer": "who reads a version finds it whole while others write",
+    "killed": "a process killed at any write leaves whole versions, and the next run goes on",
+    "upload_killed": "an upload killed half way does not count, and the next one is whole",
+    "published_twice": "equal inputs keep the first checkpoint",
+    "state_resumed": "a training goes on from the newest whole state, and a sweep leaves none",
+    "messages": "messages of a program come once and in order through a storm",
+    "storm": "refusals, lost answers and closed connections cost time and nothing else",
+    "throttled": "so does a store that asks for patience in its own words; one that never stops is named",
+    "slow_reads": "so do answers that are slow",
+    "credentials_expired": "credentials that are refused are named, and what was there is intact",
+    "evidence": "what was altered behind the platform's back is named",
+    "erasure": "earlier versions of objects that hold a person are deleted for good, and no others",
+}
+"""What every store of a lake is tried with (`ft_platform_tests/lake/test_object_store.py`)."""
+
 
 def shows(name: str) -> pytest.MarkDecorator:
     """The test shows this scenario."""
-    assert name in SCENARIOS
+    assert name in SCENARIOS or name in STORE_SCENARIOS
     return pytest.mark.scenario(name=name)

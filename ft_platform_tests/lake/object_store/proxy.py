@@ -22,17 +22,19 @@ class Faults:
     """What goes wrong.
 
     Attributes:
-        refused: share of requests that are answered 503 and never reach the store.
-        unanswered: share of writes that the store does, and that are answered 503.
+        refused: share of requests that get the answer and never reach the store.
+        unanswered: share of writes that the store does, and that get the answer.
+        answer: its status and body.
         hung_up: share of requests whose connection is closed instead of an answer.
         slow_seconds: before each answer to a read.
         hold: number of the write that gets no answer, and whether the store does it.
         seen: writes so far.
-        refusals: answers 503 so far.
+        refusals: such answers so far.
     """
 
     refused: float = 0.0
     unanswered: float = 0.0
+    answer: tuple[int, bytes] = (503, SLOW_DOWN)
     hung_up: float = 0.0
     slow_seconds: float = 0.0
     hold: tuple[int, bool] | None = None
@@ -82,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         elif faults.happens(faults.hung_up):
             self.close_connection = True
         elif faults.happens(faults.refused):
-            self._answer(503, {}, SLOW_DOWN)
+            self._refuse()
         else:
             self._ask(body, bool(held))
 
@@ -104,11 +106,18 @@ class Handler(BaseHTTPRequestHandler):
         if held:
             self._hold()
         elif self.command in WRITES and faults.happens(faults.unanswered):
-            self._answer(503, {}, SLOW_DOWN)
+            self._refuse()
         else:
             if self.command not in WRITES:
                 time.sleep(faults.slow_seconds)
             self._answer(answer.status, headers, content)
+
+    def _refuse(self) -> None:
+        with self.server.faults.lock:
+            self.server.faults.refusals += 1
+        status, body = self.server.faults.answer
+        kind = "application/xml" if body.startswith(b"<") else "application/json"  # clients parse by it
+        self._answer(status, {"content-type": kind}, body)
 
     def _hold(self) -> None:
         self.server.faults.held.set()
@@ -120,13 +129,11 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
-        with self.server.faults.lock:
-            self.server.faults.refusals += status == 503
         self.send_response_only(status)
-        kept = {
-            name: value for name, value in headers.items() if name.lower() not in ("connection", "transfer-encoding")
-        }
-        length = {} if status in (204, 304) or "Content-Length" in kept else {"Content-Length": str(len(content))}
+        kept = {name.lower(): value for name, value in headers.items()}
+        for name in ("connection", "keep-alive", "transfer-encoding"):
+            kept.pop(name, None)
+        length = {} if status in (204, 304) or "content-length" in kept else {"content-length": str(len(content))}
         for name, value in {**kept, **length}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -1,6 +1,8 @@
 """What processes do with a lake on an object store. They are forked from a server that has imported all this and
 opened nothing, so that each starts in a moment and may be killed."""
 
+import importlib
+import importlib.util
 import multiprocessing
 import os
 import time
@@ -11,7 +13,6 @@ from typing import Any
 
 import deltalake
 import pyarrow as pa
-import s3fs
 
 from ft_platform.errors import TrainerRunning
 from ft_platform.lake.launches import LaunchFolder
@@ -20,7 +21,11 @@ from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
 from ft_platform.training.lease import lease
 
-__all__ = ["deltalake", "s3fs"]  # imported before the fork, for its children
+__all__ = ["deltalake"]  # imported before the fork, for its children, as are the file systems
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # read when gcsfs is imported
+for package in ("s3fs", "adlfs", "gcsfs"):
+    if importlib.util.find_spec(package):
+        importlib.import_module(package)
 
 USE_CASE, TABLE, NAME, CHECKPOINT = "complaints", "raw_records", "adapter_checkpoint", "ckpt-1"
 SCHEMA = pa.schema([("record_id", pa.string()), ("text", pa.string()), ("source_uri", pa.string())])
@@ -54,10 +59,11 @@ def append(place: Place, *ids: str) -> None:
         lake.write_table(USE_CASE, TABLE, rows(one), SCHEMA, zone="restricted", append=True)
 
 
-def publish(place: Place) -> None:
-    """A version of a table, and a checkpoint."""
+def publish(place: Place, tables: bool = True) -> None:
+    """A version of a table, if there are tables, and a checkpoint."""
     lake = opened(place)
-    lake.write_table(USE_CASE, TABLE, rows("new"), SCHEMA, zone="restricted", append=True)
+    if tables:
+        lake.write_table(USE_CASE, TABLE, rows("new"), SCHEMA, zone="restricted", append=True)
     publish_checkpoint(lake, b"w" * 100_000)
 
 
