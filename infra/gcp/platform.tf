@@ -106,7 +106,7 @@ locals {
     }
   ]...)
   services = [
-    "aiplatform", "artifactregistry", "billingbudgets", "cloudkms", "compute", "container", "iam", "monitoring", "servicenetworking", "sqladmin", "storage",
+    "aiplatform", "artifactregistry", "billingbudgets", "cloudkms", "compute", "container", "iam", "monitoring", "secretmanager", "servicenetworking", "sqladmin", "storage",
   ]
 }
 
@@ -339,6 +339,30 @@ resource "google_service_account_iam_member" "as_workers" {
   service_account_id = google_service_account.program["workers"].name
   role               = "roles/iam.serviceAccountUser"
   member             = "serviceAccount:${google_service_account.program["platform"].email}"
+}
+
+# Variables of a job are a secret that goes with it (docs/how_to/compute.md). The platform makes and deletes secrets and reads none; workers read those of
+# jobs, which have names that begin so.
+resource "google_project_iam_custom_role" "hands_over" {
+  role_id     = "ftHandsOver"
+  title       = "ft: secrets of jobs, unread"
+  permissions = ["secretmanager.secrets.create", "secretmanager.secrets.delete", "secretmanager.secrets.list", "secretmanager.versions.add"]
+}
+
+resource "google_project_iam_member" "hands_over" {
+  project = var.project
+  role    = google_project_iam_custom_role.hands_over.id
+  member  = "serviceAccount:${google_service_account.program["platform"].email}"
+}
+
+resource "google_project_iam_member" "takes" {
+  project = var.project
+  role    = "roles/secretmanager.secretAccessor"
+  member  = "serviceAccount:${google_service_account.program["workers"].email}"
+  condition {
+    title      = "secrets of jobs"
+    expression = "resource.name.extract(\"/secrets/{name}/\").startsWith(\"ft-\")"
+  }
 }
 
 resource "google_project_iam_member" "machines" {
