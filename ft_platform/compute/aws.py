@@ -6,15 +6,14 @@ Keys of AWS that this process has are not sent: the job has a role of its own.
 """
 
 import hashlib
-import json
 import math
 import re
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, NoRoom, Scheduler, Unreachable
-from ft_platform.compute.backends.torchrun import TOGETHER
+from ft_platform.compute import cloud_jobs
+from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, NoRoom, Unreachable
+from ft_platform.compute.cloud_jobs import TAG, check_texts, secret_text, works_together
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-TAG = "ft-platform"
-"""On jobs and secrets, so that policies and the bill can tell them from others."""
-LOOK_SECONDS = 1.0
 SECRET_BYTES = 65_536
 """https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html"""
 PORT = 29_400
@@ -86,15 +82,7 @@ class Aws:
             raise
 
     def _keep(self, job: Job) -> str:
-        named = job.launch.profile.environment
-        variables = {name: value for name, value in job.variables.items() if name not in KEYS or name in named}
-        text = json.dumps(variables)
-        if len(text.encode()) > SECRET_BYTES:
-            raise SubmissionRefused(
-                f"settings and variables of program {job.launch.program} are {len(text.encode()):,} bytes, and AWS"
-                f" Secrets Manager holds {SECRET_BYTES:,}",
-                "Put long texts of the use case into files",
-            )
+        text = secret_text(job, SECRET_BYTES, "AWS Secrets Manager", without=KEYS)
         key = {"KmsKeyId": self.kms_key} if self.kms_key else {}
         tags = [{"Key": TAG, "Value": "launch"}]
         # With the same token and content, AWS answers with the secret that is there: so an answer may get lost.
@@ -117,23 +105,13 @@ def check_options(profile: "ComputeProfile", needed: tuple[str, ...], allowed: t
     """Raises:
     ValueError: an option is unknown or missing, or nodes do not share what the profile has.
     """
-    name, options = profile.backend, profile.options
-    if unknown := sorted(set(options) - {*needed, *allowed}):
-        raise ValueError(f"`backend: {name}` has no option {', '.join(unknown)}; it has {', '.join(needed + allowed)}")
-    if missing := [one for one in needed if not isinstance(options.get(one), str)]:
-        raise ValueError(f"`backend: {name}` needs `options` {', '.join(missing)}")
-    nodes = options.get("nodes", 1)
-    if not isinstance(nodes, int) or nodes < 1 or profile.processes % nodes or profile.gpus % nodes:
-        raise ValueError(f"`processes` and `gpus` must be multiples of `nodes`, got nodes {nodes}")
+    check_texts(profile, needed, (), allowed)
+    cloud_jobs.nodes_of(profile)
 
 
 def nodes_of(launch: Launch) -> int:
     """On which the program works: several only if its processes share the work."""
-    return int(launch.profile.options.get("nodes", 1)) if works_together(launch) else 1
-
-
-def works_together(launch: Launch) -> bool:
-    return launch.program in TOGETHER and launch.resources.processes > 1
+    return cloud_jobs.nodes_of(launch.profile) if works_together(launch) else 1
 
 
 def command(launch: Launch, secret: str, meet: tuple[str, ...] = ("ft_platform.programs.together",)) -> list[str]:
@@ -187,14 +165,6 @@ def container_end(reason: str, code: int | None, seconds: float) -> Look:
     elif "OutOfMemory" in reason:
         cause = "out_of_memory"
     return Look("ended", cause, exit_code_of(code), reason, seconds)
-
-
-def wait_for_end(scheduler: Scheduler, job_id: str, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while scheduler.look(job_id).phase in ("waits", "runs"):
-        if time.monotonic() > until:
-            raise Unreachable(f"job {job_id} was told to end, and has not")
-        time.sleep(LOOK_SECONDS)
 
 
 def ask(call: Callable[[], T]) -> T:

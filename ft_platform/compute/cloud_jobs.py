@@ -2,10 +2,11 @@
 store of secrets."""
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ft_platform.compute.backend import Job, Launch
+from ft_platform.compute.backend import Job, Launch, Scheduler, Unreachable
 from ft_platform.compute.backends.torchrun import TOGETHER
 from ft_platform.errors import SubmissionRefused
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 TAG = "ft-platform"
 """On jobs, so that policies and the bill can tell them from others."""
+LOOK_SECONDS = 1.0
 MOST_CHARACTERS = 300
 """Of a reason that is passed on."""
 
@@ -60,13 +62,17 @@ def module_and_arguments(launch: Launch) -> list[str]:
     return ["ft_platform.programs.together", "--standalone", *group]
 
 
-def secret_text(job: Job, most_bytes: int, where: str) -> str:
+def secret_text(job: Job, most_bytes: int, where: str, without: Collection[str] = ()) -> str:
     """All variables of a job, for a store of secrets.
+
+    Args:
+        without: those that are not sent unless the profile names them.
 
     Raises:
         SubmissionRefused: it does not take that much.
     """
-    text = json.dumps(job.variables)
+    named = job.launch.profile.environment
+    text = json.dumps({name: value for name, value in job.variables.items() if name in named or name not in without})
     if (size := len(text.encode())) > most_bytes:
         raise SubmissionRefused(
             f"settings and variables of program {job.launch.program} are {size:,} bytes, and {where} holds"
@@ -83,3 +89,16 @@ def labels(launch: Launch) -> Mapping[str, str]:
 def one_line(text: str | None) -> str:
     """A reason in the words of a service, short."""
     return " ".join((text or "").split())[:MOST_CHARACTERS]
+
+
+def wait_for_end(scheduler: Scheduler, job_id: str, seconds: float) -> None:
+    """Of a job that was told to end.
+
+    Raises:
+        Unreachable: it still runs after so many seconds.
+    """
+    until = time.monotonic() + seconds
+    while scheduler.look(job_id).phase in ("waits", "runs"):
+        if time.monotonic() > until:
+            raise Unreachable(f"job {job_id} was told to end, and has not")
+        time.sleep(LOOK_SECONDS)

@@ -78,7 +78,7 @@ def test_several_nodes_meet_at_the_first_and_other_programs_need_one(environment
     [
         ({"partition": "x"}, "has no option partition; it has queue, definition"),
         ({"nodes": 3}, "must be multiples of `nodes`, got nodes 3"),
-        ({"definition": 3}, "needs `options` definition"),
+        ({"definition": 3}, "must be one line of text each: definition"),
     ],
 )
 def test_options_that_do_not_fit_are_named(options: dict[str, Any], words: str) -> None:

@@ -92,7 +92,7 @@ def test_several_nodes_learn_of_each_other_from_a_file_and_other_programs_need_o
     ("options", "words"),
     [
         ({"queue": "x"}, "has no option queue; it has image, role, instance, output"),
-        ({"role": 3}, "needs `options` role"),
+        ({"role": 3}, "must be one line of text each: role"),
         ({"nodes": 3}, "must be multiples of `nodes`, got nodes 3"),
         ({"spot": True, "warm_seconds": 60}, "takes `spot` or `warm_seconds`"),
         ({"wait_minutes": 60}, "`wait_minutes` .* is for `spot`"),

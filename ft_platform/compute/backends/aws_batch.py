@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ft_platform.compute import aws
 from ft_platform.compute.aws import Aws, ask
 from ft_platform.compute.backend import Job, Launch, Look
+from ft_platform.compute.cloud_jobs import wait_for_end
 
 if TYPE_CHECKING:
     from ft_platform.settings.environment import ComputeProfile
@@ -86,7 +87,7 @@ class Batch:
     def stop(self, job_id: str, grace_seconds: float) -> None:
         """Batch sends SIGTERM, and ends by force after the time that the container agent gives."""
         ask(lambda: self.batch.terminate_job(jobId=job_id, reason="ft-platform: its run has ended"))
-        aws.wait_for_end(self, job_id, grace_seconds + END_SECONDS)
+        wait_for_end(self, job_id, grace_seconds + END_SECONDS)
 
 
 def request(job: Job, secret: str) -> dict[str, Any]:

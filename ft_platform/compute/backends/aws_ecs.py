@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ft_platform.compute import aws
 from ft_platform.compute.aws import Aws, ask
 from ft_platform.compute.backend import Job, Launch, Look, NoRoom
+from ft_platform.compute.cloud_jobs import wait_for_end
 from ft_platform.errors import SubmissionRefused
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Ecs:
         """ECS sends SIGTERM, and ends by force after `stopTimeout`."""
         reason = "ft-platform: its run has ended"
         ask(lambda: self.ecs.stop_task(cluster=self.cluster, task=job_id, reason=reason))
-        aws.wait_for_end(self, job_id, grace_seconds + END_SECONDS)
+        wait_for_end(self, job_id, grace_seconds + END_SECONDS)
 
 
 def request(job: Job, secret: str, token: str) -> dict[str, Any]:

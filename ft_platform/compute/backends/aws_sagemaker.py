@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ft_platform.compute import aws
 from ft_platform.compute.aws import Aws, ask
 from ft_platform.compute.backend import Job, Launch, Look
+from ft_platform.compute.cloud_jobs import wait_for_end
 from ft_platform.errors import SubmissionRefused
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class SageMaker:
         except SubmissionRefused:
             if self.look(job_id).phase not in ("ended", "unknown"):
                 raise
-        aws.wait_for_end(self, job_id, grace_seconds + END_SECONDS)
+        wait_for_end(self, job_id, grace_seconds + END_SECONDS)
 
 
 def request(job: Job, secret: str) -> dict[str, Any]:

@@ -15,7 +15,6 @@ id of a managed identity; `management_url`, another address of Azure's API; `pyt
 
 import re
 import shlex
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -30,6 +29,7 @@ from ft_platform.compute.cloud_jobs import (
     nodes_of,
     one_line,
     secret_text,
+    wait_for_end,
     works_together,
 )
 from ft_platform.compute.rest import Exists, Missing, ask
@@ -46,7 +46,7 @@ MANAGEMENT, VAULT, HISTORY = "https://management.azure.com", "https://vault.azur
 VAULT_VERSION = {"api-version": "7.4"}
 SECRET_BYTES = 25_600
 """https://learn.microsoft.com/azure/key-vault/secrets/about-secrets"""
-END_SECONDS, LOOK_SECONDS = 300.0, 1.0
+END_SECONDS = 300.0
 WAITS = ("NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Paused")
 ENDED = ("Completed", "Failed", "Canceled")
 EXITED = re.compile(r"exited with (?:status|exit) code (-?\d+)")
@@ -126,11 +126,7 @@ class AzureML:
         """Azure asks a program to end, and ends it by force after a while."""
         with suppress(Missing):
             self._ask("POST", f"{self.place}/jobs/{job_id}/cancel")
-        until = time.monotonic() + grace_seconds + END_SECONDS
-        while self.look(job_id).phase in ("waits", "runs"):
-            if time.monotonic() > until:
-                raise Unreachable(f"job {job_id} was told to end, and has not")
-            time.sleep(LOOK_SECONDS)
+        wait_for_end(self, job_id, grace_seconds + END_SECONDS)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return ask(method, f"{self.management}{path}", self._token, body, VERSION)

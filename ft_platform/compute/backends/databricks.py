@@ -13,13 +13,19 @@ for serverless compute `environment_version`, and `accelerator`; `requirements`,
 """
 
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, Unreachable
-from ft_platform.compute.cloud_jobs import check_texts, labels, module_and_arguments, one_line, secret_text
+from ft_platform.compute.cloud_jobs import (
+    check_texts,
+    labels,
+    module_and_arguments,
+    one_line,
+    secret_text,
+    wait_for_end,
+)
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
@@ -33,7 +39,7 @@ PACKAGE, ENTRY_POINT, TASK = "ft_platform", "ft-program", "program"
 """The second is in `[project.entry-points.databricks]`."""
 SECRET_BYTES = 128 * 1024
 """https://docs.databricks.com/api/workspace/secrets/putsecret"""
-CALL_SECONDS, RETRY_SECONDS, END_SECONDS, LOOK_SECONDS = 60, 30, 300.0, 1.0
+CALL_SECONDS, RETRY_SECONDS, END_SECONDS = 60, 30, 300.0
 """Of one request; how long the SDK repeats one; of the end of a run, with its cluster; between looks at that."""
 EARLIER = 900_000
 """Milliseconds before its secret was written last that a run may have begun: its submission may have been repeated."""
@@ -141,11 +147,7 @@ class Databricks:
     def stop(self, job_id: str, grace_seconds: float) -> None:
         """Databricks ends a program by force: a training goes on from its last saved state."""
         _ask(lambda: self.jobs.cancel_run(int(job_id)))
-        until = time.monotonic() + grace_seconds + END_SECONDS
-        while self.look(job_id).phase in ("waits", "runs"):
-            if time.monotonic() > until:
-                raise Unreachable(f"run {job_id} was told to end, and has not")
-            time.sleep(LOOK_SECONDS)
+        wait_for_end(self, job_id, grace_seconds + END_SECONDS)
 
     def _error(self, task: int) -> str:
         return _ask(lambda: self.jobs.get_run_output(task)).error or ""

@@ -15,7 +15,6 @@ import base64
 import math
 import os
 import re
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -31,6 +30,7 @@ from ft_platform.compute.cloud_jobs import (
     nodes_of,
     one_line,
     secret_text,
+    wait_for_end,
     works_together,
 )
 from ft_platform.compute.rest import Exists, Missing, ask
@@ -45,7 +45,7 @@ TEXTS, OTHERS = ("accelerator", "service_account", "network", "kms_key", "python
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SECRET_BYTES, SECRET_SECONDS = 65_536, 30 * 86_400
 """https://cloud.google.com/secret-manager/quotas; how long the secret of a job is kept that nobody watches."""
-END_SECONDS, LOOK_SECONDS = 300.0, 1.0
+END_SECONDS = 300.0
 WAITS = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_PAUSED")
 RUNS = ("JOB_STATE_RUNNING", "JOB_STATE_CANCELLING", "JOB_STATE_UPDATING")
 EXITED = re.compile(r"The replica \S+ exited with a non-zero status of (\d+)(\(SIG\w+\))?\.?")
@@ -145,11 +145,7 @@ class Vertex:
         """Vertex sends SIGTERM, and ends by force after a while."""
         with suppress(Missing):
             self._ask("POST", f"{self.jobs}/{job_id}:cancel", {})
-        until = time.monotonic() + grace_seconds + END_SECONDS
-        while self.look(job_id).phase in ("waits", "runs"):
-            if time.monotonic() > until:
-                raise Unreachable(f"job {job_id} was told to end, and has not")
-            time.sleep(LOOK_SECONDS)
+        wait_for_end(self, job_id, grace_seconds + END_SECONDS)
 
     def _ask(
         self, method: str, url: str, body: dict[str, Any] | None = None, query: dict[str, str] | None = None

@@ -14,12 +14,12 @@ image.
 
 import os
 import re
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
 from ft_platform.compute.backends.torchrun import TOGETHER
+from ft_platform.compute.cloud_jobs import wait_for_end
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MEMORY: Literal["there"] = "there"
 OPTIONS = ("image", "flavor", "namespace")
-ANSWER_SECONDS, END_SECONDS, LOOK_SECONDS = 60.0, 180.0, 1.0
+ANSWER_SECONDS, END_SECONDS = 60.0, 180.0
 VARIABLE_BYTES = 131_072
 """The longest variable that Linux gives to a process (MAX_ARG_STRLEN)."""
 USE_CASE, PROGRAM = "ft-use-case", "ft-program"
@@ -125,13 +125,9 @@ class HfJobs:
 
     def stop(self, job_id: str, grace_seconds: float) -> None:
         """What signal a job gets, and how long it has then, Hugging Face does not say."""
-        until = time.monotonic() + grace_seconds + END_SECONDS
         if self.look(job_id).phase in ("waits", "runs"):
             ask(lambda: self.api.cancel_job(job_id=job_id, namespace=self.namespace))
-        while self.look(job_id).phase in ("waits", "runs"):
-            if time.monotonic() > until:
-                raise Unreachable(f"job {job_id} was told to end, and has not")
-            time.sleep(LOOK_SECONDS)
+        wait_for_end(self, job_id, grace_seconds + END_SECONDS)
 
 
 def command(launch: Launch) -> list[str]:
