@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ft_platform.compute import cloud_jobs
 from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, NoRoom, Unreachable
-from ft_platform.compute.cloud_jobs import TAG, check_texts, secret_text, works_together
+from ft_platform.compute.cloud_jobs import TAG, check_texts, secret_text
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def check_options(profile: "ComputeProfile", needed: tuple[str, ...], allowed: t
 
 def nodes_of(launch: Launch) -> int:
     """On which the program works: several only if its processes share the work."""
-    return cloud_jobs.nodes_of(launch.profile) if works_together(launch) else 1
+    return cloud_jobs.nodes_of(launch.profile) if launch.works_together else 1
 
 
 def command(launch: Launch, secret: str, meet: tuple[str, ...] = ("ft_platform.programs.together",)) -> list[str]:
@@ -123,7 +123,7 @@ def command(launch: Launch, secret: str, meet: tuple[str, ...] = ("ft_platform.p
     """
     python = str(launch.profile.options.get("python", "python"))
     begin = [python, "-m", "ft_platform.programs.with_secret", secret]
-    if not works_together(launch):
+    if not launch.works_together:
         return [*begin, launch.module]
     nodes = nodes_of(launch)
     each = [f"--nproc-per-node={launch.profile.processes // nodes}", "--module", launch.module]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:  # programs load compute profiles too, and with them back ends
     from ft_platform.use_case.named import NamedUseCase
 
 
+TOGETHER = ("train",)
+"""Programs whose processes share the work."""
+
+
 @dataclass(frozen=True)
 class Resources:
     """What a program may use.
@@ -85,10 +89,17 @@ class Launch:
         """Environment variables for a program on this machine, all of them."""
         return program_variables(self.environment, self.profile, self.use_case)
 
+    @property
+    def works_together(self) -> bool:
+        """Whether several processes share the work."""
+        return self.program in TOGETHER and self.profile.processes > 1
+
     def variables_elsewhere(self) -> dict[str, str]:
         """Those for a program on another machine: nothing of this process but credentials of the object store. They
-        belong into no command line."""
-        return variables_elsewhere(self.environment, self.profile, self.use_case)
+        belong into no command line. Processes that work together share the threads, as on one machine: their number
+        changes results in the last bits."""
+        processes = self.profile.processes if self.works_together else 1
+        return variables_elsewhere(self.environment, self.profile, self.use_case, processes)
 
 
 class Running(Protocol):

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ft_platform.compute.backend import Job, Launch, Scheduler, Unreachable
-from ft_platform.compute.backends.torchrun import TOGETHER
 from ft_platform.errors import SubmissionRefused
 
 if TYPE_CHECKING:
@@ -49,14 +48,9 @@ def nodes_of(profile: "ComputeProfile") -> int:
     return nodes
 
 
-def works_together(launch: Launch) -> bool:
-    """Whether several processes work on it."""
-    return launch.program in TOGETHER and launch.profile.processes > 1
-
-
 def module_and_arguments(launch: Launch) -> list[str]:
     """What `python -m` runs on one machine, in all processes of the profile."""
-    if not works_together(launch):
+    if not launch.works_together:
         return [launch.module]
     group = [f"--nproc-per-node={launch.profile.processes}", "--module", launch.module]
     return ["ft_platform.programs.together", "--standalone", *group]

@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ft_platform.compute.backends.torchrun import TOGETHER
-
 if TYPE_CHECKING:
     from ft_platform.compute.backend import Job, Launch
     from ft_platform.settings.environment import ComputeProfile
@@ -114,28 +112,21 @@ def owned_manifests(job: "Job", uid: str) -> Iterator[dict[str, Any]]:
                 "selector": {"batch.kubernetes.io/job-name": job.name},
             },
         }
-    yield {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "immutable": True, "stringData": _variables(job)}
+    yield {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "immutable": True,
+        "stringData": {"HOME": "/tmp", **job.variables},
+    }
 
 
 def nodes_of(launch: "Launch") -> int:
-    return int(launch.profile.options.get("nodes", 1)) if _together(launch) else 1
-
-
-def _together(launch: "Launch") -> bool:
-    return launch.program in TOGETHER and launch.profile.processes > 1
+    return int(launch.profile.options.get("nodes", 1)) if launch.works_together else 1
 
 
 def _labels(job: "Job") -> dict[str, str]:
     return {MANAGED: "ft-platform", LAUNCH: launch_of(job.name), "ft-platform/use-case": job.launch.use_case.name}
-
-
-def _variables(job: "Job") -> dict[str, str]:
-    """Processes on CPUs share the threads."""
-    variables = {"HOME": "/tmp", **job.variables}
-    if _together(job.launch) and (threads := job.launch.resources.threads):
-        each = str(max(threads // job.launch.profile.processes, 1))
-        variables |= {"FT_THREADS": each, "OMP_NUM_THREADS": each}
-    return variables
 
 
 def _pod(job: "Job", nodes: int) -> dict[str, Any]:
@@ -201,7 +192,7 @@ def _container(job: "Job", nodes: int, mounts: list[dict[str, Any]]) -> dict[str
 
 
 def _module(job: "Job", nodes: int) -> list[str]:
-    if not _together(job.launch):
+    if not job.launch.works_together:
         return [job.launch.module]
     meet = ["--standalone"]
     if nodes > 1:

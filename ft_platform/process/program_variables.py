@@ -20,11 +20,13 @@ def program_variables(
 
 
 def variables_elsewhere(
-    environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase"
+    environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase", processes: int = 1
 ) -> dict[str, str]:
     """On another machine: the same, but of this process only the credentials of the object store. Threads are pinned if
-    the use case says how many."""
-    return {**environment.storage_options(), **_told(environment, profile, use_case.settings.compute.threads)}
+    the use case says how many; so many processes share them."""
+    threads = use_case.settings.compute.threads
+    each = max(threads // processes, 1) if threads else 0
+    return {**environment.storage_options(), **_told(environment, profile, each)}
 
 
 def _told(environment: "Environment", profile: "ComputeProfile", threads: int) -> dict[str, str]:

@@ -349,6 +349,21 @@ def test_of_the_variables_of_this_process_only_credentials_of_the_object_store_g
     assert "OTHER" not in launch.variables_elsewhere() and launch.variables_elsewhere()["AWS_ACCESS_KEY_ID"] == "key"
 
 
+@pytest.mark.parametrize(
+    ("program", "processes", "each"), [("train", 4, "2"), ("train", 16, "1"), ("evaluate", 4, "8")]
+)
+def test_processes_that_work_together_share_the_threads(
+    program: str, processes: int, each: str, environment: Environment
+) -> None:
+    profile, use_case = ComputeProfile(backend="slurm", processes=processes), named(threads=8)
+    launch = Launch(None, environment, profile, use_case, program, {})  # type: ignore[arg-type]
+    told = launch.variables_elsewhere()
+    assert (told["FT_THREADS"], told["OMP_NUM_THREADS"]) == (each, each)
+    own = ComputeProfile(backend="slurm", processes=processes, environment={"OMP_NUM_THREADS": "3"})
+    launch = Launch(None, environment, own, use_case, program, {})  # type: ignore[arg-type]
+    assert launch.variables_elsewhere()["OMP_NUM_THREADS"] == "3", "what the profile says wins"
+
+
 def test_a_file_in_the_folder_is_a_back_end_and_checks_its_own_settings() -> None:
     assert ComputeProfile(backend="by_log", options={"queue": "short"}).options == {"queue": "short"}
     with pytest.raises(ValueError, match="`backend: by_log` needs `options"):

@@ -30,7 +30,6 @@ from ft_platform.compute.cloud_jobs import (
     one_line,
     secret_text,
     wait_for_end,
-    works_together,
 )
 from ft_platform.compute.rest import Exists, Missing, ask
 from ft_platform.errors import MissingExtra, SubmissionRefused
@@ -155,7 +154,7 @@ def request(job: Job) -> dict[str, Any]:
     """What a job is made of: names, sizes and limits, and no variable."""
     launch, limits = job.launch, job.launch.resources
     options: dict[str, Any] = launch.profile.options
-    nodes, place = nodes_of(launch.profile) if works_together(launch) else 1, workspace(options)
+    nodes, place = nodes_of(launch.profile) if launch.works_together else 1, workspace(options)
     name, _, version = options["environment"].partition(":")
     secret = f"{options['key_vault'].rstrip('/')}/secrets/{job.name}"
     words = [options.get("python", "python"), "-m", "ft_platform.programs.with_secret", secret]

@@ -31,7 +31,6 @@ from ft_platform.compute.cloud_jobs import (
     one_line,
     secret_text,
     wait_for_end,
-    works_together,
 )
 from ft_platform.compute.rest import Exists, Missing, ask
 from ft_platform.errors import MissingExtra, SubmissionRefused
@@ -161,7 +160,7 @@ def request(job: Job) -> dict[str, Any]:
     """What `customJobs.create` gets: names, sizes and limits, and no variable."""
     launch, limits = job.launch, job.launch.resources
     options: dict[str, Any] = launch.profile.options
-    nodes = nodes_of(launch.profile) if works_together(launch) else 1
+    nodes = nodes_of(launch.profile) if launch.works_together else 1
     secret = f"projects/{options['project']}/secrets/{job.name}/versions/latest"
     words = [options.get("python", "python"), "-m", "ft_platform.programs.with_secret", secret]
     machine: dict[str, Any] = {"machineType": options["machine_type"]}

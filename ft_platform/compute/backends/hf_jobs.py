@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
-from ft_platform.compute.backends.torchrun import TOGETHER
 from ft_platform.compute.cloud_jobs import wait_for_end
 from ft_platform.errors import MissingExtra, SubmissionRefused
 
@@ -132,7 +131,7 @@ class HfJobs:
 
 def command(launch: Launch) -> list[str]:
     python = str(launch.profile.options.get("python", "python"))
-    if launch.program not in TOGETHER or launch.resources.processes == 1:
+    if not launch.works_together:
         return [python, "-m", launch.module]
     group = ["--standalone", f"--nproc-per-node={launch.resources.processes}", "--module", launch.module]
     return [python, "-m", "ft_platform.programs.together", *group]

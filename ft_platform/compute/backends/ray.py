@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, Unreachable
-from ft_platform.compute.backends.torchrun import TOGETHER
 from ft_platform.errors import SubmissionRefused
 
 if TYPE_CHECKING:
@@ -102,7 +101,6 @@ class Cluster:
             named = launch.profile.environment
             keys = set(launch.environment.storage_options()) - {*STORES, *named}
             variables = {name: value for name, value in job.variables.items() if name not in keys}
-            variables |= _threads_of_one(launch)
             self._keys[job.name] = hand_over(open_lake(launch.environment), launch.use_case.name, job.name, variables)
         try:
             self._ask("POST", "/api/jobs/", request(job, self._keys[job.name]))
@@ -185,7 +183,7 @@ def request(job: Job, key: str) -> dict[str, Any]:
     """
     launch, options = job.launch, job.launch.profile.options
     limits = launch.resources
-    together = launch.program in TOGETHER and limits.processes > 1
+    together = launch.works_together
     nodes = int(options.get("nodes", 1)) if together else 1
     known = {**launch.environment.to_variables(), **launch.environment.storage_options()}
     orders = {
@@ -212,14 +210,6 @@ def request(job: Job, key: str) -> dict[str, Any]:
         "runtime_env": {"env_vars": variables},
         "metadata": {"ft-platform": launch.program, "use_case": launch.use_case.name},
     }
-
-
-def _threads_of_one(launch: Launch) -> dict[str, str]:
-    """Of several processes, as `torchrun` divides them: their number changes results in the last bits."""
-    threads, processes = launch.resources.threads, launch.resources.processes
-    if not threads or launch.program not in TOGETHER:
-        return {}
-    return dict.fromkeys(("FT_THREADS", "OMP_NUM_THREADS"), str(max(threads // processes, 1)))
 
 
 def _each(launch: Launch, nodes: int) -> dict[str, float]:

@@ -21,7 +21,6 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, Unreachable
-from ft_platform.compute.backends.torchrun import TOGETHER
 from ft_platform.errors import DoesNotFit, SubmissionRefused
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def script(job: Job) -> str:
     once."""
     launch, options = job.launch, job.launch.profile.options
     limits, nodes = launch.resources, int(options.get("nodes", 1))
-    together = launch.program in TOGETHER and limits.processes > 1
+    together = launch.works_together
     nodes = nodes if together else 1
     memory = options.get("memory_gib") or (None if limits.gpus else limits.memory_gib)  # of a GPU it is the GPU's
     settings = {

@@ -10,15 +10,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
-from ft_platform.compute.backend import Launch, take_no_options
+from ft_platform.compute.backend import TOGETHER, Launch, take_no_options
 from ft_platform.compute.running import OnThisMachine, run_until_end
 
 if TYPE_CHECKING:
     from ft_platform.settings.environment import ComputeProfile
 
 MEMORY: Literal["here"] = "here"
-TOGETHER = ("train",)
-"""Programs whose processes share the work."""
 
 
 def check(profile: "ComputeProfile") -> None:
