@@ -22,7 +22,7 @@ NAMED_POINTS = {
     "optimizer step": ("torch.optim.AdamW", "step"),
     "validation": ("ft_platform.training.loop", "validation_figures"),
     "saving a state": ("ft_platform.training.state.States", "save"),
-    "a file of a state": ("ft_platform.training.state", "_write"),
+    "a file of a state": ("ft_platform.training.state", "write_tensors"),
     "making a folder readable": ("ft_platform.lake.files", "publish_folder"),
     "flushing to the disk": ("ft_platform.lake.files", "fsync_path"),
     "restoring a state": ("ft_platform.training.state.States", "restore"),
