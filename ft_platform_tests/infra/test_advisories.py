@@ -2,11 +2,11 @@
 are invented; pip-audit is real where it is installed."""
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -141,7 +141,7 @@ def database() -> Iterator[str]:
 
 
 @pytest.mark.components(name="pip_audit")
-@pytest.mark.skipif(shutil.which("pip-audit") is None, reason="pip-audit is not on the PATH (extra dev)")
+@pytest.mark.skipif(find_spec("pip_audit") is None, reason="needs pip-audit (extra dev)")
 def test_pip_audit_finds_the_planted_version_and_without_a_database_nothing_is_clean(gate, database, tmp_path) -> None:
     pins = tmp_path / "requirements.txt"
     hashed = f"--hash=sha256:{'a' * 64}"
