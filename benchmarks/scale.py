@@ -50,8 +50,8 @@ LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $p
 SHOWS = "!!document.body && document.body.innerText.includes({!r})"
 PAGES = {
     # What a person opens -> its path, and what holds once it shows what it was opened for.
-    "runs": ("/runs", SHOWS.format("case_0")),
-    "assets": ("/assets", SHOWS.format("case_0")),
+    "runs": ("/runs", SHOWS.format("ft/use_case")),
+    "assets": ("/assets", SHOWS.format("case_")),
     "lineage of a use case": (
         "/locations/ft_platform/asset-groups/case_007/lineage",
         "document.querySelectorAll('foreignObject').length > 10",
