@@ -9,6 +9,7 @@ Not covered: clocks of machines that differ by more than `LOST_AFTER_SECONDS`. A
 for that long."""
 
 import json
+import math
 import threading
 import time
 import uuid
@@ -104,6 +105,10 @@ class QueueFolder:
         return self._lake.path_of(ZONE, FOLDER, QUEUE, name)
 
 
+PATIENCE_SECONDS = 300.0
+"""How long a program that waits for its turn waits for the lake."""
+
+
 class Queued:
     """One program in the queue, from when it begins to wait until it has ended.
 
@@ -115,7 +120,7 @@ class Queued:
         self.folder, self.entry, self.quotas, self.queue = QueueFolder(lake), entry, quotas, queue
         self._ledger, self._lock = Ledger(lake), threading.Lock()
         self._rows: list[dict[str, Any]] = []
-        self._read_at = float("-inf")
+        self._read_at, self._seen_at = float("-inf"), time.monotonic()
 
     @contextmanager
     def there(self) -> Iterator["Queued"]:
@@ -134,8 +139,14 @@ class Queued:
 
     def look(self) -> tuple[Sequence[Entry], list[Entry], dict[str, float]] | None:
         """All entries of this pool, those that wait in their order, and what teams used; None: the lake is out of
-        reach."""
-        return self._if_reached(self._look)
+        reach, which is waited for `PATIENCE_SECONDS` at most.
+
+        Raises:
+            OSError, TransientError: it has been for longer, or a disk is full or closed to this process for good.
+        """
+        found = self._if_reached(self._look, until=self._seen_at + PATIENCE_SECONDS)
+        self._seen_at = time.monotonic() if found else self._seen_at
+        return found
 
     def _look(self) -> tuple[Sequence[Entry], list[Entry], dict[str, float]]:
         now = time.time()
@@ -183,11 +194,13 @@ class Queued:
         with self._lock:
             self.folder.write(self.entry)
 
-    def _if_reached(self, does: Callable[[], T]) -> T | None:
+    def _if_reached(self, does: Callable[[], T], until: float = math.inf) -> T | None:
+        """None: the lake is out of reach. After `until` (`time.monotonic`) that is a failure."""
         try:
             return does()
         except Exception as error:
-            if not isinstance(error, (OSError, TransientError)) and not out_of_reach(error):
+            passes = isinstance(error, (OSError, TransientError)) or out_of_reach(error)
+            if not passes or time.monotonic() > until:
                 raise
             return None
 

@@ -153,6 +153,20 @@ def looked(one: Queued) -> tuple[Any, list[Entry], dict[str, float]]:
     return seen
 
 
+def test_who_waits_does_not_wait_for_ever_for_a_lake_that_is_closed(lake: Lake, monkeypatch):
+    def closed(*_: Any) -> Any:
+        raise PermissionError("the folder of the queue")
+
+    with queued(lake, entry("a")).there() as one:
+        with monkeypatch.context() as patched:
+            patched.setattr(QueueFolder, "entries", closed)
+            assert one.look() is None
+            patched.setattr(queue_folder, "PATIENCE_SECONDS", -1.0)
+            with pytest.raises(PermissionError):
+                one.look()
+        assert looked(one)
+
+
 def test_while_the_lake_is_out_of_reach_nobody_makes_room_and_nobody_moves_on(lake: Lake, monkeypatch):
     def unreachable(*_: Any) -> Any:
         raise LakeUnreachable("the store does not answer", "Wait")
