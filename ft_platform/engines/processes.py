@@ -70,6 +70,7 @@ def _start(make: Callable[[], BatchFunction]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     pa.set_cpu_count(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of torch, where the function loads it
     _function = make()
 
 

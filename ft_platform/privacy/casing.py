@@ -2,6 +2,7 @@
 capitalized."""
 
 import re
+from functools import lru_cache
 
 from ft_platform.privacy.names import MASK, not_names, without_contraction
 
@@ -23,17 +24,16 @@ def is_in_capitals(text: str) -> bool:
 def truecase(text: str) -> str:
     """A text in one case with everyday words in lower case and all others capitalized, as names are where they were
     learned. The characters stay in their places."""
-    everyday = not_names(True)
+    return WORD.sub(lambda match: _cased(match.group()), text)
 
-    def cased(match: re.Match[str]) -> str:
-        word = match.group()
-        lowered = word.lower()
-        capital = lowered[0].upper()
-        if MASK.search(word) or len(lowered) != len(word) or len(capital) != 1:
-            return word
-        return lowered if without_contraction(lowered) in everyday else capital + lowered[1:]
 
-    return WORD.sub(cased, text)
+@lru_cache(50_000)
+def _cased(word: str) -> str:
+    lowered = word.lower()
+    capital = lowered[0].upper()
+    if MASK.search(word) or len(lowered) != len(word) or len(capital) != 1:
+        return word
+    return lowered if without_contraction(lowered) in not_names(True) else capital + lowered[1:]
 
 
 def in_sentence_case(text: str) -> str:

@@ -58,11 +58,14 @@ class Scanner:
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """Spans of each text that do not overlap, in order. A text's spans do not depend on the other texts."""
         read = [normalize(text) for text in texts]
+        cased = [in_sentence_case(view.text) for view in read]
         found = [
-            self._patterns(view.text) + (self._patterns(view.as_digits) if view.as_digits else []) for view in read
+            self._patterns(view.text, with_capitals)
+            + (self._patterns(view.as_digits, in_sentence_case(view.as_digits)) if view.as_digits else [])
+            for view, with_capitals in zip(read, cased, strict=True)
         ]
         if self._built_in:
-            for spans, names in zip(found, self._built_in.find([in_sentence_case(v.text) for v in read]), strict=True):
+            for spans, names in zip(found, self._built_in.find(cased), strict=True):
                 spans += [s for s in names if s.entity in self.entities]
         if self._ner:
             known = [[s for s in spans if s.score >= self._min_score] for spans in found]
@@ -74,8 +77,7 @@ class Scanner:
         """Lets go of remembered sentences, for measurements."""
         self._seen = {}
 
-    def _patterns(self, text: str) -> list[Span]:
-        cased = in_sentence_case(text)
+    def _patterns(self, text: str, cased: str) -> list[Span]:
         digits = max((sum(map(str.isdigit, run)) for run in DIGITS.findall(text)), default=0)
         return [
             s for r, least in self._recognizers if digits >= least for s in r.find(cased if r.entity in CASED else text)

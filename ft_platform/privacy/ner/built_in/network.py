@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ft_platform.privacy.ner.built_in.products import Products
 from ft_platform.privacy.ner.built_in.words import flags, hashes
 
 TAGS = ("O", "PERSON", "LOCATION", "ORGANIZATION", "OTHER_NAME")
@@ -27,16 +28,17 @@ TABLES = ("word", "word", "prefix", "suffix", "suffix", "shape")
 class Network:
     """Embeddings of words, then gated convolutions over their neighbours (Strubell et al. 2017, arXiv:1702.02098).
 
-    A sum of 128 products of 8-bit numbers stays below 2^24, so it is exact in float32 in whatever order it is made.
-
     Args:
         weights: int8 and their scales, as `quantized` makes them and the file of weights holds them.
     """
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
-        # int8 tables stay so; products need float32.
+        multiplied = [name for name, array in weights.items() if array.dtype == np.int8 and name not in TABLES]
+        self._products = Products({name: weights[name] for name in multiplied})
         self._held = {
-            name: array if name.split(".")[0] in TABLES else array.astype(np.float32) for name, array in weights.items()
+            name: array if name.split(".")[0] in TABLES else array.astype(np.float32)
+            for name, array in weights.items()
+            if name not in multiplied
         }
         self._forget()
 
@@ -49,7 +51,8 @@ class Network:
         for words in texts:
             starts.append(len(sequence))
             sequence += [*words, *[None] * GAP]
-        shares = np.concatenate(list(self._blocks(sequence)))
+        with self._products.in_one_thread():
+            shares = np.concatenate(list(self._blocks(sequence)))
         return [shares[start : start + len(words)] for start, words in zip(starts, texts, strict=True)]
 
     def _blocks(self, sequence: Sequence[str | None]) -> Iterator[np.ndarray]:
@@ -85,7 +88,7 @@ class Network:
         """`x @ weight`, both in 8 bits: `x` with a scale for each row, the weight with one for each output."""
         scale = np.maximum(np.abs(x).max(-1, keepdims=True), EPSILON)
         scale /= 127
-        z = np.rint(x / scale) @ self._held[name]
+        z = self._products(np.rint(x / scale), name)
         z *= scale
         z *= self._held[f"{name}.scale"]
         return z
