@@ -28,6 +28,7 @@ class Faults:
         hung_up: share of requests whose connection is closed instead of an answer.
         slow_seconds: before each answer to a read.
         hold: number of the write that gets no answer, and whether the store does it.
+        asked: requests so far.
         seen: writes so far.
         refusals: such answers so far.
     """
@@ -38,6 +39,7 @@ class Faults:
     hung_up: float = 0.0
     slow_seconds: float = 0.0
     hold: tuple[int, bool] | None = None
+    asked: int = 0
     seen: int = 0
     refusals: int = 0
     held: threading.Event = field(default_factory=threading.Event)
@@ -51,6 +53,7 @@ class Faults:
 
     def counted(self, method: str) -> int:
         with self.lock:
+            self.asked += 1
             self.seen += method in WRITES
             return self.seen if method in WRITES else 0
 
