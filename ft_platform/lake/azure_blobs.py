@@ -8,9 +8,9 @@ from adlfs import AzureBlobFileSystem  # pyright: ignore[reportMissingImports]
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry  # pyright: ignore[reportMissingImports]
 
 RETRIES, FIRST_SECONDS, MOST_SECONDS = 10, 0.1, 15
-"""As Delta's library waits below its tables, a minute in all. By itself Azure's client waits 18 and 24 seconds and gives
-up; its `ExponentialRetry` adds a power to the first wait, so that with whole numbers, which it wants, no wait is below
-one second: writers of a busy account, of whom each asks a hundred times, then took minutes."""
+"""As Delta's library waits below its tables, a minute in all. By itself Azure's client waits 18, 24 and 42 seconds and
+gives up. Its waits are a sum of the first one and a power, so they began with three seconds when the first was one:
+writers that ask a store a hundred times and more, which refuses a third, took minutes."""
 
 
 class Patience(ExponentialRetry):

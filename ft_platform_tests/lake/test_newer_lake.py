@@ -47,15 +47,15 @@ def published(lake: Lake) -> None:  # noqa: F811
 
 
 ACTS: dict[str, Callable[[Lake], object]] = {
-    "read a table": lambda lake: lake.latest("legal", "splits"),
-    "read a report": lambda lake: lake.artifact("legal", "evaluation_report", "eval-a"),
-    "list reports": lambda lake: lake.artifacts("legal", "evaluation_report"),
-    "write a table": lambda lake: lake.write_table("legal", "splits", rows("b"), SCHEMA, zone="shared"),
-    "write a new table": lambda lake: lake.write_table("legal", "raw_records", rows("b"), SCHEMA, zone="restricted"),
+    "read a table": lambda it: it.latest("legal", "splits"),
+    "read a report": lambda it: it.artifact("legal", "evaluation_report", "eval-a"),
+    "list reports": lambda it: it.artifacts("legal", "evaluation_report"),
+    "write a table": lambda it: it.write_table("legal", "splits", rows("b"), SCHEMA, zone="shared"),
+    "write a new table": lambda it: it.write_table("legal", "raw_records", rows("b"), SCHEMA, zone="restricted"),
     "publish a report": published,
-    "note a verdict": lambda lake: lake.add_verdict(splits(lake), "no_leakage", True, "s"),
-    "inspect": lambda lake: inspect(lake, "legal"),
-    "sign it anew": lambda lake: adopt(lake, "legal", note="somebody answers for it"),
+    "note a verdict": lambda it: it.add_verdict(splits(it), "no_leakage", True, "s"),
+    "inspect": lambda it: inspect(it, "legal"),
+    "sign it anew": lambda it: adopt(it, "legal", note="somebody answers for it"),
 }
 
 
