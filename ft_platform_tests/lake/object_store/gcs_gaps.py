@@ -8,6 +8,7 @@ thread run while it waits for some answers."""
 import json
 import sys
 import threading
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -34,6 +35,9 @@ class Gaps(Handler):
             bucket, _, name = unquote(url.path).lstrip("/").partition("/")
             if self.command == "PUT":
                 self._upload(bucket, name, body)
+                return
+            if "start-after" in asked:
+                self._list(asked["start-after"])
                 return
             self.path = quote(f"/{bucket}/{name}" if name else f"/{bucket}") + (f"?{url.query}" if url.query else "")
         elif "generation" in asked or "versions" in asked:
@@ -65,6 +69,18 @@ class Gaps(Handler):
             self._answer(200, {"etag": f'"{made["etag"]}"', "x-goog-generation": made["generation"]}, b"")
         else:
             self._answer(status, {"content-type": "application/json"}, content)
+
+    def _list(self, after: str) -> None:
+        """The server lists from the beginning."""
+        status, headers, content = self.asked(self.command, self.path)
+        page = ElementTree.fromstring(content) if status == 200 else ElementTree.Element("Error")
+        assert page.findtext("IsTruncated") in (None, "false"), "more than a page is not kept apart here"
+        for found in page.findall("Contents"):
+            if (found.findtext("Key") or "") <= after:
+                page.remove(found)
+        if status == 200:
+            headers, content = {"content-type": "application/xml"}, ElementTree.tostring(page)
+        self._answer(status, headers, content)
 
     def _of_generations(self, path: str, asked: dict[str, str]) -> None:
         """One generation read or deleted, or all of them listed."""
