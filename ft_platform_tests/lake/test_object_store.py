@@ -134,10 +134,10 @@ def test_who_reads_a_version_finds_it_whole_while_others_write(place: Place, lak
     assert len(records(lake)) == 6 * ROUNDS and len(seen) > 1
 
 
-def killed_at(place: Place, store: Proxy, number: int, done: bool, tables: bool = True) -> bool:
+def killed_at(place: Place, store: Proxy, number: int, done: bool, table: bool = True) -> bool:
     """Whether there was such a write, at which the process was killed."""
     store.faults = Faults(hold=(number, done))
-    process = started(publish, place, tables)
+    process = started(publish, place, table)
     deadline = time.monotonic() + SECONDS
     while process.is_alive() and not store.faults.held.wait(0.05):
         assert time.monotonic() < deadline
@@ -191,7 +191,7 @@ def test_a_kill_at_any_write_leaves_whole_versions_and_the_next_run_goes_on(
 def test_an_upload_killed_half_way_does_not_count_and_the_next_one_is_whole(
     place: Place, store: Proxy, direct: Place, lake: Lake
 ) -> None:
-    assert killed_at(place, store, 2, False, tables=False)
+    assert killed_at(place, store, 2, False, table=False)
     assert lake.artifact(USE_CASE, NAME, CHECKPOINT) is None and lake.artifacts(USE_CASE, NAME) == []
     assert ended(started(publish, direct, False)) == [0]
     found = lake.artifact(USE_CASE, NAME, CHECKPOINT)
