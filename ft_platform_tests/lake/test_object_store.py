@@ -56,8 +56,9 @@ numbers = itertools.count()
     scope="module",
     params=[
         pytest.param("s3", marks=pytest.mark.components(name="s3_lake")),
-        pytest.param("azure", marks=pytest.mark.components(name="azure_lake")),
-        pytest.param("gcs", marks=pytest.mark.components(name="gcs_lake")),
+        # `test_store_stand_ins.py` has a little of it for every run.
+        pytest.param("azure", marks=[pytest.mark.slow, pytest.mark.components(name="azure_lake")]),
+        pytest.param("gcs", marks=[pytest.mark.slow, pytest.mark.components(name="gcs_lake")]),
     ],
 )
 def kept(request: pytest.FixtureRequest) -> Store:

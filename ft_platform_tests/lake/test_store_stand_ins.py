@@ -1,4 +1,5 @@
-"""The stand-ins in front of emulators of object stores answer as the vendors' clients and models want it."""
+"""The stand-ins in front of emulators of object stores answer as the vendors' clients and models want it, and a lake
+lies on Azurite and on fake-gcs-server; `test_object_store.py` tries it hard there."""
 
 import json
 import urllib.error
@@ -8,9 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from ft_platform.lake.inspection import inspect
 from ft_platform_tests.compute.discovery import faults
 from ft_platform_tests.lake.object_store.azure_versions import keeping_versions
 from ft_platform_tests.lake.object_store.stores import ACCOUNT, BUCKET, KEY, STORES
+from ft_platform_tests.lake.object_store.work import (
+    CHECKPOINT,
+    NAME,
+    SCHEMA,
+    TABLE,
+    USE_CASE,
+    opened,
+    publish,
+    publish_checkpoint,
+    rows,
+)
 
 
 @pytest.fixture
@@ -87,3 +100,27 @@ def test_an_upload_by_the_xml_api_is_judged_and_a_generation_goes(fake_gcs: str)
     assert asked("GET", f"{earlier}&alt=media")[1] == b"first"
     assert asked("DELETE", earlier)[0] == 204 and asked("GET", earlier)[0] == asked("DELETE", earlier)[0] == 404
     assert len(generations()) == 1 and asked("GET", place)[1] == b"second"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("azure", marks=pytest.mark.components(name="azure_lake")),
+        pytest.param("gcs", marks=pytest.mark.components(name="gcs_lake")),
+    ],
+)
+def test_a_lake_lies_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with STORES[name].started(tmp_path / "server") as address:
+        place = STORES[name].variables(address), str(tmp_path / "home"), f"{STORES[name].root}/lake"
+        for variable, value in place[0].items():
+            monkeypatch.setenv(variable, value)
+        publish(place)
+        lake = opened(place)
+        second = lake.write_table(USE_CASE, TABLE, rows("more"), SCHEMA, zone="restricted", append=True)
+        lake.verify_table(second)
+        assert sorted(lake.read_table(second)["record_id"].to_pylist()) == ["more", "new"]
+        first = lake.artifact(USE_CASE, NAME, CHECKPOINT)
+        publish_checkpoint(lake, b"other")
+        assert first and lake.artifact(USE_CASE, NAME, CHECKPOINT) == first
+        found = inspect(opened(place), USE_CASE)
+        assert (found.problems, found.tables, found.artifacts) == ([], 2, 1)
