@@ -1,5 +1,5 @@
-"""The whole life of a lake on Azurite and on SeaweedFS: data stages, check, backup, a person erased, retention, a
-restore, a copy. Persons are fictitious."""
+"""The whole life of a lake on Azurite, fake-gcs-server and SeaweedFS: data stages, check, backup, a person erased,
+retention, a restore, a copy. Persons are fictitious."""
 
 import json
 from collections.abc import Iterator
@@ -58,6 +58,7 @@ def holding(lake: Lake, *words: str) -> int:
 @pytest.fixture(
     params=[
         pytest.param("azure", marks=pytest.mark.components(name="azure_lake")),
+        pytest.param("gcs", marks=pytest.mark.components(name="gcs_lake")),
         pytest.param("s3", marks=pytest.mark.components(name="s3_lake")),
     ]
 )
