@@ -123,7 +123,7 @@ def test_adlfs_takes_it_too(pod: list[tuple[str, str, str]], monkeypatch: pytest
 
 def test_azure_is_asked_ten_times_again_at_first_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("adlfs")
-    from azure.core.exceptions import HttpResponseError
+    from azure.core.exceptions import HttpResponseError  # pyright: ignore[reportMissingImports]
 
     from ft_platform.lake import azure_blobs
 

@@ -34,8 +34,8 @@ def azurite(tmp_path: Path) -> Iterator[str]:
 
 @pytest.mark.components(name="azure_lake")
 def test_microsofts_client_reads_and_deletes_versions(azurite: str) -> None:
-    from azure.core.exceptions import HttpResponseError
-    from azure.storage.blob import BlobServiceClient
+    from azure.core.exceptions import HttpResponseError  # pyright: ignore[reportMissingImports]
+    from azure.storage.blob import BlobServiceClient  # pyright: ignore[reportMissingImports]
 
     client = BlobServiceClient(f"{azurite}/{ACCOUNT}", {"account_name": ACCOUNT, "account_key": KEY})
     container = client.get_container_client(BUCKET)
