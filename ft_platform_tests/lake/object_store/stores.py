@@ -214,7 +214,7 @@ S3 = Store(
 AZURE = Store(
     *(
         "azure",
-        "Azurite, a stand-in for versions",
+        "Azurite and a stand-in for versions",
         "adlfs",
         lambda: not (NODE.exists() and AZURITE.exists()),
         _azurite,
@@ -228,7 +228,7 @@ AZURE = Store(
 GCS = Store(
     *(
         "gcs",
-        "fake-gcs-server, a stand-in for uploads by Delta",
+        "fake-gcs-server and a stand-in for what it lacks",
         "gcsfs",
         lambda: not _fake_gcs_program().exists(),
         _fake_gcs,
