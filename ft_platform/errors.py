@@ -87,6 +87,10 @@ class VersionRefused(FtError):
     """A table or checkpoint version may not be used: its manifest is missing, stale or failed."""
 
 
+class NewerLake(FtError):
+    """The lake was written by a version of the platform that stores in another form. Nothing was written to it."""
+
+
 class NotCurrent(VersionRefused):
     """What a person was shown, and acts on, is no longer what there is."""
 

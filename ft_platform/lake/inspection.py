@@ -2,6 +2,7 @@
 before there were signatures."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ft_platform.errors import FtError, VersionRefused
@@ -102,6 +103,8 @@ def adopt(lake: Lake, use_case: str, tell: Callable[[str], None] = lambda what: 
             "Remove or restore them first",
         )
     with seals.writing():
+        with suppress(VersionRefused):  # it may be broken, but not newer
+            seals.journal.entries(again=True)
         if note:
             move_folder(lake.fs, f"{root}/{seals.journal.name}", f"{root}/{seals.journal.name}-before-{now()}")
             seals.journal.forget()

@@ -16,9 +16,14 @@ from typing import Any, Literal, Protocol
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.errors import CorruptVersion
+from ft_platform import __version__
+from ft_platform.errors import CorruptVersion, NewerLake
 from ft_platform.lake.files import read_bytes, write_bytes
 
+FORMAT = 1
+"""What this version of the platform can read. A later one that writes what this one would not understand, here, in
+manifests or in verdicts, counts it up and says so in each entry, as `"format": 2`. Entries of format 1 do not name
+it."""
 SEGMENT = 128
 """Entries of a file: an object store has no append, so the newest file is written anew for each entry."""
 
@@ -137,6 +142,7 @@ class Journal:
 
         Raises:
             ChainBroken: the chain was altered, cut or put back to an older state.
+            NewerLake: it has an entry of a later format.
         """
         head = self.head.read()
         if not again and head is not None and head == self._seen:
@@ -215,7 +221,14 @@ class Journal:
 
     def _parsed(self, line: bytes, number: int) -> Entry:
         try:
-            entry = Entry(**json.loads(line))
+            found = json.loads(line)
+            if (its_format := int(found.get("format", FORMAT))) > FORMAT:
+                raise NewerLake(
+                    f"{self.name} has entries of format {its_format}, and ft-platform {__version__} reads {FORMAT};"
+                    " nothing was written",
+                    "Use the version that wrote them, or a later one: pip install -U ft-platform",
+                )
+            entry = Entry(**found)
         except (ValueError, TypeError):
             raise self._broken(f"was altered: entry {number} cannot be read") from None
         if entry.number != number:

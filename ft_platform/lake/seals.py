@@ -163,8 +163,9 @@ class Seals:
 
         Raises:
             VersionRefused: the lake has files of this use case from before there were signatures.
+            NewerLake: a later version of the platform wrote it.
         """
-        if self.exists():
+        if self.journal.entries():
             return
         self.require_known()
         self.begin()

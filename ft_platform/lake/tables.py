@@ -87,6 +87,8 @@ class Tables(Manifests):
         started = time.monotonic() if started is None else started
         counts = counts if counts is not None else {}
         with self.room_for(f"table {name} of {use_case}"), self.writer_lock(zone, use_case, name):
+            if seals := self.seals(use_case):
+                seals.journal.entries()  # refuses a chain that is broken or of a later format before rows are written
             latest = self.latest(use_case, name, zone=zone) if append or based_on else None
             if based_on and latest != based_on:
                 raise TransientError(

@@ -82,7 +82,7 @@ COMPONENTS = {
         ("infra/docker", "pyproject.toml", "ft_platform_tests/infra/containers"),
     ),
     "gcs_lake": Component(
-        "fake-gcs-server, an emulator of Google Cloud Storage, under the same lake without its tables",
+        "fake-gcs-server, an emulator of Google Cloud Storage, under the same lake",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `gcp`",
         LAKE,
     ),

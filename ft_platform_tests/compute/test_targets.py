@@ -12,9 +12,6 @@ from ft_platform_tests.compute.contract.results import NAMED, Outcomes, made, ta
 from ft_platform_tests.compute.contract.scenarios import SCENARIOS
 from ft_platform_tests.conftest import REPOSITORY
 
-FAILS = {("azure", "storm"), ("azure", "throttled")}
-"""What docs/how_to/lake_on_an_object_store.md says does not hold yet."""
-
 
 def test_every_back_end_and_store_is_noted_with_every_scenario() -> None:
     for kind, (names, scenarios) in NAMED.items():
@@ -26,18 +23,14 @@ def test_every_back_end_and_store_is_noted_with_every_scenario() -> None:
 def test_what_did_not_run_has_a_reason_and_nothing_failed() -> None:
     for one in [*targets("compute").targets, *targets("store").targets]:
         for name, how in one.outcomes.items():
-            known = (one.name, name) in FAILS
-            assert how == ("failed" if known else "passed") or (
-                how.startswith("not run: ") and len(how) > len("not run: ")
-            )
+            assert how == "passed" or (how.startswith("not run: ") and len(how) > len("not run: ")), (one.name, name)
 
 
 def test_the_command_prints_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["targets", "--json"]) == 0
     found = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
     assert found["slurm"]["ran_against"] == "real" and found["slurm"]["contract"]["of"] == 20
-    assert found["azure"]["kind"] == "store" and found["azure"]["server"] == "Azurite"
-    assert found["gcs"]["not_passed"]["delta_commits"].startswith("not run: fake-gcs-server refuses")
+    assert found["azure"]["kind"] == "store" and found["azure"]["server"].startswith("Azurite")
     assert found["local"]["contract"]["passed"] == 20 - len(found["local"]["not_passed"]) < 20
     assert cli.main(["targets"]) == 0
     assert "orchestrator_killed: not run: the program ends with" in capsys.readouterr().out

@@ -12,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from ft_platform.lake.file_systems import filesystem, fsspec_options, out_of_reach, refused
+from ft_platform_tests.lake.object_store.proxy import Faults, proxy
 
 ABFSS = "abfss://lake@account.dfs.core.windows.net/x"
 AZURE = {"AZURE_STORAGE_ACCOUNT_NAME": "account", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5"}
@@ -118,6 +119,24 @@ def test_adlfs_takes_it_too(pod: list[tuple[str, str, str]], monkeypatch: pytest
     fs, path = filesystem(ABFSS, fsspec_options(ABFSS, {}))
     assert type(fs.credential).__name__ == "DefaultAzureCredential" and path == "lake/x"  # type: ignore[attr-defined]
     assert fs.account_key is None and fs.sas_token is None  # type: ignore[attr-defined]
+
+
+def test_azure_is_asked_ten_times_again_at_first_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("adlfs")
+    from azure.core.exceptions import HttpResponseError  # pyright: ignore[reportMissingImports]
+
+    from ft_platform.lake import azure_blobs
+
+    waits = [azure_blobs.Patience().get_backoff_time({"count": count}) for count in range(1, azure_blobs.RETRIES + 1)]
+    assert waits[0] <= 0.15 and max(waits) <= 15 and 30 <= sum(waits) <= 90
+    monkeypatch.setattr(azure_blobs, "FIRST_SECONDS", 0.0)
+    with proxy("http://127.0.0.1:1") as store:
+        store.faults = Faults(refused=1.0)
+        place = {"AZURE_STORAGE_ENDPOINT": f"{store.address}/account"}
+        fs, path = filesystem(ABFSS, fsspec_options(ABFSS, AZURE | place))
+        with pytest.raises(HttpResponseError, match="reduce your request rate") as told:
+            fs.cat_file(path)
+        assert out_of_reach(told.value) and store.faults.refusals == 1 + azure_blobs.RETRIES
 
 
 def raised(module: str, name: str, **attributes: Any) -> Exception:

@@ -2,6 +2,7 @@
 copied, backed up and restored, and a new run goes on from it. Persons are fictitious."""
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.settings.environment import STORAGE_VARIABLES
+from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.lake_of_0_1.test_lake_of_0_1 import TABLES, ft
 
 CHECKPOINT = "ckpt-061db91601df"
@@ -33,6 +35,12 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.write_text(file.read_text().replace("  training:\n", "  training:\n    recipe: manual\n"))
     monkeypatch.chdir(here)
     return here
+
+
+def test_each_release_has_left_an_installation_that_it_wrote() -> None:
+    released = re.findall(r"^## (\d+)\.(\d+)\.\d+$", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    folders = [REPOSITORY / "ft_platform_tests" / f"lake_of_{major}_{minor}" for major, minor in released]
+    assert folders and [one.name for one in folders if not (one / "lake.tar.xz").is_file()] == []
 
 
 def test_what_was_signed_verifies_and_every_row_is_read(installation: Path, capsys: pytest.CaptureFixture[str]) -> None:

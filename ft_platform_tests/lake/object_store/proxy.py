@@ -5,10 +5,11 @@ import http.client
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ class Faults:
         hung_up: share of requests whose connection is closed instead of an answer.
         slow_seconds: before each answer to a read.
         hold: number of the write that gets no answer, and whether the store does it.
+        asked: requests so far.
         seen: writes so far.
         refusals: such answers so far.
     """
@@ -38,6 +40,7 @@ class Faults:
     hung_up: float = 0.0
     slow_seconds: float = 0.0
     hold: tuple[int, bool] | None = None
+    asked: int = 0
     seen: int = 0
     refusals: int = 0
     held: threading.Event = field(default_factory=threading.Event)
@@ -51,6 +54,7 @@ class Faults:
 
     def counted(self, method: str) -> int:
         with self.lock:
+            self.asked += 1
             self.seen += method in WRITES
             return self.seen if method in WRITES else 0
 
@@ -90,19 +94,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _ask(self, body: bytes, held: bool) -> None:
         faults = self.server.faults
-        connection = http.client.HTTPConnection(self.server.store, timeout=ANSWER_SECONDS)
-        try:
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-            for name, value in self.headers.items():  # the host that was asked is signed
-                if name.lower() not in ("connection", "expect", "transfer-encoding", "content-length"):
-                    connection.putheader(name, value)
-            if body or self.command in ("PUT", "POST"):
-                connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            content, headers = answer.read(), dict(answer.getheaders())
-        finally:
-            connection.close()
+        status, headers, content = self.asked(self.command, self.path, body)
         if held:
             self._hold()
         elif self.command in WRITES and faults.happens(faults.unanswered):
@@ -110,7 +102,26 @@ class Handler(BaseHTTPRequestHandler):
         else:
             if self.command not in WRITES:
                 time.sleep(faults.slow_seconds)
-            self._answer(answer.status, headers, content)
+            self._answer(status, headers, content)
+
+    def asked(
+        self, method: str, path: str, body: bytes = b"", more: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, dict[str, str], bytes]:
+        """What the store answers to this request, with its headers: status, headers, content."""
+        connection = http.client.HTTPConnection(self.server.store, timeout=ANSWER_SECONDS)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            given = {name.lower(): value for name, value in self.headers.items()}
+            for name, value in {**given, **more}.items():  # the host that was asked is signed
+                if name not in ("connection", "expect", "transfer-encoding", "content-length"):
+                    connection.putheader(name, value)
+            if body or method in ("PUT", "POST"):
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
 
     def _refuse(self) -> None:
         with self.server.faults.lock:
@@ -147,9 +158,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def proxy(store: str) -> Iterator[Proxy]:
+def proxy(store: str, handler: type[Handler] = Handler, port: int = 0) -> Iterator[Proxy]:
     """A proxy of the store at this address, without faults; set `faults` to have some."""
-    server = Proxy(("127.0.0.1", 0), Handler)
+    server = Proxy(("127.0.0.1", port), handler)
     server.faults, server.store = Faults(), urlsplit(store).netloc
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

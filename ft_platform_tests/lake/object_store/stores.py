@@ -2,9 +2,11 @@
 `scripts/install_clients.sh FOLDER` installs them, `FT_TEST_CLIENTS` names the folder."""
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 
 from ft_platform.lake.file_systems import filesystem, fsspec_options
+from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.infra.s3 import ADMIN, WEED, s3_server
 from ft_platform_tests.serving.clients import FOLDER
 from ft_platform_tests.web.server import free_port
@@ -27,7 +30,6 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 """Published in the documentation of Azurite; opens nothing else."""
 BUCKET = "example-lake"
 START_SECONDS = 120
-NO_DELTA = "not run: fake-gcs-server refuses the uploads of Delta's library"
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Store:
         root: of lakes.
         busy: status and body with which this store asks for patience.
         unknown: those with which it refuses credentials that have expired.
-        with_versions: makes a bucket that keeps earlier versions of objects; None: the server has none.
-        no_delta: why there are no tables; empty: there are.
+        with_versions: makes a bucket of this name that keeps earlier versions of objects, at the address that it
+            yields.
     """
 
     name: str
@@ -57,8 +59,7 @@ class Store:
     root: str
     busy: tuple[int, bytes]
     unknown: tuple[int, bytes]
-    with_versions: Callable[[Any, str], Any] | None = None
-    no_delta: str = ""
+    with_versions: Callable[[str, str], AbstractContextManager[str]]
     RAN_AGAINST: str = "emulator"
     NOT_RUN: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,21 +118,33 @@ def _fake_gcs(folder: Path) -> Iterator[str]:
     port = free_port()
     command = [str(_fake_gcs_program()), "-backend", "memory", "-scheme", "http", "-host", "127.0.0.1"]
     more = ["-port", str(port), "-public-host", f"127.0.0.1:{port}", "-log-level", "error"]
-    with _server([*command, *more], folder, port) as address:
+    before = free_port()
+    gaps = [sys.executable, "-m", "ft_platform_tests.lake.object_store.gcs_gaps", str(before)]
+    with (
+        _server([*command, *more], folder, port) as server,
+        _server([*gaps, server], folder / "gaps", before) as address,
+    ):
         _bucket(GCS, address)
         yield address
 
 
 def _gcs(address: str) -> dict[str, str]:
-    # gcsfs asks Google's control plane about the kind of a bucket, over gRPC, which no stand-in speaks.
-    return {"STORAGE_EMULATOR_HOST": address, "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+    account = {"gcs_base_url": address, "disable_oauth": True}
+    empty = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
+    return {
+        "STORAGE_EMULATOR_HOST": address,
+        "GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(account | empty),  # Delta's library takes an address only from there
+        # gcsfs asks Google's control plane about the kind of a bucket, over gRPC, which no stand-in speaks.
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+    }
 
 
 @contextmanager
 def _server(command: list[str], folder: Path, port: int) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+        variables = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env=variables, start_new_session=True)
     address, end = f"http://127.0.0.1:{port}", time.monotonic() + START_SECONDS
     try:
         while not _answers(address):
@@ -153,21 +166,43 @@ def _answers(address: str) -> bool:
     return True
 
 
-def _bucket(store: Store, address: str) -> None:
+def _bucket(store: Store, address: str, name: str = BUCKET) -> None:
+    _fs(store, address).mkdir(name)
+
+
+def _fs(store: Store, address: str) -> Any:
     uri = f"{store.root}/x"
     with pytest.MonkeyPatch.context() as patch:
         for name, value in store.variables(address).items():
             patch.setenv(name, value)
-        filesystem(uri, fsspec_options(uri, store.variables(address)))[0].mkdir(BUCKET)
+        return filesystem(uri, fsspec_options(uri, store.variables(address)))[0]
 
 
-def _s3_versions(fs: Any, bucket: str) -> None:
+@contextmanager
+def _s3_versions(address: str, bucket: str) -> Iterator[str]:
+    fs = _fs(S3, address)
     fs.call_s3("create_bucket", Bucket=bucket)
     fs.call_s3("put_bucket_versioning", Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    yield address
+
+
+@contextmanager
+def _azure_versions(address: str, bucket: str) -> Iterator[str]:
+    from ft_platform_tests.lake.object_store.azure_versions import keeping_versions
+
+    _bucket(AZURE, address, bucket)
+    with keeping_versions(address, ACCOUNT, KEY) as found:
+        yield found.address
 
 
 def _xml(code: str) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}</Message></Error>'.encode()
+
+
+@contextmanager
+def _gcs_versions(address: str, bucket: str) -> Iterator[str]:
+    _fs(GCS, address).call("POST", "b", json={"name": bucket, "versioning": {"enabled": True}}, project="project")
+    yield address
 
 
 S3 = Store(
@@ -177,17 +212,31 @@ S3 = Store(
     with_versions=_s3_versions,
 )
 AZURE = Store(
-    *("azure", "Azurite", "adlfs", lambda: not (NODE.exists() and AZURITE.exists()), _azurite, _azure),
+    *(
+        "azure",
+        "Azurite and a stand-in for versions",
+        "adlfs",
+        lambda: not (NODE.exists() and AZURITE.exists()),
+        _azurite,
+        _azure,
+    ),
     root=f"abfss://{BUCKET}@{ACCOUNT}.dfs.core.windows.net",
     busy=(503, _xml("ServerBusy")),
     unknown=(403, _xml("AuthenticationFailed")),
-    NOT_RUN={"erasure": "Azurite keeps no versions"},
+    with_versions=_azure_versions,
 )
 GCS = Store(
-    *("gcs", "fake-gcs-server", "gcsfs", lambda: not _fake_gcs_program().exists(), _fake_gcs, _gcs, f"gs://{BUCKET}"),
+    *(
+        "gcs",
+        "fake-gcs-server and a stand-in for what it lacks",
+        "gcsfs",
+        lambda: not _fake_gcs_program().exists(),
+        _fake_gcs,
+        _gcs,
+        f"gs://{BUCKET}",
+    ),
     busy=(429, b'{"error":{"code":429,"message":"The rate of requests is too high"}}'),
     unknown=(403, b'{"error":{"code":403,"message":"Access denied"}}'),
-    no_delta=NO_DELTA,
-    NOT_RUN={"erasure": "fake-gcs-server deletes the newest version, whichever is asked for"},
+    with_versions=_gcs_versions,
 )
 STORES = {store.name: store for store in (S3, AZURE, GCS)}

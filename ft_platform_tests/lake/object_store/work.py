@@ -15,6 +15,7 @@ import deltalake
 import pyarrow as pa
 
 from ft_platform.errors import TrainerRunning
+from ft_platform.lake import tables
 from ft_platform.lake.launches import LaunchFolder
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -43,9 +44,15 @@ def opened(place: Place) -> Lake:
 
 
 def started(work: Callable[..., None], *given: Any) -> BaseProcess:
-    process = CONTEXT.Process(target=work, args=given, daemon=True)
+    process = CONTEXT.Process(target=_patiently, args=(work, *given), daemon=True)
     process.start()
     return process
+
+
+def _patiently(work: Callable[..., None], *given: Any) -> None:
+    """How long writers may wait for each other is not what is tried: on a busy machine each takes ten seconds."""
+    tables.WRITE_ATTEMPTS = 10_000
+    work(*given)
 
 
 def rows(*ids: str) -> list[pa.RecordBatch]:
@@ -59,10 +66,10 @@ def append(place: Place, *ids: str) -> None:
         lake.write_table(USE_CASE, TABLE, rows(one), SCHEMA, zone="restricted", append=True)
 
 
-def publish(place: Place, tables: bool = True) -> None:
-    """A version of a table, if there are tables, and a checkpoint."""
+def publish(place: Place, table: bool = True) -> None:
+    """A version of a table, and a checkpoint."""
     lake = opened(place)
-    if tables:
+    if table:
         lake.write_table(USE_CASE, TABLE, rows("new"), SCHEMA, zone="restricted", append=True)
     publish_checkpoint(lake, b"w" * 100_000)
 
