@@ -68,13 +68,17 @@ def made(folder: Path, use_cases: int) -> Environment:
     folder.mkdir()
     (folder / "records.csv").write_text(RECORDS)
     for number in range(use_cases):
-        write_use_case(folder / "defs", f"case_{number:03d}", minimal_attributes(str(folder / "records.csv")))
+        attributes = minimal_attributes(str(folder / "records.csv"))
+        attributes["description"] += f" Number {number}."  # what was parsed for one file is not taken for another
+        write_use_case(folder / "defs", f"case_{number:03d}", attributes)
     return Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
 
 
 def variables(environment: Environment) -> dict[str, str]:
     """Of a process that works in this installation."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FT_", "DAGSTER_"))}
+    # With `PYTHONDONTWRITEBYTECODE` each process would compile, which no installation does.
+    others = ("FT_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     own = {**environment.to_variables(), "DAGSTER_HOME": str(environment.dagster_home)}
     return {**kept, **own, "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))}
 

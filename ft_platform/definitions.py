@@ -6,7 +6,7 @@ import dagster as dg
 
 from ft_platform.orchestration.audit_log import note_files
 from ft_platform.orchestration.erasure_watch import erasure_watch
-from ft_platform.orchestration.loading import load_definitions
+from ft_platform.orchestration.loading import load_definitions, nothing_collected
 from ft_platform.orchestration.needs_watch import needs_watch
 from ft_platform.orchestration.own_run import own_use_case
 from ft_platform.orchestration.shared import prepared_environment
@@ -20,7 +20,10 @@ def defs() -> dg.Definitions:
         ConfigError: the instance would store texts of records.
     """
     environment = prepared_environment()
-    watches = dg.Definitions(sensors=[*needs_watch(environment), erasure_watch(environment)])
-    loaded = load_definitions(environment, only=own_use_case())
-    gc.freeze()  # it stays as long as the process, and need not be looked through for what can be collected
-    return dg.Definitions.merge(loaded, note_files(environment), watches)
+    with nothing_collected():
+        watches = dg.Definitions(sensors=[*needs_watch(environment), erasure_watch(environment)])
+        loaded = load_definitions(environment, only=own_use_case())
+        made = dg.Definitions.merge(loaded, note_files(environment), watches)
+        _ = made.get_repository_def().asset_graph  # what Dagster asks for next; it stays in `made`
+        gc.freeze()  # all of it stays as long as the process, and need not be looked through for what can be collected
+    return made
