@@ -25,5 +25,7 @@ def defs() -> dg.Definitions:
         loaded = load_definitions(environment, only=own_use_case())
         made = dg.Definitions.merge(loaded, note_files(environment), watches)
         _ = made.get_repository_def().asset_graph  # what Dagster asks for next; it stays in `made`
+        # Then it describes all of it to the web server. With Python's 700, a third of that is looking for garbage.
+        gc.set_threshold(100_000, 50, 100)
         gc.freeze()  # all of it stays as long as the process, and need not be looked through for what can be collected
     return made
