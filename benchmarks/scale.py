@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,25 @@ def asked(page: Page, query: str, **given: Any) -> Any:
     return answer["data"]
 
 
+def cpu_of(word: str) -> float:
+    """CPU seconds that the processes with a word in their command line have used so far."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended
+            if word.encode() in (folder / "cmdline").read_bytes():
+                found += sum(map(int, (folder / "stat").read_text().rpartition(")")[2].split()[11:13]))
+    return found / os.sysconf("SC_CLK_TCK")
+
+
+def settle(page: Page, server: str) -> None:
+    """Waits until the web server has answered what the page before still asks for."""
+    page.open("about:blank")
+    before, now = -1.0, cpu_of(server)
+    while now - before > 0.02:
+        time.sleep(0.3)
+        before, now = now, cpu_of(server)
+
+
 def opened(page: Page, address: str, there: str) -> float:
     """Seconds until this holds on a page."""
     started = time.perf_counter()
@@ -162,13 +181,18 @@ def opened(page: Page, address: str, there: str) -> float:
     raise SystemExit(f"{address} : {there} did not hold within a minute: {page.value('document.body.innerText')[:500]}")
 
 
-def pages(page: Page, port: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each page, opened in turn; the first round fills the caches of the browser and is not counted."""
-    found: dict[str, list[float]] = {name: [] for name in PAGES}
+def pages(page: Page, port: int, folder: Path, rounds: int) -> dict[str, list[tuple[float, float, float]]]:
+    """Seconds of each page, opened in turn, and CPU seconds of the server and of the browser; the first round fills
+    caches and is not counted."""
+    server, browser = f"--port\0{port}\0", str(folder / "profile")
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PAGES}
     for number in range(rounds + 1):
         for name, (path, there) in PAGES.items():
+            settle(page, server)
+            before = cpu_of(server), cpu_of(browser)
             seconds = opened(page, f"http://127.0.0.1:{port}{path}", there)
-            found[name] += [seconds] if number else []
+            one = seconds, cpu_of(server) - before[0], cpu_of(browser) - before[1]
+            found[name] += [one] if number else []
     return found
 
 
@@ -206,9 +230,10 @@ def in_the_browser(many: Environment, folder: Path, arguments: argparse.Namespac
         own = {name: value for name, value in variables(many).items() if name not in os.environ or name == "PYTHONPATH"}
         port = stack.enter_context(webserver(words, many.dagster_home, **{**own, "FT_HOME": str(many.home)}))
         page = stack.enter_context(chromium(folder, "--window-size=1400,900"))
-        calm = pages(page, port, arguments.rounds)
-        found["pages_s"] = {name: round(statistics.median(seconds), 2) for name, seconds in calm.items()}
-        found["page_p95_s"] = p95([one for seconds in calm.values() for one in seconds])
+        calm = pages(page, port, folder, arguments.rounds)
+        for place, name in enumerate(("pages_s", "pages_server_cpu_s", "pages_browser_cpu_s")):
+            found[name] = {page: round(statistics.median(one[place] for one in all_), 2) for page, all_ in calm.items()}
+        found["page_p95_s"] = p95([one[0] for all_ in calm.values() for one in all_])
         if arguments.runs:
             stack.enter_context(daemon(many, workspace))
             started = time.perf_counter()
