@@ -55,7 +55,7 @@ LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $p
 SHOWS = "!!document.body && document.body.innerText.includes({!r})"
 PAGES = {
     # What a person opens -> its path, and what holds once it shows what it was opened for.
-    "runs": ("/runs", SHOWS.format("ft/use_case")),
+    "runs": ("/runs", SHOWS.format("case_")),
     "assets": ("/assets", SHOWS.format("case_")),
     "lineage of a use case": (
         "/locations/ft_platform/asset-groups/case_007/lineage",

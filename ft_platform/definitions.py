@@ -19,13 +19,14 @@ def defs() -> dg.Definitions:
     Raises:
         ConfigError: the instance would store texts of records.
     """
-    environment = prepared_environment()
+    environment, own = prepared_environment(), own_use_case()
     with nothing_collected():
         watches = dg.Definitions(sensors=[*needs_watch(environment), erasure_watch(environment)])
-        loaded = load_definitions(environment, only=own_use_case())
+        loaded = load_definitions(environment, only=own)
         made = dg.Definitions.merge(loaded, note_files(environment), watches)
         _ = made.get_repository_def().asset_graph  # what Dagster asks for next; it stays in `made`
-        # Then it describes all of it to the web server. With Python's 700, a third of that is looking for garbage.
-        gc.set_threshold(100_000, 50, 100)
+        if own is None:
+            # All of it is described to the web server next. With Python's 700, a third of that is looking for garbage.
+            gc.set_threshold(100_000, 50, 100)
         gc.freeze()  # all of it stays as long as the process, and need not be looked through for what can be collected
     return made
