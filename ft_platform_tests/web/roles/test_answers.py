@@ -87,10 +87,13 @@ def test_an_answer_with_errors_is_not_kept(made: World, query: str, used: list[b
 
 
 def test_an_answer_is_packed_for_those_who_take_it(made: World, query: str, used: list[bytes | None]) -> None:
-    given = {"json": {"query": query, "variables": {"name": LOCATION}}}
-    for _ in range(2):
-        plain = made.client.post("/graphql", **given, headers={"x-person": "auditor", "accept-encoding": "identity"})
-    packed = made.client.post("/graphql", **given, headers={"x-person": "auditor", "accept-encoding": "gzip"})
+    body = {"query": query, "variables": {"name": LOCATION}}
+
+    def asked(accepted: str) -> Any:
+        return made.client.post("/graphql", json=body, headers={"x-person": "auditor", "accept-encoding": accepted})
+
+    asked("gzip")
+    plain, packed = asked("identity"), asked("gzip")
     assert (plain.headers.get("content-encoding"), packed.headers.get("content-encoding")) == (None, "gzip")
     assert plain.json() == packed.json()
     assert used[-1] and json.loads(gzip.decompress(used[-1])) == packed.json() and HERE in packed.text
