@@ -184,7 +184,7 @@ def _looked_at(
     group: str, owners: tuple[str, ...], tags: tuple[tuple[str, str], ...], kinds: frozenset[str]
 ) -> dg.AssetSpec:
     """An asset with what people may write, of which Dagster allows not everything."""
-    return dg.AssetSpec("any", group_name=group, owners=owners, tags=dict(tags), kinds=set(kinds))
+    return dg.AssetSpec("any", group_name=group, owners=list(owners), tags=dict(tags), kinds=set(kinds))
 
 
 def _check_like(kind: _Kind, function: Function, **arguments: Any) -> dg.AssetChecksDefinition:
