@@ -56,7 +56,7 @@ def operations(environment: Environment) -> dict[str, object]:
             node.config_schema.as_field().config_type.key,
             sorted(made.keys_by_input_name.items()),
             sorted(made.keys_by_output_name.items()),
-            [spec.partitions_def for spec in made.specs],
+            [spec._replace(deps=sorted(spec.deps, key=str)) for spec in made.specs],
             sorted(made.resource_defs),
         )
         for made in loaded.asset_graph.assets_defs
