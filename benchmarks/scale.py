@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,15 @@ import dagster
 from ft_platform.definitions import defs
 imported = time.process_time()
 repository = defs().get_repository_def()
-assets = len(repository.asset_graph.get_all_asset_keys())
-print(json.dumps({"load_s": time.perf_counter() - started, "load_cpu_s": time.process_time() - used,
-    "without_imports_cpu_s": time.process_time() - imported, "assets": assets,
-    "load_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+found = {"assets": len(repository.asset_graph.get_all_asset_keys()), "load_s": time.perf_counter() - started,
+    "load_cpu_s": time.process_time() - used, "without_imports_cpu_s": time.process_time() - imported,
+    "load_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+# What the web server and the daemon ask for next, and wait for.
+from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster._serdes import serialize_value
+told = serialize_value(RepositorySnap.from_def(repository, defer_snapshots=True))
+print(json.dumps({**found, "described_cpu_s": time.process_time() - used, "described_mb": len(told) / 1e6,
+    "described_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
 RUNS = """query { runsOrError(limit: 1, filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED]}) { __typename
  ... on Runs { count } } }"""
@@ -50,7 +56,7 @@ LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $p
 SHOWS = "!!document.body && document.body.innerText.includes({!r})"
 PAGES = {
     # What a person opens -> its path, and what holds once it shows what it was opened for.
-    "runs": ("/runs", SHOWS.format("ft/use_case")),
+    "runs": ("/runs", SHOWS.format("case_")),
     "assets": ("/assets", SHOWS.format("case_")),
     "lineage of a use case": (
         "/locations/ft_platform/asset-groups/case_007/lineage",
@@ -68,13 +74,17 @@ def made(folder: Path, use_cases: int) -> Environment:
     folder.mkdir()
     (folder / "records.csv").write_text(RECORDS)
     for number in range(use_cases):
-        write_use_case(folder / "defs", f"case_{number:03d}", minimal_attributes(str(folder / "records.csv")))
+        attributes = minimal_attributes(str(folder / "records.csv"))
+        attributes["description"] += f" Number {number}."  # what was parsed for one file is not taken for another
+        write_use_case(folder / "defs", f"case_{number:03d}", attributes)
     return Environment(home=folder / "home", defs=folder / "defs", tracking_uri="none")
 
 
 def variables(environment: Environment) -> dict[str, str]:
     """Of a process that works in this installation."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FT_", "DAGSTER_"))}
+    # With `PYTHONDONTWRITEBYTECODE` each process would compile, which no installation does.
+    others = ("FT_", "DAGSTER_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     own = {**environment.to_variables(), "DAGSTER_HOME": str(environment.dagster_home)}
     return {**kept, **own, "PYTHONPATH": os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))}
 
@@ -131,15 +141,34 @@ def daemon(environment: Environment, workspace: Path) -> Iterator[None]:
             process.wait(60)
 
 
-def asked(page: Page, query: str, **given: Any) -> Any:
-    """What the web server answers the browser to a query."""
-    body = json.dumps(json.dumps({"query": query, "variables": given}))
-    headers = "{'Content-Type': 'application/json'}"
-    words = f"fetch('/graphql', {{method: 'POST', headers: {headers}, body: {body}}}).then(answer => answer.text())"
-    answer = json.loads(page.value(words))
+def asked(port: int, query: str, **given: Any) -> Any:
+    """What the web server answers to a query."""
+    body = json.dumps({"query": query, "variables": given}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=120) as found:
+        answer = json.load(found)
     if "errors" in answer:
         raise SystemExit(str(answer["errors"])[:500])
     return answer["data"]
+
+
+def cpu_of(word: str) -> float:
+    """CPU seconds that the processes with a word in their command line have used so far."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended
+            if word.encode() in (folder / "cmdline").read_bytes():
+                found += sum(map(int, (folder / "stat").read_text().rpartition(")")[2].split()[11:13]))
+    return found / os.sysconf("SC_CLK_TCK")
+
+
+def settle(page: Page, server: str) -> None:
+    """Waits until the web server has answered what the page before still asks for."""
+    page.open("about:blank")
+    before, now = -1.0, cpu_of(server)
+    while now - before > 0.02:
+        time.sleep(0.3)
+        before, now = now, cpu_of(server)
 
 
 def opened(page: Page, address: str, there: str) -> float:
@@ -153,17 +182,22 @@ def opened(page: Page, address: str, there: str) -> float:
     raise SystemExit(f"{address} : {there} did not hold within a minute: {page.value('document.body.innerText')[:500]}")
 
 
-def pages(page: Page, port: int, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each page, opened in turn; the first round fills the caches of the browser and is not counted."""
-    found: dict[str, list[float]] = {name: [] for name in PAGES}
+def pages(page: Page, port: int, folder: Path, rounds: int) -> dict[str, list[tuple[float, float, float]]]:
+    """Seconds of each page, opened in turn, and CPU seconds of the server and of the browser; the first round fills
+    caches and is not counted."""
+    server, browser = f"--port\0{port}\0", str(folder / "profile")
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PAGES}
     for number in range(rounds + 1):
         for name, (path, there) in PAGES.items():
+            settle(page, server)
+            before = cpu_of(server), cpu_of(browser)
             seconds = opened(page, f"http://127.0.0.1:{port}{path}", there)
-            found[name] += [seconds] if number else []
+            one = seconds, cpu_of(server) - before[0], cpu_of(browser) - before[1]
+            found[name] += [one] if number else []
     return found
 
 
-def launch(page: Page, runs: int) -> None:
+def launch(port: int, runs: int) -> None:
     """As a person does it in the UI: the first stage of that many use cases."""
     for number in range(runs):
         name = f"case_{number:03d}"
@@ -173,7 +207,7 @@ def launch(page: Page, runs: int) -> None:
             "jobName": "__ASSET_JOB",
             "assetSelection": [{"path": [name, "raw_records"]}],
         }
-        said = asked(page, LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": {}})
+        said = asked(port, LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": {}})
         if said["launchRun"]["__typename"] != "LaunchRunSuccess":
             raise SystemExit(str(said))
 
@@ -197,16 +231,17 @@ def in_the_browser(many: Environment, folder: Path, arguments: argparse.Namespac
         own = {name: value for name, value in variables(many).items() if name not in os.environ or name == "PYTHONPATH"}
         port = stack.enter_context(webserver(words, many.dagster_home, **{**own, "FT_HOME": str(many.home)}))
         page = stack.enter_context(chromium(folder, "--window-size=1400,900"))
-        calm = pages(page, port, arguments.rounds)
-        found["pages_s"] = {name: round(statistics.median(seconds), 2) for name, seconds in calm.items()}
-        found["page_p95_s"] = p95([one for seconds in calm.values() for one in seconds])
+        calm = pages(page, port, folder, arguments.rounds)
+        for place, name in enumerate(("pages_s", "pages_server_cpu_s", "pages_browser_cpu_s")):
+            found[name] = {page: round(statistics.median(one[place] for one in all_), 2) for page, all_ in calm.items()}
+        found["page_p95_s"] = p95([one[0] for all_ in calm.values() for one in all_])
         if arguments.runs:
             stack.enter_context(daemon(many, workspace))
             started = time.perf_counter()
-            launch(page, arguments.runs)
+            launch(port, arguments.runs)
             found["launch_s_each"] = (time.perf_counter() - started) / arguments.runs
             busy: list[float] = []
-            while asked(page, RUNS)["runsOrError"]["count"]:
+            while asked(port, RUNS)["runsOrError"]["count"]:
                 for path, there in PAGES.values():
                     busy.append(opened(page, f"http://127.0.0.1:{port}{path}", there))
                 if time.perf_counter() - started > 1500:

@@ -8,6 +8,7 @@ stage changes what it produces.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, Literal, Protocol
 
@@ -72,12 +73,17 @@ class Stage:
     @property
     def build(self) -> Callable[[Any], list[Any]]:
         """The function that makes its assets and checks for one use case."""
-        return import_module(f"ft_platform.assets.{self.name}").build
+        return _module(self.name).build
 
     def settings_hash(self, use_case: UseCase) -> str:
         """Changes when a section this stage reads, or its code version, changes."""
         sections = {name: use_case.section(name) for name in self.reads}
         return settings_hash({**sections, "use_case": use_case.name, "stage": self.name, "version": self.version})
+
+
+@cache
+def _module(stage: str) -> Any:
+    return import_module(f"ft_platform.assets.{stage}")
 
 
 TRAINING_AUDIT = "passes_training_audit"

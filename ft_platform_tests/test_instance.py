@@ -45,6 +45,16 @@ def test_a_new_installation_runs_one_step_of_the_gpu_pool_at_a_time(installation
         assert made.get_concurrency_config().pool_config.default_pool_limit == 1
 
 
+@pytest.mark.integration
+def test_a_run_waits_for_a_code_server_that_takes_minutes_to_start(installation):
+    instance.prepare_home(installation)
+    with dg.DagsterInstance.get() as made:
+        queue = made.get_concurrency_config().run_queue_config
+        assert queue and queue.max_concurrent_runs == 10
+        waits = queue.max_user_code_failure_retries * queue.user_code_failure_retry_delay
+        assert waits >= made.code_server_process_startup_timeout == 900
+
+
 def test_without_the_packaged_settings_nothing_is_created_half(installation, monkeypatch, tmp_path):
     monkeypatch.setattr(instance, "INSTANCE_SETTINGS", tmp_path / "nowhere.yaml")
     with pytest.raises(ConfigError, match=r"there is no .*nowhere\.yaml\. Install ft-platform again"):

@@ -1,6 +1,8 @@
 """Loading `defs.yaml`: what is right loads, and what is wrong is named with its line, all of it at once."""
 
 import os
+import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from ft_platform.errors import ConfigError
 from ft_platform.rehearsal.file_problems import validate_all
 from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.use_case import yaml_file
 from ft_platform.use_case.file import find_use_cases, load_use_case, parse_overrides, use_case_folder
 from ft_platform_tests.conftest import REPOSITORY
 
@@ -625,3 +628,42 @@ def test_reasons_and_floors_are_checked_where_the_file_is_read(defs, settings, w
     text = dedent(GOOD).replace("    without_quasi_identifiers: A state alone points to nobody.\n", "")
     (problem,) = problems_of(write(defs, text.replace("  privacy:\n", f"  privacy: {{{settings}}}\n")))
     assert words in problem
+
+
+SIGNS = [
+    *" \t\n:-#'\"{}[],|>%@`&*!?~\\0.Za\xe9\u2028\x85\ufeff\x07",
+    "\n  ",
+    ": ",
+    "- ",
+    "\r\n",
+    "---\n",
+    "? ",
+    " #",
+    "|\n",
+    ">-\n",
+]
+
+
+def read_otherwise(cases: int) -> list[str]:
+    """Parts of files with some signs put in, of which libyaml makes something else than the rules of YAML."""
+    chance = random.Random(7)
+    files = [file.read_text() for file in sorted(REPOSITORY.glob("*/**/*.yaml")) if file.stat().st_size < 6_000]
+    assert len(files) > 20
+    found = []
+    for _ in range(cases):
+        lines = chance.choice(files).split("\n")
+        start = chance.randrange(len(lines))
+        text = "\n".join(lines[start : start + chance.randrange(1, 12)])
+        for _ in range(chance.choice([0, 1, 1, 2, 3])):
+            place, left_out = chance.randrange(len(text) + 1), chance.choice([0, 0, 1, 2])
+            text = text[:place] + chance.choice(SIGNS) + text[place + left_out :]
+        quick, slow = yaml_file._quickly(text), yaml_file._slowly(text)
+        if quick and repr(vars(quick)) != repr(vars(slow)):
+            found.append(text)
+    return found
+
+
+def test_a_file_that_libyaml_reads_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not read_otherwise(4_000)
+    monkeypatch.setattr(yaml_file, "UNUSUAL", re.compile("a^"))
+    assert read_otherwise(4_000), "nothing would be found"

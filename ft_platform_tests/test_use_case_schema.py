@@ -1,6 +1,7 @@
 """The published JSON Schema and the shipped use-case files agree."""
 
 import copy
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import ft_platform
 from ft_platform.errors import ConfigError
 from ft_platform.exporting.matrix import problem
 from ft_platform.settings.source import CHAT_FORMATS, RecordMapping
+from ft_platform.stages import STAGES
 from ft_platform.use_case.fields import UseCaseField, fields, file_schema
 from ft_platform.use_case.file import find_use_cases, load_use_case
 from ft_platform.use_case.problems import schema_problems
@@ -295,3 +297,20 @@ def test_a_number_of_an_entry_may_come_from_the_environment(tmp_path, monkeypatc
     attributes = {**minimal_attributes("records.csv"), "serving": {"targets": {"far": target}}}
     write_use_case(tmp_path, "complaints", attributes)
     assert load_use_case(tmp_path / "complaints").settings.serving.targets["far"].cost_per_hour == 1.5
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_the_hash_of_a_stage_is_that_of_its_settings_as_json(folder: Path) -> None:
+    use_case = load_use_case(folder)
+    left_out = 0
+    for name, stage in STAGES.items():
+        counting: dict[str, Any] = {"use_case": use_case.name, "stage": name, "version": stage.version}
+        for read in stage.reads:
+            section = use_case.section(read)
+            hashed = getattr(section, "hashed", None)
+            plain = section.model_dump(mode="json") if isinstance(section, BaseModel) else section
+            counting |= {read: hashed() if hashed else plain} if hashed is None or hashed() else {}
+            left_out += hashed is not None and not hashed()
+        text = json.dumps(counting, sort_keys=True, ensure_ascii=False)
+        assert stage.settings_hash(use_case) == hashlib.sha256(text.encode()).hexdigest()[:16], name
+    assert left_out

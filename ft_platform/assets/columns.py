@@ -1,6 +1,7 @@
 """Columns of a table as Dagster shows them: with the definition of an asset what they are, with each version where they
 come from."""
 
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,12 @@ def column_schema(use_case: NamedUseCase, stage: str) -> dict[str, Any]:
     schema = schema_of(use_case, stage)
     if schema is None:
         return {}
-    parents = column_parents(use_case, stage)
+    return {"dagster/column_schema": _shown(stage, schema, tuple(column_parents(use_case, stage).items()))}
+
+
+@lru_cache(maxsize=64)  # use cases with the same features have the same columns
+def _shown(stage: str, schema: Any, made_from: tuple[tuple[str, tuple[str, ...]], ...]) -> dg.TableSchema:
+    parents = dict(made_from)
 
     def described(name: str) -> str | None:
         # Dagster's free UI shows the columns of a table, and not where they come from.
@@ -23,7 +29,7 @@ def column_schema(use_case: NamedUseCase, stage: str) -> dict[str, Any]:
         return "; ".join(filter(None, [WHAT.get(name), of])) or None
 
     columns = [dg.TableColumn(field.name, str(field.type), description=described(field.name)) for field in schema]
-    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+    return dg.TableSchema(columns=columns)
 
 
 def column_lineage(use_case: NamedUseCase, stage: str) -> dict[str, Any]:

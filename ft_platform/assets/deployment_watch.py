@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import sensor
+from ft_platform.assets.jobs import asset_job
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.asset_keys import asset_keys
 from ft_platform.settings.environment import Environment
@@ -20,7 +22,8 @@ WATCH_SECONDS = 60
 def deployment_watch(use_case: NamedUseCase) -> list:
     """The jobs `<use_case>_parity` and `<use_case>_rollback`, the daily schedule of the first, and a sensor."""
     checks = [dg.AssetCheckKey(asset, SERVED_CHECK) for asset in asset_keys(use_case, DEPLOYMENT)]
-    parity = dg.define_asset_job(
+    parity = asset_job(
+        use_case,
         f"{use_case.name}_parity",
         selection=dg.AssetSelection.checks(*checks),
         description=f"Asks what serves {use_case.name} test records, and compares the answers with the evaluation.",
@@ -32,7 +35,8 @@ def deployment_watch(use_case: NamedUseCase) -> list:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED,
     )
-    back = dg.define_asset_job(
+    back = asset_job(
+        use_case,
         f"{use_case.name}_rollback",
         selection=dg.AssetSelection.assets(*asset_keys(use_case, "release"), *asset_keys(use_case, DEPLOYMENT)),
         config={"ops": {f"{use_case.name}__release": {"config": {"roll_back": True}}}},
@@ -42,7 +46,7 @@ def deployment_watch(use_case: NamedUseCase) -> list:
 
 
 def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_deployments",
         job=parity,
         minimum_interval_seconds=WATCH_SECONDS,
@@ -51,7 +55,7 @@ def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
             f"Looks at the targets of {use_case.name}: takes away what was withdrawn, compares what was started anew."
         ),
     )
-    def sensor(
+    def look(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.RunRequest | dg.SkipReason:
         from ft_platform.errors import FtError
@@ -80,4 +84,4 @@ def _sensor(use_case: NamedUseCase, parity: Any) -> dg.SensorDefinition:
             return dg.RunRequest()
         return dg.SkipReason("; ".join(problems) or f"{len(now)} target(s), nothing changed")
 
-    return sensor
+    return look

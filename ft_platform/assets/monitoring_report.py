@@ -6,7 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.decorators import asset, asset_check
+from ft_platform.assets.decorators import asset, asset_check, sensor
+from ft_platform.assets.jobs import asset_job
 from ft_platform.assets.report import shown
 from ft_platform.assets.served_traffic import FIRST_DAY, PARTITIONS, SERVED_TRAFFIC
 from ft_platform.assets.stage import KINDS, key, tags, with_typed_failures
@@ -34,7 +35,8 @@ MOST_RUNS = 5
 def monitoring_report(use_case: NamedUseCase) -> list[Any]:
     """The asset, its job and its sensor."""
     asset, check = _asset(use_case), _no_alarm(use_case)
-    job = dg.define_asset_job(
+    job = asset_job(
+        use_case,
         f"{use_case.name}_monitoring",
         selection=dg.AssetSelection.assets(asset.key),
         description=f"Watches a day of requests to {use_case.name}.",
@@ -111,7 +113,7 @@ def _no_alarm(use_case: NamedUseCase) -> dg.AssetChecksDefinition:
 
 
 def _sensor(use_case: NamedUseCase, job: Any) -> dg.SensorDefinition:
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_monitoring",
         job=job,
         minimum_interval_seconds=EVERY_SECONDS,
@@ -121,7 +123,7 @@ def _sensor(use_case: NamedUseCase, job: Any) -> dg.SensorDefinition:
             " quarter of an hour later, and again when feedback came."
         ),
     )
-    def sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
+    def look(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.monitoring.traffic.tables import TrafficTables
         from ft_platform.publishing.monitoring import LATE_DAYS, feedback_by_day
@@ -147,7 +149,7 @@ def _sensor(use_case: NamedUseCase, job: Any) -> dg.SensorDefinition:
         requests = [dg.RunRequest(partition_key=day) for day in due]
         return dg.SensorResult(run_requests=requests, cursor=cursor, skip_reason=None if due else "nothing new is due")
 
-    return sensor
+    return look
 
 
 def _is_due(day: str, now: datetime, part: str) -> bool:

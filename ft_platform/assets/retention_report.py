@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.decorators import asset
+from ft_platform.assets.jobs import asset_job
 from ft_platform.assets.stage import key, tags, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.process.vouched import vouch
@@ -24,7 +25,8 @@ def retention_report(use_case: NamedUseCase) -> list[Any]:
     if not use_case.settings.retention.on:
         return []
     asset = _asset(use_case)
-    job = dg.define_asset_job(
+    job = asset_job(
+        use_case,
         f"{use_case.name}_retention_delete",
         selection=dg.AssetSelection.assets(asset.key),
         description=f"Deletes rows and versions of {use_case.name} that are beyond the periods of `retention`.",

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from ft_platform.assets.decorators import sensor
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
@@ -12,13 +13,13 @@ EVERY_SECONDS = 30
 def rollout_watch(use_case: NamedUseCase) -> dg.SensorDefinition:
     """The sensor `<use_case>_rollout`."""
 
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_rollout",
         minimum_interval_seconds=EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Promotes a new release of {use_case.name} that is tried on some traffic, or rolls it back.",
     )
-    def sensor(
+    def look(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SkipReason:
         from ft_platform.errors import FtError
@@ -36,4 +37,4 @@ def rollout_watch(use_case: NamedUseCase) -> dg.SensorDefinition:
             context.log.warning(f"{asked}: {seen.verdict.decision}, because {seen.reason}")
         return dg.SkipReason(f"{asked}: {seen.verdict.decision} {seen.reason}".strip())
 
-    return sensor
+    return look

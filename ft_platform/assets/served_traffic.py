@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import sensor
 from ft_platform.assets.stage import key, tags
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
@@ -39,7 +40,7 @@ def served_traffic(use_case: NamedUseCase) -> list[Any]:
 
 
 def _sensor(use_case: NamedUseCase, asset: dg.AssetKey) -> dg.SensorDefinition:
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_traffic",
         asset_selection=dg.AssetSelection.assets(asset),
         minimum_interval_seconds=EVERY_SECONDS,
@@ -49,7 +50,7 @@ def _sensor(use_case: NamedUseCase, asset: dg.AssetKey) -> dg.SensorDefinition:
             " longer."
         ),
     )
-    def sensor(
+    def look(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.errors import FtError
@@ -83,4 +84,4 @@ def _sensor(use_case: NamedUseCase, asset: dg.AssetKey) -> dg.SensorDefinition:
         ]
         return dg.SensorResult(asset_events=events, cursor=cursor)
 
-    return sensor
+    return look

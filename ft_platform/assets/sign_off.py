@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ft_platform.assets.decorators import asset, asset_check
+from ft_platform.assets.decorators import asset, asset_check, sensor
 from ft_platform.assets.report import shown
 from ft_platform.assets.stage import judged, key, stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
@@ -81,13 +81,13 @@ def reminders(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
     if not somebody_signs or not channels:
         return []
 
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_signatures",
         minimum_interval_seconds=3600,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Reminds those who have not signed in {use_case.name}, and then tells their superior.",
     )
-    def sensor(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.SkipReason:
+    def look(lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]) -> dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.monitoring.alerts.alert import Alert
         from ft_platform.monitoring.alerts.delivery import alert
@@ -109,7 +109,7 @@ def reminders(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
             return dg.SkipReason(str(error))
         return dg.SkipReason(vouch(f"{len(found)} reminders and escalations stand; each is told once"))
 
-    return [sensor]
+    return [look]
 
 
 def _table(found: "SignOff") -> str:

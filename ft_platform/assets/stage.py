@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 from dagster._core.definitions.data_version import CODE_VERSION_TAG
-from pydantic import BaseModel
+from dagster._record import replace as changed
 
 from ft_platform.assets.columns import column_lineage, column_schema
 from ft_platform.assets.lines import counts_table, said
@@ -26,7 +26,7 @@ from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.redaction.settings import shown_settings
 from ft_platform.reporting.report_urls import report_url
 from ft_platform.settings.environment import Environment
-from ft_platform.settings.hash import settings_hash
+from ft_platform.settings.hash import plain, settings_hash
 from ft_platform.stages import ON_DEMAND, STAGES, Zone, check_settings_hash
 from ft_platform.tracking.runs import runs_of
 from ft_platform.use_case.named import NamedUseCase
@@ -42,6 +42,8 @@ KINDS = {
     "checkpoint": {"pytorch", "huggingface"},
     "report": {"html"},
 }
+JSON = dg.MetadataValue.json({})
+"""Made for each stage anew, Dagster would try each time whether JSON can hold the settings: they come from there."""
 NONE = "none"
 """Shown for a list or mapping with nothing in it."""
 RESULT = TypeVar("RESULT")
@@ -72,17 +74,13 @@ def stage(use_case: NamedUseCase, name: str) -> dict[str, Any]:
         "freshness_policy": FRESHNESS if name in FRESH else None,
         "metadata": {
             **column_schema(use_case, name),
-            "settings": dg.MetadataValue.json(shown_settings({s: _plain(use_case.section(s)) for s in spec.reads})),
+            "settings": changed(JSON, data=shown_settings({s: plain(use_case.section(s)) for s in spec.reads})),
         },
         "code_version": code_version(use_case, name),
         "automation_condition": automation.condition_of(use_case, name),
         "io_manager_key": "versions",
         "output_required": True,
     }
-
-
-def _plain(setting: Any) -> Any:
-    return setting.model_dump(mode="json") if isinstance(setting, BaseModel) else setting
 
 
 def code_version(use_case: NamedUseCase, name: str) -> str:

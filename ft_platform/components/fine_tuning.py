@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from dagster.components import Scaffolder, ScaffoldRequest
 from pydantic import BaseModel
 
+from ft_platform.assets.jobs import asset_job
 from ft_platform.costs.fair_queue import run_priority
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
@@ -73,7 +74,8 @@ class FineTuningUseCase(dg.Component):
         checks = [item for item in built if isinstance(item, dg.AssetChecksDefinition)]
         others = [item for item in built if isinstance(item, OTHERS)]
         stage_assets = [item for item in built if not isinstance(item, (dg.AssetChecksDefinition, *OTHERS))]
-        job = dg.define_asset_job(
+        job = asset_job(
+            self.use_case,
             self.use_case.name,
             selection=dg.AssetSelection.groups(self.use_case.name),
             description=self.use_case.settings.description,
@@ -149,7 +151,8 @@ def on_demand_jobs(use_case: NamedUseCase, stages: Mapping[str, Any]) -> list[An
         return []
     description = "What a person starts: release and deployment, and experiments, from which nothing follows."
     return [
-        dg.define_asset_job(
+        asset_job(
+            use_case,
             f"{use_case.name}{ON_DEMAND}",
             selection=dg.AssetSelection.assets(*found),
             description=description,

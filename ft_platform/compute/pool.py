@@ -8,14 +8,17 @@ own waiting is silent, takes a third of a core, and keeps the order in which ste
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.storage.event_log import EventLogStorage
 
 from ft_platform.costs.queue_folder import Queued
 from ft_platform.process import progress
 from ft_platform.process.vouched import vouch
 from ft_platform.settings.quotas import PRIORITIES
+
+if TYPE_CHECKING:  # with it come sqlalchemy and alembic, and a process that only loads the graph needs neither
+    from dagster._core.storage.event_log import EventLogStorage
 
 POOL = "gpu"
 LOOK_SECONDS = 2.0
@@ -47,14 +50,14 @@ def place_in_pool(context: dg.AssetExecutionContext, queued: Queued) -> Iterator
         storage.free_concurrency_slot_for_step(run, step)
 
 
-def _is_limited(storage: EventLogStorage) -> bool:
+def _is_limited(storage: "EventLogStorage") -> bool:
     if not storage.supports_global_concurrency_limits:
         return False
     storage.initialize_concurrency_limit_to_default(POOL)
     return any(limit.name == POOL for limit in storage.get_pool_limits())  # else the instance has no default limit
 
 
-def _wait(context: dg.AssetExecutionContext, queued: Queued, storage: EventLogStorage, run: str, step: str) -> None:
+def _wait(context: dg.AssetExecutionContext, queued: Queued, storage: "EventLogStorage", run: str, step: str) -> None:
     said = float("-inf")
     while True:
         seen = queued.look()

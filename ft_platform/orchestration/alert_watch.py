@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import dagster as dg
 
+from ft_platform.assets.decorators import sensor
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.alerts.alert import Alert
 from ft_platform.process.vouched import vouch
@@ -24,13 +25,13 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
     if not use_case.settings.monitoring.alerts:
         return []
 
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_alerts",
         minimum_interval_seconds=WATCH_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Tells people of alarms, failed runs and rollbacks of {use_case.name}, once while they last.",
     )
-    def sensor(
+    def look(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SkipReason:
         from ft_platform.errors import FtError
@@ -77,7 +78,7 @@ def alert_watch(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
             context.log.warning(vouch(problem))
         return dg.SkipReason(vouch("; ".join(problems) or "nothing is due"))
 
-    return [sensor]
+    return [look]
 
 
 def failed_runs(instance: dg.DagsterInstance, use_case: NamedUseCase, link: str) -> list[Alert]:

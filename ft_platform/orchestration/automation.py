@@ -8,6 +8,11 @@ from dagster import AutomationCondition as AC
 from ft_platform.stages import DEPLOYMENT, STAGES
 from ft_platform.use_case.named import NamedUseCase
 
+# The first look forgets what happened before it: a source that was reported already would otherwise wait for its next
+# change.
+NEVER_MADE = AC.initial_evaluation() & AC.missing()
+READY = ~AC.any_deps_missing() & ~AC.any_deps_in_progress() & ~AC.in_progress() & AC.all_deps_blocking_checks_passed()
+
 
 def on_demand() -> None:
     """A person starts it: button, CLI or API."""
@@ -29,13 +34,7 @@ def on_data_change(follow: tuple[dg.AssetKey, ...] = ()) -> dg.AutomationConditi
     if follow:
         parent_changed = parent_changed.allow(dg.AssetSelection.assets(*follow))
     changed = (parent_changed | AC.code_version_changed() | AC.newly_missing()).since_last_handled()
-    # The first look forgets what happened before it: a source that was reported already would otherwise wait for its
-    # next change.
-    never_made = AC.initial_evaluation() & AC.missing()
-    ready = (
-        ~AC.any_deps_missing() & ~AC.any_deps_in_progress() & ~AC.in_progress() & AC.all_deps_blocking_checks_passed()
-    )
-    return ((changed | never_made) & ready).with_label("on_data_change")
+    return ((changed | NEVER_MADE) & READY).with_label("on_data_change")
 
 
 def when_accepted(decision: dg.AssetKey) -> dg.AutomationCondition:

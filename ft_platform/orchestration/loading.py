@@ -40,8 +40,8 @@ from ft_platform.use_case.named import NamedUseCase
 
 
 @contextmanager
-def _kept_all() -> Iterator[None]:
-    """Nothing is collected meanwhile: hundreds of thousands of objects are made, and they stay."""
+def nothing_collected() -> Iterator[None]:
+    """Meanwhile hundreds of thousands of objects are made, and they stay."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -51,7 +51,7 @@ def _kept_all() -> Iterator[None]:
             gc.enable()
 
 
-@_kept_all()
+@nothing_collected()
 def load_definitions(
     environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None
 ) -> dg.Definitions:

@@ -6,6 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import sensor
+from ft_platform.assets.jobs import asset_job
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.use_case.named import NamedUseCase
@@ -25,7 +27,8 @@ def permission_watch(use_case: NamedUseCase) -> dg.Definitions:
     if not has_ledger and not depends_on_the_day(use_case):
         return dg.Definitions()
     check = dg.AssetCheckKey(dg.AssetKey([use_case.name, "permitted_records"]), NOT_TAINTED)
-    job = dg.define_asset_job(
+    job = asset_job(
+        use_case,
         f"{use_case.name}_retention_sweep",
         selection=dg.AssetSelection.checks(check),
         description=(f"Marks versions and checkpoints of {use_case.name} with records that may no longer be used."),
@@ -47,14 +50,14 @@ def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
     key = dg.AssetKey([use_case.name, "consent_ledger"])
     permitted = dg.AssetKey([use_case.name, "permitted_records"])
 
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_consent_ledger",
         job=sweep,
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Looks for a changed consent ledger of {use_case.name} by content.",
     )
-    def sensor(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
+    def look(context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.errors import FtError
         from ft_platform.governance.ledger import pin_ledger
 
@@ -75,7 +78,7 @@ def ledger_sensor(use_case: NamedUseCase, sweep: Any) -> dg.SensorDefinition:
         cursor = json.dumps({"content": pinned.content, "changes": changes + 1})
         return dg.SensorResult(asset_events=[event], run_requests=runs, cursor=cursor)
 
-    return sensor
+    return look
 
 
 def _cursor(cursor: str | None) -> tuple[str, int]:

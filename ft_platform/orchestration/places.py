@@ -3,11 +3,13 @@ asset, the code as links that open the file in an editor."""
 
 import inspect
 import warnings
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import with_metadata
 from ft_platform.reporting.report_urls import home_url
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
@@ -39,7 +41,7 @@ def _placed(asset: Any, environment: Environment, settings: Path) -> Any:
     if not isinstance(asset, dg.AssetsDefinition):
         return asset
     code = _code(_lines(asset), settings)
-    return asset.map_asset_specs(lambda spec: spec.merge_attributes(metadata={**_versions(spec, environment), **code}))
+    return with_metadata(asset, lambda spec: {**_versions(spec, environment), **code})
 
 
 def _versions(spec: dg.AssetSpec, environment: Environment) -> dict[str, Any]:
@@ -47,10 +49,14 @@ def _versions(spec: dg.AssetSpec, environment: Environment) -> dict[str, Any]:
     home = {"home": dg.MetadataValue.url(home_url(environment, use_case, in_dagster=True))}
     if name not in STAGES:
         return home
-    root = environment.lake_uri if "://" in environment.lake_uri else str(Path(environment.lake_uri).absolute())
     stage = STAGES[name]
     folder = [name] if stage.kind in ("checkpoint", "report") else ["tables", name]
-    return {**home, "dagster/uri": "/".join([root.rstrip("/"), stage.zone, use_case, *folder])}
+    return {**home, "dagster/uri": "/".join([_root(environment.lake_uri), stage.zone, use_case, *folder])}
+
+
+@lru_cache(maxsize=8)
+def _root(lake: str) -> str:
+    return (lake if "://" in lake else str(Path(lake).absolute())).rstrip("/")
 
 
 def _lines(asset: dg.AssetsDefinition) -> list[tuple[Path, int]]:
@@ -63,10 +69,14 @@ def _lines(asset: dg.AssetsDefinition) -> list[tuple[Path, int]]:
 
 
 def _code(lines: list[tuple[Path, int]], settings: Path) -> dict[str, Any]:
+    references = [*(_reference("code", *place) for place in lines), _reference("settings", settings, 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.BetaWarning)
-        references: list[Any] = [
-            dg.LocalFileCodeReference(file_path=str(file.absolute()), line_number=line, label=label)
-            for label, (file, line) in [*(("code", place) for place in lines), ("settings", (settings, 1))]
-        ]
         return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references)}
+
+
+@lru_cache(maxsize=256)  # of each stage, and of the use case that is being placed
+def _reference(label: str, file: Path, line: int) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=dg.BetaWarning)
+        return dg.LocalFileCodeReference(file_path=str(file.absolute()), line_number=line, label=label)

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from ft_platform.assets.decorators import asset_check
+from ft_platform.assets.decorators import asset_check, sensor
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.run_settings import NAME
 from ft_platform.process.vouched import vouch
@@ -56,14 +56,14 @@ def retraining_watch(use_case: NamedUseCase, job: Any) -> dg.Definitions:
 def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefinition:
     weighs = use_case.settings.retraining.mode == "by_reasons"
 
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_retraining",
         job=job,
         minimum_interval_seconds=EVERY_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if weighs else dg.DefaultSensorStatus.STOPPED,
         description=f"Weighs the reasons for training {use_case.name} again. On by default with by_reasons.",
     )
-    def sensor(
+    def look(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.RunRequest | dg.SkipReason:
         from ft_platform.costs.fair_queue import run_priority
@@ -111,7 +111,7 @@ def _sensor(use_case: NamedUseCase, job: Any, key: dg.AssetKey) -> dg.SensorDefi
             run_key=asked.id, tags={"ft/retraining": asked.id, **first}, run_config=further if asked.continues else None
         )
 
-    return sensor
+    return look
 
 
 def _tell(environment: Environment, use_case: NamedUseCase, passed: bool, told: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from ft_platform.assets.decorators import sensor
 from ft_platform.errors import FtError, TransientError
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
@@ -26,7 +27,7 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
     running = use_case.settings.retraining.watches_source
     key = dg.AssetKey([use_case.name, "source"])
 
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_source",
         asset_selection=dg.AssetSelection.assets(key),
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
@@ -36,7 +37,7 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
             " Off by default if retraining.mode is on_demand."
         ),
     )
-    def sensor(
+    def look(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.erasure.tombstones import erased_persons
@@ -69,21 +70,21 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
         return dg.SensorResult(asset_events=[event], cursor=cursor)
 
-    return sensor
+    return look
 
 
 def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
     """Reports changed files of measurements once. `roi_report` follows by its automation condition."""
     key = dg.AssetKey([use_case.name, MEASUREMENTS])
 
-    @dg.sensor(
+    @sensor(
         name=f"{use_case.name}_{MEASUREMENTS}",
         asset_selection=dg.AssetSelection.assets(key),
         minimum_interval_seconds=use_case.settings.retraining.poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Looks for changed files of business.measurements of {use_case.name}, by hash.",
     )
-    def sensor(
+    def look(
         context: dg.SensorEvaluationContext, environment: dg.ResourceParam[Environment]
     ) -> dg.SensorResult | dg.SkipReason:
         from ft_platform.business.measurements import measurement_parts
@@ -104,7 +105,7 @@ def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
         return dg.SensorResult(asset_events=[event], cursor=version)
 
-    return sensor
+    return look
 
 
 def bucket_listing(source: Source) -> str | None:

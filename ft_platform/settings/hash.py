@@ -2,16 +2,12 @@
 
 import hashlib
 import json
-from typing import Any, Protocol, runtime_checkable
+from functools import lru_cache
+from typing import Any
 
 from pydantic import BaseModel
 
-
-@runtime_checkable
-class Hashed(Protocol):
-    """A section of which not everything counts everywhere."""
-
-    def hashed(self) -> dict[str, Any]: ...
+in_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def settings_hash(parts: dict[str, Any]) -> str:
@@ -19,13 +15,44 @@ def settings_hash(parts: dict[str, Any]) -> str:
 
     A section with a method `hashed` says itself what of it counts; one of which nothing counts is as if it were not
     there."""
-    plain = {name: _plain(value) for name, value in parts.items()}
-    counting = {name: found for name, found in plain.items() if found or not isinstance(parts[name], Hashed)}
-    text = json.dumps(counting, sort_keys=True, ensure_ascii=False)
+    said = ((name, _said(parts[name])) for name in sorted(parts))
+    text = "{" + ", ".join(f"{in_json(name)}: {value}" for name, value in said if value) + "}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
-    if not isinstance(value, BaseModel):
-        return value
-    return value.hashed() if isinstance(value, Hashed) else value.model_dump(mode="json")
+def plain(value: Any) -> Any:
+    """A section as what JSON has; anything else as it is. To be read only: the next one who asks gets the same."""
+    return _dumped(_Same(value)) if isinstance(value, BaseModel) else value
+
+
+def _said(value: Any) -> str:
+    return _text(_Same(value)) if isinstance(value, BaseModel) else in_json(value)
+
+
+class _Same:
+    """A section as a key: sections are frozen, and to compare them costs more than to dump them."""
+
+    def __init__(self, section: BaseModel) -> None:
+        self.section = section
+
+    def __hash__(self) -> int:
+        return id(self.section)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.section is other.section
+
+
+# Of one use case, whose stages and checks ask for the same sections: five times each.
+@lru_cache(maxsize=64)
+def _dumped(of: _Same) -> Any:
+    return of.section.model_dump(mode="json")
+
+
+@lru_cache(maxsize=64)
+def _text(of: _Same) -> str:
+    """Empty where nothing of it counts."""
+    hashed = getattr(of.section, "hashed", None)
+    if hashed is None:
+        return in_json(_dumped(of))
+    counting = hashed()
+    return in_json(counting) if counting else ""

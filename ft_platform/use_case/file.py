@@ -27,6 +27,7 @@ from ft_platform.use_case.schema import UseCase
 from ft_platform.use_case.yaml_file import Place, YamlFile, parse_yaml, read_yaml, yaml_scalar
 
 FILE_NAME = "defs.yaml"
+NAME = TypeAdapter(UseCaseName)
 LOCAL_TYPE = re.compile(r"^\.[a-z_]\w*\.[A-Za-z_]\w*$")
 TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 ENV = re.compile(r"^\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*$")
@@ -84,7 +85,7 @@ def find_use_cases(defs: Path) -> list[Path]:
 
 def component_type(folder: Path) -> str:
     """What a use case's file names as its `type`; "" where it cannot be read or names none."""
-    value = read_yaml(folder / FILE_NAME).value
+    value = read_yaml(folder / FILE_NAME, to_change=False).value
     kind = value.get("type") if isinstance(value, dict) else None
     return kind if isinstance(kind, str) else ""
 
@@ -198,7 +199,7 @@ def shown(path: Path) -> str:
 def _check_frame(reading: Reading) -> None:
     """Folder name, duplicate keys, `type` and `attributes`."""
     try:
-        TypeAdapter(UseCaseName).validate_python(reading.name)
+        NAME.validate_python(reading.name)
     except ValidationError:
         reading.add(
             (),
@@ -233,8 +234,9 @@ def _read_attributes(reading: Reading, overrides: dict[str, Any], environment: E
     if not isinstance(attributes, dict):
         return None
     # A section whose lines are all commented out reads as null: it has its defaults.
-    sections = {path for path, f in fields().items() if f.is_section}
-    reading.attributes = {key: {} if value is None and key in sections else value for key, value in attributes.items()}
+    empty = [key for key, value in attributes.items() if value is None]
+    sections = {path for path, f in fields().items() if f.is_section} if empty else set[str]()
+    reading.attributes = {**attributes, **{key: {} for key in empty if key in sections}}
     _apply_overrides(reading, overrides)
     unset = _fill_in(reading)
     settings, found = schema_problems(reading.attributes, reading.from_environment)

@@ -20,11 +20,13 @@ class RoleContext(WorkspaceRequestContext):
         judge: what the person may.
         ruled: a mutation that the table allows is being done, so Dagster's own checks let it through.
         opened: places in the answer that the person may read with all that lies below.
+        accepted: how an answer may be packed.
     """
 
     judge: Judge
     ruled: bool = False
     opened: list[Any]
+    accepted: str = ""
 
     @classmethod
     def of(cls, made: WorkspaceRequestContext, connection: HTTPConnection, rules: Rules) -> "RoleContext":
@@ -38,7 +40,7 @@ class RoleContext(WorkspaceRequestContext):
             read_only=made.read_only,
         )
         context.judge = Judge(rules, rules.person(connection.scope))
-        context.opened = []
+        context.opened, context.accepted = [], connection.headers.get("accept-encoding", "")
         return context
 
     @property

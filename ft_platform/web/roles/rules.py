@@ -1,7 +1,7 @@
 """What decides in a web application, and whom it tells."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ft_platform.errors import FtError
@@ -60,6 +60,11 @@ class Judge:
         if self._permissions is None:
             self._permissions = self.rules.permissions()
         return self._permissions
+
+    @property
+    def rulings(self) -> Mapping[Need, Ruling]:
+        """What was ruled so far."""
+        return self._rulings
 
     def look_again(self) -> None:
         """What was ruled before counts no more: roles may have changed since."""

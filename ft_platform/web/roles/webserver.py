@@ -11,12 +11,15 @@ from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
 from ft_platform.web.portal import PortalApp, portal_routes
+from ft_platform.web.roles.answers import Answers, as_response
 from ft_platform.web.roles.context import RoleContext
 from ft_platform.web.roles.paths import PathsByRole
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.roles.schema import Refused, guard_schema
 
-FORBIDDEN = 403
+OK, FORBIDDEN = 200, 403
+NO_ERRORS = b"}}"
+"""End of an answer that has data, and after it no list of errors."""
 
 
 class RoleWebserver(DagsterWebserver):
@@ -28,7 +31,7 @@ class RoleWebserver(DagsterWebserver):
     """
 
     def __init__(self, *args: Any, rules: Rules, portal: Callable[[str], PortalApp], **kwargs: Any) -> None:
-        self.rules, self.portal = rules, portal
+        self.rules, self.portal, self.answers = rules, portal, Answers()
         super().__init__(*args, **kwargs)
 
     def build_graphql_schema(self) -> Schema:
@@ -38,6 +41,22 @@ class RoleWebserver(DagsterWebserver):
 
     def _make_request_context(self, conn: HTTPConnection) -> RoleContext:
         return RoleContext.of(super()._make_request_context(conn), conn, self.rules)
+
+    async def gen_graphql_response(
+        self,
+        request_context: RoleContext,
+        query: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+    ) -> Any:
+        judge = request_context.judge
+        about = self.answers.about(request_context, query, variables, operation_name)
+        if about and (packed := self.answers.kept(about, judge)):
+            return as_response(packed, request_context.accepted)
+        made = await super().gen_graphql_response(request_context, query, variables, operation_name)
+        if about and made.status_code == OK and bytes(made.body).endswith(NO_ERRORS):
+            self.answers.keep(about, judge, bytes(made.body))
+        return made
 
     def build_routes(self) -> list[BaseRoute]:
         prefix = self._app_path_prefix
