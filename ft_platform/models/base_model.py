@@ -73,7 +73,7 @@ def resolve(settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn
     if found.is_file():
         folder = converted_folder(found, digest, cache)
     elif is_preset(found):
-        folder = converted_preset(found, digest, cache)
+        folder = converted_preset(found, digest, cache, require_safe_folder)
     safe = require_safe_folder(folder, settings.uri)
     commit = found.name if model_sources.is_hub(settings.uri) and COMMIT.match(found.name) else ""
     return ResolvedModel(folder, digest, settings.uri, commit, safe)

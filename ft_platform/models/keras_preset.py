@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +16,6 @@ import numpy as np
 from ft_platform.errors import BaseModelError
 from ft_platform.lake.files import sha256_file
 from ft_platform.models.cached_folder import cached_folder
-from ft_platform.models.guards.model_folder import require_safe_folder
 from ft_platform.models.guards.plain_files import require_plain_files
 from ft_platform.models.guards.plain_json import read_object, refused
 from ft_platform.models.keras_process import MOST_OFF_LOGIT, run_keras
@@ -73,11 +73,12 @@ def preset_sha256(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def converted_preset(preset: Path, sha256: str, cache: Path) -> Path:
+def converted_preset(preset: Path, sha256: str, cache: Path, inspect: Callable[[Path, str], object]) -> Path:
     """The converted model, from the cache if it was converted before.
 
     Args:
         sha256: its `preset_sha256`, the key in the cache.
+        inspect: `require_safe_folder`, before transformers opens what KerasHub wrote.
 
     Raises:
         BaseModelError: it is not safe to read, KerasHub does not write it for transformers, or what it writes is
@@ -87,7 +88,7 @@ def converted_preset(preset: Path, sha256: str, cache: Path) -> Path:
 
     def convert(folder: Path) -> None:
         progress.report("base_model", 0, 1, "models")
-        _convert(preset, folder)
+        _convert(preset, folder, inspect)
         progress.report("base_model", 1, 1, "models")
 
     folder = cached_folder(cache / "converted" / f"{sha256[:24]}-keras-{CONVERSION}", convert)
@@ -183,7 +184,7 @@ def _require_size(settings: dict[str, Any], stored: int) -> None:
         refused("config.json", f"it describes {described:,} weights or more, but the files have {stored:,} bytes")
 
 
-def _convert(preset: Path, folder: Path) -> None:
+def _convert(preset: Path, folder: Path, inspect: Callable[[Path, str], object]) -> None:
     asked = asked_of_keras(preset)
     tokens = np.random.default_rng(0).integers(0, asked["settings"]["vocabulary_size"], (ROWS, _length(asked)))
     control = asked["tokenizer"].get("unsplittable_tokens", [])
@@ -199,7 +200,7 @@ def _convert(preset: Path, folder: Path) -> None:
         expected = np.load(logits)
     if (preset / TEMPLATE).is_file():
         shutil.copyfile(preset / TEMPLATE, folder / TEMPLATE)
-    require_safe_folder(folder, str(preset))
+    inspect(folder, str(preset))
     _write_tokenizer(folder, control)
     _require_same_tokens(folder, texts, said["texts"])
     _require_same_logits(folder, tokens, expected)
