@@ -210,7 +210,7 @@ def prepared(job: dict[str, Any], asked: dict[str, Any], training: Any) -> tuple
     quantization = asked.get("quantization", "none")
     model, _ = base_model.load(base_model.ResolvedModel(folder, "", job["model"]), "auto", quantization, sharded)
     computed_in = model.dtype
-    model = with_trainable_weights(model, training)
+    model = with_trainable_weights(model, training, fused=not sharded)
     if sharded:
         divide(model, folder, computed_in)
     forward, batching = accelerated(model, Compute(**asked.get("compute", {})))
