@@ -113,5 +113,5 @@ def test_control_tokens_that_arrive_as_words_are_refused(presets, tmp_path, monk
 
 def test_what_kerashub_says_is_told(changed, tmp_path):
     with pytest.raises(BaseModelError, match=r"KerasHub cannot write the preset .*: ") as refused:
-        resolved(changed("qwen", num_layers=1), tmp_path / "cache")
+        resolved(changed("qwen", hidden_dim=16), tmp_path / "cache")
     assert len(str(refused.value).splitlines()) <= 5
