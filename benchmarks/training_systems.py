@@ -252,10 +252,11 @@ def join_alone(name: str) -> None:
 
 def save(model: Any, folder: str) -> None:
     """Its adapter, or all of its weights."""
-    from ft_platform.training.sharding import whole
+    from ft_platform.training.sharding import is_divided, trained_parts, whole
 
-    weights = {name: whole(tensor) for name, tensor in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=weights)
+    parts = trained_parts(model)
+    divided = {name: whole(tensor.detach()).cpu() for name, tensor in parts.items()} if is_divided(parts) else {}
+    model.save_pretrained(folder, **({"state_dict": divided} if divided else {}))
 
 
 def where_time_goes(model: Any, objective: Any, rows: list[Any], training: Any) -> dict[str, Any]:
