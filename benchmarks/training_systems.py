@@ -185,7 +185,7 @@ def ours(job: dict[str, Any]) -> dict[str, Any]:
         measured = timed(trained)
     measured["first_seconds"] = first["seconds"]
     peak = peak_gib()
-    save(model, job["adapter"])
+    save(model, job["adapter"], divided=asked.get("sharded", False))
     profiled = job["profiled"] and job["system"] in ("ours", "ours_compiled") and not torch.cuda.is_available()
     where = where_time_goes(model, objective, rows[: job["batch_rows"]], training) if profiled else {}
     return {**measured, "steps": len(rows) / job["batch_rows"], "peak_gib": peak, **where}
@@ -250,13 +250,13 @@ def join_alone(name: str) -> None:
     dist.init_process_group(backend, init_method=f"file://{name}.group", rank=0, world_size=1)
 
 
-def save(model: Any, folder: str) -> None:
+def save(model: Any, folder: str, *, divided: bool) -> None:
     """Its adapter, or all of its weights."""
-    from ft_platform.training.sharding import is_divided, trained_parts, whole
+    from ft_platform.training.sharding import trained_parts
 
-    parts = trained_parts(model)
-    divided = {name: whole(tensor.detach()).cpu() for name, tensor in parts.items()} if is_divided(parts) else {}
-    model.save_pretrained(folder, **({"state_dict": divided} if divided else {}))
+    parts: dict[str, Any] = trained_parts(model) if divided else {}
+    weights = {name: tensor.detach().full_tensor().cpu() for name, tensor in parts.items()}
+    model.save_pretrained(folder, **({"state_dict": weights} if divided else {}))
 
 
 def where_time_goes(model: Any, objective: Any, rows: list[Any], training: Any) -> dict[str, Any]:
