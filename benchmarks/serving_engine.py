@@ -105,7 +105,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from ft_platform.models import base_model
     from ft_platform.settings.base_model import BaseModelSettings
 
-    base = base_model.resolve(BaseModelSettings(uri=URI), arguments.cache)
+    base = base_model.resolve(BaseModelSettings(uri=arguments.base_model), arguments.cache)
     model, tokenizer = base_model.load(base, arguments.dtype)
     with tempfile.TemporaryDirectory() as kept:
         folders = save_adapters(model, Path(kept), 16, arguments.rank)
@@ -200,6 +200,7 @@ def _alike(one: list[int], other: list[int]) -> list[bool]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--base-model", default=URI, help="package or folder of another one")
     parser.add_argument("--tokens", type=int, default=48, help="length of answers")
     parser.add_argument("--rank", type=int, default=8, help="of the adapters")
     parser.add_argument("--dtype", default="bfloat16", choices=["bfloat16", "float32"])

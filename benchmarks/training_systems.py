@@ -23,11 +23,26 @@ PARTS = {
     "optimizer": ("Optimizer.step#AdamW.step",),
 }
 """Part of a step -> names of the profiler's events."""
+OURS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "ours_compiled": {"compute": {"compile": True}},
+    "ours_flash": {"compute": {"attention": "flash"}},
+    "ours_liger": {"compute": {"liger": True}},
+    "ours_qlora": {"quantization": "nf4"},
+    "ours_full": {"training": {"method": "full", "learning_rate": 2e-5}},
+    "ours_dpo": {"training": {"objective": "dpo", "learning_rate": 5e-6}},
+    "ours_sharded": {"sharded": True},
+}
+"""System -> how it differs from a plain training of the platform: LoRA."""
 
 
 def timed(work: Callable[[], Any]) -> dict[str, float]:
+    import torch
+
     wall, cpu = time.monotonic(), time.process_time()
     work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return {"seconds": time.monotonic() - wall, "cpu_seconds": time.process_time() - cpu}
 
 
@@ -81,7 +96,18 @@ def trl(job: dict[str, Any], packing: bool) -> dict[str, float]:
     return {**measured, "steps": trainer.state.global_step}
 
 
-def transformers_trainer(job: dict[str, Any]) -> dict[str, float]:
+def unsloth(job: dict[str, Any]) -> dict[str, float]:
+    """Unsloth's model and adapter in the same `Trainer`; all else is its default."""
+    from unsloth import FastLanguageModel  # pyright: ignore[reportMissingImports]  # before transformers
+
+    model, _ = FastLanguageModel.from_pretrained(job["model"], max_seq_length=job["max_length"], load_in_4bit=False)
+    layers = [f"{name}_proj" for name in ("q", "k", "v", "o", "gate", "up", "down")]
+    shape = {name: LORA[name] for name in ("r", "lora_alpha", "lora_dropout")}
+    adapted = FastLanguageModel.get_peft_model(model, target_modules=layers, random_state=job["seed"], **shape)
+    return transformers_trainer(job, adapted)
+
+
+def transformers_trainer(job: dict[str, Any], model: Any = None) -> dict[str, float]:
     """`Trainer` with a peft model, in the bfloat16 autocast that is TRL's default too; nothing else is set."""
     from datasets import Dataset
     from peft import LoraConfig, get_peft_model
@@ -96,7 +122,8 @@ def transformers_trainer(job: dict[str, Any]) -> dict[str, float]:
 
     set_seed(job["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(job["model"]), LoraConfig(**LORA))
+    if model is None:
+        model = get_peft_model(AutoModelForCausalLM.from_pretrained(job["model"]), LoraConfig(**LORA))
     columns = [
         {"input_ids": row["ids"], "attention_mask": [1] * len(row["ids"]), "labels": labels_of(row)}
         for row in job["rows"]
@@ -113,12 +140,11 @@ def transformers_trainer(job: dict[str, Any]) -> dict[str, float]:
     return {**measured, "steps": trainer.state.global_step}
 
 
-def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
+def ours(job: dict[str, Any]) -> dict[str, Any]:
     """`ft_platform.training.loop.train` as the program runs it, with the process settings of the program.
 
-    Args:
-        compiled: as with `compute.compile`; trains twice from the same fresh adapter, and times the second time, when
-            all is compiled.
+    A compiled one (`compute.compile`) trains twice from the same fresh adapter, and the second time is measured, when
+    all is compiled.
     """
     import torch
 
@@ -127,41 +153,29 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
 
     prepare_process()
     pin_threads()
-    from ft_platform.models import base_model
-    from ft_platform.models.kernels.acceleration import accelerated
-    from ft_platform.models.rendering.renderer import Rendered
     from ft_platform.settings.training import Training
-    from ft_platform.training.batches import split_off_prefix
     from ft_platform.training.loop import train
-    from ft_platform.training.lora import add_adapter, trainable
-    from ft_platform.training.objectives import AnswerLoss
-    from ft_platform.use_case.schema import Compute
+    from ft_platform.training.lora import trainable
 
-    training = Training(
-        epochs=1,
-        batch_rows=job["batch_rows"],
-        learning_rate=job["learning_rate"],
-        warmup_fraction=0.0,
-        validations_per_epoch=1,
-        seed=job["seed"],
-    )
-    model, _ = base_model.load(base_model.ResolvedModel(Path(job["model"]), "", job["model"]))
-    model = add_adapter(model, training)
-    forward, batching = accelerated(model, Compute(compile=compiled))
-    if not batching.startswith("packed"):
-        raise SystemExit(batching)
-    prefix = job["prefix"]
-    rows = split_off_prefix(
-        [Rendered(row["ids"], row["supervised"], row["supervised"].index(True), False) for row in job["rows"]], prefix
-    )
-    objective = AnswerLoss(forward, prefix)
+    asked = OURS[job["system"]]
+    compiled = asked.get("compute", {}).get("compile", False)
+    settings = {
+        "epochs": 1,
+        "batch_rows": job["batch_rows"],
+        "learning_rate": job["learning_rate"],
+        "warmup_fraction": 0.0,
+        "validations_per_epoch": 1,
+        "seed": job["seed"],
+    }
+    training = Training(**{**settings, **asked.get("training", {})})
+    model, objective, rows = prepared(job, asked, training)
 
     def trained() -> None:
         train(
             model, objective, rows, rows[:1], training
         )  # one validation row: the loss that counts is measured afterwards, for all systems alike
 
-    fresh = {name: weight.detach().clone() for name, weight in trainable(model).items()}
+    fresh = {name: weight.detach().clone() for name, weight in trainable(model).items()} if compiled else {}
     first = timed(trained)
     measured = first
     if compiled:
@@ -171,9 +185,78 @@ def ours(job: dict[str, Any], compiled: bool = False) -> dict[str, Any]:
         measured = timed(trained)
     measured["first_seconds"] = first["seconds"]
     peak = peak_gib()
-    model.save_pretrained(job["adapter"])
-    profiled = where_time_goes(model, objective, rows[: job["batch_rows"]], training) if job["profiled"] else {}
-    return {**measured, "steps": len(rows) / job["batch_rows"], "peak_gib": peak, **profiled}
+    save(model, job["adapter"], divided=asked.get("sharded", False))
+    profiled = job["profiled"] and job["system"] in ("ours", "ours_compiled") and not torch.cuda.is_available()
+    where = where_time_goes(model, objective, rows[: job["batch_rows"]], training) if profiled else {}
+    return {**measured, "steps": len(rows) / job["batch_rows"], "peak_gib": peak, **where}
+
+
+def prepared(job: dict[str, Any], asked: dict[str, Any], training: Any) -> tuple[Any, Any, list[Any]]:
+    """Model, objective and rows, as `ft_platform.training.prepare` makes them of a use case."""
+    from ft_platform.models import base_model
+    from ft_platform.models.kernels.acceleration import accelerated
+    from ft_platform.models.rendering.renderer import Rendered
+    from ft_platform.training.batches import split_off_prefix
+    from ft_platform.training.lora import with_trainable_weights
+    from ft_platform.training.objectives import AnswerLoss
+    from ft_platform.training.precision import in_bfloat16
+    from ft_platform.training.preferences import Pair, PreferenceLoss, with_reference
+    from ft_platform.training.sharding import divide
+    from ft_platform.use_case.schema import Compute
+
+    sharded, folder, prefix = asked.get("sharded", False), Path(job["model"]), job["prefix"]
+    if sharded:
+        join_alone(job["adapter"])
+    quantization = asked.get("quantization", "none")
+    model, _ = base_model.load(base_model.ResolvedModel(folder, "", job["model"]), "auto", quantization, sharded)
+    computed_in = model.dtype
+    model = with_trainable_weights(model, training, fused=not sharded)
+    if sharded:
+        divide(model, folder, computed_in)
+    forward, batching = accelerated(model, Compute(**asked.get("compute", {})))
+    if batching.startswith("padded"):
+        raise SystemExit(batching)
+    if model.dtype != computed_in:
+        forward = in_bfloat16(forward)
+
+    def rows_of(found: list[dict[str, Any]]) -> list[Any]:
+        whole = [Rendered(row["ids"], row["supervised"], row["supervised"].index(True), False) for row in found]
+        return split_off_prefix(whole, prefix)
+
+    chosen = rows_of(job["rows"])
+    if training.objective != "dpo":
+        return model, AnswerLoss(forward, prefix), chosen
+    rejected = rows_of([with_answer_of(row, job["rows"][n - 1]) for n, row in enumerate(job["rows"])])
+    pairs = [Pair(one, other) for one, other in zip(chosen, rejected, strict=True)]
+    pairs = with_reference(model, forward, prefix, pairs, training.micro_batch_tokens)
+    return model, PreferenceLoss("dpo", training.beta, forward, prefix), pairs
+
+
+def with_answer_of(row: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """The question of a row with the answer of another one."""
+    start, its = row["supervised"].index(True), other["supervised"].index(True)
+    return {
+        "ids": [*row["ids"][:start], *other["ids"][its:]],
+        "supervised": [*row["supervised"][:start], *other["supervised"][its:]],
+    }
+
+
+def join_alone(name: str) -> None:
+    """A group of one process, as torchrun makes it of several."""
+    import torch
+    import torch.distributed as dist
+
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    dist.init_process_group(backend, init_method=f"file://{name}.group", rank=0, world_size=1)
+
+
+def save(model: Any, folder: str, *, divided: bool) -> None:
+    """Its adapter, or all of its weights."""
+    from ft_platform.training.sharding import trained_parts
+
+    parts: dict[str, Any] = trained_parts(model) if divided else {}
+    weights = {name: tensor.detach().full_tensor().cpu() for name, tensor in parts.items()}
+    model.save_pretrained(folder, **({"state_dict": weights} if divided else {}))
 
 
 def where_time_goes(model: Any, objective: Any, rows: list[Any], training: Any) -> dict[str, Any]:
@@ -270,19 +353,19 @@ def evaluate(job: dict[str, Any]) -> dict[str, Any]:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     losses = {}
-    for name, adapter in job["adapters"].items():
-        model = PeftModel.from_pretrained(
-            AutoModelForCausalLM.from_pretrained(job["model"], dtype=torch.float32), adapter
-        ).eval()
+    for name, folder in job["adapters"].items():
+        adapted = (Path(folder) / "adapter_config.json").is_file()
+        base = AutoModelForCausalLM.from_pretrained(job["model"] if adapted else folder, dtype=torch.float32)
+        model = (PeftModel.from_pretrained(base, folder) if adapted else base).to(device).eval()
         total = tokens = 0.0
         for row in job["rows"]:
             count = sum(row["supervised"])
+            given = {"input_ids": row["ids"], "labels": labels_of(row)}
             with torch.no_grad():
-                total += (
-                    float(model(input_ids=torch.tensor([row["ids"]]), labels=torch.tensor([labels_of(row)])).loss)
-                    * count
-                )
+                asked = {key: torch.tensor([value], device=device) for key, value in given.items()}
+                total += float(model(**asked).loss) * count
             tokens += count
         losses[name] = total / tokens
     return {"losses": losses}
@@ -292,12 +375,19 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def gpu_peak() -> dict[str, float]:
+    """What torch held of the GPU at most, GiB; nothing without one."""
+    import torch
+
+    return {"gpu_peak_gib": torch.cuda.max_memory_allocated() / 2**30} if torch.cuda.is_available() else {}
+
+
 SYSTEMS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "trl_default": lambda job: trl(job, packing=False),
     "trl_packing": lambda job: trl(job, packing=True),
     "transformers_trainer": transformers_trainer,
-    "ours": ours,
-    "ours_compiled": lambda job: ours(job, compiled=True),
+    "unsloth": unsloth,
+    **dict.fromkeys(OURS, ours),
     "evaluate": evaluate,
 }
 
@@ -306,7 +396,7 @@ def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
     os.environ["OMP_NUM_THREADS"] = os.environ["FT_THREADS"] = str(job["threads"])
     result = SYSTEMS[job["system"]](job)
-    print(json.dumps({"peak_gib": peak_gib(), **result}))
+    print(json.dumps({"peak_gib": peak_gib(), **gpu_peak(), **result}))
 
 
 if __name__ == "__main__":

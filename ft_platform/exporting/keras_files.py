@@ -3,48 +3,25 @@ answers the test records from the files on disk."""
 
 import json
 import math
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ft_platform.errors import ExportRefused, MissingExtra
+from ft_platform.errors import ExportRefused
 from ft_platform.evaluation.evaluate import REFERENCE_TOKENS, Evaluator
 from ft_platform.evaluation.systems.endpoint import label_in
 from ft_platform.evaluation.systems.generation import answer_losses, continuations
 from ft_platform.exporting.equivalence import Answers, compared
 from ft_platform.exporting.keras_support import TASKS, problem, readable
 from ft_platform.models.guards.tensor_files import read_header
+from ft_platform.models.keras_process import MOST_OFF_LOGIT, run_keras, tensorflow_python
 from ft_platform.process import progress
-from ft_platform.training.threads import threads
 
-PROGRAM = Path(__file__).with_name("keras_program.py")
-PYTHON = "FT_TENSORFLOW_PYTHON"
-"""Variable that names the Python of another environment with the extra `keras`."""
-MOST_OFF_LOGIT = 0.002
-"""Largest difference of a logit in float32 (tests: below 0.0001 with tiny models)."""
 HEAD = "lm_head.weight"
-
-
-def tensorflow_python() -> str:
-    """The Python that has TensorFlow: the one that `FT_TENSORFLOW_PYTHON` names, or this one.
-
-    Raises:
-        MissingExtra: neither has it.
-    """
-    if named := os.environ.get(PYTHON):
-        return named
-    missing = next((one for one in ("tensorflow", "keras_hub") if find_spec(one) is None), None)
-    if missing:
-        raise MissingExtra(f"{missing} (in this environment; {PYTHON} names the Python of another)", "keras")
-    return sys.executable
 
 
 def require_convertible(config: dict[str, Any], form: str) -> None:
@@ -95,34 +72,14 @@ def run_program(step: str, arguments: dict[str, Any], rows: int = 0) -> dict[str
         ExportRefused: it failed.
         MissingExtra: there is no TensorFlow.
     """
-    python = tensorflow_python()
-    with tempfile.TemporaryDirectory(prefix="ft-keras-") as folder:
-        request, result = Path(folder) / "request.json", Path(folder) / "result.json"
-        asked = {"step": step, "arguments": arguments, "result": str(result), "threads": threads()}
-        request.write_text(json.dumps(asked), encoding="utf-8")
-        with open(Path(folder) / "errors", "w+", encoding="utf-8", errors="replace") as errors:
-            try:
-                process = subprocess.Popen(
-                    [python, "-I", str(PROGRAM), str(request)], stdout=subprocess.PIPE, stderr=errors, text=True
-                )
-            except OSError as error:
-                raise MissingExtra(
-                    f"{PYTHON}={python} cannot be started ({type(error).__name__}), and TensorFlow", "keras"
-                ) from None
-            with process:
-                for line in process.stdout or ():
-                    if rows and line.strip().isdecimal():
-                        progress.report("export", rows + int(line), 2 * rows, "examples", model="exported")
-            errors.seek(0)
-            said = [line.strip() for line in errors if line.strip()]
-        if process.returncode == 0:
-            return json.loads(result.read_text(encoding="utf-8"))
-    last = said[-1] if said and process.returncode > 0 else f"it ended with {process.returncode}"
-    if last.startswith("ModuleNotFoundError"):
-        raise MissingExtra(f"{last.rpartition(' ')[2]} (in {python})", "keras")
-    # What a model says to records may stand in a message of TensorFlow: only its type is told.
-    told = last if step == "convert" else last.partition(":")[0]
-    raise ExportRefused(f"KerasHub failed to {step} the model: {told[:300]}", "Use --as merged")
+
+    def tick(done: int) -> None:
+        progress.report("export", rows + done, 2 * rows, "examples", model="exported")
+
+    def failed(told: str) -> ExportRefused:
+        return ExportRefused(f"KerasHub failed to {step} the model: {told}", "Use --as merged")
+
+    return run_keras(step, arguments, failed, private=step != "convert", tick=tick if rows else None)
 
 
 @dataclass(frozen=True)

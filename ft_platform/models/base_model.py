@@ -19,6 +19,7 @@ from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
 from ft_platform.models.gguf import converted_folder
 from ft_platform.models.guards.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
+from ft_platform.models.keras_preset import converted_preset, is_preset, preset_sha256
 from ft_platform.models.quiet import quiet_transformers
 from ft_platform.settings.base_model import BaseModelSettings
 
@@ -34,7 +35,8 @@ class ResolvedModel:
 
     Attributes:
         folder: transformers folder with safetensors weights and a tokenizer.
-        weights_sha256: hash of the weights as they were delivered (the GGUF file, or the safetensors files).
+        weights_sha256: hash of the weights as they were delivered (the GGUF file, the safetensors files, or the Keras
+            preset).
         uri: where it came from, as in the settings.
         commit: commit of a hub model, whatever name its revision was asked by.
         safe: what of the folder may be loaded, where it was looked at already.
@@ -67,7 +69,11 @@ def resolve(settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn
             f"base_model.sha256 expects {settings.sha256}, but the weights of {settings.uri} have {digest}",
             "Correct base_model.sha256, or find out who changed the weights",
         )
-    folder = converted_folder(found, digest, cache) if found.is_file() else found
+    folder = found
+    if found.is_file():
+        folder = converted_folder(found, digest, cache)
+    elif is_preset(found):
+        folder = converted_preset(found, digest, cache, require_safe_folder)
     safe = require_safe_folder(folder, settings.uri)
     commit = found.name if model_sources.is_hub(settings.uri) and COMMIT.match(found.name) else ""
     return ResolvedModel(folder, digest, settings.uri, commit, safe)
@@ -86,13 +92,15 @@ def _require_pinned(settings: BaseModelSettings, unpinned: Unpinned) -> None:
 
 
 def weights_sha256(path: Path) -> str:
-    """Hash of a weights file, or of all safetensors files of a folder.
+    """Hash of a weights file, of all safetensors files of a folder, or of a Keras preset with its tokenizer.
 
     Raises:
         BaseModelError: the folder holds no safetensors weights.
     """
     if path.is_file():
         return sha256_file(path)
+    if is_preset(path):
+        return preset_sha256(path)
     files = sorted(path.glob("*.safetensors"))
     if not files:
         pickled = sorted(p.name for p in path.iterdir() if p.suffix in PICKLED)

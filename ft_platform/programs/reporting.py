@@ -23,9 +23,9 @@ from ft_platform.errors import ConfigError, FtError, MissingExtra, Superseded, V
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
+from ft_platform.process.cores import threads
 from ft_platform.process.hooks import install_hooks, place_of_error
 from ft_platform.settings.environment import Environment
-from ft_platform.training.threads import threads
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 

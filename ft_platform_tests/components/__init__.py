@@ -168,9 +168,14 @@ COMPONENTS = {
         ),
     ),
     "tensorflow": Component(
-        "TensorFlow and KerasHub, which write and answer exported models",
+        "TensorFlow and KerasHub, which write and answer exported models, and presets that become base models",
         "extra `keras`, here or in the environment of `FT_TENSORFLOW_PYTHON`",
-        ("ft_platform/exporting",),
+        (
+            "ft_platform/exporting",
+            "ft_platform/models/keras_preset.py",
+            "ft_platform/models/keras_process.py",
+            "ft_platform/models/keras_program.py",
+        ),
     ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
     "terraform": Component(

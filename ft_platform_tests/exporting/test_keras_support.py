@@ -10,6 +10,7 @@ import pytest
 from ft_platform.errors import ExportRefused, MissingExtra
 from ft_platform.exporting import keras_files
 from ft_platform.exporting.keras_support import problem, readable
+from ft_platform.models import keras_process
 
 LLAMA = {
     "model_type": "llama",
@@ -58,11 +59,11 @@ def test_tied_embeddings_are_refused_as_keras():
 
 
 def test_without_tensorflow_the_error_names_extra_and_variable(monkeypatch):
-    monkeypatch.delenv(keras_files.PYTHON, raising=False)
-    monkeypatch.setattr(keras_files, "find_spec", lambda name: None)
+    monkeypatch.delenv(keras_process.PYTHON, raising=False)
+    monkeypatch.setattr(keras_process, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"FT_TENSORFLOW_PYTHON.*ft-platform\[keras\]"):
         keras_files.require_convertible(LLAMA, "keras")
-    monkeypatch.setenv(keras_files.PYTHON, "/nowhere/python")
+    monkeypatch.setenv(keras_process.PYTHON, "/nowhere/python")
     with pytest.raises(MissingExtra, match=r"/nowhere/python cannot be started.*ft-platform\[keras\]"):
         keras_files.run_program("convert", {})
 
@@ -70,7 +71,7 @@ def test_without_tensorflow_the_error_names_extra_and_variable(monkeypatch):
 def test_a_python_without_tensorflow_is_named(monkeypatch, tmp_path):
     """A bare environment, as `FT_TENSORFLOW_PYTHON` may name by mistake."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-    monkeypatch.setenv(keras_files.PYTHON, str(tmp_path / "bare" / "bin" / "python"))
+    monkeypatch.setenv(keras_process.PYTHON, str(tmp_path / "bare" / "bin" / "python"))
     with pytest.raises(MissingExtra, match=r"bare/bin/python.*ft-platform\[keras\]"):
         keras_files.run_program("convert", {})
 
@@ -78,8 +79,8 @@ def test_a_python_without_tensorflow_is_named(monkeypatch, tmp_path):
 def test_what_a_failed_program_says_of_records_is_not_repeated(monkeypatch, tmp_path):
     program = tmp_path / "program.py"
     program.write_text("raise ValueError('the words of a person')")
-    monkeypatch.setattr(keras_files, "PROGRAM", program)
-    monkeypatch.setenv(keras_files.PYTHON, sys.executable)
+    monkeypatch.setattr(keras_process, "PROGRAM", program)
+    monkeypatch.setenv(keras_process.PYTHON, sys.executable)
     with pytest.raises(ExportRefused, match="KerasHub failed to answer the model: ValueError") as refused:
         keras_files.run_program("answer", {})
     assert "words of a person" not in str(refused.value)

@@ -10,8 +10,9 @@ import pytest
 
 from ft_platform.compute.pipes import final_values
 from ft_platform.errors import ConfigError, MissingExtra
+from ft_platform.process.cores import threads
 from ft_platform.programs.reporting import _from_pipes, described, program
-from ft_platform.training.threads import pin_threads, threads
+from ft_platform.training.threads import pin_threads
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.tiny_models import usable_splits

@@ -75,6 +75,37 @@ def _tensor(folder: Path, name: str) -> Any:
     raise KeyError(name)
 
 
+def from_preset(
+    preset: str,
+    family: str,
+    settings: dict[str, Any],
+    tokenizer: dict[str, Any],
+    out: str,
+    tokens: list[list[int]],
+    texts: list[str],
+    logits: str,
+) -> dict[str, Any]:
+    """Writes a Keras preset as a transformers folder, and says what it answers and how it cuts texts.
+
+    Args:
+        family: `Llama3` of `Llama3Backbone`.
+        settings, tokenizer: arguments of its backbone and its tokenizer, checked by the platform.
+        tokens: token ids, for which `logits`, an .npy, is written. Shape `(texts, tokens)`.
+    """
+    classes, folder = keras_hub.models, Path(preset)
+    backbone = getattr(classes, f"{family}Backbone")(**settings, dtype="float32")
+    weights = folder / "model.weights.h5"
+    backbone.load_weights(weights if weights.is_file() else folder / "model.weights.json")
+    words = getattr(classes, f"{family}Tokenizer")(**tokenizer)
+    words.load_assets(str(folder / "assets" / "tokenizer"))
+    preprocessor = getattr(classes, f"{family}CausalLMPreprocessor")(words)
+    model = getattr(classes, f"{family}CausalLM")(backbone=backbone, preprocessor=preprocessor)
+    model.export_to_transformers(out)
+    ids = np.array(tokens, np.int32)
+    np.save(logits, np.array(model({"token_ids": ids, "padding_mask": np.ones_like(ids)})))
+    return {"texts": [[int(one) for one in np.array(words(text))] for text in texts]}
+
+
 def answer(model: str, texts: str, out: str) -> dict[str, Any]:
     """Asks a model, read from disk.
 
@@ -163,7 +194,7 @@ def main() -> None:
     if asked["threads"]:
         tf.config.threading.set_intra_op_parallelism_threads(asked["threads"])
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    step = {"convert": convert, "answer": answer}[asked["step"]]
+    step = {"convert": convert, "answer": answer, "from_preset": from_preset}[asked["step"]]
     told = step(**asked["arguments"])
     Path(asked["result"]).write_text(json.dumps({**told, "versions": versions()}), encoding="utf-8")
 
