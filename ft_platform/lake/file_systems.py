@@ -76,6 +76,10 @@ def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.
             from ft_platform.lake.azure_blobs import opened
 
             return opened(uri, options or {})
+        if options and "zone_keys" in options:
+            from ft_platform.lake.keyed_s3 import opened as opened_with_keys
+
+            return opened_with_keys(uri, options)
         return fsspec.core.url_to_fs(uri, **(options or {}))
     except ImportError as error:
         raise _missing_package(uri.split("://", 1)[0], error) from error
