@@ -506,7 +506,7 @@ class Environment(BaseModel):
         return {
             "FT_HOME": str(self.home),
             "FT_LAKE_ROOT": self.lake_uri,
-            **({LAKE_KEYS: told(self.lake_keys)} if self.lake_keys else {}),
+            LAKE_KEYS: told(self.lake_keys),
             "FT_KEY_FILE": str(self.key_path),
             "FT_KEY_PROVIDER": self.key_provider,
             "FT_VAULT_PUBLIC_KEY_FILE": str(self.vault_public_key_path),

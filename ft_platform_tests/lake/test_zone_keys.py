@@ -242,6 +242,12 @@ def test_programs_get_the_keys_wherever_they_run(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("FT_LAKE_ROOT", made.lake_root)
     monkeypatch.setenv(VARIABLE, told(KEYS))
     assert load_environment().lake_keys == KEYS
+    (tmp_path / "ft_environment.yaml").write_text(f"lake_keys: {json.dumps(KEYS)}")
+    monkeypatch.chdir(tmp_path)
+    on_disk = made.model_copy(update={"lake_root": "", "lake_keys": {}})
+    for name, value in program_variables(on_disk, ComputeProfile(), named()).items():
+        monkeypatch.setenv(name, value)
+    assert load_environment().lake_keys == {}, "the keys of another lake are not those of this one"
 
 
 @pytest.mark.parametrize("root", ["gs://example-lake/lake", "abfss://lake@account.dfs.core.windows.net/lake", "lake"])
