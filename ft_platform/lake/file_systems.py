@@ -29,8 +29,11 @@ SERVER_SAYS = (
     "504 Gateway Timeout",
 )
 """Of object_store, which is below deltalake, after its ten tries."""
-REFUSALS = ("401 Unauthorized", "403 Forbidden", "Forbidden: ", "AccessDenied", "Access Denied", "ExpiredToken")
-"""Of object_store, and of gcsfs."""
+REFUSALS = (
+    *("401 Unauthorized", "403 Forbidden", "Forbidden: ", "AccessDenied", "Access Denied", "ExpiredToken"),
+    "<Code>KMS.",
+)
+"""Of object_store, and of gcsfs. `KMS.`: a key that is switched off, unknown or of another account."""
 
 
 def out_of_reach(error: BaseException) -> bool:
@@ -52,9 +55,23 @@ def refused(error: BaseException) -> bool:
     """Whether a store knows who asks and refuses, or does not know: credentials that are missing, wrong or expired."""
     if isinstance(error, RuntimeError) and error.__cause__:
         return refused(error.__cause__)
-    if _status(error) in (401, 403) or not NO_CREDENTIALS.isdisjoint(kind.__name__ for kind in type(error).__mro__):
+    if (
+        _status(error) in (401, 403)
+        or code_of(error).startswith("KMS.")
+        or not NO_CREDENTIALS.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+    ):
         return True
     return isinstance(error, PermissionError) or any(words in str(error) for words in REFUSALS)
+
+
+def code_of(error: BaseException | None) -> str:
+    """What S3 calls a refusal; s3fs hides it behind an `OSError`. Empty: nothing."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return str(response.get("Error", {}).get("Code", ""))
+        error = error.__cause__
+    return ""
 
 
 def _status(error: BaseException) -> int:

@@ -18,6 +18,8 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from ft_platform.lake.file_systems import code_of
+
 TAKEN = ("PreconditionFailed", "412")
 """s3fs makes a `FileExistsError` of these only where the server names the header, as AWS does."""
 
@@ -78,7 +80,7 @@ def create(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
     try:
         fs.pipe_file(path, data, mode="create")
     except OSError as error:
-        if not isinstance(error, FileExistsError) and _code(error) not in TAKEN:
+        if not isinstance(error, FileExistsError) and code_of(error) not in TAKEN:
             raise
         if read_bytes(fs, path) != data:
             raise FileExistsError(path) from None
@@ -97,12 +99,6 @@ def _link(target: Path, data: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     fsync_path(target.parent)
-
-
-def _code(error: BaseException) -> str:
-    """What the server of an object store called a refusal."""
-    response = getattr(error.__cause__, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
 
 
 def read_bytes(fs: Any, path: str) -> bytes:

@@ -9,7 +9,7 @@ account, lifecycle and replication; every other object store.
 from collections.abc import Callable
 from typing import Any
 
-from ft_platform.lake.file_systems import filesystem, fsspec_options
+from ft_platform.lake.file_systems import code_of, filesystem, fsspec_options
 from ft_platform.lake.places import Places
 from ft_platform.lake.zone_keys import wrong_keys
 
@@ -48,25 +48,17 @@ def problems_of(lake: Places) -> list[str]:
         wrong = list(wrong_keys(lake, SAMPLE, fs))
         found += [f"bucket {bucket}: {len(wrong)} objects, such as {wrong[0]}. {KEYS}"] if wrong else []
     except Exception as error:
-        found.append(f"bucket {bucket}: keys of objects could not be checked ({_code(error) or type(error).__name__})")
+        found.append(
+            f"bucket {bucket}: keys of objects could not be checked ({code_of(error) or type(error).__name__})"
+        )
     return found
 
 
 def _refused(about: str, error: Exception) -> list[str]:
-    code = _code(error)
+    code = code_of(error)
     if code == ABSENT[0]:
         return ["it has no public-access block of its own"]
     return [] if code == ABSENT[1] else [f"its {about} could not be checked ({code or type(error).__name__})"]
-
-
-def _code(error: BaseException | None) -> str:
-    """The store's own word for a refusal; s3fs hides it behind an `OSError`."""
-    while error is not None:
-        response = getattr(error, "response", None)
-        if isinstance(response, dict):
-            return str(response.get("Error", {}).get("Code", ""))
-        error = error.__cause__
-    return ""
 
 
 def _block(answer: dict[str, Any]) -> list[str]:

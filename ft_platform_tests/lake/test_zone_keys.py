@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from ft_platform.cli import main
 from ft_platform.compute.backends import ray
@@ -39,6 +40,7 @@ from ft_platform.training.lease import lease
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.costs.test_ledger import named
 from ft_platform_tests.infra.s3 import ADMIN, WEED, S3Server, s3_server
+from ft_platform_tests.lake.object_store.proxy import Faults, proxy
 
 NAME, BUCKET = "complaints", "example-lake"
 KEYS = {zone: f"{number}0000000-0000-4000-8000-00000000000{number}" for number, zone in enumerate(ZONES)}
@@ -177,6 +179,27 @@ def test_with_wrong_settings_the_bucket_takes_nothing(environment: Environment, 
     with pytest.raises(NotWritable, match="lake_keys"), lake.room_for("a file"):
         lake.fs.pipe_file(lake.path_of("restricted", NAME, "x"), b"1")
     assert not lake.fs.exists(lake.path_of("restricted", NAME))
+
+
+@pytest.mark.components(name="s3_lake")
+def test_a_key_that_is_switched_off_is_told_as_refused_and_is_not_asked_again_and_again(
+    server: S3Server, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As AWS answers; the stand-in never does."""
+    lake = open_lake(environment)
+    lake.fs.pipe_file(lake.path_of("restricted", NAME, "x"), b"1")
+    with proxy(server.address) as store:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.address)
+        lake = open_lake(environment)
+        said = b"<Error><Code>KMS.DisabledException</Code><Message>The key is disabled.</Message></Error>"
+        store.faults = Faults(refused=1.0, answer=(400, said))
+        with pytest.raises(NotWritable, match="lake_keys"), lake.room_for("a file"):
+            lake.fs.pipe_file(lake.path_of("restricted", NAME, "x"), b"1")
+        with pytest.raises(NotWritable, match="lake_keys"), lake.room_for("a table"):
+            write_deltalake(
+                lake.uri("restricted", NAME, "tables", "t"), ROWS, storage_options=lake.delta_options("restricted")
+            )
+        assert store.faults.refusals < 20
 
 
 @pytest.mark.components(name="s3_lake")
