@@ -8,6 +8,7 @@ import fsspec
 from fsspec.registry import known_implementations
 
 from ft_platform.errors import LakeUnreachable, MissingExtra
+from ft_platform.lake.files import code_of
 
 EXTRAS = {"s3fs": "aws", "adlfs": "azure", "gcsfs": "gcp"}
 """Package of a file system -> extra that brings it."""
@@ -62,16 +63,6 @@ def refused(error: BaseException) -> bool:
     ):
         return True
     return isinstance(error, PermissionError) or any(words in str(error) for words in REFUSALS)
-
-
-def code_of(error: BaseException | None) -> str:
-    """What S3 calls a refusal; s3fs hides it behind an `OSError`. Empty: nothing."""
-    while error is not None:
-        response = getattr(error, "response", None)
-        if isinstance(response, dict):
-            return str(response.get("Error", {}).get("Code", ""))
-        error = error.__cause__
-    return ""
 
 
 def _status(error: BaseException) -> int:

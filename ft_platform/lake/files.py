@@ -18,8 +18,6 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.lake.file_systems import code_of
-
 TAKEN = ("PreconditionFailed", "412")
 """s3fs makes a `FileExistsError` of these only where the server names the header, as AWS does."""
 
@@ -99,6 +97,16 @@ def _link(target: Path, data: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     fsync_path(target.parent)
+
+
+def code_of(error: BaseException | None) -> str:
+    """What S3 calls a refusal; s3fs hides it behind an `OSError`. Empty: nothing."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return str(response.get("Error", {}).get("Code", ""))
+        error = error.__cause__
+    return ""
 
 
 def read_bytes(fs: Any, path: str) -> bytes:

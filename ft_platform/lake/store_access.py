@@ -9,7 +9,8 @@ account, lifecycle and replication; every other object store.
 from collections.abc import Callable
 from typing import Any
 
-from ft_platform.lake.file_systems import code_of, filesystem, fsspec_options
+from ft_platform.lake.file_systems import filesystem, fsspec_options
+from ft_platform.lake.files import code_of
 from ft_platform.lake.places import Places
 from ft_platform.lake.zone_keys import wrong_keys
 
