@@ -7,7 +7,6 @@ python benchmarks/backup.py --gigabytes 10 --json
 import argparse
 import json
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -64,48 +63,60 @@ def grow(lake: Lake, size: int, number: int) -> None:
         left, one = left - CHECKPOINT * FILE, one + 1
 
 
-def timed(what: Callable[[], Any]) -> tuple[float, Any]:
-    started = time.perf_counter()
+def peak_bytes() -> int:
+    """Resident memory of this process at its highest, since the last `forget_peak`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+
+def forget_peak() -> None:
+    """See proc_pid_clear_refs(5): 5 resets the highest resident size."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def timed(what: Callable[[], Any], steps: dict[str, Any], name: str) -> Any:
+    """What the step returned; notes its wall and CPU seconds (of all threads) and its peak of memory."""
+    forget_peak()
+    started, used = time.perf_counter(), time.process_time()
     found = what()
-    return round(time.perf_counter() - started, 1), found
+    seconds, cpu = time.perf_counter() - started, time.process_time() - used
+    steps[name] = {"s": round(seconds, 1), "cpu_s": round(cpu, 1), "peak_mib": peak_bytes() >> 20}
+    print(f"{name}: {steps[name]}", file=sys.stderr, flush=True)
+    return found
 
 
 def measure(size: int, folder: Path) -> dict[str, Any]:
+    steps: dict[str, Any] = {}
     settings = BackupSettings(to=str(folder / "backups"), keys=str(folder / "keys"))
     environment = Environment(home=folder / "home", tracking_uri="none", backup=settings)
     create_pseudonym_key(environment)
     lake = open_lake(environment)
     note(lake, "", "settings", "began")
     grow(lake, size, 0)
-    full_s, full = timed(lambda: take_backup(environment, AuditLog(lake)))
-    same_s, same = timed(lambda: take_backup(environment, AuditLog(lake)))
+    full = timed(lambda: take_backup(environment, AuditLog(lake)), steps, "backup")
+    same = timed(lambda: take_backup(environment, AuditLog(lake)), steps, "unchanged")
     grow(lake, size // 100, 1)
-    changed_s, changed = timed(lambda: take_backup(environment, AuditLog(lake)))
+    changed = timed(lambda: take_backup(environment, AuditLog(lake)), steps, "one_percent_more")
     drill = environment.model_copy(update={"home": folder / "drill"})
-    restore_s, restored = timed(lambda: restore(drill))
-    verify_s, verified = timed(lambda: inspect(open_lake(drill), NAME))
+    restored = timed(lambda: restore(drill), steps, "restore")
+    verified = timed(lambda: inspect(open_lake(drill), NAME), steps, "check")
     shutil.rmtree(drill.home)
     target = open_lake(environment.model_copy(update={"lake_root": str(folder / "copy")}))
-    copy_s, copied = timed(lambda: copy_lake(lake, AuditLog(lake), target))
-    again_s, again = timed(lambda: copy_lake(lake, AuditLog(lake), target))
+    copied = timed(lambda: copy_lake(lake, AuditLog(lake), target), steps, "copy")
+    again = timed(lambda: copy_lake(lake, AuditLog(lake), target), steps, "copy_again")
     problems = [*full.problems, *changed.problems, *restored.problems, *verified.problems, *copied.problems]
-    return {
-        "bytes": restored.bytes,
-        "files": restored.files,
-        "backup_s": full_s,
-        "backup_bytes": full.told["new_bytes"],
-        "unchanged_s": same_s,
-        "unchanged_bytes": same.told["new_bytes"],
-        "one_percent_more_s": changed_s,
-        "one_percent_more_bytes": changed.told["new_bytes"],
-        "restore_s": restore_s,
-        "check_s": verify_s,
-        "copy_s": copy_s,
-        "copy_again_s": again_s,
-        "copy_again_bytes": again.bytes,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "problems": len(problems),
+    stored = {
+        "backup": full.told["new_bytes"],
+        "unchanged": same.told["new_bytes"],
+        "one_percent_more": changed.told["new_bytes"],
+        "restore": restored.bytes,
+        "check": restored.bytes,
+        "copy": copied.bytes,
+        "copy_again": again.bytes,
     }
+    for name, step in steps.items():
+        step |= {"bytes": stored[name], "mb_per_cpu_s": round(stored[name] / 1e6 / max(step["cpu_s"], 0.1), 1)}
+    return {"bytes": restored.bytes, "files": restored.files, "steps": steps, "problems": len(problems)}
 
 
 def main() -> int:
@@ -119,8 +130,8 @@ def main() -> int:
     if arguments.json:
         print(json.dumps(found, indent=1))
     else:
-        for name, value in found.items():
-            print(f"{name:24} {value:>16,}")
+        for name, step in found["steps"].items():
+            print(f"{name:18}" + "".join(f"{what} {value:>14,}  " for what, value in step.items()))
     return 1 if found["problems"] else 0
 
 

@@ -62,6 +62,7 @@ def load_environment() -> Environment:
     variables = {
         "FT_HOME": "home",
         "FT_LAKE_ROOT": "lake_root",
+        "FT_LAKE_KEYS": "lake_keys",
         "FT_RESTRICTED_GROUP": "restricted_group",
         "FT_KEY_FILE": "key_file",
         "FT_KEY_PROVIDER": "key_provider",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ft_platform.lake.check import Found
     from ft_platform.lake.inspection import Inspection
+    from ft_platform.settings.environment import Environment
 
 HELP = (
     "Compare the lake with what was signed and find what belongs to nothing; copy it to another store; close the"
@@ -71,6 +72,7 @@ def _check(arguments: argparse.Namespace) -> int:
     from ft_platform.lake import check
     from ft_platform.lake.inspection import inspect, signed_use_cases
     from ft_platform.lake.opening import open_lake
+    from ft_platform.lake.zone_keys import wrong_keys
     from ft_platform.people.audit_log.log import AuditLog
     from ft_platform.people.audit_log.opening import note
     from ft_platform.people.audit_log.verify import verify
@@ -85,7 +87,8 @@ def _check(arguments: argparse.Namespace) -> int:
     problems = [problem for one in inspected for problem in one.problems]
     if log.head() or log.files.segments():
         problems += [f"audit log: {problem}" for problem in verify(log).problems]
-    tell("what belongs to nothing")
+    tell("keys of objects, and what belongs to nothing")
+    problems += wrong_keys(lake)
     found = check.look(lake)
     gone = check.repair(lake, found, arguments.older_than) if arguments.repair else []
     left = [one for one in found if one not in gone]
@@ -132,7 +135,7 @@ def _copy(arguments: argparse.Namespace) -> int:
     places = [
         place if "://" in place else str(Path(place).absolute()) for place in (arguments.source, arguments.target)
     ]
-    source, target = (open_lake(environment.model_copy(update={"lake_root": place})) for place in places)
+    source, target = (open_lake(_at(environment, place)) for place in places)
     note(source, "", "settings", "copied the lake", to=target.root)
     copied = copy_lake(source, AuditLog(source), target, tell)
     if arguments.json:
@@ -145,6 +148,12 @@ def _copy(arguments: argparse.Namespace) -> int:
     return say_problems(copied.problems)
 
 
+def _at(environment: "Environment", place: str) -> "Environment":
+    """The installation with its lake at another place; keys of zones are those of its lake in S3."""
+    keys = environment.lake_keys if place.startswith("s3://") else {}
+    return environment.model_copy(update={"lake_root": place, "lake_keys": keys})
+
+
 def _policies(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.people.bucket_rights import bucket_of, template, text_of
@@ -153,7 +162,7 @@ def _policies(arguments: argparse.Namespace) -> int:
     environment = load_environment()
     use_cases = [folder.name for folder in find_use_cases(environment.defs)]
     bucket = bucket_of(environment.lake_uri, arguments.account)
-    text = text_of(template(bucket, use_cases, environment.policy.looks.purposes))
+    text = text_of(template(bucket, use_cases, environment.policy.looks.purposes, environment.lake_keys))
     if arguments.out:
         arguments.out.write_text(text, encoding="utf-8")
     else:

@@ -101,7 +101,7 @@ class Ledger:
 
     def _table(self, month: str | None) -> Iterable[dict[str, Any]]:
         try:
-            table = DeltaTable(self.uri, storage_options=self._lake.storage_options or None)
+            table = DeltaTable(self.uri, storage_options=self._lake.delta_options(ZONE))
         except TableNotFoundError:
             return []
         rows = pa.Table.from_batches(
@@ -140,7 +140,7 @@ class Ledger:
         for attempt in range(ATTEMPTS):
             try:
                 with self._lake.room_for("the ledger of costs"):
-                    options = self._lake.storage_options or None
+                    options = self._lake.delta_options(ZONE)
                     # A table that is older than a column gets it.
                     write_deltalake(self.uri, table, mode="append", schema_mode="merge", storage_options=options)
                 return

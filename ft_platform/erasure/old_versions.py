@@ -4,9 +4,11 @@ Covered: S3 and what speaks its protocol, Azure Blob, Google Cloud Storage, all 
 versions that are locked (Object Lock, immutability), or that this account may not delete: they are counted. Versions
 that a store keeps for a while after they were deleted (soft delete): turn it off, or wait."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from fsspec.asyn import sync
@@ -14,6 +16,7 @@ from fsspec.asyn import sync
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.unpacking import bytes_in_file
 from ft_platform.lake.file_systems import refused
+from ft_platform.lake.object_versions import AZURE, GCS, S3, STORES, ObjectVersion, Store
 from ft_platform.lake.places import Places
 
 
@@ -37,15 +40,15 @@ class Versions:
 
     Attributes:
         kept: whether it does.
-        old: key and id of each below a prefix that is not the newest.
+        old: each below a prefix that is not the newest.
         delete: one of them, for good.
-        named: how its file system names one in a path.
+        path: of one of them, as its file system names it.
     """
 
     kept: Callable[[], bool]
-    old: Callable[[str], Iterator[tuple[str, str]]]
-    delete: Callable[[str, str], Any]
-    named: str
+    old: Callable[[str], Iterator[ObjectVersion]]
+    delete: Callable[[ObjectVersion], Any]
+    path: Callable[[ObjectVersion], str]
 
 
 def erase_old_versions(lake: Places, needles: Needles) -> OldVersions | None:
@@ -56,11 +59,11 @@ def erase_old_versions(lake: Places, needles: Needles) -> OldVersions | None:
     aware = type(lake.fs)(*lake.fs.storage_args, **{**lake.fs.storage_options, "version_aware": True})
     try:
         kept = versions.kept()
-        for key, version in versions.old(_key(f"{lake.folder}/")) if kept else ():
-            with aware.open(f"{_bucket(lake)}/{key}{versions.named}{version}", "rb") as file:
+        for version in versions.old(_key(f"{lake.folder}/")) if kept else ():
+            with aware.open(versions.path(version), "rb") as file:
                 holds = bytes_in_file(file, needles, 0)[0] > 0
             if holds:
-                _delete(versions, key, version, found)
+                _delete(versions, version, found)
     except Exception as error:  # the account may not look at versions: each client has a type of its own for that
         if not isinstance(error, OSError) and not refused(error):
             raise
@@ -73,13 +76,13 @@ def remove_versions_of(lake: Places, path: str) -> None:
     earlier versions of the same object stayed before it was signed."""
     if versions := _versions(lake):
         with suppress(PermissionError):
-            for key, version in versions.old(_key(path)):
-                versions.delete(key, version)
+            for version in versions.old(_key(path)):
+                versions.delete(version)
 
 
-def _delete(versions: Versions, key: str, version: str, found: OldVersions) -> None:
+def _delete(versions: Versions, version: ObjectVersion, found: OldVersions) -> None:
     try:
-        versions.delete(key, version)
+        versions.delete(version)
         found.deleted += 1
     except Exception as error:
         if not isinstance(error, OSError) and not refused(error):
@@ -88,9 +91,19 @@ def _delete(versions: Versions, key: str, version: str, found: OldVersions) -> N
 
 
 def _versions(lake: Places) -> Versions | None:
-    kinds = {"s3": _s3, "gs": _gcs, "gcs": _gcs, "abfss": _azure, "abfs": _azure, "az": _azure}
-    made = kinds.get(lake.root.partition("://")[0])
-    return None if lake.is_local or made is None else made(lake.fs, _bucket(lake))
+    store = STORES.get(lake.root.partition("://")[0])
+    if lake.is_local or store is None:
+        return None
+    fs, bucket = lake.fs, _bucket(lake)
+    listing = store.listing(fs, bucket)
+    kept, delete = KINDS[store](fs, bucket)
+
+    def old(prefix: str) -> Iterator[ObjectVersion]:
+        return (one for one in listing(prefix) if not one.newest and one.id not in ("", "null"))
+
+    # Only S3 tells whether it keeps versions. A bucket of the others that has stopped still has those from before, and
+    # one that never did lists none.
+    return Versions(kept or (lambda: next(old(""), None) is not None), old, delete, partial(store.path, bucket))
 
 
 def _bucket(lake: Places) -> str:
@@ -101,61 +114,33 @@ def _key(path: str) -> str:
     return path.partition("/")[2]
 
 
-def _s3(fs: Any, bucket: str) -> Versions:
-    def old(prefix: str) -> Iterator[tuple[str, str]]:
-        more: dict[str, Any] = {}
-        while True:
-            page = fs.call_s3("list_object_versions", Bucket=bucket, Prefix=prefix, **more)
-            for one in page.get("Versions", []):
-                if not one["IsLatest"] and one["VersionId"] != "null":
-                    yield one["Key"], one["VersionId"]
-            if not page.get("IsTruncated"):
-                return
-            more = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
-
-    def delete(key: str, version: str) -> Any:
-        return fs.call_s3("delete_object", Bucket=bucket, Key=key, VersionId=version)
-
-    return Versions(
-        lambda: bool(fs.call_s3("get_bucket_versioning", Bucket=bucket).get("Status")), old, delete, "?versionId="
-    )
+Kind = tuple[Callable[[], bool] | None, Callable[[ObjectVersion], Any]]
 
 
-def _gcs(fs: Any, bucket: str) -> Versions:
-    def old(prefix: str) -> Iterator[tuple[str, str]]:
-        more: dict[str, Any] = {}
-        while True:
-            page = fs.call("GET", "b/{}/o", bucket, prefix=prefix, versions="true", json_out=True, **more)
-            for one in page.get("items", []):
-                if one.get("timeDeleted"):
-                    yield one["name"], str(one["generation"])
-            if not page.get("nextPageToken"):
-                return
-            more = {"pageToken": page["nextPageToken"]}
+def _s3(fs: Any, bucket: str) -> Kind:
+    def delete(version: ObjectVersion) -> Any:
+        return fs.call_s3("delete_object", Bucket=bucket, Key=version.key, VersionId=version.id)
 
-    def delete(key: str, version: str) -> Any:
-        return fs.call("DELETE", "b/{}/o/{}", bucket, key, generation=version)
-
-    # A bucket that has stopped to keep versions still has those from before.
-    return Versions(lambda: next(old(""), None) is not None, old, delete, "#")
+    return lambda: bool(fs.call_s3("get_bucket_versioning", Bucket=bucket).get("Status")), delete
 
 
-def _azure(fs: Any, bucket: str) -> Versions:
-    def old(prefix: str) -> Iterator[tuple[str, str]]:
-        async def listed() -> list[tuple[str, str]]:
-            async with fs.service_client.get_container_client(bucket) as container:
-                found = container.list_blobs(name_starts_with=prefix, include=["versions"])
-                return [(one.name, one.version_id) async for one in found if not one.is_current_version]
+def _gcs(fs: Any, bucket: str) -> Kind:
+    def delete(version: ObjectVersion) -> Any:
+        return fs.call("DELETE", "b/{}/o/{}", bucket, version.key, generation=version.id)
 
-        found: list[tuple[str, str]] = sync(fs.loop, listed) or []
-        yield from ((key, version) for key, version in found if version)
+    return None, delete
 
-    def delete(key: str, version: str) -> Any:
+
+def _azure(fs: Any, bucket: str) -> Kind:
+    def delete(version: ObjectVersion) -> Any:
         async def deleted() -> None:
-            async with fs.service_client.get_blob_client(bucket, key) as blob:
-                await blob.delete_blob(version_id=version)
+            async with fs.service_client.get_blob_client(bucket, version.key) as blob:
+                await blob.delete_blob(version_id=version.id)
 
         return sync(fs.loop, deleted)
 
-    # Whether an account keeps versions is told to its managers only; where it keeps none, none are listed.
-    return Versions(lambda: next(old(""), None) is not None, old, delete, "?versionid=")
+    return None, delete
+
+
+KINDS: Mapping[Store, Callable[[Any, str], Kind]] = MappingProxyType({S3: _s3, GCS: _gcs, AZURE: _azure})
+"""Store -> whether a bucket keeps versions, and what deletes one."""

@@ -8,6 +8,7 @@ import fsspec
 from fsspec.registry import known_implementations
 
 from ft_platform.errors import LakeUnreachable, MissingExtra
+from ft_platform.lake.files import code_of
 
 EXTRAS = {"s3fs": "aws", "adlfs": "azure", "gcsfs": "gcp"}
 """Package of a file system -> extra that brings it."""
@@ -29,8 +30,11 @@ SERVER_SAYS = (
     "504 Gateway Timeout",
 )
 """Of object_store, which is below deltalake, after its ten tries."""
-REFUSALS = ("401 Unauthorized", "403 Forbidden", "Forbidden: ", "AccessDenied", "Access Denied", "ExpiredToken")
-"""Of object_store, and of gcsfs."""
+REFUSALS = (
+    *("401 Unauthorized", "403 Forbidden", "Forbidden: ", "AccessDenied", "Access Denied", "ExpiredToken"),
+    "<Code>KMS.",
+)
+"""Of object_store, and of gcsfs. `KMS.`: a key that is switched off, unknown or of another account."""
 
 
 def out_of_reach(error: BaseException) -> bool:
@@ -52,7 +56,11 @@ def refused(error: BaseException) -> bool:
     """Whether a store knows who asks and refuses, or does not know: credentials that are missing, wrong or expired."""
     if isinstance(error, RuntimeError) and error.__cause__:
         return refused(error.__cause__)
-    if _status(error) in (401, 403) or not NO_CREDENTIALS.isdisjoint(kind.__name__ for kind in type(error).__mro__):
+    if (
+        _status(error) in (401, 403)
+        or code_of(error).startswith("KMS.")
+        or not NO_CREDENTIALS.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+    ):
         return True
     return isinstance(error, PermissionError) or any(words in str(error) for words in REFUSALS)
 
@@ -76,6 +84,10 @@ def filesystem(uri: str, options: dict[str, Any] | None = None) -> tuple[fsspec.
             from ft_platform.lake.azure_blobs import opened
 
             return opened(uri, options or {})
+        if options and "zone_keys" in options:
+            from ft_platform.lake.keyed_s3 import opened as opened_with_keys
+
+            return opened_with_keys(uri, options)
         return fsspec.core.url_to_fs(uri, **(options or {}))
     except ImportError as error:
         raise _missing_package(uri.split("://", 1)[0], error) from error

@@ -78,7 +78,7 @@ def create(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:
     try:
         fs.pipe_file(path, data, mode="create")
     except OSError as error:
-        if not isinstance(error, FileExistsError) and _code(error) not in TAKEN:
+        if not isinstance(error, FileExistsError) and code_of(error) not in TAKEN:
             raise
         if read_bytes(fs, path) != data:
             raise FileExistsError(path) from None
@@ -99,10 +99,14 @@ def _link(target: Path, data: bytes) -> None:
     fsync_path(target.parent)
 
 
-def _code(error: BaseException) -> str:
-    """What the server of an object store called a refusal."""
-    response = getattr(error.__cause__, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+def code_of(error: BaseException | None) -> str:
+    """What S3 calls a refusal; s3fs hides it behind an `OSError`. Empty: nothing."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return str(response.get("Error", {}).get("Code", ""))
+        error = error.__cause__
+    return ""
 
 
 def read_bytes(fs: Any, path: str) -> bytes:

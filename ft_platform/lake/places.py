@@ -11,11 +11,12 @@ from typing import Any
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.errors import DiskFull, FtError, LakeUnreachable, NotWritable
+from ft_platform.errors import ConfigError, DiskFull, FtError, LakeUnreachable, NotWritable
 from ft_platform.lake import files, modes
 from ft_platform.lake.file_systems import filesystem, fsspec_options, out_of_reach, refused
 from ft_platform.lake.seals import SealFolder, Seals
 from ft_platform.lake.verified import Verified
+from ft_platform.settings.lake_keys import VARIABLE, parsed
 
 NOT_WRITABLE = ("Read-only file system", "Permission denied", "AccessDenied", "Access Denied")
 """Of local file systems and of S3, inside messages of deltalake."""
@@ -28,7 +29,8 @@ class Places:
 
     Args:
         root: local folder or object-store URI such as `s3://bucket/prefix`.
-        storage_options: credentials and endpoint for an object store, in deltalake's names (`AWS_ENDPOINT_URL`, ...).
+        storage_options: `Environment.storage_options`: credentials and endpoint for an object store, in deltalake's
+            names (`AWS_ENDPOINT_URL`, ...), and the keys of the zones.
         signing: keys that sign what is written and verify what is read. Without them nothing is signed, and no gate
             lets anything pass.
     """
@@ -40,7 +42,12 @@ class Places:
         self._seals: dict[str, Seals] = {}
         self.root = str(root).rstrip("/")
         self.storage_options = dict(storage_options or {})
-        self.fs, self._path = filesystem(self.root, fsspec_options(self.root, self.storage_options))
+        self.keys = _keys(self.root, self.storage_options)
+        options = fsspec_options(self.root, self.storage_options)
+        if self.keys:
+            folder = self.root.partition("://")[2]
+            options["zone_keys"] = {f"{folder}/{zone}/": key for zone, key in self.keys.items()}
+        self.fs, self._path = filesystem(self.root, options)
         self.is_local = isinstance(self.fs, LocalFileSystem)
         if self.is_local:
             self.root = self._path
@@ -52,6 +59,12 @@ class Places:
 
     def uri(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self.root, zone, use_case, *parts])
+
+    def delta_options(self, zone: str) -> dict[str, str] | None:
+        """With which Delta's library opens and writes tables of a zone: under its key, where it has one."""
+        key = self.keys.get(zone)
+        named = {"aws_server_side_encryption": "aws:kms", "aws_sse_kms_key_id": key} if key else {}
+        return {**self.storage_options, **named} or None
 
     def path_of(self, zone: str, use_case: str, *parts: str) -> str:
         return "/".join([self._path.rstrip("/"), zone, use_case, *parts])
@@ -116,6 +129,10 @@ class Places:
         missing = seals.missing(folder, set(names))
         return (names, missing) if not missing else (listed(), seals.missing(folder, set(listed())))
 
+    @property
+    def _keys_hint(self) -> str:
+        return ", or compare `lake_keys` with the policy of the bucket" if self.root.startswith("s3://") else ""
+
     @contextmanager
     def room_for(self, what: str) -> Iterator[None]:
         """Names a full disk, a lake that may not be written and a store that does not answer as such: deltalake reports
@@ -134,7 +151,7 @@ class Places:
                 raise NotWritable(
                     f"{what} cannot be written: the lake {self.root} is read-only for this user; the previous version"
                     " is intact",
-                    "Give this user the right to write there, or set FT_LAKE_ROOT to another place",
+                    f"Give this user the right to write there{self._keys_hint}, or set FT_LAKE_ROOT to another place",
                 ) from None
             said = None if self.is_local or isinstance(error, TableNotFoundError) else NOT_TAKEN.search(str(error))
             if said:
@@ -163,7 +180,7 @@ class Places:
                 raise NotWritable(
                     f"the object store of the lake {self.root} refuses these credentials ({type(error).__name__} at"
                     f" {what}); what is there is intact",
-                    "Renew them if they have expired, or give them the right to this place",
+                    f"Renew them if they have expired, or give them the right to this place{self._keys_hint}",
                 ) from None
             if self.is_local or not out_of_reach(error):
                 raise
@@ -172,3 +189,18 @@ class Places:
                 f" ({type(error).__name__} at {what}); earlier versions are intact",
                 "Run the step again once the store answers",
             ) from None
+
+
+def _keys(root: str, options: dict[str, str]) -> dict[str, str]:
+    """Zone -> key; empty: the lake has none.
+
+    Raises:
+        ConfigError: keys are named, and the lake does not lie in S3.
+    """
+    keys = parsed(options.get(VARIABLE, ""))
+    if keys and not root.startswith("s3://"):
+        raise ConfigError(
+            [f"`lake_keys` names keys, and {root} is not in S3: other stores take none for each object"],
+            "Leave it out and give the bucket or container a key: docs/how_to/lake_on_an_object_store.md",
+        )
+    return keys

@@ -1,6 +1,7 @@
-"""Whether an object store lets everybody read the lake: what its client can tell.
+"""Whether an object store lets everybody read the lake, and under which keys it lies: what its client can tell.
 
-Covered: on S3 the public-access block, the policy status and the ACL of the bucket.
+Covered: on S3 the public-access block, the policy status and the ACL of the bucket, and for a sample of objects
+whether they lie under the key of their zone (`ft lake check` asks for all).
 Not covered: who of the account may read `restricted/` (IAM, bucket policy, access points), the block of the whole
 account, lifecycle and replication; every other object store.
 """
@@ -9,10 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ft_platform.lake.file_systems import filesystem, fsspec_options
+from ft_platform.lake.files import code_of
 from ft_platform.lake.places import Places
+from ft_platform.lake.zone_keys import wrong_keys
 
 QUICK = {"config_kwargs": {"connect_timeout": 5, "read_timeout": 10, "retries": {"max_attempts": 0}}}
 """Seconds, and no second try: a store that does not answer must not hold up the other checks."""
+
+SAMPLE = 20
+"""Objects of each zone."""
 
 EVERYBODY = (
     "http://acs.amazonaws.com/groups/global/AllUsers",
@@ -21,6 +27,8 @@ EVERYBODY = (
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 ABSENT = ("NoSuchPublicAccessBlockConfiguration", "NoSuchBucketPolicy")
 POLICY = "Only the role of the data stages should read `restricted/` and `vault/`: docs/how_to/protect_the_zones.md"
+
+KEYS = "Find all: ft lake check. `ft lake copy` writes them anew: docs/how_to/lake_on_an_object_store.md"
 
 
 def problems_of(lake: Places) -> list[str]:
@@ -37,24 +45,21 @@ def problems_of(lake: Places) -> list[str]:
             found += [f"bucket {bucket}: {sentence}. {POLICY}" for sentence in judge(fs.call_s3(call, Bucket=bucket))]  # pyright: ignore[reportAttributeAccessIssue]
         except Exception as error:  # the client has an exception of its own for every refusal of every store
             found += [f"bucket {bucket}: {sentence}. {POLICY}" for sentence in _refused(about, error)]
+    try:
+        wrong = list(wrong_keys(lake, SAMPLE, fs))
+        found += [f"bucket {bucket}: {len(wrong)} objects, such as {wrong[0]}. {KEYS}"] if wrong else []
+    except Exception as error:
+        found.append(
+            f"bucket {bucket}: keys of objects could not be checked ({code_of(error) or type(error).__name__})"
+        )
     return found
 
 
 def _refused(about: str, error: Exception) -> list[str]:
-    code = _code(error)
+    code = code_of(error)
     if code == ABSENT[0]:
         return ["it has no public-access block of its own"]
     return [] if code == ABSENT[1] else [f"its {about} could not be checked ({code or type(error).__name__})"]
-
-
-def _code(error: BaseException | None) -> str:
-    """The store's own word for a refusal; s3fs hides it behind an `OSError`."""
-    while error is not None:
-        response = getattr(error, "response", None)
-        if isinstance(response, dict):
-            return str(response.get("Error", {}).get("Code", ""))
-        error = error.__cause__
-    return ""
 
 
 def _block(answer: dict[str, Any]) -> list[str]:

@@ -52,7 +52,7 @@ class Tables(Manifests):
 
     def _table(self, zone: str, use_case: str, name: str, version: int | None = None) -> DeltaTable:
         return DeltaTable(
-            self.uri(zone, use_case, "tables", name), version=version, storage_options=self.storage_options or None
+            self.uri(zone, use_case, "tables", name), version=version, storage_options=self.delta_options(zone)
         )
 
     def write_table(
@@ -152,7 +152,7 @@ class Tables(Manifests):
                 commit_properties=CommitProperties(custom_metadata={"ft_platform": __version__, OURS: ours}),
                 target_file_size=FILE_BYTES,
                 writer_properties=WriterProperties(compression="SNAPPY", max_row_group_size=ROW_GROUP_ROWS),
-                storage_options=self.storage_options or None,
+                storage_options=self.delta_options(zone),
             )
         except CommitFailedError as error:
             if not self._only_ours(zone, use_case, name, before, ours):
@@ -193,7 +193,7 @@ class Tables(Manifests):
 
     def _version_number(self, uri: str) -> int | None:
         try:
-            return DeltaTable(uri, storage_options=self.storage_options or None).version()
+            return DeltaTable(uri, storage_options=self.storage_options or None).version()  # reads only
         except TableNotFoundError:
             return None
 

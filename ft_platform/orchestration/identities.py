@@ -102,7 +102,7 @@ def own_environment(environment: Environment, use_case: str) -> Environment:
     )
     none = environment.tracking_uri == "none"
     home = own_home(environment, use_case)
-    update = {**own, "home": home, "lake_root": "", "tracking_uri": "none" if none else tracking}
+    update = {**own, "home": home, "lake_root": "", "lake_keys": {}, "tracking_uri": "none" if none else tracking}
     return environment.model_copy(update=update)
 
 

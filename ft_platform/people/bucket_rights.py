@@ -67,6 +67,8 @@ RUN_BY_SERVICES: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 LONGEST_NAME = 64
 LARGEST_POLICY = 20_480
 """Characters of the name of a role, bytes of a bucket policy (AWS)."""
+NAMED_KEY = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+"""Condition key: under which key an object is to be written. It knows whole names (ARN) only."""
 PURPOSE_TAG = "ft-purpose"
 SESSION_SECONDS = 3600
 """The shortest longest session that AWS allows for a role."""
@@ -137,8 +139,13 @@ def role_policy(bucket: Bucket, paths: Mapping[str, tuple[str, ...]]) -> dict[st
     return _document([*statements, listing | {"Condition": prefixes}])
 
 
-def bucket_policy(bucket: Bucket, use_cases: Iterable[str]) -> dict[str, Any]:
+def bucket_policy(
+    bucket: Bucket, use_cases: Iterable[str], keys: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
     """Who is refused, whatever their own policies say.
+
+    Args:
+        keys: zone -> ARN of the key under which it must be written.
 
     Raises:
         ConfigError: AWS takes no policy of this size.
@@ -157,6 +164,10 @@ def bucket_policy(bucket: Bucket, use_cases: Iterable[str]) -> dict[str, Any]:
             path = f"{zone}/{use_case}/*"
             readers = [name for name, paths in matrix.items() if _where(paths, "read") & {path, f"{zone}/*"}]
             statements.append(_all_but(bucket, readers, [REFUSED["read"]], [bucket.arn(path)]))
+    for zone, key in keys.items():
+        named = {"StringNotEquals": {NAMED_KEY: key}}  # true too where a request names none
+        put = _statement("Deny", ["s3:PutObject"], [bucket.arn(f"{zone}/*")])
+        statements.append(put | {"Principal": "*", "Condition": named})
     made = _document(statements)
     if (size := len(json.dumps(made))) > LARGEST_POLICY:
         problem = f"the policy of the bucket would have {size:,} bytes, and AWS takes {LARGEST_POLICY:,}"
@@ -214,12 +225,23 @@ def program_trust(bucket: Bucket, program: str) -> dict[str, Any]:
     return _document([principal | {"Action": ["sts:AssumeRole"]}, *services])
 
 
-def template(bucket: Bucket, use_cases: Iterable[str], purposes: Iterable[str]) -> dict[str, Any]:
+def template(
+    bucket: Bucket,
+    use_cases: Iterable[str],
+    purposes: Iterable[str],
+    keys: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """A CloudFormation template with all roles and the policy of a bucket that exists.
 
+    Args:
+        keys: `lake_keys` of the installation.
+
     Raises:
-        ConfigError: AWS takes no policy of this size, or no name of this length.
+        ConfigError: AWS takes no policy of this size, or no name of this length; a key is not named by its ARN.
     """
+    if short := [zone for zone, key in keys.items() if not key.startswith("arn:")]:
+        problem = f"policies of AWS know keys by their ARN only, `lake_keys` has something else for {', '.join(short)}"
+        raise ConfigError([problem])
     use_cases, purposes = list(use_cases), list(purposes)
     people, matrix = role_names(use_cases), rights(use_cases)
     resources: dict[str, Any] = {}
@@ -236,7 +258,7 @@ def template(bucket: Bucket, use_cases: Iterable[str], purposes: Iterable[str]) 
                 "Policies": [{"PolicyName": "lake", "PolicyDocument": role_policy(bucket, paths)}] if paths else [],
             },
         }
-    policy = bucket_policy(bucket, use_cases)
+    policy = bucket_policy(bucket, use_cases, keys)
     resources["LakePolicy"] = {
         "Type": "AWS::S3::BucketPolicy",
         "DependsOn": [_logical(name) for name in matrix],

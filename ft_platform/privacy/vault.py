@@ -30,7 +30,6 @@ from ft_platform.errors import ConfigError, CorruptVersion, KeyMissing
 from ft_platform.keys.key_ring import KEY_BYTES, KeyRing
 from ft_platform.keys.providers.file import write_private
 from ft_platform.lake import files
-from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.places import Places
 from ft_platform.people.audit_log.opening import note as noted
 from ft_platform.records.rows import Spool
@@ -407,8 +406,7 @@ def use_cases_with_vault(lake: Places) -> list[str]:
 
 
 def _place(lake: Places, use_case: str = "") -> tuple[Any, str]:
-    uri = lake.uri("vault", use_case).rstrip("/")
-    return filesystem(uri, fsspec_options(uri, lake.storage_options))
+    return lake.fs, lake.path_of("vault", use_case).rstrip("/")
 
 
 def _context(use_case: str, vault_id: str, shard: int) -> bytes:

@@ -9,6 +9,8 @@ from ft_platform.settings.hosts import is_loopback
 from ft_platform.settings.section import Section
 
 Place = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(/|[a-z0-9]+://)[^\s]+$")]
+LOCKING = ("s3", "gs", "gcs", "abfss", "abfs", "az")
+"""Protocols of stores that lock objects."""
 PERSONS = (
     "Whether names and details are sent too. What was sent is not erased with a person (`ft audit-log forget`)."
     " Default: no."
@@ -18,22 +20,30 @@ PERSONS = (
 class Anchor(Section):
     """A folder that whoever may write the lake may not write: each checkpoint that gets there is a file that stays."""
 
-    uri: Place = Field(description="A path on another disk or mount, or `s3://bucket/prefix`.")
+    uri: Place = Field(
+        description="A path on another disk or mount, or `s3://`, `gs://` or `abfss://` with bucket and prefix."
+    )
     retention_days: int | None = Field(
         default=None,
         ge=1,
         le=36_500,
         description=(
-            "For S3: days for which nobody can delete or replace a checkpoint (Object Lock, mode COMPLIANCE). The"
-            " bucket must have Object Lock. Default: no lock."
+            "For object stores: days for which nobody can delete or replace a checkpoint. S3: the bucket must have"
+            " Object Lock (used in mode COMPLIANCE). Google Cloud Storage: object retention. Azure Blob: version-level"
+            " immutability. Default: no lock."
         ),
     )
 
     @model_validator(mode="after")
     def can_be_locked(self) -> "Anchor":
-        if self.retention_days and not self.uri.startswith("s3://"):
-            raise ValueError("`retention_days` needs an `s3://` address")
+        if self.retention_days and self.protocol not in LOCKING:
+            raise ValueError("`retention_days` needs an `s3://`, `gs://` or `abfss://` address")
         return self
+
+    @property
+    def protocol(self) -> str:
+        """Empty: a path."""
+        return self.uri.partition("://")[0] if "://" in self.uri else ""
 
 
 class Syslog(Section):

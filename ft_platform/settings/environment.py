@@ -17,6 +17,8 @@ from ft_platform.settings.backup import BackupSettings
 from ft_platform.settings.environment_file import CHECKOUT
 from ft_platform.settings.file_names import NameOfFile
 from ft_platform.settings.hosts import authority
+from ft_platform.settings.lake_keys import VARIABLE as LAKE_KEYS
+from ft_platform.settings.lake_keys import ZONES, parsed, told
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.quotas import Queue, Quotas
@@ -45,6 +47,9 @@ PORTAL = "/portal"
 """Path of the portal and of all reports below Dagster's pages."""
 
 REPORTS_URL = f"http://127.0.0.1:3000{PORTAL}"
+
+KEY = re.compile(r"(?!alias/|arn:.*:alias/)[^\s,=]{1,2048}")
+"""Of KMS."""
 
 BACKENDS = "ft_platform.compute.backends"
 """Package whose files are the back ends of compute profiles."""
@@ -185,6 +190,14 @@ class Environment(BaseModel):
         description=(
             "Root of the lake: a folder, or `s3://`, `abfss://` or `gs://` with bucket and prefix. Variable"
             " FT_LAKE_ROOT, default `<home>/lake`."
+        ),
+    )
+    lake_keys: dict[str, str] = Field(
+        default_factory=dict,
+        description=(
+            "For a lake in S3: KMS key (ARN) of each zone: `shared`, `restricted`, `vault`, `audit_log`. Everything is"
+            " written under the key of its zone, and `ft lake check` proves it. Variable FT_LAKE_KEYS"
+            " (`shared=KEY,restricted=KEY,...`). Default: the bucket's own encryption."
         ),
     )
     restricted_group: str = Field(
@@ -353,6 +366,22 @@ class Environment(BaseModel):
             raise ValueError(f"all `profiles` must have one currency, because budgets add them up, got {currencies}")
         return self
 
+    @field_validator("lake_keys", mode="before")
+    @classmethod
+    def are_zones_and_keys(cls, value: Any) -> Any:
+        """`shared=KEY,restricted=KEY`, as a variable has it."""
+        return parsed(value) if isinstance(value, str) else value
+
+    @field_validator("lake_keys")
+    @classmethod
+    def has_every_zone(cls, value: dict[str, str]) -> dict[str, str]:
+        if value and set(value) != set(ZONES):
+            raise ValueError(f"must name a key for each of {', '.join(ZONES)}, got {', '.join(sorted(value))}")
+        if wrong := sorted(zone for zone, key in value.items() if not KEY.fullmatch(key)):
+            # S3 tells the key of an object, never the alias: nothing could be proved.
+            raise ValueError(f"must be the ARNs or ids of keys, not aliases: {', '.join(wrong)}")
+        return value
+
     @field_validator("trackers", mode="before")
     @classmethod
     def are_names(cls, value: Any) -> Any:
@@ -461,8 +490,9 @@ class Environment(BaseModel):
         return Path(os.environ["DAGSTER_HOME"]) if os.environ.get("DAGSTER_HOME") else self.home / "dagster"
 
     def storage_options(self) -> dict[str, str]:
-        """Object-store settings that are present as environment variables."""
-        return {name: os.environ[name] for name in STORAGE_VARIABLES if os.environ.get(name)}
+        """Object-store settings that are present as environment variables, and the keys of the zones."""
+        found = {name: os.environ[name] for name in STORAGE_VARIABLES if os.environ.get(name)}
+        return {**found, **({LAKE_KEYS: told(self.lake_keys)} if self.lake_keys else {})}
 
     def profile(self, name: str) -> ComputeProfile:
         if name not in self.profiles:
@@ -476,6 +506,7 @@ class Environment(BaseModel):
         return {
             "FT_HOME": str(self.home),
             "FT_LAKE_ROOT": self.lake_uri,
+            LAKE_KEYS: told(self.lake_keys),
             "FT_KEY_FILE": str(self.key_path),
             "FT_KEY_PROVIDER": self.key_provider,
             "FT_VAULT_PUBLIC_KEY_FILE": str(self.vault_public_key_path),

@@ -16,7 +16,16 @@ pytest.importorskip("cfnlint")
 
 from cfnlint.api import lint
 
-from ft_platform.people.bucket_rights import PROGRAMS, Bucket, bucket_policy, program_trust, rights, role_policy
+from ft_platform.people.bucket_rights import (
+    NAMED_KEY,
+    PROGRAMS,
+    Bucket,
+    bucket_policy,
+    program_trust,
+    rights,
+    role_policy,
+)
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.infra.aws_policies import Json, Request, allowed, read, resolved
 from ft_platform_tests.infra.test_bucket_rights import DECLARED, EVERYTHING, HERE, KEYS, MISTAKEN, PLACES, THERE
@@ -33,7 +42,14 @@ KNOWN = {
     "Lake.Arn": f"arn:aws:s3:::{LAKE.name}",
 }
 BACK_ENDS = ("aws_batch", "aws_ecs", "aws_sagemaker")
-KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/lake"
+KEYS_OF_ZONES = {
+    "shared": "SharedKey",
+    "restricted": "RestrictedKey",
+    "vault": "VaultKey",
+    "audit_log": "AuditLogKey",
+}
+"""Zone -> resource of the template."""
+LAKE_KEYS = {zone: f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}" for zone, name in KEYS_OF_ZONES.items()}
 EVERYTHING_WITH_KEYS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": ["s3:*", "kms:*"], "Resource": ["*"]}],
@@ -46,55 +62,69 @@ def resources() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def key_policy(resources: dict[str, Any]) -> Json:
-    return resolved(resources["LakeKey"]["Properties"]["KeyPolicy"], KNOWN)
+def key_policies(resources: dict[str, Any]) -> Json:
+    """Zone -> policy of its key."""
+    return {zone: resolved(resources[name]["Properties"]["KeyPolicy"], KNOWN) for zone, name in KEYS_OF_ZONES.items()}
 
 
 def of_type(resources: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
 
 
-def may(role: str, action: str, path: str, own: list[Json], bucket: Json, key: Json | None) -> bool:
-    """Whether a role reads, writes or deletes an object: S3 lets it, and the key opens it."""
-    arn = f"arn:aws:s3:::{LAKE.name}/{path}"
-    if not allowed(Request(LAKE.role_arn(role), action, arn, {"aws:securetransport": "true"}), own, bucket):
+def zone_of(path: str) -> str:
+    return path.removeprefix(f"{LAKE.prefix}/").split("/")[0]
+
+
+def may(
+    role: str, action: str, path: str, own: list[Json], bucket: Json, keys: Json | None, named: str | None = None
+) -> bool:
+    """Whether a role reads, writes or deletes an object: S3 lets it, and the key opens it.
+
+    Args:
+        keys: zone -> policy of its key; None: the bucket alone.
+        named: zone whose key the request names; default: that of the object.
+    """
+    arn, zone = f"arn:aws:s3:::{LAKE.name}/{path}", named or zone_of(path)
+    context = {"aws:securetransport": "true", NAMED_KEY: LAKE_KEYS[zone]}
+    if not allowed(Request(LAKE.role_arn(role), action, arn, context), own, bucket):
         return False
     with_key = {"s3:GetObject": "kms:Decrypt", "s3:PutObject": "kms:GenerateDataKey"}.get(action)
-    return key is None or with_key is None or opens(role, with_key, arn, own, key)
+    return keys is None or with_key is None or opens(role, with_key, arn, own, keys[zone])
 
 
 def opens(role: str, action: str, arn: str, own: list[Json], key: Json, **other: str) -> bool:
+    """Whether a key opens an object to a role."""
     context = {
         "kms:calleraccount": ACCOUNT,
         "kms:viaservice": f"s3.{REGION}.amazonaws.com",
         "kms:encryptioncontext:aws:s3:arn": arn,
     }
-    request = Request(LAKE.role_arn(role), action, KEY_ARN, {**context, **other})
+    request = Request(LAKE.role_arn(role), action, LAKE_KEYS["shared"], {**context, **other})
     return allowed(request, own, key, resource_must_grant=True)
 
 
-def what(role: str, path: str, own: list[Json], bucket: Json, key: Json | None) -> str:
+def what(role: str, path: str, own: list[Json], bucket: Json, keys: Json | None) -> str:
     done = {"r": "s3:GetObject", "w": "s3:PutObject", "d": "s3:DeleteObject"}
-    return "".join(letter for letter, action in done.items() if may(role, action, path, own, bucket, key)) or "-"
+    return "".join(letter for letter, action in done.items() if may(role, action, path, own, bucket, keys)) or "-"
 
 
-def found_by(role: str, own: list[Json], key: Json | None) -> tuple[str, ...]:
-    bucket = bucket_policy(LAKE, [HERE, THERE])
+def found_by(role: str, own: list[Json], keys: Json | None) -> tuple[str, ...]:
+    bucket = bucket_policy(LAKE, [HERE, THERE], LAKE_KEYS)
     return tuple(
-        what(role, KEYS[place], own, bucket, key)
+        what(role, KEYS[place], own, bucket, keys)
         if place == "audit log"
-        else "/".join(what(role, KEYS[place].format(name), own, bucket, key) for name in (HERE, THERE))
+        else "/".join(what(role, KEYS[place].format(name), own, bucket, keys) for name in (HERE, THERE))
         for place in PLACES
     )
 
 
 @pytest.mark.parametrize("name", [*DECLARED, *MISTAKEN])
-@pytest.mark.parametrize("with_key", [False, True], ids=["the bucket alone", "with the key"])
-def test_a_role_does_what_is_declared_and_nothing_else(name: str, with_key: bool, key_policy: Json) -> None:
+@pytest.mark.parametrize("with_key", [False, True], ids=["the bucket alone", "with the keys"])
+def test_a_role_does_what_is_declared_and_nothing_else(name: str, with_key: bool, key_policies: Json) -> None:
     """The same table, by hand, that a real S3 server is asked about (`test_bucket_rights.py`)."""
     role = f"ft-{name}"
     own = EVERYTHING if name in MISTAKEN else role_policy(LAKE, rights([HERE, THERE])[role])
-    assert found_by(role, [own], key_policy if with_key else None) == {**DECLARED, **MISTAKEN}[name]
+    assert found_by(role, [own], key_policies if with_key else None) == {**DECLARED, **MISTAKEN}[name]
 
 
 CLOSED = [path.format(HERE) for place, path in KEYS.items() if place not in ("shared", "audit log")]
@@ -102,7 +132,7 @@ CLOSED = [path.format(HERE) for place, path in KEYS.items() if place not in ("sh
 
 @pytest.mark.parametrize("path", CLOSED)
 def test_a_training_job_cannot_read_the_restricted_zone_even_if_somebody_gives_it_everything(
-    path: str, resources: dict[str, Any], key_policy: Json
+    path: str, resources: dict[str, Any], key_policies: Json
 ) -> None:
     """A job has its own role, and around it are the role of its machine and the one that starts it."""
     bucket = bucket_policy(LAKE, [HERE])
@@ -110,26 +140,50 @@ def test_a_training_job_cannot_read_the_restricted_zone_even_if_somebody_gives_i
     assert len(around) == 2
     for role in ("ft-workers", *around):
         own = [EVERYTHING_WITH_KEYS]
-        assert not may(role, "s3:GetObject", path, own, bucket, key_policy)
+        assert not may(role, "s3:GetObject", path, own, bucket, key_policies)
         assert not may(role, "s3:GetObject", path, own, bucket, None), "the bucket alone refuses it"
         arn = f"arn:aws:s3:::{LAKE.name}/{path}"
-        assert not opens(role, "kms:Decrypt", arn, own, key_policy), "the key alone refuses it"
-    assert may("ft-workers", "s3:GetObject", KEYS["shared"].format(HERE), own, bucket, key_policy)
+        for zone in KEYS_OF_ZONES:
+            assert not opens(role, "kms:Decrypt", arn, own, key_policies[zone]), "the keys alone refuse it"
+    assert may("ft-workers", "s3:GetObject", KEYS["shared"].format(HERE), own, bucket, key_policies)
 
 
-def test_a_fault_in_either_policy_is_seen(key_policy: Json) -> None:
+def test_what_is_written_under_the_key_of_another_zone_or_none_is_refused_by_bucket_and_keys(
+    key_policies: Json,
+) -> None:
+    own, open_bucket = [EVERYTHING_WITH_KEYS], {"Version": "2012-10-17", "Statement": []}
+    bucket = bucket_policy(LAKE, [HERE], LAKE_KEYS)
+    for path, named in itertools.product([KEYS[place].format(HERE) for place in PLACES], KEYS_OF_ZONES):
+        right = named == zone_of(path)
+        assert may("ft-platform", "s3:PutObject", path, own, bucket, None, named) == right, "by the bucket"
+        assert may("ft-platform", "s3:PutObject", path, own, open_bucket, key_policies, named) == right, "by the keys"
+        arn, plain = f"arn:aws:s3:::{LAKE.name}/{path}", {"aws:securetransport": "true"}
+        assert not allowed(Request(LAKE.role_arn("ft-platform"), "s3:PutObject", arn, plain), own, bucket)
+        assert allowed(Request(LAKE.role_arn("ft-platform"), "s3:PutObject", arn, plain), own, bucket_policy(LAKE, []))
+
+
+def test_the_template_tells_the_keys_as_the_platform_takes_them(resources: dict[str, Any], tmp_path: Path) -> None:
+    names = {f"{name}.Arn": LAKE_KEYS[zone] for zone, name in KEYS_OF_ZONES.items()}
+    value = resolved(read(FILE)["Outputs"]["LakeKeys"]["Value"], names)
+    assert Environment(home=tmp_path, lake_root="s3://b/lake", lake_keys=value).lake_keys == LAKE_KEYS
+    (default,) = resources["Lake"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert resolved(default["ServerSideEncryptionByDefault"]["KMSMasterKeyID"], names) == LAKE_KEYS["shared"]
+
+
+def test_a_fault_in_either_policy_is_seen(key_policies: Json) -> None:
     """Planted: the key opens the restricted zone to workers; the bucket does not refuse."""
     own, restricted = [EVERYTHING_WITH_KEYS], KEYS["restricted"].format(HERE)
-    open_key = copy.deepcopy(key_policy)
+    open_key = copy.deepcopy(key_policies["restricted"])
     (one,) = [statement for statement in open_key["Statement"] if statement["Sid"] == "Restricted"]
     one["Condition"]["StringLike"]["aws:PrincipalArn"].append(LAKE.role_arn("ft-workers"))
     assert opens("ft-workers", "kms:Decrypt", f"arn:aws:s3:::{LAKE.name}/{restricted}", own, open_key)
     open_bucket = {"Version": "2012-10-17", "Statement": []}
     assert may("ft-workers", "s3:GetObject", restricted, own, open_bucket, None)
-    assert not may("ft-workers", "s3:GetObject", restricted, own, open_bucket, key_policy)
+    assert not may("ft-workers", "s3:GetObject", restricted, own, open_bucket, key_policies)
 
 
-def test_the_key_opens_nothing_outside_s3_and_nothing_to_administrators_of_the_account(key_policy: Json) -> None:
+def test_the_key_opens_nothing_outside_s3_and_nothing_to_administrators_of_the_account(key_policies: Json) -> None:
+    key_policy = key_policies["restricted"]
     arn, own = f"arn:aws:s3:::{LAKE.name}/{KEYS['restricted'].format(HERE)}", [EVERYTHING_WITH_KEYS]
     assert opens("ft-platform", "kms:Decrypt", arn, own, key_policy)
     other = {"kms:viaservice": f"ebs.{REGION}.amazonaws.com"}

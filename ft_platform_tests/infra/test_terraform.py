@@ -81,6 +81,20 @@ def test_a_planted_fault_is_seen(cloud: str, right: str, wrong: str, problem: st
     assert any(problem in found for found in asked(planted))
 
 
+def test_nothing_is_written_under_another_key_than_that_of_the_lake(content: Callable[[str], dict[str, Any]]) -> None:
+    (bucket,) = [body for name, body in resources(content("gcp"), "google_storage_bucket") if name == "lake"]
+    (encryption,) = bucket["encryption"]
+    assert encryption["default_kms_key_name"] == "${google_kms_crypto_key.lake.id}"
+    for whose in ("google_managed", "customer_supplied"):
+        (enforced,) = encryption[f"{whose}_encryption_enforcement_config"]
+        assert enforced["restriction_mode"] == "FullyRestricted"
+    (container,) = [body for name, body in resources(content("azure"), "azurerm_storage_container") if name == "lake"]
+    (scope,) = [body for _, body in resources(content("azure"), "azurerm_storage_encryption_scope")]
+    assert container["default_encryption_scope"] == "${azurerm_storage_encryption_scope.lake.name}"
+    assert container["encryption_scope_override_enabled"] is False
+    assert scope["key_vault_key_id"] == "${azurerm_key_vault_key.lake.versionless_id}"
+
+
 def resources(content: dict[str, Any], kind: str, section: str = "resource") -> Iterator[tuple[str, dict[str, Any]]]:
     for entry in content[section]:
         yield from entry.get(kind, {}).items()

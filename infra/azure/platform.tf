@@ -279,10 +279,21 @@ resource "azurerm_storage_account" "lake" {
   depends_on = [azurerm_role_assignment.storage_uses_key]
 }
 
+resource "azurerm_storage_encryption_scope" "lake" {
+  name                               = "lake"
+  storage_account_id                 = azurerm_storage_account.lake.id
+  source                             = "Microsoft.KeyVault"
+  key_vault_key_id                   = azurerm_key_vault_key.lake.versionless_id
+  infrastructure_encryption_required = true
+}
+
+# No writer may choose another scope, and so another key.
 resource "azurerm_storage_container" "lake" {
-  name                  = "lake"
-  storage_account_id    = azurerm_storage_account.lake.id
-  container_access_type = "private"
+  name                              = "lake"
+  storage_account_id                = azurerm_storage_account.lake.id
+  container_access_type             = "private"
+  default_encryption_scope          = azurerm_storage_encryption_scope.lake.name
+  encryption_scope_override_enabled = false
 }
 
 resource "azurerm_private_endpoint" "lake" {

@@ -221,6 +221,13 @@ resource "google_storage_bucket" "lake" {
   public_access_prevention    = "enforced"
   encryption {
     default_kms_key_name = google_kms_crypto_key.lake.id
+    # Nothing is written under Google's own keys or one that a writer brings. The service may use no other key of KMS.
+    google_managed_encryption_enforcement_config {
+      restriction_mode = "FullyRestricted"
+    }
+    customer_supplied_encryption_enforcement_config {
+      restriction_mode = "FullyRestricted"
+    }
   }
   soft_delete_policy {
     retention_duration_seconds = 0

@@ -38,7 +38,7 @@ FORMS = {
 NUMBERS = {"nodes": 1, "cpus": 0.001, "memory_gib": 0.001}
 """Option -> its least value."""
 PLACES = ("FT_HOME", "FT_LAKE_ROOT", "FT_KEY_PROVIDER", "FT_KEY_FILE", "FT_SEALS_FOLDER")
-STORES = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ALLOW_HTTP")
+STORES = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ALLOW_HTTP", "FT_LAKE_KEYS")
 """Variables that the driver finds the lake by. None is a secret; credentials are those of the nodes."""
 ORDERS = "FT_RAY_ORDERS"
 SAYS = "ft-platform: "

@@ -185,7 +185,7 @@ class TrafficTables:
                 partition_by=["day"],
                 configuration=None if there else DELTA_SETTINGS,
                 commit_properties=CommitProperties(app_transactions=[Transaction(writer, number)]),
-                storage_options=lake.storage_options or None,
+                storage_options=lake.delta_options(_zone(kind)),
             )
             if lake.is_local:
                 fsync_delta(Path(uri), DeltaTable(uri))
@@ -242,7 +242,7 @@ class TrafficTables:
                 mode="overwrite",
                 partition_by=["day"],
                 configuration=None if there else DELTA_SETTINGS,
-                storage_options=lake.storage_options or None,
+                storage_options=lake.delta_options(_zone(kind)),
             )
         lake.settle(self._path(kind), tree=True)
 
@@ -315,7 +315,7 @@ class TrafficTables:
 
     def _table(self, kind: str) -> DeltaTable | None:
         try:
-            return DeltaTable(self._uri(kind), storage_options=self._lake.storage_options or None)
+            return DeltaTable(self._uri(kind), storage_options=self._lake.delta_options(_zone(kind)))
         except TableNotFoundError:
             return None
 

@@ -12,6 +12,8 @@ from typing import Any
 from ft_platform.errors import TransientError
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.lake.files import read_bytes, write_bytes
+from ft_platform.lake.object_versions import STORES
+from ft_platform.people.audit_log.locks import put_locked
 from ft_platform.settings.audit_log import Anchor
 
 CLIENTS = ("botocore", "azure", "gcsfs", "google", "aiohttp")
@@ -35,8 +37,7 @@ def _put(anchor: Anchor, options: dict[str, str], name: str, text: str) -> None:
     fs, folder = _opened(anchor, options)
     path = f"{folder}/{name}"
     if anchor.retention_days:
-        until = datetime.now(UTC) + timedelta(anchor.retention_days)
-        fs.pipe_file(path, text.encode(), ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until)
+        put_locked(anchor.protocol, fs, path, text.encode(), datetime.now(UTC) + timedelta(anchor.retention_days))
     elif not fs.exists(path):
         write_bytes(fs, path, text.encode())
 
@@ -51,7 +52,7 @@ def _anchored(anchor: Anchor, options: dict[str, str]) -> list[str]:
     fs, folder = _opened(anchor, options)
     fs.invalidate_cache()
     if anchor.retention_days:
-        paths = _versions(fs, folder)
+        paths = _versions(anchor, fs, folder)
     else:
         paths = sorted(path for path in fs.find(folder) if path.endswith(".txt"))
     return [read_bytes(fs, path).decode("utf-8", "replace") for path in paths]
@@ -73,11 +74,8 @@ def _opened(anchor: Anchor, options: dict[str, str]) -> tuple[Any, str]:
     return fs, folder.rstrip("/")
 
 
-def _versions(fs: Any, folder: str) -> list[str]:
-    """Every version of the objects in a folder, as s3fs names them."""
-    bucket = folder.partition("/")[0]
-    try:
-        found = fs.object_version_info(f"{folder}/")
-    except KeyError:  # s3fs 2026.9, where there is none
-        return []
-    return [f"{bucket}/{one['Key']}?versionId={one['VersionId']}" for one in found]
+def _versions(anchor: Anchor, fs: Any, folder: str) -> list[str]:
+    """Every version of the objects in a folder, as its file system names them."""
+    bucket, _, below = folder.partition("/")
+    store = STORES[anchor.protocol]
+    return [store.path(bucket, one) for one in store.listing(fs, bucket)(f"{below}/" if below else "")]

@@ -29,7 +29,7 @@ of 0.60 (0.54 to 0.65) for one checkpoint, too wide to decide; 350 gave 0.55 (0.
 def installation(environment: Environment, name: str) -> Environment:
     """An installation below the home of another one, with the base model in the cache of that one."""
     home = environment.home / "loop" / name
-    return environment.model_copy(update={"home": home, "defs": home / "defs", "lake_root": None})
+    return environment.model_copy(update={"home": home, "defs": home / "defs", "lake_root": None, "lake_keys": {}})
 
 
 @contextmanager

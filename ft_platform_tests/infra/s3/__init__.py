@@ -61,7 +61,9 @@ def s3_server(folder: Path, account: str, roles: Mapping[str, dict[str, Any]]) -
     """A server that holds nothing, with roles: name -> policy."""
     (folder / "data").mkdir(parents=True)
     identity = {"name": "administrator", "credentials": [ADMIN], "actions": ["Admin"]}
-    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    # A key is there as soon as somebody names it.
+    kms = {"default_provider": "local", "providers": {"local": {"type": "local", "enableOnDemandCreate": True}}}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity], "kms": kms}))
     policies = [{"name": name, "document": policy} for name, policy in roles.items()]
     arns = {name: f"arn:aws:iam::{account}:role/{name}" for name in roles}
     known = [
