@@ -103,6 +103,16 @@ def test_every_file_that_is_copied_exists(dockerfile):
                 assert (ROOT / source).exists(), source
 
 
+def test_what_the_package_includes_is_there_when_it_is_installed(from_python):
+    """Without it no image can be built."""
+    hatch = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    installs = next(
+        at for at, (word, rest) in enumerate(from_python) if word == "RUN" and "pip install --no-deps" in rest
+    )
+    copied = {rest.split()[0] for word, rest in from_python[:installs] if word == "COPY"}
+    assert {name.partition("/")[0] for name in (*hatch["force-include"], *hatch["packages"])} <= copied
+
+
 def extras_of(path: Path) -> set[str]:
     text = path.read_text()
     given = re.search(r"^ARG EXTRAS=([a-z,]+)$", text, re.MULTILINE)

@@ -34,6 +34,8 @@ default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
+[network]
+network_config_dir = "{folder}/networks"
 """
 STORAGE = '[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
 
@@ -55,7 +57,7 @@ class Podman:
         folder.mkdir(parents=True, exist_ok=True)
         most = [min(resource.getrlimit(kind)[1], 20_000) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)]
         most = [count if count > 0 else 20_000 for count in most]
-        (folder / "containers.conf").write_text(ENGINE.format(files=most[0], processes=most[1]))
+        (folder / "containers.conf").write_text(ENGINE.format(folder=folder, files=most[0], processes=most[1]))
         (folder / "storage.conf").write_text(STORAGE.format(folder=folder))
         self.variables = {
             **os.environ,
