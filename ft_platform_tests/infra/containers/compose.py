@@ -157,9 +157,9 @@ def checked(here: Podman, project: str) -> Iterator[None]:
 def postgres(here: Podman) -> None:
     name = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]["postgres"]["image"]
     full = f"docker.io/library/{name}"
-    if here.has(full):
-        return
-    with tempfile.TemporaryDirectory(dir=here.folder) as made:
+    with here.alone(), tempfile.TemporaryDirectory(dir=here.folder) as made:
+        if here.has(full):
+            return
         folder = Path(made)
         debian(folder, "postgresql")
         (binaries,) = folder.glob("usr/lib/postgresql/*/bin")
