@@ -12,7 +12,8 @@ import pytest
 from ft_platform_tests.infra.containers import missing, podman
 from ft_platform_tests.infra.containers.compose import Composed, composed, missing_for_compose
 
-pytestmark = [pytest.mark.slow, pytest.mark.components(name="compose")]
+# One group: the port is published once.
+pytestmark = [pytest.mark.slow, pytest.mark.components(name="compose"), pytest.mark.xdist_group("compose")]
 ADDRESS, USE_CASE = "http://localhost:3000", "customer_feedback"
 INES = "ines.moreau@example.org"
 """Its accountable owner, who is fictitious."""
