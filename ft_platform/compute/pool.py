@@ -19,6 +19,7 @@ from ft_platform.settings.quotas import PRIORITIES
 
 if TYPE_CHECKING:  # with it come sqlalchemy and alembic, and a process that only loads the graph needs neither
     from dagster._core.storage.event_log import EventLogStorage
+    from dagster._core.storage.event_log.base import PoolLimit
 
 POOL = "gpu"
 LOOK_SECONDS = 2.0
@@ -38,7 +39,7 @@ def place_in_pool(context: dg.AssetExecutionContext, queued: Queued) -> Iterator
     The place of a process that was killed is freed with its run, as places of Dagster's own steps are.
     """
     storage, run, step = context.instance.event_log_storage, context.run.run_id, context.op_execution_context.op.name
-    if not _is_limited(storage):
+    if not _is_limited(context.instance):
         queued.has_place()
         yield
         return
@@ -50,11 +51,34 @@ def place_in_pool(context: dg.AssetExecutionContext, queued: Queued) -> Iterator
         storage.free_concurrency_slot_for_step(run, step)
 
 
-def _is_limited(storage: "EventLogStorage") -> bool:
+def _is_limited(instance: dg.DagsterInstance) -> bool:
+    """Whether the pool has a limit: one that a person has set or, from then on, the default of the instance."""
+    storage, default = instance.event_log_storage, instance.global_op_concurrency_default_limit
     if not storage.supports_global_concurrency_limits:
         return False
-    storage.initialize_concurrency_limit_to_default(POOL)
-    return any(limit.name == POOL for limit in storage.get_pool_limits())  # else the instance has no default limit
+    found = _limit(storage)
+    is_new = found is None and default is not None
+    if is_new or (found and found.from_default and found.limit != default):  # a limit that a person has set stays
+        _set_to_default(storage, default)
+    return _limit(storage) is not None
+
+
+def _limit(storage: "EventLogStorage") -> "PoolLimit | None":
+    return next((limit for limit in storage.get_pool_limits() if limit.name == POOL), None)
+
+
+def _set_to_default(storage: "EventLogStorage", default: int | None) -> None:
+    """Where it is there already, Dagster (1.13.27) goes on in a transaction that PostgreSQL has ended."""
+    from sqlalchemy.exc import InternalError
+
+    try:
+        storage.initialize_concurrency_limit_to_default(POOL)
+    except InternalError:
+        found = _limit(storage)
+        if found is None:
+            raise
+        if default is not None and found.limit != default:  # else another process was faster
+            storage.set_concurrency_slots(POOL, default)
 
 
 def _wait(context: dg.AssetExecutionContext, queued: Queued, storage: "EventLogStorage", run: str, step: str) -> None:

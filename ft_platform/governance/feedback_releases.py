@@ -5,7 +5,6 @@ A release is an artifact, signed as all control files are; revoking it, and dele
 leave a verdict on it. Covered: which records, with which labels, who said so, when and why. Not covered: that whoever
 types a name is that person; the account of the operating system is recorded beside it."""
 
-import getpass
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.records.columns import TRAFFIC
 from ft_platform.records.key_hashes import KeyIndex, key_hashes
@@ -96,7 +96,7 @@ def release_batch(
         ConfigError: no reason is named.
     """
     reason = require_reason(reason)
-    account = getpass.getuser()
+    account = this_account()
     told: dict[str, Any] = {"reason": reason, "released_by": by.strip() or account, "recorded_by": account}
     told |= {"batch": batch, "records": dict(records), "counts": dict(counts), "released_at": now("milliseconds")}
     told |= {"fresh": dict(fresh)} if fresh else {}
@@ -140,7 +140,7 @@ def revoke(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, 
     found = next((one for one in feedback_releases(lake, use_case.name) if one.release.id == release_id), None)
     if found is None:
         raise DataError(f"{use_case.name} has no release of feedback {release_id}", f"See: ft feedback {use_case.name}")
-    told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason}
+    told = {"by": by.strip() or this_account(), "recorded_by": this_account(), "reason": reason}
     lake.add_verdict(found.version, STANDS, False, lake.manifest(found.version).settings_hash, told)
 
 

@@ -1,6 +1,5 @@
 """Alarms that a person looked at: a verdict beside the report of the day. The next day starts that measure anew."""
 
-import getpass
 from typing import Any
 
 from ft_platform.errors import DataError
@@ -8,6 +7,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.day_reports import STAGE, day_reports
 from ft_platform.people.audit_log.opening import note
+from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 
 PREFIX = "acknowledged_"
@@ -25,7 +25,7 @@ def acknowledge(lake: Lake, use_case: str, measure: str, reason: str, by: str = 
     names = [one.what for one in report.alarms] if report else []
     if version is None or measure not in names:
         raise DataError(f"{measure} has no alarm to acknowledge", f"Alarms: {', '.join(names) or 'none'}")
-    said = {"measure": measure, "reason": reason, "by": by or getpass.getuser()}
+    said = {"measure": measure, "reason": reason, "by": by or this_account()}
     note(lake, use_case, "evidence", "acknowledged an alarm", by, measure=measure, reason=reason)
     noted = lake.add_verdict(version, f"{PREFIX}{measure}", True, "", said)
     return {**said, "at": noted.checked_at}

@@ -1,8 +1,9 @@
 """Who acts, and how that is known."""
 
-import getpass
 from dataclasses import dataclass
 from typing import Literal
+
+from ft_platform.process.account import this_account
 
 KnownBy = Literal["self-declared", "password", "openid", "proxy", "token"]
 """`self-declared`: whoever typed a command named the person. `password`: signed in with one of `ft users`. `openid`:
@@ -43,7 +44,7 @@ class Person:
 
 def at_this_machine() -> Person:
     """The account of the operating system, where nobody signs in."""
-    return Person(getpass.getuser())
+    return Person(this_account())
 
 
 def named(email: str) -> Person:

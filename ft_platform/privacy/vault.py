@@ -12,8 +12,6 @@ A part that is sealed anew without an erased person has no trace of it."""
 
 import hashlib
 import json
-import os
-import pwd
 import secrets
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -32,6 +30,7 @@ from ft_platform.keys.providers.file import write_private
 from ft_platform.lake import files
 from ft_platform.lake.places import Places
 from ft_platform.people.audit_log.opening import note as noted
+from ft_platform.process.account import this_account
 from ft_platform.records.rows import Spool
 
 SHARDS = 64
@@ -380,7 +379,7 @@ class Vault:
         """One file per look-up: written whole or not at all, and nobody else's note is touched."""
         note = {
             "at": _now(),
-            "by": by or _user(),
+            "by": by or this_account(),
             "use_case": self._use_case,
             "pseudonym": pseudonym,
             "reason": reason,
@@ -427,14 +426,6 @@ def _from_bytes(data: bytes) -> pa.Table:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def _user() -> str:
-    """The account of the process; variables such as USER can be set by anybody."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def _suite() -> Any:

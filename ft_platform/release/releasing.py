@@ -5,7 +5,6 @@ the checkpoint is intact and none of its records was withdrawn; and everybody ha
 (`sign_off`). Covered by its signature (OpenSSF): every file of the checkpoint. Its record is signed as everything in
 the lake is. Not covered: that somebody with the installation's key wants what the decision says."""
 
-import getpass
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person
+from ft_platform.process.account import this_account
 from ft_platform.process.reasons import SHORTEST_REASON, require_reason
 from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import require_accepted, require_newest
@@ -185,7 +185,7 @@ def withdraw(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str
     found = next((one for one in known if one.id == release_id), None)
     if found is None:
         raise DataError(f"{use_case.name} has no release {release_id}", f"See: ft releases {use_case.name}")
-    told = {"by": by.strip() or getpass.getuser(), "recorded_by": getpass.getuser(), "reason": reason}
+    told = {"by": by.strip() or this_account(), "recorded_by": this_account(), "reason": reason}
     note(lake, use_case, "release", "withdrew a release", by, release=release_id, reason=reason)
     for one in reversed(
         known
@@ -223,7 +223,7 @@ def _publish(
     """Args: signed: an earlier release of the same checkpoint, whose signature is taken over."""
     before = releases(lake, use_case.name)
     stands = next((one for one in before if one.withdrawn is None), None)
-    account = getpass.getuser()
+    account = this_account()
     who = by if isinstance(by, Person) else Person(by.strip() or account)
     record |= {
         "number": len(before) + 1,

@@ -1,6 +1,5 @@
 """How a person approves or rejects a decision, and takes a word back."""
 
-import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from ft_platform.people.may import Permissions, conflict, knowledge_problem
 from ft_platform.people.noted import Noted, Noting
 from ft_platform.people.person import Person
 from ft_platform.people.statements import state, statements, take_back
+from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.release.decide import require_newest
 from ft_platform.release.delegations import (
@@ -97,7 +97,7 @@ def sign(
                     "decision": decision.id,
                     "digests": bound,
                     "at": moment,
-                    "recorded_by": getpass.getuser(),
+                    "recorded_by": this_account(),
                 },
                 [decision, checkpoint],
             )

@@ -1,7 +1,6 @@
 """Waivers: a person lets one checkpoint pass one rule that it broke, until a day, and says why. Nothing else overrides
 a rule. Where the policy asks for it (`signatures`), it counts once a second person has confirmed it."""
 
-import getpass
 import hashlib
 import json
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from ft_platform.people.audit_log.opening import note
 from ft_platform.people.may import knowledge_problem
 from ft_platform.people.person import Person
 from ft_platform.people.superiors import superiors
+from ft_platform.process.account import this_account
 from ft_platform.release.rule import Ruling
 from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
 from ft_platform.settings.people import People
@@ -122,7 +122,7 @@ def grant(
         "reason": reason.strip(),
         "until": until.isoformat(),
         "granted_at": granted_at,
-        "recorded_by": getpass.getuser(),
+        "recorded_by": this_account(),
         "known_by": who.known_by,
     }
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
@@ -167,7 +167,7 @@ def confirm(
         who = ", ".join(sorted(others)) or "nobody who is named"
         raise MayNot([problem or f"only a second person of {waiver.role} or the superior ({who}) may confirm it"])
     note(lake, use_case, "waiver", "confirmed a waiver", person, waiver=waiver_id, rule=waiver.rule)
-    told = {"by": person.name, "known_by": person.known_by, "recorded_by": getpass.getuser()}
+    told = {"by": person.name, "known_by": person.known_by, "recorded_by": this_account()}
     lake.add_verdict(stored, CONFIRMED, True, lake.manifest(stored).settings_hash, told)
 
 

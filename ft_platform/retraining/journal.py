@@ -5,7 +5,6 @@ written under one lock, and evidence that started a run once starts none again. 
 locks of their own on one lake, beyond that equal evidence has one id.
 """
 
-import getpass
 import json
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.files import locked
 from ft_platform.people.noted import Noted, Noting, unnoted
 from ft_platform.people.person import at_this_machine
+from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.retraining.entries import End, Entries, Request, Start
 from ft_platform.settings.environment import Environment
@@ -96,7 +96,7 @@ def ask(
         )
     reason = require_reason(reason)
     note(Noted("run", at_this_machine(), "asked for a retraining", use_case.name, {"reason": reason}))
-    told = {"at": at.isoformat(), "reason": reason, "recorded_by": getpass.getuser()}
+    told = {"at": at.isoformat(), "reason": reason, "recorded_by": this_account()}
     made = Request(f"request-{settings_hash(told)[:12]}", at, told["reason"], told["recorded_by"])
     with alone(environment, use_case.name):
         write(lake, use_case, made)

@@ -1,6 +1,5 @@
 """What has the traffic of a target: whether it still answers as it was evaluated, and how it loses the traffic."""
 
-import getpass
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
@@ -8,6 +7,7 @@ from ft_platform.lake.deployments import STAYS, alone, deployments, had_traffic
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
+from ft_platform.process.account import this_account
 from ft_platform.serving.parity import in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.opening import open_target
@@ -65,7 +65,7 @@ def take_away(lake: Lake, environment: Environment, use_case: NamedUseCase, name
         for release in dict.fromkeys([*there, *(one.record["release"] for one in known)]):
             target.delete(release)
         for newest in known[:1]:
-            told = {"by": getpass.getuser()}
+            told = {"by": this_account()}
             lake.add_verdict(newest.version, STAYS, False, lake.manifest(newest.version).settings_hash, told)
     show_releases(environment, lake, use_case.name)  # what it takes the traffic from is a candidate again
     return there

@@ -80,6 +80,11 @@ COMPONENTS = {
             "ft_platform_tests/people/identity/provider",
         ),
     ),
+    "compose": Component(
+        "infra/docker/compose.yaml by docker-compose on podman, where a person runs the use case of the demo",
+        "what `containers` needs, and docker-compose",
+        ("infra/docker", "pyproject.toml", "ft_platform_tests/infra/containers"),
+    ),
     "containers": Component(
         "the images of infra/docker, built and started by podman",
         "root, podman with runc, debootstrap, `FT_TEST_CONTAINERS=FOLDER` for images (10 GB)",

@@ -21,7 +21,8 @@ def main(words: list[str] | None = None) -> int:
     code = 0
     if not arguments.table:
         tier = " or ".join(f"components(name='{name}')" for name in arguments.names) or TIER
-        command = [sys.executable, "-m", "pytest", "-p", "ft_platform_tests.components.plugin", "-n", "2", "-m", tier]
+        words = ["-p", "ft_platform_tests.components.plugin", "-n", "2", "--dist", "loadgroup", "-m", tier]
+        command = [sys.executable, "-m", "pytest", *words]
         code = subprocess.run(command, cwd=REPOSITORY).returncode
     write_table(REPOSITORY)
     return code

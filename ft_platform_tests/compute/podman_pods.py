@@ -7,6 +7,7 @@ the pod's user (`fsGroup`, by a mount that maps ids). All pods share this machin
 import json
 import subprocess
 import threading
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Claims:
     def of(self, path: Path) -> str:
         """Name of the claim of a folder."""
         if path not in self.names:
-            name = f"{self.folder.name.lower()}-{len(self.names)}"
+            name = f"claim-{uuid.uuid4().hex[:12]}"  # names of folders may have signs that those of claims have not
             place = self.folder / name
             place.mkdir()
             ids = f"u:0:{USER}:1 g:0:{USER}:1"  # root's files are the pod's, and what the pod writes is root's

@@ -71,6 +71,21 @@ def test_a_program_has_the_place_while_it_runs_and_not_after(instance: dg.Dagste
     assert not holders(instance)
 
 
+@pytest.mark.parametrize("limit", [0, 3])
+def test_a_limit_that_a_person_has_set_stays(instance: dg.DagsterInstance, limit: int) -> None:
+    instance.event_log_storage.set_concurrency_slots(POOL, limit)
+    assert pool._is_limited(instance)
+    assert instance.event_log_storage.get_concurrency_info(POOL).limit == limit
+
+
+@pytest.mark.parametrize("default", [None, 2])
+def test_another_default_of_the_instance_counts(instance: dg.DagsterInstance, default: int | None, monkeypatch) -> None:
+    assert pool._is_limited(instance)
+    monkeypatch.setattr(type(instance), "global_op_concurrency_default_limit", default)
+    assert pool._is_limited(instance) is (default is not None)
+    assert (instance.event_log_storage.get_concurrency_info(POOL).limit or None) == default
+
+
 def test_a_failure_frees_it_too(instance: dg.DagsterInstance) -> None:
     def fail(_context: Any) -> None:
         raise RuntimeError("the program failed")

@@ -5,7 +5,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.components(name="containers")]
 NAMES = ("orchestrator", "worker", "server")
 STATE = ("--volume={0}:/var/lib/ft", "--volume={0}-logs:/var/lib/dagster")
 ALONE = ("--env=DAGSTER_HOME=/var/lib/ft/dagster", "--env=FT_WEB_HOSTS=localhost:3000")
+OWN_SETTINGS = "--env=FT_ENVIRONMENT=/var/lib/ft/ft_environment.yaml"
 """Without PostgreSQL: an instance of its own."""
+INSTANCE = "cp /opt/dagster/ft_environment.yaml $FT_ENVIRONMENT && ft init"
+WITHOUT_NAME = (
+    "--user=1000650000:0",
+    "--passwd=false",
+    "--tmpfs=/var/lib/ft:mode=1777",
+    "--tmpfs=/var/lib/dagster:mode=1777",
+)
+WEB_SERVER = "dagster-webserver --host=127.0.0.1 --port=3000 --workspace=/opt/dagster/workspace.yaml"
+ASKS_VERSION = """
+import urllib.request as u
+asks = u.Request("http://localhost:3000/graphql", b'{"query": "{ version }"}', {"Content-Type": "application/json"})
+print(u.urlopen(asks).read().decode())
+"""
 START_SECONDS = 600.0
 SAYS = """
 import json, os, pathlib
@@ -72,12 +86,27 @@ def healthy(here: Podman, container: str) -> bool:
     return here.tried("healthcheck", "run", container).returncode == 0
 
 
+def logs_of(here: Podman, container: str) -> str:
+    said = here.tried("logs", container)  # `--tail` has waited for more
+    return (said.stdout + said.stderr)[-5000:]
+
+
+def ends_at_a_word(here: Podman, container: str) -> None:
+    """After SIGTERM, before SIGKILL would come (137). The first process of a container gets no signal that it does not
+    ask for."""
+    here.ask("stop", "--time=60", container)
+    assert here.ask("inspect", container, "--format", "{{.State.ExitCode}}").strip() == "0"
+
+
 def until_healthy(here: Podman, container: str) -> None:
+    until(here, container, lambda: healthy(here, container))
+
+
+def until(here: Podman, container: str, holds: Callable[[], bool]) -> None:
     end = time.monotonic() + START_SECONDS
-    while not healthy(here, container):
+    while not holds():
         running = here.ask("inspect", container, "--format", "{{.State.Running}}").strip() == "true"
-        logs = here.tried("logs", "--tail=20", container)
-        assert running and time.monotonic() < end, logs.stdout + logs.stderr
+        assert running and time.monotonic() < end, logs_of(here, container)
         time.sleep(1)
 
 
@@ -150,15 +179,33 @@ def test_a_health_check_is_red_where_nothing_answers(here: Podman, built: str, s
 def test_the_code_location_serves_as_its_health_check_says(here: Podman, state: tuple[str, ...]) -> None:
     with started(here, image("worker"), options=(*state, *ALONE)) as container:
         until_healthy(here, container)
+        ends_at_a_word(here, container)
 
 
 def test_the_web_server_serves_as_its_health_check_says(here: Podman, state: tuple[str, ...]) -> None:
-    made, options = image("orchestrator"), (*state, *ALONE)
-    assert "ana@example.org" in here.run(made, "ft", "users", "add", "ana@example.org", options=options)
+    made, options = image("orchestrator"), (*state, *ALONE, OWN_SETTINGS)
+    here.run(made, "sh", "-c", f"{INSTANCE} && ft users add ana@example.org", options=options)
     with started(here, made, options=(*options, "--add-host=code:127.0.0.1")) as container:
         until_healthy(here, container)
         asks = "import urllib.request as u; print(u.urlopen('http://localhost:3000/auth/sign-in').read().decode())"
         assert "<form" in here.ask("exec", container, "python", "-c", asks)
+        ends_at_a_word(here, container)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_user_without_a_name_has_a_number(here: Podman, name: str) -> None:
+    """As OpenShift starts it."""
+    says = "from ft_platform.people.person import at_this_machine as who; print(who().name)"
+    assert here.run(image(name), "python", "-c", says, options=WITHOUT_NAME) == "uid 1000650000\n"
+
+
+def test_the_web_server_answers_as_a_user_without_a_name(here: Podman) -> None:
+    """Each answer was an error: who sits at the machine could not be named."""
+    options = (*WITHOUT_NAME, *ALONE, OWN_SETTINGS, "--add-host=code:127.0.0.1")
+    command = ("sh", "-c", f"{INSTANCE} && exec {WEB_SERVER}")
+    with started(here, image("orchestrator"), *command, options=options) as container:
+        until(here, container, lambda: "Serving" in logs_of(here, container))
+        assert here.ask("exec", container, "python", "-c", ASKS_VERSION).startswith('{"data"')
 
 
 def test_a_released_model_is_served_and_answers(here: Podman, tmp_path: Path) -> None:
@@ -178,5 +225,6 @@ def test_a_released_model_is_served_and_answers(here: Podman, tmp_path: Path) ->
             assert [one["id"] for one in json.loads(here.ask("exec", container, "python", "-c", asks))["data"]] == [
                 "complaints"
             ]
+            ends_at_a_word(here, container)
     finally:
         claims.remove()

@@ -4,6 +4,7 @@ what they name exists in this repository."""
 import re
 import shlex
 import tomllib
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,16 @@ def test_every_file_that_is_copied_exists(dockerfile):
                 assert (ROOT / source).exists(), source
 
 
+def test_what_the_package_includes_is_there_when_it_is_installed(from_python):
+    """Without it no image can be built."""
+    hatch = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    installs = next(
+        at for at, (word, rest) in enumerate(from_python) if word == "RUN" and "pip install --no-deps" in rest
+    )
+    copied = {rest.split()[0] for word, rest in from_python[:installs] if word == "COPY"}
+    assert {name.partition("/")[0] for name in (*hatch["force-include"], *hatch["packages"])} <= copied
+
+
 def extras_of(path: Path) -> set[str]:
     text = path.read_text()
     given = re.search(r"^ARG EXTRAS=([a-z,]+)$", text, re.MULTILINE)
@@ -151,6 +162,24 @@ def test_only_the_code_location_gets_the_pseudonym_key(compose):
 def test_the_web_server_has_the_lake_and_the_users(compose):
     assert "home:/var/lib/ft" in compose["services"]["webserver"]["volumes"], "lake, users, sessions, the audit log"
     assert "FT_REPORTS_URL" not in str(compose), "links lead to the portal below Dagster's pages"
+
+
+def test_services_read_settings_that_a_person_edits(compose):
+    for name in ("code", "webserver", "daemon"):
+        service = compose["services"][name]
+        mounted = dict(volume.split(":")[:2] for volume in service["volumes"])
+        assert mounted["./ft_environment.yaml"] == service["environment"]["FT_ENVIRONMENT"], name
+
+
+def test_what_opens_the_instance_in_a_health_check_gets_the_password(compose):
+    """It is not among the variables of a container, only among those of its first process."""
+    assert compose["services"]["daemon"]["healthcheck"]["test"][1:3] == ["sh", "/opt/dagster/entrypoint.sh"]
+
+
+@pytest.mark.parametrize("gateway", ["172.17.0.1", "192.168.16.1", "10.88.0.1", "10.89.1.1"])
+def test_browsers_arrive_by_the_networks_of_docker_and_podman(gateway: str):
+    settings = yaml.safe_load((DOCKER / "ft_environment.yaml").read_text())["sign_in"]["proxy"]
+    assert any(ip_address(gateway) in ip_network(one) for one in settings["addresses"])
 
 
 def test_people_sign_in_to_the_web_server_in_containers(environment, monkeypatch):

@@ -6,7 +6,6 @@ policy asks for one, what was seen (ids as keyed hashes). What cannot be noted i
 the files with an account of the operating system, or with credentials of the store; what stays on a screen; who a
 person is, where nobody signs in."""
 
-import getpass
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Kind, Noted
 from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.people.superiors import superiors
+from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.settings.looks import Looks
 
@@ -104,7 +104,7 @@ class Door:
             "reason": require_reason(wanted.reason),
             "rows": str(wanted.rows),
             "minutes": str(minutes),
-            "account": getpass.getuser(),
+            "account": this_account(),
         }
         if self._needs_second_person(wanted.asset):
             number = self._note("look_up", person, ASKED, wanted.use_case, told)
@@ -160,7 +160,7 @@ class Door:
         if problem:
             self._note("denial", person, "may not confirm a look", look.use_case, {"look": str(number)})
             raise ConfigError([problem])
-        self._note("look_up", person, CONFIRMED, look.use_case, {"look": str(number), "account": getpass.getuser()})
+        self._note("look_up", person, CONFIRMED, look.use_case, {"look": str(number), "account": this_account()})
         return replace(look, confirmed_by=person.name)
 
     def show(self, look: Look, person: Person, version: str, record_ids: Sequence[str]) -> Look:
@@ -205,7 +205,7 @@ class Door:
         ruling = self.permissions.may(person, action_of(asset), use_case)
         problem = self._not_known(person) or ("" if ruling else ruling.why)
         if problem or ruling.role is None:
-            told = {"asset": asset, "account": getpass.getuser()}
+            told = {"asset": asset, "account": this_account()}
             self._note("denial", person, "may not look at records", use_case, told)
             raise ConfigError([f"{person.name}: {problem}"], "Say who you are with --by <e-mail address>")
         return ruling.role

@@ -3,7 +3,6 @@
 What was decided is a verdict on the deployment, and is written before anything is switched: a process that is killed in
 between is finished by the next one, and nothing is decided a second time."""
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from ft_platform.lake.releases import NOT_BLOCKED, Release, block_of, releases
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
 from ft_platform.people.audit_log.opening import note
+from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.serving.live import read_live
 from ft_platform.serving.rollout.counting import counted
@@ -119,7 +119,7 @@ def end_by_person(
     rollout = under_way(environment, use_case.name)
     if rollout is not None:
         reason = require_reason(reason)
-        told = {"reason": reason, "by": getpass.getuser(), "because": "person"}
+        told = {"reason": reason, "by": this_account(), "because": "person"}
         _end(lake, environment, use_case, rollout, promote, told, blocks=False)
     return rollout
 
@@ -135,7 +135,7 @@ def unblock(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str)
     release = next((one for one in releases(lake, use_case.name) if one.id == release_id), None)
     if release is None or (block_of(lake, release) or ("", ""))[0] != release_id:
         raise DataError(f"{use_case.name} has no blocked release {release_id}", f"See: ft rollout {use_case.name}")
-    _block(lake, release, {"reason": reason, "by": getpass.getuser()}, blocked=False)
+    _block(lake, release, {"reason": reason, "by": this_account()}, blocked=False)
 
 
 def newest_rollout(lake: Lake, use_case: str) -> UnderWay | None:

@@ -4,6 +4,7 @@ FT_TEST_CONTAINERS names. What is built there is used again.
 No registry is asked: the base image is made by debootstrap under the name in the Dockerfile, with the Python
 of this machine. Packages come from the index that pip of this machine uses."""
 
+import fcntl
 import json
 import os
 import re
@@ -12,7 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +36,8 @@ default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
+[network]
+network_config_dir = "{folder}/networks"
 """
 STORAGE = '[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
 
@@ -55,7 +59,7 @@ class Podman:
         folder.mkdir(parents=True, exist_ok=True)
         most = [min(resource.getrlimit(kind)[1], 20_000) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)]
         most = [count if count > 0 else 20_000 for count in most]
-        (folder / "containers.conf").write_text(ENGINE.format(files=most[0], processes=most[1]))
+        (folder / "containers.conf").write_text(ENGINE.format(folder=folder, files=most[0], processes=most[1]))
         (folder / "storage.conf").write_text(STORAGE.format(folder=folder))
         self.variables = {
             **os.environ,
@@ -82,6 +86,13 @@ class Podman:
         assert made.returncode == 0, f"podman {' '.join(words)[:200]}: {made.stderr[-3000:]}"
         return made.stdout
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Of several processes of tests one makes images at a time."""
+        with open(self.folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def has(self, image: str) -> bool:
         return self.tried("image", "exists", image).returncode == 0
 
@@ -102,9 +113,9 @@ def image(name: str) -> str:
     arguments = {"TORCH": ""}  # as pip here finds it
     if name == "server":
         arguments["WORKER"] = image("worker")
-    else:
-        base(here, re.findall(r"^FROM (\S+)$", file.read_text(), re.MULTILINE)[0])
-    with tempfile.TemporaryDirectory(prefix="ft-index-") as folder:
+    with here.alone(), tempfile.TemporaryDirectory(prefix="ft-index-") as folder:
+        if name != "server":
+            base(here, re.findall(r"^FROM (\S+)$", file.read_text(), re.MULTILINE)[0])
         words = ["build", "--isolation=chroot", "--network=host", "--format=docker", "--layers", "--pull=never"]
         words += [f"--build-arg={key}={value}" for key, value in arguments.items()]
         words += [f"--volume={source}:{target}:ro" for source, target in index(Path(folder))]

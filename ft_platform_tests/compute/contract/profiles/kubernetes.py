@@ -21,6 +21,7 @@ from ft_platform_tests.infra.containers import missing
 
 IN_PODMAN = not missing()
 RAN_AGAINST, COMPONENT = "stand-in", "kubernetes"
+server = "pods in podman" if IN_PODMAN else ""
 NOT_RUN = {
     "preempted": "only a real scheduler preempts; the stand-in plays it (test_kubernetes.py)",
     "machine_lost": "only a real cluster loses a node; the stand-in plays it (test_kubernetes.py)",
