@@ -48,11 +48,17 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/%n.log
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+PrologFlags=Alloc
+Prolog={folder}/prolog
 {nodes}
 PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 PartitionName=short Nodes=ALL MaxTime=1 State=UP PriorityTier=1 PreemptMode=REQUEUE
 """
+PROLOG = """#!/bin/sh
+! rm {folder}/prolog-fails 2> /dev/null
+"""
+"""Fails once where it is told to."""
 CGROUP = """
 CgroupPlugin=cgroup/v1
 CgroupMountpoint=/sys/fs/cgroup
@@ -107,6 +113,8 @@ class Cluster:
         (folder / "slurm.key").write_bytes(secrets.token_bytes(1024))
         (folder / "slurm.key").chmod(0o600)
         (folder / "cgroup.conf").write_text(CGROUP if self.limits_memory else "CgroupPlugin=disabled\n")
+        (folder / "prolog").write_text(PROLOG.format(folder=folder))
+        (folder / "prolog").chmod(0o755)
         self.configuration = folder / "slurm.conf"
         self.configuration.write_text(
             CONFIGURATION.format(host=host, limits=limits, port=ports[0], folder=folder, nodes="\n".join(nodes))
