@@ -152,6 +152,7 @@ def test_the_shipped_profiles_are_profiles() -> None:
 
 @pytest.fixture
 def faults() -> Any:
+    assert REAL
     REAL.settings()
     return REAL
 
@@ -226,7 +227,12 @@ def test_words_before_the_command_keep_signals_and_ends(
 ) -> None:
     """Here another program, as `apptainer exec` is one, and srun with words of its own, as for Pyxis."""
     case = Case("slurm", environment, tmp_path, faults.settings())
-    taking = once(lambda: bool(case.beats("program")), 60, lambda: (time.sleep(1), faults.preempt()))
+
+    def preempt() -> None:
+        time.sleep(1)
+        faults.preempt()
+
+    taking = once(lambda: bool(case.beats("program")), 60, preempt)
     assert case.run("learns", options=options).artifact.artifact_id == "a-1" and case.starts() == 2
     taking.join()
 
