@@ -1,6 +1,9 @@
 """What is Slurm's own: the script, what states mean, and what only a real cluster shows. What all back ends keep:
 `test_contract.py`."""
 
+import hashlib
+import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +18,7 @@ from ft_platform.compute.backends import slurm
 from ft_platform.errors import DoesNotFit, NanLoss, SubmissionRefused
 from ft_platform.settings.environment import ComputeProfile
 from ft_platform_tests.compute.contract.case import Case, once, profile_module
+from ft_platform_tests.compute.slurm_cluster import Cluster, missing
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.costs.test_ledger import named
 
@@ -250,6 +254,37 @@ def test_a_job_is_asked_to_save_before_its_time_is_over(faults: Any, environment
     once(lambda: bool(case.beats("program")), 60, shorten)
     assert case.run("learns_slowly").artifact.artifact_id == "a-1"
     assert case.starts() == 2 and "asked to stop at step" in case.told()
+
+
+@pytest.mark.components(name="slurm")
+def test_the_shipped_settings_are_settings_of_slurm(
+    environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program in the partition for programs makes room for one that is urgent, and goes on to equal weights."""
+    if what := missing():
+        pytest.skip(f"Slurm's {what} is missing")
+    cluster = Cluster(tmp_path / "cluster", REPOSITORY / "infra" / "slurm" / "ft.conf")
+    monkeypatch.setenv("PATH", f"{cluster.commands}:{os.environ['PATH']}")
+    monkeypatch.setattr(elsewhere, "AGAIN_SECONDS", 0.5)
+    try:
+        shown = cluster.ask("scontrol", "show", "config")
+        assert "nohold_on_prolog_fail" in shown and re.search("KillWait *= 60 sec", shown)
+        assert "GraceTime=60" in cluster.ask("scontrol", "show", "partition", "ft")
+        case = Case("slurm", environment, tmp_path, {"options": {"partition": "ft"}})
+        urgent = ("sbatch", "-p", "ft-urgent", "-N2", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
+        preempting = once(lambda: bool(case.beats("program")), 60, lambda: print(cluster.ask(*urgent)))
+        weights = case.run("learns").values["weights"]
+        preempting.join()
+        assert weights == last_weights() and case.starts() == 2
+    finally:
+        cluster.stop()
+
+
+def last_weights() -> str:
+    found = "begin"
+    for _ in range(20):
+        found = hashlib.sha256(found.encode()).hexdigest()
+    return found
 
 
 @pytest.mark.components(name="slurm")
