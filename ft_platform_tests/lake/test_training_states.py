@@ -76,9 +76,9 @@ def test_a_state_that_cannot_be_read_just_now_is_not_set_aside(
     with monkeypatch.context() as planted:
         planted.setattr("io.open", fails)
         planted.setattr("builtins.open", fails)
+        reading = states.newest(lambda _, problem: damaged.append(problem))
         with pytest.raises(TransientError, match=rf"step 2 of ckpt-running .* \({errno.errorcode[number]}\)"):
-            with states.newest(lambda _, problem: damaged.append(problem)):
-                pass
+            reading.__enter__()
     assert damaged == [] and states.steps() == [2, 1]
     with states.newest(lambda _, problem: damaged.append(problem)) as found:
         assert found and found[0] == 2 and damaged == []
