@@ -80,6 +80,11 @@ class Aws:
         except (SubmissionRefused, CredentialsRefused, NoRoom):
             self.forget(job.name)
             raise
+        except Unreachable:  # it may have been submitted
+            raise
+        except BaseException:  # an interrupt: nobody waits for it, should AWS not list it yet
+            self._submitting.discard(job.name)
+            raise
 
     def _keep(self, job: Job) -> str:
         text = secret_text(job, SECRET_BYTES, "AWS Secrets Manager", without=KEYS)

@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, NoRoom, Scheduler, Unreachable
+from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, NoRoom, Scheduler, Unreachable
 from ft_platform.compute.pool import stage_of
 from ft_platform.errors import (
     FtError,
     MachineLost,
     OutOfMemory,
+    Preempted,
     SubmissionRefused,
     TrainerRunning,
     TrainingFailed,
     TransientError,
 )
-from ft_platform.lake.file_systems import out_of_reach
+from ft_platform.lake.file_systems import if_reached, passes
 from ft_platform.lake.launches import FOLDER, LaunchFolder, launch_id
 from ft_platform.lake.opening import open_lake
 from ft_platform.process import progress
@@ -69,19 +70,12 @@ def run_elsewhere(launch: Launch, scheduler: Scheduler) -> dict[str, Any]:
                 "Run the step again once that is mended: it is adopted, not started anew",
             ) from None
         except BaseException:
-            _if_reached(folder.remove)
+            with if_reached():
+                folder.remove()
             raise
-        _if_reached(folder.remove)
+        with if_reached():
+            folder.remove()
         return values
-
-
-def _if_reached(tidy: Callable[[], None]) -> None:
-    """What is left behind harms nobody, and a result that was read counts although the store is out of reach now."""
-    try:
-        tidy()
-    except Exception as error:
-        if not out_of_reach(error):
-            raise
 
 
 def name_of(launch: Launch) -> str:
@@ -133,7 +127,9 @@ def _watching(lake: "Lake", launch: Launch, name: str) -> Iterator[None]:
     finally:
         held.__exit__(None, None, None)
         place = lake.path_of("shared", launch.use_case.name, FOLDER, f"{name}.lease")
-        _if_reached(lambda: lake.fs.rm(place, recursive=True) if lake.fs.exists(place) else None)
+        with if_reached():
+            if lake.fs.exists(place):
+                lake.fs.rm(place, recursive=True)
 
 
 class _Watch:
@@ -144,10 +140,31 @@ class _Watch:
 
         self.launch, self.scheduler, self.folder = launch, scheduler, folder
         self.messages: LakeMessages = LakeMessages(launch.context, folder)
+        self.job = ""
+        self.name = ""  # of a job that the scheduler may have
         self.before = folder.seconds  # what an earlier orchestrator has paid for
         self.ran, self.billed_at, self.said = self.before, time.monotonic(), ""
 
     def until_end(self) -> dict[str, Any]:
+        """What the program reported. However this is left otherwise, no job is left behind, unless lake or scheduler
+        are out of reach."""
+        try:
+            return self.result_of_last()
+        except _OutOfReach:
+            raise
+        except BaseException:
+            self.withdraw()
+            raise
+
+    def withdraw(self) -> None:
+        """Ends the job, also one whose submission was not answered before this run was told to end."""
+        if self.name and not self.job:
+            self.job = self.patiently(lambda: self.scheduler.find(self.name) or "")
+        if job := self.job:
+            self.patiently(lambda: self.scheduler.stop(job, self.launch.resources.grace_seconds))
+
+    def result_of_last(self) -> dict[str, Any]:
+        """Of several attempts."""
         from dagster import PipesEnvContextInjector, open_pipes_session
 
         with open_pipes_session(
@@ -158,17 +175,20 @@ class _Watch:
         ) as session:
             variables = {**self.launch.variables_elsewhere(), **session.get_bootstrap_env_vars()}
             attempt = self.patiently(lambda: self.folder.newest("attempt"))
-            job = self.patiently(lambda: self.scheduler.find(self.folder.job_name(attempt))) if attempt else None
-            if job:
-                self.say(f"adopted {self.folder.name}, which the scheduler knows as {job}")
+            if attempt:
+                self.name = self.folder.job_name(attempt)
+                self.job = self.patiently(lambda: self.scheduler.find(self.name) or "")
+            if self.job:
+                self.say(f"adopted {self.folder.name}, which the scheduler knows as {self.job}")
             elif attempt:  # it ended so long ago that the scheduler has forgotten it, or was never submitted
                 self.patiently(self.messages.finish)
                 if any("artifact" in one for one in self.messages.final if isinstance(one, dict)):
                     return self.result(Look("ended"))
             while True:
-                if job is None:
-                    attempt, job = self.submitted(variables)
-                end = self.watched(job)
+                if not self.job:
+                    attempt = self.submitted(variables)
+                end = self.watched(self.job)
+                self.job, self.name = "", ""
                 failure = self.lost(end)
                 if failure is None:
                     return self.result(end)
@@ -176,11 +196,9 @@ class _Watch:
                     raise failure
                 self.say(f"{failure.message}; tried again ({attempt + 1} of {ATTEMPTS})")
                 time.sleep(AGAIN_SECONDS * 2 ** (attempt - 1) * random.uniform(0.8, 1.2))
-                job = None
 
-    def submitted(self, variables: dict[str, str]) -> tuple[int, str]:
-        """Number of the attempt, and id of its job. The attempt is noted first: a process that is killed in between
-        leaves a name to look for."""
+    def submitted(self, variables: dict[str, str]) -> int:
+        """Number of the attempt. It is noted first: a process that is killed in between leaves a name to look for."""
         from dagster_pipes import DAGSTER_PIPES_MESSAGES_ENV_VAR, encode_param
 
         attempt = self.patiently(self.folder.note_attempt)
@@ -192,46 +210,43 @@ class _Watch:
         }
         name = self.patiently(lambda: self.folder.job_name(attempt))
         job = Job(name, self.launch, {**variables, DAGSTER_PIPES_MESSAGES_ENV_VAR: encode_param(params)})
-        found = self.placed(job)
-        self.say(f"submitted {name}, which the scheduler knows as {found}")
-        return attempt, found
+        self.job = self.placed(job)
+        self.say(f"submitted {name}, which the scheduler knows as {self.job}")
+        return attempt
 
     def placed(self, job: Job) -> str:
         """Id of the job, as soon as there is room for it. What did not answer may have taken it all the same."""
+        self.name = job.name
         while True:
             try:
                 return self.patiently(lambda: self.scheduler.find(job.name) or self.scheduler.submit(job))
             except NoRoom as error:
                 self.tell(Look("waits", reason=str(error)))
+            except FtError:  # it was not taken
+                self.name = ""
+                raise
             time.sleep(ROOM_SECONDS)
 
     def watched(self, job: str) -> Look:
-        """Passes messages on until the job has ended. However this is left otherwise, it has been stopped."""
+        """Passes messages on until the job has ended."""
         limits = self.launch.resources
-        started = self.ran
-        try:
-            look, looked_at = Look("waits"), float("-inf")
-            while True:
-                self.patiently(self.messages.read)
-                if (now := time.monotonic()) - looked_at >= LOOK_SECONDS:
-                    if look.phase == "runs":
-                        self.bill(self.ran + min(now - looked_at, 2 * LOOK_SECONDS + PATIENCE_SECONDS))
-                    before, look, looked_at = look.phase, self.patiently(lambda: self.scheduler.look(job)), now
-                    if (before, look.phase) == ("runs", "waits"):
-                        started = self.ran  # it was taken off its machine, and may run as long again
-                    self.tell(look)
-                if look.phase in ("ended", "unknown"):
-                    self.bill(max(self.ran, started + look.seconds), at_once=True)
-                    self.read_rest()
-                    return look
-                if self.ran - started > limits.timeout_seconds:
-                    raise self.too_long()
-                time.sleep(READ_SECONDS)
-        except _OutOfReach:
-            raise
-        except BaseException:
-            self.patiently(lambda: self.scheduler.stop(job, limits.grace_seconds))
-            raise
+        started, look, looked_at = self.ran, Look("waits"), float("-inf")
+        while True:
+            self.patiently(self.messages.read)
+            if (now := time.monotonic()) - looked_at >= LOOK_SECONDS:
+                if look.phase == "runs":
+                    self.bill(self.ran + min(now - looked_at, 2 * LOOK_SECONDS + PATIENCE_SECONDS))
+                before, look, looked_at = look.phase, self.patiently(lambda: self.scheduler.look(job)), now
+                if (before, look.phase) == ("runs", "waits"):
+                    started = self.ran  # it was taken off its machine, and may run as long again
+                self.tell(look)
+            if look.phase in ("ended", "unknown"):
+                self.bill(max(self.ran, started + look.seconds), at_once=True)
+                self.read_rest()
+                return look
+            if self.ran - started > limits.timeout_seconds:
+                raise self.too_long()
+            time.sleep(READ_SECONDS)
 
     def read_rest(self) -> None:
         """Waits for messages that are late, and for no others: the store shows what was written before the end."""
@@ -254,7 +269,7 @@ class _Watch:
         said = failure_in(self.messages.final)
         # Of several nodes one is lost, and a process on another says that its connection broke.
         if said is not None and not (end.cause == "machine_lost" and type(said) is TrainingFailed):
-            return said if type(said).__name__ == "Preempted" and end.cause != "cancelled" else None
+            return said if type(said) is Preempted and self.why(end) in ("program", "machine_lost") else None
         if end.phase == "unknown" or end.cause == "machine_lost":
             reason = end.reason or "the scheduler does not know the job any more"
             return MachineLost(
@@ -263,20 +278,29 @@ class _Watch:
             )
         return None
 
+    def why(self, end: Look) -> Cause:
+        """A scheduler that asks a program to end at its limit may only see that the program ends by itself then, as it
+        does where it is preempted: what ran for so long has reached its limit."""
+        limit = self.launch.use_case.settings.compute.timeout_minutes * 60
+        return "time_limit" if end.cause == "program" and end.exit_code and end.seconds >= limit else end.cause
+
     def result(self, end: Look) -> dict[str, Any]:
         from ft_platform.compute.pipes import failure_in, final_values
 
-        program, final = self.launch.program, self.messages.final
-        if failure_in(final) is None and not any("artifact" in one for one in final if isinstance(one, dict)):
-            if end.cause == "out_of_memory":
+        program, final, cause = self.launch.program, self.messages.final, self.why(end)
+        said = failure_in(final)
+        # That it was asked to end is known better by whoever asked.
+        told = said is not None and type(said) is not Preempted
+        if not told and not any("artifact" in one for one in final if isinstance(one, dict)):
+            if cause == "out_of_memory":
                 raise OutOfMemory(
                     f"program {program} used more memory than its job may ({end.reason}); nothing was published",
                     "Lower training.micro_batch_tokens, or raise the memory of the compute profile",
                 )
-            if end.cause == "time_limit":
+            if cause == "time_limit":
                 raise self.too_long()
-            if end.cause in ("cancelled", "refused"):
-                what = "was cancelled at the scheduler" if end.cause == "cancelled" else "will never get a machine"
+            if cause in ("cancelled", "refused"):
+                what = "was cancelled at the scheduler" if cause == "cancelled" else "will never get a machine"
                 raise SubmissionRefused(
                     f"program {program} {what} ({end.reason}); nothing was published",
                     "Look at queue, account and limits of the compute profile, then run the step again",
@@ -319,7 +343,7 @@ class _Watch:
             except CredentialsRefused as error:
                 raise _OutOfReach(f"the scheduler refuses the credentials ({error})", permanent=True) from None
             except Exception as error:
-                if not isinstance(error, (OSError, Unreachable)) and not out_of_reach(error):
+                if not isinstance(error, Unreachable) and not passes(error):
                     raise
                 if time.monotonic() > until:
                     away = isinstance(error, Unreachable)

@@ -246,7 +246,7 @@ def _leave(nodes: list[Any], grace_seconds: float) -> None:
 
 
 def _draining() -> dict[str, int]:
-    """Ids of nodes that are to go. Ray has no public name for it; its own Ray Train asks the same."""
+    """Ids of nodes that are to go. Ray 2.60 has no public name for it; its own Ray Train asks the same."""
     from ray._private.state import state
 
     return dict(state.get_draining_nodes())

@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 
 from ft_platform.costs.fair_queue import Entry, as_waiting, in_order, used_lately, who_makes_room
 from ft_platform.costs.ledger import BEAT_SECONDS, FOLDER, LOST_AFTER_SECONDS, ZONE, Ledger
-from ft_platform.errors import FtError, TransientError
+from ft_platform.errors import FtError
 from ft_platform.lake import files
-from ft_platform.lake.file_systems import out_of_reach
+from ft_platform.lake.file_systems import if_reached, passes
 from ft_platform.lake.store import Lake
 from ft_platform.settings.quotas import PRIORITIES, Queue, Quotas
 
@@ -134,8 +134,8 @@ class Queued:
         finally:
             ended.set()
             beats.join()
-            # What is left behind ends with its signs of life, and the program has done what it did.
-            self._if_reached(lambda: self.folder.leave(self.entry))
+            with if_reached():  # what is left behind ends with its signs of life
+                self.folder.leave(self.entry)
 
     def look(self) -> tuple[Sequence[Entry], list[Entry], dict[str, float]] | None:
         """All entries of this pool, those that wait in their order, and what teams used; None: the lake is out of
@@ -199,8 +199,7 @@ class Queued:
         try:
             return does()
         except Exception as error:
-            passes = isinstance(error, (OSError, TransientError)) or out_of_reach(error)
-            if not passes or time.monotonic() > until:
+            if not passes(error) or time.monotonic() > until:
                 raise
             return None
 
@@ -210,5 +209,5 @@ class Queued:
             try:
                 self._write()
             except Exception as error:
-                if not isinstance(error, (OSError, FtError)) and not out_of_reach(error):
+                if not isinstance(error, FtError) and not passes(error):
                     raise

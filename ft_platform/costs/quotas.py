@@ -20,8 +20,8 @@ from ft_platform.costs.ledger import LOST_AFTER_SECONDS, Ledger, month_of
 from ft_platform.costs.prices import cost_of
 from ft_platform.costs.reservations import Reservation, Reservations
 from ft_platform.costs.teams import team_in, team_of
-from ft_platform.errors import QuotaExceeded, TransientError
-from ft_platform.lake.file_systems import out_of_reach
+from ft_platform.errors import QuotaExceeded
+from ft_platform.lake.file_systems import if_reached
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import ComputeProfile, Environment
 from ft_platform.settings.quotas import Quotas, Raise
@@ -200,11 +200,8 @@ def reserved(
             )
         yield run
     finally:
-        try:
+        with if_reached():  # it ends with the signs of life of its run
             reservations.give_back(made)
-        except Exception as error:  # it ends with the signs of life of its run; what the program did is done
-            if not isinstance(error, (OSError, TransientError)) and not out_of_reach(error):
-                raise
 
 
 def _at_most(value: float, limit: float | None) -> float:

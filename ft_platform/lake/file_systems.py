@@ -1,13 +1,14 @@
 """The file system of a place: a local disk or an object store."""
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import fsspec
 from fsspec.registry import known_implementations
 
-from ft_platform.errors import LakeUnreachable, MissingExtra
+from ft_platform.errors import LakeUnreachable, MissingExtra, TransientError
 from ft_platform.lake.files import code_of
 
 EXTRAS = {"s3fs": "aws", "adlfs": "azure", "gcsfs": "gcp"}
@@ -50,6 +51,22 @@ def out_of_reach(error: BaseException) -> bool:
     return not NO_ANSWER.isdisjoint(kind.__name__ for kind in type(error).__mro__) or any(
         words in str(error) for words in SERVER_SAYS
     )
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same may work later: the lake is out of reach, or its disk fails or is full just now."""
+    return isinstance(error, (OSError, TransientError)) or out_of_reach(error)
+
+
+@contextmanager
+def if_reached() -> Iterator[None]:
+    """Leaves undone what the lake cannot do just now: for tidying up, where what is left behind harms nobody, and what
+    was done before counts all the same."""
+    try:
+        yield
+    except Exception as error:
+        if not passes(error):
+            raise
 
 
 def refused(error: BaseException) -> bool:

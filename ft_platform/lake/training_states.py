@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ft_platform.errors import StatesInUse
+from ft_platform.errors import StatesInUse, TransientError
 from ft_platform.lake import files
 from ft_platform.lake.artifacts import Artifacts
 from ft_platform.lake.places import Places
@@ -91,13 +91,16 @@ class TrainingStates:
 
         Args:
             on_damaged: called with step and reason of every newer state that is not whole; it is set aside.
+
+        Raises:
+            TransientError: a state cannot be read just now. It stays where it is.
         """
         with tempfile.TemporaryDirectory(prefix="ft-state-") as temporary:
             for step in self.steps():
                 place = (
                     Path(self._place(step)) if self.lake.is_local else self._download(step, Path(temporary) / str(step))
                 )
-                problem = damage(place)
+                problem = self._damage(step, place)
                 if problem is None:
                     yield step, place
                     return
@@ -109,6 +112,17 @@ class TrainingStates:
                         self.lake.fs, self._place(step), f"{self.folder}/damaged-{step:08d}-{os.urandom(4).hex()}"
                     )
             yield None
+
+    def _damage(self, step: int, place: Path) -> str | None:
+        try:
+            return damage(place)
+        except OSError as error:
+            name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+            raise TransientError(
+                f"the state after step {step} of {self.checkpoint_id} cannot be read just now ({name}); it is left as"
+                " it is",
+                "Run it again once the disk answers",
+            ) from None
 
     def _download(self, step: int, target: Path) -> Path:
         self.lake.fs.get(self._place(step), str(target), recursive=True)
@@ -146,7 +160,7 @@ def _unfinished(lake: Places, use_case: str, checkpoint_id: str) -> UnfinishedTr
             try:
                 manifest = read_manifest(lake.fs.cat_file(path))
                 return UnfinishedTraining(checkpoint_id, str(manifest["splits"]), str(manifest["splits_content_hash"]))
-            except (OSError, ValueError, KeyError, TypeError):  # damaged, or just being removed
+            except (FileNotFoundError, ValueError, KeyError, TypeError):  # just being removed, or damaged
                 continue
     return UnfinishedTraining(checkpoint_id, None, None)
 
@@ -239,7 +253,11 @@ def read_manifest(content: str | bytes) -> dict[str, Any]:
 
 def damage(folder: Path) -> str | None:
     """What makes a state unusable: a file that is missing or holds other bytes than its manifest says. None if it is
-    whole."""
+    whole.
+
+    Raises:
+        OSError: it cannot be read, which says nothing about what is in it.
+    """
     try:
         expected = read_manifest((folder / MANIFEST).read_bytes())["files"]
         for name, digest in expected.items():
@@ -249,6 +267,6 @@ def damage(folder: Path) -> str | None:
                 return f"{name} has different bytes from those that were saved"
     except FileNotFoundError:
         return f"{MANIFEST} is missing"
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (IsADirectoryError, NotADirectoryError, ValueError, KeyError, AttributeError, TypeError):
         return f"{MANIFEST} cannot be read"
     return None if expected else f"{MANIFEST} names no file"

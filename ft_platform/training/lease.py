@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ft_platform.errors import TrainerRunning
 from ft_platform.lake import files
-from ft_platform.lake.file_systems import out_of_reach
+from ft_platform.lake.file_systems import if_reached, passes
 from ft_platform.lake.store import Lake
 
 LEASE_SECONDS = 120.0
@@ -77,7 +77,7 @@ def _object_lease(lake: Lake, place: str, checkpoint_id: str) -> Iterator[Held]:
                 lake.fs.pipe_file(f"{place}/lease-{number:06d}", _content())
                 valid_until = time.monotonic() + LEASE_SECONDS
             except Exception as error:  # the store does not answer: the lease holds as long as it was renewed for
-                if not isinstance(error, OSError) and not out_of_reach(error):
+                if not passes(error):
                     raise
                 if time.monotonic() > valid_until:
                     lost.set()
@@ -103,11 +103,8 @@ def _object_lease(lake: Lake, place: str, checkpoint_id: str) -> Iterator[Held]:
 
 def _give_back(lake: Lake, path: str) -> None:
     """Where the store does not answer, the lease ends by itself: what was done under it is done."""
-    try:
+    with if_reached():
         lake.fs.pipe_file(path, json.dumps({"owner": _owner(), "until": 0.0}).encode())
-    except Exception as error:
-        if not out_of_reach(error):
-            raise
 
 
 def _follow(lake: Lake, place: str, checkpoint_id: str) -> int:

@@ -1,28 +1,18 @@
-"""What stand-ins for the clouds have in common: an HTTP server that answers JSON, and jobs that are processes of this
-machine and go through their states whoever asks meanwhile.
-
-Faults: no capacity (`full`), credentials that have expired (`expired`), throttling (`throttle`), an answer that gets
-lost after it was made (`lose_answers`), and machines that are taken away with and without notice."""
+"""What stand-ins for the clouds that answer JSON have in common: jobs go through their states whoever asks meanwhile.
+Faults and containers: `containers.py`."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ft_platform_tests.compute.batch_service import end_container
-from ft_platform_tests.conftest import REPOSITORY
-
-STOP_SECONDS, TICK = 2.0, 0.05
-"""Between asking a process to end and ending it by force."""
+from ft_platform_tests.compute.containers import STOP_SECONDS, TICK, Containers
 
 
 class Refused(Exception):
@@ -56,38 +46,34 @@ class CloudJob:
     created: float = field(default_factory=time.time)
     started: float = 0.0
     ended: float = 0.0
-    processes: list[subprocess.Popen] = field(default_factory=list)
 
 
-class CloudService:
+class CloudService(Containers):
     """A service at `url`.
 
     Attributes:
         routes: method, pattern of the path, and what answers: a function of the match, and of body and query.
+        secrets: name -> content.
     """
 
     notice = signal.SIGTERM
     """What a machine that is taken back tells its processes; 0: nothing."""
 
     def __init__(self, token: str) -> None:
-        self.lock, self.token = threading.RLock(), token
+        self.token, self.stopped = token, False
         self.routes: list[tuple[str, str, Callable[[re.Match[str], dict[str, Any]], dict[str, Any]]]] = []
-        self.jobs: dict[str, CloudJob] = {}
         self.secrets: dict[str, str] = {}
-        self.requests: list[tuple[str, str, dict[str, Any]]] = []
-        self.full = self.expired = self.stopped = False
-        self.throttle = self.lose_answers = 0
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"service": self}))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(Handler)
 
     def stop(self) -> None:
         self.stopped = True  # connections that are kept would be served
-        self.server.shutdown()
-        self.server.server_close()
-        for job in self.jobs.values():
-            self.kill(job)
+        super().stop()
+
+    def ended(self, job: CloudJob) -> bool:
+        return job.state == "ended"
+
+    def left(self) -> list[str]:
+        return list(self.secrets)
 
     def answer(self, method: str, path: str, body: dict[str, Any], token: str) -> dict[str, Any]:
         if self.stopped:
@@ -117,23 +103,21 @@ class CloudService:
 
     def begin(self, number: str, job: CloudJob) -> None:
         self.jobs[number] = job
-        threading.Thread(target=self._live, args=(job,), daemon=True).start()
+        threading.Thread(target=self._live, args=(number, job), daemon=True).start()
 
-    def unfinished(self) -> list[str]:
-        with self.lock:
-            return [number for number, job in self.jobs.items() if job.state != "ended"]
-
-    def take_away(self, number: str, why: str) -> None:
-        """Its machines go, if they say so with notice."""
-        job = self.jobs[number]
+    def take_away(self, job_id: str, why: str = "preempted") -> None:
+        job = self.jobs[job_id]
         job.why = job.why or why
-        if why != "lost" and self.notice:
-            until = time.monotonic() + STOP_SECONDS
-            for process in job.processes:
+        if self.notice:
+            for process in self.processes.get(job_id, []):
                 process.send_signal(self.notice)
-            while time.monotonic() < until and any(one.poll() is None for one in job.processes):
-                time.sleep(TICK)
-        self.kill(job)
+            self.wait(job_id, STOP_SECONDS)
+        self.kill(job_id)
+
+    def lose(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        job.why = job.why or "lost"
+        self.kill(job_id)
 
     def cancel(self, number: str) -> None:
         job = self.jobs[number]
@@ -142,16 +126,7 @@ class CloudService:
         elif job.state == "running":
             threading.Thread(target=self.take_away, args=(number, "cancelled"), daemon=True).start()
 
-    def on_all(self, why: str) -> None:
-        for number, job in list(self.jobs.items()):
-            if job.state == "running":
-                self.take_away(number, why)
-
-    def kill(self, job: CloudJob) -> None:
-        for process in job.processes:
-            end_container(process)
-
-    def _live(self, job: CloudJob) -> None:
+    def _live(self, number: str, job: CloudJob) -> None:
         time.sleep(TICK)
         while (self.full or job.waits_for_ever) and not job.why:
             time.sleep(TICK)
@@ -159,29 +134,22 @@ class CloudService:
             if job.why:
                 job.state, job.ended = "ended", time.time()
                 return
-            job.processes = [_started(command, variables) for command, variables in job.commands]
+            processes = self.processes[number] = [self.start(*one) for one in job.commands]
             job.state, job.started = "running", time.time()
         until = time.monotonic() + job.limit
-        while all(one.poll() is None for one in job.processes):
+        while all(one.poll() is None for one in processes):
             if time.monotonic() > until and not job.why:
                 job.why = "time_limit"
-                self.kill(job)
+                self.kill(number)
             time.sleep(TICK)
-        failed = [one.poll() for one in job.processes if one.poll()]
+        failed = [one.poll() for one in processes if one.poll()]
         if failed:  # the others are ended with the one that failed
-            self.kill(job)
-        codes = [one.wait() for one in job.processes]
-        self.kill(job)  # also what they have left behind
+            self.kill(number)
+        codes = [one.wait() for one in processes]
+        self.kill(number)  # also what they have left behind
         with self.lock:
             job.code = failed[0] or 0 if failed else next((one for one in codes if one), 0)
             job.state, job.ended = "ended", time.time()
-
-
-def _started(command: list[str], variables: dict[str, str]) -> subprocess.Popen:
-    """A container: an image with the package, and no variable of this process."""
-    image = {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
-    output = subprocess.DEVNULL
-    return subprocess.Popen(command, env={**image, **variables}, stdout=output, stderr=output, start_new_session=True)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -26,16 +26,16 @@ class Containers:
     """A service at `url`.
 
     Attributes:
-        jobs: of the service, by their ids, as its API describes them.
+        jobs: of the service, by their ids, as its API describes them or the stand-in knows them.
         processes: of each job, one a node.
         requests: name and content of each that was let in.
     """
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
         self.lock = threading.RLock()
-        self.jobs: dict[str, dict[str, Any]] = {}
+        self.jobs: dict[str, Any] = {}
         self.processes: dict[str, list[subprocess.Popen]] = {}
-        self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.requests: list[Any] = []
         self.full = self.expired = False
         self.throttle = self.lose_answers = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (handler,), {"service": self}))
@@ -49,7 +49,7 @@ class Containers:
         for job_id in self.processes:
             self.kill(job_id)
 
-    def ended(self, job: dict[str, Any]) -> bool:
+    def ended(self, job: Any) -> bool:
         raise NotImplementedError
 
     def take_away(self, job_id: str) -> None:

@@ -1,7 +1,7 @@
 """A job as `elsewhere` gives it to a scheduler, and a stand-in that lives as long as a test."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from ft_platform_tests.costs.test_ledger import named
 
 SECRET = "secret-canary-4410"
 NAME = "ft-0123-1"
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SESSION_TOKEN": "token-canary"}
 S = TypeVar("S", bound=Containers)
 
 
@@ -28,12 +29,18 @@ def served(made: S, monkeypatch: pytest.MonkeyPatch) -> Iterator[S]:
         made.stop()
 
 
-def job_of(environment: Any, backend: str, options: dict[str, Any], program: str = "train", **profile: Any) -> Job:
+def job_of(
+    environment: Any,
+    backend: str,
+    options: dict[str, Any],
+    program: str = "train",
+    keys: Mapping[str, str] = KEYS,
+    **profile: Any,
+) -> Job:
     """With a secret among its variables, and keys of the orchestrator."""
     made = ComputeProfile(backend=backend, options=options, **profile)
     use_case = named(threads=4, timeout_minutes=90, grace_seconds=30)
     launch = Launch(None, environment, made, use_case, program, {})  # type: ignore[arg-type]
-    keys = {"AWS_ACCESS_KEY_ID": "AKIA-canary", "AWS_SESSION_TOKEN": "token-canary"}
     return Job(NAME, launch, {"TOKEN": SECRET, "FT_HOME": "/home/ft", **keys})
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup/memory/cgroup.procs")
 COMMANDS = ("sbatch", "scontrol", "squeue", "scancel", "sinfo")
 NEEDS = ("slurmctld", "slurmd", "srun", "unshare", "nsenter", *COMMANDS)
+FOUND = {name: shutil.which(name) for name in NEEDS}
+"""Before a cluster has put its own into PATH."""
 OWN_RUN = """
 for place in /run/slurm /run/slurmctld; do mkdir -p $place && mount -t tmpfs none $place || exit 1; done
 echo ready && exec sleep infinity
@@ -48,11 +50,17 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/%n.log
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
+PrologFlags=Alloc
+Prolog={folder}/prolog
 {nodes}
 PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 PartitionName=short Nodes=ALL MaxTime=1 State=UP PriorityTier=1 PreemptMode=REQUEUE
 """
+PROLOG = """#!/bin/sh
+! rm {folder}/prolog-fails 2> /dev/null
+"""
+"""Fails once where it is told to."""
 CGROUP = """
 CgroupPlugin=cgroup/v1
 CgroupMountpoint=/sys/fs/cgroup
@@ -67,7 +75,7 @@ def missing() -> str:
     """What a cluster needs and this machine has not."""
     if os.geteuid() != 0:
         return "root, as which slurmd runs"
-    if lacking := [name for name in NEEDS if not shutil.which(name)]:
+    if lacking := [name for name, path in FOUND.items() if not path]:
         return ", ".join(lacking)
     allowed = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
     return "" if allowed else "the right to mount"
@@ -76,12 +84,15 @@ def missing() -> str:
 class Cluster:
     """A cluster that runs.
 
+    Args:
+        include: settings that replace those of the same name, and further partitions.
+
     Attributes:
         limits_memory: whether the kernel ends what uses more memory than its job may.
         commands: folder with Slurm's commands for this cluster, for PATH.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, include: Path | None = None) -> None:
         self.folder, self.limits_memory = folder, CGROUPS.exists()
         ports = [free_port() for _ in range(3)]
         self.nodes = [f"n{port}" for port in ports[1:]]
@@ -102,22 +113,31 @@ class Cluster:
         self.commands.mkdir()
         for name in COMMANDS:
             inside = f"nsenter --target {self.holder.pid} --mount -- env SLURM_CONF={folder}/slurm.conf"
-            (self.commands / name).write_text(f'#!/bin/sh\nexec {inside} {shutil.which(name)} "$@"\n')
+            (self.commands / name).write_text(f'#!/bin/sh\nexec {inside} {FOUND[name]} "$@"\n')
             (self.commands / name).chmod(0o755)
         (folder / "slurm.key").write_bytes(secrets.token_bytes(1024))
         (folder / "slurm.key").chmod(0o600)
         (folder / "cgroup.conf").write_text(CGROUP if self.limits_memory else "CgroupPlugin=disabled\n")
+        (folder / "prolog").write_text(PROLOG.format(folder=folder))
+        (folder / "prolog").chmod(0o755)
         self.configuration = folder / "slurm.conf"
-        self.configuration.write_text(
-            CONFIGURATION.format(host=host, limits=limits, port=ports[0], folder=folder, nodes="\n".join(nodes))
-        )
+        text = CONFIGURATION.format(host=host, limits=limits, port=ports[0], folder=folder, nodes="\n".join(nodes))
+        self.configuration.write_text(text if include is None else including(text, include))
         self.start_controller()
         for node in self.nodes:
             self.start_node(node)
         self.until(lambda: self.ask("sinfo", "-h", "-N", "-p", "low", "-o", "%T").split() == ["idle", "idle"])
 
     def ask(self, *words: str) -> str:
-        inside = ["nsenter", "--target", str(self.holder.pid), "--mount", "--", *words]
+        inside = [
+            "nsenter",
+            "--target",
+            str(self.holder.pid),
+            "--mount",
+            "--",
+            FOUND.get(words[0]) or words[0],
+            *words[1:],
+        ]
         variables = {**os.environ, "SLURM_CONF": str(self.configuration)}
         return subprocess.run(inside, env=variables, capture_output=True, text=True, timeout=60, check=False).stdout
 
@@ -154,6 +174,13 @@ class Cluster:
             self.kill(name)
         self.holder.kill()
         self.holder.wait()
+
+
+def including(text: str, file: Path) -> str:
+    """Slurm takes no setting twice."""
+    names = {line.partition("=")[0] for line in file.read_text().splitlines() if "=" in line} - {"PartitionName"}
+    kept = [line for line in text.splitlines() if line.partition("=")[0] not in names]
+    return "\n".join([*kept, f"Include {file}", ""])
 
 
 def steps(node: str) -> list[int]:

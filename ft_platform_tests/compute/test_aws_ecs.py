@@ -173,6 +173,20 @@ def test_an_answer_that_got_lost_starts_no_second_task_even_if_lists_lag_behind(
     ecs.stop(task, 1)
 
 
+def test_a_run_that_is_told_to_end_while_it_submits_leaves_no_secret(
+    service: Service, environment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ecs = Ecs(OPTIONS)
+
+    def interrupted(_asked: dict[str, Any]) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ecs, "_started", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ecs.submit(job(environment, OPTIONS))
+    assert NAME in service.secrets and ecs.find(NAME) is None and service.secrets == {}
+
+
 def test_a_task_beyond_the_first_page_is_found(service: Service) -> None:
     for number in range(5):
         one = {"taskArn": str(number), "startedBy": f"ft-{number}", "lastStatus": "STOPPED", "desiredStatus": "STOPPED"}

@@ -149,6 +149,7 @@ INTERNAL, IMAGE_GONE = "InternalServerError: We encountered an internal error.",
         (said("Completed", "Completed"), Look("ended", seconds=30)),
         (said("Stopped", "Stopped", "by hand"), Look("ended", "cancelled", 1, "Stopped: by hand", 30)),
         (said("Stopped", "MaxRuntimeExceeded", "m"), Look("ended", "time_limit", 1, "MaxRuntimeExceeded: m", 30)),
+        (said("Failed", "MaxRuntimeExceeded", "m"), Look("ended", "time_limit", 1, "MaxRuntimeExceeded: m", 30)),
         (said("Stopped", "MaxWaitTimeExceeded", "m"), Look("ended", "refused", 1, "MaxWaitTimeExceeded: m", 30)),
         (
             failed("AlgorithmError: a record, exit code: 3"),

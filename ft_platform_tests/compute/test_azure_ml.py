@@ -3,7 +3,6 @@ to a stand-in that checks them by the types of Azure's SDK. What all back ends k
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +12,15 @@ pytest.importorskip(
     "azure.ai", reason="azure-ai-ml, which brings the types of the API; its dependencies are not needed"
 )
 
-from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
+from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachable
 from ft_platform.compute.backends.azure_ml import AzureML, look_at, request, workspace
-from ft_platform.errors import NanLoss, SubmissionRefused
+from ft_platform.errors import SubmissionRefused
 from ft_platform.settings.environment import ComputeProfile
 from ft_platform_tests.compute.azure_ml_service import GROUP, checked
 from ft_platform_tests.compute.azure_ml_service import AzureML as Service
 from ft_platform_tests.compute.cloud_service import Refused
-from ft_platform_tests.compute.contract.case import Case, once
-from ft_platform_tests.costs.test_ledger import named
+from ft_platform_tests.compute.jobs import SECRET, job_of, served
 
-SECRET = "secret-canary-4410"
 VAULT = "https://ft.vault.azure.net"
 OPTIONS = {**GROUP, "environment": "ft-worker:3", "compute": "gpu", "key_vault": VAULT}
 PLACE = workspace(OPTIONS)
@@ -31,18 +28,12 @@ PLACE = workspace(OPTIONS)
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    made = Service()
-    for name, value in made.variables().items():
-        monkeypatch.setenv(name, value)
-    yield made
-    made.stop()
+    with served(Service(), monkeypatch) as made:
+        yield made
 
 
 def job(environment: Any, program: str = "train", options: dict[str, Any] = OPTIONS, **profile: Any) -> Job:
-    made = ComputeProfile(backend="azure_ml", options=options, **profile)
-    use_case = named(threads=4, timeout_minutes=90, grace_seconds=30)
-    launch = Launch(None, environment, made, use_case, program, {})  # type: ignore[arg-type]
-    return Job("ft-0123-1", launch, {"TOKEN": SECRET, "FT_HOME": "/home/ft"})
+    return job_of(environment, "azure_ml", options, program, keys={}, **profile)
 
 
 def test_the_request_names_environment_and_limits_and_holds_no_variable(environment: Any) -> None:
@@ -127,6 +118,7 @@ TAKEN = "AzureMLCompute job failed. PreemptionError: Nodes of this job got pre-e
         ("Failed", ended("UserError", "No such image"), Look("ended", "refused", 1, "UserError: No such image", 30)),
         ("Canceled", ended("UserError", "by hand"), Look("ended", "cancelled", 1, "Canceled", 30)),
         ("Canceled", ended("UserError", "maximum run duration"), Look("ended", "time_limit", 1, "*", 30)),
+        ("Failed", ended("UserError", f"The job timed out. {EXITED} 143."), Look("ended", "time_limit", 1, "*", 30)),
     ],
 )
 def test_states_and_errors_of_azure_mean(status: str, details: dict[str, Any], look: Look) -> None:
@@ -191,6 +183,21 @@ def test_a_submission_that_is_repeated_keeps_its_secret(
         made.submit(asked)
 
 
+def test_a_run_that_is_told_to_end_while_it_submits_leaves_no_secret(
+    service: Service, environment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = AzureML(service.options())
+
+    def interrupted(*_: Any) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as planted:
+        planted.setattr(made, "_ask", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.submit(job(environment, options=service.options()))
+    assert "ft-0123-1" in service.secrets and made.find("ft-0123-1") is None and service.secrets == {}
+
+
 def test_answers_that_pass_are_told_from_those_that_do_not(
     service: Service, environment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,25 +222,3 @@ def test_the_stand_in_refuses_what_the_types_of_the_sdk_do_not_know(environment:
     for wrong in ({"more": 1}, {"limits": {"jobLimitsType": "Command", "timeout": "soon"}}, {"jobType": "Sweep"}):
         with pytest.raises(Refused):
             checked({"properties": {**good, **wrong}})
-
-
-@pytest.mark.integration
-def test_a_machine_that_is_taken_back_is_replaced_by_another(
-    service: Service, environment: Any, tmp_path: Path
-) -> None:
-    case = Case("azure_ml", environment, tmp_path, {"options": service.options()})
-    once(lambda: bool(case.beats("program")), 60, lambda: service.on_all("preempted"))
-    once(lambda: case.starts() == 2, 120, case.go_on)
-    assert case.run("waits").artifact.artifact_id == "a-1" and case.starts() == 2
-    assert service.secrets == {} and service.unfinished() == []
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-def test_two_machines_work_on_one_model(service: Service, environment: Any, tmp_path: Path) -> None:
-    case = Case("azure_ml", environment, tmp_path, {"options": service.options()})
-    result = case.run("reports", processes=2, options={"nodes": 2})
-    assert result.artifact.artifact_id == "a-1" and set(case.beats()) == {"alive-program-0", "alive-program-1"}
-    with pytest.raises(NanLoss, match="loss is NaN at step 12"):
-        case.run("fails", processes=2, options={"nodes": 2})
-    assert service.secrets == {} and service.unfinished() == []

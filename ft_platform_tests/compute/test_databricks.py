@@ -2,51 +2,34 @@
 Databricks' SDK to a stand-in that checks them by its types. What all back ends keep: `test_contract.py`."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 pytest.importorskip("databricks.sdk", reason="extra `databricks`")
 
-from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
+from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachable
 from ft_platform.compute.backends import databricks
 from ft_platform.compute.backends.databricks import Databricks, look_at, request
 from ft_platform.errors import SubmissionRefused
 from ft_platform.settings.environment import ComputeProfile
 from ft_platform_tests.compute.cloud_service import CloudJob, Refused
-from ft_platform_tests.compute.contract.case import Case, once
 from ft_platform_tests.compute.databricks_workspace import RUNTIME, SCOPE, WHEEL, Workspace, checked_call
-from ft_platform_tests.costs.test_ledger import named
+from ft_platform_tests.compute.jobs import SECRET, job_of, served, wait_until
 
-SECRET = "secret-canary-4410"
 OPTIONS = {"wheel": WHEEL, "secret_scope": SCOPE, "runtime": RUNTIME, "node_type": "g6.xlarge"}
 SERVERLESS = {"wheel": WHEEL, "secret_scope": SCOPE, "environment_version": "4", "accelerator": "GPU_1xA10"}
 
 
 @pytest.fixture
 def workspace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    made = Workspace()
-    for name, value in made.variables().items():
-        monkeypatch.setenv(name, value)
-    yield made
-    made.stop()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    with served(Workspace(), monkeypatch) as made:
+        yield made
 
 
 def job(environment: Any, program: str = "train", options: dict[str, Any] = OPTIONS, **profile: Any) -> Job:
-    made = ComputeProfile(backend="databricks", options=options, **profile)
-    use_case = named(threads=4, timeout_minutes=90, grace_seconds=30)
-    launch = Launch(None, environment, made, use_case, program, {})  # type: ignore[arg-type]
-    return Job("ft-0123-1", launch, {"TOKEN": SECRET, "FT_HOME": "/home/ft"})
+    return job_of(environment, "databricks", options, program, keys={}, **profile)
 
 
 def sent(environment: Any, **settings: Any) -> dict[str, Any]:
@@ -230,12 +213,3 @@ def test_the_stand_in_refuses_what_the_types_of_the_sdk_do_not_know() -> None:
     for wrong in ({"more": 1}, {"tasks": [{"task_key": "a", "more": 1}]}, {"tasks": [{"new_cluster": "a"}]}):
         with pytest.raises(Refused):
             checked_call(jobs.JobsAPI.submit, wrong, tasks=jobs.SubmitTask)
-
-
-@pytest.mark.integration
-def test_a_driver_that_is_lost_is_tried_again(workspace: Workspace, environment: Any, tmp_path: Path) -> None:
-    case = Case("databricks", environment, tmp_path, {"options": SERVERLESS})
-    once(lambda: bool(case.beats("program")), 60, lambda: workspace.on_all("lost"))
-    once(lambda: case.starts() == 2, 120, case.go_on)
-    assert case.run("waits").artifact.artifact_id == "a-1" and case.starts() == 2
-    assert workspace.secrets == {} and workspace.unfinished() == []

@@ -2,9 +2,7 @@
 that checks them by Google's discovery documents. What all back ends keep: `test_contract.py`."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,46 +10,31 @@ import pytest
 pytest.importorskip("google.auth", reason="extra `gcp`")
 pytest.importorskip("googleapiclient", reason="google-api-python-client, which brings the discovery documents")
 
-from ft_platform.compute.backend import CredentialsRefused, Job, Launch, Look, Unreachable
+from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachable
 from ft_platform.compute.backends import gcp_vertex
 from ft_platform.compute.backends.gcp_vertex import Vertex, look_at, request
-from ft_platform.errors import NanLoss, SubmissionRefused
+from ft_platform.errors import SubmissionRefused
 from ft_platform.programs.on_vertex import meeting
 from ft_platform.settings.environment import ComputeProfile
 from ft_platform_tests.compute.cloud_service import CloudJob
-from ft_platform_tests.compute.contract.case import Case, once
 from ft_platform_tests.compute.discovery import faults
+from ft_platform_tests.compute.jobs import SECRET, job_of, served
 from ft_platform_tests.compute.vertex_service import IMAGE, JOB, PLACE, PROJECT, REGION
 from ft_platform_tests.compute.vertex_service import Vertex as Service
-from ft_platform_tests.costs.test_ledger import named
 
-SECRET = "secret-canary-4410"
 OPTIONS = {"project": PROJECT, "region": REGION, "image": IMAGE, "machine_type": "n2-standard-8"}
 VERSION = f"projects/{PROJECT}/secrets/ft-0123-1/versions/latest"
 
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    made = Service()
-    for name, value in made.variables().items():
-        monkeypatch.setenv(name, value)
-    yield made
-    made.stop()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    with served(Service(), monkeypatch) as made:
+        yield made
 
 
 def job(environment: Any, program: str = "train", **profile: Any) -> Job:
     options = {**OPTIONS, **profile.pop("options", {})}
-    made = ComputeProfile(backend="gcp_vertex", options=options, **profile)
-    use_case = named(threads=4, timeout_minutes=90, grace_seconds=30)
-    launch = Launch(None, environment, made, use_case, program, {})  # type: ignore[arg-type]
-    return Job("ft-0123-1", launch, {"TOKEN": SECRET, "FT_HOME": "/home/ft"})
+    return job_of(environment, "gcp_vertex", options, program, keys={}, **profile)
 
 
 def test_the_request_names_machines_and_limits_and_holds_no_variable(environment: Any) -> None:
@@ -134,6 +117,8 @@ def failed(code: int, message: str, state: str = "FAILED") -> dict[str, Any]:
         (failed(13, "Internal error"), Look("ended", "machine_lost", 1, "13: Internal error", 30)),
         (failed(9, "The Spot VM was preempted"), Look("ended", "machine_lost", 1, "*", 30)),
         (failed(4, "Deadline"), Look("ended", "time_limit", 1, "4: Deadline", 30)),
+        (failed(4, f"{EXITED} 143. {SECRET}"), Look("ended", "time_limit", 1, f"4: {EXITED} 143.", 30)),
+        ({"state": "JOB_STATE_EXPIRED", **TIMES}, Look("ended", "time_limit", 1, "JOB_STATE_EXPIRED", 30)),
         (failed(7, "no access to the image"), Look("ended", "refused", 1, "7: no access to the image", 30)),
         (failed(1, "CANCELED", "CANCELLED"), Look("ended", "cancelled", 1, "1: CANCELED", 30)),
         ({"state": "JOB_STATE_EXPIRED"}, Look("ended", "refused", 1, "0: JOB_STATE_EXPIRED")),
@@ -213,28 +198,6 @@ def test_the_stand_in_refuses_what_the_discovery_documents_do_not_know() -> None
     pools = [{"machineSpec": {"acceleratorType": "NVIDIA_L5"}}, {"replicaCount": "many"}, {"diskSpec": 3}]
     for wrong in ({"more": 1}, {"displayName": 1}, *({"jobSpec": {"workerPoolSpecs": [pool]}} for pool in pools)):
         assert faults("aiplatform.v1", JOB, wrong)
-
-
-@pytest.mark.integration
-def test_a_machine_that_is_taken_back_is_replaced_by_another(
-    service: Service, environment: Any, tmp_path: Path
-) -> None:
-    case = Case("gcp_vertex", environment, tmp_path, {"options": OPTIONS})
-    once(lambda: bool(case.beats("program")), 60, lambda: service.on_all("preempted"))
-    once(lambda: case.starts() == 2, 120, case.go_on)
-    assert case.run("waits").artifact.artifact_id == "a-1" and case.starts() == 2
-    assert service.secrets == {} and service.unfinished() == []
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-def test_two_machines_work_on_one_model(service: Service, environment: Any, tmp_path: Path) -> None:
-    case = Case("gcp_vertex", environment, tmp_path, {"options": OPTIONS})
-    result = case.run("reports", processes=2, options={"nodes": 2})
-    assert result.artifact.artifact_id == "a-1" and set(case.beats()) == {"alive-program-0", "alive-program-1"}
-    with pytest.raises(NanLoss, match="loss is NaN at step 12"):
-        case.run("fails", processes=2, options={"nodes": 2})
-    assert service.secrets == {} and service.unfinished() == []
 
 
 def test_the_token_is_asked_for_once(service: Service) -> None:

@@ -374,6 +374,28 @@ def test_what_a_killed_orchestrator_had_half_submitted_goes_with_the_next_attemp
 
 @COMPONENT
 @pytest.mark.integration
+@pytest.mark.parametrize("where", ["create_namespaced_job", "create_namespaced_secret", "patch_namespaced_job"])
+def test_a_run_that_is_told_to_end_while_it_submits_leaves_no_half(
+    cluster: Cluster, environment: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The interrupt comes before the answer."""
+    one = here(environment)
+    asks = kubernetes.Kubernetes(one.launch.profile.options)
+    api = asks._core if where == "create_namespaced_secret" else asks._batch
+    real = getattr(api, where)
+
+    def interrupted(*given: Any, **more: Any) -> None:
+        real(*given, **more)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, where, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        asks.submit(one)
+    assert left(cluster) == []
+
+
+@COMPONENT
+@pytest.mark.integration
 def test_a_submission_that_is_refused_half_way_leaves_nothing(cluster: Cluster, environment: Any) -> None:
     one = here(environment)
     cluster.refuse = {"secrets": (403, "Forbidden", 'admission webhook "policy" denied the request')}

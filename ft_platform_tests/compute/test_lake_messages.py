@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ft_platform.compute import elsewhere
-from ft_platform.compute.backend import Look, Unreachable
+from ft_platform.compute.backend import Job, Look, Unreachable
 from ft_platform.compute.lake_messages import LakeMessages
 from ft_platform.errors import MachineLost, OutOfMemory, Preempted, SubmissionRefused, Superseded, TrainingFailed
 from ft_platform.lake.launches import LaunchFolder, launch_id
@@ -159,6 +159,10 @@ def watch(folder: LaunchFolder) -> Any:
         ([], Look("unknown"), MachineLost),
         ([failed("Preempted")], Look("ended", "machine_lost"), Preempted),
         ([failed("Preempted")], Look("ended", "program", 1), Preempted),
+        ([failed("Preempted")], Look("ended", "program", 1, seconds=5399), Preempted),
+        ([failed("Preempted")], Look("ended", "program", 1, seconds=5400), None),  # so long it may run
+        ([failed("Preempted")], Look("ended", "time_limit", 1), None),
+        ([failed("Preempted")], Look("ended", "refused", 1), None),  # no machine came for its next part
         ([failed("Preempted")], Look("ended", "cancelled"), None),  # somebody wants its end
         ([failed("NanLoss")], Look("ended", "program", 1), None),
         ([failed("NanLoss")], Look("ended", "machine_lost"), None),  # it had failed before
@@ -179,6 +183,7 @@ def test_only_what_a_lost_machine_ended_is_tried_again(
 @pytest.mark.parametrize(
     ("end", "kind", "words"),
     [
+        (Look("ended", "program", -9, seconds=5500), TrainingFailed, "longer than 90"),
         (Look("ended", "out_of_memory", 0, "OUT_OF_MEMORY"), OutOfMemory, "more memory than its job may"),
         (Look("ended", "time_limit", 0), TrainingFailed, "longer than 90"),
         (Look("ended", "refused", 1, "PartitionTimeLimit"), SubmissionRefused, "never get a machine .PartitionTime"),
@@ -192,6 +197,34 @@ def test_each_end_without_a_word_of_the_program_has_its_reason(
     with pytest.raises(kind, match=words) as raised:
         watch.result(end)
     assert raised.type is kind
+    if end.cause != "program" or end.seconds:  # that it was asked to end says less than who asked
+        watch.messages.final = [failed("Preempted")["params"]["payload"]]
+        with pytest.raises(kind, match=words):
+            watch.result(end)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_job_that_was_submitted_when_its_run_was_told_to_end_is_ended(watch: Any, answered: bool) -> None:
+    """The interrupt may come before the answer."""
+    there: list[str] = []
+
+    def submit(job: Job) -> str:
+        there.append(job.name)
+        if not answered:
+            raise KeyboardInterrupt
+        return "77"
+
+    def look(_job: str) -> Look:
+        raise KeyboardInterrupt
+
+    watch.scheduler = SimpleNamespace(
+        submit=submit, look=look, find=lambda _: "77" if there else None, stop=lambda *_: there.clear()
+    )
+    watch.launch.resources = SimpleNamespace(grace_seconds=1.0, timeout_seconds=60.0)
+    watch.result_of_last = lambda: watch.watched(watch.placed(Job("ft-1-1", watch.launch, {})))
+    with pytest.raises(KeyboardInterrupt):
+        watch.until_end()
+    assert there == []
 
 
 def test_a_scheduler_that_does_not_answer_is_asked_again_and_given_up_on(

@@ -1,22 +1,28 @@
 """What is Slurm's own: the script, what states mean, and what only a real cluster shows. What all back ends keep:
 `test_contract.py`."""
 
+import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ft_platform.compute.backend import Job, Launch, Look, Unreachable
+from ft_platform.compute import elsewhere
+from ft_platform.compute.backend import Job, Launch, Look, NoRoom, Unreachable
 from ft_platform.compute.backends import slurm
 from ft_platform.errors import DoesNotFit, NanLoss, SubmissionRefused
 from ft_platform.settings.environment import ComputeProfile
-from ft_platform_tests.compute.contract.case import Case, profile_module
+from ft_platform_tests.compute.contract.case import Case, once, profile_module
+from ft_platform_tests.compute.slurm_cluster import Cluster, missing
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.costs.test_ledger import named
 
 SECRET = "secret-canary-4410"
+HELD = "launch failed requeued held"
+VIOLATES = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, ...)"
 REAL = profile_module("slurm")
 
 
@@ -59,6 +65,8 @@ def test_several_nodes_meet_at_the_first_and_other_programs_need_one(environment
     assert "exec srun --kill-on-bad-exit=1 sh -c " in text and text.endswith(' "$(hostname)"\n')
     assert "exec apptainer exec w.sif" in text and '--node-rank="$SLURM_NODEID"' in text
     assert "--nnodes=2" in text and "--nproc-per-node=4" in text and "--cpus-per-task=2" in text
+    pyxis = slurm.script(job(environment, "evaluate", options={"srun": "--container-image=w.sqsh"}))
+    assert "exec srun --kill-on-bad-exit=1 --container-image=w.sqsh " in pyxis and "--signal=TERM@30" in pyxis
     alone = slurm.script(job(environment, "evaluate", processes=8, options={"nodes": 2}))
     assert "--nodes=1" in alone and "srun" not in alone
 
@@ -92,6 +100,11 @@ def state(*words: str, reason: str = "None", code: int = 0, signal: int = 0) -> 
         (state("PENDING", reason="Resources"), Look("waits", reason="Resources")),
         (state("PENDING", reason="BeginTime"), Look("waits", reason="BeginTime")),  # after it was preempted
         (state("PENDING", reason="PartitionTimeLimit"), Look("ended", "refused", 1, "PartitionTimeLimit")),
+        (state("PENDING", reason="PartitionConfig"), Look("ended", "refused", 1, "PartitionConfig")),
+        (state("PENDING", reason="QOSMaxGRESPerJob"), Look("ended", "refused", 1, "QOSMaxGRESPerJob")),
+        (state("PENDING", reason="AssocMaxJobsLimit"), Look("waits", reason="AssocMaxJobsLimit")),  # others end
+        (state("PENDING", reason="JobHeldUser"), Look("waits", reason="JobHeldUser")),
+        ({**state("PENDING", reason="JobHeldUser"), "state_description": HELD}, Look("ended", "machine_lost", 1, HELD)),
         (state("RUNNING"), Look("runs")),
         (state("FAILED", "COMPLETING", code=1), Look("runs")),  # processes may be there still
         (state("COMPLETED"), Look("ended", "program", 0, "COMPLETED, None", 30)),
@@ -119,6 +132,9 @@ def test_states_of_slurm_mean(job: dict[str, Any], look: Look) -> None:
         ("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation", Unreachable),
         ("sbatch: error: Batch job submission failed: Protocol authentication error", slurm.CredentialsRefused),
         ("sbatch: error: Memory specification can not be satisfied", DoesNotFit),
+        (f"sbatch: error: QOSMaxSubmitJobPerUserLimit\n{VIOLATES}", NoRoom),
+        (f"sbatch: error: AssocGrpSubmitJobsLimit\n{VIOLATES}", NoRoom),
+        (f"sbatch: error: QOSMaxWallDurationPerJobLimit\n{VIOLATES}", SubmissionRefused),
     ],
 )
 def test_what_passes_is_told_from_what_does_not(
@@ -138,6 +154,7 @@ def test_the_shipped_profiles_are_profiles() -> None:
 
 @pytest.fixture
 def faults() -> Any:
+    assert REAL
     REAL.settings()
     return REAL
 
@@ -162,6 +179,94 @@ def test_two_nodes_work_on_one_model(faults: Any, environment: Any, tmp_path: Pa
     assert "a line of process 0" in case.told() and "a line of process 1" not in case.told()
     with pytest.raises(NanLoss, match="loss is NaN at step 12"):
         case.run("fails", processes=2, options={"nodes": 2})
+
+
+@pytest.mark.components(name="slurm")
+def test_what_can_never_begin_does_not_stay_in_the_queue(faults: Any, environment: Any) -> None:
+    scheduler, cluster = slurm.Slurm(), faults.cluster()
+    number = scheduler.submit(job(environment, threads=1, options={"partition": "short"}))  # at most a minute
+    cluster.until(lambda: scheduler.look(number) == Look("ended", "refused", 1, "PartitionTimeLimit"))
+    assert cluster.jobs() == []
+
+
+@pytest.mark.components(name="slurm")
+def test_a_drained_partition_takes_the_job_later(faults: Any, environment: Any) -> None:
+    def drained(state: str) -> None:
+        faults.cluster().ask("scontrol", "update", "partitionname=low", f"state={state}")
+
+    launched = job(environment, threads=1, options={"partition": "low"})
+    drained("drain")
+    try:
+        with pytest.raises(NoRoom, match="Required partition not available"):
+            slurm.Slurm().submit(launched)
+    finally:
+        drained("up")
+    slurm.Slurm().stop(slurm.Slurm().submit(launched), 1)
+
+
+@pytest.mark.components(name="slurm")
+def test_a_job_that_its_node_could_not_start_is_tried_again_on_another(
+    faults: Any, environment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm drains the node and holds the job, until an administrator comes."""
+    monkeypatch.setattr(elsewhere, "AGAIN_SECONDS", 0.5)
+    cluster = faults.cluster()
+    (cluster.folder / "prolog-fails").touch()
+    case = Case("slurm", environment, tmp_path, faults.settings())
+    try:
+        assert case.run("reports").artifact.artifact_id == "a-1" and case.starts() == 1
+        assert f"was lost ({HELD})" in case.told() and cluster.jobs() == []
+    finally:
+        for node in cluster.nodes:
+            cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
+        faults.mend()
+
+
+@pytest.mark.components(name="slurm")
+@pytest.mark.parametrize("options", [{"srun": "--cpu-bind=none --label"}, {"container": "unshare --mount"}])
+def test_words_before_the_command_keep_signals_and_ends(
+    faults: Any, environment: Any, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """Here another program, as `apptainer exec` is one, and srun with words of its own, as for Pyxis."""
+    case = Case("slurm", environment, tmp_path, faults.settings())
+
+    def preempt() -> None:
+        time.sleep(1)
+        faults.preempt()
+
+    taking = once(lambda: bool(case.beats("program")), 60, preempt)
+    assert case.run("learns", options=options).artifact.artifact_id == "a-1" and case.starts() == 2
+    taking.join()
+
+
+@pytest.mark.slow
+@pytest.mark.components(name="slurm")
+def test_a_job_is_asked_to_save_before_its_time_is_over(faults: Any, environment: Any, tmp_path: Path) -> None:
+    """Slurm's least limit is a minute, and a job hears of it up to a minute earlier than it was told to."""
+    case, cluster = Case("slurm", environment, tmp_path, faults.settings()), faults.cluster()
+
+    def shorten() -> None:
+        [number] = cluster.ask("squeue", "-h", "-o", "%A").split()
+        cluster.ask("scontrol", "update", f"jobid={number}", "timelimit=1")
+
+    once(lambda: bool(case.beats("program")), 60, shorten)
+    assert case.run("learns_slowly").artifact.artifact_id == "a-1"
+    assert case.starts() == 2 and "asked to stop at step" in case.told()
+
+
+@pytest.mark.components(name="slurm")
+def test_the_shipped_settings_are_settings_of_slurm(tmp_path: Path) -> None:
+    if what := missing():
+        pytest.skip(f"Slurm's {what} is missing")
+    cluster = Cluster(tmp_path / "cluster", REPOSITORY / "infra" / "slurm" / "ft.conf")
+    try:
+        shown = cluster.ask("scontrol", "show", "config")
+        for name, value in (("KillWait", "60 sec"), ("PreemptMode", "REQUEUE"), ("SchedulerParameters", "nohold_")):
+            assert re.search(f"{name} *= {value}", shown)
+        assert "GraceTime=60" in cluster.ask("scontrol", "show", "partition", "ft")
+        assert "PriorityTier=10" in cluster.ask("scontrol", "show", "partition", "ft-urgent")
+    finally:
+        cluster.stop()
 
 
 @pytest.mark.components(name="slurm")

@@ -1,6 +1,8 @@
 """Saved states are removed by a sweep while their training saves new ones and removes old ones: planted at every file
 operation in between."""
 
+import errno
+import io
 import itertools
 import json
 import os
@@ -55,6 +57,48 @@ def meanwhile(
 
     monkeypatch.setattr(lake.fs, operation, planted)
     return seen
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("what", ["manifest.json", "weights.safetensors"])
+def test_a_state_that_cannot_be_read_just_now_is_not_set_aside(
+    lake: Lake, states: TrainingStates, monkeypatch: pytest.MonkeyPatch, number: int, what: str
+) -> None:
+    """As where a shared folder does not answer for a moment: the state is whole."""
+    real = io.open
+
+    def fails(file, *arguments, **options):
+        if str(file).endswith(what):
+            raise OSError(number, os.strerror(number))
+        return real(file, *arguments, **options)
+
+    damaged: list[str] = []
+    with monkeypatch.context() as planted:
+        planted.setattr("io.open", fails)
+        planted.setattr("builtins.open", fails)
+        reading = states.newest(lambda _, problem: damaged.append(problem))
+        with pytest.raises(TransientError, match=rf"step 2 of ckpt-running .* \({errno.errorcode[number]}\)"):
+            reading.__enter__()
+    assert damaged == [] and states.steps() == [2, 1]
+    with states.newest(lambda _, problem: damaged.append(problem)) as found:
+        assert found and found[0] == 2 and damaged == []
+
+
+def test_a_training_whose_states_cannot_be_read_just_now_is_not_unknown(
+    lake: Lake, states: TrainingStates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep of records that may not be used any more goes by the splits that a state names."""
+    real = lake.fs.cat_file
+
+    def fails(path: str, *arguments, **options):
+        raise OSError(errno.EIO, "no answer")
+
+    monkeypatch.setattr(lake.fs, "cat_file", fails)
+    with pytest.raises(OSError, match="no answer"):
+        unfinished_trainings(lake, "complaints")
+    monkeypatch.setattr(lake.fs, "cat_file", real)
+    [one] = unfinished_trainings(lake, "complaints")
+    assert one.splits == states.splits.id
 
 
 @pytest.mark.parametrize("operation", ["exists", "find", "rm_file", "rm"])

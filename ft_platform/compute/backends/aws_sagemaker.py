@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ft_platform.compute import aws
 from ft_platform.compute.aws import Aws, ask
-from ft_platform.compute.backend import Job, Launch, Look
+from ft_platform.compute.backend import Cause, Job, Launch, Look
 from ft_platform.compute.cloud_jobs import wait_for_end
 from ft_platform.errors import SubmissionRefused
 
@@ -39,6 +39,8 @@ CONFIG = "/opt/ml/input/config/resourceconfig.json"
 """Where SageMaker says which nodes there are."""
 RUNS = ("Training", "Uploading", "Updating")
 """Secondary statuses of a job that has not ended in which its program runs. In all others it waits."""
+LIMITS: dict[str, Cause] = {"MaxRuntimeExceeded": "time_limit", "MaxWaitTimeExceeded": "refused"}
+"""Secondary statuses of a job that SageMaker has ended, whatever its program made of that."""
 LOST = ("CapacityError", "InternalServerError")
 MEMORY_WORDS = re.compile("instance type with more memory|Out of Memory|OutOfMemory")
 EXIT_CODE = re.compile(r"exit code:? (\d+)", re.I)
@@ -172,9 +174,8 @@ def look_at(job: dict[str, Any]) -> Look:
         seconds = max((job["TrainingEndTime"] - last[-1]["StartTime"]).total_seconds(), 0.0)
     if status == "Completed":
         return Look("ended", seconds=seconds)
-    if status in ("Stopped", "Deleting"):
-        causes: dict[str, Any] = {"MaxRuntimeExceeded": "time_limit", "MaxWaitTimeExceeded": "refused"}
-        return Look("ended", causes.get(detail, "cancelled"), 1, f"{detail}: {message}", seconds)
+    if status in ("Stopped", "Deleting") or detail in LIMITS:
+        return Look("ended", LIMITS.get(detail, "cancelled"), 1, f"{detail}: {message}", seconds)
     reason = str(job.get("FailureReason", "no reason"))
     kind, code = reason.partition(":")[0], EXIT_CODE.search(reason)
     exit_code = aws.exit_code_of(int(code[1]) if code else None)

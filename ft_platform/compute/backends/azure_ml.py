@@ -91,12 +91,17 @@ class AzureML:
         text = secret_text(job, SECRET_BYTES, "a secret of Azure's Key Vault")
         secret = {"value": text, "tags": dict(labels(job.launch))}
         self._kept.add(job.name)
-        ask("PUT", f"{self.vault}/{job.name}", self._vault_token, secret, VAULT_VERSION)
         try:
+            ask("PUT", f"{self.vault}/{job.name}", self._vault_token, secret, VAULT_VERSION)
             with suppress(Exists):
                 self._ask("PUT", f"{self.place}/jobs/{job.name}", request(job))
         except (SubmissionRefused, CredentialsRefused):
             self._forget(job.name)
+            raise
+        except Unreachable:  # it may have been submitted
+            raise
+        except BaseException:  # an interrupt: nobody waits for it
+            self._kept.discard(job.name)
             raise
         return job.name
 
@@ -221,11 +226,11 @@ def _why(code: str, message: str) -> tuple[Cause, int, str]:
         return "machine_lost", 1, reason
     if NO_MEMORY.search(said):
         return "out_of_memory", -9, reason
+    if TOO_LONG.search(said):  # before what the program made of being told to end
+        return "time_limit", 1, reason
     if exited := EXITED.search(said):
         number = int(exited[1])
         return "program", 128 - number if 128 < number < 193 else number, f"{code}: {exited[0]}"
-    if TOO_LONG.search(said):
-        return "time_limit", 1, reason
     return ("machine_lost" if code in THEIRS else "refused"), 1, reason
 
 

@@ -210,6 +210,8 @@ def look_at(job: dict[str, Any]) -> Look:
         seconds = max((end - begin).total_seconds(), 0.0)
     if state == "JOB_STATE_SUCCEEDED":
         return Look("ended", seconds=seconds)
+    if state == "JOB_STATE_EXPIRED" and "startTime" in job:
+        return Look("ended", "time_limit", 1, state, seconds)
     error = job.get("error", {"message": state})
     cause, exit_code, reason = _why(int(error.get("code", 0)), str(error.get("message", "")))
     if state == "JOB_STATE_CANCELLED" and cause != "time_limit":
@@ -223,9 +225,9 @@ def _why(code: int, message: str) -> tuple[Cause, int, str]:
     exited = EXITED.search(message)
     if NO_MEMORY.search(message):
         return "out_of_memory", -9, "a replica ran out of memory"
-    if exited is None:
+    if exited is None or CODES.get(code) == "time_limit":  # which a program that was told to end says nothing of
         cause = "machine_lost" if TAKEN.search(message) else CODES.get(code, "refused")
-        return cause, 1, one_line(f"{code}: {message}")
+        return cause, 1, one_line(f"{code}: {exited[0] if exited else message}")
     ended_by, number = ENDED_BY.search(message), int(exited[1])
     reason = " ".join([exited[0], *([ended_by[0]] if ended_by else [])])
     if ended_by and ended_by[1] == "StartError":

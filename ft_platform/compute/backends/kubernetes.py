@@ -47,20 +47,28 @@ class Kubernetes:
         """The Job first, because it owns the rest; its pod waits for the Secret. A submission that was cut off is
         carried on, or taken away by the next attempt."""
         self._remove_halves(job.name)
-        with _asking(creates=True):
-            self._made(self._batch.create_namespaced_job, pods.job_manifest(job))
-        uid = (self._job(job.name) or {"metadata": {"uid": ""}})["metadata"]["uid"]
+        made = False
         try:
-            for one in pods.owned_manifests(job, uid):
-                with _asking(creates=True):
-                    self._made(getattr(self._core, f"create_namespaced_{one['kind'].lower()}"), one)
-        except SubmissionRefused:
-            self.stop(job.name, 0)
+            with _asking(creates=True):
+                self._made(self._batch.create_namespaced_job, pods.job_manifest(job))
+            made = True
+            self._complete(job)
+        except Unreachable:
             raise
+        except BaseException as error:  # refused or interrupted: `find` knows no halves
+            if made or not isinstance(error, SubmissionRefused):
+                self.stop(job.name, 0)
+            raise
+        return job.name
+
+    def _complete(self, job: Job) -> None:
+        uid = (self._job(job.name) or {"metadata": {"uid": ""}})["metadata"]["uid"]
+        for one in pods.owned_manifests(job, uid):
+            with _asking(creates=True):
+                self._made(getattr(self._core, f"create_namespaced_{one['kind'].lower()}"), one)
         with _asking():
             done = {"metadata": {"annotations": {pods.COMPLETE: "true"}}}
             self._batch.patch_namespaced_job(job.name, self._namespace, done, _request_timeout=CALL_SECONDS)
-        return job.name
 
     def find(self, name: str) -> str | None:
         found = self._job(name)

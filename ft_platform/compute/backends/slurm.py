@@ -6,8 +6,9 @@ nodes work on one model through `srun` and torchrun. Seen on CPUs (gloo); with G
 
 `options` of the profile: `partition`, `account`, `qos`, `constraint`, `reservation`, as sbatch takes them; `nodes`;
 `memory_gib` of a node; `python` on the nodes; `container`: words before the command, such as `apptainer exec --nv
-worker.sif`; `setup`: a line of shell before it, such as `module load cuda`; `logs`: a folder that nodes see, for what
-programs write to their output.
+worker.sif`; `srun`: words for `srun`, which then starts the command on one node too, such as Pyxis'
+`--container-image=worker.sqsh`; `setup`: a line of shell before it, such as `module load cuda`; `logs`: a folder that
+nodes see, for what programs write to their output.
 """
 
 import json
@@ -20,7 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, Unreachable
+from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, NoRoom, Unreachable
 from ft_platform.errors import DoesNotFit, SubmissionRefused
 
 if TYPE_CHECKING:
@@ -28,14 +29,16 @@ if TYPE_CHECKING:
 
 MEMORY: Literal["there"] = "there"
 TO_SBATCH = ("partition", "account", "qos", "constraint", "reservation")
-TEXTS, NUMBERS = (*TO_SBATCH, "python", "container", "setup", "logs"), ("nodes", "memory_gib")
+TEXTS, NUMBERS = (*TO_SBATCH, "python", "container", "srun", "setup", "logs"), ("nodes", "memory_gib")
 COMMAND_SECONDS, END_SECONDS = 60.0, 60.0
 OUT_OF_REACH = re.compile(
     r"contact slurm controller|Unable to connect|timed out|temporarily unable|Zero Bytes|Connection refused"
-    r"|Resource temporarily unavailable|Job violates|QOSMaxSubmit|AssocMaxSubmit|not responding",
+    r"|Resource temporarily unavailable|not responding",
     re.I,
 )
-"""Of Slurm's messages those that pass: the controller restarts, or as many jobs are submitted as may be."""
+"""Of Slurm's messages those that pass soon: the controller restarts."""
+FULL = re.compile(r"Submit\w*Limit|Required partition not available")
+"""Those that it takes no job now: as many are in the queue as may be, or the partition is drained."""
 NOT_KNOWN = re.compile(r"authentication|Invalid user|credential|Access/permission denied", re.I)
 CAUSES: dict[str, Cause] = {
     "OUT_OF_MEMORY": "out_of_memory",
@@ -47,8 +50,14 @@ CAUSES: dict[str, Cause] = {
     "CANCELLED": "cancelled",
 }
 WAITS, RUNS = {"PENDING", "CONFIGURING", "SUSPENDED", "REQUEUED"}, {"RUNNING", "COMPLETING", "STAGE_OUT", "STOPPED"}
-NEVER = ("PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints", "Invalid", "NotAllowed", "MaxWall", "JobHoldMax")
-"""Beginnings and parts of reasons why a job stays in the queue for ever (squeue(1))."""
+NEVER = re.compile(
+    r"PartitionNodeLimit|TimeLimit|PartitionConfig|BadConstraints|NeverSatisfied|ReservationDeleted|Invalid|NotAllowed"
+    r"|PerJob|PerNode|MaxWall|QOSMin|JobHoldMax"
+)
+"""Reasons why a job stays in the queue until somebody changes it or the cluster (squeue(1)). Other limits pass when
+other jobs end."""
+NOT_LAUNCHED = "launch failed"
+"""Slurm holds a job whose node could not start it, for instance because the node's prolog failed."""
 
 
 def check(profile: "ComputeProfile") -> None:
@@ -88,7 +97,12 @@ class Slurm:
 
     def look(self, job_id: str) -> Look:
         jobs = json.loads(_slurm("scontrol", "show", "job", job_id, "--json"))["jobs"]
-        return look_at(jobs[0]) if jobs else self._missing(job_id)
+        if not jobs:
+            return self._missing(job_id)
+        look = look_at(jobs[0])
+        if look.phase == "ended" and "PENDING" in jobs[0]["job_state"]:  # it could begin later all the same
+            _slurm("scancel", "--quiet", job_id)
+        return look
 
     def _missing(self, job_id: str) -> Look:
         """scontrol 24.11 says that there are no jobs, with exit code 0, where it knows none of that id and where the
@@ -133,7 +147,7 @@ def script(job: Job) -> str:
         "open-mode": "append",
         "export": ",".join(["PATH", *sorted(job.variables)]),
         "time": math.ceil(limits.timeout_seconds / 60) + 1,
-        "signal": f"{'' if nodes > 1 else 'B:'}TERM@{max(math.ceil(limits.grace_seconds), 1)}",
+        "signal": f"{'' if _by_srun(options, nodes) else 'B:'}TERM@{max(math.ceil(limits.grace_seconds), 1)}",
         "nodes": nodes,
         "ntasks-per-node": 1,
         **({"cpus-per-task": math.ceil(limits.threads / nodes)} if limits.threads else {}),
@@ -149,16 +163,23 @@ def script(job: Job) -> str:
 def _command(launch: Launch, nodes: int, together: bool) -> str:
     options = launch.profile.options
     begin = f"{options.get('container', '')} {shlex.quote(str(options.get('python', sys.executable)))} -m".strip()
+    srun = f"srun --kill-on-bad-exit=1 {options.get('srun', '')}".strip()
+    on_one = f"{srun} {begin}" if _by_srun(options, nodes) else begin
     if not together:
-        return f"{begin} {launch.module}"
+        return f"{on_one} {launch.module}"
     group = f"--nproc-per-node={launch.profile.processes // nodes} --module {launch.module}"
     if nodes == 1:
-        return f"{begin} ft_platform.programs.together --standalone {group}"
+        return f"{on_one} ft_platform.programs.together --standalone {group}"
     # The shell of the job runs on the first node. Of a port that is free there nothing is known; two jobs on one node
     # have different ids.
     meet = '--master-addr="$0" --master-port="$((20000 + SLURM_JOB_ID % 20000))" --node-rank="$SLURM_NODEID"'
     each = f"exec {begin} ft_platform.programs.together --nnodes={nodes} {meet} {group}"
-    return f'srun --kill-on-bad-exit=1 sh -c {shlex.quote(each)} "$(hostname)"'
+    return f'{srun} sh -c {shlex.quote(each)} "$(hostname)"'
+
+
+def _by_srun(options: dict[str, Any], nodes: int) -> bool:
+    """Whether processes are started by srun, and get signals from Slurm themselves."""
+    return nodes > 1 or "srun" in options
 
 
 def look_at(job: dict[str, Any]) -> Look:
@@ -167,8 +188,10 @@ def look_at(job: dict[str, Any]) -> Look:
     if states & RUNS:
         return Look("runs")
     if states & WAITS:
-        if any(part in reason for part in NEVER):
+        if NEVER.search(reason):
             return Look("ended", "refused", 1, reason)
+        if (held := str(job.get("state_description", ""))).startswith(NOT_LAUNCHED):
+            return Look("ended", "machine_lost", 1, held)
         return Look("waits", reason="" if reason == "None" else reason)
     code, signal = job["exit_code"]["return_code"]["number"], job["exit_code"]["signal"]["id"]["number"]
     seconds = max(job["end_time"]["number"] - job["start_time"]["number"], 0)
@@ -182,6 +205,7 @@ def _slurm(*words: str, text: str | None = None, variables: dict[str, str] | Non
 
     Raises:
         Unreachable, CredentialsRefused: the controller does not answer now, or does not know who asks.
+        NoRoom: it takes no more jobs now.
         SubmissionRefused: it answers that it will not, or there is no such command.
     """
     try:
@@ -197,6 +221,8 @@ def _slurm(*words: str, text: str | None = None, variables: dict[str, str] | Non
     said = (made.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix(f"{words[0]}: ")
     if NOT_KNOWN.search(made.stderr):
         raise CredentialsRefused(said)
+    if FULL.search(made.stderr):
+        raise NoRoom(said.removeprefix("error: "))
     if OUT_OF_REACH.search(made.stderr):
         raise Unreachable(said)
     raise SubmissionRefused(

@@ -4,6 +4,7 @@ import atexit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Generic, TypeVar
 
 from ft_platform_tests.compute.containers import Containers
 
@@ -19,14 +20,17 @@ def not_run(vendor: str, test: str) -> dict[str, str]:
     return {name: why.format(vendor, test) for name, why in NOT_RUN.items()}
 
 
-class ServiceProfile:
+Service = TypeVar("Service", bound=Containers)
+
+
+class ServiceProfile(Generic[Service]):
     """Its functions are those of a module in `profiles/`."""
 
-    def __init__(self, make: Callable[[], Containers]) -> None:
+    def __init__(self, make: Callable[[], Service]) -> None:
         self._make = make
 
     @cached_property
-    def service(self) -> Containers:
+    def service(self) -> Service:
         made = self._make()
         atexit.register(made.stop)
         return made

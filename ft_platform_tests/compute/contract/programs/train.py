@@ -47,7 +47,7 @@ def beat() -> None:
         time.sleep(0.1)
 
 
-def learn(running: Program) -> str:
+def learn(running: Program, step_seconds: float) -> str:
     """Twenty steps, each of which changes the weights; asked to stop, it saves them and says so."""
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
@@ -58,7 +58,7 @@ def learn(running: Program) -> str:
             step, weights = found[0], (found[1] / "weights").read_text()
     for number in range(step + 1, STEPS + 1):
         weights = next_weights(weights)
-        time.sleep(0.2)
+        time.sleep(step_seconds)
         if asked:
             with states.writing(number) as folder:
                 (folder / "weights").write_text(weights)
@@ -108,8 +108,8 @@ def main() -> None:
                 running.log.info(f"line {number} of process {RANK}")
                 time.sleep(0.2)
             running.finish(artifact=ARTIFACT)
-        elif does == "learns":
-            running.finish(artifact=ARTIFACT, weights=learn(running))
+        elif does in ("learns", "learns_slowly"):
+            running.finish(artifact=ARTIFACT, weights=learn(running, 0.2 if does == "learns" else 4.0))
         elif does == "waits":
             running.log.info(f"a line of process {RANK}")
             while not (FOLDER / "go").exists():
