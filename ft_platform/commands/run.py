@@ -114,9 +114,24 @@ def run_and_collect(
     ):
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
         view.failed_stage = outcome.failed_stage
+    if environment.unity_catalog:
+        _show_in_catalog(environment, name)
     if not outcome.success:
         return _failed(name, outcome, arguments), None
     return 0, collect_results(environment, use_case, outcome)
+
+
+def _show_in_catalog(environment: "Environment", name: str) -> None:
+    """A catalogue that fails costs no run; the sensor and the next run try again."""
+    from ft_platform.errors import FtError
+    from ft_platform.orchestration.catalog_watch import look
+
+    try:
+        problems = [one.line() for one in look(environment, [name]) if one.state == "failed"]
+    except FtError as error:
+        problems = [" ".join(str(error).split())]
+    for problem in problems:
+        print(f"ft run: Unity Catalog was not told: {problem}", file=sys.stderr)
 
 
 def show_plan(arguments: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
                 )
                 return
             _verify_bytes(lake, current, is_root=named is version)
-            problems.extend(_missing_verdicts(lake, use_case, current))
+            problems.extend(missing_verdicts(lake, use_case, current))
             problems.extend(_withdrawn(lake, use_case, current, manifest))
         except VersionRefused as refusal:
             problems.append(refusal.message)
@@ -121,7 +121,8 @@ def _verify_bytes(lake: Lake, version: Version, *, is_root: bool) -> None:
         lake.verify_table(version, changed_only=not is_root)
 
 
-def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
+def missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
+    """Checks that a version has not passed on this content with these settings, in words."""
     verdicts = lake.verdicts(version)
     problems = []
     for check in STAGES[version.name].checks:

@@ -21,6 +21,7 @@ from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.quotas import Queue, Quotas
 from ft_platform.settings.sign_in import SignIn
+from ft_platform.settings.unity_catalog import UnityCatalog
 
 SHIPPED = Path(__file__).parent.parent / "defs"
 """The use cases of the package."""
@@ -344,6 +345,9 @@ class Environment(BaseModel):
     )
     lineage: Lineage | None = Field(
         default=None, description="Collector that is told of runs as OpenLineage events. Default: none is."
+    )
+    unity_catalog: UnityCatalog | None = Field(
+        default=None, description="Unity Catalog that shows tables of the lake. Default: none does."
     )
 
     @model_validator(mode="after")
