@@ -139,7 +139,7 @@ def show_plan(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ft_platform.environment import load_environment
-    from ft_platform.orchestration.planned_programs import lines, planned_programs
+    from ft_platform.orchestration.planned_programs import lines, planned_programs, warnings
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
@@ -147,11 +147,13 @@ def show_plan(arguments: argparse.Namespace) -> int:
     use_case = load_use_case(folder, parse_overrides(arguments.overrides), environment)
     lake, found = _plan(environment, use_case, _wanted(arguments))
     programs = planned_programs(lake, environment, use_case, found)
+    warned = warnings(lake, environment, use_case, programs)
     if arguments.json:
         stages = [{**asdict(one), "made": bool(one.why)} for one in found.stages]
-        print(json.dumps({"stages": stages, "programs": [asdict(one) for one in programs]}, indent=1))
+        said = {"stages": stages, "programs": [asdict(one) for one in programs], "warnings": warned}
+        print(json.dumps(said, indent=1))
         return 0
-    print("\n".join([*found.lines(), *lines(programs)]))
+    print("\n".join([*found.lines(), *lines(programs), *warned]))
     return 0
 
 

@@ -92,6 +92,11 @@ class ComputeProfile(BaseModel):
     price_per_hour: float = Field(
         default=0.0, ge=0.0, le=100_000.0, description="Price of an hour, in `currency`. Default: nothing."
     )
+    price_as_of: str | None = Field(
+        default=None,
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description='Day on which somebody looked up the price, such as "2026-11-01"; plans say it. Default: unknown.',
+    )
     currency: str = Field(
         default="EUR",
         pattern=r"^[A-Z]{3}$",

@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
-from ft_platform.lake.store import Lake
+from ft_platform.lake.tables import Tables
 from ft_platform.lake.versions import TableVersion
-from ft_platform.records.column_lineage import WHAT
 from ft_platform.settings.unity_catalog import SharedTable
 
 USE_CASE, STAGE = "ft_use_case", "ft_stage"
@@ -20,12 +19,20 @@ TYPES = {
 """Type of Delta -> name and text, where they are not the same word."""
 
 
-def entry(lake: Lake, name: str, version: TableVersion, facts: Mapping[str, str], has_tags: bool) -> dict[str, Any]:
+def entry(
+    lake: Tables,
+    name: str,
+    version: TableVersion,
+    facts: Mapping[str, str],
+    comments: Mapping[str, str],
+    has_tags: bool,
+) -> dict[str, Any]:
     """What the catalogue is asked to register.
 
     Args:
         name: catalog.schema.table.
-        facts: what changes with each version; a property where the server has no tags.
+        facts: what changes with each version; properties where the server has no tags.
+        comments: column -> what it holds.
     """
     catalog_name, schema, table = name.split(".")
     comment = f"{version.name} of {version.use_case}, {version.zone} zone, written by ft_platform"
@@ -37,13 +44,13 @@ def entry(lake: Lake, name: str, version: TableVersion, facts: Mapping[str, str]
         "table_type": "EXTERNAL",
         "data_source_format": "DELTA",
         "storage_location": _located(lake, version.zone, version.use_case, version.name),
-        "columns": [_column(at, field) for at, field in enumerate(lake.delta_fields(version))],
+        "columns": [_column(at, field, comments) for at, field in enumerate(lake.delta_fields(version))],
         "properties": properties if has_tags else {**properties, **facts},
         **({} if has_tags else {"comment": comment}),
     }
 
 
-def is_ours(lake: Lake, one: Mapping[str, Any]) -> bool:
+def is_ours(lake: Tables, one: Mapping[str, Any]) -> bool:
     """Whether an entry was made for a table of this lake by `entry`."""
     properties = one.get("properties") or {}
     use_case, stage = properties.get(USE_CASE, ""), properties.get(STAGE, "")
@@ -51,7 +58,7 @@ def is_ours(lake: Lake, one: Mapping[str, Any]) -> bool:
     return bool(use_case and stage) and _place(one) == _located(lake, zone, use_case, stage)
 
 
-def _located(lake: Lake, zone: str, use_case: str, stage: str) -> str:
+def _located(lake: Tables, zone: str, use_case: str, stage: str) -> str:
     uri = lake.uri(zone, use_case, "tables", stage)
     return f"file://{uri}" if lake.is_local else uri
 
@@ -78,11 +85,11 @@ def _columns(columns: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str]]
     ]
 
 
-def _column(position: int, field: Mapping[str, Any]) -> dict[str, Any]:
+def _column(position: int, field: Mapping[str, Any], comments: Mapping[str, str]) -> dict[str, Any]:
     """A column as Spark describes it, of a field of Delta's schema."""
     kind = field["type"]
     name = kind["type"] if isinstance(kind, dict) else kind.partition("(")[0]
-    comment = WHAT.get(field["name"])
+    comment = comments.get(field["name"])
     return {
         "name": field["name"],
         "type_text": _text(kind),

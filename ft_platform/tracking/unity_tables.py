@@ -23,14 +23,15 @@ from urllib.parse import quote
 
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.lake import files
-from ft_platform.lake.gate import missing_verdicts
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.parents import tables_behind
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of, taint_text
+from ft_platform.lake.verdicts import missing_verdicts
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process.printable import printable
 from ft_platform.process.unity_catalog import Catalog
+from ft_platform.records.column_lineage import WHAT
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.unity_catalog import SharedTable, UnityCatalog
 from ft_platform.tracking.unity_entries import STAGE, USE_CASE, entry, is_ours, is_same
@@ -153,7 +154,7 @@ class _Look:
         if not self._lake.is_newest_commit(version):
             return Shown(name, "there" if found else "not shown", "a newer version is being written")
         facts = self._facts(use_case, version, manifest)
-        wanted = entry(self._lake, name, version, facts, has_tags)
+        wanted = entry(self._lake, name, version, facts, WHAT, has_tags)
         state: State = "there"
         if found is None or not is_same(found, wanted):
             if found is not None:
