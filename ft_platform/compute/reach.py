@@ -15,7 +15,7 @@ NOBODY = "ft-0000000000000000-00000000"
 OF_A_SCHEDULER = ("submit", "find", "look", "stop")
 
 
-def why_not(profile: ComputeProfile, seconds: float = SECONDS) -> str:
+def why_not(profile: ComputeProfile) -> str:
     """Why programs cannot be started on a profile from here, as far as a question shows it; empty: its scheduler
     answers, or they run on this machine. The question is for a job that there is not."""
     said: list[str] = []
@@ -36,8 +36,8 @@ def why_not(profile: ComputeProfile, seconds: float = SECONDS) -> str:
     # Clients wait and repeat for minutes; what is still asking then ends with this process.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    asking.join(seconds)
-    return said[0] if said else f"no answer within {seconds:.0f} seconds"
+    asking.join(SECONDS)
+    return said[0] if said else f"no answer within {SECONDS:.0f} seconds"
 
 
 def scheduler_of(profile: ComputeProfile) -> Scheduler | None:

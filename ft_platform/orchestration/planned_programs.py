@@ -74,7 +74,7 @@ def planned_programs(
     for stage in (one.stage for one in plan.made if STAGES[one.stage].program):
         program = str(STAGES[stage].program)
         measured = plan.training_seconds if program == "train" else None
-        seconds, known_by = _time([row for row in rows if row["program"] == program], profile, measured)
+        seconds, known_by = _time(program, [row for row in rows if row["program"] == program], profile, measured)
         money = cost_of(seconds, profile).money if seconds is not None and has_price(profile) else None
         found.append(
             PlannedProgram(
@@ -85,7 +85,7 @@ def planned_programs(
 
 
 def _time(
-    rows: Sequence[Mapping[str, Any]], profile: ComputeProfile, measured: float | None
+    program: str, rows: Sequence[Mapping[str, Any]], profile: ComputeProfile, measured: float | None
 ) -> tuple[float | None, str]:
     """Seconds of a program, and where they are from.
 
@@ -104,7 +104,8 @@ def _time(
     known_by = "none has ended on this profile yet"
     if measured is not None:
         return None, f"{known_by}; ft estimate says {_minutes(measured)} minutes for one process on this machine"
-    return None, known_by + (" (ft estimate measures a training)" if profile.runs_here else "")
+    here = program == "train" and profile.runs_here and profile.processes == 1
+    return None, known_by + (" (ft estimate measures a training)" if here else "")
 
 
 def _minutes(seconds: float) -> str:
@@ -126,6 +127,7 @@ def where(profile: ComputeProfile) -> str:
     size = [f"{profile.processes} processes"] if profile.processes > 1 else []
     size += [f"{profile.gpus} GPU{'s' if profile.gpus > 1 else ''}"] if profile.gpus else []
     as_of = f" as of {profile.price_as_of}" if profile.price_as_of else ", of unknown date"
+    as_of = as_of if profile.price_per_hour else ""
     price = f"{profile.price_per_hour:.2f} {profile.currency} an hour{as_of}" if has_price(profile) else "no price"
     return ", ".join([profile.backend, *told, *size, price])
 
@@ -138,7 +140,7 @@ def lines(programs: Sequence[PlannedProgram]) -> list[str]:
     rest = f", and {len(programs) - len(known)} not known yet" if len(known) < len(programs) else ""
     total = [f"  Together: {sum(known):.2f} {programs[0].currency}{rest}"] if known else []
     first = f"Programs, on compute profile {programs[0].profile} ({programs[0].where}):"
-    return [first, *(f"  {one.line()}" for one in programs), *total, f"  Not counted: {NOT_COUNTED}"]
+    return [first, *(f"  {one.line()}" for one in programs), *total]
 
 
 def warnings(
@@ -154,7 +156,7 @@ def warnings(
     if has_price(profile) and profile.price_per_hour:
         most = len(programs) * cost_of(60.0 * minutes, profile).money
         found.append(
-            f"Most: {most:.2f} {profile.currency}, if each runs into its limit of {minutes} minutes"
+            f"Most: {most:.2f} {profile.currency}, if each runs into its limit of {minutes / 60:g} hours"
             " (compute.timeout_minutes)"
         )
     elif not has_price(profile):
@@ -166,6 +168,8 @@ def warnings(
             f"Budget {budget.setting}: {budget.spent:.2f} of {budget.limit:.2f} {budget.currency} are spent"
             f" this month{over}"
         )
+    if not profile.runs_here:
+        found.append(f"Not counted: {NOT_COUNTED}")
     if reason := why_not(profile):
         found.append(f"Not reached: {profile.backend} of profile {name} cannot be used from here: {reason}")
     return found

@@ -47,6 +47,8 @@ PORTAL = "/portal"
 
 REPORTS_URL = f"http://127.0.0.1:3000{PORTAL}"
 
+Work = Literal["acting", "deploying", "erasing", "measuring", "retraining"]
+
 BACKENDS = "ft_platform.compute.backends"
 """Package whose files are the back ends of compute profiles."""
 
@@ -453,9 +455,15 @@ class Environment(BaseModel):
         """Users, service tokens and sessions."""
         return self.home / "people"
 
-    def acting_lock(self, use_case: str) -> Path:
-        """Held while somebody acts in a use case, in the portal or by a command that does the same."""
-        return self.people_path / "acting" / f"{use_case}.lock"
+    def lock(self, work: Work, of: str) -> Path:
+        """Held while one process, of all machines of the installation, does this: beside the locks of the signed chain,
+        which they share. `<home>` may belong to one machine.
+
+        Args:
+            work: `acting`: somebody acts in a use case, in the portal or by a command that does the same.
+            of: use case, with more where several may be done at once.
+        """
+        return self.seals_path / "locks" / f"{work}-{of}.lock"
 
     @property
     def cache_path(self) -> Path:

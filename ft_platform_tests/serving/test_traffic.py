@@ -151,7 +151,7 @@ def test_a_switch_that_cannot_be_recorded_is_taken_back(traffic, monkeypatch) ->
 def test_a_second_deployment_to_a_target_waits_for_the_first(traffic) -> None:
     traffic.targets["one"] = FakeTarget(BEFORE)
     second = Thread(target=traffic.deploy, args=(NOW,))
-    with locked(traffic.environment.home / "serving" / "locks" / "complaints.one"):
+    with locked(traffic.environment.lock("deploying", "complaints.one")):
         second.start()
         second.join(0.3)
         assert second.is_alive() and NOW not in traffic.targets["one"].there
