@@ -26,6 +26,10 @@ WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
 Answer = tuple[int, dict[str, Any]]
 
 
+class NotGiven(Exception):
+    """The catalogue does not give a list; the message is its status."""
+
+
 class Catalog:
     """A Unity Catalog.
 
@@ -60,14 +64,14 @@ class Catalog:
         """What a list has under `key`, page by page. A page may be empty and yet not the last.
 
         Raises:
-            PermissionError: the catalogue does not give this list; the message is the status.
+            NotGiven: the catalogue does not give this list.
         """
         token = ""
         while True:
             asked = {**query, **({"page_token": token} if token else {})}
             status, answer = self.ask("GET", f"{path}?{urlencode(asked)}" if asked else path)
             if status != 200:
-                raise PermissionError(str(status))
+                raise NotGiven(str(status))
             yield from answer.get(key) or ()
             token = answer.get("next_page_token") or ""
             if not token:

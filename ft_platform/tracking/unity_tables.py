@@ -30,7 +30,7 @@ from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.verdicts import missing_verdicts
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process.printable import printable
-from ft_platform.process.unity_catalog import Catalog
+from ft_platform.process.unity_catalog import Catalog, NotGiven
 from ft_platform.records.column_lineage import WHAT
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.unity_catalog import SharedTable, UnityCatalog
@@ -117,7 +117,7 @@ class _Look:
     def _each(self, name: str, does: Any) -> Shown:
         try:
             return does()
-        except (CatalogRefused, PermissionError) as refusal:
+        except (CatalogRefused, NotGiven) as refusal:
             return Shown(
                 name, "failed", refusal.message if isinstance(refusal, CatalogRefused) else f"status {refusal}"
             )
@@ -132,7 +132,7 @@ class _Look:
                     "/tables", "tables", catalog_name=catalog_name, schema_name=schema_name, max_results="50"
                 ):
                     yield {**one, "full_name": f"{schema}.{one['name']}"}
-            except PermissionError as refusal:
+            except NotGiven as refusal:
                 if schema in named or str(refusal) != "404":
                     raise CatalogRefused(
                         f"the catalogue does not list {schema} (status {refusal})",
@@ -192,7 +192,7 @@ class _Look:
                 for one in self._catalog.pages(place, "privilege_assignments"):
                     if OPEN & set(one.get("privileges") or ()):
                         found.add(str(one.get("principal")))
-            except PermissionError as refusal:
+            except NotGiven as refusal:
                 if not (kind == "table" and str(refusal) == "404"):
                     raise CatalogRefused(
                         f"its grants cannot be seen (status {refusal}), so it is left as it is"
