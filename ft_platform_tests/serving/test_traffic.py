@@ -13,6 +13,7 @@ from ft_platform.serving import deploying, upkeep
 from ft_platform.serving.deploying import deploy
 from ft_platform.serving.targets.contract import Endpoint, Status
 from ft_platform.serving.upkeep import take_away_withdrawn
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.rollout import Rollout
 
 OLDEST, BEFORE, NOW, NEVER = "release-c", "release-b", "release-a", "release-0"
@@ -56,7 +57,7 @@ class Traffic:
     """
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.environment: Any = SimpleNamespace(home=home)
+        self.environment = Environment(home=home)
         self.targets: dict[str, FakeTarget] = {}
         self.deployed: dict[str, list[str]] = {}
         self.usable = {OLDEST, BEFORE, NOW, NEVER}
