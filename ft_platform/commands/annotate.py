@@ -181,7 +181,7 @@ def _import(lake: Any, use_case: Any, arguments: argparse.Namespace) -> tuple[di
     files = [(handle, Path(path)) for handle, path in map(_split, arguments.files)]
     found = read_judgements(files, lambda task: read_task(lake, use_case, task))
     arbiters = [_handle(one) for one in arguments.arbiter]
-    with locked(load_environment().acting_lock(use_case.name)):  # as the portal, which takes judgements one by one
+    with locked(load_environment().lock("acting", use_case.name)):  # as the portal, which takes judgements one by one
         told = add_judgements(lake, use_case, found, _person(arguments, use_case), arbiters)
     lines = [f"{told['id']}: {told['accepted']:,} records repaired", *_lines(told)]
     if told["accepted"]:

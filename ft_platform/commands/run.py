@@ -114,9 +114,24 @@ def run_and_collect(
     ):
         outcome = execution.run_use_case(name, overrides, stages or None, environment)
         view.failed_stage = outcome.failed_stage
+    if environment.unity_catalog:
+        _show_in_catalog(environment, name)
     if not outcome.success:
         return _failed(name, outcome, arguments), None
     return 0, collect_results(environment, use_case, outcome)
+
+
+def _show_in_catalog(environment: "Environment", name: str) -> None:
+    """A catalogue that fails costs no run; the sensor and the next run try again."""
+    from ft_platform.errors import FtError
+    from ft_platform.orchestration.catalog_watch import look
+
+    try:
+        problems = [one.line() for one in look(environment, [name]) if one.state == "failed"]
+    except FtError as error:
+        problems = [" ".join(str(error).split())]
+    for problem in problems:
+        print(f"ft run: Unity Catalog was not told: {problem}", file=sys.stderr)
 
 
 def show_plan(arguments: argparse.Namespace) -> int:
@@ -124,7 +139,7 @@ def show_plan(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from ft_platform.environment import load_environment
-    from ft_platform.orchestration.planned_programs import lines, planned_programs
+    from ft_platform.orchestration.planned_programs import lines, planned_programs, warnings
     from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
 
     environment = load_environment()
@@ -132,11 +147,13 @@ def show_plan(arguments: argparse.Namespace) -> int:
     use_case = load_use_case(folder, parse_overrides(arguments.overrides), environment)
     lake, found = _plan(environment, use_case, _wanted(arguments))
     programs = planned_programs(lake, environment, use_case, found)
+    warned = warnings(lake, environment, use_case, programs)
     if arguments.json:
         stages = [{**asdict(one), "made": bool(one.why)} for one in found.stages]
-        print(json.dumps({"stages": stages, "programs": [asdict(one) for one in programs]}, indent=1))
+        said = {"stages": stages, "programs": [asdict(one) for one in programs], "warnings": warned}
+        print(json.dumps(said, indent=1))
         return 0
-    print("\n".join([*found.lines(), *lines(programs)]))
+    print("\n".join([*found.lines(), *lines(programs), *warned]))
     return 0
 
 

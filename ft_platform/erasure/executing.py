@@ -311,7 +311,7 @@ def erase_approved(
     if request.certificate:
         case_file.remove(lake, use_case.name, request.id)  # a process may have been killed in between
         return ask_again(lake, environment, use_case, request, person)
-    with locked(environment.home / "erasures" / f"{use_case.name}.lock"):
+    with locked(environment.lock("erasing", use_case.name)):
         again = next(one for one in requests(lake, use_case) if one.id == request.id)
         if again.certificate:  # another process has done it meanwhile
             return again.certificate

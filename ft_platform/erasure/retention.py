@@ -222,7 +222,7 @@ def delete_due(
         SourceError: the ledger cannot be read; nothing was deleted.
         TransientError: an erasure or a run is under way; run it again.
     """
-    with locked(environment.home / "erasures" / f"{use_case.name}.lock"):
+    with locked(environment.lock("erasing", use_case.name)):
         case = _begun(lake, use_case) or _begin(lake, use_case, person, day, confirmed)
         if case is None:
             return None

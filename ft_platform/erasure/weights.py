@@ -83,7 +83,7 @@ def measure_after(
     weights = (request.certificate or {}).get("weights")
     if weights is None:
         raise DataError(f"{request.id} has no certificate that promises a measurement of weights")
-    with locked(environment.home / "erasures" / f"{request.id}.lock"):
+    with locked(environment.lock("measuring", request.id)):
         if request.weights is None:
             said = {"request": request.id, **_after(lake, environment, use_case, request, weights, today)}
             who = {"person": person.name, "known_by": person.known_by, "at": now("milliseconds")}

@@ -85,4 +85,4 @@ def candidate(lake: Lake, use_case: str, standing: Sequence[str]) -> str | None:
 
 def alone(environment: Environment, use_case: str, target: str) -> AbstractContextManager[None]:
     """Others who would change the same target wait."""
-    return locked(environment.home / "serving" / "locks" / f"{use_case}.{target}")
+    return locked(environment.lock("deploying", f"{use_case}.{target}"))

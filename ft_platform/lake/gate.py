@@ -10,9 +10,10 @@ from ft_platform.lake.seals import NO_KEYS
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of, taint_text
+from ft_platform.lake.verdicts import missing_verdicts
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.settings.allowed_sources import require_allowed
-from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -53,7 +54,7 @@ def problems_with(lake: Lake, use_case: NamedUseCase, version: Version) -> list[
                 )
                 return
             _verify_bytes(lake, current, is_root=named is version)
-            problems.extend(_missing_verdicts(lake, use_case, current))
+            problems.extend(missing_verdicts(lake, use_case, current))
             problems.extend(_withdrawn(lake, use_case, current, manifest))
         except VersionRefused as refusal:
             problems.append(refusal.message)
@@ -119,22 +120,6 @@ def _verify_bytes(lake: Lake, version: Version, *, is_root: bool) -> None:
         lake.verify_artifact(version)
     else:
         lake.verify_table(version, changed_only=not is_root)
-
-
-def _missing_verdicts(lake: Lake, use_case: NamedUseCase, version: Version) -> list[str]:
-    verdicts = lake.verdicts(version)
-    problems = []
-    for check in STAGES[version.name].checks:
-        verdict = verdicts.get(check)
-        if verdict is None:
-            problems.append(f"{version.id} has no verdict of check {check}")
-        elif verdict.content_hash != version.content_hash:
-            problems.append(f"check {check} of {version.id} was made on different content")
-        elif verdict.settings_hash != check_settings_hash(use_case, version.name, check):
-            problems.append(f"check {check} of {version.id} is stale: its settings changed")
-        elif not verdict.passed:
-            problems.append(f"check {check} of {version.id} failed")
-    return problems
 
 
 def _withdrawn(lake: Snapshot, use_case: NamedUseCase, version: Version, manifest: Manifest) -> list[str]:

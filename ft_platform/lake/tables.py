@@ -309,6 +309,14 @@ class Tables(Manifests):
             for field in self._table(version.zone, version.use_case, version.name, version.version).schema().fields
         ]
 
+    def delta_fields(self, version: TableVersion) -> list[dict[str, Any]]:
+        """Columns of a version as Delta's log describes them: `name`, `type`, `nullable`, `metadata`."""
+        return json.loads(self._existing_table(version).schema().to_json())["fields"]
+
+    def is_newest_commit(self, version: TableVersion) -> bool:
+        """Whether who opens the table reads this version. Not while a newer one has rows and no manifest yet."""
+        return self._version_number(version.uri) == version.version
+
     def verify_table(self, version: TableVersion, *, changed_only: bool = False) -> None:
         """Compares what is stored with the manifest: the bytes of each file, and the hash of the rows.
 

@@ -17,6 +17,7 @@ import dagster as dg
 from ft_platform.components.fine_tuning import FineTuningUseCase
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.orchestration.audit_log import audit_log_watch
+from ft_platform.orchestration.catalog_watch import catalog_watch
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.lineage_watch import lineage_watch
 from ft_platform.orchestration.places import with_places
@@ -90,7 +91,9 @@ def load_definitions(
         resources=resources(environment, use_cases),
         executor=dg.in_process_executor,
         loggers={"console": console_logger(Withheld(environment.dagster_home))},
-        sensors=[sensor, *lineage_watch(environment), *audit_log_watch(environment)] if loaded else [],
+        sensors=[sensor, *lineage_watch(environment), *audit_log_watch(environment), *catalog_watch(environment)]
+        if loaded
+        else [],
     )
     if len(loaded) > 1:
         for place, folder in own:

@@ -13,6 +13,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration import run_settings
 from ft_platform.orchestration.audit_log import audit_log_watch
+from ft_platform.orchestration.catalog_watch import catalog_watch
 from ft_platform.orchestration.lineage_watch import lineage_watch
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks
@@ -74,7 +75,7 @@ def by_itself(definitions: dg.Definitions, use_case: NamedUseCase, environment: 
             dg.Definitions(
                 resources=resources(environment, use_cases),
                 loggers={"console": logger},
-                sensors=[*lineage_watch(environment), *audit_log_watch(environment)],
+                sensors=[*lineage_watch(environment), *audit_log_watch(environment), *catalog_watch(environment)],
             ),
             use_cases,
         )

@@ -53,7 +53,7 @@ def entries(lake: "Lake", use_case: str) -> Entries:
 
 def alone(environment: Environment, use_case: str) -> AbstractContextManager[None]:
     """Others who would decide about the same use case wait."""
-    return locked(environment.home / "retraining" / f"{use_case}.lock")
+    return locked(environment.lock("retraining", use_case))
 
 
 def write(lake: "Lake", use_case: NamedUseCase, entry: Start | End | Request) -> None:

@@ -23,6 +23,7 @@ from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.quotas import Queue, Quotas
 from ft_platform.settings.sign_in import SignIn
+from ft_platform.settings.unity_catalog import UnityCatalog
 
 SHIPPED = Path(__file__).parent.parent / "defs"
 """The use cases of the package."""
@@ -50,6 +51,8 @@ REPORTS_URL = f"http://127.0.0.1:3000{PORTAL}"
 
 KEY = re.compile(r"(?!alias/|arn:.*:alias/)[^\s,=]{1,2048}")
 """Of KMS."""
+
+Work = Literal["acting", "deploying", "erasing", "measuring", "retraining"]
 
 BACKENDS = "ft_platform.compute.backends"
 """Package whose files are the back ends of compute profiles."""
@@ -95,6 +98,11 @@ class ComputeProfile(BaseModel):
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
     price_per_hour: float = Field(
         default=0.0, ge=0.0, le=100_000.0, description="Price of an hour, in `currency`. Default: nothing."
+    )
+    price_as_of: str | None = Field(
+        default=None,
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description='Day on which somebody looked up the price, such as "2026-11-01"; plans say it. Default: unknown.',
     )
     currency: str = Field(
         default="EUR",
@@ -358,6 +366,9 @@ class Environment(BaseModel):
     lineage: Lineage | None = Field(
         default=None, description="Collector that is told of runs as OpenLineage events. Default: none is."
     )
+    unity_catalog: UnityCatalog | None = Field(
+        default=None, description="Unity Catalog that shows tables of the lake. Default: none does."
+    )
 
     @model_validator(mode="after")
     def has_one_currency(self) -> "Environment":
@@ -473,9 +484,15 @@ class Environment(BaseModel):
         """Users, service tokens and sessions."""
         return self.home / "people"
 
-    def acting_lock(self, use_case: str) -> Path:
-        """Held while somebody acts in a use case, in the portal or by a command that does the same."""
-        return self.people_path / "acting" / f"{use_case}.lock"
+    def lock(self, work: Work, of: str) -> Path:
+        """Held while one process, of all machines of the installation, does this: beside the locks of the signed chain,
+        which they share. `<home>` may belong to one machine.
+
+        Args:
+            work: `acting`: somebody acts in a use case, in the portal or by a command that does the same.
+            of: use case, with more where several may be done at once.
+        """
+        return self.seals_path / "locks" / f"{work}-{of}.lock"
 
     @property
     def cache_path(self) -> Path:

@@ -166,7 +166,7 @@ class PortalActions:
             raise ConfigError(["this form is not one of this page, or a field of it is too long"])
         if not act.changes:
             return act.do(asking, person, self._view(name, what, asking, person, act), form), {}
-        with locked(self.environment.acting_lock(asking.name)):
+        with locked(self.environment.lock("acting", asking.name)):
             view = self._view(name, what, asking, person, act)
             if not view.about or form.get("shown") != view.shown:
                 changed = "what you were shown is no longer current, so nothing was recorded"

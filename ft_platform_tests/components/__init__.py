@@ -90,6 +90,16 @@ COMPONENTS = {
         "root, podman with runc, debootstrap, `FT_TEST_CONTAINERS=FOLDER` for images (10 GB)",
         ("infra/docker", "pyproject.toml", "ft_platform_tests/infra/containers"),
     ),
+    "duckdb": Component(
+        "DuckDB, which reads tables of the lake by way of a stand-in for Unity Catalog",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `dev`",
+        (
+            "ft_platform/process/unity_catalog.py",
+            "ft_platform/tracking/unity_entries.py",
+            "ft_platform/tracking/unity_tables.py",
+            "ft_platform_tests/tracking/unity_server.py",
+        ),
+    ),
     "gcs_lake": Component(
         "fake-gcs-server, an emulator of Google Cloud Storage, under the same lake",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `gcp`",

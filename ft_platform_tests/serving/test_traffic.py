@@ -13,6 +13,7 @@ from ft_platform.serving import deploying, upkeep
 from ft_platform.serving.deploying import deploy
 from ft_platform.serving.targets.contract import Endpoint, Status
 from ft_platform.serving.upkeep import take_away_withdrawn
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.rollout import Rollout
 
 OLDEST, BEFORE, NOW, NEVER = "release-c", "release-b", "release-a", "release-0"
@@ -56,7 +57,7 @@ class Traffic:
     """
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.environment: Any = SimpleNamespace(home=home)
+        self.environment = Environment(home=home)
         self.targets: dict[str, FakeTarget] = {}
         self.deployed: dict[str, list[str]] = {}
         self.usable = {OLDEST, BEFORE, NOW, NEVER}
@@ -151,7 +152,7 @@ def test_a_switch_that_cannot_be_recorded_is_taken_back(traffic, monkeypatch) ->
 def test_a_second_deployment_to_a_target_waits_for_the_first(traffic) -> None:
     traffic.targets["one"] = FakeTarget(BEFORE)
     second = Thread(target=traffic.deploy, args=(NOW,))
-    with locked(traffic.environment.home / "serving" / "locks" / "complaints.one"):
+    with locked(traffic.environment.lock("deploying", "complaints.one")):
         second.start()
         second.join(0.3)
         assert second.is_alive() and NOW not in traffic.targets["one"].there

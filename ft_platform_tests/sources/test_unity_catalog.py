@@ -93,7 +93,12 @@ def test_a_table_of_the_catalogue_is_read_and_noticed_when_it_changes(
 @pytest.mark.parametrize(
     ("variables", "uri", "error", "words"),
     [
-        ({"DATABRICKS_TOKEN": "token-of-nobody"}, unity_server.TABLE, SourceError, "DATABRICKS_TOKEN and its grants"),
+        (
+            {"DATABRICKS_TOKEN": "token-of-nobody"},
+            unity_server.TABLE,
+            SourceError,
+            "token or service principal, and its grants",
+        ),
         ({}, "main.complaints.missing", SourceError, "knows no such table"),
         ({}, "main.complaints", SourceError, "form uc://catalog.schema.table"),
         ({"DATABRICKS_TOKEN": ""}, unity_server.TABLE, ConfigError, "needs the variables"),

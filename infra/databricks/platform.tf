@@ -81,7 +81,7 @@ resource "databricks_grants" "location" {
   external_location = databricks_external_location.shared.id
   grant {
     principal  = databricks_service_principal.platform.application_id
-    privileges = ["CREATE_EXTERNAL_TABLE", "READ_FILES", "WRITE_FILES"]
+    privileges = ["CREATE_EXTERNAL_TABLE", "EXTERNAL_USE_LOCATION", "READ_FILES", "WRITE_FILES"]
   }
 }
 
@@ -101,7 +101,8 @@ resource "databricks_grants" "datasets" {
   schema = databricks_schema.datasets.id
   grant {
     principal  = databricks_service_principal.platform.application_id
-    privileges = ["USE_SCHEMA", "CREATE_TABLE", "MODIFY"]
+    # The last two: to register tables from outside of Databricks, and to say which version they have.
+    privileges = ["USE_SCHEMA", "CREATE_TABLE", "MODIFY", "EXTERNAL_USE_SCHEMA", "APPLY_TAG"]
   }
   grant {
     principal  = var.readers
@@ -147,6 +148,16 @@ resource "databricks_secret_acl" "platform" {
   scope      = databricks_secret_scope.platform.name
   principal  = databricks_service_principal.platform.application_id
   permission = "WRITE" # of the variables of programs, which it reads as the identity of their jobs
+}
+
+output "unity_catalog" {
+  description = "Setting of ft_environment.yaml: where tables of the lake appear."
+  value = {
+    tables = {
+      anonymized_records = databricks_schema.datasets.id
+      splits             = databricks_schema.datasets.id
+    }
+  }
 }
 
 output "profile" {

@@ -64,7 +64,7 @@ def add_judgements(
     arbiters: Collection[str] = (),
     earlier: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Keeps what raters said, and the repairs that are settled now. One at a time (`Environment.acting_lock`).
+    """Keeps what raters said, and the repairs that are settled now. One at a time (`Environment.lock`).
 
     Args:
         person: who hands it in.
