@@ -26,6 +26,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 KEY_IN_SETTINGS = "spark.executorEnv.FT_PSEUDONYM_KEY"
 JOB_ROWS, JOB_BYTES = 8192, 4 * 2**20
 """What is enough for a job: 8 seconds of work at 1,000 rows a second; a task that fits into a message (128 MiB)."""
+SENT_WITH_THE_JOB = ("spark.sql.session.localRelationCacheThreshold", str(64 * 2**20))
+"""Bytes up to which rows go with their job. More than that a server of Spark Connect keeps until the session ends."""
 MOST_CORES = 4096
 
 _built: tuple[str, BatchFunction] | None = None
@@ -108,16 +110,19 @@ def _jobs(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[list[pa.Reco
 
 
 def _result(spark: Any, worker: _Worker, data: bytes) -> list[pa.RecordBatch]:
-    frame = spark.createDataFrame([(data,)], "batches binary").coalesce(1)
-    made, failure = _collected(frame.mapInArrow(worker, "batches binary, failure string"))[0]
+    def frame() -> Any:
+        sent = spark.createDataFrame([(data,)], "batches binary").coalesce(1)
+        return sent.mapInArrow(worker, "batches binary, failure string")
+
+    made, failure = _collected(frame)[0]
     if failure is not None:
         raise error_of(failure)
     return list(pa.ipc.open_stream(made))
 
 
-def _collected(frame: Any) -> list[Any]:
+def _collected(frame: Callable[[], Any]) -> list[Any]:
     try:
-        return frame.collect()
+        return frame().collect()
     except Exception as error:  # Java's, Spark's and gRPC's have no base in common, and their texts are of any kind
         raise TransientError(
             f"a job of Spark failed ({type(error).__name__})",
@@ -149,6 +154,8 @@ def _session() -> Any:
         settings = spark.conf if is_remote() else spark.sparkContext.getConf()
         clear = [name for name in ENCRYPTED if settings.get(name, "false") != "true"]
         key_shown = settings.get(KEY_IN_SETTINGS, "")
+        if is_remote():
+            spark.conf.set(*SENT_WITH_THE_JOB)
     except Exception as error:  # its text may quote the address, and so a token
         problem = f"Spark cannot be started, reached or asked for its settings ({type(error).__name__})"
         raise ConfigError([problem], "Look at Java, SPARK_REMOTE and spark-defaults.conf") from None
@@ -198,7 +205,7 @@ def _cores(spark: Any) -> int:
             pass
         yield pyarrow.RecordBatch.from_arrays([pyarrow.array([found])], ["code"])
 
-    parts = [row[0] for row in _collected(spark.range(1).mapInArrow(look, "code string"))]
+    parts = [row[0] for row in _collected(lambda: spark.range(1).mapInArrow(look, "code string"))]
     for found in parts:
         _require_same_code(found, code())
     if spark.conf.get("spark.dynamicAllocation.enabled", "false") == "true":

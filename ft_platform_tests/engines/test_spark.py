@@ -1,8 +1,10 @@
 """The engine on a real Spark: sessions of this process, executors that are killed, Spark Connect. What Spark keeps."""
 
 import functools
+import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from ft_platform_tests.engines.spark_sessions import ENCRYPTED, REPOSITORY, left
 
 PERSON = "Zebulon Quartermain, account 5541 7782 0093"
 """Fictitious."""
+TEXT = f"{PERSON}. " + "I wrote to you in May and nobody has answered since. " * 4
 SCRIPT = """
 import sys
 from ft_platform_tests.engines.test_spark import IN_ANOTHER_PROCESS
@@ -36,7 +39,7 @@ if __name__ == "__main__":
 def table(rows: int) -> pa.Table:
     """Of types that Spark has not, or has otherwise."""
     numbers = pa.array(range(rows), pa.int64())
-    texts = pc.binary_join_element_wise(pc.cast(numbers, pa.string()), PERSON, " ")  # type: ignore[attr-defined]
+    texts = pc.binary_join_element_wise(pc.cast(numbers, pa.string()), TEXT, " ")  # type: ignore[attr-defined]
     schema = pa.schema(
         [
             pa.field("record_id", pa.string(), metadata={"kept": "yes"}),
@@ -285,6 +288,9 @@ def test_a_million_rows_are_equal_row_for_row(clean: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.components(name="spark")
 def test_a_killed_executor_costs_no_row(clean: Path) -> None:
+    # Where a local cluster has its executors' output.
+    logs = Path(str(importlib.import_module("pyspark").__file__)).parent / "work"
+    before = set(logs.glob("app-*"))
     cluster = variables(clean, master="local-cluster[2,1,1024]", authenticate__secret="for-tests-only")
     (clean / "executors").mkdir()
     process = in_another_process("work_slowly", clean, "400", str(clean / "executors"), **cluster)
@@ -292,7 +298,10 @@ def test_a_killed_executor_costs_no_row(clean: Path) -> None:
     os.kill(first, signal.SIGKILL)
     assert ended(process) == "equal"
     assert len(list((clean / "executors").iterdir())) == 3
-    assert PERSON.split(",")[0].encode() not in left_behind(clean)
+    (application,) = set(logs.glob("app-*")) - before
+    left = left_behind(application) + left_behind(clean)
+    assert b"Running task" in left and PERSON.split(",")[0].encode() not in left
+    shutil.rmtree(application)
 
 
 @pytest.mark.slow
@@ -325,7 +334,8 @@ def server(clean: Path) -> Iterator[dict[str, str]]:
 
     port = free_port()
     own = {name.removeprefix("spark.").replace(".", "__"): value for name, value in ENCRYPTED.items()}
-    settings = variables(clean, connect__grpc__binding__port=str(port), **own)
+    own |= {"connect__grpc__binding__port": str(port), "eventLog__logBlockUpdates__enabled": "true"}
+    settings = variables(clean, **own)
     home = Path(str(pyspark.__file__)).parent
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "SPARK_HOME": str(home), **settings}
     with (clean / "server.log").open("w") as log:
@@ -364,4 +374,5 @@ def test_through_spark_connect_rows_and_versions_are_equal_and_nothing_personal_
     )
     assert here == there and len(here) == 3
     left = b"".join(left_behind(clean / name) for name in ("events", "local")) + (clean / "server.log").read_bytes()
+    assert b"SparkListenerBlockUpdated" in left and b'"cache_' not in left  # no rows are kept for the session
     assert b"SparkListenerTaskEnd" in left and PERSON.split(",")[0].encode() not in left
