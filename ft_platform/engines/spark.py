@@ -27,7 +27,8 @@ KEY_IN_SETTINGS = "spark.executorEnv.FT_PSEUDONYM_KEY"
 JOB_ROWS, JOB_BYTES = 8192, 4 * 2**20
 """What is enough for a job: 8 seconds of work at 1,000 rows a second; a task that fits into a message (128 MiB)."""
 SENT_WITH_THE_JOB = ("spark.sql.session.localRelationCacheThreshold", str(64 * 2**20))
-"""Bytes up to which rows go with their job. More than that a server of Spark Connect keeps until the session ends."""
+"""Bytes up to which rows go with their job. What is larger a server of Spark Connect keeps until the session ends, and
+with `spark.io.encryption.enabled` it cannot (4.3: EOFException in its block manager)."""
 MOST_CORES = 4096
 
 _built: tuple[str, BatchFunction] | None = None
@@ -142,19 +143,21 @@ def _session() -> Any:
         from pyspark.sql.utils import is_remote  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise MissingExtra("engine: spark", "spark") from None
-    _require_closed_channel(os.environ.get("SPARK_REMOTE", ""))
+    address = os.environ.get("SPARK_REMOTE", "")
+    remote = bool(address) or is_remote()
+    _require_closed_channel(address)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder: Any = SparkSession.builder
-    if not is_remote():
+    if not remote:
         settings = {**QUIET, **dict.fromkeys(ENCRYPTED, "true")}
         builder = builder.appName("ft").config(map=settings)
     try:
         spark = builder.getOrCreate()
         # A session repeats what its builder was told; what holds is what its context was started with.
-        settings = spark.conf if is_remote() else spark.sparkContext.getConf()
+        settings = spark.conf if remote else spark.sparkContext.getConf()
         clear = [name for name in ENCRYPTED if settings.get(name, "false") != "true"]
         key_shown = settings.get(KEY_IN_SETTINGS, "")
-        if is_remote():
+        if remote:
             spark.conf.set(*SENT_WITH_THE_JOB)
     except Exception as error:  # its text may quote the address, and so a token
         problem = f"Spark cannot be started, reached or asked for its settings ({type(error).__name__})"
