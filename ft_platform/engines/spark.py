@@ -149,30 +149,32 @@ def _session() -> Any:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder: Any = SparkSession.builder
     if not remote:
-        settings = {**QUIET, **dict.fromkeys(ENCRYPTED, "true")}
-        builder = builder.appName("ft").config(map=settings)
+        builder = builder.appName("ft").config(map={**QUIET, **dict.fromkeys(ENCRYPTED, "true")})
     try:
         spark = builder.getOrCreate()
         # A session repeats what its builder was told; what holds is what its context was started with.
         settings = spark.conf if remote else spark.sparkContext.getConf()
-        clear = [name for name in ENCRYPTED if settings.get(name, "false") != "true"]
-        key_shown = settings.get(KEY_IN_SETTINGS, "")
+        found = {name: settings.get(name, "") for name in (*ENCRYPTED, KEY_IN_SETTINGS)}
         if remote:
             spark.conf.set(*SENT_WITH_THE_JOB)
     except Exception as error:  # its text may quote the address, and so a token
         problem = f"Spark cannot be started, reached or asked for its settings ({type(error).__name__})"
         raise ConfigError([problem], "Look at Java, SPARK_REMOTE and spark-defaults.conf") from None
-    if clear:
+    _require_closed(found)
+    return spark
+
+
+def _require_closed(settings: dict[str, str]) -> None:
+    if clear := [name for name in ENCRYPTED if settings[name] != "true"]:
         raise ConfigError(
             [f"Spark would keep or send records in the clear: {', '.join(clear)} must be true"],
             "Set it where the session is started: spark-defaults.conf, --conf, or the settings of the cluster",
         )
-    if key_shown:
+    if settings[KEY_IN_SETTINGS]:
         raise ConfigError(
             [f"{KEY_IN_SETTINGS} shows the pseudonym key to everybody who may see Spark's pages"],
             "Give executors the key as a file, or by FT_KEY_PROVIDER and a role",
         )
-    return spark
 
 
 def _require_closed_channel(address: str) -> None:
