@@ -44,7 +44,7 @@ PSEUDONYM_KEY = "5a" * 32
 """The same in every run, so that runs with different engines can be compared by their content hash."""
 
 
-def write_complaints(path: Path, rows: int, seed: int = 7, rows_per_customer: int = 2) -> None:
+def write_complaints(path: Path, rows: int, seed: int = 7) -> None:
     """A Parquet file of `rows` fictitious complaints, made and written chunk by chunk."""
     random = np.random.default_rng(seed)
     syllables = (
@@ -77,7 +77,7 @@ def write_complaints(path: Path, rows: int, seed: int = 7, rows_per_customer: in
             table = pa.table(
                 {
                     "id": pa.array(numbers.astype(str)),
-                    "customer": pa.array((numbers // rows_per_customer).astype(str)),
+                    "customer": pa.array((numbers // 2).astype(str)),
                     "text": texts,
                     "product": pa.array(np.array(LABELS)[random.integers(0, len(LABELS), size)]),
                     "consent": pa.array(np.where(random.random(size) < 0.95, "yes", "no")),

@@ -3,13 +3,14 @@
     python -m benchmarks.engines --rows 20_000 --json
     python -m benchmarks.engines --engines in_process spark
 
-Each engine runs in processes of its own, one after the other: the real stage with its checks, on the rows of
-`benchmarks/data_plane.py`, each of another person. Two sizes are run, and the difference is what 1,000 rows cost; the
-rest is the start of the engine. Processor seconds are those of the process (`orchestrator`) and of all processes
-below it (`workers`, Java among them).
+Each engine runs in a process of its own, one after the other: the stage on the texts of `benchmarks/data_plane.py`,
+each of another person, and written to a lake. It runs on a fifth of the rows and then on all: the difference is what
+1,000 rows cost, the rest is the start of the engine. Processor seconds are those of the process (`orchestrator`) and of
+all processes below it (`workers`, Java among them). `residual` is the check `no_residual_pii`, which runs in the
+orchestrator whatever the engine.
 
-`processes` and `ray` get `--workers` workers, Spark the session that `SPARK_REMOTE` or spark-defaults.conf names,
-otherwise `local[WORKERS]`. Exits with 1 if the content hashes differ.
+`processes` and `ray` get `--workers` workers, Spark the session that `SPARK_REMOTE` or `SPARK_CONF_DIR` names, otherwise
+`local[WORKERS]`. Exits with 1 if the content hashes differ.
 """
 
 import argparse
@@ -19,80 +20,100 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data_plane import PSEUDONYM_KEY, family, write_complaints, write_use_case
+import pyarrow.parquet as pq
+
+from benchmarks.data_plane import family, write_complaints
 
 ENGINES = ["in_process", "processes", "ray", "spark"]
-BEFORE = ["raw_records", "permitted_records", "cleaned_records"]
 STAGE = "anonymized_records"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def spent() -> tuple[float, float]:
-    """Processor seconds of this process, and of those below it, also of those that have ended."""
+def spent() -> tuple[float, float, float]:
+    """Seconds on the wall; processor seconds of this process, and of those below it, also of those that have ended."""
     own, others = os.times(), 0.0
     for pid in family(os.getpid())[1:]:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         others += sum(map(int, fields[11:15])) / TICKS
-    return own.user + own.system, others + own.children_user + own.children_system
+    return time.monotonic(), own.user + own.system, others + own.children_user + own.children_system
 
 
-def run(folder: Path, source: Path, engine: str, workers: int, ner: str) -> dict[str, Any]:
-    """The stage in a fresh installation. In this process."""
-    from ft_platform.environment import load_environment
+def measured(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    before = spent()
+    made = work()
+    names = ("seconds", "orchestrator", "workers")
+    return {name: then - now for name, now, then in zip(names, before, spent(), strict=True)}, made
+
+
+def run(folder: Path, engine: str, rows: int, workers: int) -> dict[str, Any]:
+    """Both sizes in a fresh lake. In this process."""
     from ft_platform.lake.opening import open_lake
-    from ft_platform.orchestration.execution import prepare_home, run_use_case
+    from ft_platform.lake.stage_table import Written, write_stage
+    from ft_platform.privacy.anonymize import anonymize
+    from ft_platform.privacy.residual import residual
+    from ft_platform.records.schemas import anonymized_schema, cleaned_schema
+    from ft_platform.settings.environment import Environment
+    from ft_platform_tests.privacy.anonymizing import key_in
+    from ft_platform_tests.tables import table, use_case
 
-    write_use_case(folder / "defs" / "complaints", source, engine, workers, ner)
-    os.environ |= {"FT_HOME": str(folder / "home"), "FT_DEFS": str(folder / "defs")}
-    os.environ.pop("DAGSTER_HOME", None)
-    environment = load_environment()
-    environment.key_path.parent.mkdir(parents=True, mode=0o700)
-    environment.key_path.write_text(PSEUDONYM_KEY)
-    prepare_home(environment)
-    # The stages before it run in process: what is measured begins with the start of the engine.
-    settings = {"privacy.cache_findings": False}
-    before = run_use_case("complaints", {**settings, "compute.engine": "in_process"}, BEFORE, environment)
-    begun, (own, others) = time.monotonic(), spent()
-    outcome = run_use_case("complaints", settings, [STAGE], environment)
-    seconds, (own_then, others_then) = time.monotonic() - begun, spent()
-    if not before.success or not outcome.success:
-        raise SystemExit(f"{outcome.failed_stage or before.failed_stage} failed: {outcome.error or before.error}")
-    version = open_lake(environment).latest("complaints", STAGE)
-    assert version is not None
-    return {
-        "seconds": seconds,
-        "orchestrator": own_then - own,
-        "workers": others_then - others,
-        "content_hash": version.content_hash,
-    }
+    case = use_case(compute={"engine": engine, "workers": workers if engine != "spark" else 0})
+    texts = pq.read_table(folder / "complaints.parquet")["text"].to_pylist()
+    lake, keys = open_lake(Environment(home=folder)), key_in(folder, case.name)
+
+    def stage(size: int) -> Written:
+        persons = [str(number) for number in range(size)]
+        records = table(cleaned_schema(case), texts[:size], record_id=persons, subject_id=persons)
+        cleaned = lake.write_table(
+            case.name, "cleaned_records", records.to_batches(), records.schema, zone="restricted"
+        )
+        found, written = measured(
+            lambda: write_stage(
+                lake,
+                case,
+                STAGE,
+                [cleaned],
+                lambda work: anonymize(case, lake.rows(cleaned), work, keys),
+                anonymized_schema(case),
+            )
+        )
+        costs.append(found)
+        return written
+
+    costs: list[dict[str, float]] = []
+    stage(rows // 5)
+    version = stage(rows).version
+    check, _ = measured(lambda: residual(case, lake.rows(version)))
+    return {"costs": costs, "residual": check["orchestrator"], "content_hash": version.content_hash}
 
 
-def in_own_process(rows: int, engine: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def in_own_process(engine: str, arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="engines-", dir=arguments.folder) as name:
         folder = Path(name)
-        write_complaints(folder / "complaints.parquet", rows, rows_per_customer=1)
+        write_complaints(folder / "complaints.parquet", arguments.rows)
         (folder / "conf").mkdir()
         (folder / "conf" / "spark-defaults.conf").write_text(f"spark.master local[{arguments.workers}]\n")
-        command = [sys.executable, "-m", "benchmarks.engines", "--run", str(folder), "--engines", engine]
-        command += ["--workers", str(arguments.workers), "--ner", arguments.ner]
+        command = [sys.executable, "-m", "benchmarks.engines", "--run", name, "--engines", engine]
+        command += ["--rows", str(arguments.rows), "--workers", str(arguments.workers)]
         variables = {"SPARK_CONF_DIR": str(folder / "conf"), **os.environ}
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=variables)
         return json.loads(done.stdout.splitlines()[-1])
 
 
-def cost(engine: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def cost(found: dict[str, Any], rows: int) -> dict[str, Any]:
     """What 1,000 rows cost, and what the start does."""
-    small, large = (in_own_process(rows, engine, arguments) for rows in (arguments.rows // 5, arguments.rows))
-    thousands = (arguments.rows - arguments.rows // 5) / 1000
+    small, large = found["costs"]
+    thousands = (rows - rows // 5) / 1000
     figures: dict[str, Any] = {}
-    for name in ("seconds", "orchestrator", "workers"):
+    for name in small:
         per_1000 = (large[name] - small[name]) / thousands
-        figures[name] = {"per_1000_rows": round(per_1000, 3)}
-        figures[name]["start"] = round(large[name] - per_1000 * arguments.rows / 1000, 1)
-    return {**figures, "content_hash": large["content_hash"]}
+        start = large[name] - per_1000 * rows / 1000
+        figures[name] = {"per_1000_rows": round(per_1000, 3), "start": round(start, 1)}
+    figures["residual"] = {"orchestrator_per_1000_rows": round(found["residual"] / rows * 1000, 3)}
+    return {**figures, "content_hash": found["content_hash"]}
 
 
 def main() -> None:
@@ -100,17 +121,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000, help="the larger size; the other one is a fifth of it")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--ner", choices=["none", "spacy"], default="none", help="a second model for names")
     parser.add_argument("--folder", help="where files are written; default: the temporary folder")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        source = arguments.run / "complaints.parquet"
-        found = run(arguments.run, source, arguments.engines[0], arguments.workers, arguments.ner)
+        found = run(arguments.run, arguments.engines[0], arguments.rows, arguments.workers)
         print(json.dumps(found), flush=True)
         os._exit(0)
-    costs = {engine: cost(engine, arguments) for engine in arguments.engines}
+    costs = {engine: cost(in_own_process(engine, arguments), arguments.rows) for engine in arguments.engines}
     print(json.dumps(costs, indent=None if arguments.json else 1))
     if len({one["content_hash"] for one in costs.values()}) > 1:
         raise SystemExit("the engines made different rows")
