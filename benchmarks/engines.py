@@ -9,7 +9,7 @@ each of another person, and written to a lake. It runs on a fifth of the rows an
 all processes below it (`workers`, Java among them). `residual` is the check `no_residual_pii`, which runs in the
 orchestrator whatever the engine.
 
-`processes` and `ray` get `--workers` workers, Spark the session that `SPARK_REMOTE` or `SPARK_CONF_DIR` names, otherwise
+`processes` and `ray` get `--workers` workers, Spark the session that `SPARK_REMOTE` or `SPARK_CONF_DIR` names, or else
 `local[WORKERS]`. Exits with 1 if the content hashes differ.
 """
 
