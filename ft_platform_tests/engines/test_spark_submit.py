@@ -13,7 +13,8 @@ from ft_platform.settings.environment import Environment
 from ft_platform_tests.engines.spark_sessions import REPOSITORY, require_spark, variables
 
 pytestmark = [pytest.mark.slow, pytest.mark.components(name="spark")]
-STAGES = ("cleaned_records", "anonymized_records", "splits")
+STAGES = ("cleaned_records", "anonymized_records")
+"""Not `splits`, whose audit is a program with torch."""
 
 
 def driver() -> str:
@@ -26,7 +27,7 @@ def versions(engine: str, folder: Path) -> dict[str, tuple[str, int]]:
     (folder / "home" / "vault").mkdir(parents=True, mode=0o700)
     (folder / "home" / "vault" / "pseudonym.key").write_text("5a" * 32)
     (folder / "ft_data.py").write_text(driver())
-    words = [str(folder / "ft_data.py"), "run", "complaint_routing", "--until", "splits"]
+    words = [str(folder / "ft_data.py"), "run", "complaint_routing", "--until", "anonymized_records"]
     words += ["--set", "source.uri=sample://complaints?rows=600", "--set", f"compute.engine={engine}"]
     start = [sys.executable]
     more = variables(folder)
@@ -53,7 +54,7 @@ def versions(engine: str, folder: Path) -> dict[str, tuple[str, int]]:
 def test_the_data_half_by_spark_submit_makes_equal_versions(tmp_path: Path) -> None:
     require_spark()
     found = versions("spark", tmp_path / "spark")
-    assert set(found) == set(STAGES) and found["splits"][1] > 300
+    assert set(found) == set(STAGES) and found["anonymized_records"][1] > 300
     assert found == versions("in_process", tmp_path / "in_process")
     events = b"".join(path.read_bytes() for path in (tmp_path / "spark" / "events").rglob("*") if path.is_file())
-    assert events.count(b"SparkListenerJobEnd") > 3
+    assert events.count(b"SparkListenerJobEnd") >= 3
