@@ -92,6 +92,7 @@ class _Worker:
         global _built
         if _built is None or _built[0] != self._name:
             pa.set_cpu_count(1)
+            os.environ["OMP_NUM_THREADS"] = "1"  # of torch, where the function loads it
             _built = (self._name, self._make())
         return _built[1]
 
