@@ -141,7 +141,7 @@ class PeakMemory(threading.Thread):
             self.sample()
 
     def sample(self) -> None:
-        found = [_memory(pid) for pid in _family(os.getpid())]
+        found = [_memory(pid) for pid in family(os.getpid())]
         self.resident = max(self.resident, sum(resident for resident, _ in found))
         self.anonymous = max(self.anonymous, sum(anonymous for _, anonymous in found))
 
@@ -150,7 +150,7 @@ class PeakMemory(threading.Thread):
         self.join()
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     try:
         children = [
             int(c)
@@ -159,7 +159,7 @@ def _family(pid: int) -> list[int]:
         ]
     except OSError:
         return []
-    return [pid, *(member for child in children for member in _family(child))]
+    return [pid, *(member for child in children for member in family(child))]
 
 
 def _memory(pid: int) -> tuple[int, int]:
@@ -311,7 +311,7 @@ def main() -> None:
         nargs="*",
         help="sizes below --rows; default: a hundredth and a tenth of it, at least 10,000",
     )
-    parser.add_argument("--engine", choices=["in_process", "processes", "ray"], default="in_process")
+    parser.add_argument("--engine", choices=["in_process", "processes", "ray", "spark"], default="in_process")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--ner", choices=["none", "spacy"], default="none")
     parser.add_argument(

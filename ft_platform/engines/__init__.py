@@ -16,6 +16,10 @@ def engine_of(compute: Compute) -> Engine:
         from ft_platform.engines.ray import Ray
 
         return Ray(compute.workers)
+    if compute.engine == "spark":
+        from ft_platform.engines.spark import Spark
+
+        return Spark(compute.workers)
     if compute.engine == "processes":
         from ft_platform.engines.processes import Processes
 

@@ -50,12 +50,13 @@ class Processes:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def packed(batch: pa.RecordBatch) -> bytes:
-    """A batch as an arrow stream: cheap to hand to another process, unlike a pickle of slices, which carries the whole
+def packed(*batches: pa.RecordBatch) -> bytes:
+    """Batches as an arrow stream: cheap to hand to another process, unlike a pickle of slices, which carries the whole
     buffers."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
+    with pa.ipc.new_stream(sink, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
     return sink.getvalue().to_pybytes()
 
 

@@ -1,18 +1,16 @@
 """Batch functions on Ray Data: on this machine, or on the cluster that `RAY_ADDRESS` names."""
 
-import json
 import logging
 import queue
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from ft_platform import errors
 from ft_platform.engines.engine import BatchFunction
-from ft_platform.errors import FtError, MissingExtra
+from ft_platform.engines.failures import error_of, failure_of
+from ft_platform.errors import MissingExtra
 from ft_platform.records.rows import Rows
 
 FAILURE = "ft_platform_failure"
@@ -51,15 +49,12 @@ class Ray:
             )
             for table in mapped.iter_batches(batch_size=None, batch_format="pyarrow"):
                 if table.column_names == [FAILURE]:
-                    raise _error(json.loads(table[FAILURE][0].as_py()))
+                    raise error_of(table[FAILURE][0].as_py())
                 yield from table.combine_chunks().to_batches()
 
 
 class _Worker:
-    """The batch function in an actor, built once.
-
-    An error travels as data: Ray writes the text of exceptions into log files on every node, and it may quote a record.
-    """
+    """The batch function in an actor, built once. Errors travel as data."""
 
     def __init__(self, make: Callable[[], BatchFunction]) -> None:
         self._function = make()
@@ -67,21 +62,8 @@ class _Worker:
     def __call__(self, table: pa.Table) -> pa.Table:
         try:
             return pa.Table.from_batches([self._function(batch) for batch in table.combine_chunks().to_batches()])
-        except FtError as error:
-            return _failure(type(error).__name__, list(error.args), error.__dict__)
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            return _failure("", [f"{type(error).__name__} at {place.filename}:{place.lineno} in a batch function"], {})
-
-
-def _failure(kind: str, args: list[Any], attributes: dict[str, Any]) -> pa.Table:
-    return pa.table({FAILURE: [json.dumps({"kind": kind, "args": args, "attributes": attributes})]})
-
-
-def _error(failure: dict[str, Any]) -> Exception:
-    if not failure["kind"]:
-        return RuntimeError(*failure["args"])
-    return errors.rebuilt(getattr(errors, failure["kind"]), tuple(failure["args"]), failure["attributes"])
+            return pa.table({FAILURE: [failure_of(error)]})
 
 
 def _windows(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:

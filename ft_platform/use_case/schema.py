@@ -205,15 +205,18 @@ class Compute(Section):
         max_length=60,
         description="Name of a compute profile in the environment.",
     )
-    engine: Literal["in_process", "processes", "ray"] = Field(
+    engine: Literal["in_process", "processes", "ray", "spark"] = Field(
         default="in_process",
         description=(
-            "Where data stages run, batch by batch: in the step's process, on a pool of local processes, or on Ray"
-            " Data (extra `ray`). The results are the same."
+            "Where data stages run, batch by batch: in the step's process, on a pool of local processes, on Ray Data"
+            " (extra `ray`) or on Spark (extra `spark`). The results are the same."
         ),
     )
     workers: int = Field(
-        default=0, ge=0, le=4096, description="Workers of `engine`: processes, or actors on Ray; 0: one per core."
+        default=0,
+        ge=0,
+        le=4096,
+        description="Workers of `engine`: processes, actors on Ray, or jobs on Spark at once; 0: one per core.",
     )
     threads: int = Field(
         default=0,

@@ -197,6 +197,11 @@ COMPONENTS = {
         ),
     ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
+    "spark": Component(
+        "Spark as engine of the data stages: sessions, executors that are killed, a server of Spark Connect",
+        "extra `spark`, Java 17",
+        ("ft_platform/engines",),
+    ),
     "terraform": Component(
         "the schemas of the Terraform providers of Google Cloud, Azure and Databricks",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",

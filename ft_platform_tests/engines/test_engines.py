@@ -48,11 +48,14 @@ def die() -> BatchFunction:
         "in_process",
         "processes",
         pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.components(name="ray")]),
+        pytest.param("spark", marks=pytest.mark.components(name="spark")),
     ]
 )
 def engine(request) -> Engine:
     if request.param == "ray" and not importlib.util.find_spec("ray"):
         pytest.skip("needs the extra `ray`")
+    if request.param == "spark":
+        request.getfixturevalue("spark_folder")
     return engine_of(Compute(engine=request.param, workers=2))
 
 

@@ -1,4 +1,4 @@
-"""The real stages on the three engines: the same content hash, the same counts, and workers that really are other
+"""The real stages on every engine: the same content hash, the same counts, and workers that really are other
 processes."""
 
 import functools
@@ -35,7 +35,12 @@ TEXTS = [
     "{} THEY CHARGED ME AGAIN AND NOBODY AT THE BANK WANTS TO HELP ME WITH CASE {}",
 ]
 """Fictitious, of every kind that the stages treat apart."""
-ENGINES = ["in_process", "processes", pytest.param("ray", marks=pytest.mark.components(name="ray"))]
+ENGINES = [
+    "in_process",
+    "processes",
+    pytest.param("ray", marks=pytest.mark.components(name="ray")),
+    pytest.param("spark", marks=pytest.mark.components(name="spark")),
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -45,9 +50,11 @@ def no_ray_is_left():
         sys.modules["ray"].shutdown()
 
 
-def needs(engine: str) -> None:
+def needs(engine: str, request: pytest.FixtureRequest) -> None:
     if engine == "ray" and not importlib.util.find_spec("ray"):
         pytest.skip("needs the extra `ray`")
+    if engine == "spark":
+        request.getfixturevalue("spark_folder")
 
 
 def made(engine: str, folder: Path) -> dict[str, Written]:
@@ -108,9 +115,9 @@ def in_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Written]:
 
 @pytest.mark.parametrize("engine", ENGINES[1:])
 def test_every_stage_has_the_same_content_hash_on_every_engine(
-    engine: str, in_process: dict[str, Written], tmp_path: Path
+    engine: str, in_process: dict[str, Written], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    needs(engine)
+    needs(engine, request)
     found = made(engine, tmp_path)
     for name, written in found.items():
         expected = in_process[name]
@@ -134,8 +141,10 @@ def who_works() -> BatchFunction:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_workers_are_other_processes_and_no_more_than_were_asked_for(engine: str) -> None:
-    needs(engine)
+def test_workers_are_other_processes_and_no_more_than_were_asked_for(
+    engine: str, request: pytest.FixtureRequest
+) -> None:
+    needs(engine, request)
     rows: Any = TableRows(pa.table({"record_id": [str(n) for n in range(400)]}), 4)
     batches = engine_of(Compute.model_validate({"engine": engine, "workers": 2})).map(
         rows, functools.partial(who_works)
