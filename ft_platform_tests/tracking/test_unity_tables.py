@@ -80,7 +80,9 @@ class Shop:
 
 def shop_of(lake: Lake, environment: Environment, monkeypatch: pytest.MonkeyPatch, open_source: bool) -> Iterator[Shop]:
     if open_source:
-        pytest.importorskip("unitycatalog.client", reason="unitycatalog-client is not installed")
+        pytest.importorskip(
+            "unitycatalog.client", reason="unitycatalog-client is missing; 0.7 does not go with kubernetes 37"
+        )
     server = unity_server.UnityServer("ml.datasets", "ml.persons", "ml.other", open_source=open_source)
     for name, value in server.variables().items():
         monkeypatch.setenv(name, value)
