@@ -13,7 +13,7 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.instance import prepare_home
 from ft_platform.settings import environment_file as module
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.settings.environment_file import environment_file
 
 POLICY = "policy: {name: bank, version: '7'}\n"

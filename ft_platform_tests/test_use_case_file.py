@@ -12,7 +12,8 @@ import pytest
 
 from ft_platform.errors import ConfigError
 from ft_platform.rehearsal.file_problems import validate_all
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case import yaml_file
 from ft_platform.use_case.file import find_use_cases, load_use_case, parse_overrides, use_case_folder
 from ft_platform_tests.conftest import REPOSITORY

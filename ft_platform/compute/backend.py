@@ -10,7 +10,8 @@ from ft_platform.process.program_variables import program_variables, variables_e
 if TYPE_CHECKING:  # programs load compute profiles too, and with them back ends; they need no Dagster
     import dagster as dg
 
-    from ft_platform.settings.environment import ComputeProfile, Environment
+    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
 
 

@@ -23,7 +23,8 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.process.program_variables import program_variables
 from ft_platform.process.vouched import VouchedLog, vouch
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 

@@ -1,7 +1,7 @@
 """Whether a training fits into the memory that there is."""
 
 from ft_platform.errors import DoesNotFit
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.use_case.named import NamedUseCase
 
 

@@ -23,7 +23,8 @@ from ft_platform.costs.teams import team_in, team_of
 from ft_platform.errors import QuotaExceeded
 from ft_platform.lake.file_systems import if_reached
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.quotas import Quotas, Raise
 from ft_platform.use_case.named import NamedUseCase
 

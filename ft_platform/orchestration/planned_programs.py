@@ -12,7 +12,8 @@ from ft_platform.costs.ledger import Ledger
 from ft_platform.costs.prices import cost_of
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.plan import Plan
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 

@@ -4,7 +4,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ft_platform.settings.environment import ComputeProfile, Environment
+    from ft_platform.settings.compute_profile import ComputeProfile
+    from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ft_platform.errors import TrainingFailed
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.settings.training import DifferentialPrivacy, Training
 from ft_platform.training.batches import training_order
 from ft_platform.training.fit_check import fitting_parts

@@ -17,7 +17,8 @@ from ft_platform import errors
 from ft_platform.costs.prices import cost_of
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process.program_variables import program_variables
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.training.inputs import checkpoint_inputs
 from ft_platform.use_case.named import NamedUseCase
 

@@ -14,7 +14,8 @@ from ft_platform.business.roi import roi
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.publishing.roi import publish_roi
 from ft_platform.settings.business import Business
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.evaluation.tiny_case import TinyCase
 

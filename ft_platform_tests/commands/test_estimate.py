@@ -13,7 +13,8 @@ from ft_platform.cli import main
 from ft_platform.commands.estimate import print_estimate
 from ft_platform.commands.explain import settings_of
 from ft_platform.lake.opening import open_lake
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.training import estimates
 from ft_platform.training.expected import Expected

@@ -15,7 +15,7 @@ from ft_platform.compute.backend import CredentialsRefused, Job, Look, Unreachab
 from ft_platform.compute.backends import hf_jobs
 from ft_platform.compute.backends.hf_jobs import HfJobs, command, look_at
 from ft_platform.errors import SubmissionRefused
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform_tests.compute.contract.case import Case, once
 from ft_platform_tests.compute.hf_jobs_service import NAMESPACE, WAITS, Service
 from ft_platform_tests.compute.jobs import NAME, SECRET, job_of, served, wait_until

@@ -16,7 +16,9 @@ from ft_platform.experiments.admission import admit_program
 from ft_platform.experiments.inputs import experiment_inputs, working_folder
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
-from ft_platform.settings.environment import Budgets, ComputeProfile, Environment
+from ft_platform.settings.budgets import Budgets
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.experiments import Search
 from ft_platform.training import estimates
 from ft_platform.training.estimates import Estimate

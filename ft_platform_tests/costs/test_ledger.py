@@ -15,7 +15,8 @@ from ft_platform.costs.metering import metered
 from ft_platform.costs.prices import cost_of
 from ft_platform.errors import ProgramKilled, TransientError
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes

@@ -31,7 +31,8 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError, QuotaExceeded
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.quotas import NO_TEAM, Quotas
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.costs.test_ledger import named

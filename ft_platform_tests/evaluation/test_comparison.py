@@ -11,7 +11,7 @@ from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
 from ft_platform.evaluation.requests import per_thousand
 from ft_platform.evaluation.scores import scores
 from ft_platform.reporting.verdict import fine_tune_or_prompt, verdicts
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.settings.evaluation import Evaluation
 from ft_platform.use_case.schema import Task
 

@@ -29,7 +29,7 @@ from ft_platform.publishing.evaluation import publish_base_evaluation, publish_e
 from ft_platform.publishing.seeds import publish_seed_variation
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.evidence import typed
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, installed
@@ -252,7 +252,7 @@ def test_the_asset_starts_the_program_once_and_shows_what_came_out(
 def test_the_further_trainings_count_in_budgets_and_those_that_are_there_do_not(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_platform.settings.environment import Budgets
+    from ft_platform.settings.budgets import Budgets
     from ft_platform.training import estimates
 
     figures = {"memory_gib": 0.1, "seconds": 3600.0, "seconds_band": [1.0, 2.0], "device": "cpu"}

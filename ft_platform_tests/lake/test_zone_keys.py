@@ -34,7 +34,8 @@ from ft_platform.people.bucket_rights import NAMED_KEY, Bucket, bucket_policy, t
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.vault import VaultKeys, VaultWriter, new_vault_ring
 from ft_platform.process.program_variables import program_variables, variables_elsewhere
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform.settings.lake_keys import VARIABLE, ZONES, told
 from ft_platform.training.lease import lease
 from ft_platform_tests.conftest import REPOSITORY

@@ -17,7 +17,7 @@ from ft_platform.errors import ConfigError, MissingExtra, OutOfMemory, Preempted
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.settings.training import Training
 from ft_platform.training import loop, privacy_budget
 from ft_platform.training.batches import Row, split_off_prefix, with_persons

@@ -9,7 +9,7 @@ from ft_platform.costs.memory_needs import require_memory
 from ft_platform.errors import DoesNotFit
 from ft_platform.lake.store import Lake
 from ft_platform.models.kernels.recomputation import recomputes
-from ft_platform.settings.environment import ComputeProfile
+from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.training import fit_check
 from ft_platform.training.estimate import estimate
 from ft_platform.training.fit_check import require_fit

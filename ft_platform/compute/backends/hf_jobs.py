@@ -24,7 +24,7 @@ from ft_platform.errors import MissingExtra, SubmissionRefused
 if TYPE_CHECKING:
     from huggingface_hub import JobInfo
 
-    from ft_platform.settings.environment import ComputeProfile
+    from ft_platform.settings.compute_profile import ComputeProfile
 
 T = TypeVar("T")
 MEMORY: Literal["there"] = "there"

@@ -25,7 +25,7 @@ from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, 
 from ft_platform.errors import DoesNotFit, SubmissionRefused
 
 if TYPE_CHECKING:
-    from ft_platform.settings.environment import ComputeProfile
+    from ft_platform.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
 TO_SBATCH = ("partition", "account", "qos", "constraint", "reservation")

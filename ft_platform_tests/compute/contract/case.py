@@ -19,7 +19,8 @@ import dagster as dg
 from ft_platform.compute import backends
 from ft_platform.compute.program_runs import ProgramResult, run_program
 from ft_platform.lake.opening import open_lake
-from ft_platform.settings.environment import ComputeProfile, Environment
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.conftest import REPOSITORY
 from ft_platform_tests.costs.test_ledger import named
 
