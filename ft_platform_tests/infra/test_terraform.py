@@ -256,4 +256,37 @@ def test_no_program_gets_a_role_on_the_whole_bucket_or_account(content: Callable
     assert not [role for _, role in granted if "storage" in role]
     assert len(granted) == 3
     for name, body in resources(content("azure"), "azurerm_role_assignment"):
-        assert name == "program" or "identity.program[" not in body["principal_id"], name
+        assert name in ("program", "learning") or "identity.program[" not in body["principal_id"], name
+
+
+def test_jobs_of_azure_machine_learning_get_no_way_around_the_roles_of_the_lake(
+    content: Callable[[str], dict[str, Any]],
+) -> None:
+    azure = content("azure")
+    (local,) = azure["locals"]
+    granted = r'scope = one\((\w+\.\w+)\[\*\]\.id\), role = "([^"]+)"'
+    found = {(holder, *one) for holder in ("learning", "workspace") for one in re.findall(granted, local[holder])}
+    assert sum(local[holder].count("role = ") for holder in ("learning", "workspace")) == len(found)
+    assert found == {
+        ("learning", "azurerm_machine_learning_workspace.jobs", "AzureML Data Scientist"),
+        ("learning", "azurerm_key_vault.launches", "Key Vault Secrets Officer"),
+        ("learning", "azurerm_key_vault.launches", "Key Vault Secrets User"),
+        ("learning", "azurerm_container_registry.images", "AcrPull"),
+        ("learning", "azurerm_storage_account.jobs", "Storage Blob Data Contributor"),
+        ("workspace", "azurerm_storage_account.jobs", "Storage Blob Data Contributor"),
+        ("workspace", "azurerm_key_vault.jobs", "Key Vault Administrator"),
+        ("workspace", "azurerm_container_registry.images", "AcrPull"),
+        # To approve private connections, not to read what lies behind them.
+        ("workspace", "azurerm_storage_account.jobs", "Azure AI Enterprise Network Connection Approver"),
+        ("workspace", "azurerm_key_vault.jobs", "Azure AI Enterprise Network Connection Approver"),
+        ("workspace", "azurerm_storage_account.lake", "Azure AI Enterprise Network Connection Approver"),
+        ("workspace", "azurerm_key_vault.launches", "Azure AI Enterprise Network Connection Approver"),
+        ("workspace", "azurerm_container_registry.images", "Azure AI Enterprise Network Connection Approver"),
+    }
+    (cluster,) = [body for _, body in resources(azure, "azurerm_machine_learning_compute_cluster")]
+    (identity,) = cluster["identity"]
+    assert identity["identity_ids"] == ['${azurerm_user_assigned_identity.program["workers"].id}']
+    (workspace,) = [body for _, body in resources(azure, "azurerm_machine_learning_workspace")]
+    (network,) = workspace["managed_network"]
+    assert network["isolation_mode"] == "AllowOnlyApprovedOutbound"
+    assert workspace["public_network_access_enabled"] is False

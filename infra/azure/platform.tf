@@ -74,6 +74,12 @@ variable "namespace" {
   description = "Of the Helm chart (infra/kubernetes)."
 }
 
+variable "machine_learning" {
+  type        = bool
+  default     = false
+  description = "A workspace of Azure Machine Learning with a cluster of GPU machines, for `backend: azure_ml`."
+}
+
 data "azurerm_client_config" "current" {}
 
 locals {
@@ -100,6 +106,29 @@ locals {
       for path, does in paths : "${program} ${path}" => { program = program, path = path, does = does }
     }
   ]...)
+  # Of programs outside the lake, where they run in Azure Machine Learning: jobs read the variables of their launch, and write logs.
+  learning = {
+    for name, grant in {
+      "platform submits jobs"  = { program = "platform", scope = one(azurerm_machine_learning_workspace.jobs[*].id), role = "AzureML Data Scientist" }
+      "platform hands secrets" = { program = "platform", scope = one(azurerm_key_vault.launches[*].id), role = "Key Vault Secrets Officer" }
+      "workers read secrets"   = { program = "workers", scope = one(azurerm_key_vault.launches[*].id), role = "Key Vault Secrets User" }
+      "workers pull images"    = { program = "workers", scope = one(azurerm_container_registry.images[*].id), role = "AcrPull" }
+      "workers write logs"     = { program = "workers", scope = one(azurerm_storage_account.jobs[*].id), role = "Storage Blob Data Contributor" }
+    } : name => grant if var.machine_learning
+  }
+  # What the workspace itself needs: its own account and vault, and private ways to what jobs reach. Nothing of it opens the lake.
+  workspace = {
+    for name, grant in {
+      "own account"        = { scope = one(azurerm_storage_account.jobs[*].id), role = "Storage Blob Data Contributor" }
+      "own vault"          = { scope = one(azurerm_key_vault.jobs[*].id), role = "Key Vault Administrator" }
+      "images"             = { scope = one(azurerm_container_registry.images[*].id), role = "AcrPull" }
+      "way to own account" = { scope = one(azurerm_storage_account.jobs[*].id), role = "Azure AI Enterprise Network Connection Approver" }
+      "way to own vault"   = { scope = one(azurerm_key_vault.jobs[*].id), role = "Azure AI Enterprise Network Connection Approver" }
+      "way to images"      = { scope = one(azurerm_container_registry.images[*].id), role = "Azure AI Enterprise Network Connection Approver" }
+      "way to launches"    = { scope = one(azurerm_key_vault.launches[*].id), role = "Azure AI Enterprise Network Connection Approver" }
+      "way to lake"        = { scope = one(azurerm_storage_account.lake[*].id), role = "Azure AI Enterprise Network Connection Approver" }
+    } : name => grant if var.machine_learning
+  }
   blobs = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
   does  = {
     reader            = ["${local.blobs}/read"]
@@ -552,6 +581,202 @@ resource "azurerm_role_assignment" "pulls_images" {
   principal_id         = azurerm_kubernetes_cluster.platform.kubelet_identity[0].object_id
 }
 
+# Azure Machine Learning: jobs run in a network of its own that reaches the lake, the vault and the registry, and nothing else.
+resource "azurerm_user_assigned_identity" "jobs" {
+  count               = var.machine_learning ? 1 : 0
+  name                = "ft-jobs"
+  location            = azurerm_resource_group.platform.location
+  resource_group_name = azurerm_resource_group.platform.name
+}
+
+resource "azurerm_role_assignment" "workspace" {
+  for_each             = local.workspace
+  scope                = each.value.scope
+  role_definition_name = each.value.role
+  principal_id         = azurerm_user_assigned_identity.jobs[0].principal_id
+}
+
+resource "azurerm_role_assignment" "learning" {
+  for_each             = local.learning
+  scope                = each.value.scope
+  role_definition_name = each.value.role
+  principal_id         = azurerm_user_assigned_identity.program[each.value.program].principal_id
+}
+
+# Variables of programs, and nothing else: whoever reads it reads those of all programs.
+resource "azurerm_key_vault" "launches" {
+  count                         = var.machine_learning ? 1 : 0
+  name                          = "${var.lake_account}runs"
+  location                      = azurerm_resource_group.platform.location
+  resource_group_name           = azurerm_resource_group.platform.name
+  tenant_id                     = data.azurerm_client_config.current.tenant_id
+  sku_name                      = "standard"
+  rbac_authorization_enabled    = true
+  soft_delete_retention_days    = 7
+  public_network_access_enabled = false
+}
+
+resource "azurerm_private_dns_zone" "vault" {
+  count               = var.machine_learning ? 1 : 0
+  name                = "privatelink.vaultcore.azure.net"
+  resource_group_name = azurerm_resource_group.platform.name
+}
+
+resource "azurerm_private_dns_zone_virtual_network_link" "vault" {
+  count               = var.machine_learning ? 1 : 0
+  name                = "ft-vault"
+  private_dns_zone_id = azurerm_private_dns_zone.vault[0].id
+  virtual_network_id  = azurerm_virtual_network.platform.id
+}
+
+resource "azurerm_private_endpoint" "launches" {
+  count               = var.machine_learning ? 1 : 0
+  name                = "ft-launches"
+  location            = azurerm_resource_group.platform.location
+  resource_group_name = azurerm_resource_group.platform.name
+  subnet_id           = azurerm_subnet.endpoints.id
+  private_service_connection {
+    name                           = "launches"
+    private_connection_resource_id = azurerm_key_vault.launches[0].id
+    subresource_names              = ["vault"]
+    is_manual_connection           = false
+  }
+  private_dns_zone_group {
+    name                 = "vault"
+    private_dns_zone_ids = [azurerm_private_dns_zone.vault[0].id]
+  }
+}
+
+# What the workspace asks for: an account for logs, a vault and a place for its own messages.
+resource "azurerm_key_vault" "jobs" {
+  count                         = var.machine_learning ? 1 : 0
+  name                          = "${var.lake_account}jobs"
+  location                      = azurerm_resource_group.platform.location
+  resource_group_name           = azurerm_resource_group.platform.name
+  tenant_id                     = data.azurerm_client_config.current.tenant_id
+  sku_name                      = "standard"
+  rbac_authorization_enabled    = true
+  purge_protection_enabled      = true
+  public_network_access_enabled = false
+}
+
+resource "azurerm_storage_account" "jobs" {
+  count                             = var.machine_learning ? 1 : 0
+  name                              = "${var.lake_account}jobs"
+  location                          = azurerm_resource_group.platform.location
+  resource_group_name               = azurerm_resource_group.platform.name
+  account_tier                      = "Standard"
+  account_replication_type          = "LRS"
+  min_tls_version                   = "TLS1_2"
+  https_traffic_only_enabled        = true
+  shared_access_key_enabled         = false
+  public_network_access_enabled     = false
+  allow_nested_items_to_be_public   = false
+  infrastructure_encryption_enabled = true
+}
+
+resource "azurerm_application_insights" "jobs" {
+  count                         = var.machine_learning ? 1 : 0
+  name                          = "ft-jobs"
+  location                      = azurerm_resource_group.platform.location
+  resource_group_name           = azurerm_resource_group.platform.name
+  application_type              = "web"
+  workspace_id                  = azurerm_log_analytics_workspace.platform.id
+  local_authentication_enabled  = false
+}
+
+resource "azurerm_machine_learning_workspace" "jobs" {
+  count                          = var.machine_learning ? 1 : 0
+  name                           = "ft"
+  location                       = azurerm_resource_group.platform.location
+  resource_group_name            = azurerm_resource_group.platform.name
+  application_insights_id        = azurerm_application_insights.jobs[0].id
+  key_vault_id                   = azurerm_key_vault.jobs[0].id
+  storage_account_id             = azurerm_storage_account.jobs[0].id
+  storage_account_access_type    = "Identity"
+  container_registry_id          = azurerm_container_registry.images.id
+  high_business_impact           = true
+  public_network_access_enabled  = false
+  primary_user_assigned_identity = azurerm_user_assigned_identity.jobs[0].id
+  identity {
+    type         = "UserAssigned"
+    identity_ids = [azurerm_user_assigned_identity.jobs[0].id]
+  }
+  managed_network {
+    isolation_mode                = "AllowOnlyApprovedOutbound"
+    provision_on_creation_enabled = true
+  }
+  depends_on = [azurerm_role_assignment.workspace]
+}
+
+resource "azurerm_machine_learning_workspace_network_outbound_rule_private_endpoint" "lake" {
+  for_each            = var.machine_learning ? toset(["blob", "dfs"]) : toset([])
+  name                = "lake-${each.value}"
+  workspace_id        = azurerm_machine_learning_workspace.jobs[0].id
+  service_resource_id = azurerm_storage_account.lake.id
+  sub_resource_target = each.value
+}
+
+resource "azurerm_machine_learning_workspace_network_outbound_rule_private_endpoint" "launches" {
+  count               = var.machine_learning ? 1 : 0
+  name                = "launches"
+  workspace_id        = azurerm_machine_learning_workspace.jobs[0].id
+  service_resource_id = azurerm_key_vault.launches[0].id
+  sub_resource_target = "vault"
+}
+
+resource "azurerm_private_dns_zone" "workspace" {
+  for_each            = var.machine_learning ? toset(["privatelink.api.azureml.ms", "privatelink.notebooks.azure.net"]) : toset([])
+  name                = each.value
+  resource_group_name = azurerm_resource_group.platform.name
+}
+
+resource "azurerm_private_dns_zone_virtual_network_link" "workspace" {
+  for_each            = azurerm_private_dns_zone.workspace
+  name                = "ft-${replace(each.key, ".", "-")}"
+  private_dns_zone_id = each.value.id
+  virtual_network_id  = azurerm_virtual_network.platform.id
+}
+
+resource "azurerm_private_endpoint" "workspace" {
+  count               = var.machine_learning ? 1 : 0
+  name                = "ft-workspace"
+  location            = azurerm_resource_group.platform.location
+  resource_group_name = azurerm_resource_group.platform.name
+  subnet_id           = azurerm_subnet.endpoints.id
+  private_service_connection {
+    name                           = "workspace"
+    private_connection_resource_id = azurerm_machine_learning_workspace.jobs[0].id
+    subresource_names              = ["amlworkspace"]
+    is_manual_connection           = false
+  }
+  private_dns_zone_group {
+    name                 = "workspace"
+    private_dns_zone_ids = [for zone in azurerm_private_dns_zone.workspace : zone.id]
+  }
+}
+
+resource "azurerm_machine_learning_compute_cluster" "gpus" {
+  count                         = var.machine_learning ? 1 : 0
+  name                          = "gpu-cluster"
+  location                      = azurerm_resource_group.platform.location
+  machine_learning_workspace_id = azurerm_machine_learning_workspace.jobs[0].id
+  vm_size                       = var.gpu_machine
+  vm_priority                   = "Dedicated"
+  local_auth_enabled            = false
+  node_public_ip_enabled        = false
+  ssh_public_access_enabled     = false
+  identity {
+    type         = "UserAssigned"
+    identity_ids = [azurerm_user_assigned_identity.program["workers"].id]
+  }
+  scale_settings {
+    min_node_count                       = 0
+    max_node_count                       = var.most_gpu_machines
+    scale_down_nodes_after_idle_duration = "PT10M"
+  }
+}
+
 resource "azurerm_consumption_budget_resource_group" "month" {
   name              = "ft"
   resource_group_id = azurerm_resource_group.platform.id
@@ -607,6 +832,10 @@ output "lake_root" {
 
 output "database_host" {
   value = azurerm_postgresql_flexible_server.dagster.fqdn
+}
+
+output "key_vault_of_launches" {
+  value = one(azurerm_key_vault.launches[*].vault_uri)
 }
 
 output "identities" {
