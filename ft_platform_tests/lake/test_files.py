@@ -23,6 +23,9 @@ from ft_platform.lake.file_systems import filesystem
 def test_a_missing_file_system_names_its_package_and_the_command_that_adds_it(
     monkeypatch, uri, module, package, command
 ):
+    for name in [name for name in sys.modules if name.partition(".")[0] == module]:  # of tests before
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "ft_platform.lake.azure_blobs", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(_registry, uri.split(":")[0], raising=False)
     with pytest.raises(MissingExtra) as raised:

@@ -45,7 +45,7 @@ FAULTS = [
     ),
     Fault(
         "gate_failed_check",
-        "lake/gate.py",
+        "lake/verdicts.py",
         "elif not verdict.passed:",
         "elif verdict.passed is None:",
         "training starts on a version whose check failed",

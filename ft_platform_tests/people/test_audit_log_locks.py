@@ -79,11 +79,10 @@ class Keeping(proxies.Handler):
 
 @pytest.mark.components(name="azure_lake")
 @pytest.mark.parametrize("opened", [AZURE], indirect=True)
-def test_azure_is_asked_to_lock_a_checkpoint_when_it_is_written(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_azure_is_asked_to_lock_a_checkpoint_when_it_is_written(opened: Any) -> None:
     anchor, _, address = opened
     Keeping.held = {}
-    monkeypatch.setattr(proxies, "Handler", Keeping)
-    with proxies.proxy(address) as store:
+    with proxies.proxy(address, Keeping) as store:
         options = AZURE.variables(store.address)
         anchors.put(anchor, options, ORIGIN, 7, "checkpoint")
         assert anchors.anchored(anchor, options) == ["checkpoint"]

@@ -190,7 +190,7 @@ def test_a_catalogue_that_drips_is_given_up_and_leaves_no_thread_waiting(serve, 
                 time.sleep(0.02)
 
     serve(drips)
-    monkeypatch.setattr(unity_catalog, "SECONDS", 0.2)
+    monkeypatch.setattr("ft_platform.process.unity_catalog.SECONDS", 0.2)
     with pytest.raises(TransientError, match="the catalogue does not answer") as refused:
         unity_catalog.locate("uc://main.letters.table")
     assert "dapi" not in str(refused.value)

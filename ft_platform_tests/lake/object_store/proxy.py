@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-WRITES = ("PUT", "POST", "DELETE")
+WRITES = ("PUT", "POST", "PATCH", "DELETE")
 ANSWER_SECONDS = 60
 
 
@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
             for name, value in {**given, **more}.items():  # the host that was asked is signed
                 if name not in ("connection", "expect", "transfer-encoding", "content-length"):
                     connection.putheader(name, value)
-            if body or method in ("PUT", "POST"):
+            if body or method in ("PUT", "POST", "PATCH"):
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             answer = connection.getresponse()
@@ -151,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _pass_on
 
     def log_message(self, *_: Any) -> None:
         pass
