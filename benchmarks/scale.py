@@ -49,8 +49,9 @@ told = serialize_value(RepositorySnap.from_def(repository, defer_snapshots=True)
 print(json.dumps({**found, "described_cpu_s": time.process_time() - used, "described_mb": len(told) / 1e6,
     "described_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
-RUNS = """query { runsOrError(limit: 1, filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED]}) { __typename
+RUNS = """query ($statuses: [RunStatus!]) { runsOrError(limit: 1, filter: {statuses: $statuses}) { __typename
  ... on Runs { count } } }"""
+GOING_ON = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
  ... on PythonError { message } } }"""
 SHOWS = "!!document.body && document.body.innerText.includes({!r})"
@@ -152,6 +153,11 @@ def asked(port: int, query: str, **given: Any) -> Any:
     return answer["data"]
 
 
+def runs_that_are(port: int, *statuses: str) -> int:
+    """How many runs have one of these statuses."""
+    return asked(port, RUNS, statuses=statuses)["runsOrError"]["count"]
+
+
 def cpu_of(word: str) -> float:
     """CPU seconds that the processes with a word in their command line have used so far."""
     found = 0
@@ -241,13 +247,14 @@ def in_the_browser(many: Environment, folder: Path, arguments: argparse.Namespac
             launch(port, arguments.runs)
             found["launch_s_each"] = (time.perf_counter() - started) / arguments.runs
             busy: list[float] = []
-            while asked(port, RUNS)["runsOrError"]["count"]:
+            while runs_that_are(port, *GOING_ON):
                 for path, there in PAGES.values():
                     busy.append(opened(page, f"http://127.0.0.1:{port}{path}", there))
                 if time.perf_counter() - started > 1500:
                     raise SystemExit("the runs did not end within 25 minutes")
             found["runs_s"] = time.perf_counter() - started
             found["page_while_runs_p95_s"] = p95(busy)
+            found["runs_failed"] = runs_that_are(port, "FAILURE", "CANCELED")
     return found
 
 

@@ -87,7 +87,7 @@ COMPONENTS = {
     ),
     "containers": Component(
         "the images of infra/docker, built and started by podman",
-        "root, podman with runc, debootstrap, `FT_TEST_CONTAINERS=FOLDER` for images (10 GB)",
+        "root, podman with runc, debootstrap, `FT_TEST_CONTAINERS=FOLDER` for images (15 GB)",
         ("infra/docker", "pyproject.toml", "ft_platform_tests/infra/containers"),
     ),
     "duckdb": Component(
