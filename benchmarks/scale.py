@@ -49,7 +49,9 @@ told = serialize_value(RepositorySnap.from_def(repository, defer_snapshots=True)
 print(json.dumps({**found, "described_cpu_s": time.process_time() - used, "described_mb": len(told) / 1e6,
     "described_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
-RUNS = """query ($statuses: [RunStatus!]) { runsOrError(limit: 1, filter: {statuses: $statuses}) { __typename
+TAG = {"key": "benchmark", "value": "scale"}
+"""Of the runs that are launched here: sensors start others."""
+RUNS = """query ($filter: RunsFilter!) { runsOrError(limit: 1, filter: $filter) { __typename
  ... on Runs { count } } }"""
 GOING_ON = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
@@ -154,8 +156,8 @@ def asked(port: int, query: str, **given: Any) -> Any:
 
 
 def runs_that_are(port: int, *statuses: str) -> int:
-    """How many runs have one of these statuses."""
-    return asked(port, RUNS, statuses=statuses)["runsOrError"]["count"]
+    """How many of the runs that were launched here have one of these statuses."""
+    return asked(port, RUNS, filter={"statuses": statuses, "tags": [TAG]})["runsOrError"]["count"]
 
 
 def cpu_of(word: str) -> float:
@@ -213,7 +215,8 @@ def launch(port: int, runs: int) -> None:
             "jobName": "__ASSET_JOB",
             "assetSelection": [{"path": [name, "raw_records"]}],
         }
-        said = asked(port, LAUNCH, params={"selector": selector, "mode": "default", "runConfigData": {}})
+        params = {"selector": selector, "mode": "default", "runConfigData": {}, "executionMetadata": {"tags": [TAG]}}
+        said = asked(port, LAUNCH, params=params)
         if said["launchRun"]["__typename"] != "LaunchRunSuccess":
             raise SystemExit(str(said))
 
