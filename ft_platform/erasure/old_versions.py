@@ -5,7 +5,6 @@ versions that are locked (Object Lock, immutability), or that this account may n
 that a store keeps for a while after they were deleted (soft delete): turn it off, or wait."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -75,9 +74,12 @@ def remove_versions_of(lake: Places, path: str) -> None:
     """Deletes every version of an object, after it was removed. Where this account may not, the certificate says so:
     earlier versions of the same object stayed before it was signed."""
     if versions := _versions(lake):
-        with suppress(PermissionError):
+        try:
             for version in versions.old(_key(path)):
                 versions.delete(version)
+        except Exception as error:  # each client has a type of its own for a refusal
+            if not refused(error):
+                raise
 
 
 def _delete(versions: Versions, version: ObjectVersion, found: OldVersions) -> None:
