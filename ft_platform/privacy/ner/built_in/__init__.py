@@ -29,6 +29,8 @@ TITLE = re.compile(r"(?<!\w)(?:mr|mrs|ms|miss|dr|prof|herr|frau|mme|sr|sra)\.?[ 
 """In front of a month or a company it makes a name: `Mr. Chase`, `Ms May`."""
 TITLED = re.compile(r"(?<!\w)(?:Mr|Mrs|Ms|Mx|Dr|Herr|Mme)\.? +(?=[^\W\d_a-z])")
 """A title and a capital: what follows is a name, even where it is an everyday word (`Mr. Deeds is`)."""
+TITLES = ("Mr", "Ms", "Mx", "Dr", "Herr", "Mme")
+"""One of them is in every text in which `TITLED` finds something; to look for them takes a tenth of the time."""
 SENTENCE_STARTS = frozenset('.!?:\n-*•>"“(')
 """Signs behind which a capital says little."""
 WITHIN = frozenset(("", "-", "'", "’"))
@@ -59,7 +61,7 @@ class BuiltInNer:
 def may_name(text: str) -> bool:
     """Whether any word is capitalized within a sentence, or no everyday word: short questions mostly have none, and
     need not be read. Of the annotated names of our English sources at most 0.2 % stand in a text without."""
-    if TITLED.search(text):
+    if _titled(text):
         return True
     everyday = not_names(True)
     for match in WORD.finditer(text):
@@ -75,11 +77,15 @@ def may_name(text: str) -> bool:
     return False
 
 
+def _titled(text: str) -> set[int]:
+    """Where words begin that have a title in front of them."""
+    return {match.end() for match in TITLED.finditer(text)} if max(map(text.find, TITLES)) >= 0 else set()
+
+
 def _spans(text: str, words: Sequence[tuple[int, int, str]], shares: np.ndarray) -> Iterator[Span]:
     """Neighbouring words of one entity are one name; sure words and others are apart. Nothing that the source masked,
     and no name that is only a nationality, a weekday or a large company."""
-    titled = {match.end() for match in TITLED.finditer(text)}
-    if titled:
+    if titled := _titled(text):
         behind = [i for i, (start, _, _) in enumerate(words) if start in titled]
         shares[behind, 1] = np.maximum(shares[behind, 1], SURE)
     near: list[int] = np.flatnonzero(shares[:, 1:4].max(-1) > LEAST_SHARE).tolist() if words else []

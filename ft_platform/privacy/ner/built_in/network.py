@@ -1,10 +1,12 @@
 """The network at work: 8-bit weights and whole numbers in every product, so that equal words get equal tags bit for
-bit, whatever else is read with them and whichever BLAS library multiplies."""
+bit, whatever else is read with them, whichever BLAS library multiplies, compiled or not (`layers.cpp`)."""
 
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ft_platform.privacy.ner.built_in.compiled import Tagger, compiled
 from ft_platform.privacy.ner.built_in.products import Products
 from ft_platform.privacy.ner.built_in.words import flags, hashes
 
@@ -20,6 +22,8 @@ BLOCK = 512
 """Tokens that are computed at once: what they need fits into the cache of a core."""
 KNOWN_WORDS = 20_000
 """Words whose embeddings are remembered, 10 MB."""
+PATIENCE = 1.0
+"""CPU seconds in the layers after which they are compiled, which takes about as long, the first time on a machine."""
 EPSILON = np.float32(1e-5)
 TABLES = ("word", "word", "prefix", "suffix", "suffix", "shape")
 """The table that each number of `words.hashes` is a row of."""
@@ -40,6 +44,9 @@ class Network:
             for name, array in weights.items()
             if name not in multiplied
         }
+        self._weights = weights
+        self._compiled: Tagger | None = None
+        self._left = PATIENCE
         self._forget()
 
     def tags(self, texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
@@ -63,11 +70,27 @@ class Network:
     def _shares(self, words: Sequence[str | None]) -> np.ndarray:
         x = self._embedded(words)
         there = np.array([[word is not None] for word in words], np.float32)
-        for number, stride in enumerate(STRIDES):
-            self._layer(x, there, f"layers.{number}", f"norms.{number}", stride)
-        logits = self._product(self._normed(x, "last"), "out") + self._held["out.bias"]
+        logits = self._logits(x, there)
         powers = np.exp(logits - logits.max(-1, keepdims=True))
         return powers / powers.sum(-1, keepdims=True)
+
+    def _logits(self, x: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Of embedded words, which it changes; what it makes of gaps is nobody's."""
+        if self._compiled:
+            return self._compiled(x, there)
+        started = time.thread_time()
+        logits = self._plain(x.copy(), there)
+        before, self._left = self._left, self._left - (time.thread_time() - started)
+        if self._left <= 0 < before and (tagger := compiled(self._weights, len(STRIDES))):
+            words = there[:, 0] > 0
+            if np.array_equal(tagger(x, there)[words], logits[words]):
+                self._compiled = tagger
+        return logits
+
+    def _plain(self, x: np.ndarray, there: np.ndarray) -> np.ndarray:
+        for number, stride in enumerate(STRIDES):
+            self._layer(x, there, f"layers.{number}", f"norms.{number}", stride)
+        return self._product(self._normed(x, "last"), "out") + self._held["out.bias"]
 
     def _layer(self, x: np.ndarray, there: np.ndarray, name: str, norm: str, stride: int) -> None:
         """Adds to `x` what a layer makes of each word and of its two neighbours."""
@@ -105,10 +128,9 @@ class Network:
         """What goes into the first layer (words, `WIDTH`); nothing in a gap."""
         if len(self._numbers) + len(words) > KNOWN_WORDS:
             self._forget()
-        for word in words:
-            if word is not None and word not in self._numbers:
-                self._rows[len(self._numbers)] = self._of_word(word)
-                self._numbers[word] = len(self._numbers)
+        for word in set(filter(None, words)) - self._numbers.keys():
+            self._rows[len(self._numbers)] = self._of_word(word)
+            self._numbers[word] = len(self._numbers)
         return self._rows[[self._numbers[word] for word in words]]
 
     def _forget(self) -> None:
