@@ -230,21 +230,23 @@ class _Watch:
     def watched(self, job: str) -> Look:
         """Passes messages on until the job has ended."""
         limits = self.launch.resources
-        started, look, looked_at = self.ran, Look("waits"), float("-inf")
+        started, first, look, looked_at = self.ran, 0.0, Look("waits"), float("-inf")
         while True:
             self.patiently(self.messages.read)
             if (now := time.monotonic()) - looked_at >= LOOK_SECONDS:
-                if look.phase == "runs":
-                    self.bill(self.ran + min(now - looked_at, 2 * LOOK_SECONDS + PATIENCE_SECONDS))
+                passed = min(now - looked_at, 2 * LOOK_SECONDS + PATIENCE_SECONDS)
+                first += passed * (look.phase == "runs")
+                if at_once := (look.phase == "runs") + look.beside:
+                    self.bill(self.ran + passed * at_once)
                 before, look, looked_at = look.phase, self.patiently(lambda: self.scheduler.look(job)), now
                 if (before, look.phase) == ("runs", "waits"):
-                    started = self.ran  # it was taken off its machine, and may run as long again
+                    started, first = self.ran, 0.0  # it was taken off its machine, and may run as long again
                 self.tell(look)
             if look.phase in ("ended", "unknown"):
-                self.bill(max(self.ran, started + look.seconds), at_once=True)
+                self.bill(max(self.ran, started + look.seconds + look.beside_seconds), at_once=True)
                 self.read_rest()
                 return look
-            if self.ran - started > limits.timeout_seconds:
+            if first > limits.timeout_seconds:
                 raise self.too_long()
             time.sleep(READ_SECONDS)
 

@@ -1,9 +1,11 @@
 """What is Slurm's own: the script, what states mean, and what only a real cluster shows. What all back ends keep:
 `test_contract.py`."""
 
+import hashlib
 import re
 import subprocess
 import time
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +239,31 @@ def test_words_before_the_command_keep_signals_and_ends(
     taking = once(lambda: bool(case.beats("program")), 60, preempt)
     assert case.run("learns", options=options).artifact.artifact_id == "a-1" and case.starts() == 2
     taking.join()
+
+
+UNDISTURBED = reduce(lambda weights, _: hashlib.sha256(weights.encode()).hexdigest(), range(20), "begin")
+"""What `learns` comes to."""
+
+
+@pytest.mark.components(name="slurm")
+@pytest.mark.parametrize("does", ["learns", "learns_deaf"])
+def test_a_preempted_job_has_the_grace_time_of_its_partition_to_save(
+    faults: Any, environment: Any, tmp_path: Path, does: str
+) -> None:
+    """One that does not end within it is killed, and goes on from the last state that it saved by itself."""
+    case = Case("slurm", environment, tmp_path, faults.settings())
+
+    def preempt() -> None:
+        time.sleep(1)
+        faults.preempt()
+
+    taking = once(lambda: bool(case.beats("program")), 60, preempt)
+    result = case.run(does, options={"partition": "graceful"})
+    taking.join()
+    assert result.values["weights"] == UNDISTURBED and case.starts() == 2
+    [_, again] = re.findall(r"goes on after step (\d+)", case.told())
+    assert 0 < int(again) < 20
+    assert (case.folder / "asked").exists() == (does == "learns_deaf")
 
 
 @pytest.mark.slow
