@@ -137,7 +137,7 @@ def require_one_home(params: dict[str, Any]) -> None:
     """
     folder, home = folder_of(params), load_environment().home
     folder.require_newest(params["attempt"])
-    mark, own = home / "home.id", uuid.uuid4().hex
+    mark, own = home / "experiments" / "folder.id", uuid.uuid4().hex
     with suppress(FileExistsError):
         create(LocalFileSystem(), str(mark), own.encode())
     own = mark.read_text()
