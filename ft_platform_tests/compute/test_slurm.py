@@ -250,7 +250,8 @@ UNDISTURBED = reduce(lambda weights, _: hashlib.sha256(weights.encode()).hexdige
 def test_a_preempted_job_has_the_grace_time_of_its_partition_to_save(
     faults: Any, environment: Any, tmp_path: Path, does: str
 ) -> None:
-    """One that does not end within it is killed, and goes on from the last state that it saved by itself."""
+    """One that does not end within it is killed, and goes on from the last state that it saved by itself. Slurm also
+    requeues one that comes to its end in that time, and preempts again while the other job has no node yet."""
     case = Case("slurm", environment, tmp_path, faults.settings())
 
     def preempt() -> None:
@@ -260,9 +261,8 @@ def test_a_preempted_job_has_the_grace_time_of_its_partition_to_save(
     taking = once(lambda: bool(case.beats("program")), 60, preempt)
     result = case.run(does, options={"partition": "graceful"})
     taking.join()
-    assert result.values["weights"] == UNDISTURBED and case.starts() == 2
-    [_, again] = re.findall(r"goes on after step (\d+)", case.told())
-    assert 0 < int(again) < 20
+    assert result.values["weights"] == UNDISTURBED and case.starts() >= 2
+    assert any(0 < int(step) < 20 for step in re.findall(r"goes on after step (\d+)", case.told()))
     assert (case.folder / "asked").exists() == (does == "learns_deaf")
 
 
@@ -281,6 +281,14 @@ def test_a_job_is_asked_to_save_before_its_time_is_over(faults: Any, environment
     assert case.starts() == 2 and "asked to stop at step" in case.told()
 
 
+SHIPPED = (
+    ("KillWait", "60 sec"),
+    ("PreemptMode", "REQUEUE"),
+    ("PreemptParameters", "send_user_signal"),
+    ("SchedulerParameters", "nohold_"),
+)
+
+
 @pytest.mark.components(name="slurm")
 def test_the_shipped_settings_are_settings_of_slurm(tmp_path: Path) -> None:
     if what := missing():
@@ -288,7 +296,7 @@ def test_the_shipped_settings_are_settings_of_slurm(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "cluster", REPOSITORY / "infra" / "slurm" / "ft.conf")
     try:
         shown = cluster.ask("scontrol", "show", "config")
-        for name, value in (("KillWait", "60 sec"), ("PreemptMode", "REQUEUE"), ("SchedulerParameters", "nohold_")):
+        for name, value in SHIPPED:
             assert re.search(f"{name} *= {value}", shown)
         assert "GraceTime=60" in cluster.ask("scontrol", "show", "partition", "ft")
         assert "PriorityTier=10" in cluster.ask("scontrol", "show", "partition", "ft-urgent")

@@ -196,9 +196,10 @@ class Office:
         for process in self.started:
             process.kill()
             process.wait()
-        if REAL and REAL.cluster().jobs():
-            REAL.cluster().ask("scancel", "--user=root")
-            REAL.cluster().until(lambda: not REAL.cluster().jobs())
+        assert REAL
+        if (cluster := REAL.cluster()).jobs():
+            cluster.ask("scancel", "--user=root")
+            cluster.until(lambda: not cluster.jobs())
 
 
 def what_counts(trials: list[dict[str, Any]]) -> list[str]:

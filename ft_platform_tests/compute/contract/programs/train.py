@@ -115,7 +115,7 @@ def main() -> None:
                 time.sleep(0.2)
             running.finish(artifact=ARTIFACT)
         elif does in ("learns", "learns_slowly", "learns_deaf"):
-            seconds = {"learns": 0.2, "learns_slowly": 4.0, "learns_deaf": 1.0}[does]
+            seconds = {"learns": 0.2, "learns_slowly": 4.0, "learns_deaf": 1.5}[does]
             running.finish(artifact=ARTIFACT, weights=learn(running, seconds, deaf=does == "learns_deaf"))
         elif does == "waits":
             running.log.info(f"a line of process {RANK}")
