@@ -246,7 +246,7 @@ UNDISTURBED = reduce(lambda weights, _: hashlib.sha256(weights.encode()).hexdige
 
 
 @pytest.mark.components(name="slurm")
-@pytest.mark.parametrize("does", ["learns", "learns_deaf"])
+@pytest.mark.parametrize("does", ["learns", pytest.param("learns_deaf", marks=pytest.mark.slow)])  # over a minute
 def test_a_preempted_job_has_the_grace_time_of_its_partition_to_save(
     faults: Any, environment: Any, tmp_path: Path, does: str
 ) -> None:
