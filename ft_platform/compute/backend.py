@@ -91,6 +91,11 @@ class Launch:
         return program_variables(self.environment, self.profile, self.use_case)
 
     @property
+    def tasks(self) -> int:
+        """Of a job array; 1: it is none."""
+        return self.profile.tasks_of(self.program, self.use_case.settings.search)
+
+    @property
     def works_together(self) -> bool:
         """Whether several processes share the work."""
         return self.program in TOGETHER and self.profile.processes > 1
@@ -152,6 +157,8 @@ class Look:
         exit_code: minus the number of the signal that ended it; of one that has ended.
         reason: in words of the scheduler, which hold nothing of the program.
         seconds: between its last start and its end, by the clock of the scheduler.
+        beside: of an array, how many tasks run beside the first, of which the rest is told.
+        beside_seconds: for how long those ran that have ended.
     """
 
     phase: Phase
@@ -159,6 +166,8 @@ class Look:
     exit_code: int = 0
     reason: str = ""
     seconds: float = 0.0
+    beside: int = 0
+    beside_seconds: float = 0.0
 
 
 class Unreachable(Exception):
@@ -208,6 +217,8 @@ class Backend(Protocol):
             by `memory_limit_gib` or else by
             what this machine has. `there`: programs run on other machines. The platform compares with
             `memory_limit_gib` only, and `run` raises `DoesNotFit` where the scheduler refuses.
+        ARRAYS: True where one submission starts `Launch.tasks` programs, which know their number by the variable
+            `FT_TASK`; without it a search makes its trials in processes of one program.
     """
 
     MEMORY: Literal["here", "there"]

@@ -184,10 +184,11 @@ class _Watch:
                 self.patiently(self.messages.finish)
                 if any("artifact" in one for one in self.messages.final if isinstance(one, dict)):
                     return self.result(Look("ended"))
+            earlier = 0.0
             while True:
                 if not self.job:
-                    attempt = self.submitted(variables)
-                end = self.watched(self.job)
+                    earlier, attempt = self.ran, self.submitted(variables)
+                end = self.watched(self.job, earlier)
                 self.job, self.name = "", ""
                 failure = self.lost(end)
                 if failure is None:
@@ -227,24 +228,30 @@ class _Watch:
                 raise
             time.sleep(ROOM_SECONDS)
 
-    def watched(self, job: str) -> Look:
-        """Passes messages on until the job has ended."""
+    def watched(self, job: str, earlier: float = 0.0) -> Look:
+        """Passes messages on until the job has ended.
+
+        Args:
+            earlier: seconds that jobs before this one ran.
+        """
         limits = self.launch.resources
-        started, look, looked_at = self.ran, Look("waits"), float("-inf")
+        first, look, looked_at = 0.0, Look("waits"), float("-inf")
         while True:
             self.patiently(self.messages.read)
             if (now := time.monotonic()) - looked_at >= LOOK_SECONDS:
-                if look.phase == "runs":
-                    self.bill(self.ran + min(now - looked_at, 2 * LOOK_SECONDS + PATIENCE_SECONDS))
+                passed = min(now - looked_at, 2 * LOOK_SECONDS + PATIENCE_SECONDS)
+                first += passed * (look.phase == "runs")
+                if at_once := (look.phase == "runs") + look.beside:
+                    self.bill(self.ran + passed * at_once)
                 before, look, looked_at = look.phase, self.patiently(lambda: self.scheduler.look(job)), now
                 if (before, look.phase) == ("runs", "waits"):
-                    started = self.ran  # it was taken off its machine, and may run as long again
+                    earlier, first = earlier + first, 0.0  # it was taken off its machine, and may run as long again
                 self.tell(look)
             if look.phase in ("ended", "unknown"):
-                self.bill(max(self.ran, started + look.seconds), at_once=True)
+                self.bill(max(self.ran, earlier + look.seconds + look.beside_seconds), at_once=True)
                 self.read_rest()
                 return look
-            if self.ran - started > limits.timeout_seconds:
+            if first > limits.timeout_seconds:
                 raise self.too_long()
             time.sleep(READ_SECONDS)
 

@@ -127,7 +127,7 @@ class _OneProgram:
             since=time.time(),
             # Elsewhere the queue of the cluster decides: `qos`, priority classes, Kueue.
             stoppable=self.program == "train" and self.profile.runs_here,
-            gpus=max(self.profile.gpus, 1),
+            gpus=max(self.profile.gpus, 1) * self.profile.tasks_of(self.program, self.use_case.settings.search),
         )
 
     def run(self, queued: Queued | None) -> ProgramResult:

@@ -73,7 +73,9 @@ def admit_program(
         estimate = estimates.measure(environment, use_case, splits, profile)
     if estimate is None:
         return None
-    at_once = use_case.settings.search.parallel if program == "search" else 1
+    search = use_case.settings.search
+    together = program == "search" and profile.tasks_of(program, search) == 1
+    at_once = search.parallel if together else 1
     require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
     trainings = trainings_left(lake, environment, use_case, program, splits, estimate.figures)
     require_budget(lake, environment, use_case, profile, program, round(estimate.money * trainings, 4))

@@ -1,12 +1,13 @@
-"""Makes the trials of a search, one after the other or in several processes, and publishes what they show."""
+"""Makes the trials of a search: one after the other, in several processes of this machine, or in the tasks of a job
+array, which all take trials of one study."""
 
 import ctypes
 import json
+import logging
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +17,24 @@ from ft_platform.experiments.study import STAGE
 from ft_platform.experiments.training_once import train_once, with_training
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
+from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
+from ft_platform.process.program_variables import TASK
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
+LOG = logging.getLogger("ft_platform.search")
 POLL_SECONDS = 1.0
 PR_SET_PDEATHSIG = 1
 
 
 def make_trials(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path, log: Any
 ) -> None:
     search = use_case.settings.search
-    if search.parallel == 1:
-        work(
-            lake,
-            environment,
-            use_case,
-            splits,
-            folder,
-            lambda done: progress.report(STAGE, done, search.trials, "trials"),
-        )
+    if search.parallel == 1 or TASK in os.environ:
+        _first_worker(lake, environment, use_case, splits, folder, log)
         return
     threads = max(1, int(os.environ.get("FT_THREADS") or len(os.sched_getaffinity(0))) // search.parallel)
     before = {name: os.environ.get(name) for name in ("FT_THREADS", "OMP_NUM_THREADS")}
@@ -54,12 +51,7 @@ def make_trials(
             worker.start()
         while any(worker.is_alive() for worker in workers):
             time.sleep(POLL_SECONDS)
-            progress.report(
-                STAGE,
-                sum(t.state.is_finished() for t in studies.trials_of(studies.open_study(folder))),
-                search.trials,
-                "trials",
-            )
+            progress.report(STAGE, studies.finished_of(studies.open_study(folder)), search.trials, "trials")
     finally:
         for worker in workers:
             worker.kill()
@@ -67,6 +59,21 @@ def make_trials(
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     _require_ended_well([(_error_file(folder, n), worker.exitcode) for n, worker in enumerate(workers)])
+
+
+def _first_worker(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path, log: Any
+) -> None:
+    """Makes trials, waits for those of other tasks, and makes those of tasks that were lost."""
+    study, search = studies.open_study(folder), use_case.settings.search
+    while studies.finished_of(study) < search.trials:
+        work(lake, environment, use_case, splits, folder, log=log)
+        if studies.finished_of(study) < search.trials:
+            if lost := studies.recover(folder):
+                log.info(f"{lost} trials of tasks that were lost are made again")
+            else:
+                time.sleep(POLL_SECONDS)
+                progress.report(STAGE, studies.finished_of(study), search.trials, "trials")
 
 
 def _require_ended_well(ends: list[tuple[Path, int | None]]) -> None:
@@ -93,7 +100,7 @@ def _worker(environment: Environment, use_case: NamedUseCase, splits: TableVersi
 
     pin_threads()
     try:
-        work(open_lake(environment), environment, use_case, splits, folder)
+        work(open_lake(environment), environment, use_case, splits, folder, number)
     except FtError as error:
         _error_file(folder, number).write_text(json.dumps({"message": error.message, "next_step": error.next_step}))
         raise SystemExit(1) from None
@@ -105,24 +112,45 @@ def work(
     use_case: NamedUseCase,
     splits: TableVersion,
     folder: Path,
-    on_done: Callable[[int], None] = lambda done: None,
+    worker: int = 0,
+    log: Any = LOG,
 ) -> None:
-    """Makes trials until there are enough."""
-    study = studies.open_study(folder)
-    while (trial := studies.next_trial(study, folder, use_case)) is not None:
-        _make_trial(lake, environment, use_case, splits, study, trial)
-        on_done(len(studies.trials_of(study)))
+    """Makes trials until all places are taken."""
+    study, search = studies.open_study(folder), use_case.settings.search
+    with studies.working(folder, worker):
+        while (trial := studies.next_trial(study, folder, use_case, worker)) is not None:
+            states = TrainingStates(
+                lake, splits, studies.training_of(folder, trial), use_case.settings.compute.states_kept
+            )
+            _make_trial(lake, environment, use_case, splits, study, trial, states, log)
+            progress.report(STAGE, studies.finished_of(study), search.trials, "trials")
 
 
 def _make_trial(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, study: Any, trial: Any
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    study: Any,
+    trial: Any,
+    folders: TrainingStates,
+    log: Any,
 ) -> None:
-    """Trains with the values of a trial. It is compared with others by validations done, which are equal shares of an
-    epoch."""
+    """Trains with the values of a trial, from its last saved state on. It is compared with others by validations done,
+    which are equal shares of an epoch.
+
+    Raises:
+        Preempted: this process was asked to end. The state was saved.
+    """
     import optuna
     from optuna.trial import TrialState
 
+    from ft_platform.training.state import States
+    from ft_platform.training.stopping import Stopping
+
     validations = 0
+    states = States(folders, use_case.settings.compute.save_minutes * 60, log)
+    stopping = Stopping(use_case.name, stage=STAGE)
 
     def on_step(step: int, values: dict[str, float]) -> None:
         nonlocal validations
@@ -133,13 +161,18 @@ def _make_trial(
                 raise optuna.TrialPruned
 
     try:
-        run, _ = train_once(lake, environment, with_training(use_case, **trial.params), splits, on_step)
+        tried = with_training(use_case, **trial.params)
+        with stopping.on_signals():
+            run, _ = train_once(lake, environment, tried, splits, on_step, states=states, limit=stopping)
     except optuna.TrialPruned:
-        study.tell(trial, state=TrialState.PRUNED)
+        told: dict[str, Any] = {"state": TrialState.PRUNED}
     except (NanLoss, OutOfMemory, ConfigError) as error:  # of these settings; the others may do
         trial.set_user_attr(studies.FAILED, type(error).__name__)
-        study.tell(trial, state=TrialState.FAIL)
+        told = {"state": TrialState.FAIL}
     else:
         trial.set_user_attr("steps", run.step)
+        trial.set_user_attr("attempts", len(run.attempts))
         trial.set_user_attr("seconds", round(run.seconds, 1))
-        study.tell(trial, run.best_loss)
+        told = {"values": run.best_loss}
+    folders.remove()  # first: nobody would look for states of a trial that has ended
+    study.tell(trial, **told)

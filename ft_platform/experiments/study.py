@@ -2,27 +2,31 @@
 none.
 
 The journal is one JSON line per event, appended under a file lock that the kernel frees with its process, and fsynced.
-A line that a kill cut is removed when the study is opened again; a trial that was running then is marked as killed and
-made again. The sampler is a new one for each trial, seeded by the trial's place: with one trial at a time the rest of a
-search that was killed is the rest it would have been.
+A line that a kill cut is removed before the next one is written. Each worker holds a lock of its own while it lives; a
+trial whose worker does not is marked as killed and made again, at its place and with its values. The sampler is a new
+one for each trial, seeded by the trial's place: the random trials at the beginning are the same however many workers
+there are, and with one trial at a time the rest of a search that was killed is the rest it would have been.
 """
 
 import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import TrainerRunning
 from ft_platform.settings.experiments import Search
+from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "hyperparameter_search"
 JOURNAL = "journal.log"
 KILLED, FAILED = "killed", "failed"
 """User attributes of a trial that did not end: killed ones are made again, failed ones (NaN, out of memory) are not."""
+PLACE, WORKER = "place", "worker"
+"""User attributes: which of the wanted trials it is, from 0; number of the worker that makes it."""
 
 
 class FileLock:
@@ -32,14 +36,31 @@ class FileLock:
     def __init__(self, place: Path) -> None:
         self._place, self._file = place, None
 
-    def acquire(self) -> bool:
+    def acquire(self, wait: bool = True) -> bool:
+        """Whether it is held now."""
         self._file = open(self._place, "w")  # noqa: SIM115
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            self._file.close()
+            return False
         return True
 
     def release(self) -> None:
         if self._file is not None:
             self._file.close()
+
+    close = release
+
+
+class JournalLock(FileLock):
+    """That of the journal: who gets it finds whole lines."""
+
+    def acquire(self, wait: bool = True) -> bool:
+        held = super().acquire(wait)
+        if held and (journal := self._place.with_name(JOURNAL)).exists():
+            _cut_torn_line(journal)
+        return held
 
 
 @contextmanager
@@ -65,33 +86,63 @@ def open_study(folder: Path) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    lock: Any = FileLock(folder / "journal.lock")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock: Any = JournalLock(folder / "journal.lock")
     storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL), lock_obj=lock))
     return optuna.create_study(storage=storage, study_name="search", direction="minimize", load_if_exists=True)
 
 
+@contextmanager
+def working(folder: Path, worker: int) -> Iterator[None]:
+    """Shows that this worker lives. It waits for one of its number that still does: a node that was given up."""
+    with closing(_lock_of(folder, worker)) as lock:
+        lock.acquire()
+        yield
+
+
+def _lock_of(folder: Path, worker: int) -> FileLock:
+    return FileLock(folder / f"worker-{worker}.lock")
+
+
 def recover(folder: Path) -> int:
-    """Makes a study usable again after a kill; only its owner may call it. Returns how many trials were killed."""
-    journal = folder / JOURNAL
-    if journal.exists():
-        _cut_torn_line(journal)
+    """Frees the places of trials whose worker is dead. Returns how many that were."""
+    study, killed = open_study(folder), 0
+    for worker in sorted({_worker_of(trial) for trial in _running(study)}):
+        with closing(_lock_of(folder, worker)) as lock:
+            if lock.acquire(wait=False):
+                dead = [trial for trial in _running(study) if _worker_of(trial) == worker]
+                for trial in dead:
+                    _kill(study, trial)
+                killed += len(dead)
+    return killed
+
+
+def _running(study: Any) -> list[Any]:
     from optuna.trial import TrialState
 
-    study = open_study(folder)
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for trial in running:
-        study._storage.set_trial_user_attr(trial._trial_id, KILLED, True)
-        study.tell(trial.number, state=TrialState.FAIL)
-    return len(running)
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def _worker_of(trial: Any) -> int:
+    return trial.user_attrs.get(WORKER, 0)
+
+
+def _kill(study: Any, trial: Any) -> None:
+    from optuna.trial import TrialState
+
+    study._storage.set_trial_user_attr(trial._trial_id, KILLED, True)
+    study._storage.set_trial_state_values(trial._trial_id, state=TrialState.FAIL)
 
 
 def _cut_torn_line(journal: Path) -> None:
-    content = journal.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with open(journal, "r+b") as file:
-            file.truncate(whole)
-            os.fsync(file.fileno())
+    with open(journal, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        if file.read() in (b"", b"\n"):
+            return
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        os.fsync(file.fileno())
 
 
 def trials_of(study: Any) -> list[Any]:
@@ -99,16 +150,31 @@ def trials_of(study: Any) -> list[Any]:
     return [trial for trial in study.get_trials(deepcopy=False) if not trial.user_attrs.get(KILLED)]
 
 
-def next_trial(study: Any, folder: Path, use_case: NamedUseCase) -> Any | None:
+def finished_of(study: Any) -> int:
+    """How many trials have ended, one way or the other."""
+    return sum(trial.state.is_finished() for trial in trials_of(study))
+
+
+def training_of(folder: Path, trial: Any) -> str:
+    """Names the saved states of a trial: of two with equal values each has its own."""
+    parts = {"study": folder.name, "place": trial.user_attrs[PLACE], "values": trial.params}
+    return f"trial-{settings_hash(parts)}"
+
+
+def next_trial(study: Any, folder: Path, use_case: NamedUseCase, worker: int = 0) -> Any | None:
     """A new trial with its values drawn, or None when there are as many as wanted. The first has the present settings,
-    where they are in the space."""
+    where they are in the space; one that takes the place of a killed one has the values of that."""
     import optuna
 
     search = use_case.settings.search
     lock = FileLock(folder / "ask.lock")
     lock.acquire()
     try:
-        place = len(trials_of(study))
+        for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
+            _kill(study, trial)  # whoever enqueued it was killed before it could take it
+        # Trials of earlier versions have no place, and stand in their order.
+        taken = {trial.user_attrs.get(PLACE, number) for number, trial in enumerate(trials_of(study))}
+        place = next(place for place in range(len(taken) + 1) if place not in taken)
         if place >= search.trials:
             return None
         seed = int.from_bytes(hashlib.sha256(f"{search.seed}-{place}".encode()).digest()[:4], "big")
@@ -120,15 +186,24 @@ def next_trial(study: Any, folder: Path, use_case: NamedUseCase) -> Any | None:
             if search.prune
             else optuna.pruners.NopPruner()
         )
-        training = use_case.settings.training
-        present = {name: getattr(training, name) for name in search.dimensions}
-        if place == 0 and not training.leaves_open(present) and _is_within(search, present):
-            study.enqueue_trial(present)
+        study.enqueue_trial(_given(study, use_case, place), user_attrs={PLACE: place, WORKER: worker})
         trial = study.ask()
         _draw(trial, search)
         return trial
     finally:
         lock.release()
+
+
+def _given(study: Any, use_case: NamedUseCase, place: int) -> dict[str, Any]:
+    """Values that are not drawn."""
+    search, training = use_case.settings.search, use_case.settings.training
+    for trial in study.get_trials(deepcopy=False):
+        killed = trial.user_attrs.get(KILLED) and trial.user_attrs.get(PLACE) == place
+        if killed and trial.params.keys() == search.dimensions.keys():
+            return trial.params
+    present = {name: getattr(training, name) for name in search.dimensions}
+    begins = place == 0 and not training.leaves_open(present) and _is_within(search, present)
+    return present if begins else {}
 
 
 def _draw(trial: Any, search: Search) -> None:

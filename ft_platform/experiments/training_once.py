@@ -42,6 +42,7 @@ def train_once(
     on_step: OnStep = lambda step, values: None,
     choose: Callable[[Sequence[str]], Sequence[int]] | None = None,
     change: Callable[[Any], None] | None = None,
+    **options: Any,
 ) -> tuple[Any, Any]:
     """`(TrainingRun, Prepared)`; the model holds the best weights.
 
@@ -49,6 +50,7 @@ def train_once(
         on_step: called with each point of the curve; what it raises ends the training.
         choose: ids of the train records -> places of those to train on, rising. Default: all.
         change: gets what was prepared before the first step, and may add to its `rows`.
+        options: `states` and `limit` of the loop.
 
     Raises:
         BudgetExceeded: nothing is left of a budget of this month.
@@ -73,4 +75,4 @@ def train_once(
     if change is not None:
         change(prepared)
     fitting_parts(prepared, prepared.training, profile)
-    return fit(prepared, prepared.training, on_step=on_step), prepared
+    return fit(prepared, prepared.training, on_step=on_step, **options), prepared

@@ -40,7 +40,7 @@ def _of_search(environment: Environment, use_case: NamedUseCase, splits: TableVe
     folder = working_folder(environment, studies.STAGE, use_case, study_id(use_case, splits))
     made = 0
     if (folder / studies.JOURNAL).exists():
-        made = sum(trial.state.is_finished() for trial in studies.trials_of(studies.open_study(folder)))
+        made = studies.finished_of(studies.open_study(folder))
     return float(max(use_case.settings.search.trials - made, 0))
 
 

@@ -8,6 +8,7 @@
   and comes back, leads to several; what counts is said by the newest.
 - `start-<n>/<m>.jsonl`: its messages from number m on. A reader takes m only when it has all before it: a file that
   comes late is waited for, one that is written twice is read once, and no clock is compared with another.
+- `home`: what the tasks of an array agreed on (`agreed`).
 - `seconds`: how long jobs of this launch have run, for the bill of whoever adopts it.
 
 The folder goes when the result was read. It holds figures and lines of the log, and no record's text.
@@ -17,6 +18,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ft_platform.errors import Superseded
@@ -60,9 +62,22 @@ class LaunchFolder:
         Raises:
             Superseded: another job took over.
         """
+        self.require_newest(attempt)
+        return self._claim("start")
+
+    def require_newest(self, attempt: int) -> None:
+        """Raises:
+        Superseded: another job took over.
+        """
         if attempt != (newest := self.newest("attempt")):
             raise Superseded(f"attempt {attempt} at {self.name} is not the newest ({newest or 'none'}) any more")
-        return self._claim("start")
+
+    def agreed(self, name: str, value: str) -> str:
+        """What the first of several processes said under this name."""
+        place = f"{self.folder}/{name}"
+        with suppress(FileExistsError):
+            files.create(self._lake.fs, place, value.encode())
+        return files.read_bytes(self._lake.fs, place).decode()
 
     def write(self, start: int, number: int, content: bytes) -> None:
         """Writes the messages from a number on. Written again with the same content, nothing changes."""

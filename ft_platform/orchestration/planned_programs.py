@@ -40,6 +40,7 @@ class PlannedProgram:
         seconds: it will take; None: not known.
         known_by: where the time is from, or why it is not known.
         money: in `currency`; None: not known, because the time is not, or the profile names no price.
+        tasks: of a job array, whose times are added; 1: it is none.
     """
 
     stage: str
@@ -51,9 +52,11 @@ class PlannedProgram:
     known_by: str
     money: float | None
     currency: str
+    tasks: int = 1
 
     def line(self) -> str:
         first = f"{self.stage}: program {self.program}"
+        first += f" as a job array of {self.tasks} tasks" if self.tasks > 1 else ""
         if self.seconds is None:
             return f"{first}; time and cost are not known: {self.known_by}"
         money = "cost not known" if self.money is None else f"{self.money:.2f} {self.currency}"
@@ -79,7 +82,16 @@ def planned_programs(
         money = cost_of(seconds, profile).money if seconds is not None and has_price(profile) else None
         found.append(
             PlannedProgram(
-                stage, program, name, profile.backend, where(profile), seconds, known_by, money, profile.currency
+                stage,
+                program,
+                name,
+                profile.backend,
+                where(profile),
+                seconds,
+                known_by,
+                money,
+                profile.currency,
+                profile.tasks_of(program, use_case.settings.search),
             )
         )
     return found
@@ -155,7 +167,7 @@ def warnings(
     profile = environment.profile(name)
     found = []
     if has_price(profile) and profile.price_per_hour:
-        most = len(programs) * cost_of(60.0 * minutes, profile).money
+        most = sum(one.tasks for one in programs) * cost_of(60.0 * minutes, profile).money
         found.append(
             f"Most: {most:.2f} {profile.currency}, if each runs into its limit of {minutes / 60:g} hours"
             " (compute.timeout_minutes)"

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
 
+TASK = "FT_TASK"
+"""Which task of a job array a program is. The first, 0, reports; the others work beside it."""
+
 
 def program_variables(
     environment: "Environment", profile: "ComputeProfile", use_case: "NamedUseCase"

@@ -4,15 +4,18 @@
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from dagster_pipes import PipesMessage, PipesMessageWriter, PipesMessageWriterChannel
+from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.environment import load_environment
-from ft_platform.errors import OtherCode, TransientError
+from ft_platform.errors import ConfigError, OtherCode, TransientError
 from ft_platform.lake.file_systems import out_of_reach
+from ft_platform.lake.files import create
 from ft_platform.lake.launches import LaunchFolder
 from ft_platform.lake.opening import open_lake
 from ft_platform.process.code_hash import code
@@ -122,4 +125,24 @@ def require_same_code(params: dict[str, Any]) -> None:
         raise OtherCode(
             f"this worker has ft-platform {code()}, the orchestrator {params['code']}; nothing was run",
             "Install the same version on both, or build the image of the worker anew",
+        )
+
+
+def require_one_home(params: dict[str, Any]) -> None:
+    """Asked by each task of a job array: they work in one folder of `home`.
+
+    Raises:
+        Superseded: a later attempt took over.
+        ConfigError: another task has another folder in its place.
+    """
+    folder, home = folder_of(params), load_environment().home
+    folder.require_newest(params["attempt"])
+    mark, own = home / "experiments" / "folder.id", uuid.uuid4().hex
+    with suppress(FileExistsError):
+        create(LocalFileSystem(), str(mark), own.encode())
+    own = mark.read_text()
+    if folder.agreed("home", own) != own:
+        raise ConfigError(
+            [f"{home} is not the same folder on all nodes, and the trials of a search are kept there"],
+            "Set FT_HOME to a folder that all nodes share, or search.parallel to 1",
         )

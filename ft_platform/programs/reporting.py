@@ -25,6 +25,7 @@ from ft_platform.lake.versions import TableVersion, from_dict
 from ft_platform.process import progress
 from ft_platform.process.cores import threads
 from ft_platform.process.hooks import install_hooks, place_of_error
+from ft_platform.process.program_variables import TASK
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
@@ -227,7 +228,8 @@ def program(name: str) -> Iterator[Program]:
     from dagster_pipes import PipesEnvVarParamsLoader, encode_param
 
     messages = None
-    if os.environ.get("RANK", "0") != "0":  # of several processes the first reports; the others have orders only
+    # Of several processes, or tasks of an array, the first reports; the others have orders only.
+    if {os.environ.get("RANK", "0"), os.environ.get(TASK, "0")} != {"0"}:
         messages = os.environ.get(MESSAGES)
         os.environ[MESSAGES] = encode_param({"path": os.devnull})
         logging.getLogger("ft_platform").setLevel(logging.WARNING)
@@ -241,9 +243,11 @@ def program(name: str) -> Iterator[Program]:
         raise SystemExit(1) from error
     try:
         if launch := _launch_of(messages or os.environ.get(MESSAGES)):
-            from ft_platform.programs.lake_messages import require_same_code
+            from ft_platform.programs.lake_messages import require_one_home, require_same_code
 
             require_same_code(launch)
+            if TASK in os.environ:
+                require_one_home(launch)
         use_case, extras = _from_pipes(pipes) if pipes else _from_command_line(name)
         running = Program(name, use_case, extras, pipes)
         with progress.listening(running.on_progress), running.metered():

@@ -5,7 +5,7 @@ from typing import Any
 from ft_platform.errors import MissingExtra, TrainingFailed
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.inputs import experiment_inputs, study_id, working_folder
-from ft_platform.experiments.search import make_trials
+from ft_platform.experiments.search import make_trials, work
 from ft_platform.experiments.study import STAGE
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
@@ -42,7 +42,7 @@ def publish_search(
         if killed := studies.recover(folder):
             log.info(f"the search continues: {killed} trials were killed and are repeated")
         tracker.parameters(use_case.settings.search.model_dump(mode="json"))
-        make_trials(lake, environment, use_case, splits, folder)
+        make_trials(lake, environment, use_case, splits, folder, log)
         found = summary(studies.trials_of(studies.open_study(folder)), use_case)
         if found["best"] is None:
             kinds = sorted({str(trial["failed"]) for trial in found["trials"] if trial["failed"]})
@@ -58,3 +58,13 @@ def publish_search(
                 tracker.metrics(trial["number"], {"validation_loss": trial["validation_loss"]})
         finish_report(tracker, lake, report, {"best_validation_loss": found["best"]["validation_loss"]})
     return report
+
+
+def help_with_search(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, task: int, log: Any
+) -> None:
+    """What the other tasks of a job array do while the first one is in `publish_search`: they make trials of its
+    study."""
+    folder = working_folder(environment, STAGE, use_case, study_id(use_case, splits))
+    studies.recover(folder)  # what this task was at before it was taken off its machine
+    work(lake, environment, use_case, splits, folder, task, log)

@@ -2,11 +2,14 @@
 
 import re
 from importlib import import_module
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ft_platform.settings.file_names import NameOfFile
+
+if TYPE_CHECKING:
+    from ft_platform.settings.experiments import Search
 
 BACKENDS = "ft_platform.compute.backends"
 """Package whose files are the back ends of compute profiles."""
@@ -102,6 +105,12 @@ class ComputeProfile(BaseModel):
             raise ValueError("`sharded` needs 2 or more `processes`")
         import_module(f"{BACKENDS}.{self.backend}").check(self)
         return self
+
+    def tasks_of(self, program: str, search: "Search") -> int:
+        """Tasks of one job array as which a program is started, where the back end has arrays: trials of a search that
+        are made at once, each with all that the profile gives. 1: it is no array."""
+        arrays = getattr(import_module(f"{BACKENDS}.{self.backend}"), "ARRAYS", False)
+        return min(search.parallel, search.trials) if program == "search" and arrays else 1
 
     @property
     def runs_here(self) -> bool:

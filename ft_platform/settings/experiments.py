@@ -90,8 +90,9 @@ class Search(Section):
         ge=1,
         le=64,
         description=(
-            "Trainings at a time, each in its own process with its share of the CPU threads. With more than 1, what"
-            " is tried next depends on which one ends first."
+            "Trainings at a time, each in its own process with its share of the CPU threads; on `slurm` each in its own"
+            " task of a job array, with all that the profile gives. With more than 1, what is tried after the random"
+            " trials depends on which one ends first."
         ),
     )
     startup_trials: int = Field(

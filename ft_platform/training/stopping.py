@@ -23,9 +23,9 @@ BUDGET_SECONDS = 60.0
 """Between two looks at the ledger of costs, where running programs are noted every 20 seconds."""
 
 
-def command(use_case: str) -> str:
+def command(use_case: str, stage: str = "adapter_checkpoint") -> str:
     """Starts the training of a use case, or goes on with it."""
-    return f"ft run {use_case} --select adapter_checkpoint"
+    return f"ft run {use_case} --select {stage}"
 
 
 @contextmanager
@@ -63,6 +63,7 @@ class Stopping:
         seconds: after which the training ends with a saved state; None: never.
         held: whether this process still holds the lease of the checkpoint.
         used_up: which budget has nothing left, in words, or None.
+        stage: named in the next command.
     """
 
     def __init__(
@@ -71,15 +72,16 @@ class Stopping:
         seconds: float | None = None,
         held: Callable[[], bool] = lambda: True,
         used_up: Callable[[], str | None] = lambda: None,
+        stage: str = "adapter_checkpoint",
     ) -> None:
-        self.use_case, self.held, self.used_up = use_case, held, used_up
+        self.use_case, self.held, self.used_up, self.stage = use_case, held, used_up, stage
         self._asked_at = time.monotonic()
         self._until = None if seconds is None else time.monotonic() + seconds
         self._seconds = seconds
         self.signal: int | None = None
 
     def __call__(self, run: TrainingRun) -> TrainingFailed | None:
-        again = f"Run it again, it goes on from there: {command(self.use_case)}"
+        again = f"Run it again, it goes on from there: {command(self.use_case, self.stage)}"
         saved = f"the state after step {run.step} of {run.steps} was saved"
         if not self.held():
             return TrainerRunning(

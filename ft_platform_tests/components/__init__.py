@@ -180,6 +180,8 @@ COMPONENTS = {
         "root, Debian's package `slurm-wlm`",
         (
             "ft_platform/compute",
+            "ft_platform/experiments/search.py",
+            "ft_platform/experiments/study.py",
             "ft_platform/lake/launches.py",
             "ft_platform/programs/lake_messages.py",
             "ft_platform_tests/compute/contract",

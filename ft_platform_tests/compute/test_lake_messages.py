@@ -203,6 +203,49 @@ def test_each_end_without_a_word_of_the_program_has_its_reason(
             watch.result(end)
 
 
+@pytest.mark.parametrize(
+    ("before", "looks", "paid"),
+    [
+        (0, [(10, Look("runs")), (0, Look("ended", seconds=11))], 11),
+        (0, [(10, Look("runs")), (10, Look("waits")), (10, Look("runs")), (0, Look("ended", seconds=11))], 21),
+        # Three tasks, of which the first is preempted once and another ends early.
+        (
+            0,
+            [
+                (10, Look("runs", beside=2)),
+                (10, Look("waits", beside=1)),
+                (10, Look("runs", beside=1, beside_seconds=10)),
+                (0, Look("ended", seconds=10, beside_seconds=42)),
+            ],
+            62,
+        ),
+        (
+            30,
+            [(10, Look("runs")), (0, Look("ended", seconds=45))],
+            15,
+        ),  # adopted after 35 seconds, of which 30 are paid
+    ],
+)
+def test_all_tasks_of_a_job_are_paid_for_and_no_second_twice(
+    watch: Any, monkeypatch: pytest.MonkeyPatch, before: float, looks: list[tuple[float, Look]], paid: float
+) -> None:
+    clock, told = [0.0], []
+    times = [sum(seconds for seconds, _ in looks[:number]) for number in range(len(looks))]
+    monkeypatch.setattr(elsewhere, "LOOK_SECONDS", 1.0)
+    pause = lambda seconds: clock.__setitem__(0, clock[0] + seconds)  # noqa: E731
+    monkeypatch.setattr(elsewhere, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=pause))
+
+    def look(_job: str) -> Look:
+        return [one for begins, (_, one) in zip(times, looks, strict=True) if begins <= clock[0]][-1]
+
+    watch.scheduler = SimpleNamespace(look=look)
+    watch.launch.resources = SimpleNamespace(grace_seconds=1.0, timeout_seconds=15.0)
+    watch.launch.ran, watch.tell = told.append, lambda _look: None
+    watch.before = watch.ran = before
+    watch.watched("7")
+    assert told[-1] == paid and watch.folder.seconds == before + paid
+
+
 @pytest.mark.parametrize("answered", [False, True])
 def test_a_job_that_was_submitted_when_its_run_was_told_to_end_is_ended(watch: Any, answered: bool) -> None:
     """The interrupt may come before the answer."""

@@ -1,9 +1,11 @@
 """What is Slurm's own: the script, what states mean, and what only a real cluster shows. What all back ends keep:
 `test_contract.py`."""
 
+import hashlib
 import re
 import subprocess
 import time
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,31 @@ def test_words_before_the_command_keep_signals_and_ends(
     taking.join()
 
 
+UNDISTURBED = reduce(lambda weights, _: hashlib.sha256(weights.encode()).hexdigest(), range(20), "begin")
+"""What `learns` comes to."""
+
+
+@pytest.mark.components(name="slurm")
+@pytest.mark.parametrize("does", ["learns", pytest.param("learns_deaf", marks=pytest.mark.slow)])  # over a minute
+def test_a_preempted_job_has_the_grace_time_of_its_partition_to_save(
+    faults: Any, environment: Any, tmp_path: Path, does: str
+) -> None:
+    """One that does not end within it is killed, and goes on from the last state that it saved by itself. Slurm also
+    requeues one that comes to its end in that time, and preempts again while the other job has no node yet."""
+    case = Case("slurm", environment, tmp_path, faults.settings())
+
+    def preempt() -> None:
+        time.sleep(1)
+        faults.preempt()
+
+    taking = once(lambda: bool(case.beats("program")), 60, preempt)
+    result = case.run(does, options={"partition": "graceful"})
+    taking.join()
+    assert result.values["weights"] == UNDISTURBED and case.starts() >= 2
+    assert any(0 < int(step) < 20 for step in re.findall(r"goes on after step (\d+)", case.told()))
+    assert (case.folder / "asked").exists() == (does == "learns_deaf")
+
+
 @pytest.mark.slow
 @pytest.mark.components(name="slurm")
 def test_a_job_is_asked_to_save_before_its_time_is_over(faults: Any, environment: Any, tmp_path: Path) -> None:
@@ -254,6 +281,14 @@ def test_a_job_is_asked_to_save_before_its_time_is_over(faults: Any, environment
     assert case.starts() == 2 and "asked to stop at step" in case.told()
 
 
+SHIPPED = (
+    ("KillWait", "60 sec"),
+    ("PreemptMode", "REQUEUE"),
+    ("PreemptParameters", "send_user_signal"),
+    ("SchedulerParameters", "nohold_"),
+)
+
+
 @pytest.mark.components(name="slurm")
 def test_the_shipped_settings_are_settings_of_slurm(tmp_path: Path) -> None:
     if what := missing():
@@ -261,7 +296,7 @@ def test_the_shipped_settings_are_settings_of_slurm(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "cluster", REPOSITORY / "infra" / "slurm" / "ft.conf")
     try:
         shown = cluster.ask("scontrol", "show", "config")
-        for name, value in (("KillWait", "60 sec"), ("PreemptMode", "REQUEUE"), ("SchedulerParameters", "nohold_")):
+        for name, value in SHIPPED:
             assert re.search(f"{name} *= {value}", shown)
         assert "GraceTime=60" in cluster.ask("scontrol", "show", "partition", "ft")
         assert "PriorityTier=10" in cluster.ask("scontrol", "show", "partition", "ft-urgent")

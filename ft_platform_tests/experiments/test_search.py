@@ -150,14 +150,14 @@ from ft_platform.experiments.training_once import train_once
 environment, use_case, splits = pickle.load(sys.stdin.buffer)
 from ft_platform.lake.store import Lake
 calls = []
-def killed(*arguments):
+def killed(*arguments, **options):
     *others, on_step = arguments
     calls.append(1)
     def step(number, values):
         if len(calls) == 3 and number == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         on_step(number, values)
-    return train_once(*others, step)
+    return train_once(*others, step, **options)
 search.train_once = killed
 publish_search(open_lake(environment), environment, use_case, splits, logging.getLogger())
 """
@@ -201,12 +201,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, losses: Any) -> list[dict[str, Any
     made: list[dict[str, Any]] = []
 
     class Run:
-        step, seconds = 7, 1.0
+        step, seconds, attempts = 7, 1.0, [{"from_step": 0}]
 
         def __init__(self, best_loss: float) -> None:
             self.best_loss = best_loss
 
-    def trained(lake: Any, environment: Any, use_case: NamedUseCase, splits: Any, on_step: Any) -> Any:
+    def trained(lake: Any, environment: Any, use_case: NamedUseCase, splits: Any, on_step: Any, **_: Any) -> Any:
         params = {name: getattr(use_case.settings.training, name) for name in SPACE}
         made.append(params)
         course = losses(params)
@@ -235,13 +235,13 @@ def test_a_trial_above_the_median_is_stopped_early(
 
     made: list[Any] = []
 
-    def trained(lake: Any, environment: Any, use_case: NamedUseCase, splits: Any, on_step: Any) -> Any:
+    def trained(lake: Any, environment: Any, use_case: NamedUseCase, splits: Any, on_step: Any, **_: Any) -> Any:
         made.append(use_case)
         best = []
         for step, loss in enumerate(losses({}), start=1):
             on_step(step, {"validation_loss": loss})
             best.append(loss)
-        return type("Run", (), {"step": 3, "seconds": 1.0, "best_loss": min(best)})(), None
+        return type("Run", (), {"step": 3, "seconds": 1.0, "attempts": [{}], "best_loss": min(best)})(), None
 
     monkeypatch.setattr(search, "train_once", trained)
     splits = usable_splits(lake, searching(model))

@@ -18,6 +18,7 @@ from ft_platform.orchestration.planned_programs import lines, planned_programs, 
 from ft_platform.settings.budgets import Budgets
 from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.experiments import Search
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.costs.test_ledger import named
 
@@ -90,6 +91,16 @@ def test_whoever_pays_hears_of_budgets_and_of_the_most_that_it_can_cost(lake: La
         "Most: 96.00 EUR, if each runs into its limit of 24 hours (compute.timeout_minutes)",
         "Budget budgets.per_month of the environment: 5.00 of 5.00 EUR are spent this month: programs will be refused",
     ]
+
+
+def test_a_search_on_a_cluster_is_an_array_whose_tasks_are_all_paid_for(lake: Lake, environment: Environment) -> None:
+    installed = environment.model_copy(update={"profiles": {"cluster": CLUSTER}})
+    plain = named(profile="cluster")
+    settings = plain.settings.model_copy(update={"search": Search(parallel=4)})
+    use_case = plain.model_copy(update={"settings": settings})
+    found = planned_programs(lake, installed, use_case, Plan([Planned("hyperparameter_search", "first time", None)]))
+    assert lines(found)[1].startswith("  hyperparameter_search: program search as a job array of 4 tasks; time")
+    assert "Most: 288.00 EUR" in warnings(lake, installed, use_case, found)[0], "4 tasks, 24 hours at 3.00 EUR"
 
 
 OPTIONS: dict[str, dict[str, Any]] = {

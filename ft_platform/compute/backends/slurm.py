@@ -3,6 +3,7 @@
 Orchestrator and nodes share the lake, the code and the paths of the environment; Slurm's commands run where the
 orchestrator does. A job is preempted with SIGTERM, requeued by Slurm, and goes on from its last saved state. Several
 nodes work on one model through `srun` and torchrun. Seen on CPUs (gloo); with GPUs (NCCL) it has not been run.
+A search with `search.parallel` above 1 is a job array, whose tasks share one study.
 
 `options` of the profile: `partition`, `account`, `qos`, `constraint`, `reservation`, as sbatch takes them; `nodes`;
 `memory_gib` of a node; `python` on the nodes; `container`: words before the command, such as `apptainer exec --nv
@@ -19,15 +20,18 @@ import shlex
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ft_platform.compute.backend import Cause, CredentialsRefused, Job, Launch, Look, NoRoom, Unreachable
 from ft_platform.errors import DoesNotFit, SubmissionRefused
+from ft_platform.process.program_variables import TASK
 
 if TYPE_CHECKING:
     from ft_platform.settings.compute_profile import ComputeProfile
 
 MEMORY: Literal["there"] = "there"
+ARRAYS = True
 TO_SBATCH = ("partition", "account", "qos", "constraint", "reservation")
 TEXTS, NUMBERS = (*TO_SBATCH, "python", "container", "srun", "setup", "logs"), ("nodes", "memory_gib")
 COMMAND_SECONDS, END_SECONDS = 60.0, 60.0
@@ -92,17 +96,24 @@ class Slurm:
             raise
 
     def find(self, name: str) -> str | None:
-        found = _slurm("squeue", "--noheader", "--states=all", f"--name={name}", "--format=%A").split()
+        found = _slurm("squeue", "--noheader", "--states=all", f"--name={name}", "--format=%F").split()
         return max(found, key=int) if found else None
 
     def look(self, job_id: str) -> Look:
-        jobs = json.loads(_slurm("scontrol", "show", "job", job_id, "--json"))["jobs"]
-        if not jobs:
+        tasks = json.loads(_slurm("scontrol", "show", "job", job_id, "--json"))["jobs"]
+        if not tasks:
             return self._missing(job_id)
-        look = look_at(jobs[0])
-        if look.phase == "ended" and "PENDING" in jobs[0]["job_state"]:  # it could begin later all the same
-            _slurm("scancel", "--quiet", job_id)
-        return look
+        first = next((task for task in tasks if is_first(task)), None)
+        look = look_at(first) if first else Look("unknown")  # Slurm has forgotten it, and not those that ended later
+        others = [task for task in tasks if task is not first]
+        running = sum(bool(RUNS & set(task["job_state"])) for task in others)
+        if look.phase in ("ended", "unknown"):  # what it worked for has ended, one way or the other
+            if any((RUNS | WAITS) & set(task["job_state"]) for task in tasks):
+                _slurm("scancel", "--quiet", job_id)
+            if running:
+                return Look("runs", beside=running - 1)
+        ran = sum(look_at(task).seconds for task in others)
+        return replace(look, beside=running, beside_seconds=ran)
 
     def _missing(self, job_id: str) -> Look:
         """scontrol 24.11 says that there are no jobs, with exit code 0, where it knows none of that id and where the
@@ -116,6 +127,7 @@ class Slurm:
         raise Unreachable(f"nothing is said of job {job_id} just now")
 
     def stop(self, job_id: str, grace_seconds: float) -> None:
+        _slurm("scancel", "--quiet", "--state=PENDING", job_id)  # or tasks of an array begin when others end
         if self.look(job_id).phase == "runs":
             _slurm("scancel", "--quiet", "--signal=INT", "--full", job_id)
             if not self._ended(job_id, grace_seconds):
@@ -136,16 +148,17 @@ def script(job: Job) -> str:
     """What `sbatch` gets. Of a program in one process the shell becomes the program, so that each signal reaches it
     once."""
     launch, options = job.launch, job.launch.profile.options
-    limits, nodes = launch.resources, int(options.get("nodes", 1))
+    limits, nodes, array = launch.resources, int(options.get("nodes", 1)), launch.tasks > 1
     together = launch.works_together
     nodes = nodes if together else 1
     memory = options.get("memory_gib") or (None if limits.gpus else limits.memory_gib)  # of a GPU it is the GPU's
     settings = {
         "job-name": job.name,
         "comment": f"ft-platform {launch.program}",
-        "output": f"{options['logs']}/{job.name}.txt" if options.get("logs") else "/dev/null",
+        "output": f"{options['logs']}/{job.name}{'-%a' * array}.txt" if options.get("logs") else "/dev/null",
         "open-mode": "append",
-        "export": ",".join(["PATH", *sorted(job.variables)]),
+        "export": ",".join(["PATH", *[TASK] * array, *sorted(job.variables)]),  # srun passes on no other variable
+        **({"array": f"0-{launch.tasks - 1}"} if array else {}),
         "time": math.ceil(limits.timeout_seconds / 60) + 1,
         "signal": f"{'' if _by_srun(options, nodes) else 'B:'}TERM@{max(math.ceil(limits.grace_seconds), 1)}",
         "nodes": nodes,
@@ -157,6 +170,7 @@ def script(job: Job) -> str:
     }
     words = [f"#SBATCH --{name}={shlex.quote(str(value))}" for name, value in settings.items()]
     lines = ["#!/bin/sh", *words, "#SBATCH --requeue", *([str(options["setup"])] if "setup" in options else [])]
+    lines += [f'export {TASK}="$SLURM_ARRAY_TASK_ID"'] * array
     return "\n".join([*lines, f"exec {_command(launch, nodes, together)}", ""])
 
 
@@ -180,6 +194,13 @@ def _command(launch: Launch, nodes: int, together: bool) -> str:
 def _by_srun(options: dict[str, Any], nodes: int) -> bool:
     """Whether processes are started by srun, and get signals from Slurm themselves."""
     return nodes > 1 or "srun" in options
+
+
+def is_first(task: dict[str, Any]) -> bool:
+    """Of an array the task with number 0, or the entry of those that wait and have not been told apart yet; of another
+    job, itself."""
+    number = task.get("array_task_id") or {}
+    return number["number"] == 0 if number.get("set") else bool(re.match(r"0\b|$", task.get("array_task_string") or ""))
 
 
 def look_at(job: dict[str, Any]) -> Look:
