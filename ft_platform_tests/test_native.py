@@ -58,6 +58,19 @@ def test_it_is_compiled_once_for_all_processes(source: Path, tmp_path: Path, mon
     assert len(kept(tmp_path)) == 2
 
 
+@needs_compiler
+def test_a_changed_header_is_compiled_again(source: Path, tmp_path: Path) -> None:
+    header = tmp_path / "loops.h"
+    source.write_text('#include "loops.h"\nextern "C" double added() { return ADDED; }\n')
+    for expected in (1.0, 2.0):
+        header.write_text(f"constexpr double ADDED = {expected};\n")
+        native.library.cache_clear()
+        found = native.library(source)
+        assert found is not None
+        found.added.restype = ctypes.c_double
+        assert found.added() == expected
+
+
 @pytest.mark.parametrize("compiler", ["", "/nowhere/c++", "false"])
 def test_without_a_compiler_there_is_none(source: Path, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", compiler)

@@ -2,7 +2,7 @@
 ones, so nothing but speed may depend on a library of here.
 
 `CXX` names the compiler, as elsewhere; empty means none. Libraries lie in `ft_platform/native` of `XDG_CACHE_HOME`, or
-of `~/.cache`, under a hash of source, flags, compiler and processor."""
+of `~/.cache`, under a hash of source, headers beside it, flags, compiler and processor."""
 
 import ctypes
 import hashlib
@@ -37,7 +37,8 @@ def library(source: Path, *flags: str) -> ctypes.CDLL | None:
         folder = _folder()
         if folder is None:
             return None
-        made_of = b"\0".join((source.read_bytes(), " ".join((*FLAGS, *flags)).encode(), said, _processor()))
+        text = [file.read_bytes() for file in (source, *sorted(source.parent.glob("*.h")))]
+        made_of = b"\0".join((*text, " ".join((*FLAGS, *flags)).encode(), said, _processor()))
         file = folder / f"{source.stem}-{hashlib.sha256(made_of).hexdigest()[:24]}.so"
         if not file.exists():
             _compile([compiler, *FLAGS, *flags], source, file)

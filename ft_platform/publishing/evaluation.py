@@ -201,6 +201,8 @@ def _figures(
 ) -> dict[str, Any]:
     import torch
 
+    from ft_platform.models.kernels.own_kernels import kernels
+
     side, settings = evaluated.records.side, use_case.settings.evaluation
     style = use_case.settings.task.style
     asked = settings.groundedness == "prompt"
@@ -228,6 +230,7 @@ def _figures(
         "dtype": str(evaluator.model.dtype).removeprefix("torch."),
         "device": str(evaluator.model.device),
         "threads": torch.get_num_threads(),
+        "kernels": kernels(),
     }
 
 

@@ -135,9 +135,12 @@ def _base_inputs(lake: Lake, use_case: NamedUseCase, weights_sha256: str, model:
     import torch
     import transformers
 
+    from ft_platform.models.kernels.own_kernels import kernels
+
     settings = use_case.settings
     asked = settings.regression.model_dump(mode="json", include={"suites", "harness_tasks", "rows", "seed"})
-    computed = [code(), torch.__version__, transformers.__version__, torch.get_num_threads(), str(model.device)]
+    versions = [code(), torch.__version__, transformers.__version__]
+    computed = [*versions, torch.get_num_threads(), kernels(), str(model.device)]
     return settings_hash(
         {
             "weights": [weights_sha256, str(model.dtype), settings.base_model.quantization],

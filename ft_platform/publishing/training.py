@@ -151,6 +151,7 @@ def _train(
         **({"continued_from": continuing.described(lake, start)} if start else {}),
         **({"chosen_records": prepared.chosen} if prepared.chosen else {}),
         "attempts": run.attempts,
+        "kernels": run.attempts[-1]["kernels"],
         "damaged_states": len(states.damaged),
         "differential_privacy": run.privacy and run.privacy.to_dict(),
         "metrics": metrics,

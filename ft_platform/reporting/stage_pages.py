@@ -71,6 +71,7 @@ def write_training_report(folder: Path, draft: Draft) -> None:
         machine={
             "device": training["device"],
             "threads": training["threads"],
+            "kernels": training["kernels"],
             "batching": training["batching"],
             **training["environment"],
         },

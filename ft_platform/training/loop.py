@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from ft_platform.errors import NanLoss, Preempted, TrainingFailed
+from ft_platform.models.kernels.own_kernels import kernels_kept
 from ft_platform.models.kernels.packed_forward import batches_of
 from ft_platform.process import progress
 from ft_platform.settings.training import Training
@@ -72,14 +73,15 @@ def train(
         OutOfMemory: with the setting to lower.
         TrainingFailed: what `limit` answered; the state was saved.
     """
-    loop = _Loop(model, objective, rows, validation, training, on_step, states, limit, order)
-    with memory_errors(training):
-        loop.tell_earlier_points()
-        loop.validate_before_the_first_step()
-        for step, batch in loop.steps_to_come():
-            point = loop.optimizer_step(step, batch)
-            loop.record(point, validates=loop.validates_after(step))
-            loop.save_or_end()
+    with kernels_kept():
+        loop = _Loop(model, objective, rows, validation, training, on_step, states, limit, order)
+        with memory_errors(training):
+            loop.tell_earlier_points()
+            loop.validate_before_the_first_step()
+            for step, batch in loop.steps_to_come():
+                point = loop.optimizer_step(step, batch)
+                loop.record(point, validates=loop.validates_after(step))
+                loop.save_or_end()
     loop.leave_best_weights()
     model.eval()
     return loop.run

@@ -1,7 +1,8 @@
 """Trains a published checkpoint again from what its manifest says, and compares the weights. Publishes nothing.
 
 Covered: what decides the weights: the checkpoint it was continued from, splits, task, training, mitigation, base model
-with precision and quantization, how rows are computed (`compute.attention`, `liger`, `compile`), threads.
+with precision and quantization, how rows are computed (`compute.attention`, `liger`, `compile`), threads, and whether
+our own kernels computed: a checkpoint of plain ones is trained with plain ones again.
 Not covered: several processes. A checkpoint that `torchrun` trained, with whole or divided weights, is trained again in
 one process, which sums in another order: the weights are those up to rounding, and `other` says so. Checkpoints of
 versions that did not note quantization and computing: the present settings are taken.
@@ -44,13 +45,15 @@ def reproduce(
     Returns:
         `identical`: the same bytes. `max_relative_difference`: of all weights, 0.0 where identical. `within_tolerance`:
         identical on a CPU, at most `GPU_TOLERANCE` on a GPU. `other`: what is not as it was, name -> [then, now]:
-        versions, device, batching, processes, divided weights.
+        versions, device, kernels, batching, processes, divided weights.
 
     Raises:
         VersionRefused: the splits it was trained on, or the checkpoint it was continued from, do not exist any more or
             are damaged, or it was trained with differential privacy.
     """
     import torch
+
+    from ft_platform.models.kernels.own_kernels import PLAIN, go_on_with, kernels_kept
 
     manifest = lake.manifest(checkpoint)
     if manifest.info.get("differential_privacy"):
@@ -66,10 +69,13 @@ def reproduce(
     if not isinstance(splits, TableVersion):
         raise VersionRefused(f"{checkpoint.id} names no splits", "It cannot be trained again")
     torch.set_num_threads(manifest.info["threads"])
-    prepared = prepare(lake, environment, then, splits, start=continued_from(lake, checkpoint))
-    training = prepared.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]})
-    fitting_parts(prepared, training, environment.profile(use_case.settings.compute.profile))
-    fit(prepared, training)
+    with kernels_kept():
+        go_on_with(manifest.info.get("kernels", PLAIN))
+        prepared = prepare(lake, environment, then, splits, start=continued_from(lake, checkpoint))
+        training = prepared.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]})
+        fitting_parts(prepared, training, environment.profile(use_case.settings.compute.profile))
+        fit(prepared, training)
+        changed = _other(manifest.info, prepared)
     with lake.scratch(use_case.name, "reproduced") as folder:
         folder.mkdir()
         write_weights(folder, prepared)
@@ -79,17 +85,17 @@ def reproduce(
             | {name for name in manifest.files if name.endswith(".safetensors")}
         )
         found = {name: files.sha256_file(folder / name) if (folder / name).is_file() else None for name in names}
-        other = [name for name in names if found[name] != manifest.files.get(name)]
+        unequal = [name for name in names if found[name] != manifest.files.get(name)]
         with lake.local_copy(checkpoint) as published:
-            difference = max((_difference(published / name, folder / name) for name in other), default=0.0)
-    identical = not other
+            difference = max((_difference(published / name, folder / name) for name in unequal), default=0.0)
+    identical = not unequal
     on_gpu = prepared.model.device.type == "cuda"
     return {
         "checkpoint": checkpoint.artifact_id,
         "identical": identical,
         "max_relative_difference": difference,
         "within_tolerance": identical or (on_gpu and difference <= GPU_TOLERANCE),
-        "other": _other(manifest.info, prepared),
+        "other": changed,
     }
 
 
@@ -134,15 +140,18 @@ def _difference(expected: Path, found: Path) -> float:
 
 def _other(info: dict[str, Any], prepared: Prepared) -> dict[str, list[Any]]:
     """What differs from the time of training: name -> [then, now]."""
+    from ft_platform.models.kernels.own_kernels import PLAIN, kernels
+
     now = {
         **environment_versions(),
         "device": str(prepared.model.device),
         "batching": prepared.batching,
         "processes": 1,
         "sharded": False,
+        "kernels": kernels(),
     }
     # Older manifests name the processes of each attempt only.
-    since = {"processes": info["attempts"][-1].get("processes", 1), "sharded": False}
+    since = {"processes": info["attempts"][-1].get("processes", 1), "sharded": False, "kernels": PLAIN}
     then = {
         **info["environment"],
         **since,

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from ft_platform.lake.training_states import TrainingStates
+from ft_platform.models.kernels.own_kernels import PLAIN, go_on_with, kernels
 from ft_platform.training import processes, sharding
 from ft_platform.training.run import TrainingRun
 from ft_platform.training.tensor_writing import each_whole, write_tensors
@@ -39,7 +40,8 @@ def hardware(device: torch.device) -> dict[str, Any]:
     """What decides the last bits of a result besides inputs and code."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     counts = {"threads": torch.get_num_threads(), "processes": processes.count()}
-    return {"device": device.type, "processor": name, **counts, "torch": torch.__version__}
+    computing = {"kernels": kernels(), "torch": torch.__version__}
+    return {"device": device.type, "processor": name, **counts, **computing}
 
 
 class States:
@@ -103,7 +105,8 @@ class States:
 
     def restore(self, weights: Weights, optimizer: torch.optim.Optimizer) -> TrainingRun | None:
         """Puts the newest whole state into `weights`, `optimizer` and the random number generators; None if there is
-        none. Where another number of processes saved it, the generators are seeded anew, from the saved ones.
+        none. Training goes on with the kernels of before, where this machine has them. Where another number of
+        processes saved the state, the generators are seeded anew, from the saved ones.
         """
         if not processes.is_first():
             processes.wait_for_all()  # the first one sets damaged states aside
@@ -138,8 +141,10 @@ class States:
             )
         self.saved_step = step
         self.log.info(f"training goes on from the state saved after step {step} of {run.steps}")
+        before = {"sharded": saved.get("divided", False), "kernels": PLAIN, **run.attempts[-1]}
+        go_on_with(before["kernels"])
         self._warn_of_other_hardware(
-            {"sharded": saved.get("divided", False), **run.attempts[-1]},
+            before,
             {"sharded": sharding.is_divided(weights), **hardware(next(iter(weights.values())).device)},
         )
         return run

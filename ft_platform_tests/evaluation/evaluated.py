@@ -21,6 +21,7 @@ MEASURED = {
     "dtype",
     "device",
     "threads",
+    "kernels",
     "renderer_hash",
     "metric_versions",
 }

@@ -16,6 +16,7 @@ from ft_platform.errors import DiskFull, Preempted
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.training_states import TrainingStates
 from ft_platform.lake.versions import TableVersion
+from ft_platform.models.kernels import own_kernels
 from ft_platform.models.kernels.packed_forward import packed_forward
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.settings.environment import Environment
@@ -284,3 +285,54 @@ def test_another_number_of_threads_is_told(data, folders, caplog):
     finally:
         torch.set_num_threads(threads)
     assert f"threads {threads} -> {threads + 1}" in caplog.text
+
+
+IN_BFLOAT16 = Training(learning_rate=5e-3, batch_rows=8, rank=4, epochs=1.5, validations_per_epoch=2)
+
+
+def run_in_bfloat16(data, saved: States | None = None, stop_after: int = 0):
+    model = add_adapter(tiny_model(hidden_size=64, num_attention_heads=4, head_dim=16).bfloat16(), IN_BFLOAT16)
+    limit = StopAfter(stop_after)
+    return train(model, data[0], data[1], data[2], IN_BFLOAT16, states=saved, limit=limit)
+
+
+def forgetting_kernels(monkeypatch) -> None:
+    """States as versions without own kernels wrote them."""
+    to_dict = state.TrainingRun.to_dict
+
+    def without(run):
+        told = to_dict(run)
+        return {**told, "attempts": [{k: v for k, v in a.items() if k != "kernels"} for a in told["attempts"]]}
+
+    monkeypatch.setattr(state.TrainingRun, "to_dict", without)
+
+
+@pytest.mark.parametrize("begun_with", [own_kernels.OWN, own_kernels.PLAIN, "a version without own ones"])
+def test_a_training_goes_on_with_the_kernels_it_began_with(data, folders, caplog, monkeypatch, begun_with):
+    if own_kernels.kernels() == own_kernels.PLAIN:
+        pytest.skip("own kernels: no AVX-512 for bfloat16, or AMX, or no compiler")
+    first = begun_with if begun_with == own_kernels.OWN else own_kernels.PLAIN
+    with own_kernels.kernels_kept(), monkeypatch.context() as older:
+        own_kernels.go_on_with(first)
+        whole = run_in_bfloat16(data)
+        if begun_with.startswith("a version"):
+            forgetting_kernels(older)
+        with pytest.raises(Preempted):
+            run_in_bfloat16(data, states(folders, 9999), stop_after=2)
+    assert own_kernels.kernels() == own_kernels.OWN
+    finished = run_in_bfloat16(data, states(folders))
+    assert same(finished, whole) and losses(finished) == losses(whole)
+    assert finished.attempts[-1]["kernels"] == first and "another" not in caplog.text
+    assert own_kernels.kernels() == own_kernels.OWN, "of this training only"
+
+
+def test_kernels_that_are_missing_are_told(data, folders, caplog, monkeypatch):
+    if own_kernels.kernels() == own_kernels.PLAIN:
+        pytest.skip("own kernels: no AVX-512 for bfloat16, or AMX, or no compiler")
+    whole = run_in_bfloat16(data)
+    with pytest.raises(Preempted):
+        run_in_bfloat16(data, states(folders, 9999), stop_after=2)
+    monkeypatch.setattr(own_kernels, "_library", lambda: None)
+    finished = run_in_bfloat16(data, states(folders))
+    assert "with another kernels avx512_bf16 -> plain: the result can differ in the last bits" in caplog.text
+    assert not same(finished, whole), "so a training that goes on with its kernels is one that has them"

@@ -12,6 +12,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from ft_platform.models.kernels.own_kernels import call, sum_of_products, takes
+
 CHUNK_LOGITS = 2**23
 """Logits computed at once: 32 MB in float32."""
 PROBE_TOLERANCE = 1e-3
@@ -42,6 +44,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
         ctx.gradients = _empty_gradients(ctx, hidden, weight, bias)
         ctx.dtypes = [hidden.dtype, weight.dtype, weight.dtype]
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        if _own(hidden, weight, bias, targets, weights) and not ctx.needs_input_grad[1]:
+            return _own_loss(hidden, weight, targets, weights, ctx.gradients[0])
         for part in _chunks(hidden, weight):
             wanted = targets[part, None]
             logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
@@ -64,6 +68,39 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None if x is None else (x * gradient).to(dtype) for x, dtype in zip(ctx.gradients, ctx.dtypes, strict=True)
         ]
         return (*scaled, None, None)
+
+
+def _own(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None,
+) -> bool:
+    """Whether our own kernels can compute it."""
+    plain = bias is None and (weights is None or weights.dtype == torch.float32) and targets.dtype == torch.int64
+    return plain and not any(size % 2 for size in weight.shape) and takes(hidden, weight)
+
+
+def _own_loss(
+    hidden: torch.Tensor,
+    weight: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None,
+    of_hidden: torch.Tensor | None,
+) -> torch.Tensor:
+    """The sum by our own kernels, and the gradient of `hidden` into `of_hidden`; logits are float32 and never
+    rounded."""
+    targets, weights = targets.contiguous(), None if weights is None else weights.contiguous()
+    losses = torch.empty(len(hidden), dtype=torch.float32)
+    for part in _chunks(hidden, weight):
+        logits = sum_of_products([(hidden[part], weight.T)], torch.float32)
+        of_logits = None if of_hidden is None else torch.empty(logits.shape, dtype=hidden.dtype)
+        counted = None if weights is None else weights[part]
+        call("cross_entropy", logits, targets[part], counted, losses[part], of_logits, *logits.shape)
+        if of_hidden is not None and of_logits is not None:
+            of_hidden[part] = sum_of_products([(of_logits, weight)])
+    return losses.sum()
 
 
 class _LinearLogProbabilities(torch.autograd.Function):

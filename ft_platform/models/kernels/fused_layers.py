@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ft_platform.models.kernels.own_kernels import call, takes
+
 ROUNDINGS = 2.0
 """Steps of the dtype by which the output of a replaced layer may differ on the probe: the order of two roundings."""
 
@@ -35,6 +37,10 @@ class _RmsNorm(torch.autograd.Function):
 
 def norm_forward(x: torch.Tensor, scale: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:
     """The normalized `x`, and 1 / rms of each token in float32, shape `(..., 1)`."""
+    if takes(x, scale) and x.is_contiguous():
+        output, inverse = torch.empty_like(x), torch.empty(*x.shape[:-1], 1)
+        call("norm_forward", x, scale, output, inverse, inverse.numel(), x.shape[-1], eps)
+        return output, inverse
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
     inverse = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
     return (x * inverse).to(x.dtype).mul_(scale.to(x.dtype)), inverse
@@ -42,6 +48,10 @@ def norm_forward(x: torch.Tensor, scale: torch.Tensor, eps: float) -> tuple[torc
 
 def norm_backward(gradient: torch.Tensor, x: torch.Tensor, scale: torch.Tensor, inverse: torch.Tensor) -> torch.Tensor:
     """Gradient of `x`."""
+    if takes(gradient, x, scale) and gradient.is_contiguous() and x.is_contiguous():
+        of_x = torch.empty_like(x)
+        call("norm_backward", gradient, x, scale, inverse, of_x, inverse.numel(), x.shape[-1])
+        return of_x
     scaled = (gradient * scale.to(gradient.dtype)).float()
     normal = x * inverse
     along = (scaled * normal).mean(-1, keepdim=True)
@@ -55,11 +65,20 @@ class _Gated(torch.autograd.Function):
     def forward(ctx: Any, gate: torch.Tensor, up: torch.Tensor, act: str) -> torch.Tensor:
         ctx.save_for_backward(gate, up)
         ctx.act = act
+        if act == "silu" and takes(gate, up) and gate.is_contiguous() and up.is_contiguous():
+            output = torch.empty_like(gate)
+            call("gated_forward", gate, up, output, gate.numel() // gate.shape[-1], gate.shape[-1])
+            return output
         return FORWARD[act](gate).mul_(up)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:  # type: ignore[override]
         gate, up = ctx.saved_tensors
+        if ctx.act == "silu" and takes(gradient, gate, up) and all(x.is_contiguous() for x in (gradient, gate, up)):
+            of_gate, of_up = torch.empty_like(gate), torch.empty_like(up)
+            shape = gate.numel() // gate.shape[-1], gate.shape[-1]
+            call("gated_backward", gradient, gate, up, of_gate, of_up, *shape)
+            return of_gate, of_up, None
         of_up = FORWARD[ctx.act](gate).mul_(gradient)
         return BACKWARD[ctx.act](gradient * up, gate), of_up, None
 

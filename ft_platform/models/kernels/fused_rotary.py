@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from ft_platform.models.kernels.own_kernels import call, takes
+
 NAME = "apply_rotary_pos_emb"
 _agrees: dict[Callable[..., Any], bool] = {}
 """For each function asked before, whether `rotated` gives its output."""
@@ -24,6 +26,8 @@ class _Rotary(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(cos, sin)
+        if (own := _turned(x, cos, sin, backward=False)) is not None:
+            return own
         half = x.shape[-1] // 2
         output = x * cos
         output[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1)
@@ -33,11 +37,26 @@ class _Rotary(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # type: ignore[override]
         cos, sin = ctx.saved_tensors
+        if (own := _turned(gradient, cos, sin, backward=True)) is not None:
+            return own, None, None
         half = gradient.shape[-1] // 2
         of_x = gradient * cos
         of_x[..., :half].addcmul_(gradient[..., half:], sin[..., half:])
         of_x[..., half:].addcmul_(gradient[..., :half], sin[..., :half], value=-1)
         return of_x, None, None
+
+
+def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *, backward: bool) -> torch.Tensor | None:
+    """The same by our own kernel, or None where it cannot: it takes one row of tokens whose angles lie side by side."""
+    if x.dim() != 4 or cos.shape != (1, 1, *x.shape[2:]) or not takes(x, cos, sin):
+        return None
+    output = torch.empty_like(x)
+    if len(x) != 1 or output.stride() != x.stride() or not (cos.is_contiguous() and sin.is_contiguous()):
+        return None
+    heads, tokens, width = x.shape[1:]
+    sizes = tokens, heads, x.stride(2), x.stride(1), width
+    call("rotate", x, cos, sin, output, *sizes, int(backward))
+    return output
 
 
 def rotated(

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ft_platform.models.kernels import own_attention
 from ft_platform.models.kernels.blockwise_attention import AttentionSettings, attend, attend_backward, attend_causal
 
 NAME = "ft_packed"
@@ -168,12 +169,17 @@ class PackedLayout:
 
     Attributes:
         starts: place of each row's first token in the packed row.
+        places: the same and the lengths, shape `(2, rows)`, on the CPU.
+        prefix: tokens of the shared prefix.
+        branched: whether any row has branches.
         groups: the rows side by side; the prefix is a row without a prefix.
     """
 
     def __init__(self, prefix: int, segments: Sequence[Segment], device: Any = "cpu") -> None:
         lengths = [len(s) for s in segments]
         self.starts = [prefix + sum(lengths[:number]) for number in range(len(lengths))]
+        self.places = torch.tensor([self.starts, lengths])
+        self.prefix, self.branched = prefix, any(s.tree.tokens for s in segments)
         self.position_ids = torch.tensor(
             [[*range(prefix), *(prefix + p for s in segments for p in s.positions())]], device=device
         )
@@ -219,15 +225,21 @@ def _similar(lengths: Sequence[int]) -> list[list[int]]:
 
 
 class _PackedAttention(torch.autograd.Function):
-    """`q (tokens, kv_heads, group, dim)`, `k, v (tokens, kv_heads, dim)` -> shape of `q`. Keeps its arguments and
-    nothing else."""
+    """`q (tokens, kv_heads, group, dim)`, `k, v (tokens, kv_heads, dim)` -> shape of `q`. Keeps its arguments;
+    our own kernels also its output and a number for each query."""
 
     @staticmethod
     def forward(
         ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, layout: PackedLayout, settings: AttentionSettings
     ) -> torch.Tensor:
-        ctx.save_for_backward(q, k, v)
         ctx.layout, ctx.settings = layout, settings
+        plain = not (layout.branched or settings.softcap or settings.dropout)
+        ctx.own = plain and own_attention.takes(q, k, v, layout.places)
+        if ctx.own:
+            output, log_sums = own_attention.forward(q, k, v, layout.places, layout.prefix, settings)
+            ctx.save_for_backward(q, k, v, output, log_sums)
+            return output
+        ctx.save_for_backward(q, k, v)
         output = q.new_empty(*q.shape[:-1], v.shape[-1])
         for group in layout.groups:
             keys, values = _rows_of(k, group, group.keys), _rows_of(v, group, group.keys)
@@ -241,7 +253,11 @@ class _PackedAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, None, None]:  # type: ignore[override]
-        q, k, v = ctx.saved_tensors
+        q, k, v, *made = ctx.saved_tensors
+        if ctx.own:
+            (output, log_sums), layout = made, ctx.layout
+            given = gradient, q, k, v, output, log_sums
+            return *own_attention.backward(*given, layout.places, layout.prefix, ctx.settings), None, None
         of_q, of_k, of_v = (x.new_empty(x.shape) for x in (q, k, v))
         shared = [x.new_zeros((ctx.layout.groups[-1].prefix, *x.shape[1:]), dtype=torch.float32) for x in (k, v)]
         # The prefix comes first and its gradient, to which all rows add, last.

@@ -47,7 +47,7 @@ def make(facts: Facts) -> str:
                 },
                 "internalParameters": {
                     "input_hash": checkpoint.input_hash,
-                    **{name: checkpoint.info.get(name) for name in ("seed", "threads", "device")},
+                    **{name: checkpoint.info.get(name) for name in ("seed", "threads", "kernels", "device")},
                 },
                 "resolvedDependencies": _dependencies(facts, checkpoint),
             },

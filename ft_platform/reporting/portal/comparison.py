@@ -43,7 +43,9 @@ from ft_platform.use_case.named import NamedUseCase
 
 CHECKPOINT, EVALUATION = "adapter_checkpoint", "evaluation_report"
 EXAMPLES = 10
-TRAINED_WITH = ("base_model", "computing", "batching", "processes", "device", "environment", "chosen_records")
+TRAINED_WITH = (
+    *("base_model", "computing", "kernels", "batching", "processes", "device", "environment", "chosen_records"),
+)
 """What the manifest of a checkpoint notes about its training."""
 SETTINGS = ("task", "training", "mitigation", "labels")
 """Sections of its `training.json`."""
