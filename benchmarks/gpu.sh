@@ -51,6 +51,8 @@ fi
 if [ ${#ONLY[@]} -eq 0 ]; then rm -f "$OUT"/*.json "$OUT"/*.log "$OUT"/*.state; fi
 printf '%s\n' "$DEVICE" >"$OUT/of"
 export PYTHONPATH="$PWD"
+COMMIT="$(git rev-parse --short=9 HEAD 2>/dev/null || echo unknown)"
+[ -z "$(git status --porcelain --untracked-files=no -- . ':!docs/hardware.md' 2>/dev/null)" ] || COMMIT="$COMMIT+"
 MODEL=() SIZE=(--rows 256 --steps 16 --seeds 1) EVALUATION=(--prompts 64) SERVING=()
 if [ "$DEVICE" = cpu ]; then
   TOTAL=86400
@@ -123,7 +125,7 @@ install() { # folder, package
 }
 
 # How a part ended, whole or not at all: this script may be killed at any time.
-note() { printf '%s\t%s\t%s\n' "$2" "$3" "$4" >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1.state"; }
+note() { printf '%s\t%s\t%s\t%s\n' "$2" "$3" "$COMMIT" "$4" >"$OUT/$1.new" && mv "$OUT/$1.new" "$OUT/$1.state"; }
 
 started_process=""
 interrupted() {

@@ -15,15 +15,15 @@ BEGIN, END = "<!-- gpu -->\n", "<!-- /gpu -->\n"
 
 
 def summary(folder: Path, parts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Part -> `state` (`passed`, `failed`, `not run`), `seconds`, `why`, and the `figures` that it printed."""
+    """Part -> `state` (`passed`, `failed`, `not run`), `seconds`, `commit`, `why`, and the `figures` it printed."""
     found: dict[str, dict[str, Any]] = {}
     for part in parts:
         path = folder / f"{part}.state"
-        text = path.read_text(encoding="utf-8") if path.is_file() else f"not run\t0\tgpu.sh --only {part}\n"
-        state, seconds, why = text.rstrip("\n").split("\t")
+        text = path.read_text(encoding="utf-8") if path.is_file() else f"not run\t0\t\tgpu.sh --only {part}\n"
+        state, seconds, commit, why = text.rstrip("\n").split("\t")
         figures = path.with_suffix(".json")
         told = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else None
-        found[part] = {"state": state, "seconds": int(seconds), "why": why, "figures": told}
+        found[part] = {"state": state, "seconds": int(seconds), "commit": commit, "why": why, "figures": told}
     return found
 
 
@@ -55,17 +55,20 @@ def told(figures: Mapping[str, Any]) -> Iterator[str]:
         yield ", ".join(f"{name} {value}" for name, value in figures.items())
 
 
-def write(found: Mapping[str, Mapping[str, Any]], page: Path, commit: str) -> None:
+def write(found: Mapping[str, Mapping[str, Any]], page: Path) -> None:
     """Puts the table between the marks of a page.
 
     Raises:
-        SystemExit: nobody knows which GPU it was.
+        SystemExit: nobody knows which GPU it was, or parts were run at different commits.
     """
+    commits = {one["commit"] for one in found.values() if one["commit"]}
+    if len(commits) > 1:
+        raise SystemExit(f"gpu: {page.name} stays as it is: parts ran at commits {', '.join(sorted(commits))}")
     if found["device"]["state"] != "passed":
-        raise SystemExit(f"gpu: {page.name} stays as it is, because the part `device` did not pass")
+        raise SystemExit(f"gpu: {page.name} stays as it is: the part `device` did not pass")
     about = found["device"]["figures"]
     where = f"{about['device']}, {about['gib']} GiB, torch {about['torch']}, CUDA {about['cuda']}"
-    head = f"`benchmarks/gpu.sh --write` on {datetime.now(UTC):%Y-%m-%d}, commit `{commit}`: {where}.\n"
+    head = f"`benchmarks/gpu.sh --write` on {datetime.now(UTC):%Y-%m-%d}, commit `{commits.pop()}`: {where}.\n"
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, mark, after = rest.partition(END)
     assert mark, f"{page} has no place for the table"
@@ -107,9 +110,7 @@ def main() -> None:
     (arguments.folder / "summary.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     print(table(found))
     if arguments.write:
-        from ft_platform.process.git import git
-
-        write(found, PAGE, (git(REPOSITORY, "rev-parse", "--short=9", "HEAD") or "unknown").strip())
+        write(found, PAGE)
     failed = [name for name, part in found.items() if part["state"] == "failed"]
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
 

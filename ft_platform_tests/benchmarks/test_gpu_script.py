@@ -181,16 +181,19 @@ def test_the_table_goes_between_the_marks_of_the_page(tmp_path):
     assert PAGE.read_text().count(BEGIN) == PAGE.read_text().count(END) == 1
     page.write_text(f"before\n{BEGIN}old\n{END}after\n")
     about = {"device": "A GPU", "gib": 79.1, "torch": "2.13", "cuda": "13.0"}
-    found = {"device": {"state": "passed", "seconds": 3, "why": "", "figures": about}}
-    found["dpo"] = {"state": "failed", "seconds": 9, "why": "ended with 3: dpo.log", "figures": None}
-    write(found, page, "abc")
+    found = {"device": {"state": "passed", "seconds": 3, "commit": "abc", "why": "", "figures": about}}
+    found["dpo"] = {"state": "failed", "seconds": 9, "commit": "abc", "why": "ended with 3: dpo.log", "figures": None}
+    write(found, page)
     text = page.read_text()
     assert text.startswith(f"before\n{BEGIN}`benchmarks/gpu.sh --write` on 20") and text.endswith(f"{END}after\n")
     assert "commit `abc`: A GPU, 79.1 GiB, torch 2.13, CUDA 13.0." in text and "old" not in text
     assert "| `dpo` | failed: ended with 3: dpo.log | 9 |  |" in text
-    found["device"]["state"] = "failed"
+    found["dpo"]["commit"] = "abc+"
+    with pytest.raises(SystemExit, match=r"commits abc, abc\+"):
+        write(found, page)
+    found["dpo"]["commit"], found["device"]["state"] = "abc", "failed"
     with pytest.raises(SystemExit, match="device"):
-        write(found, page, "def")
+        write(found, page)
     assert page.read_text() == text
 
 
