@@ -26,7 +26,7 @@ if "find_spec" in " ".join(words):
     sys.exit(words[-1] not in os.environ["INSTALLED"].split())
 with open(os.environ["ASKED"], "a") as file:
     file.write(" ".join(words) + chr(10))
-if "save_tiny_model" in " ".join(words):
+if "tiny_tokenizer" in " ".join(words):
     os.mkdir(words[-1])
 if "ours_full" in words and "MENDED" not in os.environ:
     sys.exit(3)
@@ -153,7 +153,7 @@ def test_a_script_that_is_stopped_ends_its_part_and_says_what_there_is(tmp_path)
 def test_on_a_cpu_nothing_passes_that_needs_a_gpu(tmp_path):
     done, asked = run(tmp_path, "--cpu", *only("device", "qlora", "liger", "flash", "evaluation", "lora"))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("not run: needs a CUDA device") == 2 and "save_tiny_model" in asked
+    assert done.stdout.count("not run: needs a CUDA device") == 2 and "tiny_tokenizer" in asked
     assert states(tmp_path)["qlora"] == "not run" and "--systems ours_qlora" in asked
     assert f"evaluation.py --base-model {tmp_path / 'out' / 'tiny'} --prompts 2" in asked
     done, asked = run(tmp_path, "--cpu", *only("qlora", "lora"), installed="")
