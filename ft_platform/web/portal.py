@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
+from ft_platform.people.identity.refused import FAULT
 from ft_platform.people.loading import environment_now
 from ft_platform.process.hooks import place_of_error
 from ft_platform.reporting.html import page
@@ -49,7 +50,6 @@ WORDS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "This report is damaged: it is not what its manifest says. Materialize it again.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The lake cannot be read at the moment.",
 }
-FAULT = "This page has a fault, and trying again does not help. The server's log says where."
 
 
 class PortalApp:

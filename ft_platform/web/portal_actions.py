@@ -27,7 +27,7 @@ from ft_platform.lake.files import locked
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.identity.desk import Desk
-from ft_platform.people.identity.refused import UNKNOWN, Refused
+from ft_platform.people.identity.refused import FAULT, UNKNOWN, Refused
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
 from ft_platform.process.hooks import place_of_error
@@ -37,7 +37,6 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.web.following import Following
 from ft_platform.web.forms import anchor_of, form_token, keep_anchor, new_anchor, require_own, sent_form
-from ft_platform.web.portal import FAULT
 from ft_platform.web.sign_in_pages import refusal_page
 from ft_platform.web.visit import VISIT, Visit
 
