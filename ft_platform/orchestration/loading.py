@@ -187,13 +187,6 @@ def _own_code(folder: Path, withheld: Withheld) -> Iterator[None]:
         raise ConfigError([f"{' '.join(text.split())} ({shown(file)}:{line})"]) from error
 
 
-def _words(error: BaseException) -> str:
-    try:
-        return str(getattr(error, "msg", error))
-    except Exception:  # the class is the use case's own
-        return "its text cannot be shown"
-
-
 def load_component(
     folder: Path, overrides: dict[str, Any] | None = None, environment: Environment | None = None
 ) -> FineTuningUseCase:

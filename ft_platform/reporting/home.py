@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.errors import FtError
+from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.evaluation.files import METRICS, PREDICTIONS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.predictions import rows_of
@@ -85,19 +85,25 @@ def home_page(
         problem = error.message
     newest = {one["stage"]: one["artifact"] for one in reversed(reports) if one["newest"]}
     known, steps = known_of(lake, name, newest), story_of(lake, name, today)
+    examples, no_examples = [], ""
+    try:
+        examples = _examples(lake, newest.get("evaluation_report"), known.evaluation)
+    except CorruptVersion as error:
+        no_examples = str(error)
     return page(
         "home.html",
         title=f"{name}: home",
         use_case=name,
         description=description,
         short=_verdict(known, steps),
-        good=known.standing is not None and known.standing.state == ACCEPTED,
+        good=known.standing is not None and known.standing.state == ACCEPTED and not known.damaged,
         steps=steps,
         assets={"href": f"../../assets/{name}/" if in_dagster else ""},
         history=history,
         problem=problem,
         picture=quality_picture(history[0][0]) if history else None,
-        examples=_examples(lake, newest.get("evaluation_report"), known.evaluation),
+        examples=examples,
+        no_examples=no_examples,
         cards=cards(known, {stage: page_of(lake, artifact) for stage, artifact in newest.items()}, TITLES),
         reports=[one for one in reports if one["newest"]],
         older=[one for one in reports if not one["newest"]],
@@ -154,15 +160,21 @@ def _status(lake: Lake, artifact: ArtifactVersion) -> str:
 
 
 def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Known:
-    """What the newest reports of a use case say; one that is damaged says nothing."""
+    """What the newest reports of a use case say, and which are damaged."""
+    damaged: dict[str, str] = {}
 
     def read(stage: str, file: str) -> Any:
-        return intact_json(lake, newest.get(stage), file)
+        try:
+            return intact_json(lake, newest.get(stage), file)
+        except CorruptVersion as error:
+            damaged[stage] = f"{error}."
+            return None
 
     decision = newest.get("release_decision")
     checkpoint = newest.get("adapter_checkpoint")
     return Known(
         name=name,
+        damaged=damaged,
         checkpoint=checkpoint.artifact_id if checkpoint else None,
         standing=standing_of(lake, decision) if decision else None,
         decision=read("release_decision", "decision.json"),
@@ -181,6 +193,8 @@ def _verdict(known: Known, steps: Sequence[Step]) -> list[tuple[str, list[str]]]
     rows = [("Verdict", said)]
     if known.decision and known.checkpoint and known.decision["checkpoint"] != known.checkpoint:
         said.append(f"That was decided about {known.decision['checkpoint']}; {known.checkpoint} is newer.")
+    if known.damaged:
+        rows.append(("Damaged", list(known.damaged.values())))
     if known.evaluation:
         said.append(plain_words.quality(known.evaluation, known.people))
         rows.append(("What it gains", [plain_words.gain(known.evaluation, known.confidence)["text"]]))
@@ -196,7 +210,7 @@ def _verdict(known: Known, steps: Sequence[Step]) -> list[tuple[str, list[str]]]
     elif known.evaluation:
         following = plain_words.next_after_evaluation(known.evaluation, known.confidence, known.name)
         rows.append(("What to do next", following))
-    else:
+    elif not known.damaged:
         rows.append(("What to do next", [f"Train and evaluate it: ft run {known.name}"]))
     return rows
 
@@ -206,12 +220,11 @@ def _examples(
 ) -> list[dict[str, str]]:
     """Up to three records of the test split: one that fine-tuning gets right and the prompt wrong, the surest mistake,
     and the answer that the model was least sure of. Labels and ids only; none for answers that are texts."""
-    content = intact_file(lake, evaluation, PREDICTIONS)
-    try:
-        predictions = pq.read_table(pa.BufferReader(content)) if content else None
-    except pa.ArrowInvalid:
-        predictions = None
-    if predictions is None or figures is None or "predicted" not in predictions.schema.names:
+    content = intact_file(lake, evaluation, PREDICTIONS) if figures else None
+    if content is None or figures is None:
+        return []
+    predictions = pq.read_table(pa.BufferReader(content))
+    if "predicted" not in predictions.schema.names:
         return []
     prompt = plain_words.best_prompt(figures["systems"], metric(figures["main_metric"]))
     prompted = {row["record_id"]: row for row in rows_of(predictions, prompt).to_pylist()}

@@ -1,8 +1,8 @@
 """The cards of a home page: what matters to each of five readers, from the newest reports of a use case, and where they
 read on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ft_platform.evaluation.metric import metric
@@ -29,9 +29,10 @@ READS = {
 
 @dataclass(frozen=True)
 class Known:
-    """What the newest reports of a use case say, each None where there is none or it cannot be read.
+    """What the newest reports of a use case say, each None where there is none or it is damaged.
 
     Attributes:
+        damaged: stage -> what is wrong with its report, in a sentence.
         checkpoint: id of the newest one.
         decision: `decision.json`. evaluation: `metrics.json`. returns: `roi.json`. data: `data.json`.
         training: what the manifest of the checkpoint notes.
@@ -39,6 +40,7 @@ class Known:
     """
 
     name: str
+    damaged: Mapping[str, str] = field(default_factory=dict)
     checkpoint: str | None = None
     standing: Standing | None = None
     decision: Mapping[str, Any] | None = None
@@ -76,11 +78,16 @@ def cards(known: Known, pages: Mapping[str, str | None], titles: Mapping[str, st
     return [
         {
             "reader": reader,
-            "sentences": tell(known) or ["Nothing is known yet."],
+            "sentences": _told(known, reader, tell) or ["Nothing is known yet."],
             "links": [{"href": pages[stage], "title": titles[stage]} for stage in READS[reader] if pages.get(stage)],
         }
         for reader, tell in said.items()
     ]
+
+
+def _told(known: Known, reader: str, tell: Callable[[Known], list[str]]) -> list[str]:
+    """A report that is damaged is not one that was never made."""
+    return [*(known.damaged[stage] for stage in READS[reader] if stage in known.damaged), *tell(known)]
 
 
 def _domain_expert(known: Known) -> list[str]:
@@ -102,7 +109,7 @@ def _domain_expert(known: Known) -> list[str]:
             )
     if known.review:
         said.append(preference_sentence("Experts", known.review)["text"])
-    else:
+    elif "human_review" not in known.damaged:
         said.append(f"No expert has compared its answers yet: ft review start {known.name}")
     if known.returns:
         said.append(

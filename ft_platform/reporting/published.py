@@ -27,23 +27,38 @@ class Page(NamedTuple):
 
 
 def intact_file(lake: Lake, artifact: ArtifactVersion | None, file: str) -> bytes | None:
-    """A file of a report, or None where there is none or its bytes are not those of the manifest."""
+    """A file of a report, or None where there is none.
+
+    Raises:
+        CorruptVersion: its bytes are not those of the manifest, or are gone.
+    """
     expected = lake.file_hashes(artifact).get(file) if artifact else None
     if artifact is None or expected is None:
         return None
     try:
         content = lake.read_file(artifact, file)
-    except (FileNotFoundError, CorruptVersion):
-        return None
-    return content if hashlib.sha256(content).hexdigest() == expected else None
+    except FileNotFoundError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise _corrupt(artifact, file, "does not match its manifest")
+    return content
+
+
+def _corrupt(artifact: ArtifactVersion, file: str, why: str) -> CorruptVersion:
+    return CorruptVersion(
+        f"{file} of {artifact.artifact_id} of {artifact.use_case} {why}", f"Materialize {artifact.name} again"
+    )
 
 
 def intact_json(lake: Lake, artifact: ArtifactVersion | None, file: str) -> Any:
-    """What a JSON file of a report says, or None where there is none or it is damaged."""
-    try:
-        return json.loads(intact_file(lake, artifact, file) or b"null")
-    except ValueError:
+    """What a JSON file of a report says, or None where there is none. Raises as `intact_file`."""
+    content = intact_file(lake, artifact, file)
+    if artifact is None or content is None:
         return None
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise _corrupt(artifact, file, "is not JSON") from None
 
 
 def page_of(lake: Lake, artifact: ArtifactVersion) -> str | None:
@@ -54,10 +69,9 @@ def page_of(lake: Lake, artifact: ArtifactVersion) -> str | None:
 
 
 def headline(lake: Lake, name: str) -> dict[str, Any]:
-    """`{"metric", "value"}` of the newest evaluation report; None where there is none or it cannot be read."""
+    """`{"metric", "value"}` of the newest evaluation report; None where there is none. Raises as `intact_file`."""
     figures = intact_json(lake, next(iter(lake.artifacts(name, "evaluation_report")), None), METRICS)
-    try:
-        main = figures["main_metric"]
-        return {"metric": main, "value": figures["systems"][FINE_TUNED][main]["value"]}
-    except (TypeError, KeyError):
+    if not figures:
         return {"metric": None, "value": None}
+    main = figures["main_metric"]
+    return {"metric": main, "value": figures["systems"][FINE_TUNED][main]["value"]}

@@ -4,15 +4,13 @@ Only pages and pictures that the manifest of a report in the shared zone lists a
 those of the manifest.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 
-from ft_platform.errors import CorruptVersion
 from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.home import home_page, newer_than
 from ft_platform.reporting.html import page
-from ft_platform.reporting.published import Page
+from ft_platform.reporting.published import Page, intact_file
 from ft_platform.reporting.report_urls import ReportAddress, report_address, use_case_of_index
 from ft_platform.use_case.named import NamedUseCase
 
@@ -62,18 +60,7 @@ class Reports:
         return content.replace(BODY, BODY + way.encode(), 1)
 
     def report(self, address: ReportAddress) -> bytes | None:
-        """The bytes of one page or picture of a report, or None if there is none."""
+        """The bytes of one page or picture of a report, or None if there is none. Raises as `intact_file`."""
         use_case, stage, artifact_id, file = address
         artifact = self.lake.artifact(use_case, stage, artifact_id, verify=False)
-        expected = self.lake.file_hashes(artifact).get(file) if artifact else None
-        if artifact is None or expected is None:
-            return None
-        try:
-            content = self.lake.read_file(artifact, file)
-        except FileNotFoundError:
-            content = b""
-        if hashlib.sha256(content).hexdigest() != expected:
-            raise CorruptVersion(
-                f"{file} of {artifact_id} of {use_case} does not match its manifest", f"Materialize {stage} again"
-            )
-        return content
+        return intact_file(self.lake, artifact, file)

@@ -16,10 +16,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ft_platform.errors import CorruptVersion
+from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.people.actions import ACTIONS
+from ft_platform.people.identity.refused import FAULT
 from ft_platform.people.loading import environment_now
+from ft_platform.process.hooks import place_of_error
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.pages import Portal
 from ft_platform.reporting.published import Page
@@ -93,9 +95,12 @@ class PortalApp:
         except CorruptVersion as error:
             LOG.warning(str(error))
             return _refused(HTTPStatus.INTERNAL_SERVER_ERROR)
-        except Exception as error:  # whatever an object store raises; the client is told, the server goes on
-            LOG.warning(f"the lake cannot be read: {type(error).__name__}")
+        except (FtError, OSError) as error:
+            LOG.warning(f"the lake cannot be read: {error if isinstance(error, FtError) else place_of_error(error)}")
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE)
+        except Exception as error:  # its text may quote a record; the client is told, the server goes on
+            LOG.error(f"a page of the portal failed: {place_of_error(error)}")
+            return _refused(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT)
         if found is None:
             return _refused(HTTPStatus.NOT_FOUND)
         content = self._with_top(found, path, judge) if found.kind == "text/html" else found.content

@@ -27,9 +27,10 @@ from ft_platform.lake.files import locked
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.identity.desk import Desk
-from ft_platform.people.identity.refused import UNKNOWN, Refused
+from ft_platform.people.identity.refused import FAULT, UNKNOWN, Refused
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
+from ft_platform.process.hooks import place_of_error
 from ft_platform.reporting.portal.asking import Act, Acting, Asking, Download, Form, View
 from ft_platform.reporting.portal.needs import TITLES
 from ft_platform.settings.environment import Environment
@@ -101,13 +102,16 @@ class PortalActions:
         try:
             return self._answered(name, asked, visit, person)
         except FtError as error:
-            LOG.warning(f"{name} cannot be shown: {type(error).__name__}")
+            LOG.warning(f"{name} cannot be shown: {error}")
             raise Refused(error.message, 503 if isinstance(error, ConfigError) else _status(error)) from None
         except Refused:
             raise
-        except Exception as error:  # whatever an object store raises; the client is told, the server goes on
-            LOG.warning(f"{name} failed: {type(error).__name__}")
+        except OSError as error:
+            LOG.warning(f"{name} failed: {place_of_error(error)}")
             raise Refused("this cannot be done at the moment", 503) from None
+        except Exception as error:  # its text may quote a record; the client is told, the server goes on
+            LOG.error(f"{name} failed: {place_of_error(error)}")
+            raise Refused(FAULT, 500) from None
 
     def _answered(self, name: str, asked: str, visit: Visit, person: Person) -> Response:
         known = self.permissions()

@@ -63,6 +63,20 @@ def test_a_catalogue_that_is_down_costs_no_run(
     assert cli.main(["catalog"]) != 0
 
 
+def test_tables_of_a_use_case_that_does_not_load_are_a_failure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = UnityServer("ml.datasets")
+    try:
+        for name, value in server.variables().items():
+            monkeypatch.setenv(name, value)
+        (folder / "defs" / "complaints" / "defs.yaml").write_text("attributes: [")
+        assert cli.main(["catalog"]) == 1
+        assert "tables of complaints: failed (its file does not load: ft check)" in capsys.readouterr().out
+    finally:
+        server.stop()
+
+
 def test_without_the_section_it_says_what_to_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "ft_environment.yaml").write_text("tracking_uri: none\ndefs: defs\n")
     assert cli.main(["catalog"]) != 0

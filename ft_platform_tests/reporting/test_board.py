@@ -87,6 +87,15 @@ def test_a_report_that_cannot_be_read_is_a_problem_of_one_line(made: MadeUp) -> 
     assert line.problem and "monitoring.json" in line.problem and line.forecast is None
 
 
+def test_a_forecast_that_was_altered_is_not_one_that_was_never_made(made: MadeUp) -> None:
+    forecast(made)
+    with open(f"{made.lake.artifacts(made.use_case.name, 'roi_report')[0].uri}/roi.json", "a") as file:
+        file.write(" ")
+    line = board(made)
+    assert line.problem and "roi.json of roi-1" in line.problem
+    assert line.forecast is None and line.is_released and line.entry.stage != "unknown"
+
+
 def lines(count: int, currencies: tuple[str, ...] = ("EUR", "USD")) -> list[Line]:
     """Use cases with long names, every second one released."""
     found = []

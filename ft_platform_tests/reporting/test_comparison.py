@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ft_platform.cli import main
-from ft_platform.errors import DataError
+from ft_platform.errors import CorruptVersion, DataError, LakeUnreachable
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -123,6 +123,26 @@ def test_settings_and_records_that_differ_are_named(lake: Lake, use_case: NamedU
     assert found["data"]["learned"] == {"a": 2, "b": 3, "both": 1, "only_a": 1, "only_b": 2}
     (stage,) = found["data"]["stages"]
     assert (stage["a"]["id"], stage["b"]["id"], stage["same"]) == ("splits@0", "splits@1", False)
+
+
+def test_settings_that_were_altered_are_not_compared(lake: Lake, use_case: NamedUseCase) -> None:
+    both(lake, half_right(), half_right())
+    with open(f"{lake.artifacts('letters', 'adapter_checkpoint')[0].uri}/training.json", "a") as file:
+        file.write(" ")
+    with pytest.raises(CorruptVersion, match=r"training\.json"):
+        compared(lake, use_case)
+
+
+def test_a_store_that_does_not_answer_is_not_a_table_that_is_gone(
+    lake: Lake, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise LakeUnreachable("the store does not answer")
+
+    both(lake, half_right(), half_right())
+    monkeypatch.setattr("ft_platform.reporting.portal.comparison.learned_record_ids", unreachable)
+    with pytest.raises(LakeUnreachable):
+        compared(lake, use_case)
 
 
 def test_records_that_one_learned_from_or_that_changed_are_left_out(lake: Lake, use_case: NamedUseCase) -> None:

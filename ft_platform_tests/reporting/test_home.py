@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ft_platform.errors import CorruptVersion
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.home import home_page
 from ft_platform.reporting.personas import READS, Known, cards
@@ -145,6 +146,29 @@ def test_a_damaged_report_says_nothing_and_the_page_is_there(published: Lake) ->
     assert "was altered or cannot be read, so it may not be released" in (home_page(published, "letters") or "")
 
 
+def damage(lake: Lake, stage: str, file: str) -> None:
+    """A change that JSON does not notice."""
+    with open(f"{lake.artifacts('letters', stage)[0].uri}/{file}", "a") as opened:
+        opened.write(" ")
+
+
+def test_a_report_that_was_altered_is_called_damaged_and_not_missing(published: Lake) -> None:
+    publish(published, "human_review", "review-1", review={"rows": 3})
+    damage(published, "human_review", "review.json")
+    damage(published, "evaluation_report", "metrics.json")
+    damage(published, "release_decision", "decision.json")
+    words = " ".join(Page(home_page(published, "letters") or "").words.split())
+    for file, stage in (("metrics.json of eval-2", "evaluation_report"), ("review.json of review-1", "human_review")):
+        assert f"{file} of letters does not match its manifest. Materialize {stage} again." in words
+    assert "No expert has compared" not in words and "Train and evaluate it" not in words
+
+
+def test_examples_that_were_altered_are_called_so(published: Lake) -> None:
+    damage(published, "evaluation_report", "predictions.parquet")
+    words = " ".join(Page(home_page(published, "letters") or "").words.split())
+    assert "They cannot be read: predictions.parquet of eval-2" in words and "gets about 87 right" in words
+
+
 def test_every_report_leads_home_and_an_older_one_to_the_newer(published: Lake) -> None:
     served = Reports(published)
     newest = shown(served, "/letters/evaluation_report/eval-2/report.html")
@@ -162,6 +186,9 @@ def test_a_decision_about_an_older_checkpoint_is_said_to_be_one(published: Lake)
 def test_the_last_figure_is_that_of_the_newest_evaluation(published: Lake, environment: Environment) -> None:
     assert headline(published, "letters") == {"metric": "macro_f1", "value": 0.87}
     assert headline(published, "nobody") == {"metric": None, "value": None}
+    damage(published, "evaluation_report", "metrics.json")
+    with pytest.raises(CorruptVersion, match="eval-2"):
+        headline(published, "letters")
 
 
 def test_what_a_model_that_scores_labels_forgot_is_told_as_the_report_tells_it() -> None:

@@ -29,7 +29,7 @@ from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.evaluation.releases import released
-from ft_platform_tests.reporting.test_home import decision, metrics, publish
+from ft_platform_tests.reporting.test_home import damage, decision, metrics, publish
 from ft_platform_tests.tables import use_case as a_use_case
 
 TODAY = datetime.now(UTC).date()
@@ -322,6 +322,23 @@ def test_what_waits_for_whoever_asks_stands_first(lake: Lake, use_case: NamedUse
     text = mine.content.decode()
     assert "Nothing waits for you." not in text
     assert text.index("fairness/region is broken.") < text.index("beats/base_few_shot is broken.")
+
+
+def test_the_list_says_that_an_evaluation_was_altered(
+    environment: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_use_case(environment.defs, "letters", minimal_attributes("letters.csv"))
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    lake = open_lake(environment)
+    publish(lake, "evaluation_report", "eval-1", metrics=metrics())
+
+    def listed() -> dict[str, Any]:
+        assert main(["list", "--json"]) == 0
+        return json.loads(capsys.readouterr().out)[0]
+
+    assert (listed()["value"], listed()["ended"]) == (0.87, "never run")
+    damage(lake, "evaluation_report", "metrics.json")
+    assert (listed()["value"], listed()["ended"]) == (None, "never run, evaluation report is damaged")
 
 
 def test_the_command_tells_a_role_or_a_person(

@@ -190,7 +190,7 @@ def test_a_damaged_report_is_told_and_the_other_steps_are_there(lake: Lake, use_
         with open(file, "a") as opened:
             opened.write(" ")
     found = steps(lake)
-    assert (found["Evaluation"].figure, found["Evaluation"].state) == ("Its report cannot be read.", "bad")
+    assert "metrics.json" in found["Evaluation"].figure and found["Evaluation"].state == "bad"
     assert (found["Release"].verdict, found["Privacy"].state) == ("cannot be read", "plain")
     page = reports.page("/letters/")
     assert page and b"nobody can tell what is released" in page.content and b"AUC 0.550" in page.content
@@ -213,6 +213,10 @@ def test_versions_say_what_became_of_each_and_lead_to_the_comparison(lake: Lake)
         (0.9, "release refused", ()),
         (0.8, "release accepted", ("release-0",)),
     ]
+    with open(f"{lake.artifacts('letters', 'evaluation_report')[0].uri}/metrics.json", "a") as opened:
+        opened.write(" ")
+    found, _ = versions_of(lake, "letters", TODAY)
+    assert [(one.value, one.damaged) for one in found] == [(None, False), (None, True), (0.8, False)]
     assert 'href="compare/ckpt-1/ckpt-2"' in (home_page(lake, "letters") or "")
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx2
 import pytest
@@ -475,6 +476,18 @@ def test_a_signature_that_was_altered_stops_everything(site: Site) -> None:
     file = Path(version.uri) / "statement.json"
     file.write_text(file.read_text().replace("compliance", "domain_expert"))
     assert tom.send(form).status_code == 500 and tom.get("/sign?of=complaints").status_code == 500
+
+
+def test_a_fault_of_a_page_is_not_taken_for_a_store_that_is_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ana = site.browser(ANA)
+    for error, status in ((KeyError("a record"), 500), (ConnectionError("a record"), 503)):
+        caplog.clear()
+        monkeypatch.setattr("ft_platform.web.portal_actions.anchor_of", Mock(side_effect=error))
+        answer = ana.get("/sign?of=complaints")
+        assert (answer.status_code, "has a fault" in answer.text) == (status, status == 500)
+        assert f"{type(error).__name__} at mock.py" in caplog.text and "a record" not in answer.text + caplog.text
 
 
 def test_every_page_shows_and_does_something() -> None:

@@ -347,6 +347,18 @@ def test_a_lake_that_cannot_be_read_is_no_secret_and_no_end(
     assert fetch(server, REPORT)[0] == 200
 
 
+def test_a_fault_of_a_page_is_not_taken_for_a_lake_that_is_away(
+    server: ReportServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wrong(*_arguments, **_options):
+        raise KeyError(SECRET)
+
+    monkeypatch.setattr(server.pages.reports.lake, "artifact", wrong)
+    status, _, body = fetch(server, REPORT)
+    assert status == 500 and "has a fault" in body and SECRET not in body + caplog.text
+    assert "KeyError at test_report_server.py" in caplog.text
+
+
 def test_a_port_that_is_taken_is_one_clear_error(environment: Environment, server: ReportServer) -> None:
     with (
         pytest.raises(ConfigError, match=rf"127.0.0.1, port {server.server_port}: Address already in use"),

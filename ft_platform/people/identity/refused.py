@@ -6,6 +6,8 @@ from ft_platform.people.noted import Kind
 from ft_platform.people.person import Person
 
 UNKNOWN = Person("unknown")
+FAULT = "This page has a fault, and trying again does not help. The server's log says where."
+"""What a person reads whose request met a mistake in the code."""
 
 
 class Refused(Exception):

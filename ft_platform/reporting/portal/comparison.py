@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
-from ft_platform.errors import DataError, FtError
+from ft_platform.errors import DataError, FtError, TransientError
 from ft_platform.evaluation.comparison import mcnemar, paired_difference
 from ft_platform.evaluation.files import read_metrics, read_predictions
 from ft_platform.evaluation.metric import Metric, metric, metrics_of
@@ -164,7 +164,9 @@ def _same_records(lake: Lake, a: Side, b: Side) -> tuple[dict[str, Any], tuple[p
     told |= {"a": len(tables[0]), "b": len(tables[1])}
     try:
         learned = learned_record_ids(lake, a.checkpoint) | learned_record_ids(lake, b.checkpoint)
-    except (FtError, OSError, DeltaError) as error:
+    except TransientError:  # a store that does not answer now says nothing about what is in it
+        raise
+    except (FtError, FileNotFoundError, DeltaError) as error:
         why = f"the records that they learned from cannot be read any more ({type(error).__name__})"
         return {**told, "why_not": why}, ()
     contents = [dict(zip(table["record_id"].to_pylist(), _contents(table), strict=True)) for table in tables]

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
+from ft_platform.errors import CorruptVersion
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED
@@ -31,6 +32,7 @@ class TrainedVersion:
         page, evaluation_page, decision_page: addresses from the home page; None where there is none.
         data: id of its splits.
         metric: title of the main metric; with `value`, `low` and `high` None where it was not evaluated.
+        damaged: the figures of its evaluation are not those of the manifest.
         decision: the newest about it, in words.
         releases: ids.
         before: id of the checkpoint before it; None for the first.
@@ -45,6 +47,7 @@ class TrainedVersion:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    damaged: bool = False
     evaluation_page: str | None = None
     decision: str | None = None
     decision_page: str | None = None
@@ -108,7 +111,10 @@ def _evaluated(manifest: Any) -> str | None:
 
 
 def _figures(lake: Lake, evaluation: ArtifactVersion | None) -> dict[str, Any]:
-    figures = intact_json(lake, evaluation, METRICS)
+    try:
+        figures = intact_json(lake, evaluation, METRICS)
+    except CorruptVersion:  # one of many: the others are told
+        return {"damaged": True}
     if evaluation is None or not figures:
         return {}
     main = metric(figures["main_metric"])

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
+from typing import Any
 
 from ft_platform.costs.ledger import Ledger
 from ft_platform.errors import FtError
@@ -95,7 +96,7 @@ def portfolio_of(
         of_case = costs.setdefault(row["use_case"], {})
         of_case[row["currency"]] = of_case.get(row["currency"], 0.0) + row["money"]
     for name, use_case in sorted(use_cases.items()):
-        about = {
+        about: dict[str, Any] = {
             "use_case": name,
             "description": use_case.settings.description,
             "owner": use_case.settings.owners.accountable,
@@ -107,17 +108,18 @@ def portfolio_of(
         elif spent:
             about["problem"] = f"Costs of this month are in {' and '.join(sorted(spent))}: ft costs"
         try:
-            entries.append(Entry(**{**about, **_found(lake, name)}))
+            about |= _found(lake, name)
+            about |= _figures(lake, name)
         except FtError as error:
-            entries.append(Entry(**{**about, "stage": "unknown", "problem": error.message}))
+            about = {"stage": "unknown", **about, "problem": error.message}
+        entries.append(Entry(**about))
     return entries
 
 
-def _found(lake: Lake, name: str) -> dict[str, object]:
+def _found(lake: Lake, name: str) -> dict[str, Any]:
     data = "data" if lake.latest(name, "raw_records") else "nothing"
-    found: dict[str, object] = {
-        "stage": next((step for step, stage in STEPS if next(iter(lake.artifacts(name, stage)), None)), data),
-        **headline(lake, name),
+    found: dict[str, Any] = {
+        "stage": next((step for step, stage in STEPS if next(iter(lake.artifacts(name, stage)), None)), data)
     }
     if standing := newest_standing(lake, name):
         found["decision"] = standing.words
@@ -127,6 +129,13 @@ def _found(lake: Lake, name: str) -> dict[str, object]:
         live = day.measured_accuracy if day.measured_accuracy.value is not None else day.estimated_accuracy
         found |= {"live": live.value, "live_low": live.low, "live_high": live.high, "live_day": day.day}
         found["alarms"] = len(day.alarms)
+    return found
+
+
+def _figures(lake: Lake, name: str) -> dict[str, Any]:
+    """What files of reports say. One that is damaged is a problem of the use case; how far it is, is known all the
+    same."""
+    found = headline(lake, name)
     returns = intact_json(lake, next(iter(lake.artifacts(name, "roi_report")), None), "roi.json")
     if returns and returns["savings_per_month"]:
         found |= {"saved": returns["savings_per_month"]["value"], "saved_currency": returns["currency"]}

@@ -75,7 +75,7 @@ class Seen(NamedTuple):
         return self.lake.manifest(self.newest[stage])
 
     def file(self, stage: str, name: str) -> Any:
-        """What a JSON file of a report says; None where it is damaged."""
+        """What a JSON file of a report says; None where the report has none. Raises as `intact_json`."""
         version = self.newest[stage]
         return intact_json(self.lake, version if isinstance(version, ArtifactVersion) else None, name)
 
@@ -207,7 +207,7 @@ def _trained(seen: Seen) -> Told:
 def _evaluated(seen: Seen) -> Told:
     figures = seen.file("evaluation_report", METRICS)
     if not figures:
-        return UNREADABLE
+        return NO_FIGURES
     main = metric(figures["main_metric"])
     found = figures["systems"][FINE_TUNED][main.name]
     interval = f"{number(found['low'])} to {number(found['high'])}"
@@ -221,7 +221,7 @@ def _evaluated(seen: Seen) -> Told:
 def _fair(seen: Seen) -> Told:
     found = seen.file("fairness_report", "fairness.json")
     if not found:
-        return UNREADABLE
+        return NO_FIGURES
     gaps = {name: gap["value"] for name, gap in found["gaps"].items() if gap}
     if not gaps:
         return Told("No two groups have enough records to be compared.")
@@ -235,7 +235,7 @@ def _fair(seen: Seen) -> Told:
 def _private(seen: Seen) -> Told:
     found = seen.file("privacy_report", "privacy.json")
     if not found:
-        return UNREADABLE
+        return NO_FIGURES
     guessed = found["membership_auc"]
     if not guessed:
         return Told(f"Not measured: {found['membership_status']}.")
@@ -308,7 +308,7 @@ def _retrained(seen: Seen) -> Told | None:
     return Told(f"Started {counted(len(found.starts), 'time')}, last on {last.at:%Y-%m-%d}: {why}.", ended, state)
 
 
-UNREADABLE = Told("Its report cannot be read.", "damaged", BAD)
+NO_FIGURES = Told("Its report has no figures.", "cannot be read", BAD)
 
 
 class Spec(NamedTuple):
