@@ -26,6 +26,7 @@ class AddressRecognizer:
     """
 
     entity = "ADDRESS"
+    hint = "[0-9]|(?i:corner|intersection) (?i:of)"
 
     def find(self, text: str) -> list[Span]:
         lowered = text.lower()

@@ -25,6 +25,10 @@ class PasswordRecognizer:
     """
 
     entity = "PASSWORD"
+    hint = (
+        r"(?i:pass ?w|passcode|passphrase|pwd|kennwort)"
+        r"|(?i:pin(?: ?(?:code|number|no[.]?))?(?: +(?:is|was)| *[:=#])) *[0-9]{4}"
+    )
 
     def find(self, text: str) -> list[Span]:
         if not holds_any(text.lower(), WORDS):
