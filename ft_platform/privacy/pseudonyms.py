@@ -16,6 +16,9 @@ LENGTH = 8
 SUBJECT_LENGTH = 16
 """Base32 digits of a `subject_id`: 80 bits, since records are grouped by it. A shared one among 100 million: 0.4 %."""
 
+BYTES = 10
+"""Of a digest, for `SUBJECT_LENGTH` digits."""
+
 KNOWN = 100_000
 """Pseudonyms that a process remembers."""
 
@@ -63,7 +66,7 @@ class Pseudonyms:
 
     def _digits(self, kind: str, value: str, length: int) -> str:
         digest = hmac.digest(self._key, f"{kind}\0{value}".encode("utf-8", "surrogatepass"), "sha256")
-        return base64.b32encode(digest).decode()[:length].lower()
+        return base64.b32encode(digest[:BYTES]).decode()[:length].lower()
 
 
 def normalized(entity: str, original: str) -> str:
