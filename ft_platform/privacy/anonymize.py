@@ -25,7 +25,7 @@ from ft_platform.records.stage_results import StageStream, removed_table
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE = "anonymized_records"
-BATCH_ROWS = 256
+BATCH_ROWS = 1024
 """Rows that a worker gets at once: about a second of work where texts go through named-entity recognition."""
 
 Parts = Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]

@@ -1,6 +1,5 @@
 """Finds personal data in many texts: all recognizers, the built-in network, and another model where one is named."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -24,9 +23,6 @@ READ_TOGETHER = ("PERSON", "LOCATION")
 KNOWN_PIECES = 50_000
 """Sentences whose findings are remembered in a run: form letters repeat them."""
 
-DIGITS = re.compile(r"\d(?:[^\w]{0,3}\d)*")
-"""Digits in a row: one pass that says which recognizers of numbers can find anything."""
-
 
 class Scanner:
     """Finds what a use case's `privacy` section asks for.
@@ -42,8 +38,7 @@ class Scanner:
     def __init__(self, privacy: Privacy, gate: bool = True) -> None:
         found = recognizers_of(privacy)
         self.entities = list(found)
-        self._recognizers = [r for entity, r in found.items() if entity not in READ_TOGETHER]
-        self._hints = Hints(self._recognizers)
+        self._hints = Hints([r for entity, r in found.items() if entity not in READ_TOGETHER])
         self.kept = sorted(
             entity
             for entity, operator in privacy.operators.items()
@@ -59,14 +54,13 @@ class Scanner:
 
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """Spans of each text that do not overlap, in order. A text's spans do not depend on the other texts."""
-        open_to_all = self._hints.held_by(texts)
-        read = [
-            normalize(text) if is_open else Normalized(text) for text, is_open in zip(texts, open_to_all, strict=True)
-        ]
-        found = [
-            self._patterns(view, self._recognizers if is_open else self._hints.unhinted)
-            for view, is_open in zip(read, open_to_all, strict=True)
-        ]
+        read = [Normalized(text) for text in texts]
+        found: list[list[Span]] = [[] for _ in texts]
+        places = [place for place, may_hold in enumerate(self._hints.held_by(texts)) if may_hold]
+        for place in places:
+            read[place] = normalize(texts[place])
+        for place, asked in zip(places, self._hints.asked([read[place] for place in places]), strict=True):
+            found[place] = list(_matches(read[place], asked))
         if self._built_in:
             cased = [in_sentence_case(view.text) for view in read]
             for spans, names in zip(found, self._built_in.find(cased), strict=True):
@@ -83,20 +77,7 @@ class Scanner:
 
     def may_find(self, texts: Sequence[str]) -> list[bool]:
         """Whether anything can be found in each text, as far as that costs nearly nothing to tell."""
-        reads_all = self._built_in or self._ner or self._hints.unhinted
-        return [True] * len(texts) if reads_all else self._hints.held_by(texts)
-
-    def _patterns(self, view: Normalized, recognizers: Sequence[Recognizer]) -> list[Span]:
-        if not recognizers:
-            return []
-        found: list[Span] = []
-        for text in (view.text, view.as_digits) if view.as_digits else (view.text,):
-            digits = max((sum(map(str.isdigit, run)) for run in DIGITS.findall(text)), default=0)
-            cased = in_sentence_case(text)
-            for recognizer in recognizers:
-                if digits >= getattr(recognizer, "digits", 0):
-                    found += recognizer.find(cased if recognizer.entity in CASED else text)
-        return found
+        return [True] * len(texts) if self._built_in or self._ner else self._hints.held_by(texts)
 
     def _final(self, text: str, spans: list[Span]) -> list[Span]:
         if not spans:
@@ -138,3 +119,10 @@ class Scanner:
             return span
         part = name_in(piece, span.start, span.end, places=span.entity == "LOCATION")
         return replace(span, start=part[0], end=part[1]) if part else None
+
+
+def _matches(view: Normalized, recognizers: Sequence[Recognizer]) -> Iterator[Span]:
+    for text in (view.text, view.as_digits) if view.as_digits else (view.text,):
+        cased = in_sentence_case(text)
+        for recognizer in recognizers:
+            yield from recognizer.find(cased if recognizer.entity in CASED else text)

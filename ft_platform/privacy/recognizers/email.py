@@ -18,7 +18,7 @@ class EmailRecognizer:
     dot."""
 
     entity = "EMAIL"
-    hint = r"@|[\[(] ?(?i:at) ?[\])]"
+    hint = r"@|[\[(]\s?(?i:at)\s?[\])]"
 
     def find(self, text: str) -> list[Span]:
         spans = (

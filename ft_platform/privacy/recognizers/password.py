@@ -27,7 +27,7 @@ class PasswordRecognizer:
     entity = "PASSWORD"
     hint = (
         r"(?i:pass ?w|passcode|passphrase|pwd|kennwort)"
-        r"|(?i:pin(?: ?(?:code|number|no[.]?))?(?: +(?:is|was)| *[:=#])) *[0-9]{4}"
+        r"|(?i:pin(?:\s?(?:code|number|no[.]?))?(?:\s+(?:is|was)|\s*[:=#]))\s*[0-9]{4}"
     )
 
     def find(self, text: str) -> list[Span]:
