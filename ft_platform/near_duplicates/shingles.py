@@ -56,7 +56,8 @@ WORD_BYTES = _word_bytes()
 def in_slices(texts: pa.Array) -> Iterator[pa.Array]:
     """The texts as large strings without nulls, at most `ROWS_AT_ONCE` and about `BYTES_AT_ONCE` at a time, so that
     temporary arrays stay in cache."""
-    texts = pc.fill_null(texts.cast(pa.large_string()), "")
+    texts = texts.cast(pa.large_string())
+    texts = pc.fill_null(texts, "") if texts.null_count else texts
     ends = _offsets(texts)[1:]
     start, start_byte = 0, _offsets(texts)[0] if len(texts) else 0
     while start < len(texts):
@@ -155,12 +156,19 @@ def _offsets(texts: pa.Array) -> np.ndarray:
 
 
 def _bytes(texts: pa.Array) -> tuple[bytes, np.ndarray]:
-    """UTF-8 bytes of all texts with a blank behind each, and where each begins in `_padded`, with the end: shape
-    `(texts + 1,)`."""
-    one = pa.LargeListArray.from_arrays(pa.array([0, len(texts)], pa.int64()), texts)
-    joined = pc.binary_join(one, pa.scalar(" ", pa.large_string()))
+    """UTF-8 bytes of all texts with blanks between, and where each begins in `_padded`, with where one more would:
+    shape `(texts + 1,)`."""
+    # From buffers: `pa.array` and `pa.scalar` import pandas, a quarter of a second.
+    blank = pa.LargeStringArray.from_buffers(1, _int64(0, 1), pa.py_buffer(b" "))[0]
+    kind = pa.large_list(pa.large_string())
+    one = pa.LargeListArray.from_buffers(kind, 1, [None, _int64(0, len(texts))], children=[texts])
+    joined = pc.binary_join(one, blank)
     offsets = _offsets(texts)
-    return (joined[0].as_buffer().to_pybytes() + b" ", offsets - offsets[0] + np.arange(len(offsets)) + 1)
+    return joined[0].as_buffer().to_pybytes(), offsets - offsets[0] + np.arange(1, len(offsets) + 1)
+
+
+def _int64(*numbers: int) -> pa.Buffer:
+    return pa.py_buffer(np.array(numbers, np.int64))
 
 
 def _padded(data: bytes) -> np.ndarray:
