@@ -120,10 +120,12 @@ class BatchAnonymizer:
         )
 
     def _to_look_at(self, batch: pa.RecordBatch, row_of: np.ndarray, found: list[list[Span]]) -> np.ndarray:
-        """Whether anything in each row may have to be replaced. Shape `(rows,)`, dtype bool."""
+        """Whether anything in each row may have to be replaced, or counted. Shape `(rows,)`, dtype bool."""
         named = pc.fill_null(pc.list_value_length(batch.column(NAMES_OF_PERSON.name)), 0).to_numpy(zero_copy_only=False)
         looked_at = (named > 0) | self._marked.concern(batch.column("record_id"))
         looked_at[row_of[[bool(spans) for spans in found]]] = True
+        for column in ("sha256_after", "text_characters"):
+            looked_at |= batch.column(column).is_null().to_numpy(zero_copy_only=False)
         return looked_at
 
     def _rewritten(

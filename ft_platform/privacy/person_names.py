@@ -58,9 +58,10 @@ class WithPersonNames:
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         for batch in self._rows.batches(columns):
-            subjects = batch.column("subject_id").to_pylist() if self._names else [None] * batch.num_rows
-            named = [self._names.get(subject, []) for subject in subjects]
-            values = [[{"entity": entity, "name": name} for entity, name in one] for one in named]
+            values: list[list[dict[str, str]]] = [[] for _ in range(batch.num_rows)]
+            for row, subject in enumerate(batch.column("subject_id").to_pylist() if self._names else ()):
+                if subject in self._names:
+                    values[row] = [{"entity": entity, "name": name} for entity, name in self._names[subject]]
             yield batch.append_column(COLUMN, pa.array(values, COLUMN.type))
 
 
