@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from ft_platform.errors import DataError
@@ -138,9 +139,11 @@ def _anonymized(
             vault.add(batch.column("originals"))
             batch = batch.drop_columns(["originals"])
         require_closed(use_case, batch)
-        for row in batch.column("entities").to_pylist():
+        counted = batch.column("entities")
+        counted = counted.filter(pa.array(np.diff(counted.offsets) > 0))
+        for row in counted.to_pylist():
             entities.update(dict(row))
-            with_any += bool(row)
+        with_any += len(counted)
         done += batch.num_rows
         report(STAGE, done, rows.num_rows)
         yield batch

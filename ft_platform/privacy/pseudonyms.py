@@ -1,9 +1,9 @@
 """Pseudonyms: equal for equal originals within a use case, unlinkable across use cases, irreversible without the
 key."""
 
-import base64
 import hmac
 import unicodedata
+from itertools import product
 
 from ft_platform.keys.key_ring import UseCaseKeys, pseudonym_key_place, read_key_ring
 from ft_platform.privacy.names import word_set
@@ -18,6 +18,9 @@ SUBJECT_LENGTH = 16
 
 BYTES = 10
 """Of a digest, for `SUBJECT_LENGTH` digits."""
+
+PAIRS = ["".join(pair) for pair in product("abcdefghijklmnopqrstuvwxyz234567", repeat=2)]
+"""Two digits of base32 (RFC 4648) in lower case for each number of ten bits."""
 
 KNOWN = 100_000
 """Pseudonyms that a process remembers."""
@@ -66,7 +69,8 @@ class Pseudonyms:
 
     def _digits(self, kind: str, value: str, length: int) -> str:
         digest = hmac.digest(self._key, f"{kind}\0{value}".encode("utf-8", "surrogatepass"), "sha256")
-        return base64.b32encode(digest[:BYTES]).decode()[:length].lower()
+        number = int.from_bytes(digest[:BYTES], "big")
+        return "".join([PAIRS[number >> place & 1023] for place in range(8 * BYTES - 10, -1, -10)])[:length]
 
 
 def normalized(entity: str, original: str) -> str:
