@@ -31,6 +31,9 @@ BATCH_ROWS, MODEL_ROWS = 2048, 256
 """Rows that a worker gets at once, and where another model than the built-in network reads them: about two seconds of
 work."""
 
+BATCH_BYTES = 8 * 2**20
+"""What a worker gets at once of long texts."""
+
 Parts = Iterator[tuple[pa.RecordBatch | None, pa.RecordBatch | None]]
 
 
@@ -153,7 +156,7 @@ def _anonymized(
 
 
 class SmallBatches:
-    """The same rows in smaller batches (`rows.Rows`).
+    """The same rows in smaller batches (`rows.Rows`), of about `BATCH_BYTES` where texts are long.
 
     Args:
         size: most rows of a batch.
@@ -167,5 +170,6 @@ class SmallBatches:
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         for batch in self._rows.batches(columns):
-            for start in range(0, batch.num_rows, self._size):
-                yield batch.slice(start, self._size)
+            size = max(1, min(self._size, batch.num_rows * BATCH_BYTES // max(batch.nbytes, 1)))
+            for start in range(0, batch.num_rows, size):
+                yield batch.slice(start, size)

@@ -185,6 +185,14 @@ def test_dates_of_a_person_move_alike_in_all_records_and_without_a_subject_in_on
     assert first == second != text and len({first, third, fourth}) == 3
 
 
+def test_long_texts_go_to_workers_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "BATCH_BYTES", 40_000)
+    rows = TableRows(cleaned(use_case(), ["long " * 2_000] * 12 + ["short"] * 2))
+    batches = list(stage.SmallBatches(rows, BATCH_ROWS).batches())
+    assert 3 <= max(batch.num_rows for batch in batches) <= 5
+    assert pa.Table.from_batches(batches).equals(pa.Table.from_batches(list(rows.batches())))
+
+
 def test_progress_is_reported_per_batch() -> None:
     updates: list[Update] = []
     with listening(updates.append):
