@@ -9,14 +9,16 @@ Covered: texts of ASCII. In all others every recognizer may find something.
 
 import re
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ft_platform.privacy.entities import Recognizer
 from ft_platform.privacy.normalize import Normalized
 
+Recognizer = TypeVar("Recognizer")
+"""`entities.Recognizer`, which is not imported: the chain of imports would be too long."""
 FEWEST = 32
 """Texts from which on it costs less to ask of all of them than to search each."""
 DIGIT = "[0-9]"
@@ -28,7 +30,7 @@ RUN = re.compile(r"\d(?:[^\w]{0,3}\d)*")
 """Digits in a row."""
 
 
-class Hints:
+class Hints(Generic[Recognizer]):
     """Args: recognizers: in the order in which they are asked."""
 
     def __init__(self, recognizers: Sequence[Recognizer]) -> None:
@@ -61,7 +63,7 @@ class Hints:
         return [[self.recognizers[number] for number in np.flatnonzero(row)] for row in found]
 
 
-def hint_of(recognizer: Recognizer) -> str | None:
+def hint_of(recognizer: object) -> str | None:
     """Its hint; that of a recognizer of numbers is a digit."""
     return getattr(recognizer, "hint", DIGIT if getattr(recognizer, "digits", 0) else None)
 
