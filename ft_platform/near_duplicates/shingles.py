@@ -84,8 +84,9 @@ def shingles(texts: pa.Array, size: int = WORDS_PER_SHINGLE) -> tuple[np.ndarray
     hashes, whole, starts = words.copy(), words[first], np.ones(len(words), bool)
     for ahead in range(1, size):
         # What goes beyond the end of a text is no n-gram: it starts at none of `starts`.
-        hashes[: len(words) - ahead] *= BASE
-        hashes[: len(words) - ahead] += words[ahead:]
+        following = words[ahead:]
+        hashes[: len(following)] *= BASE
+        hashes[: len(following)] += following
         starts[(end - ahead)[length > ahead]] = False
         more = shorter > ahead
         whole[more] = whole[more] * BASE + words[first[more] + ahead]
