@@ -61,9 +61,9 @@ class MarkedSpans:
 
     def concern(self, record_ids: pa.Array) -> np.ndarray:
         """Whether a mark says anything of each record. Shape `(rows,)`, dtype bool."""
-        if not self._marks or self._marks.everywhere:
-            return np.full(len(record_ids), bool(self._marks))
         marked = {*self._marks.hidden, *self._marks.shown}
+        if self._marks.everywhere or not marked:
+            return np.full(len(record_ids), bool(self._marks.everywhere))
         return np.array([record in marked for record in record_ids.to_pylist()], bool)
 
     def corrected(self, record_id: str, text: str, spans: list[Span]) -> list[Span]:
