@@ -2,17 +2,19 @@
 
     python benchmarks/data_plane.py --rows 10_000_000
     python benchmarks/data_plane.py --rows 1_000_000 --engine processes --pandas --json
+    python benchmarks/data_plane.py --rows 100_000 --sizes --without-names --json
 
 Each size runs in a process of its own: the real stages through `run_use_case` on a generated Parquet file of fictitious
 complaints (45 words at the mean; 2 % exact copies, 2 % copies with a changed word, 5 % without consent, an e-mail
 address or telephone number in 10 %), without the audit of rendered rows, which `benchmarks/audit.py` measures.
+`--without-names` looks for no persons and places: the built-in network, which takes most of the time, is not asked.
 `--pandas` does the same steps on the same file with pandas: the platform's own functions row by row through
 `DataFrame.apply`, exact duplicates through `drop_duplicates`, no near duplicates, no Great Expectations.
 
-Prints `{"rows_per_second": {stage: r}, "peak_gib", "exponent", ...}`. `peak_gib` is the largest resident memory of the
-process and, with workers, of the sum of them; it counts mapped files that the kernel may drop at any time,
-`peak_anonymous_gib` does not. `exponent` is the slope of log(seconds) over log(rows) between the smallest and the
-largest size: 1 is linear.
+Prints `{"rows_per_second": {stage: r}, "cpu_seconds", "peak_gib", "exponent", ...}`. `cpu_seconds` are those of the
+process and its workers together. `peak_gib` is the largest resident memory of the process and, with workers, of the sum
+of them; it counts mapped files that the kernel may drop at any time, `peak_anonymous_gib` does not. `exponent` is the
+slope of log(seconds) over log(rows) between the smallest and the largest size: 1 is linear.
 """
 
 import argparse
@@ -102,7 +104,12 @@ def _with_copies(texts: pa.Array, random: np.random.Generator) -> pa.Array:
     return pc.if_else(pa.array((kind >= 0.02) & (kind < 0.04)), changed, copied)
 
 
-def write_use_case(folder: Path, source: Path, engine: str, workers: int, ner: str) -> None:
+def left_out(arguments: argparse.Namespace) -> dict[str, str]:
+    """Entities that are not looked for, and why."""
+    return dict.fromkeys(("PERSON", "LOCATION"), "The network is measured apart.") if arguments.without_names else {}
+
+
+def write_use_case(folder: Path, source: Path, arguments: argparse.Namespace) -> None:
     folder.mkdir(parents=True)
     settings = {
         "description": "Routes fictitious complaints; used to measure the data stages.",
@@ -118,10 +125,14 @@ def write_use_case(folder: Path, source: Path, engine: str, workers: int, ner: s
             "features": {"state": "state"},
         },
         "governance": {"purpose": "measurement", "accepted_consent": ["yes"], "licence": "proprietary"},
-        "privacy": {"ner": ner, "without_quasi_identifiers": "The complaints are generated."},
+        "privacy": {
+            "ner": arguments.ner,
+            "left_out": left_out(arguments),
+            "without_quasi_identifiers": "The complaints are generated.",
+        },
         "base_model": {"uri": "not/used"},
         "release": {"intended_use": "Measurement of the data stages."},
-        "compute": {"engine": engine, "workers": workers},
+        "compute": {"engine": arguments.engine, "workers": arguments.workers},
     }
     (folder / "defs.yaml").write_text(
         json.dumps({"type": "ft_platform.components.FineTuningUseCase", "attributes": settings})
@@ -175,14 +186,14 @@ def _memory(pid: int) -> tuple[int, int]:
     return kilobytes.get("VmRSS", 0), kilobytes.get("RssAnon", 0)
 
 
-def run_platform(source: Path, engine: str, workers: int, ner: str) -> dict[str, Any]:
+def run_platform(arguments: argparse.Namespace) -> dict[str, Any]:
     """The data stages on a file, in a fresh installation. In this process."""
     from ft_platform.environment import load_environment
     from ft_platform.orchestration.execution import prepare_home, run_use_case
 
-    home = source.parent / "home"
-    write_use_case(source.parent / "defs" / "complaints", source, engine, workers, ner)
-    os.environ |= {"FT_HOME": str(home), "FT_DEFS": str(source.parent / "defs")}
+    folder = arguments.source.parent
+    write_use_case(folder / "defs" / "complaints", arguments.source, arguments)
+    os.environ |= {"FT_HOME": str(folder / "home"), "FT_DEFS": str(folder / "defs")}
     os.environ.pop("DAGSTER_HOME", None)
     environment = load_environment()
     environment.key_path.parent.mkdir(parents=True, mode=0o700)
@@ -191,7 +202,7 @@ def run_platform(source: Path, engine: str, workers: int, ner: str) -> dict[str,
     _leave_out_the_audit()
     memory = PeakMemory()
     memory.start()
-    started = time.monotonic()
+    started, spent = time.monotonic(), _cpu_seconds()
     outcome = run_use_case("complaints", select=STAGES, environment=environment)
     seconds = time.monotonic() - started
     memory.stop()
@@ -203,11 +214,17 @@ def run_platform(source: Path, engine: str, workers: int, ner: str) -> dict[str,
     return {
         "seconds": {stage: outcome.seconds[stage] for stage in STAGES},
         "total_seconds": seconds,
+        "cpu_seconds": _cpu_seconds() - spent,
         "peak_gib": memory.resident / 2**30,
         "peak_anonymous_gib": memory.anonymous / 2**30,
         "rows_in_splits": splits.rows,
         "content_hash": splits.content_hash,
     }
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of its workers that have ended."""
+    return sum(os.times()[:4])
 
 
 def _leave_out_the_audit() -> None:
@@ -242,7 +259,7 @@ def _leave_out_the_audit() -> None:
     ft_platform.assets.splits.run_program = passed
 
 
-def run_pandas(source: Path) -> dict[str, Any]:
+def run_pandas(arguments: argparse.Namespace) -> dict[str, Any]:
     """The same steps as a script with pandas would do them. In this process."""
     import pandas as pd
     from sklearn.model_selection import GroupShuffleSplit
@@ -258,9 +275,9 @@ def run_pandas(source: Path) -> dict[str, Any]:
     memory = PeakMemory()
     memory.start()
     started = time.monotonic()
-    rows = pd.read_parquet(source)
+    rows = pd.read_parquet(arguments.source)
     rows = rows[rows["consent"] == "yes"]
-    cleaning, privacy = Cleaning(), Privacy(ner="none")
+    cleaning, privacy = Cleaning(), Privacy(ner="none", left_out=left_out(arguments))
     rows["text"] = rows["text"].apply(lambda text: repair(text, cleaning)[0])
     rows = rows[rows["text"].str.len().between(cleaning.min_characters, cleaning.max_characters)].drop_duplicates(
         "text"
@@ -268,8 +285,8 @@ def run_pandas(source: Path) -> dict[str, Any]:
     scanner, operators = Scanner(privacy), Operators(privacy, UseCaseKeys(b"0" * 32, "complaints"))
     rows["text"] = rows["text"].apply(lambda text: replace_spans(text, scanner.find([text])[0], operators, "").text)
     train, test = next(GroupShuffleSplit(1, test_size=0.2, random_state=17).split(rows, groups=rows["customer"]))
-    rows.iloc[train].to_parquet(source.parent / "train.parquet")
-    rows.iloc[test].to_parquet(source.parent / "test.parquet")
+    rows.iloc[train].to_parquet(arguments.source.parent / "train.parquet")
+    rows.iloc[test].to_parquet(arguments.source.parent / "test.parquet")
     seconds = time.monotonic() - started
     memory.stop()
     return {"total_seconds": seconds, "peak_gib": memory.resident / 2**30}
@@ -292,8 +309,10 @@ def in_own_process(size: int, arguments: argparse.Namespace, *, pandas: bool = F
             arguments.engine,
             "--workers",
             str(arguments.workers),
+            "--ner",
+            arguments.ner,
         ]
-        command += ["--ner", arguments.ner, *(["--pandas"] if pandas else [])]
+        command += [*(["--without-names"] if arguments.without_names else []), *(["--pandas"] if pandas else [])]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -314,6 +333,7 @@ def main() -> None:
     parser.add_argument("--engine", choices=["in_process", "processes", "ray", "spark"], default="in_process")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--ner", choices=["none", "spacy"], default="none")
+    parser.add_argument("--without-names", action="store_true", help="look for no persons and places")
     parser.add_argument(
         "--pandas", action="store_true", help="also the same steps with pandas, on the largest size but one"
     )
@@ -322,11 +342,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.source:
-        found = (
-            run_pandas(arguments.source)
-            if arguments.pandas
-            else run_platform(arguments.source, arguments.engine, arguments.workers, arguments.ner)
-        )
+        found = run_pandas(arguments) if arguments.pandas else run_platform(arguments)
         print(json.dumps(found), flush=True)
         os._exit(0)
     smaller = (
@@ -347,6 +363,7 @@ def main() -> None:
             stage: round(sizes[-1] / max(seconds, 1e-9)) for stage, seconds in largest["seconds"].items()
         },
         "rows_per_second_whole": round(sizes[-1] / largest["total_seconds"]),
+        "cpu_seconds": round(largest["cpu_seconds"], 1),
         "peak_gib": round(largest["peak_gib"], 2),
         "peak_anonymous_gib": round(largest["peak_anonymous_gib"], 2),
         "exponent": (

@@ -2,6 +2,7 @@
 
     python -m benchmarks.engines --rows 20_000 --json
     python -m benchmarks.engines --engines in_process spark
+    python -m benchmarks.engines --engines in_process processes --without-names --json
 
 Each engine runs in a process of its own, one after the other: the stage on the texts of `benchmarks/data_plane.py`,
 each of another person, and written to a lake. It runs on a fifth of the rows and then on all: the difference is what
@@ -10,7 +11,8 @@ all processes below it (`workers`, Java among them). `residual` is the check `no
 orchestrator whatever the engine.
 
 `processes` and `ray` get `--workers` workers, Spark the session that `SPARK_REMOTE` or `SPARK_CONF_DIR` names, or else
-`local[WORKERS]`. Exits with 1 if the content hashes differ.
+`local[WORKERS]`. `--without-names` looks for no persons and places, so that the built-in network reads nothing. Exits
+with 1 if the content hashes differ.
 """
 
 import argparse
@@ -26,7 +28,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from benchmarks.data_plane import family, write_complaints
+from benchmarks.data_plane import family, left_out, write_complaints
 
 ENGINES = ["in_process", "processes", "ray", "spark"]
 STAGE = "anonymized_records"
@@ -49,24 +51,30 @@ def measured(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     return {name: then - now for name, now, then in zip(names, before, spent(), strict=True)}, made
 
 
-def run(folder: Path, engine: str, rows: int, workers: int) -> dict[str, Any]:
+def run(folder: Path, engine: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """Both sizes in a fresh lake. In this process."""
     from ft_platform.lake.opening import open_lake
     from ft_platform.lake.stage_table import Written, write_stage
     from ft_platform.privacy.anonymize import anonymize
     from ft_platform.privacy.residual import residual
+    from ft_platform.records.columns import contents_sha256
     from ft_platform.records.schemas import anonymized_schema, cleaned_schema
     from ft_platform.settings.environment import Environment
     from ft_platform_tests.privacy.anonymizing import key_in
     from ft_platform_tests.tables import table, use_case
 
-    case = use_case(compute={"engine": engine, "workers": workers if engine != "spark" else 0})
+    rows, workers = arguments.rows, arguments.workers if engine != "spark" else 0
+    case = use_case(compute={"engine": engine, "workers": workers}, privacy={"left_out": left_out(arguments)})
     texts = pq.read_table(folder / "complaints.parquet")["text"].to_pylist()
     lake, keys = open_lake(Environment(home=folder)), key_in(folder, case.name)
 
     def stage(size: int) -> Written:
         persons = [str(number) for number in range(size)]
-        records = table(cleaned_schema(case), texts[:size], record_id=persons, subject_id=persons)
+        known = {
+            "sha256_after": [contents_sha256([text]) for text in texts[:size]],
+            "text_characters": [len(text) for text in texts[:size]],
+        }
+        records = table(cleaned_schema(case), texts[:size], record_id=persons, subject_id=persons, **known)
         cleaned = lake.write_table(
             case.name, "cleaned_records", records.to_batches(), records.schema, zone="restricted"
         )
@@ -98,6 +106,7 @@ def in_own_process(engine: str, arguments: argparse.Namespace) -> dict[str, Any]
         (folder / "conf" / "spark-defaults.conf").write_text(f"spark.master local[{arguments.workers}]\n")
         command = [sys.executable, "-m", "benchmarks.engines", "--run", name, "--engines", engine]
         command += ["--rows", str(arguments.rows), "--workers", str(arguments.workers)]
+        command += ["--without-names"] if arguments.without_names else []
         variables = {"SPARK_CONF_DIR": str(folder / "conf"), **os.environ}
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=variables)
         return json.loads(done.stdout.splitlines()[-1])
@@ -121,12 +130,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000, help="the larger size; the other one is a fifth of it")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--without-names", action="store_true", help="look for no persons and places")
     parser.add_argument("--folder", help="where files are written; default: the temporary folder")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        found = run(arguments.run, arguments.engines[0], arguments.rows, arguments.workers)
+        found = run(arguments.run, arguments.engines[0], arguments)
         print(json.dumps(found), flush=True)
         os._exit(0)
     costs = {engine: cost(in_own_process(engine, arguments), arguments.rows) for engine in arguments.engines}

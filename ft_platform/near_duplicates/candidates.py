@@ -41,14 +41,15 @@ Keys = Iterator[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Prefixes:
-    """The sets of a chunk, their shingles from rare to common. Shapes `(shingles,)`, but for `length`: `(sets,)`.
+    """The sets of a chunk, their shingles from rare to common, without those that no other set holds: these come
+    first. Sets that share none of the shingles that can be the first one have none here. Shapes `(shingles,)`, but for
+    `length` and `size`: `(sets,)`.
 
     Attributes:
         set: number of the set in the chunk.
         rank: its rank.
         shingle: hash of 48 bits.
         position: place of the shingle in its set, from 0.
-        shared: whether another set may hold the shingle.
         length: how many shingles of each set can be the first one that a similar set shares.
         size: how many there are.
     """
@@ -57,13 +58,12 @@ class Prefixes:
     rank: np.ndarray
     shingle: np.ndarray
     position: np.ndarray
-    shared: np.ndarray
     length: np.ndarray
     size: np.ndarray
 
     def first(self) -> np.ndarray:
         """Indices of the shingles that can be the first one that a similar set shares."""
-        return np.flatnonzero(self.shared & (self.position < self.length[self.set]))
+        return np.flatnonzero(self.position < self.length[self.set])
 
 
 class Candidates:
@@ -123,18 +123,19 @@ class Candidates:
         """All sets in chunks; those that are a copy, or take no part, without shingles."""
         originals = self._sets.originals()
         for ranks, values in self._sets.chunks():
-            size = self._sets.sizes[ranks]
-            number = np.repeat(np.arange(len(ranks)), size)
-            chosen = originals[ranks][number]
-            number, values = number[chosen], values[chosen]
-            size = np.where(originals[ranks], size, 0)
-            keys = (
-                (number.astype(np.uint64) << SET_SHIFT) | (CLASSES[self._sets.counts(values)] << CLASS_SHIFT) | values
-            )
+            size = self._sets.sizes[ranks].astype(np.int64)
+            length = self._prefix_length(size)
+            counts = self._sets.counts(values)
+            shared = np.flatnonzero(counts > 1)
+            number = np.repeat(np.arange(len(ranks)), size)[shared]
+            alone = size - np.bincount(number, minlength=len(ranks))
+            chosen = (originals[ranks] & (alone < length))[number]
+            number, shared = number[chosen], shared[chosen]
+            keys = (number.astype(np.uint64) << SET_SHIFT) | (CLASSES[counts[shared]] << CLASS_SHIFT) | values[shared]
             keys.sort()
-            position = np.arange(len(keys)) - np.repeat(np.cumsum(size) - size, size)
-            shared = (keys >> CLASS_SHIFT) & np.uint64((1 << CLASS_BITS) - 1) > 1
-            yield Prefixes(number, ranks[number], keys & VALUE, position, shared, self._prefix_length(size), size)
+            first = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=len(ranks)))])[number]
+            position = alone[number] + np.arange(len(keys)) - first
+            yield Prefixes(number, ranks[number], keys & VALUE, position, length, size)
 
     def _prefix_length(self, size: np.ndarray) -> np.ndarray:
         return size - np.ceil(self._threshold * size - EPSILON).astype(np.int64) + 1

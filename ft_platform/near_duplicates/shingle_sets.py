@@ -95,9 +95,9 @@ class ShingleSets:
             row, hashes = row[~left_out[row]], hashes[~left_out[row]]
         keys = (row.astype(np.uint64) << np.uint64(SHINGLE_BITS)) | (hashes >> np.uint64(64 - SHINGLE_BITS))
         keys.sort()
-        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
-        row, values = (keys >> np.uint64(SHINGLE_BITS)).astype(np.int64), keys & np.uint64((1 << SHINGLE_BITS) - 1)
-        sizes = np.bincount(row, minlength=len(texts))
+        keys = keys[_is_new(keys)]
+        values = keys & np.uint64((1 << SHINGLE_BITS) - 1)
+        sizes = np.bincount((keys >> np.uint64(SHINGLE_BITS)).astype(np.int64), minlength=len(texts))
         self.sizes[ranks] = sizes
         self._offsets[ranks] = place + np.cumsum(sizes) - sizes
         filled = ranks[sizes > 0]
@@ -106,11 +106,16 @@ class ShingleSets:
             self._signatures[filled] = mix(np.add.reduceat(mix(values), starts) + sizes[sizes > 0].astype(np.uint64))
             bit = np.uint64(1) << (values & np.uint64(63))
             upper = (values & np.uint64(64)) != 0
-            self.bits[filled, 0] = np.bitwise_xor.reduceat(np.where(upper, np.uint64(0), bit), starts)
-            self.bits[filled, 1] = np.bitwise_xor.reduceat(np.where(upper, bit, np.uint64(0)), starts)
-            cells = self._cells(values)
-            np.add.at(self._counters, cells[self._counters[cells] < COUNTED], np.uint16(1))
+            self.bits[filled, 0] = np.bitwise_xor.reduceat(bit * ~upper, starts)
+            self.bits[filled, 1] = np.bitwise_xor.reduceat(bit * upper, starts)
+            self._count(values)
         return values
+
+    def _count(self, values: np.ndarray) -> None:
+        """Adds to the counters of some shingles."""
+        cells = self._cells(values)
+        np.add.at(self._counters, cells, np.uint16(1))
+        self._counters[cells[self._counters[cells] > COUNTED]] = COUNTED
 
     def _find_copies(self) -> None:
         """Fills `first`. Sets of equal 64-bit signatures count as copies, and are compared like all candidates."""
@@ -181,6 +186,13 @@ class ShingleSets:
         the process."""
         places = zip((8 * self._offsets[ranks]).tolist(), (8 * self.sizes[ranks]).tolist(), strict=True)
         return np.frombuffer(b"".join([os.pread(self._file, size, place) for place, size in places]), np.uint64)
+
+
+def _is_new(ordered: np.ndarray) -> np.ndarray:
+    """Whether each of some sorted numbers differs from the one before it. Shape `(n,)`."""
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return new
 
 
 def may_be_similar(i: tuple[np.ndarray, np.ndarray], j: tuple[np.ndarray, np.ndarray], threshold: float) -> np.ndarray:

@@ -3,8 +3,8 @@
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
 
+import hashlib
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -15,32 +15,39 @@ BYTES_AT_ONCE = 1 << 20
 ROWS_AT_ONCE = 8192
 NOT_IN_A_WORD = r"[^\pL\pM\pN_]+"
 WITHOUT_SPACES = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
-BASE = 0x9E3779B97F4A7C15
-"""Odd, so it has an inverse modulo 2**64."""
+BASE = np.uint64(0x9E3779B97F4A7C15)
+"""Odd. The hash of an n-gram is the number in this base, modulo 2**64, whose digits are the hashes of its words."""
+LENGTH = np.uint64(0xC2B2AE3D27D4EB4F)
+"""Odd. Tells marks of two bytes of value 0 from those of one."""
+STEP = 8
+"""Bytes of a word that are read at once."""
+LONG_WORD = 64
+"""Bytes above which a word is hashed by itself."""
+KEPT = np.array([(1 << 8 * size) - 1 for size in range(STEP + 1)], np.uint64)
+"""The first so many bytes of a little-endian number of 64 bits."""
 
 
 def mix(x: np.ndarray) -> np.ndarray:
     """Finalizer of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). Shape and dtype (uint64) stay."""
     x = x + np.uint64(0x9E3779B97F4A7C15)
-    x ^= x >> np.uint64(30)
+    shifted = x >> np.uint64(30)
+    x ^= shifted
     x *= np.uint64(0xBF58476D1CE4E5B9)
-    x ^= x >> np.uint64(27)
+    x ^= np.right_shift(x, np.uint64(27), out=shifted)
     x *= np.uint64(0x94D049BB133111EB)
-    x ^= x >> np.uint64(31)
+    x ^= np.right_shift(x, np.uint64(31), out=shifted)
     return x
 
 
-BYTE_HASHES = mix(np.arange(256, dtype=np.uint64))
-
-
-def _word_bytes() -> np.ndarray:
+def _word_bytes() -> bytes:
     """Each byte in lower case, or 0 if it is not part of a word. Bytes from 0x80 on are: `_normalized` took care of
     them."""
-    table = np.zeros(256, np.uint8)
-    kept = [*b"abcdefghijklmnopqrstuvwxyz0123456789_", *range(0x80, 0x100)]
-    table[kept] = kept
-    table[[*b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]] = [*b"abcdefghijklmnopqrstuvwxyz"]
-    return table
+    table = bytearray(256)
+    for byte in (*b"abcdefghijklmnopqrstuvwxyz0123456789_", *range(0x80, 0x100)):
+        table[byte] = byte
+    for byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        table[byte] = byte + 32
+    return bytes(table)
 
 
 WORD_BYTES = _word_bytes()
@@ -49,7 +56,8 @@ WORD_BYTES = _word_bytes()
 def in_slices(texts: pa.Array) -> Iterator[pa.Array]:
     """The texts as large strings without nulls, at most `ROWS_AT_ONCE` and about `BYTES_AT_ONCE` at a time, so that
     temporary arrays stay in cache."""
-    texts = pc.fill_null(texts.cast(pa.large_string()), "")
+    texts = texts.cast(pa.large_string())
+    texts = pc.fill_null(texts, "") if texts.null_count else texts
     ends = _offsets(texts)[1:]
     start, start_byte = 0, _offsets(texts)[0] if len(texts) else 0
     while start < len(texts):
@@ -71,16 +79,19 @@ def shingles(texts: pa.Array, size: int = WORDS_PER_SHINGLE) -> tuple[np.ndarray
     """
     words, length = _words(texts)
     end = np.cumsum(length)
-    row = np.repeat(np.arange(len(texts)), length)
-    position = np.arange(len(words))
-    mixed = mix(words)
+    short = np.flatnonzero(length < size)
+    first, shorter = (end - length)[short], length[short]
+    hashes, whole, starts = words.copy(), words[first], np.ones(len(words), bool)
     for ahead in range(1, size):
-        following = np.zeros(len(words), np.uint64)
-        following[: max(0, len(words) - ahead)] = words[ahead:]
-        following[position + ahead >= end[row]] = 0
-        mixed = mix(mixed + following)
-    starts = position < np.maximum(end - length + 1, end - size + 1)[row]
-    return row[starts], mixed[starts]
+        # What goes beyond the end of a text is no n-gram: it starts at none of `starts`.
+        following = words[ahead:]
+        hashes[: len(following)] *= BASE
+        hashes[: len(following)] += following
+        starts[(end - ahead)[length > ahead]] = False
+        more = shorter > ahead
+        whole[more] = whole[more] * BASE + words[first[more] + ahead]
+    hashes[first] = whole
+    return np.repeat(np.arange(len(texts)), np.maximum(length - size + 1, 1)), hashes[starts]
 
 
 def word_counts(texts: pa.Array) -> np.ndarray:
@@ -92,9 +103,11 @@ def _words(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Hash of each word, and the number of words of each text. A text without a word counts as one, made of its
     marks."""
     data, offsets = _bytes(_normalized(texts))
-    letters = WORD_BYTES[data]
-    starts, ends = _runs(letters != 0, offsets)
-    hashes = _hashes(letters, starts, ends)
+    letters = _padded(data.translate(WORD_BYTES))
+    inside = letters != 0
+    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
+    starts = edges[::2]
+    hashes = _hashes(letters, starts, edges[1::2])
     length = np.diff(np.searchsorted(starts, offsets))
     wordless = length == 0
     if not wordless.any():
@@ -104,10 +117,8 @@ def _words(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     is_marks[(np.cumsum(length) - 1)[wordless]] = True
     merged = np.empty(len(is_marks), np.uint64)
     merged[~is_marks] = hashes
-    marks, mark_offsets = _bytes(
-        pc.replace_substring_regex(pc.utf8_lower(texts.filter(pa.array(wordless))), r"\s+", "")
-    )
-    merged[is_marks] = _hashes(marks, mark_offsets[:-1], mark_offsets[1:])
+    marks, offsets = _bytes(pc.replace_substring_regex(pc.utf8_lower(texts.filter(pa.array(wordless))), r"\s+", ""))
+    merged[is_marks] = _hashes(_padded(marks), offsets[:-1], offsets[1:] - 1)
     return merged, length
 
 
@@ -121,38 +132,22 @@ def _normalized(texts: pa.Array) -> pa.Array:
     return pc.replace_with_mask(texts, other, pc.replace_substring_regex(lower, NOT_IN_A_WORD, " "))
 
 
-def _runs(inside: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends of the runs of True that do not cross from one text into the next."""
-    filled = offsets[:-1] < offsets[1:]
-    starts, ends = inside.copy(), inside.copy()
-    starts[1:] &= ~inside[:-1]
-    ends[:-1] &= ~inside[1:]
-    borders, last = offsets[:-1][filled], offsets[1:][filled] - 1
-    starts[borders], ends[last] = inside[borders], inside[last]
-    return np.flatnonzero(starts), np.flatnonzero(ends) + 1
-
-
 def _hashes(data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Hash of each span of bytes: the polynomial `sum(BYTE_HASHES[byte] * BASE**place)` modulo 2**64, from differences
-    of one running sum."""
-    powers, inverse = _powers(len(data))
-    total = np.zeros(len(data) + 1, np.uint64)
-    np.cumsum(BYTE_HASHES[data] * powers, out=total[1:])
-    return (total[ends] - total[starts]) * inverse[starts]
-
-
-def _powers(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """`BASE**i` and `BASE**-i` modulo 2**64 for i in [0, size]. Those for usual sizes are kept."""
-    capacity = 2 * BYTES_AT_ONCE
-    made = _some_powers(capacity) if size <= capacity else _some_powers.__wrapped__(size)
-    return made[0][:size], made[1][: size + 1]
-
-
-@lru_cache(maxsize=1)
-def _some_powers(size: int) -> tuple[np.ndarray, np.ndarray]:
-    bases = np.full((2, size + 1), [[BASE], [pow(BASE, -1, 2**64)]], np.uint64)
-    bases[:, 0] = 1
-    return tuple(np.multiply.accumulate(bases, axis=1))
+    """Hash of each span of bytes. `data` is `_padded`."""
+    numbers = np.ndarray((len(data) - STEP + 1,), "<u8", data, strides=(1,))
+    size = ends - starts
+    hashes = mix((numbers[starts] & KEPT[np.minimum(size, STEP)]) + size.astype(np.uint64) * LENGTH)
+    longer = np.flatnonzero(size > STEP)
+    for place in range(STEP, LONG_WORD, STEP):
+        if not len(longer):
+            return hashes
+        part = numbers[starts[longer] + place] & KEPT[np.minimum(size[longer] - place, STEP)]
+        hashes[longer] = mix(hashes[longer] + part)
+        longer = longer[size[longer] > place + STEP]
+    for word in longer.tolist():
+        digest = hashlib.blake2b(data[starts[word] : ends[word]].tobytes(), digest_size=STEP).digest()
+        hashes[word] = int.from_bytes(digest, "little")
+    return hashes
 
 
 def _offsets(texts: pa.Array) -> np.ndarray:
@@ -161,12 +156,22 @@ def _offsets(texts: pa.Array) -> np.ndarray:
     return np.frombuffer(texts.buffers()[1], np.int64, len(texts) + 1, texts.offset * 8)
 
 
-def _bytes(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """UTF-8 bytes of all texts, and where each begins, with the end: shape `(texts + 1,)`."""
+def _bytes(texts: pa.Array) -> tuple[bytes, np.ndarray]:
+    """UTF-8 bytes of all texts with blanks between, and where each begins in `_padded`, with where one more would:
+    shape `(texts + 1,)`."""
+    # From buffers: `pa.array` and `pa.scalar` import pandas, a quarter of a second.
+    blank = pa.LargeStringArray.from_buffers(1, _int64(0, 1), pa.py_buffer(b" "))[0]
+    kind = pa.large_list(pa.large_string())
+    one = pa.LargeListArray.from_buffers(kind, 1, [None, _int64(0, len(texts))], children=[texts])
+    joined = pc.binary_join(one, blank)
     offsets = _offsets(texts)
-    buffer = texts.buffers()[2]
-    if buffer is not None and buffer.size:
-        data = np.frombuffer(buffer, np.uint8)[offsets[0] : offsets[-1]]
-    else:
-        data = np.empty(0, np.uint8)
-    return data, offsets - offsets[0]
+    return joined[0].as_buffer().to_pybytes(), offsets - offsets[0] + np.arange(1, len(offsets) + 1)
+
+
+def _int64(*numbers: int) -> pa.Buffer:
+    return pa.py_buffer(np.array(numbers, np.int64))
+
+
+def _padded(data: bytes) -> np.ndarray:
+    """The bytes with one 0 in front and `STEP` behind."""
+    return np.frombuffer(b"".join([b"\0", data, bytes(STEP)]), np.uint8)

@@ -4,7 +4,7 @@
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,24 +89,19 @@ class BatchAnonymizer:
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         messages = batch.column("messages")
         lengths = pc.fill_null(pc.list_value_length(messages), 0).to_numpy(zero_copy_only=False)
-        records = batch.column("record_id").to_pylist()
-        persons = pc.coalesce(batch.column("subject_id"), batch.column("record_id")).to_pylist()
-        roles = plain_array(messages).flatten().field("role").to_pylist()
-        names = batch.column(NAMES_OF_PERSON.name).to_pylist()
-        replaced = self._replace(contents(messages).to_pylist(), roles, records, persons, lengths.tolist(), names)
-        ends = np.cumsum(lengths)
-        rows = [replaced[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
-        pairs: list[dict[Pair, None]] = [dict.fromkeys(pair for text in row for pair in text.pairs) for row in rows]
-        if any(t.entities for t in replaced):
-            new = with_contents(messages, pa.array([text.text for text in replaced], pa.string()))
-        else:
-            new = plain_array(messages)
+        found = self._scanner.find([text or "" for text in contents(messages).to_pylist()])
+        row_of = np.repeat(np.arange(batch.num_rows), lengths)
+        looked_at = self._to_look_at(batch, row_of, found)
+        texts_of = looked_at[row_of]
+        replaced = self._replace(
+            batch.filter(pa.array(looked_at)), [spans for spans, is_in in zip(found, texts_of, strict=True) if is_in]
+        )
+        pairs: list[dict[Pair, None]] = [{} for _ in range(batch.num_rows)]
+        for row, texts in zip(np.flatnonzero(looked_at).tolist(), replaced, strict=True):
+            pairs[row] = dict.fromkeys(pair for text in texts for pair in text.pairs)
         made = {
-            "messages": new,
+            **self._rewritten(batch, replaced, looked_at, texts_of),
             "subject_id": self._pseudonymized(batch.column("subject_id"), self._pseudonyms.subject, pairs),
-            "entities": pa.array([_counted(row) for row in rows], self._schema.field("entities").type),
-            "sha256_after": pa.array([contents_sha256(text.text for text in row) for row in rows], pa.string()),
-            "text_characters": pa.array([len(text) for text in user_texts(new)], pa.int32()),
         }
         for column, treatment in self._columns.items():
             if treatment == "drop":
@@ -124,40 +119,73 @@ class BatchAnonymizer:
             [made[name] if name in made else batch.column(name) for name in self._schema.names], schema=self._schema
         )
 
-    def _replace(
-        self,
-        texts: list[str | None],
-        roles: list[str],
-        records: list[str],
-        persons: list[str],
-        lengths: list[int],
-        names: list[list[dict[str, str]]],
-    ) -> list[ReplacedText]:
-        """The texts of records one after the other, so many of each; `records`, `persons` and `names` are one for each
-        record."""
-        found = self._scanner.find([text or "" for text in texts])
-        replaced: list[ReplacedText] = []
-        for record, person, count, known in zip(records, persons, lengths, names, strict=True):
-            own = slice(len(replaced), len(replaced) + count)
-            also = [*((one["entity"], one["name"]) for one in known), *self._marked.names(record)]
-            spans_of = in_whole_record([text or "" for text in texts[own]], found[own], also)
-            replaced += [
-                replace_spans(
-                    text, self._marked.corrected(record, text, spans), self._operators, person, role in JSON_ROLES
-                )
-                if text is not None
-                else ReplacedText(None, [], [])
-                for text, role, spans in zip(texts[own], roles[own], spans_of, strict=True)
-            ]
+    def _to_look_at(self, batch: pa.RecordBatch, row_of: np.ndarray, found: list[list[Span]]) -> np.ndarray:
+        """Whether anything in each row may have to be replaced, or counted. Shape `(rows,)`, dtype bool."""
+        named = pc.fill_null(pc.list_value_length(batch.column(NAMES_OF_PERSON.name)), 0).to_numpy(zero_copy_only=False)
+        looked_at = (named > 0) | self._marked.concern(batch.column("record_id"))
+        looked_at[row_of[[bool(spans) for spans in found]]] = True
+        for column in ("sha256_after", "text_characters"):
+            looked_at |= batch.column(column).is_null().to_numpy(zero_copy_only=False)
+        return looked_at
+
+    def _rewritten(
+        self, batch: pa.RecordBatch, replaced: list[list[ReplacedText]], looked_at: np.ndarray, texts_of: np.ndarray
+    ) -> dict[str, pa.Array]:
+        """Messages and what is counted of them. Rows that were not looked at stay as cleaning left them."""
+        messages, rows = batch.column("messages"), pa.array(looked_at)
+        entities: list[list[tuple[str, int]]] = [[] for _ in range(batch.num_rows)]
+        for row, texts in zip(np.flatnonzero(looked_at).tolist(), replaced, strict=True):
+            entities[row] = _counted(texts)
+        new = pa.array([text.text for texts in replaced for text in texts], pa.string())
+        made = with_contents(messages, pc.replace_with_mask(contents(messages), pa.array(texts_of), new))
+        hashes = pa.array([contents_sha256(text.text for text in texts) for texts in replaced], pa.string())
+        lengths = pa.array([len(text) for text in user_texts(made.filter(rows))], pa.int32())
+        return {
+            "messages": made if replaced else plain_array(messages),
+            "entities": pa.array(entities, self._schema.field("entities").type),
+            "sha256_after": pc.replace_with_mask(batch.column("sha256_after"), rows, hashes),
+            "text_characters": pc.replace_with_mask(batch.column("text_characters"), rows, lengths),
+        }
+
+    def _replace(self, batch: pa.RecordBatch, found: list[list[Span]]) -> list[list[ReplacedText]]:
+        """The texts of each record.
+
+        Args:
+            found: spans in each text of the records, one after the other.
+        """
+        columns = [batch.column(name).to_pylist() for name in ("record_id", "subject_id", NAMES_OF_PERSON.name)]
+        replaced: list[list[ReplacedText]] = []
+        start = 0
+        for record, subject, names, messages in zip(*columns, batch.column("messages").to_pylist(), strict=True):
+            texts = [one["content"] for one in messages or ()]
+            own, start = found[start : start + len(texts)], start + len(texts)
+            also = [*((one["entity"], one["name"]) for one in names), *self._marked.names(record)]
+            spans_of = in_whole_record([text or "" for text in texts], own, also)
+            replaced.append(
+                [
+                    replace_spans(
+                        one["content"],
+                        self._marked.corrected(record, one["content"], spans),
+                        self._operators,
+                        record if subject is None else subject,
+                        one["role"] in JSON_ROLES,
+                    )
+                    if one["content"] is not None
+                    else ReplacedText(None, [], [])
+                    for one, spans in zip(messages or (), spans_of, strict=True)
+                ]
+            )
         return replaced
 
-    def _pseudonymized(self, column: pa.Array, make, pairs: list[dict[Pair, None]]) -> pa.Array:
-        made = []
-        for value, row in zip(column.to_pylist(), pairs, strict=True):
-            made.append(None if value is None else make(value))
-            if value is not None:
-                row[made[-1], value] = None
-        return pa.array(made, pa.string())
+    def _pseudonymized(self, column: pa.Array, make: Callable[[str], str], pairs: list[dict[Pair, None]]) -> pa.Array:
+        encoded = column.dictionary_encode()
+        values = encoded.dictionary.to_pylist()
+        made = [make(value) for value in values]
+        if "originals" in self._schema.names:
+            for place, row in zip(encoded.indices.to_pylist(), pairs, strict=True):
+                if place is not None:
+                    row[made[place], values[place]] = None
+        return pa.array(made, pa.string()).take(encoded.indices)
 
 
 def replace_spans(

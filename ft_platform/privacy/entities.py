@@ -20,6 +20,9 @@ STRICT = ("NUMBER", "UNKNOWN_NAME")
 class Recognizer(Protocol):
     """Finds one entity. Equal texts give equal spans.
 
+    A class attribute `hint = "@|://"` is an expression for RE2 that stands in every ASCII text in which something is
+    found: other texts are not searched (`hints`). Without one, and without `digits`, all are.
+
     A class attribute `optional = True` leaves the entity out where `privacy.entities` is empty: it identifies nobody
     alone (an age, a company). A class attribute `digits = 9` says that a finding has nine digits or more in a row, with
     at most three separators between two of them: texts without so many are not searched.

@@ -52,17 +52,21 @@ class RememberedFindings:
         self._run("CREATE TABLE IF NOT EXISTS findings (text BLOB PRIMARY KEY, spans BLOB NOT NULL) WITHOUT ROWID")
 
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
-        """As `Scanner.find`; only texts that are not remembered are scanned."""
-        keys = [hmac.digest(self._secret, text.encode(errors="surrogatepass"), "sha256") for text in texts]
-        known = self._known(keys)
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        """As `Scanner.find`; only texts that are not remembered are scanned. Of those in which nothing can be found,
+        nothing is remembered."""
+        keys = [
+            hmac.digest(self._secret, text.encode(errors="surrogatepass"), "sha256") if may_find else None
+            for text, may_find in zip(texts, self._scanner.may_find(texts), strict=True)
+        ]
+        known = self._known([key for key in keys if key])
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key and key not in known}
         found = dict(zip(new, self._scanner.find(list(new.values())), strict=True))
         if found:
             self._run(
                 "INSERT OR REPLACE INTO findings VALUES (?, ?)",
                 [(key, self._sealed(key, spans)) for key, spans in found.items()],
             )
-        return [list(known[key] if key in known else found[key]) for key in keys]
+        return [list(known[key] if key in known else found[key]) if key else [] for key in keys]
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, list[Span]]:
         wanted = list(dict.fromkeys(keys))

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import numpy as np
+import pyarrow as pa
+
 from ft_platform.privacy.pseudonyms import normalized
 from ft_platform.privacy.spans import PSEUDONYM, Span, outside_pseudonyms, resolve
 
@@ -55,6 +58,13 @@ class MarkedSpans:
     def names(self, record_id: str) -> Sequence[tuple[str, str]]:
         """Entity and words that were missed in a record: names among them are looked for there in other forms too."""
         return self._marks.hidden.get(record_id, ())
+
+    def concern(self, record_ids: pa.Array) -> np.ndarray:
+        """Whether a mark says anything of each record. Shape `(rows,)`, dtype bool."""
+        marked = {*self._marks.hidden, *self._marks.shown}
+        if self._marks.everywhere or not marked:
+            return np.full(len(record_ids), bool(self._marks.everywhere))
+        return np.array([record in marked for record in record_ids.to_pylist()], bool)
 
     def corrected(self, record_id: str, text: str, spans: list[Span]) -> list[Span]:
         """The findings in a text of a record without those that hide nothing, and with those that were missed. Where

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from ft_platform.engines.engine import Engine
 from ft_platform.keys.key_ring import KeyHandle
+from ft_platform.privacy.entities import recognizers_of
 from ft_platform.privacy.findings import remembering_scanner
-from ft_platform.privacy.same_names import MOST_NAMES, names_in
+from ft_platform.privacy.same_names import MOST_NAMES, NAMES, names_in
 from ft_platform.process.progress import report
 from ft_platform.records.columns import contents
 from ft_platform.records.key_hashes import collected
@@ -57,8 +58,10 @@ class WithPersonNames:
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         for batch in self._rows.batches(columns):
-            named = [self._names.get(subject, []) for subject in batch.column("subject_id").to_pylist()]
-            values = [[{"entity": entity, "name": name} for entity, name in one] for one in named]
+            values: list[list[dict[str, str]]] = [[] for _ in range(batch.num_rows)]
+            for row, subject in enumerate(batch.column("subject_id").to_pylist() if self._names else ()):
+                if subject in self._names:
+                    values[row] = [{"entity": entity, "name": name} for entity, name in self._names[subject]]
             yield batch.append_column(COLUMN, pa.array(values, COLUMN.type))
 
 
@@ -83,6 +86,8 @@ def with_person_names(
 ) -> Rows:
     """The rows with `COLUMN`. Texts of persons with several records are scanned once more, or looked up in `findings`;
     in memory are 17 bytes a row and the names of these persons."""
+    if {*NAMES}.isdisjoint(recognizers_of(use_case.settings.privacy)):
+        return WithPersonNames(rows, {})
     repeated = _of_repeated_subjects(rows)
     names: dict[str, dict[tuple[str, str], None]] = {}
     if total := int(repeated.sum()):

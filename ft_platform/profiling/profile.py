@@ -193,6 +193,8 @@ class _Counting:
 
 COLUMNS = ("record_id", "subject_id", "messages", "label", "record_date", "split", "entities")
 SEPARATOR = "\x00"
+LETTERS = bytes(byte not in b" \t\n\v\f\r" for byte in range(256))
+"""Whether each byte is no white space."""
 
 
 def sample_ranks(record_ids: pa.Array) -> np.ndarray:
@@ -207,14 +209,13 @@ def word_counts(texts: pa.Array) -> np.ndarray:
     if not len(texts) or data_buffer is None:
         return np.zeros(len(texts), np.int64)
     offsets = np.frombuffer(offsets_buffer, np.int32, len(texts) + 1).astype(np.int64)
-    data = np.frombuffer(data_buffer, np.uint8)[: offsets[-1]]
-    letters = (data != 0x20) & ((data < 0x09) | (data > 0x0D))
+    data = data_buffer.to_pybytes()[: offsets[-1]]
+    letters = np.frombuffer(data.translate(LETTERS), bool)
     starts = letters.copy()
     starts[1:] &= ~letters[:-1]
     first = offsets[:-1][offsets[:-1] < offsets[1:]]
     starts[first] = letters[first]
-    before = np.concatenate([[0], np.cumsum(starts)])
-    return before[offsets[1:]] - before[offsets[:-1]]
+    return np.diff(np.searchsorted(np.flatnonzero(starts), offsets))
 
 
 def _missing(column: pa.Array) -> int:

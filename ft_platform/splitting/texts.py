@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 from ft_platform.near_duplicates import normalized_text
 from ft_platform.records.rows import Rows
 
+ODD = "[^ -~]|  |^ | $"
+"""What stands in every text in which `normalized_text` changes more than the case of ASCII letters."""
+
 
 def user_texts(rows: Rows) -> Iterator[pa.Array]:
     """The user's words of each record, several user messages joined by a blank line, batch by batch (as
@@ -23,7 +26,9 @@ def user_texts(rows: Rows) -> Iterator[pa.Array]:
 def normalized_user_texts(rows: Rows) -> Iterator[pa.Array]:
     """The same in the form in which two texts are compared for being identical."""
     for texts in user_texts(rows):
-        yield pa.array([normalized_text(text) for text in texts.to_pylist()], pa.string())
+        odd = pc.match_substring_regex(texts, ODD)
+        normalized = pa.array([normalized_text(text) for text in texts.filter(odd).to_pylist()], texts.type)
+        yield pc.replace_with_mask(pc.ascii_lower(texts), odd, normalized).cast(pa.string())
 
 
 def user_column(messages: pa.Array) -> pa.Array:

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ft_platform import near_duplicates
@@ -161,3 +162,20 @@ def test_a_threshold_outside_its_range_is_refused() -> None:
 
 def test_normalized_text_ignores_case_and_white_space_only() -> None:
     assert normalized_text(" Straße\n 12 ") == normalized_text("STRASSE 12") != normalized_text("Strasse 12.")
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 16, 17, 63, 64, 65, 300])
+def test_words_of_any_length_are_told_apart_by_each_letter(length: int) -> None:
+    """Words are hashed eight bytes at once, and long ones by themselves."""
+    word = "x" * length
+    texts = pa.array([word, f"{word[:-1]}y", f"y{word[1:]}", f"{word}x", f" {word.upper()}!"])
+    _, hashes = shingles_module.shingles(next(shingles_module.in_slices(texts)))
+    assert len({*hashes.tolist()}) == len({*texts.to_pylist()[:4]}) and hashes[0] == hashes[4]
+
+
+def test_a_text_of_fewer_words_than_an_ngram_is_one_whatever_stands_behind_it() -> None:
+    texts = pa.array(["one two", "one two three four", "one two", "one"])
+    for size in (3, 13):
+        rows, hashes = shingles_module.shingles(next(shingles_module.in_slices(texts)), size)
+        assert rows.tolist() == ([0, 1, 1, 2, 3] if size == 3 else [0, 1, 2, 3])
+        assert hashes[rows == 0] == hashes[rows == 2] and len({*hashes.tolist()}) == len(hashes) - 1

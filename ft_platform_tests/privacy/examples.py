@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from ft_platform.privacy.entities import Recognizer
+from ft_platform.privacy.hints import FEWEST, Hints
+from ft_platform.privacy.normalize import Normalized
 from ft_platform.privacy.spans import resolve
 
 ORDINARY = [
@@ -31,6 +33,7 @@ def checks_of(
     @pytest.mark.parametrize(("text", "expected", "why"), texts, ids=[why for *_, why in texts])
     def finds(text: str, expected: str, why: str) -> None:
         assert found(recognizer, text) == [expected]
+        assert Hints([recognizer]).asked([Normalized(text)] * FEWEST)[0] == [recognizer]
 
     @pytest.mark.parametrize(("text", "why"), ordinary, ids=[why for _, why in ordinary])
     def leaves_alone(text: str, why: str) -> None:

@@ -9,7 +9,8 @@ from ft_platform.engines import engine_of
 from ft_platform.engines.in_process import InProcess
 from ft_platform.errors import ConfigError, DataError, KeyMissing
 from ft_platform.lake.stage_table import Work
-from ft_platform.privacy.anonymize import BATCH_ROWS, anonymize
+from ft_platform.privacy import anonymize as stage
+from ft_platform.privacy.anonymize import anonymize
 from ft_platform.privacy.ner.built_in import BuiltInNer
 from ft_platform.privacy.spans import Span
 from ft_platform.process.progress import Update, listening
@@ -21,8 +22,14 @@ from ft_platform.use_case.schema import Compute
 from ft_platform_tests.privacy.anonymizing import anonymized, key_in
 from ft_platform_tests.tables import table, use_case
 
+BATCH_ROWS = 64
 PLANTED = "My name is Mirela Okonjo, mail mirela@example.com, call (415) 555-0132, SSN 219-09-9999."
 CLEAN = "I paid {$1,234.56} on XX/XX/2019 and XXXX XXXX never answered."
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "BATCH_ROWS", BATCH_ROWS)
 
 
 def cleaned(case: NamedUseCase, texts: list[str], answers: list[str] | None = None, **columns: list) -> pa.Table:
@@ -64,6 +71,16 @@ def test_all_messages_are_anonymized_and_their_hash_and_length_are_new() -> None
     assert token in assistant
     assert row["sha256_after"] == contents_sha256([user, assistant])
     assert row["text_characters"] == len(user)
+
+
+def test_a_text_that_stays_keeps_the_hash_and_length_that_cleaning_gave_it() -> None:
+    case, texts = use_case(), [CLEAN, PLANTED, CLEAN]
+    known = {"sha256_after": ["0" * 64, "1" * 64, None], "text_characters": [1, 2, 3]}
+    first, changed, last = anonymized(case, cleaned(case, texts, **known)).kept.to_pylist()
+    assert (first["sha256_after"], first["text_characters"]) == ("0" * 64, 1)
+    assert changed["sha256_after"] == contents_sha256([changed["messages"][0]["content"]])
+    assert changed["text_characters"] == len(changed["messages"][0]["content"])
+    assert (last["sha256_after"], last["text_characters"]) == (contents_sha256([CLEAN]), len(CLEAN))
 
 
 def test_a_persons_name_is_replaced_everywhere_in_a_text_once_it_was_found() -> None:
@@ -166,6 +183,14 @@ def test_dates_of_a_person_move_alike_in_all_records_and_without_a_subject_in_on
         anonymized(case, cleaned(case, [text] * 4, subject_id=["anna", "anna", None, None])).kept
     )
     assert first == second != text and len({first, third, fourth}) == 3
+
+
+def test_long_texts_go_to_workers_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "BATCH_BYTES", 40_000)
+    rows = TableRows(cleaned(use_case(), ["long " * 2_000] * 12 + ["short"] * 2))
+    batches = list(stage.SmallBatches(rows, BATCH_ROWS).batches())
+    assert 3 <= max(batch.num_rows for batch in batches) <= 5
+    assert pa.Table.from_batches(batches).equals(pa.Table.from_batches(list(rows.batches())))
 
 
 def test_progress_is_reported_per_batch() -> None:

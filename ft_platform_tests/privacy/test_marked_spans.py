@@ -1,5 +1,6 @@
 """Words that experts marked, in texts. Names are fictitious."""
 
+import pyarrow as pa
 import pytest
 
 from ft_platform.privacy.marked_spans import InForce, MarkedSpans, originals_behind
@@ -58,3 +59,16 @@ def test_what_a_placeholder_stands_for_is_told_only_where_it_is_certain(
     before: str, after: str, expected: list[str | None]
 ) -> None:
     assert originals_behind(before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("marks", "concerned"),
+    [
+        (InForce(), [False, False]),
+        (InForce(hidden={"r2": [("PERSON", "Quill")]}), [False, True]),
+        (InForce(shown={"r1": ["Apollo"]}), [True, False]),
+        (InForce(everywhere=[("PERSON", "Quill")]), [True, True]),
+    ],
+)
+def test_records_are_looked_at_that_a_mark_says_something_of(marks: InForce, concerned: list[bool]) -> None:
+    assert MarkedSpans(marks).concern(pa.array(["r1", "r2"])).tolist() == concerned

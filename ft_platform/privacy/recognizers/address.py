@@ -26,6 +26,7 @@ class AddressRecognizer:
     """
 
     entity = "ADDRESS"
+    hint = rf"(?:^|[^0-9A-Za-z_])[0-9]|(?i:corner of|intersection of|{'|'.join(streets.CODE_HINTS)})"
 
     def find(self, text: str) -> list[Span]:
         lowered = text.lower()

@@ -26,6 +26,11 @@ class ApiKeyRecognizer:
     digits."""
 
     entity = "API_KEY"
+    hint = (
+        "AKIA|ASIA|gh[pousr]_|github_pat_|xox[abeoprs]-|[spr]k_(?:live|test)_|sk-|AIza|glpat-|hf_|npm_|SG[.]|eyJ"
+        "|PRIVATE KEY-----"
+        "|(?i:api|access|secret|auth|bearer|client|private|license|licence)[ _-]?(?i:key|token|secret)"
+    )
 
     def find(self, text: str) -> list[Span]:
         lowered = text.lower()

@@ -32,6 +32,7 @@ class DateOfBirthRecognizer:
     """
 
     entity = "DATE_OF_BIRTH"
+    hint = "(?i:born|birth|dob|d[.]o[.]b|geb|nacimiento|naissance)"
     digits = 4
 
     def find(self, text: str) -> list[Span]:

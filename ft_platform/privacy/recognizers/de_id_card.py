@@ -32,6 +32,7 @@ class DeIdCardRecognizer:
     """
 
     entity = "DE_ID_CARD"
+    hint = rf"(?i:{'|'.join(WORDS)})"
     digits = 2
 
     def find(self, text: str) -> list[Span]:

@@ -38,6 +38,7 @@ class DrivingLicenceRecognizer:
     """
 
     entity = "DRIVING_LICENCE"
+    hint = "(?i:licen|driver|dl ?#|dl no|permis de conduire|carnet de conducir|permiso de conducir)|[A-Z9]{5} ?[0-9]{6}"
     digits = 1
 
     def find(self, text: str) -> list[Span]:

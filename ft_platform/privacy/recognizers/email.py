@@ -18,6 +18,7 @@ class EmailRecognizer:
     dot."""
 
     entity = "EMAIL"
+    hint = r"@|[\[(]\s?(?i:at)\s?[\])]"
 
     def find(self, text: str) -> list[Span]:
         spans = (

@@ -26,6 +26,7 @@ class IbanRecognizer:
     """Covered: all countries of the registry, in one piece or in groups, any case, valid check digits only."""
 
     entity = "IBAN"
+    hint = "[A-Za-z]{2}[0-9]{2}"
     digits = 2
 
     def find(self, text: str) -> list[Span]:

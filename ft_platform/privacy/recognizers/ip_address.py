@@ -16,6 +16,7 @@ class IpAddressRecognizer:
     unspecified addresses."""
 
     entity = "IP_ADDRESS"
+    hint = "[0-9][.][0-9]{1,3}[.][0-9]|:[0-9A-Fa-f]{0,4}:"
     digits = 1
 
     def find(self, text: str) -> list[Span]:

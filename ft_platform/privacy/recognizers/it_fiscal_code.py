@@ -41,6 +41,7 @@ class ItFiscalCodeRecognizer:
     """
 
     entity = "IT_FISCAL_CODE"
+    hint = "[0-9]{2}(?i:[A-EHLMPR-T])"
     digits = 2
 
     def find(self, text: str) -> list[Span]:

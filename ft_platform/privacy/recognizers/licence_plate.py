@@ -28,6 +28,10 @@ class LicencePlateRecognizer:
     """
 
     entity = "LICENCE_PLATE"
+    hint = (
+        "(?i:plate|registration|kennzeichen|vehicle reg|reg no|immatriculation|targa)"
+        "|[A-Z]{2}[0-9]{2} [A-Z]{3}|[A-Z]-[A-Z]{1,2} ?[1-9]"
+    )
     digits = 1
 
     def find(self, text: str) -> list[Span]:

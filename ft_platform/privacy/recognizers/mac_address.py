@@ -16,6 +16,7 @@ class MacAddressRecognizer:
     """Covered: `00:1A:2B:3C:4D:5E`, with hyphens, and `001a.2b3c.4d5e`. Not counted: all zeros and broadcast."""
 
     entity = "MAC_ADDRESS"
+    hint = r"(?:[0-9A-Fa-f]{2}[:-]){5}|[.][0-9A-Fa-f]{4}[.]"
 
     def find(self, text: str) -> list[Span]:
         matches = list(PAIRS.finditer(text)) if text.count(":") >= 5 or text.count("-") >= 5 else []

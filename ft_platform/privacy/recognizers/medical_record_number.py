@@ -21,6 +21,7 @@ class MedicalRecordNumberRecognizer:
     `patient id`, `NHS number`."""
 
     entity = "MEDICAL_RECORD_NUMBER"
+    hint = "(?i:mrn|medical record|patient|chart|krankenversicherung|versichertennummer|nhs)"
     digits = 3
 
     def find(self, text: str) -> list[Span]:

@@ -29,6 +29,7 @@ class PassportRecognizer:
     """
 
     entity = "PASSPORT"
+    hint = "(?i:passport|reisepass|passeport|pasaporte|passaporto|paspoort)|<"
     digits = 1
 
     def find(self, text: str) -> list[Span]:

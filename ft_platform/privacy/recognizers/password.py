@@ -25,6 +25,10 @@ class PasswordRecognizer:
     """
 
     entity = "PASSWORD"
+    hint = (
+        r"(?i:pass ?w|passcode|passphrase|pwd|kennwort)"
+        r"|(?i:pin(?:\s?(?:code|number|no[.]?))?(?:\s+(?:is|was)|\s*[:=#]))\s*[0-9]{4}"
+    )
 
     def find(self, text: str) -> list[Span]:
         if not holds_any(text.lower(), WORDS):

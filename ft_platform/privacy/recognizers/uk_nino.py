@@ -20,6 +20,7 @@ class UkNinoRecognizer:
     insurance`."""
 
     entity = "UK_NINO"
+    hint = "[A-Za-z]{2}[ -]?[0-9]{2}"
     digits = 6
 
     def find(self, text: str) -> list[Span]:

@@ -27,6 +27,7 @@ class UrlRecognizer:
     """Covered: `https://...`, `www....`, `name.com`. Not covered: host names with rare endings, without `www`."""
 
     entity = "URL"
+    hint = rf"://|(?i:www)[.]|[.](?:{ENDINGS})|[.](?:co|com|org|net|gov|ac)[.][a-z]"
 
     def find(self, text: str) -> list[Span]:
         spans = [self._span(m, 0.9) for m in FULL.finditer(text)] if "://" in text else []

@@ -20,6 +20,7 @@ class UrlCredentialsRecognizer:
     found."""
 
     entity = "URL_CREDENTIALS"
+    hint = "://"
 
     def find(self, text: str) -> list[Span]:
         if "://" not in text:

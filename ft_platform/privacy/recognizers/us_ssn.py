@@ -22,6 +22,7 @@ class UsSsnRecognizer:
     digits after `last four of my SSN is`."""
 
     entity = "US_SSN"
+    hint = "[0-9]{3}[- .]?[0-9]{2}[- .]?[0-9]{4}|(?i:last (?:four|4))"
     digits = 4
 
     def find(self, text: str) -> list[Span]:

@@ -36,6 +36,11 @@ class UserNameRecognizer:
     """
 
     entity = "USER_NAME"
+    hint = (
+        r"(?i:(?:user ?name|user[ _-]?id|login(?: name| id)?|screen ?name|account name|handle|benutzername)"
+        r"(?:\s+(?:is|was|ist)|\s*[:=]|\s+[\w.-]*[0-9_]))"
+        r"|user=|(?:for|user) [a-z_][\w.-]{1,31} from [0-9]|@[A-Za-z_]"
+    )
 
     def find(self, text: str) -> list[Span]:
         if not holds_any(text.lower(), WORDS):
