@@ -219,11 +219,9 @@ def test_each_end_without_a_word_of_the_program_has_its_reason(
             ],
             62,
         ),
-        (
-            30,
-            [(10, Look("runs")), (0, Look("ended", seconds=45))],
-            15,
-        ),  # adopted after 35 seconds, of which 30 are paid
+        (0, [(10, Look("runs", beside=2)), (0, Look("unknown"))], 30),
+        # Adopted after 35 seconds, of which 30 are paid.
+        (30, [(10, Look("runs")), (0, Look("ended", seconds=45))], 15),
     ],
 )
 def test_all_tasks_of_a_job_are_paid_for_and_no_second_twice(

@@ -39,17 +39,28 @@ def test_a_trial_whose_worker_died_is_made_again_at_its_place_and_with_its_value
     with studies.working(tmp_path, 0), studies.working(tmp_path, 1):
         trials = [studies.next_trial(study, tmp_path, use_case, worker) for worker in (0, 1)]
         assert studies.recover(tmp_path) == 0, "both live"
-    with studies.working(tmp_path, 0):
+    with studies.working(tmp_path, 1):
         assert studies.recover(tmp_path) == 1 and studies.recover(tmp_path) == 0
-        again = studies.next_trial(study, tmp_path, use_case, 0)
-        assert again and trials[1] and again.params == trials[1].params
-        assert again.user_attrs == {studies.PLACE: 1, studies.WORKER: 0}
-        assert studies.training_of(tmp_path, again) == studies.training_of(tmp_path, trials[1])
-        for trial in (trials[0], again):
+        again = studies.next_trial(study, tmp_path, use_case, 1)
+        assert again and trials[0] and again.params == trials[0].params
+        assert again.user_attrs == {studies.PLACE: 0, studies.WORKER: 1}
+        assert studies.training_of(tmp_path, again) == studies.training_of(tmp_path, trials[0])
+        for trial in (trials[1], again):
             study.tell(trial, 1.0)
-        while trial := studies.next_trial(study, tmp_path, use_case, 0):
+        while trial := studies.next_trial(study, tmp_path, use_case, 1):
             study.tell(trial, 1.0)
     assert values(study) == drawn(tmp_path / "undisturbed", searching())
+
+
+def test_so_it_is_where_the_sampler_has_learned_more_since(tmp_path: Path) -> None:
+    use_case, study = searching(parallel=2, startup_trials=1, trials=9), studies.open_study(tmp_path)
+    for loss in (3.0, 1.0, 2.0):
+        study.tell(studies.next_trial(study, tmp_path, use_case), loss)
+    killed = studies.next_trial(study, tmp_path, use_case, 1)
+    study.tell(studies.next_trial(study, tmp_path, use_case), 0.5)
+    assert studies.recover(tmp_path) == 1
+    again = studies.next_trial(study, tmp_path, use_case)
+    assert killed and again and again.params == killed.params and again.number > killed.number
 
 
 def test_a_worker_waits_for_one_of_its_number_that_still_lives(tmp_path: Path) -> None:
