@@ -55,7 +55,7 @@ def save_adapters(model: Any, folder: Path, count: int, rank: int) -> list[Path]
             for name, weight in adapted.named_parameters():
                 if "lora_" in name:
                     weight.normal_(std=0.02)
-        adapted.save_pretrained(folder / f"a{number}")
+        adapted.save_pretrained(str(folder / f"a{number}"))
         folders.append(folder / f"a{number}")
         model = adapted.unload()
     return folders
@@ -203,7 +203,7 @@ def _alike(one: list[int], other: list[int]) -> list[bool]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--base-model", default=URI, help="package or folder of another one")
     parser.add_argument("--tokens", type=int, default=48, help="length of answers")
     parser.add_argument("--rank", type=int, default=8, help="of the adapters")
