@@ -20,6 +20,7 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no compiler for C+
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("CXX", raising=False)
     native.library.cache_clear()
     file = tmp_path / "loops.cpp"
     file.write_text(SOURCE)
