@@ -96,6 +96,14 @@ def test_a_folder_that_others_can_write_is_not_used(source: Path, tmp_path: Path
 
 
 @needs_compiler
+def test_a_user_without_a_home_has_none(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 987_654)  # as in a pod: no entry in /etc/passwd
+    assert native.library(source) is None
+
+
+@needs_compiler
 def test_a_killed_compilation_leaves_no_library(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "cxx"
     slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] && exec {COMPILER} --version\n{COMPILER} "$@"\nsleep 60\n')

@@ -43,7 +43,7 @@ def library(source: Path, *flags: str) -> ctypes.CDLL | None:
         if not file.exists():
             _compile([compiler, *FLAGS, *flags], source, file)
         return ctypes.CDLL(str(file))
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, RuntimeError, subprocess.SubprocessError):  # RuntimeError: this user has no home
         return None
 
 
