@@ -5,6 +5,7 @@ References are float32: bfloat16 keeps 8 bits, so a rounded number is off by 2^-
 import math
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -32,9 +33,14 @@ Tensors = tuple[torch.Tensor, ...]
 
 
 @pytest.fixture
-def own():
+def own() -> Iterator[None]:
+    """In one thread, whatever tests before left: fewer heads than threads are computed plainly."""
     if kernels() == PLAIN:
         pytest.skip("own kernels: no AVX-512 for bfloat16, or AMX, or no compiler")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
