@@ -51,6 +51,8 @@ def _compile(command: list[str], source: Path, file: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".", dir=file.parent, ignore_cleanup_errors=True) as aside:
         made = Path(aside) / file.name
         subprocess.run([*command, "-o", made, source], capture_output=True, check=True, timeout=SECONDS)
+        with made.open("rb") as written:
+            os.fsync(written.fileno())  # or a name may be there after a power failure, and its content not
         made.replace(file)
 
 

@@ -77,9 +77,16 @@ def _own(
     targets: torch.Tensor,
     weights: torch.Tensor | None,
 ) -> bool:
-    """Whether our own kernels can compute it."""
+    """Whether our own kernels can compute it. Targets that are no tokens, or are too few, are left to the plain code,
+    which refuses them: a kernel would read and write beside the logits."""
     plain = bias is None and (weights is None or weights.dtype == torch.float32) and targets.dtype == torch.int64
-    return plain and not any(size % 2 for size in weight.shape) and takes(hidden, weight)
+    fits = plain and not any(size % 2 for size in weight.shape) and takes(hidden, weight)
+    return (
+        fits
+        and len(targets) == len(hidden)
+        and (weights is None or len(weights) == len(hidden))
+        and bool(((targets >= 0) & (targets < len(weight))).all())
+    )
 
 
 def _own_loss(

@@ -236,6 +236,12 @@ def test_the_loss_is_that_of_logits_never_rounded(own, tokens, width, words, wei
     assert_close((gradient,), (torch.autograd.grad(total, exact)[0],))
 
 
+@pytest.mark.parametrize("targets", [[0, 330, 1], [0, -1, 1], [0, 1]], ids=["no token", "negative", "too few"])
+def test_targets_that_are_none_are_refused_and_nothing_is_read_beside_the_logits(own, targets):
+    with pytest.raises((IndexError, RuntimeError)):
+        _LinearCrossEntropy.apply(random(3, 64), random(330, 64, seed=1), None, torch.tensor(targets), None)
+
+
 def test_threads_change_no_bit(own):
     layout = layout_of([61, 130, 9, 40], 20)
     inputs, gradient = attention_inputs(layout, 3, 3, 64)
