@@ -1,6 +1,7 @@
 """`ft catalog`, and what `ft run` says of a Unity Catalog."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,25 +32,29 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_says_what_is_shown_and_fails_where_something_is_not_as_it_should_be(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[UnityServer]:
+    """The catalogue that the installation names, empty."""
     server = UnityServer("ml.datasets")
-    try:
-        for name, value in server.variables().items():
-            monkeypatch.setenv(name, value)
-        assert cli.main(["catalog"]) == 0
-        assert capsys.readouterr().out == "ml.datasets.complaints_splits: not shown (the lake has no such table)\n"
-        server.tables["ml.datasets.complaints_splits"] = {
-            "name": "complaints_splits",
-            "storage_location": "s3://others/splits",
-        }
-        assert cli.main(["catalog", "--json"]) == 1
-        assert [one["state"] for one in json.loads(capsys.readouterr().out)] == ["failed"]
-        _show_in_catalog(load_environment(), "complaints")
-        assert "Unity Catalog was not told: ml.datasets.complaints_splits: failed" in capsys.readouterr().err
-    finally:
-        server.stop()
+    for name, value in server.variables().items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.stop()
+
+
+def test_it_says_what_is_shown_and_fails_where_something_is_not_as_it_should_be(
+    folder: Path, server: UnityServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["catalog"]) == 0
+    assert capsys.readouterr().out == "ml.datasets.complaints_splits: not shown (the lake has no such table)\n"
+    server.tables["ml.datasets.complaints_splits"] = {
+        "name": "complaints_splits",
+        "storage_location": "s3://others/splits",
+    }
+    assert cli.main(["catalog", "--json"]) == 1
+    assert [one["state"] for one in json.loads(capsys.readouterr().out)] == ["failed"]
+    _show_in_catalog(load_environment(), "complaints")
+    assert "Unity Catalog was not told: ml.datasets.complaints_splits: failed" in capsys.readouterr().err
 
 
 def test_a_catalogue_that_is_down_costs_no_run(
@@ -64,17 +69,11 @@ def test_a_catalogue_that_is_down_costs_no_run(
 
 
 def test_tables_of_a_use_case_that_does_not_load_are_a_failure(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, server: UnityServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = UnityServer("ml.datasets")
-    try:
-        for name, value in server.variables().items():
-            monkeypatch.setenv(name, value)
-        (folder / "defs" / "complaints" / "defs.yaml").write_text("attributes: [")
-        assert cli.main(["catalog"]) == 1
-        assert "tables of complaints: failed (its file does not load: ft check)" in capsys.readouterr().out
-    finally:
-        server.stop()
+    (folder / "defs" / "complaints" / "defs.yaml").write_text("attributes: [")
+    assert cli.main(["catalog"]) == 1
+    assert "tables of complaints: failed (its file does not load: ft check)" in capsys.readouterr().out
 
 
 def test_without_the_section_it_says_what_to_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
