@@ -35,7 +35,6 @@ REFUSED = {"namespace": "nowhere"}
 def cluster() -> Cluster:
     folder = Path(tempfile.mkdtemp(prefix="ft-kubernetes-"))
     made = Cluster(folder, PodmanPod if IN_PODMAN else None)
-    os.environ["KUBECONFIG"] = str(made.kubeconfig)
     atexit.register(lambda: (made.stop(), shutil.rmtree(folder, ignore_errors=True)))
     return made
 
@@ -43,7 +42,7 @@ def cluster() -> Cluster:
 def settings() -> dict[str, Any]:
     if not find_spec("kubernetes"):
         pytest.skip("Kubernetes' client is missing: pip install 'ft-platform[kubernetes]'")
-    cluster()
+    os.environ["KUBECONFIG"] = str(cluster().kubeconfig)
     return {"options": {"image": IMAGE, "namespace": NAMESPACE}}
 
 

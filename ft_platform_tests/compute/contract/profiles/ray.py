@@ -23,7 +23,6 @@ REFUSED = {"python": "/nowhere/python"}
 def cluster() -> Cluster:
     folder = Path(tempfile.mkdtemp(prefix="ft-ray-"))
     made = Cluster(folder)
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(made.token_file)
     atexit.register(lambda: (made.stop(), shutil.rmtree(folder, ignore_errors=True)))
     return made
 
@@ -31,6 +30,7 @@ def cluster() -> Cluster:
 def settings() -> dict[str, Any]:
     if what := missing():
         pytest.skip(f"of Ray's dashboard {what} is missing: pip install 'ft-platform[ray]'")
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(cluster().token_file)
     return {"options": {"address": cluster().address}}
 
 

@@ -23,7 +23,6 @@ REFUSED = {"partition": "nowhere"}
 def cluster() -> Cluster:
     folder = Path(tempfile.mkdtemp(prefix="ft-slurm-"))
     made = Cluster(folder / "cluster")
-    os.environ["PATH"] = f"{made.commands}:{os.environ['PATH']}"
     atexit.register(lambda: (made.stop(), shutil.rmtree(folder, ignore_errors=True)))
     return made
 
@@ -31,6 +30,7 @@ def cluster() -> Cluster:
 def settings() -> dict[str, Any]:
     if what := missing():
         pytest.skip(f"Slurm's {what} is missing: apt-get install --no-install-recommends slurm-wlm")
+    os.environ["PATH"] = f"{cluster().commands}:{os.environ['PATH']}"
     return {"options": {"partition": "low", "logs": str(cluster().folder)}}
 
 
