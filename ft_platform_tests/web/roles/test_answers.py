@@ -2,10 +2,13 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from dagster._core.definitions.sensor_definition import SensorType
+from dagster._core.scheduler.instigation import SensorInstigatorData
 
 pytest.importorskip("dagster_webserver")
 from ft_platform.web.roles import answers
@@ -15,8 +18,8 @@ from ft_platform_tests.web.test_graphql_limits import documents_of_the_pages
 
 pytestmark = pytest.mark.integration
 
-NAME = "LocationWorkspaceAssetsQuery"
-NAMED = "query Named($name: String!) {workspaceLocationEntryOrError(name: $name) {__typename} version}"
+NAMES = ("LocationWorkspaceAssetsQuery", "LocationWorkspaceQuery")
+NAMED = "query Named($name: String!) {workspaceLocationEntryOrError(name: $name) {__typename} runsOrError {__typename}}"
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +28,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield found
 
 
-@pytest.fixture
-def query() -> str:
+@pytest.fixture(params=NAMES)
+def query(request: pytest.FixtureRequest) -> str:
     """What each page of the UI asks first."""
-    return documents_of_the_pages()[NAME]
+    return documents_of_the_pages()[request.param]
 
 
 @pytest.fixture
@@ -56,7 +59,7 @@ def test_everybody_gets_what_would_be_made_for_them(
         patched.setattr(Answers, "keep", lambda *_: None)
         anew = asked()
         assert not any(used)
-    flags = {str(answer).count("'hasMaterializePermission': True") for _, answer in anew.values()}
+    flags = {len(re.findall("'has[A-Z][A-Za-z]*Permission': True", str(answer))) for _, answer in anew.values()}
     assert len(flags) > 2, "all may do the same"
     assert asked() == anew
     used.clear()
@@ -71,6 +74,33 @@ def test_what_was_kept_ends_with_the_definitions(made: World, query: str, used: 
     made.context.reload_code_location(LOCATION)
     made.ask("administrator", query, name=LOCATION)
     assert not used.pop()
+
+
+def test_jobs_and_sensors_are_told_anew_when_a_sensor_is_switched_or_reads_on(
+    made: World, used: list[bytes | None]
+) -> None:
+    query, instance = documents_of_the_pages()[NAMES[1]], made.instance
+    location = made.context.create_request_context().get_code_location(LOCATION)
+    sensor = location.get_repository("__repository__").get_sensor(f"{HERE}_source")
+
+    def told() -> dict[str, Any]:
+        _, said = made.ask("administrator", query, name=LOCATION)
+        [repository] = said["data"]["workspaceLocationEntryOrError"]["locationOrLoadError"]["repositories"]
+        return next(one["sensorState"] for one in repository["sensors"] if one["name"] == sensor.name)
+
+    def last_cursor() -> Any:
+        return told()["typeSpecificData"]["lastCursor"]
+
+    assert told()["status"] == "STOPPED" == told()["status"] and used.pop()
+    state = instance.start_sensor(sensor)
+    assert told()["status"] == "RUNNING" and last_cursor() is None and used.pop()
+    data = SensorInstigatorData(cursor="read on", sensor_type=SensorType.STANDARD)
+    instance.update_instigator_state(state.with_data(data))
+    assert last_cursor() == "read on" == last_cursor() and used.pop()
+    instance.update_instigator_state(state.with_data(data._replace(last_tick_timestamp=1.0)))
+    assert last_cursor() == "read on" and used.pop(), "ticks that read nothing change nothing"
+    instance.stop_sensor(sensor.get_remote_origin_id(), sensor.selector_id, sensor)
+    assert told()["status"] == "STOPPED" and not used.pop()
 
 
 def test_what_the_database_tells_is_asked_for_each_time(made: World, used: list[bytes | None]) -> None:
