@@ -3,6 +3,8 @@ none, by turns in one process.
 
     python benchmarks/own_kernels.py --json                 # 8 short chats
     python benchmarks/own_kernels.py --shape long --json    # 2 rows of about 1,550 tokens
+    python benchmarks/own_kernels.py --dtype float32 --json
+    ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 python benchmarks/own_kernels.py --dtype float32 --json
 
 Rows, model and adapter are those of `benchmarks/training.py`. Prints `{"cpu_seconds": {variant: median}, "gain":
 {kernel: how many times as long the step takes without it}, "parts": {function: [own, plain]}, "loss": {variant}, ...}`:
@@ -22,19 +24,19 @@ from typing import Any
 from unittest.mock import patch
 
 PLACES = {
-    "products": ("fused_lora",),
-    "output_layer_and_loss": ("answer_loss",),
-    "attention": ("own_attention",),
-    "norms_gates_rotation": ("fused_layers", "fused_rotary"),
+    "products": ("fused_lora.takes",),
+    "output_layer_and_loss": ("answer_loss.takes",),
+    "attention": ("own_attention.takes",),
+    "norms_gates_rotation": ("fused_layers.takes", "fused_rotary.takes"),
 }
-"""Kernel -> modules that ask whether to use it."""
+"""Kernel -> functions that say whether to use it."""
 ROWS = {"short": 8, "long": 2}
 
 
 def without(kernels: list[str]) -> ExitStack:
     off = ExitStack()
-    for module in (module for kernel in kernels for module in PLACES[kernel]):
-        off.enter_context(patch(f"ft_platform.models.kernels.{module}.takes", lambda *_: False))
+    for place in (place for kernel in kernels for place in PLACES[kernel]):
+        off.enter_context(patch(f"ft_platform.models.kernels.{place}", lambda *_: False))
     return off
 
 
@@ -52,7 +54,7 @@ def prepared(arguments: argparse.Namespace) -> tuple[Any, Any, list[Any]]:
     renderer = Renderer(base_model.load(base)[1], Task(kind="generation", instruction=training.INSTRUCTION))
     with tempfile.TemporaryDirectory() as folder:
         rows = training.rendered_rows(renderer, arguments.shape, ROWS[arguments.shape], Path(folder))
-    job = {"model": str(base.folder), "prefix": renderer.prefix_ids(), "rows": rows}
+    job = {"model": str(base.folder), "prefix": renderer.prefix_ids(), "rows": rows, "dtype": arguments.dtype}
     return training_systems.prepared(job, {}, Training(epochs=1))
 
 
@@ -89,14 +91,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     import torch
     import training_systems
 
-    from ft_platform.models.kernels.own_kernels import PLAIN, kernels
+    from ft_platform.models.kernels.own_kernels import kernels, takes
     from ft_platform.programs.reporting import prepare_process
 
     prepare_process()
     torch.set_num_threads(arguments.threads)
-    if kernels() == PLAIN:
-        raise SystemExit("our own kernels are not for this processor, or there is no compiler")
     model, objective, rows = prepared(arguments)
+    if not takes(next(model.parameters())):
+        raise SystemExit("our own kernels are not for this processor, or there is no compiler")
     variants = {"own": [], **{f"without {name}": [name] for name in PLACES}, "plain": list(PLACES)}
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     losses: dict[str, float] = {}
@@ -127,12 +129,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "gflops_per_cpu_second": round(training_systems.step_flops(model, objective, rows) / found["own"] / 1e9),
         "tokens": objective.shared_tokens + sum(len(row.ids) for row in rows),
         "threads": arguments.threads,
+        "kernels": kernels(),
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--shape", choices=sorted(ROWS), default="short")
+    parser.add_argument("--dtype", choices=["auto", "float32"], default="auto")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, default=Path(".ft/cache"), help="where the base model is kept")

@@ -4,6 +4,8 @@ platform.
     pip install "ft-platform[benchmarks]"                             # TRL
     python benchmarks/training.py --json                              # short chats, three seeds
     python benchmarks/training.py --shape long --rows 16 --steps 4 --json
+    python benchmarks/training.py --dtype float32 --json              # as without bfloat16; for AVX2 alone, after
+    # ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
     python benchmarks/training.py --systems ours ours_compiled --seeds 1    # with torch.compile; its second training is
     timed
     benchmarks/gpu.sh                                                  # on a GPU: QLoRA, full, DPO and more
@@ -128,6 +130,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "learning_rate": LEARNING_RATE,
         "max_length": MAX_LENGTH[arguments.shape],
         "threads": arguments.threads,
+        "dtype": arguments.dtype,
     }
     tokens = sum(len(row["ids"]) for row in training)
     results: dict[str, list[dict[str, Any]]] = {system: [] for system in arguments.systems}
@@ -206,6 +209,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="optimizer steps; rows / steps rows each")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--dtype", choices=["auto", "float32"], default="auto", help="of all systems; auto: its default"
+    )
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS + ON_REQUEST, default=SYSTEMS)
     parser.add_argument("--base-model", default=URI, help="package or folder of another one")
     parser.add_argument("--by", choices=["seconds", "cpu"], default="seconds", help="what the ratios compare")

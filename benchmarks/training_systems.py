@@ -82,6 +82,8 @@ def trl(job: dict[str, Any], packing: bool) -> dict[str, float]:
     if packing:
         tokens = sum(len(row["ids"]) for row in job["rows"]) / len(job["rows"]) * job["batch_rows"]
         arguments |= {"packing": True, "per_device_train_batch_size": max(1, round(tokens / job["max_length"]))}
+    if job["dtype"] == "float32":
+        arguments |= {"bf16": False, "model_init_kwargs": {"dtype": "float32"}}
     config = SFTConfig(**arguments, max_length=job["max_length"], completion_only_loss=True)
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     trainer = SFTTrainer(
@@ -108,7 +110,8 @@ def unsloth(job: dict[str, Any]) -> dict[str, float]:
 
 
 def transformers_trainer(job: dict[str, Any], model: Any = None) -> dict[str, float]:
-    """`Trainer` with a peft model, in the bfloat16 autocast that is TRL's default too; nothing else is set."""
+    """`Trainer` with a peft model, in the bfloat16 autocast that is TRL's default too, or in float32; nothing else is
+    set."""
     from datasets import Dataset
     from peft import LoraConfig, get_peft_model
     from transformers import (
@@ -123,12 +126,13 @@ def transformers_trainer(job: dict[str, Any], model: Any = None) -> dict[str, fl
     set_seed(job["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     if model is None:
-        model = get_peft_model(AutoModelForCausalLM.from_pretrained(job["model"]), LoraConfig(**LORA))
+        given = {} if job["dtype"] == "auto" else {"dtype": job["dtype"]}
+        model = get_peft_model(AutoModelForCausalLM.from_pretrained(job["model"], **given), LoraConfig(**LORA))
     columns = [
         {"input_ids": row["ids"], "attention_mask": [1] * len(row["ids"]), "labels": labels_of(row)}
         for row in job["rows"]
     ]
-    arguments = TrainingArguments(**shared_arguments(job), bf16=True)
+    arguments = TrainingArguments(**shared_arguments(job), bf16=job["dtype"] == "auto")
     trainer = Trainer(
         model,
         arguments,
@@ -208,7 +212,7 @@ def prepared(job: dict[str, Any], asked: dict[str, Any], training: Any) -> tuple
     if sharded:
         join_alone(job["adapter"])
     quantization = asked.get("quantization", "none")
-    model, _ = base_model.load(base_model.ResolvedModel(folder, "", job["model"]), "auto", quantization, sharded)
+    model, _ = base_model.load(base_model.ResolvedModel(folder, "", job["model"]), job["dtype"], quantization, sharded)
     computed_in = model.dtype
     model = with_trainable_weights(model, training, fused=not sharded)
     if sharded:

@@ -123,3 +123,75 @@ def test_a_killed_compilation_leaves_no_library(source: Path, tmp_path: Path, mo
     native.library.cache_clear()
     assert native.library(source)
     assert len(list(folder.glob("*.so"))) == 1
+
+
+@pytest.fixture
+def made_before(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as an image has it, and no compiler any more."""
+    folder = tmp_path / "made"
+    monkeypatch.setattr(native, "SHIPPED", ((str(source), "-DKIND=3"),))
+    source.write_text('extern "C" int kind() { return KIND; }\n')
+    native.make_for_others(folder)
+    monkeypatch.setattr(native, "MADE_BEFORE", folder)
+    monkeypatch.setenv("PATH", "")
+    return folder
+
+
+@needs_compiler
+def test_an_image_without_a_compiler_has_what_was_made_for_its_processor(source: Path, made_before: Path) -> None:
+    assert len(list(made_before.iterdir())) == len(native.LEVELS)
+    found = native.library(source, "-DKIND=3")
+    assert found is not None and found.kind() == 3
+    assert Path(found._name).parent == made_before
+    assert native.library(source, "-DKIND=4") is None, "made with other flags"
+    native.library.cache_clear()
+    source.write_text(source.read_text() + "// changed\n")
+    assert native.library(source, "-DKIND=3") is None, "made of another source"
+
+
+@needs_compiler
+def test_a_processor_gets_the_best_that_it_can_run(
+    source: Path, made_before: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    for level, (instructions, _) in native.LEVELS.items():
+        native.library.cache_clear()
+        told = f"flags : fpu {' '.join(instructions)} {' '.join(native.LEVELS['avx2'][0])}".encode()
+        monkeypatch.setattr(native, "_processor", lambda told=told: told)
+        monkeypatch.setattr(native.ctypes, "CDLL", lambda name: taken.append(Path(name).name.split("-")[1]))
+        native.library(source, "-DKIND=3")
+        assert taken[-1] == level
+    native.library.cache_clear()
+    monkeypatch.setattr(native, "_processor", lambda: b"flags : fpu sse2")
+    assert native.library(source, "-DKIND=3") is None
+
+
+@needs_compiler
+def test_without_anything_compiled_means_also_without_what_was_made_before(
+    source: Path, made_before: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "")
+    assert native.library(source, "-DKIND=3") is None
+
+
+def test_all_that_the_package_compiles_is_made_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the flags of the callers, on a processor that has everything."""
+    import torch
+
+    from ft_platform.models.kernels import own_kernels
+    from ft_platform.privacy.ner.built_in import compiled
+
+    asked = set()
+
+    def noted(source: Path, *flags: str) -> None:
+        asked.add((str(source.relative_to(native.PACKAGE)), *flags))
+
+    monkeypatch.setattr(own_kernels, "library", noted)
+    monkeypatch.setattr(compiled, "library", noted)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    for dtype, level in ((torch.float32, "avx2"), (torch.float32, "avx512"), (torch.bfloat16, "avx512")):
+        own_kernels._library.__wrapped__(dtype, level)
+    assert compiled.compiled({}, 0) is None
+    assert asked == set(native.SHIPPED)
+    users = {path.name for path in native.PACKAGE.rglob("*.py") if "process.native import" in path.read_text()}
+    assert users == {"own_kernels.py", "compiled.py"}

@@ -307,11 +307,11 @@ def forgetting_kernels(monkeypatch) -> None:
     monkeypatch.setattr(state.TrainingRun, "to_dict", without)
 
 
-@pytest.mark.parametrize("begun_with", [own_kernels.OWN, own_kernels.PLAIN, "a version without own ones"])
+@pytest.mark.parametrize("begun_with", [own_kernels.OWN_BFLOAT16, own_kernels.PLAIN, "a version without own ones"])
 def test_a_training_goes_on_with_the_kernels_it_began_with(data, folders, caplog, monkeypatch, begun_with):
-    if own_kernels.kernels() == own_kernels.PLAIN:
+    if own_kernels.kernels() != own_kernels.OWN_BFLOAT16:
         pytest.skip("own kernels: no AVX-512 for bfloat16, or AMX, or no compiler")
-    first = begun_with if begun_with == own_kernels.OWN else own_kernels.PLAIN
+    first = begun_with if begun_with == own_kernels.OWN_BFLOAT16 else own_kernels.PLAIN
     with own_kernels.kernels_kept(), monkeypatch.context() as older:
         own_kernels.go_on_with(first)
         whole = run_in_bfloat16(data)
@@ -319,20 +319,20 @@ def test_a_training_goes_on_with_the_kernels_it_began_with(data, folders, caplog
             forgetting_kernels(older)
         with pytest.raises(Preempted):
             run_in_bfloat16(data, states(folders, 9999), stop_after=2)
-    assert own_kernels.kernels() == own_kernels.OWN
+    assert own_kernels.kernels() == own_kernels.OWN_BFLOAT16
     finished = run_in_bfloat16(data, states(folders))
     assert same(finished, whole) and losses(finished) == losses(whole)
     assert finished.attempts[-1]["kernels"] == first and "another" not in caplog.text
-    assert own_kernels.kernels() == own_kernels.OWN, "of this training only"
+    assert own_kernels.kernels() == own_kernels.OWN_BFLOAT16, "of this training only"
 
 
 def test_kernels_that_are_missing_are_told(data, folders, caplog, monkeypatch):
-    if own_kernels.kernels() == own_kernels.PLAIN:
+    if own_kernels.kernels() != own_kernels.OWN_BFLOAT16:
         pytest.skip("own kernels: no AVX-512 for bfloat16, or AMX, or no compiler")
     whole = run_in_bfloat16(data)
     with pytest.raises(Preempted):
         run_in_bfloat16(data, states(folders, 9999), stop_after=2)
-    monkeypatch.setattr(own_kernels, "_library", lambda: None)
+    monkeypatch.setattr(own_kernels, "_library", lambda *_: None)
     finished = run_in_bfloat16(data, states(folders))
     assert "with another kernels avx512_bf16 -> plain: the result can differ in the last bits" in caplog.text
     assert not same(finished, whole), "so a training that goes on with its kernels is one that has them"

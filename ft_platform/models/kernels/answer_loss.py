@@ -80,9 +80,10 @@ def _own(
     """Whether our own kernels can compute it. Targets that are no tokens, or are too few, are left to the plain code,
     which refuses them: a kernel would read and write beside the logits."""
     plain = bias is None and (weights is None or weights.dtype == torch.float32) and targets.dtype == torch.int64
-    fits = plain and not any(size % 2 for size in weight.shape) and takes(hidden, weight)
     return (
-        fits
+        plain
+        and not any(size % 2 for size in weight.shape)
+        and takes(hidden, weight)
         and len(targets) == len(hidden)
         and (weights is None or len(weights) == len(hidden))
         and bool(((targets >= 0) & (targets < len(weight))).all())
@@ -102,9 +103,11 @@ def _own_loss(
     losses = torch.empty(len(hidden), dtype=torch.float32)
     for part in _chunks(hidden, weight):
         logits = sum_of_products([(hidden[part], weight.T)], torch.float32)
-        of_logits = None if of_hidden is None else torch.empty(logits.shape, dtype=hidden.dtype)
+        of_logits = None
+        if of_hidden is not None:  # in float32 gradients take the place of the logits
+            of_logits = logits if hidden.dtype == torch.float32 else torch.empty_like(logits, dtype=hidden.dtype)
         counted = None if weights is None else weights[part]
-        call("cross_entropy", logits, targets[part], counted, losses[part], of_logits, *logits.shape)
+        call("cross_entropy", hidden.dtype, logits, targets[part], counted, losses[part], of_logits, *logits.shape)
         if of_hidden is not None and of_logits is not None:
             of_hidden[part] = sum_of_products([(of_logits, weight)])
     return losses.sum()

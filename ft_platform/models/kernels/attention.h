@@ -12,9 +12,9 @@ constexpr long FORWARD_ROWS = 48, BACKWARD_ROWS = 96;  // queries at once, times
 constexpr long KEYS = 256;                             // keys at once backward: all of a block stays in 1 MB of cache
 
 struct Heads {  // `dim` numbers of a head lie side by side
-    Bf16* data;
+    Number* data;
     long token, head;
-    Bf16* at(long t, long h) const { return data + t * token + h * head; }
+    Number* at(long t, long h) const { return data + t * token + h * head; }
 };
 
 struct Attention {
@@ -49,27 +49,27 @@ struct Piece {
     long begin_of(long query) const { return a.window ? std::max(end_of(query) - a.window, 0L) : 0; }
     long wide(long panel) const { return std::min<long>(PANEL, a.dim - panel * PANEL); }
 
-    Buffer<Bf16> of_keys(const Heads& x) const {
-        auto all = buffer<Bf16>(keys * a.dim);
-        for (long j = 0; j < keys; j++) std::memcpy(&all[j * a.dim], x.at(token(j), kv), a.dim * sizeof(Bf16));
+    Buffer<Number> of_keys(const Heads& x) const {
+        auto all = buffer<Number>(keys * a.dim);
+        for (long j = 0; j < keys; j++) std::memcpy(&all[j * a.dim], x.at(token(j), kv), a.dim * sizeof(Number));
         return all;
     }
     // Rows `query * group + head`.
-    void of_queries(const Heads& x, long first, long last, Bf16* to) const {
+    void of_queries(const Heads& x, long first, long last, Number* to) const {
         for (long i = first; i < last; i++)
             for (long g = 0; g < a.group; g++, to += a.dim)
-                std::memcpy(to, x.at(start + i, kv * a.group + g), a.dim * sizeof(Bf16));
+                std::memcpy(to, x.at(start + i, kv * a.group + g), a.dim * sizeof(Number));
     }
     float& log_sum(long query, long g) const { return a.log_sums[((start + query) * a.kv_heads + kv) * a.group + g]; }
 };
 
 // Scores of rows with the keys from `begin` to `end`, both counted from the first of the packed panels.
-void scores(const Bf16* rows, long count, long dim, const uint32_t* panels, long begin, long end, float* to,
+void scores(const Number* rows, long count, long dim, const uint32_t* panels, long begin, long end, float* to,
             long stride) {
     for (long j = begin / PANEL * PANEL; j < end; j += PANEL) {
-        const Factor f{(const char*)rows, dim * 2, 4, dim / 2, panels + j * dim / 2};
-        product(&f, 1, count, std::min<long>(PANEL, end - j), [&](long row, int block, __m512 sums) {
-            _mm512_storeu_ps(to + row * stride + j + block * LANES, sums);
+        const Factor f{(const char*)rows, dim * long(sizeof(Number)), 4, dim / PER, panels + j * dim / PER};
+        product(&f, 1, count, std::min<long>(PANEL, end - j), [&](long row, int block, Lanes sums) {
+            store(to + row * stride + j + block * LANES, sums);
         });
     }
 }
@@ -77,15 +77,15 @@ void scores(const Bf16* rows, long count, long dim, const uint32_t* panels, long
 void forward(const Piece& p) {
     const Attention& a = p.a;
     const long dim = a.dim, queries = std::max(FORWARD_ROWS / a.group, 1L), most = queries * a.group;
-    const long stride = up(p.keys, PANEL) + LANES, pairs = (p.keys + 1) / 2;
+    const long stride = up(p.keys, PANEL) + LANES, pairs = steps(p.keys);
     const auto k = p.of_keys(a.k), v = p.of_keys(a.v);
-    auto key_panels = buffer<uint32_t>(up(p.keys, PANEL) * dim / 2),
+    auto key_panels = buffer<uint32_t>(up(p.keys, PANEL) * dim / PER),
          value_panels = buffer<uint32_t>(p.panels * pairs * PANEL);
     for (long j = 0; j < p.keys; j += PANEL)
-        pack_columns(&k[j * dim], dim, dim, std::min<long>(PANEL, p.keys - j), &key_panels[j * dim / 2]);
+        pack_columns(&k[j * dim], dim, dim, std::min<long>(PANEL, p.keys - j), &key_panels[j * dim / PER]);
     for (long d = 0; d < p.panels; d++)
         pack_rows(&v[d * PANEL], dim, p.keys, p.wide(d), &value_panels[d * pairs * PANEL]);
-    auto q = buffer<Bf16>(most * dim), weights = buffer<Bf16>(most * stride);
+    auto q = buffer<Number>(most * dim), weights = buffer<Number>(most * stride);
     auto score = buffer<float>(most * stride), factors = buffer<float>(most);
     for (long i = 0; i < p.length; i += queries) {
         const long last = std::min(i + queries, p.length), rows = (last - i) * a.group;
@@ -95,29 +95,29 @@ void forward(const Piece& p) {
         for (long r = 0; r < rows; r++) {
             const long query = i + r / a.group, from = p.begin_of(query), to = p.end_of(query);
             float* s = &score[r * stride];
-            Bf16* w = &weights[r * stride];
-            const auto seen = [&](long j) { return first(to - j) & ~first(from - j); };
-            __m512 most_seen = _mm512_set1_ps(-INFINITY), sums = _mm512_setzero_ps();
+            Number* w = &weights[r * stride];
+            const auto seen = [&](long j) { return between(from - j, to - j); };
+            Lanes largest_seen = of(-INFINITY), sums = of(0);
             for (long j = from / LANES * LANES; j < to; j += LANES)
-                most_seen = _mm512_mask_max_ps(most_seen, seen(j), _mm512_loadu_ps(s + j), most_seen);
-            const float top = _mm512_reduce_max_ps(most_seen) * a.scale;
-            for (long j = begin; j < up(end, 2); j += LANES) {
-                const __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(s + j), _mm512_set1_ps(a.scale), _mm512_set1_ps(top));
-                const __m512 e = _mm512_maskz_mov_ps(seen(j), exponential(x));
-                sums = _mm512_add_ps(sums, e);
+                largest_seen = where(seen(j), ::most(load(s + j), largest_seen), largest_seen);
+            const float top = largest(largest_seen) * a.scale;
+            for (long j = begin; j < up(end, PER); j += LANES) {
+                const Lanes x = fms(load(s + j), of(a.scale), of(top));
+                const Lanes e = where(seen(j), exponential(x), of(0));
+                sums = sums + e;
                 store(w + j, e);
             }
-            const float sum = _mm512_reduce_add_ps(sums);
-            factors[r] = 1.0f / sum;
-            p.log_sum(query, r % a.group) = top + std::log(sum);
+            const float all = sum(sums);
+            factors[r] = 1.0f / all;
+            p.log_sum(query, r % a.group) = top + std::log(all);
         }
         for (long d = 0; d < p.panels; d++) {
-            const Factor f{(const char*)&weights[begin], stride * 2, 4, (end - begin + 1) / 2,
-                           &value_panels[(d * pairs + begin / 2) * PANEL]};
-            product(&f, 1, rows, p.wide(d), [&](long r, int block, __m512 sums) {
-                Bf16* to =
+            const Factor f{(const char*)&weights[begin], stride * long(sizeof(Number)), 4, steps(end - begin),
+                           &value_panels[(d * pairs + begin / PER) * PANEL]};
+            product(&f, 1, rows, p.wide(d), [&](long r, int block, Lanes sums) {
+                Number* to =
                     a.out.at(p.start + i + r / a.group, p.kv * a.group + r % a.group) + d * PANEL + block * LANES;
-                store(to, _mm512_mul_ps(sums, _mm512_set1_ps(factors[r])));
+                store(to, sums * of(factors[r]));
             });
         }
     }
@@ -125,56 +125,60 @@ void forward(const Piece& p) {
 
 // What a block of queries needs backward; the second dimension of all is keys or the numbers of a head.
 struct Block {
-    Buffer<Bf16> q, of_out, of_scores;
-    Buffer<uint32_t> q_panels, out_panels, weight_pairs, score_pairs;
+    Buffer<Number> q, of_out, of_scores;
+    Buffer<uint32_t> q_panels, out_panels, weight_steps, score_steps;
     Buffer<float> score, of_weights;
 
     Block(long rows, long dim, long panels)
-        : q(buffer<Bf16>(rows * dim)),
-          of_out(buffer<Bf16>(rows * dim)),
-          of_scores(buffer<Bf16>(rows * KEYS)),
-          q_panels(buffer<uint32_t>(panels * up(rows, 2) / 2 * PANEL)),
-          out_panels(buffer<uint32_t>(panels * up(rows, 2) / 2 * PANEL)),
-          weight_pairs(buffer<uint32_t>(up(rows, 2) / 2 * KEYS)),
-          score_pairs(buffer<uint32_t>(up(rows, 2) / 2 * KEYS)),
+        : q(buffer<Number>(rows * dim)),
+          of_out(buffer<Number>(rows * dim)),
+          of_scores(buffer<Number>(rows * KEYS)),
+          q_panels(buffer<uint32_t>(panels * steps(rows) * PANEL)),
+          out_panels(buffer<uint32_t>(panels * steps(rows) * PANEL)),
+          weight_steps(buffer<uint32_t>(steps(rows) * KEYS)),
+          score_steps(buffer<uint32_t>(steps(rows) * KEYS)),
           score(buffer<float>(rows * KEYS)),
           of_weights(buffer<float>(rows * KEYS)) {}
 };
 
-__m512i pair_of(__m256i low, __m256i high) {
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+#ifdef NUMBER_BFLOAT16
+void put_step(uint32_t* p, const Narrow (&rows)[PER]) {
+    const __m512i low = _mm512_cvtepu16_epi32(rows[0]), high = _mm512_cvtepu16_epi32(rows[1]);
+    _mm512_storeu_si512(p, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
 }
+#else
+void put_step(uint32_t* p, const Narrow (&rows)[PER]) { store((float*)p, rows[0]); }
+#endif
 
 // Weights and gradients of scores from scores and gradients of weights, for queries from `i` on and keys from `j` on.
 void weigh(const Piece& p, Block& b, const float* along, long i, long rows, long j, long end) {
     const Attention& a = p.a;
-    const __m512 scale = _mm512_set1_ps(a.scale);
-    for (long r = 0; r < rows; r += 2)
+    const Lanes scale = of(a.scale);
+    for (long r = 0; r < rows; r += PER)
         for (long n = 0; n < end - j; n += LANES) {
-            __m256i weights[2], of_scores[2];
-            for (int odd = 0; odd < 2; odd++) {
-                const long row = r + odd, query = i + row / a.group;
-                weights[odd] = of_scores[odd] = _mm256_setzero_si256();
+            Narrow weights[PER], of_scores[PER];
+            for (int one = 0; one < PER; one++) {
+                const long row = r + one, query = i + row / a.group;
+                weights[one] = of_scores[one] = NOTHING;
                 if (row >= rows) continue;
-                const __mmask16 seen = first(p.end_of(query) - j - n) & ~first(p.begin_of(query) - j - n);
-                const __m512 log_sum = _mm512_set1_ps(p.log_sum(query, row % a.group));
-                const __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(&b.score[row * KEYS + n]), scale, log_sum);
-                const __m512 w = _mm512_maskz_mov_ps(seen, exponential(x));
-                const __m512 d = _mm512_sub_ps(_mm512_loadu_ps(&b.of_weights[row * KEYS + n]),
-                                               _mm512_set1_ps(along[query * a.group + row % a.group]));
-                weights[odd] = narrow(w);
-                of_scores[odd] = narrow(_mm512_maskz_mul_ps(seen, _mm512_mul_ps(w, d), scale));
-                _mm256_storeu_si256((__m256i*)&b.of_scores[row * KEYS + n], of_scores[odd]);
+                const Mask seen = between(p.begin_of(query) - j - n, p.end_of(query) - j - n);
+                const Lanes log_sum = of(p.log_sum(query, row % a.group));
+                const Lanes x = fms(load(&b.score[row * KEYS + n]), scale, log_sum);
+                const Lanes w = where(seen, exponential(x), of(0));
+                const Lanes d = load(&b.of_weights[row * KEYS + n]) - of(along[query * a.group + row % a.group]);
+                weights[one] = narrow(w);
+                of_scores[one] = narrow(where(seen, w * d * scale, of(0)));
+                put(&b.of_scores[row * KEYS + n], of_scores[one]);
             }
-            _mm512_storeu_si512(&b.weight_pairs[r / 2 * KEYS + n], pair_of(weights[0], weights[1]));
-            _mm512_storeu_si512(&b.score_pairs[r / 2 * KEYS + n], pair_of(of_scores[0], of_scores[1]));
+            put_step(&b.weight_steps[r / PER * KEYS + n], weights);
+            put_step(&b.score_steps[r / PER * KEYS + n], of_scores);
         }
 }
 
 void add_product(const Factor& f, long rows, long columns, float* to, long stride) {
-    product(&f, 1, rows, columns, [&](long row, int block, __m512 sums) {
+    product(&f, 1, rows, columns, [&](long row, int block, Lanes sums) {
         float* at = to + row * stride + block * LANES;
-        _mm512_storeu_ps(at, _mm512_add_ps(_mm512_loadu_ps(at), sums));
+        store(at, load(at) + sums);
     });
 }
 
@@ -187,26 +191,26 @@ void backward(const Piece& p, float* of_k, float* of_v) {
     std::memset(of_q.get(), 0, p.length * a.group * dim * sizeof(float));
     for (long r = 0; r < p.length * a.group; r++) {
         const long token = p.start + r / a.group, head = p.kv * a.group + r % a.group;
-        __m512 sums = _mm512_setzero_ps();
+        Lanes sums = of(0);
         for (long d = 0; d < dim; d += LANES)
-            sums = _mm512_fmadd_ps(load(a.out.at(token, head) + d), load(a.of_out.at(token, head) + d), sums);
-        along[r] = _mm512_reduce_add_ps(sums);
+            sums = fma(load(a.out.at(token, head) + d), load(a.of_out.at(token, head) + d), sums);
+        along[r] = sum(sums);
     }
     Block b(most, dim, p.panels);
-    auto key_panels = buffer<uint32_t>(KEYS * dim / 2), value_panels = buffer<uint32_t>(KEYS * dim / 2),
-         key_rows = buffer<uint32_t>(p.panels * KEYS / 2 * PANEL);
+    auto key_panels = buffer<uint32_t>(KEYS * dim / PER), value_panels = buffer<uint32_t>(KEYS * dim / PER),
+         key_rows = buffer<uint32_t>(p.panels * KEYS / PER * PANEL);
     for (long j = 0; j < p.keys; j += KEYS) {
         const long stop = std::min(j + KEYS, p.keys);
         for (long n = j; n < stop; n += PANEL) {
             const long columns = std::min<long>(PANEL, stop - n);
-            pack_columns(&k[n * dim], dim, dim, columns, &key_panels[(n - j) * dim / 2]);
-            pack_columns(&v[n * dim], dim, dim, columns, &value_panels[(n - j) * dim / 2]);
+            pack_columns(&k[n * dim], dim, dim, columns, &key_panels[(n - j) * dim / PER]);
+            pack_columns(&v[n * dim], dim, dim, columns, &value_panels[(n - j) * dim / PER]);
         }
         for (long d = 0; d < p.panels; d++)
-            pack_rows(&k[j * dim + d * PANEL], dim, stop - j, p.wide(d), &key_rows[d * KEYS / 2 * PANEL]);
+            pack_rows(&k[j * dim + d * PANEL], dim, stop - j, p.wide(d), &key_rows[d * KEYS / PER * PANEL]);
         for (long i = std::max(j - p.prefix, 0L) / queries * queries; i < p.length; i += queries) {
             if (p.begin_of(i) >= stop) break;
-            const long last = std::min(i + queries, p.length), rows = (last - i) * a.group, pairs = (rows + 1) / 2;
+            const long last = std::min(i + queries, p.length), rows = (last - i) * a.group, pairs = steps(rows);
             const long end = std::min(stop, p.end_of(last - 1)), seen = end - j;
             p.of_queries(a.q, i, last, b.q.get());
             p.of_queries(a.of_out, i, last, b.of_out.get());
@@ -218,12 +222,12 @@ void backward(const Piece& p, float* of_k, float* of_v) {
                 uint32_t *q_rows = &b.q_panels[d * pairs * PANEL], *out_rows = &b.out_panels[d * pairs * PANEL];
                 pack_rows(&b.q[at], dim, rows, wide, q_rows);
                 pack_rows(&b.of_out[at], dim, rows, wide, out_rows);
-                const Factor of_queries{(const char*)b.of_scores.get(), KEYS * 2, 4, (seen + 1) / 2,
-                                        &key_rows[d * KEYS / 2 * PANEL]};
+                const Factor of_queries{(const char*)b.of_scores.get(), KEYS * long(sizeof(Number)), 4, steps(seen),
+                                        &key_rows[d * KEYS / PER * PANEL]};
                 add_product(of_queries, rows, wide, &of_q[i * a.group * dim + at], dim);
-                const Factor of_keys{(const char*)b.score_pairs.get(), 4, KEYS * 4, pairs, q_rows};
+                const Factor of_keys{(const char*)b.score_steps.get(), 4, KEYS * 4, pairs, q_rows};
                 add_product(of_keys, seen, wide, of_k + j * dim + at, dim);
-                const Factor of_values{(const char*)b.weight_pairs.get(), 4, KEYS * 4, pairs, out_rows};
+                const Factor of_values{(const char*)b.weight_steps.get(), 4, KEYS * 4, pairs, out_rows};
                 add_product(of_values, seen, wide, of_v + j * dim + at, dim);
             }
         }
@@ -231,11 +235,11 @@ void backward(const Piece& p, float* of_k, float* of_v) {
     for (long r = 0; r < p.length * a.group; r++)
         for (long d = 0; d < dim; d += LANES)
             store(a.of_q.at(p.start + r / a.group, p.kv * a.group + r % a.group) + d,
-                  _mm512_loadu_ps(&of_q[r * dim + d]));
+                  load(&of_q[r * dim + d]));
     for (long j = p.prefix; j < p.keys; j++)
         for (long d = 0; d < dim; d += LANES) {
-            store(a.of_k.at(p.token(j), p.kv) + d, _mm512_loadu_ps(of_k + j * dim + d));
-            store(a.of_v.at(p.token(j), p.kv) + d, _mm512_loadu_ps(of_v + j * dim + d));
+            store(a.of_k.at(p.token(j), p.kv) + d, load(of_k + j * dim + d));
+            store(a.of_v.at(p.token(j), p.kv) + d, load(of_v + j * dim + d));
         }
 }
 

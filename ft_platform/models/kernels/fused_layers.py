@@ -39,7 +39,7 @@ def norm_forward(x: torch.Tensor, scale: torch.Tensor, eps: float) -> tuple[torc
     """The normalized `x`, and 1 / rms of each token in float32, shape `(..., 1)`."""
     if takes(x, scale) and x.is_contiguous():
         output, inverse = torch.empty_like(x), torch.empty(*x.shape[:-1], 1)
-        call("norm_forward", x, scale, output, inverse, inverse.numel(), x.shape[-1], eps)
+        call("norm_forward", x.dtype, x, scale, output, inverse, inverse.numel(), x.shape[-1], eps)
         return output, inverse
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
     inverse = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
@@ -50,7 +50,7 @@ def norm_backward(gradient: torch.Tensor, x: torch.Tensor, scale: torch.Tensor, 
     """Gradient of `x`."""
     if takes(gradient, x, scale) and gradient.is_contiguous() and x.is_contiguous():
         of_x = torch.empty_like(x)
-        call("norm_backward", gradient, x, scale, inverse, of_x, inverse.numel(), x.shape[-1])
+        call("norm_backward", x.dtype, gradient, x, scale, inverse, of_x, inverse.numel(), x.shape[-1])
         return of_x
     scaled = (gradient * scale.to(gradient.dtype)).float()
     normal = x * inverse
@@ -67,7 +67,7 @@ class _Gated(torch.autograd.Function):
         ctx.act = act
         if act == "silu" and takes(gate, up) and gate.is_contiguous() and up.is_contiguous():
             output = torch.empty_like(gate)
-            call("gated_forward", gate, up, output, gate.numel() // gate.shape[-1], gate.shape[-1])
+            call("gated_forward", gate.dtype, gate, up, output, gate.numel() // gate.shape[-1], gate.shape[-1])
             return output
         return FORWARD[act](gate).mul_(up)
 
@@ -77,7 +77,7 @@ class _Gated(torch.autograd.Function):
         if ctx.act == "silu" and takes(gradient, gate, up) and all(x.is_contiguous() for x in (gradient, gate, up)):
             of_gate, of_up = torch.empty_like(gate), torch.empty_like(up)
             shape = gate.numel() // gate.shape[-1], gate.shape[-1]
-            call("gated_backward", gradient, gate, up, of_gate, of_up, *shape)
+            call("gated_backward", gate.dtype, gradient, gate, up, of_gate, of_up, *shape)
             return of_gate, of_up, None
         of_up = FORWARD[ctx.act](gate).mul_(gradient)
         return BACKWARD[ctx.act](gradient * up, gate), of_up, None

@@ -55,7 +55,7 @@ def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *, backward: 
         return None
     heads, tokens, width = x.shape[1:]
     sizes = tokens, heads, x.stride(2), x.stride(1), width
-    call("rotate", x, cos, sin, output, *sizes, int(backward))
+    call("rotate", x.dtype, x, cos, sin, output, *sizes, int(backward))
     return output
 
 

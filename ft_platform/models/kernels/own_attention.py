@@ -1,4 +1,4 @@
-"""Attention of packed rows by our own kernel (`attention.cpp`): causal rows behind a shared prefix, with or without a
+"""Attention of packed rows by our own kernel (`attention.h`): causal rows behind a shared prefix, with or without a
 window.
 
 Against plain matrix products it leaves out the hidden half of the scores, never writes them to memory, rounds only
@@ -100,4 +100,4 @@ def _call(
         **heads, **sizes, log_sums=log_sums.data_ptr(), starts=starts, lengths=lengths, window=settings.window or 0,
         scale=settings.scale,
     )  # fmt: skip
-    own_kernels.call(function, ctypes.byref(arguments))
+    own_kernels.call(function, tensors["q"].dtype, ctypes.byref(arguments))

@@ -1,5 +1,11 @@
-// What `own_kernels.py` calls. Without instructions for bfloat16 there is nothing.
-#ifdef __AVX512BF16__
+// What `own_kernels.py` calls, for numbers of one kind. Without the instructions for them there is nothing.
+#include "lanes.h"
+
+#if defined(NUMBER_BFLOAT16) && !defined(__AVX512BF16__)
+#undef KERNELS
+#endif
+
+#ifdef KERNELS
 #include "attention.h"
 #include "products.h"
 #include "rows.h"

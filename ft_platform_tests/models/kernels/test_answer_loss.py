@@ -6,6 +6,7 @@ from peft import LoraConfig, get_peft_model
 
 from ft_platform.models.kernels import answer_loss as module
 from ft_platform.models.kernels.answer_loss import answer_log_probabilities, answer_loss, plain_head
+from ft_platform.models.kernels.own_kernels import PLAIN, go_on_with, kernels, kernels_kept
 from ft_platform.models.kernels.packed_attention import Segment
 from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
 from ft_platform_tests.tiny_models import tiny_model
@@ -102,20 +103,31 @@ def test_the_number_of_chunks_does_not_matter(monkeypatch):
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-6)
 
 
-def test_no_more_logits_than_one_chunk_exist_at_a_time(monkeypatch):
+@pytest.mark.parametrize("plainly", [True, False])
+def test_no_more_logits_than_one_chunk_exist_at_a_time(monkeypatch, plainly):
+    if not plainly and kernels() == PLAIN:
+        pytest.skip("own kernels: no AVX2, or no compiler")
     monkeypatch.setattr(module, "CHUNK_LOGITS", 2 * 260)
     sizes = []
-    linear = torch.nn.functional.linear
+    linear, sum_of_products = torch.nn.functional.linear, module.sum_of_products
 
     def watched(x, weight, bias=None):
         if len(weight) == 260:
             sizes.append(len(x))
         return linear(x, weight, bias)
 
+    def own(terms, dtype=None):
+        if terms[0][1].shape[1] == 260:
+            sizes.append(len(terms[0][0]))
+        return sum_of_products(terms, dtype)
+
     model = model_of("llama", adapter=True)
     plain_head(model)
     monkeypatch.setattr(torch.nn.functional, "linear", watched)
-    answer_loss(model, packed_forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS)
+    monkeypatch.setattr(module, "sum_of_products", own)
+    with kernels_kept():
+        go_on_with(PLAIN if plainly else kernels())
+        answer_loss(model, packed_forward, [Segment(ids) for ids in ROWS], PREFIX, KEEP, TARGETS)
     assert sizes and max(sizes) == 2 and sum(sizes) == len(KEEP)
 
 
