@@ -1,5 +1,6 @@
 """What a stage no longer needs is given back before the next one."""
 
+import gc
 import subprocess
 import sys
 
@@ -59,3 +60,28 @@ def test_what_was_held_in_the_middle_of_a_stage_is_no_measure_for_the_next_one(m
         library + 2 * step,
     ]
     assert collections_at(monkeypatch, library, [library // 2, library + step - 1]) == []
+
+
+class Ring:
+    def __init__(self, gone: list[str]) -> None:
+        self.itself, self.gone = self, gone
+
+    def __del__(self) -> None:
+        self.gone.append("")
+
+
+def test_new_garbage_is_found_and_all_other_objects_are_back_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[str] = []
+    for aside in (0, 5):
+        monkeypatch.setattr(memory.gc, "get_freeze_count", lambda aside=aside: aside)
+        older = Ring(gone)
+        with memory.only_new_garbage():
+            Ring(gone)
+            gc.collect()
+            assert len(gone) == 1
+            del older
+            gc.collect()
+            assert len(gone) == (1 if not aside else 2), "what was there before is looked at afterwards"
+        gc.collect()
+        assert len(gone) == 2
+        gone.clear()

@@ -11,7 +11,7 @@ behind."""
 import gc
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.near_duplicates.copies import key_ranges, starts_of_equal
+from ft_platform.process.memory import only_new_garbage
 from ft_platform.process.progress import report
 from ft_platform.records.key_hashes import KeyHashes, collected
 from ft_platform.records.rows import Rows, TableRows
@@ -31,7 +32,7 @@ from ft_platform.validation.suite import COLUMN_KWARGS, suite
 
 BATCH_ROWS = 250_000
 LARGE_ROWS = 50_000
-"""Rows of a frame from which its memory is worth the half second of a full garbage collection."""
+"""Rows of a frame from which its memory is worth a full garbage collection."""
 SHOWN_IDS = 20
 ROW = "row_number"
 RESULT_FORMAT = {"result_format": "SUMMARY", "include_unexpected_rows": True, "partial_unexpected_count": SHOWN_IDS}
@@ -110,6 +111,17 @@ def validate(
     flat = FlatColumns(table)
     run = _Run(use_case, table_name, flat, batch_rows)
     expectations = suite(use_case, table_name)
+    with only_new_garbage() if table.num_rows >= LARGE_ROWS else nullcontext():
+        found = _counted(run, table_name, expectations)
+    ids = _record_ids(table, sorted({row for counted in found.values() for row in counted.unexpected_rows}))
+    results = [_result(expectation, found[place], ids) for place, (expectation, _) in enumerate(expectations)]
+    return ValidationResult(all(result["passed"] for result in results), table.num_rows, results)
+
+
+def _counted(
+    run: "_Run", table_name: TableName, expectations: Sequence[tuple[Expectation, Any]]
+) -> dict[int, "Counted"]:
+    """Of each expectation, by its place."""
     by_row = [
         place
         for place, (expectation, implementation) in enumerate(expectations)
@@ -123,9 +135,7 @@ def validate(
                 run.unique(expectation, implementation) if in_parts else run.whole(expectation, implementation)
             )
             report(table_name, len(found), len(expectations), "expectations")
-    ids = _record_ids(table, sorted({row for counted in found.values() for row in counted.unexpected_rows}))
-    results = [_result(expectation, found[place], ids) for place, (expectation, _) in enumerate(expectations)]
-    return ValidationResult(all(result["passed"] for result in results), table.num_rows, results)
+    return found
 
 
 def is_about_single_rows(name: str, implementation: Any) -> bool:
