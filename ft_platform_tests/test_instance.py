@@ -72,6 +72,29 @@ def test_settings_that_are_there_stay(installation):
         assert found and found.get_concurrency_config().pool_config.default_pool_limit == 3
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_settings_of_an_earlier_version_are_mended_whole_or_not_at_all(tmp_path, monkeypatch, linked):
+    """As beside a link, where a secret or a folder of settings is mounted."""
+    before = "telemetry: {enabled: false}\n"
+    file, settings = tmp_path / "there" / "own.yaml", tmp_path / "dagster.yaml"
+    file.parent.mkdir()
+    (file if linked else settings).write_text(before)
+    if linked:
+        settings.symlink_to(file)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", killed)
+        with pytest.raises(KeyboardInterrupt):
+            instance._mend(settings)
+    assert settings.read_text() == before
+    instance._mend(settings)
+    assert settings.read_text() == before + instance.GUARD and settings.is_symlink() == linked
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1 + linked
+
+
 EDITED = {
     "a: [": r"expected the node content.*dagster\.yaml:1\)",
     "surprise: 1": r'unexpected config entry "surprise" at the root\. \(.*dagster\.yaml\)',

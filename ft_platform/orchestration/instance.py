@@ -4,6 +4,7 @@ looks."""
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import dagster as dg
 import yaml
 from dagster_shared.check import CheckError
+from fsspec.implementations.local import LocalFileSystem
 
 from ft_platform.environment import create_pseudonym_key
 from ft_platform.errors import ConfigError, FtError, StateDamaged
+from ft_platform.lake.files import write_bytes
 from ft_platform.lake.modes import close_zone
 from ft_platform.orchestration.shared import prepare_variables
 from ft_platform.process.system_errors import in_words
@@ -83,8 +86,9 @@ def _mend(settings: Path) -> None:
         mended = mended.replace(before, now)
     if (found is None or isinstance(found, dict)) and "instance_class" not in (found or {}):
         mended = mended.rstrip("\n") + "\n" + GUARD
-    if mended != text and os.access(settings, os.W_OK):
-        settings.write_text(mended, encoding="utf-8")
+    place = settings.resolve()
+    if mended != text and os.access(place, os.W_OK) and os.access(place.parent, os.W_OK):
+        write_bytes(LocalFileSystem(), str(place), mended.encode(), stat.S_IMODE(place.stat().st_mode))
 
 
 @contextmanager

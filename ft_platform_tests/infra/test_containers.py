@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from ft_platform import __version__
+from ft_platform.models.kernels.own_kernels import kernels
+from ft_platform.process import native
 from ft_platform_tests.infra.containers import DOCKER, LOCKED_DOWN, Podman, image, missing, podman
 
 pytestmark = [pytest.mark.slow, pytest.mark.components(name="containers")]
@@ -33,6 +35,15 @@ ASKS_VERSION = """
 import urllib.request as u
 asks = u.Request("http://localhost:3000/graphql", b'{"query": "{ version }"}', {"Content-Type": "application/json"})
 print(u.urlopen(asks).read().decode())
+"""
+LOOPS = """
+import json
+from ft_platform.models.kernels.own_kernels import kernels
+from ft_platform.privacy.ner.built_in.compiled import SOURCE
+from ft_platform.process import native
+print(json.dumps({
+    "compiler": native._compiler(), "kernels": kernels(), "names": native.library(SOURCE) is not None
+}))
 """
 START_SECONDS = 600.0
 SAYS = """
@@ -190,6 +201,15 @@ def test_the_web_server_serves_as_its_health_check_says(here: Podman, state: tup
         asks = "import urllib.request as u; print(u.urlopen('http://localhost:3000/auth/sign-in').read().decode())"
         assert "<form" in here.ask("exec", container, "python", "-c", asks)
         ends_at_a_word(here, container)
+
+
+@pytest.mark.parametrize("name", ["worker", "server"])
+def test_loops_in_cpp_are_there_without_a_compiler(here: Podman, name: str) -> None:
+    assert json.loads(here.run(image(name), "python", "-c", LOOPS)) == {
+        "compiler": None,
+        "kernels": kernels(),  # as a compiler makes them here
+        "names": any(map(native._has, native.LEVELS)),
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -161,7 +161,7 @@ def imported(here: Podman, folder: Path, name: str, *changes: str) -> None:
 
 
 def index(folder: Path) -> list[tuple[Path, str]]:
-    """Files by which pip and uv in a build find packages as pip on this machine does, and where they belong."""
+    """Files by which pip, uv and apt in a build find packages as those of this machine do, and where they belong."""
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     found = {
         key.rpartition(".")[2]: value for key, value in re.findall(r"^(\S+?)='(.*)'$", listed.stdout, re.MULTILINE)
@@ -177,4 +177,5 @@ def index(folder: Path) -> list[tuple[Path, str]]:
     (folder / "uv.toml").write_text("\n".join(lines) + "\n")
     links = [(Path(found["find-links"]), found["find-links"])] if "find-links" in found else []
     cert = [(Path(found["cert"]), path) for path in {found["cert"], CERTIFICATES}] if "cert" in found else []
-    return [*links, *cert, (folder / "uv.toml", "/etc/uv/uv.toml"), (folder / "pip.conf", "/etc/pip.conf")]
+    apt = [(path, str(path)) for path in [Path("/etc/apt/apt.conf.d")] if path.is_dir()]
+    return [*links, *cert, *apt, (folder / "uv.toml", "/etc/uv/uv.toml"), (folder / "pip.conf", "/etc/pip.conf")]
