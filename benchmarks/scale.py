@@ -175,13 +175,17 @@ def cpu_of(word: str) -> float:
     return found / os.sysconf("SC_CLK_TCK")
 
 
-def settle(page: Page, server: str) -> None:
-    """Waits until the web server has answered what the page before still asks for."""
-    page.open("about:blank")
-    before, now = -1.0, cpu_of(server)
-    while now - before > 0.02:
-        time.sleep(0.3)
-        before, now = now, cpu_of(server)
+def settle(page: Page, *words: str) -> None:
+    """Waits until the web server has answered what a page asks for and the browser has kept it, as while a person
+    reads; then leaves the page."""
+    end = time.monotonic() + 15
+    for address in ("", "about:blank"):
+        if address:
+            page.open(address)
+        before, now = -1.0, sum(map(cpu_of, words))
+        while now - before > 0.03 and time.monotonic() < end:
+            time.sleep(0.3)
+            before, now = now, sum(map(cpu_of, words))
 
 
 def opened(page: Page, address: str, there: str) -> float:
@@ -197,16 +201,19 @@ def opened(page: Page, address: str, there: str) -> float:
 
 def pages(page: Page, port: int, folder: Path, rounds: int) -> dict[str, list[tuple[float, float, float]]]:
     """Seconds of each page, opened in turn, and CPU seconds of the server and of the browser; the first round fills
-    caches and is not counted."""
+    caches and is only printed."""
     server, browser = f"--port\0{port}\0", str(folder / "profile")
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PAGES}
     for number in range(rounds + 1):
         for name, (path, there) in PAGES.items():
-            settle(page, server)
+            settle(page, server, browser)
             before = cpu_of(server), cpu_of(browser)
             seconds = opened(page, f"http://127.0.0.1:{port}{path}", there)
             one = seconds, cpu_of(server) - before[0], cpu_of(browser) - before[1]
-            found[name] += [one] if number else []
+            if number:
+                found[name].append(one)
+            else:
+                print(f"first visit of {name}: {seconds:.2f} s", file=sys.stderr, flush=True)
     return found
 
 
