@@ -66,7 +66,8 @@ def test_every_line_is_an_instruction_and_the_first_one_is_from(dockerfile):
 
 
 def test_the_base_image_is_pinned_to_a_full_version(from_python):
-    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", from_python[0][1])
+    images = [rest.partition(" AS ")[0] for word, rest in from_python if word == "FROM"]
+    assert len(set(images)) == 1 and re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", images[0])
 
 
 def test_the_process_is_not_root(dockerfile):
@@ -96,10 +97,14 @@ def test_json_commands_are_json_and_there_is_a_health_check(dockerfile):
 
 
 def test_every_file_that_is_copied_exists(dockerfile):
+    stages = {rest.partition(" AS ")[2] for word, rest in dockerfile if word == "FROM"} - {""}
     for word, rest in dockerfile:
         if word == "COPY":
             *sources, _target = [part for part in shlex.split(rest) if not part.startswith("--")]
             assert sources
+            if stage := re.search(r"--from=(\S+)", rest):
+                assert stage[1] in stages
+                continue
             for source in sources:
                 assert (ROOT / source).exists(), source
 
