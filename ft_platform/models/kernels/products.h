@@ -1,4 +1,4 @@
-// Sums of one or two products of bfloat16 matrices, rounded once.
+// Sums of one or two products of matrices, rounded once.
 #pragma once
 #include "tiles.h"
 
