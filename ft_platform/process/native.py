@@ -27,12 +27,13 @@ SHIPPED = (
     ("models/kernels/own_kernels.cpp", "-DNUMBER_BFLOAT16"),
 )
 """Sources of the package, with the flags that their callers give."""
-AVX512 = ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+AVX2 = ("abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe")
+AVX512 = (*AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 LEVELS = {
     "avx512_bf16": ((*AVX512, "avx512_vnni", "avx512_bf16"), ("-march=x86-64-v4", "-mavx512vnni", "-mavx512bf16")),
     "avx512_vnni": ((*AVX512, "avx512_vnni"), ("-march=x86-64-v4", "-mavx512vnni")),
     "avx512": (AVX512, ("-march=x86-64-v4",)),
-    "avx2": (("abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"), ("-march=x86-64-v3",)),
+    "avx2": (AVX2, ("-march=x86-64-v3",)),
 }
 """Kind of processor, the best first -> its instructions as Linux names them, and flags for the compiler."""
 COMPILERS = ("c++", "g++", "clang++")
