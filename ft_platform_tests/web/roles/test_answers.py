@@ -11,6 +11,8 @@ from dagster._core.definitions.sensor_definition import SensorType
 from dagster._core.scheduler.instigation import SensorInstigatorData
 
 pytest.importorskip("dagster_webserver")
+from dagster_webserver.webserver import DagsterWebserver
+
 from ft_platform.web.roles import answers
 from ft_platform.web.roles.answers import Answers
 from ft_platform_tests.web.roles.world import ASKING, HERE, LOCATION, World, world
@@ -101,6 +103,23 @@ def test_jobs_and_sensors_are_told_anew_when_a_sensor_is_switched_or_reads_on(
     assert last_cursor() == "read on" and used.pop(), "ticks that read nothing change nothing"
     instance.stop_sensor(sensor.get_remote_origin_id(), sensor.selector_id, sensor)
     assert told()["status"] == "STOPPED" and not used.pop()
+
+
+def test_what_changes_while_an_answer_is_made_is_not_kept_as_it_was(
+    made: World, used: list[bytes | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, make, now = documents_of_the_pages()[NAMES[1]], DagsterWebserver.gen_graphql_response, []
+
+    async def switching(*given: Any) -> Any:
+        now.append("switched")
+        return await make(*given)
+
+    monkeypatch.setattr(DagsterWebserver, "gen_graphql_response", switching)
+    monkeypatch.setattr(answers, "_states", lambda _: "".join(now))
+    for _ in range(2):
+        now.clear()  # and back
+        assert made.ask("administrator", query, name=LOCATION)[0] == 200
+        assert not used.pop()
 
 
 def test_what_the_database_tells_is_asked_for_each_time(made: World, used: list[bytes | None]) -> None:
