@@ -8,7 +8,7 @@
 namespace {
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
-#define KERNELS "avx512"
+#define KERNELS
 using Lanes = __m512;
 using Mask = __mmask16;
 constexpr int LANES = 16, WIDE = 4;  // lanes of a register, registers of a panel's columns
@@ -32,7 +32,7 @@ inline Mask first(long count) { return count >= LANES ? 0xffff : count <= 0 ? 0 
 inline Mask between(long from, long to) { return first(to) & ~first(from); }
 
 #elif defined(__AVX2__) && defined(__FMA__)
-#define KERNELS "avx2"
+#define KERNELS
 using Lanes = __m256;
 struct Mask {
     __m256i lanes;
