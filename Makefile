@@ -20,7 +20,7 @@ test:  ## install, then run the unit tests and one smoke test for each seam (min
 	@scripts/install.sh dev
 	.venv/bin/python -m pytest -n auto --maxprocesses 4
 
-test-all:  ## install, then run everything that needs no GPU and no hours; CI runs this
+test-all:  ## install, then run all tests but those marked slow (minutes each) and gpu; CI runs this
 	@scripts/install.sh dev
 	.venv/bin/python -m pytest -n auto --maxprocesses 4 -m 'not slow and not gpu'
 

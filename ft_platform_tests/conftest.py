@@ -3,7 +3,9 @@
 import base64
 import gc
 import os
+import re
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -43,6 +45,22 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if any(".py" in str(word) and not str(word).startswith("-") for word in given):
         config.option.markexpr = TEST_ALL
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What was not tested here, and what it would take: skipped tests counted by their reason."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("skipped, by what is missing")
+    for reason, count in Counter(missing_part(report.longrepr) for report in skipped).most_common():
+        terminalreporter.write_line(f"{count:5}  {reason}")
+
+
+def missing_part(longrepr: Any) -> str:
+    """The reason of a skipped test on one line, without file and line."""
+    reason = " ".join(str(longrepr[2] if isinstance(longrepr, tuple) else longrepr).split()).removeprefix("Skipped: ")
+    absent = re.match(r"could not import '([\w.]+)'", reason)
+    return f"the package {absent[1]}" if absent else reason
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -1,6 +1,8 @@
 """Each tier runs what it says, and no test falls between two tiers."""
 
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -68,3 +70,21 @@ def test_every_seam_has_one_smoke_test():
     line = re.compile(r"^@pytest\.mark\.smoke  # seam: (\w+)", re.MULTILINE)
     found = [seam for file in files for seam in line.findall(file.read_text())]
     assert sorted(found) == sorted(SEAMS)
+
+
+def test_what_was_skipped_is_counted_by_what_is_missing(tmp_path):
+    (tmp_path / "test_skipped.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.parametrize('n', [1, 2])\n"
+        "def test_slow(n): pytest.skip('no compiler')\n"
+        "def test_absent(): pytest.importorskip('a_package_that_nobody_has')\n"
+    )
+    (tmp_path / "conftest.py").write_text("from ft_platform_tests.conftest import pytest_terminal_summary\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", str(tmp_path)]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    section = told.partition("skipped, by what is missing")[2]
+    assert re.findall(r"^ +(\d+)  (.*)$", section, re.MULTILINE) == [
+        ("2", "no compiler"),
+        ("1", "the package a_package_that_nobody_has"),
+    ]
