@@ -93,18 +93,6 @@ def is_place(name: str) -> bool:
 
 
 @cache
-def names_by_first_word() -> dict[str, list[tuple[tuple[str, ...], bool]]]:
-    """First word -> names that start with it as words, the longest first, each with whether it is a country or a
-    state."""
-    found: dict[str, list[tuple[tuple[str, ...], bool]]] = {}
-    countries_and_states = {n.lower() for n in (COUNTRIES + "|" + STATES).split("|")}
-    for name in sorted(known_places(), key=lambda n: (-n.count(" "), n)):
-        words = tuple(name.split())
-        found.setdefault(words[0], []).append((words, name in countries_and_states))
-    return found
-
-
-@cache
 def words_of_places() -> frozenset[str]:
     """Every word of four letters or more that stands in a name of a place, in lower case."""
     return frozenset(word for name in known_places() for word in name.split() if len(word) > 3)

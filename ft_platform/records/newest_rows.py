@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.records.key_hashes import key_hashes
-from ft_platform.records.rows import Rows, TableRows
+from ft_platform.records.rows import Rows
 
 COLUMNS = ("source_key", "ingested_at", "source_position")
 
@@ -56,8 +56,3 @@ def _repeats(values: np.ndarray, among: np.ndarray) -> np.ndarray:
         return np.zeros(len(values), bool)
     places = np.minimum(np.searchsorted(repeated, values), len(repeated) - 1)
     return repeated[places] == values
-
-
-def newest_by_key(records: pa.Table) -> np.ndarray:
-    """Row numbers of the newest row of each source key (`newest_rows`), of a table in memory. Ascending."""
-    return np.flatnonzero(newest_rows(TableRows(records)))

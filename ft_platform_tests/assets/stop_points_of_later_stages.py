@@ -154,7 +154,7 @@ def main(folder: Path, how: str, step: int) -> None:
 
     stop = {"kill": killed, "full": full}.get(how, killed)
     home, start = folder / "run", folder / "start"
-    places.names_by_first_word()  # read once for all children
+    places.words_of_places()  # read once for all children
     home.mkdir()
 
     def tell(**what: Any) -> None:
