@@ -22,11 +22,15 @@ THING = TypeVar("THING")
 _NAMES = """
 run_id job_name pipeline_name step_key step_keys event_type_value step_kind_value key name solid_name path check_name
 input_name output_name manager_key upstream_output_name upstream_step_key mapping_key marker_start marker_end log_key
-file_key partition asset_partitions parent_run_id root_run_id run_ids module resource_keys code_location_name
-repository_name partition_key partition_name location_name backfill_id
+file_key partition partitions partition_keys asset_partitions op new_version_key parent_run_id root_run_id run_ids
+module resource_keys code_location_name repository_name partition_key partition_name location_name backfill_id
 """
 NAMES = frozenset(_NAMES.split())
 """Fields that hold names of the code or ids that Dagster makes."""
+
+STRUCTURES = frozenset({"partitions_subset"})
+"""Fields whose objects Dagster calculates with: schedule, time zone and keys of partitions. Of a schedule with another
+text in it no run can be planned."""
 
 SENTENCES = frozenset({"message", "user_message"})
 METADATA, TEXT = "MetadataEntryData", "TextMetadataEntryData"
@@ -173,7 +177,7 @@ class _Look:
         found = {
             key: (
                 value
-                if key == "__class__"
+                if key == "__class__" or key in STRUCTURES
                 else self.at(value, field if key.startswith("__") or not kind else key, kind)
             )
             for key, value in node.items()
