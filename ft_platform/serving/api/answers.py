@@ -144,7 +144,7 @@ class Answering:
                 self._note(number, event)
         for answer, guard in zip(self._answers, self._guards, strict=True):
             await self._guard(answer, guard)
-            self._note_answer(answer, answer.text)
+            self._note_answer(answer, guard.let_go if answer.text else "")
         asked = {} if prompt_token_ids is None else {"prompt_token_ids": prompt_token_ids}
         return json_response({**self._shape.whole(self._answers, self._per_prompt), **asked})
 
@@ -159,7 +159,8 @@ class Answering:
         text, reason = await self._services.apart(partial(guard.whole, answer.text, answer.finished.reason))
         self._exchange.acted.update(guard.acted)
         # Log-probabilities say which tokens the model wrote.
-        answer.pieces[:] = [Piece((), text, () if text != answer.text else tuple(answer.logprobs))]
+        is_whole = bool(text) and guard.let_go == answer.text
+        answer.pieces[:] = [Piece((), text, tuple(answer.logprobs) if is_whole else ())]
         answer.finished = replace(answer.finished, reason=reason)
 
     def stream(self, include_usage: bool) -> "EventStream":
@@ -174,7 +175,6 @@ class Answering:
             )
 
         told = [_Told(guard) for guard in self._guards]
-        shown = [""] * len(told)
         of_request = list(self._exchange.acted)
         try:
             with self._events:
@@ -187,11 +187,10 @@ class Answering:
                     if isinstance(event, Finished):
                         text, reason = await self._services.apart(partial(guard.end, event.reason))
                     elif guard.is_idle:
-                        text = event.text
+                        text = guard.push(event.text)
                     else:
                         text = await self._services.apart(partial(guard.push, event.text))
                     piece = told[number].part(event, text)
-                    shown[number] += piece.text
                     if piece.text or piece.logprobs:
                         await say(self._shape.part(number, self._shape.delta(piece, before)))
                         self._answers[number].pieces[:] = [Piece((), "", ())]  # sent, so no longer held
@@ -200,8 +199,8 @@ class Answering:
                         self._exchange.acted.update(guard.acted)
                         acted = [*of_request, *guard.acted]
                         await say(self._shape.part(number, self._shape.ending(), reason, acted))
-            for answer, text in zip(self._answers, shown, strict=True):
-                self._note_answer(answer, text)
+            for answer, guard in zip(self._answers, self._guards, strict=True):
+                self._note_answer(answer, guard.let_go)
             if include_usage:
                 await say(self._shape.last(usage(self._answers, self._per_prompt)))
         except ApiError as error:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ft_platform.serving.api.answer_forms import closed
+
 LONGEST_NAME = 200
 STOPS = 8
 SCHEMA_CHARACTERS = 20_000
@@ -82,7 +84,7 @@ class ResponseFormat(Body):
     def wanted(self) -> dict[str, Any] | None:
         """The schema that the answer must fit."""
         if self.type == "json_schema" and self.json_schema:
-            return self.json_schema.wanted
+            return closed(self.json_schema.wanted)
         return {"type": "object"} if self.type == "json_object" else None
 
 

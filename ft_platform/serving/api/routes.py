@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
+from ft_platform.serving.api.answer_forms import label_form
 from ft_platform.serving.api.answers import Answering, Question, begin
-from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody
+from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody, ResponseFormat
 from ft_platform.serving.api.errors import ApiError, json_response
 from ft_platform.serving.api.exchange import Exchange
 from ft_platform.serving.api.labels import decision_of, label_scores, labelled, probabilities
@@ -114,6 +115,8 @@ class Routes:
             for number in range(body.n)
         ]
         guards = [one.answer() for one in guarded for _ in range(body.n)]
+        for guard in guards:
+            guard.form = form_of_labels(body.response_format, model)
         events = await begin(self.services, exchange, model, questions)
         form = shape(exchange.id, model.name, body.alternatives is not None)
         ids = prompts[0] if isinstance(body, ChatBody) and body.return_token_ids else None
@@ -252,6 +255,22 @@ def no_answer() -> ApiError:
 
 def _abstain_below(exchange: Exchange, model: ServedModel) -> float:
     return 0.0 if exchange.unguarded else model.abstain_below
+
+
+def form_of_labels(wanted: ResponseFormat, model: ServedModel) -> Callable[[str], str] | None:
+    """What writes a label in the form that the client wants; None: as it is.
+
+    Raises:
+        ApiError: the labels have no place in the client's schema.
+    """
+    if not model.labels or wanted.wanted is None:
+        return None
+    form = label_form(wanted.wanted, model.labels)
+    if form is None:
+        labels = f"{', '.join(model.labels[:10])}{', ...' * (len(model.labels) > 10)}"
+        what = f"the labels of this model ({labels}) do not fit into this schema; an object with one property does that"
+        raise ApiError(400, f"{what} takes each of them", "invalid_schema", "response_format")
+    return form
 
 
 def _sampling(body: ChatBody | CompletionBody, model: ServedModel, prompt: tuple[int, ...], number: int) -> Sampling:

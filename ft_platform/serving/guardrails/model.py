@@ -29,11 +29,15 @@ class AnswerGuard:
 
     Attributes:
         acted: guardrail -> what it did.
+        form: writes the whole answer as the client wants it, once it is known.
+        let_go: what may be shown of the answer, before its form.
     """
 
     def __init__(self, parts: Sequence[Parts]) -> None:
         self._parts = list(parts)
         self.acted: dict[str, str] = {}
+        self.form: Callable[[str], str] | None = None
+        self.let_go = ""
 
     @property
     def is_idle(self) -> bool:
@@ -49,7 +53,8 @@ class AnswerGuard:
         """What may be shown after one more part."""
         for one in self._parts:
             text = one.push(text)
-        return text
+        self.let_go += text
+        return "" if self.form else text
 
     def end(self, reason: str) -> tuple[str, str]:
         """The rest of the answer, and why it ended.
@@ -68,7 +73,8 @@ class AnswerGuard:
                 return "", WITHHELD
             if one.changed and one.name:
                 self.acted[one.name] = "replaced"
-        return rest, reason
+        self.let_go += rest
+        return self.form(self.let_go) if self.form and self.let_go else rest, reason
 
     def whole(self, text: str, reason: str) -> tuple[str, str]:
         """An answer that is shown at once, and why it ended."""
