@@ -13,6 +13,8 @@ TRIAL_ID = "ft-trial-"
 """How the id of such a request begins where it has an id in place of headers (`InferenceId` of SageMaker)."""
 ACTED = "X-FT-Guardrail"
 """Header of an answer: the guardrails that did something."""
+IGNORED = "X-FT-Ignored"
+"""Header of an answer: fields of its request that did nothing."""
 
 WITHHELD = "content_filter"
 """`finish_reason` of OpenAI's API for an answer that is not shown."""

@@ -254,9 +254,9 @@ def test_a_mistake_is_told_by_its_field(client: TestClient, fields: Any, code: s
     [
         {"prompt": ""},
         {"prompt": []},
-        {"prompt": [1, 2]},
+        {"prompt": [1, "a"]},
         {"prompt": "x" * 3000},
-        {"echo": True},
+        {"echo": True, "stream": True},
         {"prompt": ["a"] * 9, "n": 2},
     ],
 )

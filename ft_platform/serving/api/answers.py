@@ -15,7 +15,7 @@ from ft_platform.serving.api.events import Events
 from ft_platform.serving.api.exchange import Exchange
 from ft_platform.serving.api.labels import answers_by_scores, start_label
 from ft_platform.serving.api.services import Services, refused_by_engine
-from ft_platform.serving.api.shapes import Answer, Shape, usage
+from ft_platform.serving.api.shapes import Answer, Echo, Shape, usage
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import (
     Decision,
@@ -83,6 +83,7 @@ class Answering:
     Args:
         guards: one for each answer.
         per_prompt: how many in a row share their prompt.
+        echoes: prompts that are repeated, one for each answer; none: they are not.
     """
 
     def __init__(
@@ -94,11 +95,12 @@ class Answering:
         events: Events,
         guards: Sequence[AnswerGuard],
         per_prompt: int,
+        echoes: Sequence[Echo] = (),
     ) -> None:
         self._services, self._exchange, self._model = services, exchange, model
         self._shape, self._events = shape, events
         self._per_prompt, self._guards = per_prompt, guards
-        self._answers = [Answer() for _ in guards]
+        self._answers = [Answer(echo=echo) for echo in echoes or [None] * len(guards)]
 
     def _note(self, number: int, event: Event) -> None:
         if not self._services.shelf.may_answer(self._model):
@@ -120,6 +122,10 @@ class Answering:
         # The engine compiles a schema when its turn comes; its message may quote the schema, so it is not handed on.
         if end.message.startswith("schema"):
             return ApiError(400, "this JSON Schema cannot be kept to", "invalid_schema", "response_format")
+        if end.message.startswith("logit_bias"):
+            return ApiError(400, "it names a token that this model does not have", "invalid_value", "logit_bias")
+        if end.message.startswith("a token id"):
+            return ApiError(400, "it has a token that this model does not have", "invalid_value", "prompt")
         if not self._services.shelf.may_answer(self._model):
             return self._services.no_more()
         return ApiError(500, "the answer could not be written", "engine_failed")

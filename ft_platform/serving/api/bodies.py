@@ -1,9 +1,11 @@
-"""What clients send. Fields that are not here are ignored, as vLLM does: clients add fields of their own."""
+"""What clients send. Fields that are not here are ignored, as vLLM does, since clients add fields of their own; the
+header `X-FT-Ignored` names them."""
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from ft_platform.serving.api.answer_forms import closed
 
@@ -13,7 +15,15 @@ SCHEMA_CHARACTERS = 20_000
 
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Texts = Annotated[list[str], Field(min_length=1, max_length=16)]
+TokenIds = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
 
+
+TEXTS = ("text", "input_text")
+ROLES = {"developer": "system", "function": "tool"}
+"""Roles that the renderer knows by another name."""
+FIELD = re.compile(r"[\w.-]{1,50}", re.ASCII)
+MOST_IGNORED = 20
 
 TOKEN_IDS = "Tell the prompt as the model reads it, as `prompt_token_ids` (vLLM's name); not in streams."
 
@@ -38,19 +48,57 @@ class TextPart(Body):
     text: str
 
 
+class Function(Body):
+    """A call of a tool that a model once made."""
+
+    name: str = Field(max_length=LONGEST_NAME)
+    arguments: str = Field(default="{}", description="JSON.")
+
+    @property
+    def arguments_read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.arguments)
+        except (ValueError, RecursionError):
+            found = None
+        return found if isinstance(found, dict) else {"arguments": self.arguments}
+
+
+class ToolCall(Body):
+    """The same, as newer clients send it."""
+
+    function: Function
+
+
 class ChatMessage(Body):
     """One message of a conversation."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[TextPart] = ""
+    tool_calls: list[ToolCall] = Field(default_factory=list, max_length=100, description="Of an earlier answer.")
+    function_call: Function | None = Field(default=None, description="The older form of `tool_calls`.")
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def is_text(cls, value: Any) -> Any:
+        kinds = [str(part.get("type")) for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+        if any("image" in kind for kind in kinds):
+            raise ValueError("images are not understood by this model")
+        if any(kind not in TEXTS for kind in kinds):
+            raise ValueError("only text is understood by this model")
+        return value
 
     @property
     def text(self) -> str:
         return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
 
-    def to_record(self) -> dict[str, str]:
+    def to_records(self) -> list[dict[str, str]]:
         """As the renderer reads messages of records."""
-        return {"role": "system" if self.role == "developer" else self.role, "content": self.text}
+        calls = [one.function for one in self.tool_calls] + ([self.function_call] if self.function_call else [])
+        told = [{"name": one.name, "arguments": one.arguments_read} for one in calls]
+        said = {"role": ROLES.get(self.role, self.role), "content": self.text}
+        if not told:
+            return [said]
+        return [*([said] if said["content"] else []), {"role": "tool_call", "content": json.dumps(told)}]
 
 
 class JsonSchema(Body):
@@ -112,7 +160,17 @@ METADATA = (
 )
 
 
-class AnswerBody(Body):
+class OpenBody(Body):
+    """A request whose other fields are kept by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def unread(self) -> set[str]:
+        """Fields that are not here, where their names may stand in a header."""
+        return {name for name in self.model_extra or {} if FIELD.fullmatch(name)}
+
+
+class AnswerBody(OpenBody):
     """What chat and completions share."""
 
     metadata: Metadata = Field(default_factory=Metadata, description=METADATA)
@@ -128,8 +186,20 @@ class AnswerBody(Body):
     stop: Stop | Annotated[list[Stop], Field(max_length=STOPS)] = Field(
         default_factory=list, description="Texts at which an answer ends, without them."
     )
+    frequency_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
+    presence_penalty: float = Field(default=0.0, ge=-2.0, le=2.0)
+    logit_bias: dict[str, Annotated[float, Field(ge=-100, le=100)]] = Field(
+        default_factory=dict, max_length=1024, description="Id of a token -> what is added to its logit."
+    )
     stream: bool = Field(default=False, description="Send the answer in parts, as server-sent events.")
     stream_options: StreamOptions = Field(default_factory=StreamOptions)
+
+    @field_validator("logit_bias")
+    @classmethod
+    def is_of_tokens(cls, value: dict[str, float]) -> dict[str, float]:
+        if not all(re.fullmatch("[0-9]{1,9}", token) for token in value):
+            raise ValueError("names of tokens must be their ids")
+        return value
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -145,18 +215,22 @@ class ChatBody(AnswerBody):
     top_logprobs: int = Field(default=0, ge=0, le=20, description="Alternatives for each token.")
     response_format: ResponseFormat = Field(default_factory=ResponseFormat)
     return_token_ids: bool = Field(default=False, description=TOKEN_IDS)
-    tools: list[Any] = Field(default_factory=list, description="Tools are not served: leave it empty.")
+    tool_choice: str | dict[str, Any] = "auto"
+    tools: list[Any] = Field(default_factory=list, description="No tool is called: `tool_choice` must be `none`.")
+    function_call: str | dict[str, Any] = "auto"
+    functions: list[Any] = Field(default_factory=list, description="The older form of `tools`.")
 
-    @field_validator("tools")
+    @field_validator("tools", "functions")
     @classmethod
-    def are_none(cls, value: list[Any]) -> list[Any]:
-        if value:
-            raise ValueError("tools are not served")
+    def are_not_called(cls, value: list[Any], info: ValidationInfo) -> list[Any]:
+        choice = "tool_choice" if info.field_name == "tools" else "function_call"
+        if value and info.data.get(choice) != "none":
+            raise ValueError(f'tools are not served; leave them out, or send `{choice}: "none"`')
         return value
 
     @property
     def longest(self) -> int | None:
-        return self.max_completion_tokens or self.max_tokens
+        return self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
 
     @property
     def alternatives(self) -> int | None:
@@ -166,16 +240,25 @@ class ChatBody(AnswerBody):
 class CompletionBody(AnswerBody):
     """`POST /v1/completions`."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1, max_length=16)] = Field(
-        description="A text or several, no token ids. It is not put into the chat template."
+    prompt: str | Texts | TokenIds | Annotated[list[TokenIds], Field(min_length=1, max_length=16)] = Field(
+        description="A text or several, or their token ids. It is not put into the chat template."
+    )
+    max_tokens: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        default=None, description="Longest answer in tokens; 0: none, to have the prompt scored (`echo`, `logprobs`)."
     )
     logprobs: int | None = Field(default=None, ge=0, le=20, description="Alternatives for each token.")
-    echo: Literal[False] = Field(default=False, description="The prompt is not repeated.")
+    echo: bool = Field(default=False, description="Repeat the prompt before the answer; not in streams.")
     response_format: ResponseFormat = Field(default_factory=ResponseFormat)
 
     @property
-    def prompts(self) -> list[str]:
-        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+    def has_ids(self) -> bool:
+        return not isinstance(self.prompts[0], str)
+
+    @property
+    def prompts(self) -> list[str] | list[list[int]]:
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        return [self.prompt] if isinstance(self.prompt[0], int) else self.prompt  # pyright: ignore[reportReturnType]
 
     @property
     def longest(self) -> int | None:
@@ -186,7 +269,7 @@ class CompletionBody(AnswerBody):
         return self.logprobs
 
 
-class ClassifyBody(Body):
+class ClassifyBody(OpenBody):
     """`POST /v1/classify`."""
 
     metadata: Metadata = Field(default_factory=Metadata, description=METADATA)
@@ -205,7 +288,7 @@ class ClassifyBody(Body):
         texts = [one for one in self.input if isinstance(one, str)]
         if texts:
             return [[{"role": "user", "content": text}] for text in texts]
-        return [[one.to_record() for one in self.input if isinstance(one, ChatMessage)]]
+        return [[record for one in self.input if isinstance(one, ChatMessage) for record in one.to_records()]]
 
 
 class FeedbackBody(Body):

@@ -65,7 +65,8 @@ def engine_full(retry_after: float) -> ApiError:
 
 def invalid_body(error: ValidationError) -> ApiError:
     """The first mistake in a body, in words that quote nothing of it."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    told = error.errors(include_url=False, include_input=False, include_context=False)
+    found = next((one for one in told if one["type"] == "value_error"), told[0])  # the others may be of another form
     if found["type"] == "json_invalid":
         return ApiError(400, "the body is not valid JSON in UTF-8", "invalid_json")
     # Names of fields are ours; keys of mappings are the client's, and no model here has one.

@@ -41,6 +41,7 @@ class Exchange:
         release, checkpoint: behind the model.
         unguarded: no guardrail of the model does anything.
         acted: guardrail -> what it did.
+        ignored: fields of the request that did nothing.
         at: when it came.
         tried: the rollout that it belongs to.
         is_shadow: it repeats an answered request to the candidate of a rollout.
@@ -59,6 +60,7 @@ class Exchange:
     tokens: dict[str, int] = field(default_factory=dict)
     unguarded: bool = False
     acted: dict[str, str] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     at: str = field(default_factory=partial(now, "milliseconds"))
     note: Note = field(default_factory=Note)

@@ -38,7 +38,7 @@ from ft_platform.serving.api.rollouts import Rollouts
 from ft_platform.serving.api.shadows import Shadows
 from ft_platform.serving.api_keys import EVERY_USE_CASE, ApiKey, ApiKeys, KeyRefused, RateExceeded
 from ft_platform.serving.engine.requests import Full
-from ft_platform.serving.protocol import ACTED, TRIAL, UNGUARDED
+from ft_platform.serving.protocol import ACTED, IGNORED, TRIAL, UNGUARDED
 from ft_platform.settings.hosts import Hosts, authority
 
 LOG = logging.getLogger(__name__)
@@ -329,6 +329,8 @@ class _Answer:
                 headers["X-FT-Release"], headers["X-FT-Checkpoint"] = self._exchange.release, self._exchange.checkpoint
             if self._exchange.acted:
                 headers[ACTED] = ", ".join(self._exchange.acted)
+            if self._exchange.ignored:
+                headers[IGNORED] = ", ".join(self._exchange.ignored)
             if self.closes and message["status"] >= 400:
                 headers["Connection"] = "close"
         is_last = message["type"] == "http.response.body" and not message.get("more_body", False)

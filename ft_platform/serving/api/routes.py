@@ -12,7 +12,14 @@ from starlette.types import ASGIApp
 
 from ft_platform.serving.api.answer_forms import label_form
 from ft_platform.serving.api.answers import Answering, Question, begin
-from ft_platform.serving.api.bodies import ChatBody, ClassifyBody, CompletionBody, FeedbackBody, ResponseFormat
+from ft_platform.serving.api.bodies import (
+    MOST_IGNORED,
+    ChatBody,
+    ClassifyBody,
+    CompletionBody,
+    FeedbackBody,
+    ResponseFormat,
+)
 from ft_platform.serving.api.errors import ApiError, json_response
 from ft_platform.serving.api.exchange import Exchange
 from ft_platform.serving.api.labels import decision_of, label_scores, labelled, probabilities
@@ -21,7 +28,7 @@ from ft_platform.serving.api.openapi import description, page
 from ft_platform.serving.api.playground import playground
 from ft_platform.serving.api.rollouts import Rollouts
 from ft_platform.serving.api.services import Services, exchange_of, parsed
-from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Shape
+from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Echo, Shape
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Sampling
 from ft_platform.serving.guardrails import abstaining
@@ -34,6 +41,9 @@ PAGE_POLICY = (
 
 
 FEEDBACK_SECONDS = 5.0
+NOT_OF_LABELS = ("max_tokens", "max_completion_tokens", "stop", "frequency_penalty", "presence_penalty", "logit_bias")
+NOT_OF_HEADS = ("temperature", "top_p", "seed")
+"""Labels of a head are not drawn."""
 
 
 class Routes:
@@ -44,7 +54,7 @@ class Routes:
 
     async def chat(self, request: Request) -> ASGIApp:
         body = await parsed(request, ChatBody)
-        conversation = [message.to_record() for message in body.messages]
+        conversation = [record for message in body.messages for record in message.to_records()]
         model = self._model(request, body, [conversation])
         _note_question(exchange_of(request), model, body, [conversation] * body.n)
         guarded = await self._guarded(request, body, model, [conversation])
@@ -55,8 +65,12 @@ class Routes:
         """A model for labels labels the text; any other goes on with it."""
         body = await parsed(request, CompletionBody)
         services = self.services
-        texts = [[{"role": "user", "content": text}] for text in body.prompts]
+        exchange = exchange_of(request)
+        asked = services.model(exchange, body.model)
+        given = await services.apart(lambda: [_text(asked, prompt) for prompt in body.prompts])
+        texts = [[{"role": "user", "content": text}] for text in given]
         model = self._model(request, body, texts)
+        _require_completed(body, model)
         _note_question(exchange_of(request), model, body, [text for text in texts for _ in range(body.n)])
         guarded = await self._guarded(request, body, model, texts)
         if model.labels:
@@ -65,9 +79,16 @@ class Routes:
             longest = model.context_tokens
             content = model.renderer.text.content
             read = [one.messages[0]["content"] for one in guarded]
-            prompts = await services.apart(lambda: [tuple(content(text, longest)) for text in read])
+            if read != given and (body.has_ids or (body.echo and body.logprobs is not None)):
+                exchange.acted.clear()
+                what = "a prompt whose personal data is replaced can be given as text only, and not be scored"
+                raise ApiError(400, what, "personal_data", "prompt")
+            ids = body.prompts if body.has_ids else read
+            prompts = await services.apart(
+                lambda: [tuple(content(one, longest) if isinstance(one, str) else one) for one in ids]
+            )
             prompts = services.fitting(model, prompts)
-        return await self._answered(request, body, model, prompts, guarded, CompletionShape)
+        return await self._answered(request, body, model, prompts, guarded, CompletionShape, given)
 
     def _model(
         self,
@@ -100,6 +121,7 @@ class Routes:
         prompts: Sequence[tuple[int, ...]],
         guarded: Sequence[Guarded],
         shape: type[Shape],
+        texts: Sequence[str] = (),
     ) -> ASGIApp:
         exchange, count = exchange_of(request), len(prompts) * body.n
         if count > self.services.limits.answers:
@@ -108,6 +130,7 @@ class Routes:
             )
         self.services.charge(exchange, count)
         exchange.is_drawn = body.temperature > 0
+        exchange.ignored = sorted(_ignored(body, model))[:MOST_IGNORED]
         abstain_below = _abstain_below(exchange, model)
         questions = [
             Question(prompt, _sampling(body, model, prompt, number), abstain_below)
@@ -120,7 +143,11 @@ class Routes:
         events = await begin(self.services, exchange, model, questions)
         form = shape(exchange.id, model.name, body.alternatives is not None)
         ids = prompts[0] if isinstance(body, ChatBody) and body.return_token_ids else None
-        answering = Answering(self.services, exchange, model, form, events, guards, body.n)
+        echoes = []
+        if isinstance(body, CompletionBody) and body.echo:
+            first_token = [model.renderer.text.text_of(prompt[0]) for prompt in prompts]
+            echoes = [Echo(*one) for one in zip(texts, first_token, strict=True) for _ in range(body.n)]
+        answering = Answering(self.services, exchange, model, form, events, guards, body.n, echoes)
         return answering.stream(body.stream_options.include_usage) if body.stream else await answering.whole(ids)
 
     async def classify(self, request: Request) -> ASGIApp:
@@ -134,6 +161,7 @@ class Routes:
             raise ApiError(400, f"at most {services.limits.texts} texts can be sent at once", "too_many", "input")
         services.charge(exchange, len(conversations))
         _note_question(exchange, model, body, conversations)
+        exchange.ignored = sorted(body.unread())[:MOST_IGNORED]
         guarded = await services.guarded(exchange, model, conversations)
         prompts = await services.prompts(model, [one.messages for one in guarded])
         scores = await label_scores(services, exchange, model, prompts)
@@ -268,8 +296,9 @@ def form_of_labels(wanted: ResponseFormat, model: ServedModel) -> Callable[[str]
     form = label_form(wanted.wanted, model.labels)
     if form is None:
         labels = f"{', '.join(model.labels[:10])}{', ...' * (len(model.labels) > 10)}"
-        what = f"the labels of this model ({labels}) do not fit into this schema; an object with one property does that"
-        raise ApiError(400, f"{what} takes each of them", "invalid_schema", "response_format")
+        what = f"the labels of this model ({labels}) do not fit into this schema"
+        why = "they fit into an object with one property that takes each of them"
+        raise ApiError(400, f"{what}; {why}", "invalid_schema", "response_format")
     return form
 
 
@@ -281,7 +310,8 @@ def _sampling(body: ChatBody | CompletionBody, model: ServedModel, prompt: tuple
     if body.longest is not None and body.longest > room and not model.labels:
         message = f"the prompt has {len(prompt)} tokens, so that at most {room} are left for the answer"
         raise ApiError(400, message, "context_length_exceeded", "max_tokens")
-    longest = body.longest or model.settings.evaluation.max_new_tokens
+    longest = model.settings.evaluation.max_new_tokens if body.longest is None else body.longest
+    echoes = isinstance(body, CompletionBody) and body.echo
     return Sampling(
         max_tokens=model.label_tokens if model.labels else min(longest, room),
         temperature=body.temperature,
@@ -290,9 +320,47 @@ def _sampling(body: ChatBody | CompletionBody, model: ServedModel, prompt: tuple
         seed=None if body.seed is None else (body.seed + number) % 2**63,
         stop=() if model.labels else body.stops,
         logprobs=body.alternatives,
+        prompt_logprobs=body.alternatives if echoes else None,
         choices=model.labels,
         schema=None if model.labels else body.response_format.wanted,
+        frequency_penalty=0.0 if model.labels else body.frequency_penalty,
+        presence_penalty=0.0 if model.labels else body.presence_penalty,
+        logit_bias=() if model.labels else tuple((int(token), bias) for token, bias in body.logit_bias.items()),
     )
+
+
+def _ignored(body: ChatBody | CompletionBody, model: ServedModel) -> set[str]:
+    """Names of fields that do nothing to this answer."""
+    found = body.unread()
+    if model.labels:
+        without = NOT_OF_LABELS + (NOT_OF_HEADS if model.kind == "label_head" else ())
+        found |= {name for name in without if name in body.model_fields_set and _is_changed(body, name)}
+    elif isinstance(body, ChatBody) and body.messages[-1].role == "assistant":
+        found.add(f"messages.{len(body.messages) - 1}")
+    return found
+
+
+def _is_changed(body: ChatBody | CompletionBody, name: str) -> bool:
+    value = getattr(body, name)
+    return value != type(body).model_fields[name].get_default(call_default_factory=True)
+
+
+def _text(model: ServedModel, prompt: str | list[int]) -> str:
+    """What a prompt says: guardrails read texts."""
+    if isinstance(prompt, str):
+        return prompt
+    return model.renderer.text.tokenizer.decode(prompt, skip_special_tokens=False)
+
+
+def _require_completed(body: CompletionBody, model: ServedModel) -> None:
+    """Raises:
+    ApiError: the model, or a stream, does not do what is asked.
+    """
+    for param, asks in (("echo", body.echo), ("prompt", body.has_ids), ("max_tokens", body.max_tokens == 0)):
+        if asks and model.labels:
+            raise ApiError(400, "this model only answers texts, and with labels", "invalid_value", param)
+    if body.echo and body.stream:
+        raise ApiError(400, "prompts are not repeated in streams", "invalid_value", "echo")
 
 
 def _described(model: ServedModel) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from ft_platform.lake.manifest import now
+from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
-from ft_platform.models.rendering.turns import NotRendered
+from ft_platform.models.rendering.turns import BrokenToolCall, NotRendered, ToolsNotSupported
 from ft_platform.serving.api.bodies import Body
 from ft_platform.serving.api.errors import ApiError, engine_full, invalid_body
 from ft_platform.serving.api.exchange import EXCHANGE, Exchange
@@ -29,6 +30,7 @@ from ft_platform.serving.protocol import Engine
 B = TypeVar("B", bound=Body)
 T = TypeVar("T")
 
+IN_WORDS = {"tool_call": "assistant", "tool": "user"}
 REMEMBERED = 50_000
 """Answers that feedback can be given on; those longest ago are forgotten."""
 
@@ -132,7 +134,7 @@ class Services:
         """
         longest = model.settings.evaluation.max_prompt_tokens if model.labels else None
         try:
-            found = await self.apart(lambda: [tuple(model.renderer.prompt_ids(one, longest)) for one in conversations])
+            found = await self.apart(lambda: [prompt_of(model.renderer, one, longest) for one in conversations])
         except NotRendered:
             raise ApiError(
                 400, "there is no question to answer: the last message must be a user's", "no_question"
@@ -201,6 +203,22 @@ async def parsed(request: Request, kind: type[B]) -> B:
         return kind.model_validate_json(await request.body())
     except ValidationError as error:
         raise invalid_body(error) from None
+
+
+def prompt_of(
+    renderer: Renderer, conversation: Sequence[dict[str, str]], longest: int | None = None
+) -> tuple[int, ...]:
+    """Token ids of a prompt. Where the template has no place for calls of tools, or they are incomplete, calls are told
+    as the model's own words, and results as the user's.
+
+    Raises:
+        NotRendered: there is no question.
+    """
+    try:
+        return tuple(renderer.prompt_ids(conversation, longest))
+    except (ToolsNotSupported, BrokenToolCall):
+        told = [{**message, "role": IN_WORDS.get(message["role"], message["role"])} for message in conversation]
+        return tuple(renderer.prompt_ids(told, longest))
 
 
 def require_readable(model: ServedModel, conversations: Sequence[Sequence[dict[str, str]]]) -> None:

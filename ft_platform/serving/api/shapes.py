@@ -9,17 +9,27 @@ from ft_platform.serving.api.errors import LOWEST_LOGPROB
 from ft_platform.serving.engine.requests import Finished, Piece, TokenLogprob
 
 
+@dataclass(frozen=True)
+class Echo:
+    """A prompt that is repeated before its answer, and the text of its first token."""
+
+    text: str
+    first: str
+
+
 @dataclass
 class Answer:
     """One answer as far as it has come.
 
     Attributes:
         abstained: the model was too unsure of its label.
+        echo: the prompt, where it is repeated.
     """
 
     pieces: list[Piece] = field(default_factory=list)
     finished: Finished | None = None
     abstained: bool = False
+    echo: Echo | None = None
 
     @property
     def text(self) -> str:
@@ -128,7 +138,13 @@ class CompletionShape(Shape):
     kind = part_kind = "text_completion"
 
     def content(self, answer: Answer) -> dict[str, Any]:
-        return {"text": answer.text, "logprobs": self._logprobs(answer.logprobs, 0)}
+        if answer.echo is None:
+            return {"text": answer.text, "logprobs": self._logprobs(answer.logprobs, 0)}
+        scored = answer.finished.prompt_logprobs if answer.finished else ()
+        found = self._logprobs([TokenLogprob(-1, answer.echo.first, 0.0, ()), *scored, *answer.logprobs], 0)
+        if found:  # nothing comes before the first token
+            found["token_logprobs"][0] = found["top_logprobs"][0] = None
+        return {"text": answer.echo.text + answer.text, "logprobs": found}
 
     def delta(self, piece: Piece, before: int) -> dict[str, Any]:
         return {"text": piece.text, "logprobs": self._logprobs(piece.logprobs, before)}

@@ -18,8 +18,12 @@ class Sampling:
         stop: texts at whose first occurrence the answer ends; they are not shown.
         logprobs: None: none; n: of each token its own log-probability and those of the n likeliest, of the model's
             distribution before temperature, `top_p` and constraints.
+        prompt_logprobs: the same of every token of the prompt but its first (`Finished.prompt_logprobs`).
         choices: the answer is one of these texts.
         schema: the answer is JSON of this JSON schema, if it does not end by its length.
+        frequency_penalty, presence_penalty: taken from the logit of a token for each time that it was written, and
+            once if it was.
+        logit_bias: token id -> what is added to its logit.
     """
 
     max_tokens: int
@@ -28,8 +32,12 @@ class Sampling:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
     choices: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ class Finished:
         completion_tokens: written, the end of turn included.
         message: what went wrong, for "error"; holds no text of the request.
         decision: the likeliest label, where labels were scored.
+        prompt_logprobs: of the tokens of the prompt after its first, where asked for.
     """
 
     reason: str
@@ -114,6 +123,7 @@ class Finished:
     completion_tokens: int
     message: str = ""
     decision: Decision | None = None
+    prompt_logprobs: tuple[TokenLogprob, ...] = ()
 
 
 Event = Piece | Finished

@@ -9,7 +9,7 @@ import torch
 from ft_platform.models.kernels.packed_attention import NO_TREE, Tree
 from ft_platform.serving.engine.cache import common_start
 from ft_platform.serving.engine.constrained import Choices, Json
-from ft_platform.serving.engine.requests import Event, Finished, Generation, Piece, Scores, Sharing
+from ft_platform.serving.engine.requests import Event, Finished, Generation, Piece, Scores, Sharing, TokenLogprob
 from ft_platform.serving.engine.sampling import Sampler, log_probability
 from ft_platform.serving.engine.stacked_lora import LoadedAdapter
 from ft_platform.serving.engine.text_stream import TextStream
@@ -30,9 +30,10 @@ class Row:
         cancelled: nobody waits for it any more.
         problem: why it cannot be computed, or nothing.
         writes: it takes a pass for each token of its answer.
+        keeps_all: it takes the outputs after every token of its prompt.
     """
 
-    writes = False
+    writes = keeps_all = False
 
     def __init__(
         self, adapter: LoadedAdapter | None, prompt: Sequence[int], more: int, sharing: Sharing, tree: Tree = NO_TREE
@@ -46,7 +47,8 @@ class Row:
         self.problem = ""
 
     def take(self, logits: torch.Tensor) -> bool:
-        """Handles the outputs after the last token and of the tree, `(1 + tree, vocabulary)`; True at the end."""
+        """Handles the outputs after the last token and of the tree, `(1 + tree, vocabulary)`; True at the end. A row
+        that keeps all gets those after each of the last `len(logits)` computed tokens."""
         raise NotImplementedError
 
     def fail(self, message: str) -> None:
@@ -79,8 +81,17 @@ class Writing(Row):
         self._constraint, self._on_event = constraint, on_event
         self._sampler = Sampler(request.sampling)
         self._stream = TextStream(text, request.sampling.stop)
+        self.keeps_all = request.sampling.prompt_logprobs is not None
+        self._prompt: list[TokenLogprob] = []
 
     def take(self, logits: torch.Tensor) -> bool:
+        if self.keeps_all and self.done <= self.prompt_tokens:
+            self._score_prompt(logits)
+            logits = logits[-1:]
+            if self.done < self.prompt_tokens:
+                return False
+        if len(self.tokens) == self.room:
+            return self._finish("length")
         constraint = self._constraint
         token = self._sampler.token(logits[0], None if constraint is None else constraint.allowed())
         ends = token == self._end if constraint is None else constraint.ends_with(token)
@@ -97,11 +108,18 @@ class Writing(Row):
         self._on_event(Piece((token,), shown + self._stream.rest() if last else shown, told))
         return self._finish("stop" if complete else "length") if last else False
 
+    def _score_prompt(self, logits: torch.Tensor) -> None:
+        asked, first = self._sampling.prompt_logprobs, self.done - len(logits)
+        following = self.tokens[first + 1 : min(self.done + 1, self.prompt_tokens)]
+        for outputs, token in zip(logits, following, strict=False):
+            self._prompt.append(log_probability(outputs, token, asked or 0, self._text))
+
     def _finish(self, reason: str, message: str = "") -> bool:
         if reason == "stop" and (rest := self._stream.rest()):
             self._on_event(Piece((), rest))
         written = len(self.tokens) - self.prompt_tokens
-        self._on_event(Finished(reason, self.prompt_tokens, self.cached, written, message))
+        told = tuple(self._prompt)
+        self._on_event(Finished(reason, self.prompt_tokens, self.cached, written, message, prompt_logprobs=told))
         return True
 
     def fail(self, message: str) -> None:

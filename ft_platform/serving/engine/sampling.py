@@ -1,5 +1,6 @@
 """The next token of one request from its logits."""
 
+from collections import Counter
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ class Sampler:
 
     def __init__(self, sampling: Sampling) -> None:
         self._sampling = sampling
+        self._written: Counter[int] = Counter()
         self._random = torch.Generator()
         if sampling.seed is None:
             self._random.seed()
@@ -41,9 +43,23 @@ class Sampler:
         """
         if not bool(logits.sum().isfinite()):
             raise NotFinite("the model gave numbers that are not finite")
+        logits = self._adjusted(logits)
         left = logits if allowed is None else logits[allowed]
         chosen = int(left.argmax()) if self._sampling.temperature <= 0 else self._drawn(left)
-        return chosen if allowed is None else int(allowed[chosen])
+        token = chosen if allowed is None else int(allowed[chosen])
+        self._written[token] += 1
+        return token
+
+    def _adjusted(self, logits: torch.Tensor) -> torch.Tensor:
+        """With penalties and biases, as in OpenAI's API: logit - count * frequency - (count > 0) * presence + bias."""
+        frequency, presence = self._sampling.frequency_penalty, self._sampling.presence_penalty
+        changes = Counter[int]()
+        if frequency or presence:
+            changes.update({token: -count * frequency - presence for token, count in self._written.items()})  # type: ignore[arg-type]
+        changes.update(dict(self._sampling.logit_bias))  # type: ignore[arg-type]
+        if not changes:
+            return logits
+        return logits.index_add(0, torch.tensor([*changes]), torch.tensor([*changes.values()], dtype=logits.dtype))
 
     def _drawn(self, logits: torch.Tensor) -> int:
         scaled = (logits.double() - logits.max()) / self._sampling.temperature

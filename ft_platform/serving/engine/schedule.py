@@ -16,6 +16,8 @@ ALONE_TOKENS = 2048
 """Most tokens of prompts in a pass while no answer is being written (`packed_forward.PASS_TOKENS`)."""
 BESIDE_TOKENS = 256
 """And while answers are: they wait for them, about 0.4 seconds with SmolLM2-135M on one core."""
+KEPT_TOKENS = 256
+"""Most tokens in a pass of a prompt whose outputs are all kept: 50 MB for a vocabulary of 49,152."""
 MOST_ROWS = 256
 CPU_ANSWERS = 20
 """Most answers that are written at once where a CPU computes: 16 rows already keep it busy, and each further one only
@@ -108,6 +110,7 @@ class Schedule:
         if taken is None:
             return False
         row.first, row.done = taken
+        row.done = 0 if row.keeps_all else row.done  # outputs are not in memory
         row.cached = row.done
         self.running.append(row)
         return True
@@ -131,7 +134,7 @@ class Schedule:
         chosen = [(row, _next_part(row, 1)) for row in writing]
         for row in self.running:
             if row not in writing and room > 0:
-                count = min(len(row.tokens) - row.done, room)
+                count = min(len(row.tokens) - row.done, room, KEPT_TOKENS if row.keeps_all else room)
                 room -= count
                 chosen.append((row, _next_part(row, count)))
         return chosen
@@ -147,4 +150,6 @@ def _next_part(row: Row, count: int) -> Part:
     whole = row.done + count == len(row.tokens)
     segment = Segment(row.tokens[row.done : row.done + count], row.tree if whole else NO_TREE)
     keep = range(count - 1, len(segment)) if whole else ()
+    if row.keeps_all and row.done < row.prompt_tokens:
+        keep = range(count)
     return Part(segment, row.first, row.done, keep, row.adapter)

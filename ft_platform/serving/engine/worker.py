@@ -145,7 +145,9 @@ class Engine:
             model = self._model(request.model)
         if model.adapter and model.adapter.head is not None:
             raise UnknownModel(f"{request.model} scores labels and writes nothing")
-        problem = self._problem([request.prompt]) or ("" if request.sampling.max_tokens > 0 else "max_tokens below 1")
+        problem = self._problem([request.prompt]) or ("" if request.sampling.max_tokens >= 0 else "max_tokens below 0")
+        if any(not 0 <= token < self._vocabulary for token, _ in request.sampling.logit_bias):
+            problem = problem or f"logit_bias: a token id is not in [0, {self._vocabulary})"
         constraint = None
         try:
             constraint = self._constraints.of(request.sampling)
