@@ -15,6 +15,7 @@ from ft_platform.assets.stage import stage, train_rows, with_typed_failures
 from ft_platform.assets.traffic_records import traffic_records
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.orchestration.order import Order
 from ft_platform.process.vouched import vouch
 from ft_platform.redaction.metadata import vouched_metadata
 from ft_platform.settings.environment import Environment
@@ -23,12 +24,6 @@ from ft_platform.use_case.named import NamedUseCase
 
 CHECKED_RECORDS = 50
 """Test records that the check asks of what has the traffic."""
-
-
-class DeploymentConfig(dg.Config):
-    """`deploy`: id of the release; default the newest that stands."""
-
-    deploy: str = ""
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -49,7 +44,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
     def deployment(
         lake: dg.ResourceParam[Lake],
         environment: dg.ResourceParam[Environment],
-        config: DeploymentConfig,
+        order: dg.ResourceParam[Order],
         release: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """The newest release that stands, with the traffic of this target. It gets it only when it answers the test
@@ -59,8 +54,8 @@ def _build(use_case: NamedUseCase, target: str) -> list:
         from ft_platform.serving.deploying import chosen_release, deploy
         from ft_platform.serving.parity import in_words
 
-        chosen = chosen_release(lake, use_case.name, config.deploy)
-        made = deploy(lake, environment, use_case, target, chosen)
+        chosen = chosen_release(lake, use_case.name, order.release)
+        made = deploy(lake, environment, use_case, target, chosen, by=order.by)
         record = json.loads(lake.read_file(made, FILE))
         return shown(
             lake,
@@ -72,6 +67,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
             release=record["release"],
             served_as=record["model"],
             previous=record["previous"],
+            deployed_by=vouch(record["deployed_by"]),
             rollout=record.get("rollout", {}).get("mode", "all_at_once"),
             parity=vouch(in_words(record["parity"])),
             cost_per_day=record["cost_per_day"],

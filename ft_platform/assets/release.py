@@ -9,26 +9,19 @@ from ft_platform.assets.stage import key, materialized, stage, train_rows, with_
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.orchestration.order import PREVIOUS, Order
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 
 class ReleaseConfig(dg.Config):
-    """What a person says who releases. `back_to`: id of an earlier release to go back to, or `previous`; it needs a
-    `reason`. `roll_back`: to `previous`, without a word: Dagster's database keeps no text of a run. `standing`: shows
-    what is released now, and releases nothing."""
+    """`roll_back`: to the newest earlier release with another checkpoint, instead of a new one."""
 
-    released_by: str = ""
-    back_to: str = ""
-    reason: str = ""
     roll_back: bool = False
-    standing: bool = False
 
 
 ROLLED_BACK = "Rolled back in Dagster, whose run says when and by whom"
-PREVIOUS = "previous"
-"""`back_to`: the newest earlier release with another checkpoint."""
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -37,6 +30,7 @@ def build(use_case: NamedUseCase) -> list:
     def release(
         lake: dg.ResourceParam[Lake],
         environment: dg.ResourceParam[Environment],
+        order: dg.ResourceParam[Order],
         config: ReleaseConfig,
         release_decision: ArtifactVersion,
         adapter_checkpoint: ArtifactVersion,
@@ -51,15 +45,15 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.release import releasing
         from ft_platform.tracking.registry import show_releases
 
-        if config.standing:
+        if order.standing:
             stands = next(iter(standing_releases(lake, use_case.name)), None)
             if stands is None:
                 raise DataError(f"{use_case.name} has no release that stands", f"See: ft releases {use_case.name}")
             made = stands.version
-        elif config.back_to or config.roll_back:
-            to = None if config.roll_back or config.back_to == PREVIOUS else config.back_to
-            reason = config.reason or ROLLED_BACK * config.roll_back
-            made = releasing.roll_back(lake, use_case, to, reason=reason, by=config.released_by)
+        elif order.release or config.roll_back:
+            to = None if config.roll_back or order.release == PREVIOUS else order.release
+            reason = order.reason or ROLLED_BACK * config.roll_back
+            made = releasing.roll_back(lake, use_case, to, reason=reason, by=order.by)
         else:
             made = releasing.release(
                 lake,
@@ -67,8 +61,8 @@ def build(use_case: NamedUseCase) -> list:
                 release_decision,
                 adapter_checkpoint,
                 lambda checkpoint: evidence_digest(lake, use_case, checkpoint),
-                by=config.released_by,
-                reason=config.reason,
+                by=order.by,
+                reason=order.reason,
                 permissions=Permissions(environment.people, {use_case.name: use_case}),
             )
         record = json.loads(lake.read_file(made, FILE))

@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import os
 import sys
-from typing import Any
 
 HELP = "Deploy the newest release to a target. It gets the traffic only if it answers there as it was evaluated."
 EXAMPLES = [
@@ -13,8 +11,6 @@ EXAMPLES = [
     "ft deploy complaint_routing --release release-0a1b2c3d4e5f",
     "ft deploy complaint_routing --target production --remove",
 ]
-RELEASE = "FT_DEPLOY_RELEASE"
-"""Names the release to the run: Dagster's database keeps no text of a run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,9 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target or next(iter(targets))
     if arguments.remove:
         return _removed(name, target, arguments.json)
-    if arguments.release:
-        os.environ[RELEASE] = arguments.release
-    code, error = deployed(name, [target], {"deploy": {"env": RELEASE}} if arguments.release else None)
+    code, error = deployed(name, [target], arguments.release)
     if code:
         if arguments.json:
             print(json.dumps({"use_case": name, "target": target, "success": False, "error": error}, indent=1))
@@ -84,15 +78,20 @@ def _removed(name: str, target: str, as_json: bool) -> int:
     return 0
 
 
-def deployed(use_case: str, targets: list[str], config: dict[str, Any] | None = None) -> tuple[int, str]:
-    """Runs the assets of these targets, and says what failed: exit code and message."""
+def deployed(use_case: str, targets: list[str], release: str = "") -> tuple[int, str]:
+    """Runs the assets of these targets, and says what failed: exit code and message.
+
+    Args:
+        release: its id; default the newest that stands.
+    """
     from ft_platform.commands import shortened
     from ft_platform.commands.terminal import ProgressView
     from ft_platform.orchestration.execution import run_use_case
+    from ft_platform.orchestration.order import Order
     from ft_platform.process import progress
 
     with ProgressView(sys.stderr) as view, progress.listening(view.update):
-        outcome = run_use_case(use_case, None, [f"deployment/{one}" for one in targets], config=config)
+        outcome = run_use_case(use_case, None, [f"deployment/{one}" for one in targets], order=Order(release))
     if outcome.success:
         return 0, ""
     why = " ".join(filter(None, [outcome.error, outcome.next_step]))

@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 HELP = "Release the model of the newest accepted decision: a signed record that everybody who serves it relies on."
@@ -19,25 +17,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return made(arguments, {"released_by": arguments.by, "reason": arguments.reason})
+    return made(arguments)
 
 
-def made(arguments: argparse.Namespace, config: Mapping[str, str]) -> int:
+def made(arguments: argparse.Namespace, back_to: str = "") -> int:
     """Runs the asset `release`, so that it stands in the graph, and shows what is released then.
 
     Args:
-        config: of the asset. Texts reach it as environment variables: Dagster's database keeps none of them.
+        back_to: id of an earlier release, or `previous`; empty: a new one is made.
     """
     from ft_platform.commands import opened, shortened
     from ft_platform.lake.releases import standing_releases
     from ft_platform.orchestration.execution import run_use_case
+    from ft_platform.orchestration.order import Order
+    from ft_platform.people.person import at_this_machine, named
 
     name = arguments.use_case
     environment, _, lake = opened(name)
-    variables = {f"FT_RELEASE_{field.upper()}": text for field, text in config.items() if text}
-    os.environ |= variables
-    given = {field: {"env": f"FT_RELEASE_{field.upper()}"} for field, text in config.items() if text}
-    outcome = run_use_case(name, None, ["release"], environment, config=given)
+    person = named(arguments.by) if arguments.by.strip() else at_this_machine()
+    order = Order(back_to, arguments.reason, by=person)
+    outcome = run_use_case(name, None, ["release"], environment, order=order)
     if not outcome.success:
         why = " ".join(filter(None, [outcome.error, outcome.next_step]))
         if arguments.json:

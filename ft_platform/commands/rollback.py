@@ -19,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.release import made
+    from ft_platform.orchestration.order import PREVIOUS
 
-    config = {"released_by": arguments.by, "reason": arguments.reason, "back_to": arguments.to or "previous"}
-    if code := made(arguments, config):
+    if code := made(arguments, arguments.to or PREVIOUS):
         return code
     return _deployed(arguments.use_case)
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.instance import prepare_home, told
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.orchestration.lost_runs import mend_lost_runs
+from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.run_launcher import this_process
 from ft_platform.orchestration.runs import EVENTS, RunOutcome, outcome_of
 from ft_platform.redaction.edge import Edge
@@ -38,7 +39,7 @@ def run_use_case(
     select: list[str] | None = None,
     environment: Environment | None = None,
     instance: dg.DagsterInstance | None = None,
-    config: Mapping[str, Any] | None = None,
+    order: Order | None = None,
 ) -> RunOutcome:
     """Runs the stages of a use case in order and waits for the end.
 
@@ -48,7 +49,7 @@ def run_use_case(
         overrides: dotted path -> value, for this run only (`{"training.epochs": 1}`).
         select: stages to run, a target of `deployment` as `deployment/<target>`; default all.
         instance: Dagster instance; default the installation's own.
-        config: what the only stage of `select` is asked to do.
+        order: what the stages of `select` are asked for beyond being made.
 
     Raises:
         ConfigError: the use case, a setting or a stage does not exist.
@@ -67,13 +68,13 @@ def run_use_case(
         with told(environment.dagster_home), dg.DagsterInstance.get() as own:
             for lost in mend_lost_runs(own):
                 print(lost, file=sys.stderr)
-            return run_use_case(name, overrides, select, environment, own, config)
+            return run_use_case(name, overrides, select, environment, own, order)
     note_runs(instance, lambda: environment)
     edge, withheld = edge_of(guard(instance)), Withheld(instance.root_directory)
     with output_to(
         withheld.file("output", f"ft_run_{os.getpid()}.out"), withheld.file("output", f"ft_run_{os.getpid()}.err")
     ):
-        return _run(name, overrides, select, environment, instance, edge, config)
+        return _run(name, overrides, select, environment, instance, edge, order)
 
 
 def _run(
@@ -83,10 +84,10 @@ def _run(
     environment: Environment,
     instance: dg.DagsterInstance,
     edge: Edge,
-    config: Mapping[str, Any] | None,
+    order: Order | None,
 ) -> RunOutcome:
     on_demand = [stage for stage in select or [] if STAGES[stage_named(stage)].on_demand]
-    definitions = load_definitions(environment, only=name, overrides=overrides)
+    definitions = load_definitions(environment, only=name, overrides=overrides, order=order)
     selection = [dg.AssetKey([name, *stage.split("/")]) for stage in select] if select else None
     started = time.monotonic()
     if any(STAGES[stage_named(stage)].program for stage in select or STAGES):
@@ -97,14 +98,7 @@ def _run(
             instance=instance,
             asset_selection=selection,
             raise_on_error=False,
-            run_config={
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                **(
-                    {"ops": {f"{name}__{stage.replace('/', '__')}": {"config": dict(config)} for stage in select or []}}
-                    if config
-                    else {}
-                ),
-            },
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             tags={**this_process().tag(), **readable_tags(select, overrides)},
         )
         events = (

@@ -12,6 +12,7 @@ from ft_platform.lake.deployments import deployed_to
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.erasures import carry_out
 from ft_platform.orchestration.execution import run_use_case
+from ft_platform.orchestration.order import Order
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
 
@@ -39,12 +40,12 @@ def follow_up(name: str, what: str, environment: Environment) -> list[str]:
     stages = STAGES_OF[what]
     if what in ("approve_erasure", "carry_out"):
         return carry_out(name, environment)
-    runs = [(stages, {"standing": True} if stages is RELEASED else None)] if stages else []
+    runs = [(stages, Order(standing=True) if stages is RELEASED else None)] if stages else []
     if what == "rollback":
         use_case = load_use_case(use_case_folder(environment.defs, name), environment=environment)
         targets = deployed_to(open_lake(environment), name, use_case.settings.serving.targets)
         runs += [([f"deployment/{one}" for one in targets], None)] if targets else []
-    outcomes = [run_use_case(name, None, select, environment, config=config) for select, config in runs]
+    outcomes = [run_use_case(name, None, select, environment, order=order) for select, order in runs]
     return [" ".join(filter(None, [one.error, one.next_step])) for one in outcomes if not one.success]
 
 

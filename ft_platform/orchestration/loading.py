@@ -20,6 +20,7 @@ from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.catalog_watch import catalog_watch
 from ft_platform.orchestration.identities import is_served_here
 from ft_platform.orchestration.lineage_watch import lineage_watch
+from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.places import with_places
 from ft_platform.orchestration.shared import resources
 from ft_platform.process.printable import printable
@@ -54,13 +55,17 @@ def nothing_collected() -> Iterator[None]:
 
 @nothing_collected()
 def load_definitions(
-    environment: Environment, only: str | None = None, overrides: dict[str, Any] | None = None
+    environment: Environment,
+    only: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    order: Order | None = None,
 ) -> dg.Definitions:
     """Definitions of all use cases, or of one with changed settings.
 
     Args:
         only: name of the one use case to load: running one out of many is several times faster so.
         overrides: dotted path -> value, for `only`.
+        order: what a command asks of its one run.
 
     Raises:
         ConfigError: `only` is given and does not load or does not exist.
@@ -88,7 +93,7 @@ def load_definitions(
         "automation", target=dg.AssetSelection.all(), default_status=dg.DefaultSensorStatus.RUNNING
     )
     shared = dg.Definitions(
-        resources=resources(environment, use_cases),
+        resources=resources(environment, use_cases, order),
         executor=dg.in_process_executor,
         loggers={"console": console_logger(Withheld(environment.dagster_home))},
         sensors=[sensor, *lineage_watch(environment), *audit_log_watch(environment), *catalog_watch(environment)]

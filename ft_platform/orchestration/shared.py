@@ -15,6 +15,7 @@ from ft_platform.orchestration import run_settings
 from ft_platform.orchestration.audit_log import audit_log_watch
 from ft_platform.orchestration.catalog_watch import catalog_watch
 from ft_platform.orchestration.lineage_watch import lineage_watch
+from ft_platform.orchestration.order import Order, order_resource
 from ft_platform.orchestration.places import with_places
 from ft_platform.process.hooks import install_hooks
 from ft_platform.redaction.console import console_logger
@@ -45,11 +46,12 @@ def prepare_variables() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
-def resources(environment: Environment, use_cases: list[NamedUseCase]) -> dict[str, Any]:
+def resources(environment: Environment, use_cases: list[NamedUseCase], order: Order | None = None) -> dict[str, Any]:
     """Resource -> what stages ask for under that name.
 
     Args:
         use_cases: those that the stages read their settings from; it may grow until a run starts.
+        order: what a command asks of its one run.
     """
 
     # Every stage needs the lake, so the settings of a run are there before any stage begins.
@@ -58,7 +60,13 @@ def resources(environment: Environment, use_cases: list[NamedUseCase]) -> dict[s
         return open_lake(environment)
 
     settings = run_settings.settings_resource(environment, use_cases)
-    return {"lake": lake, "environment": environment, "versions": VersionIOManager(), run_settings.NAME: settings}
+    return {
+        "lake": lake,
+        "environment": environment,
+        "versions": VersionIOManager(),
+        "order": order_resource(order or Order()),
+        run_settings.NAME: settings,
+    }
 
 
 _SHARED: dict[str, tuple[dg.Definitions, list[NamedUseCase]]] = {}

@@ -2,7 +2,6 @@
 `instance_class` in dagster.yaml names it."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -26,11 +25,10 @@ from ft_platform.use_case.fields import fields
 from ft_platform.web.guarded_instance import GuardedInstance
 
 INSTANCE = TypeVar("INSTANCE", bound=dg.DagsterInstance)
-FREE_CONFIG = ("loggers", "execution")
+FREE_CONFIG = (("loggers",), ("execution",))
 """Parts of a run's configuration that only Dagster's own code reads."""
 SETTINGS = ("resources", "settings", "config")
 """Where a run's configuration has settings of its use case (`orchestration.run_settings`)."""
-VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 LOCAL_OUTPUT = "LocalComputeLogManager"
 
 
@@ -128,25 +126,27 @@ def _run(edge: Edge, run: dg.DagsterRun) -> dg.DagsterRun:
                 f"the configuration of the run has text at {', '.join(texts)}, which would lie in Dagster's database"
                 " for everybody to read"
             ],
-            "Put it into an environment variable and name that, {env: NAME}, or into the use case's YAML. Numbers and"
-            " yes or no are fine",
+            "Put it into the use case's YAML, a secret as `{{ env.NAME }}`. Numbers and yes or no are fine",
         )
     return with_origin(run.with_tags(edge.tags(run.tags)))
 
 
 def _texts(config: Any, place: tuple[str, ...]) -> Iterator[str]:
-    """Where a configuration has text: keys down to it, as far as they are plain names."""
+    """Where a configuration has text, or names a variable: keys down to it, as far as they are plain names."""
     if isinstance(config, Mapping):
-        if list(config) == ["env"] and VARIABLE.fullmatch(str(config["env"])):
-            return
         for key, value in config.items():
-            if place or key not in FREE_CONFIG:
-                yield from _texts(value, (*place, key if LABEL.fullmatch(str(key)) else "..."))
+            yield from _texts(value, (*place, key if LABEL.fullmatch(str(key)) else "..."))
     elif isinstance(config, list | tuple):
         for value in config:
             yield from _texts(value, place)
-    elif isinstance(config, str) and config and not is_vouched(config) and not _is_choice(place, config):
+    elif isinstance(config, str) and config and not _may_stand(place, config):
         yield ".".join(place)
+
+
+def _may_stand(place: tuple[str, ...], text: str) -> bool:
+    if place and place[-1] == "env":  # `{env: NAME}`: what it holds would be in records and errors of the run
+        return False
+    return place[:1] in FREE_CONFIG or is_vouched(text) or _is_choice(place, text)
 
 
 def _is_choice(place: tuple[str, ...], text: str) -> bool:

@@ -16,6 +16,7 @@ from ft_platform.lake.releases import Release, block_of, released_versions, stan
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
+from ft_platform.people.person import Person, at_this_machine
 from ft_platform.process import progress
 from ft_platform.serving.exports import exported
 from ft_platform.serving.golden import golden_set
@@ -59,10 +60,19 @@ def chosen_release(lake: Lake, use_case: str, release_id: str = "") -> Release:
 
 
 def deploy(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, name: str, release: Release
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    name: str,
+    release: Release,
+    *,
+    by: Person | None = None,
 ) -> ArtifactVersion:
     """Gives a release the traffic of a target, and returns the record of it. A second deployment to the same target
     waits for the first.
+
+    Args:
+        by: who deploys; default the account of the operating system.
 
     Raises:
         VersionRefused: the release may not be used, it was rolled back automatically and nobody has looked, a rollout
@@ -89,7 +99,7 @@ def deploy(
         release.record["asked"]["max_prompt_tokens"] + release.record["asked"]["max_new_tokens"],
     )
     if release.record.get("back_to"):  # an incident does not wait for a rollout
-        end_by_person(lake, environment, use_case, promote=False, reason=f"rolled back to {release.id}")
+        end_by_person(lake, environment, use_case, promote=False, reason=f"rolled back to {release.id}", by=by)
     with alone(environment, use_case.name, name):
         require_none_under_way(environment, use_case, name)
         before = target.status()
@@ -100,7 +110,14 @@ def deploy(
             waits = partial(progress.report, STAGE, 0, None, "")
             endpoint = target.wait(model, READY_SECONDS, lambda what: waits(waits_for=what))
             measured = _measured(lake, use_case, name, release, renderer, endpoint)
-            about = {"number": len(known) + 1, "previous": previous, **measured}
+            who = by or at_this_machine()
+            about = {
+                "number": len(known) + 1,
+                "previous": previous,
+                "deployed_by": who.name,
+                "known_by": who.known_by,
+                **measured,
+            }
             rollout = rollout_for(lake, use_case, name, release, before.live, known)
             if rollout and isinstance(target, Local):
                 about["rollout"] = rollout.rules.model_dump(mode="json")

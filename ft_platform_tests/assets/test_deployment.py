@@ -8,11 +8,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.assets.deployment import DeploymentConfig, build
+from ft_platform.assets.deployment import build
 from ft_platform.errors import EndpointFailed, EndpointUnavailable, FtError
 from ft_platform.lake import deployments as records
 from ft_platform.lake.deployments import deployments
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.orchestration.order import Order
+from ft_platform.people.person import Person
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving import parity, upkeep
 from ft_platform.serving.parity import in_words
@@ -25,6 +27,7 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.serving.installations import Installation
 
 NAME = "complaints"
+ANA = Person("ana.ruiz@example.org", known_by="openid")
 RELEASE = dg.AssetKey([NAME, "release"])
 DEPLOYMENT = dg.AssetKey([NAME, "deployment", "local"])
 
@@ -47,9 +50,9 @@ class Deployed:
         self.result = self.materialized()
         self.check = self.checked()
 
-    def materialized(self, **config: str) -> Any:
+    def materialized(self, release: str = "") -> Any:
         given = {"lake": self.made.lake, "environment": self.made.environment, "release": self.made.release}
-        return self.asset(config=DeploymentConfig(**config), **given)
+        return self.asset(order=Order(release, by=ANA), **given)
 
     def checked(self) -> Any:
         return self.ask(lake=self.made.lake, environment=self.made.environment)
@@ -73,6 +76,7 @@ def test_the_asset_shows_endpoint_release_parity_and_cost(deployed: Deployed) ->
     assert (str(shown["release"]), str(shown["served_as"])) == (deployed.made.release.artifact_id, NAME)
     assert str(shown["parity"]).startswith("100.0% of 10 test records get the decision of the evaluation")
     assert float(shown["cost_per_day"]) == 12.0
+    assert (newest.record["deployed_by"], newest.record["known_by"]) == (ANA.name, "openid")
     assert float(shown["cost_per_1000_requests"]) == newest.record["cost_per_1000_requests"] > 0
 
 
@@ -88,7 +92,7 @@ def test_the_check_says_what_it_found(deployed: Deployed) -> None:
 @pytest.mark.integration
 def test_a_release_that_there_is_not_is_a_failure_that_says_so(deployed: Deployed) -> None:
     with pytest.raises(dg.Failure, match="no release release-99 that stands"):
-        deployed.materialized(deploy="release-99")
+        deployed.materialized("release-99")
 
 
 @pytest.mark.integration

@@ -1,4 +1,4 @@
-"""The asset and the command `release`: what the UI shows, and that no text reaches Dagster's database."""
+"""The asset and the command `release`: what the UI shows, and who releases."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,13 @@ import pytest
 
 from ft_platform.assets.release import ReleaseConfig, build
 from ft_platform.commands import release as command
+from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import releases
+from ft_platform.orchestration.order import PREVIOUS, Order
 from ft_platform.orchestration.runs import RunOutcome
+from ft_platform.orchestration.shared import resources
+from ft_platform.people.person import Person, at_this_machine, named
+from ft_platform.people.started import signed_tags, tags_of
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.release.test_releasing import REASON, Case
 
@@ -35,11 +40,12 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WithCard:
     return made
 
 
-def materialized(case: Case, **config: Any) -> Any:
+def materialized(case: Case, roll_back: bool = False, **order: Any) -> Any:
     (asset,) = build(case.use_case)
     decision = case.published_decision()
     return asset(
-        config=ReleaseConfig(**config),
+        order=Order(**order),
+        config=ReleaseConfig(roll_back=roll_back),
         lake=case.lake,
         environment=Environment(home=case.home, tracking_uri="none"),
         release_decision=decision,
@@ -48,19 +54,20 @@ def materialized(case: Case, **config: Any) -> Any:
 
 
 def test_the_asset_shows_record_and_registry(case: WithCard) -> None:
-    result = materialized(case, released_by="ana.ruiz@example.org")
+    result = materialized(case, by=Person("ana.ruiz@example.org", known_by="openid"))
     (release,) = releases(case.lake, "complaints")
     assert result.value == release.version and result.data_version == dg.DataVersion(release.version.content_hash[:32])
     assert result.metadata["checkpoint"] == "ckpt-weights" and str(result.metadata["number"]) == "1"
     assert str(result.metadata["registry"]).startswith("off: ")
     assert release.record["evidence"]["sha256"] == "e" * 64
+    assert (release.record["released_by"], release.record["known_by"]) == ("ana.ruiz@example.org", "openid")
 
 
 def test_the_asset_goes_back(case: WithCard) -> None:
     materialized(case)
     case.again("second")
     materialized(case)
-    materialized(case, back_to="previous", reason=REASON)
+    materialized(case, release=PREVIOUS, reason=REASON)
     newest = releases(case.lake, "complaints")[0]
     assert newest.checkpoint == "ckpt-weights" and newest.record["reason"] == REASON
 
@@ -87,22 +94,52 @@ def test_it_shows_what_stands_and_makes_nothing(case: WithCard) -> None:
 
 def test_a_refusal_is_a_failure_that_says_why(case: WithCard) -> None:
     with pytest.raises(dg.Failure, match="no earlier release"):
-        materialized(case, back_to="previous", reason=REASON)
+        materialized(case, release=PREVIOUS, reason=REASON)
 
 
-def test_texts_of_the_command_reach_the_asset_as_variables(
+def test_the_command_hands_over_what_was_typed_and_no_configuration(
     monkeypatch: pytest.MonkeyPatch, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Dagster keeps the configuration of a run for everybody who may look at it."""
     asked: list[Any] = []
 
-    def run(*arguments: Any, config: Any) -> RunOutcome:
-        asked.append(config)
+    def run(*arguments: Any, order: Order) -> RunOutcome:
+        asked.append(order)
         return RunOutcome(error="refused", next_step="Do it")
 
     monkeypatch.setattr("ft_platform.commands.opened", lambda name: (environment, None, None))
     monkeypatch.setattr("ft_platform.orchestration.execution.run_use_case", run)
-    arguments = argparse.Namespace(use_case="complaints", json=False, command="rollback")
-    assert command.made(arguments, {"released_by": "", "reason": REASON, "back_to": "previous"}) == 1
-    assert asked == [{"reason": {"env": "FT_RELEASE_REASON"}, "back_to": {"env": "FT_RELEASE_BACK_TO"}}]
-    assert capsys.readouterr().err == "ft rollback: refused Do it\n"
+    arguments = argparse.Namespace(use_case="complaints", json=False, command="rollback", by="", reason=REASON)
+    assert command.made(arguments, PREVIOUS) == 1
+    arguments.by = "Ana.Ruiz@example.org"
+    command.made(arguments)
+    assert asked == [
+        Order(PREVIOUS, REASON, by=at_this_machine()),
+        Order(reason=REASON, by=named("ana.ruiz@example.org")),
+    ]
+    assert capsys.readouterr().err.splitlines()[0] == "ft rollback: refused Do it"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("typed", ["", "typed@example.org"])
+def test_who_acts_is_whoever_started_the_run_as_the_web_server_signed_it(environment: Environment, typed: str) -> None:
+    person = Person("ana.ruiz@example.org", known_by="openid")
+    given = Order("release-1", by=named(typed)) if typed else Order("release-1")
+    seen: list[Order] = []
+
+    @dg.asset
+    def acts(order: dg.ResourceParam[Order]) -> None:
+        seen.append(order)
+
+    made = dg.Definitions(assets=[acts], resources=resources(environment, [], given))
+    job, run = made.resolve_implicit_global_asset_job_def(), "0c1f9ad0-0000-4000-8000-000000000001"
+    keys = open_lake(environment).signing.keys  # type: ignore[union-attr]
+    for name, tags in (
+        (run, signed_tags(run, tags_of(person), keys)),
+        (run.replace("1", "2"), {}),
+        (run.replace("1", "3"), signed_tags(run, tags_of(person), keys)),
+    ):
+        assert job.execute_in_process(run_id=name, tags=tags).success
+    assert [one.release for one in seen] == ["release-1"] * 3
+    # A tag that was copied from another run vouches for nobody.
+    assert [one.by for one in seen] == [person, given.by, Person("ana.ruiz@example.org")]

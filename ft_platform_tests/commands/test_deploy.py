@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from ft_platform.commands import deploy, release, rollback, withdraw
 from ft_platform.errors import ConfigError
 from ft_platform.lake import deployments, releases
+from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.release import releasing
 from ft_platform.serving import upkeep
@@ -32,7 +32,7 @@ class Installed:
     """A use case with targets.
 
     Attributes:
-        asked: use case, stages and configuration of each run.
+        asked: use case, stages and release of each run.
         outcome: of the next one.
         deployed: targets that something was deployed to.
     """
@@ -49,8 +49,8 @@ class Installed:
         monkeypatch.setattr("ft_platform.orchestration.execution.run_use_case", self.run)
         monkeypatch.setattr(deployments, "deployments", self.deployments)
 
-    def run(self, name: str, overrides: Any, select: list[str], config: Any = None) -> RunOutcome:
-        self.asked.append((name, select, config))
+    def run(self, name: str, overrides: Any, select: list[str], order: Order) -> RunOutcome:
+        self.asked.append((name, select, order.release))
         return self.outcome
 
     def deployments(self, lake: Any, use_case: str, target: str) -> list[Any]:
@@ -70,7 +70,7 @@ def given(command: Any, *words: str) -> argparse.Namespace:
 
 def test_the_only_target_needs_no_name(installed, capsys) -> None:
     assert deploy.run(given(deploy)) == 0
-    assert installed.asked == [("complaints", ["deployment/local"], None)]
+    assert installed.asked == [("complaints", ["deployment/local"], "")]
     said = capsys.readouterr().out
     assert "release-2 answers at http://127.0.0.1:8000 as complaints" in said
     assert "99.5% of 1,200 decisions are equal" in said
@@ -86,7 +86,7 @@ def test_one_of_several_targets_is_named(installed) -> None:
     assert "--target" in str(raised.value) and installed.asked == []
     installed.deployed.add("far")
     assert deploy.run(given(deploy, "--target", "far")) == 0
-    assert installed.asked == [("complaints", ["deployment/far"], None)]
+    assert installed.asked == [("complaints", ["deployment/far"], "")]
 
 
 @pytest.mark.parametrize("targets", [{"local": None}, {}])
@@ -98,11 +98,9 @@ def test_a_target_that_there_is_not_is_refused_with_those_that_there_are(install
     assert installed.asked == []
 
 
-def test_a_release_is_asked_for_by_its_id(installed, monkeypatch) -> None:
-    monkeypatch.setenv("FT_DEPLOY_RELEASE", "")
+def test_a_release_is_asked_for_by_its_id(installed) -> None:
     deploy.run(given(deploy, "--release", "release-1"))
-    assert installed.asked == [("complaints", ["deployment/local"], {"deploy": {"env": "FT_DEPLOY_RELEASE"}})]
-    assert os.environ["FT_DEPLOY_RELEASE"] == "release-1"
+    assert installed.asked == [("complaints", ["deployment/local"], "release-1")]
 
 
 def test_success_as_json_is_the_record(installed, capsys) -> None:
@@ -124,7 +122,7 @@ def test_a_failure_says_why_and_what_to_do(installed, capsys, words) -> None:
 def released(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Exit code of `ft release`, which the test may change."""
     codes = [0]
-    monkeypatch.setattr(release, "made", lambda arguments, config: codes[0])
+    monkeypatch.setattr(release, "made", lambda arguments, back_to: codes[0])
     return codes
 
 
@@ -136,7 +134,7 @@ def test_going_back_deploys_where_something_was_deployed(installed, released) ->
     installed.targets |= {"far": None, "never": None}
     installed.deployed = {"local", "far"}
     assert back() == 0
-    assert installed.asked == [("complaints", ["deployment/local", "deployment/far"], None)]
+    assert installed.asked == [("complaints", ["deployment/local", "deployment/far"], "")]
 
 
 def test_going_back_where_nothing_was_deployed_deploys_nothing(installed, released) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ft_platform.orchestration import follow_up as module
 from ft_platform.orchestration.acting import acting
 from ft_platform.orchestration.follow_up import STAGES_OF, follow_up, main
+from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.settings.environment import Environment
 from ft_platform.web.following import Following
@@ -19,11 +20,11 @@ from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 @pytest.fixture
 def runs(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Any]]:
-    """Stages and config of each run, none of which happens; those of deployments fail."""
+    """Stages and order of each run, none of which happens; those of deployments fail."""
     found: list[tuple[list[str], Any]] = []
 
-    def run(_name: str, _overrides: None, select: list[str], _environment: Environment, *, config: Any) -> RunOutcome:
-        found.append((select, config))
+    def run(_name: str, _overrides: None, select: list[str], _environment: Environment, *, order: Any) -> RunOutcome:
+        found.append((select, order))
         failed = select[0].startswith("deployment/")
         return RunOutcome(success=not failed, error="the target is down" if failed else "", next_step="Start it")
 
@@ -38,8 +39,8 @@ def runs(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> list[tupl
         ("approve", [(["sign_off"], None)]),
         ("delegate", []),
         ("waive", [(["release_decision", "sign_off"], None)]),
-        ("release", [(["release"], {"standing": True})]),
-        ("rollback", [(["release"], {"standing": True})]),
+        ("release", [(["release"], Order(standing=True))]),
+        ("rollback", [(["release"], Order(standing=True))]),
     ],
 )
 def test_each_action_is_shown_by_its_stages(

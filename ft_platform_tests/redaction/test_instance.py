@@ -61,20 +61,22 @@ def test_the_ui_gets_the_place_of_output_and_none_of_it(tmp_path: Path) -> None:
 @pytest.mark.integration
 def test_text_in_the_configuration_of_a_run_is_refused_with_its_place(tmp_path: Path) -> None:
     config = {
-        "loggers": {"console": {"config": {"log_level": "INFO"}}},
+        "loggers": {"console": {"config": {"log_level": "INFO", "name": {"env": "KEY"}}}},
         "ops": {
-            "letters": {
-                "config": {"who": "Marta", "rows": 3, "all": True, "key": {"env": "CUSTOMER_KEY"}, "Marta": ["Quirin"]}
-            }
+            "letters": {"config": {"who": "Marta", "rows": 3, "all": True, "key": {"env": "KEY"}, "Marta": ["Quirin"]}}
         },
     }
     with dg.DagsterInstance.local_temp(str(tmp_path), overrides=OURS) as instance:
         with pytest.raises(
-            ConfigError, match=r"text at ops\.letters\.config\.\.\.\., ops\.letters\.config\.who, .*\{env: NAME\}"
+            ConfigError,
+            match=r"text at loggers\.console\.config\.name\.env, ops\.letters\.config\.\.\.\.,"
+            r" ops\.letters\.config\.key\.env, ops\.letters\.config\.who, ",
         ) as refused:
             instance.add_run(dg.DagsterRun("job", run_config=config))
         assert "Marta" not in str(refused.value) and "Quirin" not in str(refused.value)
-        del config["ops"]["letters"]["config"]["who"], config["ops"]["letters"]["config"]["Marta"]
+        del config["loggers"]["console"]["config"]["name"]
+        for name in ("who", "Marta", "key"):
+            del config["ops"]["letters"]["config"][name]
         instance.add_run(dg.DagsterRun("job", run_config=config))
 
 

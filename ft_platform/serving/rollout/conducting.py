@@ -15,6 +15,7 @@ from ft_platform.lake.releases import NOT_BLOCKED, Release, block_of, releases
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
 from ft_platform.people.audit_log.opening import note
+from ft_platform.people.person import Person, at_this_machine
 from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.serving.live import read_live
@@ -108,9 +109,18 @@ def step(lake: Lake, environment: Environment, use_case: NamedUseCase) -> Seen |
 
 
 def end_by_person(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, *, promote: bool, reason: str
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    *,
+    promote: bool,
+    reason: str,
+    by: Person | None = None,
 ) -> UnderWay | None:
     """Ends the rollout under way: the candidate gets all the traffic, or none. Returns it; None: there is none.
+
+    Args:
+        by: who ends it; default the account of the operating system.
 
     Raises:
         ConfigError: the reason is too short.
@@ -119,7 +129,7 @@ def end_by_person(
     rollout = under_way(environment, use_case.name)
     if rollout is not None:
         reason = require_reason(reason)
-        told = {"reason": reason, "by": this_account(), "because": "person"}
+        told = {"reason": reason, "by": (by or at_this_machine()).name, "because": "person"}
         _end(lake, environment, use_case, rollout, promote, told, blocks=False)
     return rollout
 

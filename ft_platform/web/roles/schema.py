@@ -22,6 +22,7 @@ from ft_platform.web.roles.concerned import UNKNOWN, Concerns, of_inputs
 from ft_platform.web.roles.mutations import MUTATIONS, Mutation, needs
 from ft_platform.web.roles.reads import FIELDS, FLAGS, MANIFEST, OPENED, QUERIES, SUBSCRIPTIONS, OfField, Read
 from ft_platform.web.roles.rules import Need
+from ft_platform.web.roles.run_configuration import refuse_variables
 
 Resolver = Callable[..., Any]
 RoleContext = Any
@@ -47,6 +48,7 @@ def guard_schema(schema: GraphQLSchema) -> None:
         ConfigError: it has no such type or field as a rule is about, which would so come to be without a rule.
     """
     assert schema.mutation_type and schema.query_type and schema.subscription_type
+    refuse_variables(schema)
     for name, field in schema.mutation_type.fields.items():
         field.resolve = _mutation(field, name, MUTATIONS.get(name))
     for name, field in schema.query_type.fields.items():

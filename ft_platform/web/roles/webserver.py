@@ -17,7 +17,7 @@ from ft_platform.web.roles.paths import PathsByRole
 from ft_platform.web.roles.rules import Rules
 from ft_platform.web.roles.schema import Refused, guard_schema
 
-OK, FORBIDDEN = 200, 403
+OK, BAD_REQUEST, FORBIDDEN = 200, 400, 403
 NO_ERRORS = b"}}"
 """End of an answer that has data, and after it no list of errors."""
 
@@ -82,4 +82,6 @@ class RoleWebserver(DagsterWebserver):
     ) -> int:
         if any(isinstance(error.original_error, Refused) for error in resolver_errors or ()):
             return FORBIDDEN
+        if resolver_errors and all(isinstance(error.original_error, GraphQLError) for error in resolver_errors):
+            return BAD_REQUEST
         return super()._determine_status_code(resolver_errors, captured_errors)
