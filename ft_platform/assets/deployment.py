@@ -54,6 +54,7 @@ def _build(use_case: NamedUseCase, target: str) -> list:
         from ft_platform.serving.deploying import chosen_release, deploy
         from ft_platform.serving.parity import in_words
 
+        use_case.require_as_filed()
         chosen = chosen_release(lake, use_case.name, order.release)
         made = deploy(lake, environment, use_case, target, chosen, by=order.by)
         record = json.loads(lake.read_file(made, FILE))

@@ -45,6 +45,8 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.release import releasing
         from ft_platform.tracking.registry import show_releases
 
+        if not order.standing:
+            use_case.require_as_filed()
         if order.standing:
             stands = next(iter(standing_releases(lake, use_case.name)), None)
             if stands is None:

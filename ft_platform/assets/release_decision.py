@@ -30,12 +30,14 @@ def build(use_case: NamedUseCase) -> list:
         data_report: ArtifactVersion,
         model_card: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
-        """Accepted or refused, with a sentence for every rule, and a page for the people who sign.
+        """Accepted or refused by what the file says, with a sentence for every rule, and a page for the people who
+        sign. Of a run with settings of its own it is refused.
 
         A refusal is a result, not a failure: the check `accepted` shows it.
         """
         from ft_platform.release.decide import publish_decision
         from ft_platform.reporting.decision_brief import write_decision
+        from ft_platform.use_case.file import as_filed
 
         handed = (
             evaluation_report,
@@ -48,7 +50,8 @@ def build(use_case: NamedUseCase) -> list:
         )
         reports = {report.name: report for report in handed}
         before = {version.id for version in lake.artifacts(use_case.name, "release_decision")}
-        decision = publish_decision(lake, use_case, adapter_checkpoint, reports, write_decision)
+        filed = as_filed(use_case, environment)
+        decision = publish_decision(lake, filed, adapter_checkpoint, reports, write_decision)
         found = json.loads(lake.read_file(decision, "decision.json"))
         return shown(
             lake,

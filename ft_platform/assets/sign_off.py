@@ -35,11 +35,13 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.people.may import Permissions
         from ft_platform.release import sign_off as states
         from ft_platform.reporting.sign_off_page import write_sign_off
+        from ft_platform.use_case.file import as_filed
 
-        permissions = Permissions(environment.people, {use_case.name: use_case})
-        found = states.sign_off(lake, use_case, release_decision, permissions)
+        filed = as_filed(use_case, environment)
+        permissions = Permissions(environment.people, {use_case.name: filed})
+        found = states.sign_off(lake, filed, release_decision, permissions)
         before = {version.id for version in lake.artifacts(use_case.name, states.STAGE)}
-        made = states.publish_sign_off(lake, use_case, release_decision, adapter_checkpoint, found, write_sign_off)
+        made = states.publish_sign_off(lake, filed, release_decision, adapter_checkpoint, found, write_sign_off)
         return shown(
             lake,
             environment,

@@ -1,6 +1,5 @@
 """Runs a use case from the command line: the same assets as in the UI, on the same instance, in this process."""
 
-import json
 import os
 import signal
 import sys
@@ -28,7 +27,7 @@ from ft_platform.redaction.run_notes import note_runs
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import ON_DEMAND, STAGES, stage_named
-from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.file import load_use_case, readable, use_case_folder
 
 __all__ = ["RunOutcome", "prepare_home", "run_use_case"]
 
@@ -111,13 +110,9 @@ def _run(
 
 
 def readable_tags(select: list[str] | None, overrides: dict[str, Any] | None) -> dict[str, str]:
-    """What was typed: the command, its stages, and the settings it changed. A setting with text shows its name only:
-    it may name a person's file."""
-    changed = [
-        f"{path}={json.dumps(value)}" if isinstance(value, int | float | bool | None) else path
-        for path, value in (overrides or {}).items()
-    ]
-    told = {"ft/command": "ft run", "ft/select": " ".join(select or []), "ft/set": " ".join(changed)}
+    """What was typed: the command, its stages, and the settings it changed."""
+    changed = " ".join(readable(overrides or {}))
+    told = {"ft/command": "ft run", "ft/select": " ".join(select or []), "ft/set": changed}
     return {name: value for name, value in told.items() if value}
 
 

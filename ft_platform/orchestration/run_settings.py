@@ -1,7 +1,8 @@
 """Settings of one run, as the launchpad and `dg launch --config-json` take them: what `ft run --set` can, without text.
 
 `{"resources": {"settings": {"config": {"training": {"max_steps": 20}}}}}`. Text would lie in Dagster's database for
-everybody to read; it goes into the use case's file. So fields with free text, lists and mappings are left out.
+everybody to read; it goes into the use case's file. So fields with free text, lists and mappings are left out, and so
+are limits: a release goes by the file.
 """
 
 import re
@@ -26,6 +27,8 @@ USE_CASE_TAG = "ft/use_case"
 """Of runs of a use case's own jobs."""
 BETWEEN_RUNS = ("retraining",)
 """Sections that say when runs start; none of them has a meaning inside one."""
+LIMITS = ("gate", "fairness", "attacks", "privacy", "regression", "evaluation", "release", "serving")
+"""Sections that say what a release needs. They are changed in the file, where others see it."""
 TYPES: dict[str, type] = {"a whole number": int, "a number": float, "`true` or `false`": bool}
 
 
@@ -38,7 +41,7 @@ def settings_type() -> type[dg.Config]:
 def _section(prefix: str, name: str) -> type[dg.Config] | None:
     made: dict[str, Any] = {}
     for field in fields().values():
-        if field.path != f"{prefix}{field.name}" or "[]" in field.path or field.path in BETWEEN_RUNS:
+        if field.path != f"{prefix}{field.name}" or "[]" in field.path or field.path in (*BETWEEN_RUNS, *LIMITS):
             continue
         found = _section(f"{field.path}.", _camel(field.path)) if field.is_section else _type_of(field)
         if found is not None:
@@ -84,7 +87,7 @@ def settings_resource(environment: Environment, use_cases: Iterable[NamedUseCase
             for use_case in _of_run(context.run, use_cases) if overrides else []:
                 assert use_case.path
                 changed = load_use_case(use_case.path, overrides, environment)
-                stack.enter_context(use_case.having(changed.settings))
+                stack.enter_context(use_case.having(changed))
             yield
 
     return settings

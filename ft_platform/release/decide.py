@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Decision:
         evidence: what the rules were applied to.
         policy: of the installation, that the use case was judged under.
         without_effect: id of a waiver that has not ended and does not count -> why.
+        overridden: what the run that decides has set for itself (`NamedUseCase.overridden`).
         simpler: that systems which are no language model are at least as good (`simpler_systems`), which is said first.
     """
 
@@ -53,6 +54,7 @@ class Decision:
     policy: Policy
     without_effect: Mapping[str, str]
     simpler: str | None
+    overridden: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -76,6 +78,7 @@ class Decision:
             "checkpoint": self.evidence.checkpoint.artifact_id,
             "simpler": self.simpler,
             "decision": ACCEPTED if self.accepted else REFUSED,
+            **({"overridden": list(self.overridden)} if self.overridden else {}),
             "policy": self.policy.to_dict(),
             "rules": [
                 {
@@ -105,16 +108,20 @@ def decide(
     """Applies the rules of the YAML to the evidence about a checkpoint. Writes nothing.
 
     Args:
+        use_case: as its file says (`use_case.file.as_filed`).
         versions: stage -> its artifact (`newest_evidence`).
         today: day on which waivers must hold. Default: today, UTC.
     """
     lake = Snapshot.of(lake)
     evidence = collect(lake, use_case, checkpoint, versions)
+    if own := use_case.own_settings:
+        evidence = replace(evidence, problems=(f"{own}, and a release goes by the file", *evidence.problems))
     before = champion(lake, use_case.name, beside=checkpoint)
     rulings = apply(rules_of(with_golden(lake, use_case), before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
     simpler = simpler_systems(evidence, use_case.settings.gate)
-    return Decision(use_case.name, evidence, rulings, in_force(*of), use_case.policy, without_effect(*of), simpler)
+    waived = (in_force(*of), use_case.policy, without_effect(*of))
+    return Decision(use_case.name, evidence, rulings, *waived, simpler, use_case.overridden)
 
 
 def newest_evidence(
@@ -174,8 +181,8 @@ def publish_decision(
     versions: Mapping[str, ArtifactVersion],
     write_pages: WritePages,
 ) -> ArtifactVersion:
-    """The artifact `release_decision` about a checkpoint with this evidence: an existing one, or a new one. A refusal
-    is a result as well.
+    """The artifact `release_decision` about a checkpoint with this evidence: the newest, where it says the same, or a
+    new one. A refusal is a result as well.
 
     Args:
         versions: stage -> artifact, for every parent of the stage but the checkpoint.
@@ -189,7 +196,13 @@ def publish_decision(
     decision = decide(seen, use_case, checkpoint, {**beside, **versions})
     found = decision.to_dict()
     parents = [checkpoint if name == CHECKPOINT else versions[name] for name in STAGES[STAGE].parents]
-    inputs = input_hash(use_case, STAGE, parents, found=settings_hash(found))
+    inputs = says = input_hash(use_case, STAGE, parents, found=settings_hash(found))
+    if newest := newest_decision(lake, use_case, found["checkpoint"]):
+        manifest, intact = lake.manifest(newest), lake.intact_artifact(use_case.name, STAGE, newest.artifact_id)
+        if intact and says in (manifest.input_hash, manifest.info.get("says")):
+            return intact
+        if lake.intact_artifact(use_case.name, STAGE, f"decision-{says[:12]}"):  # what was said before is true again
+            inputs = settings_hash({"says": says, "after": newest.id})
     draft = Draft(lake, use_case, STAGE, f"decision-{inputs[:12]}", inputs, parents, started=started)
     if existing := draft.existing():
         return existing
@@ -207,8 +220,14 @@ def publish_decision(
                 "broken": sum(not r.passed for r in decision.rulings),
                 "waived": len(found["waivers"]),
             },
-            info={"decision": found["decision"], "checkpoint": found["checkpoint"]},
+            info={"decision": found["decision"], "checkpoint": found["checkpoint"], "says": says},
         )
+
+
+def newest_decision(lake: Lake, use_case: NamedUseCase, checkpoint: str) -> ArtifactVersion | None:
+    """The newest decision about a checkpoint."""
+    decisions = lake.artifacts(use_case.name, STAGE)
+    return next((one for one in decisions if lake.manifest(one).info["checkpoint"] == checkpoint), None)
 
 
 def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, today: date | None = None) -> None:
@@ -244,10 +263,7 @@ def require_newest(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion
     Raises:
         VersionRefused: there is.
     """
-    newest = next(
-        (one for one in lake.artifacts(use_case.name, STAGE) if lake.manifest(one).info["checkpoint"] == checkpoint),
-        None,
-    )
+    newest = newest_decision(lake, use_case, checkpoint)
     if newest and newest.id != decision.id:
         raise VersionRefused(
             f"{newest.id} is a newer decision about {checkpoint} than {decision.id}",

@@ -41,9 +41,9 @@ def note_trainer(lake: Lake, checkpoint: ArtifactVersion, run_id: str, tags: Map
 
 
 def commit_of(use_case: NamedUseCase) -> str | None:
-    """The commit that the use case's folder is at; None where there is no repository, or its files are not those that
-    were committed."""
-    folder = use_case.path.parent if use_case.path else None
+    """The commit that the use case's folder is at; None where there is no repository, its files are not those that
+    were committed, or a run has settings of its own."""
+    folder = use_case.path.parent if use_case.path and not use_case.overridden else None
     if folder is None or not is_as_committed(folder, *FILES):
         return None
     return (git(folder, "rev-parse", "HEAD") or "").strip() or None

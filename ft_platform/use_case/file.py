@@ -5,9 +5,10 @@ The file has a `type:` (the component) and `attributes:` (the schema in `use_cas
 is replaced by that environment variable; such values never appear in a message.
 """
 
+import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from ft_platform.use_case.yaml_file import Place, YamlFile, parse_yaml, read_yam
 FILE_NAME = "defs.yaml"
 NAME = TypeAdapter(UseCaseName)
 LOCAL_TYPE = re.compile(r"^\.[a-z_]\w*\.[A-Za-z_]\w*$")
+CHANGE_NO_RESULT = ("compute.", "training.continue_from")
+"""Settings that a run may have of its own and still lead to a release: where programs run, and which weights a training
+starts from, which its checkpoint names."""
 TEMPLATE = re.compile(r"\{\{(.*?)\}\}")
 ENV = re.compile(r"^\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*$")
 
@@ -162,7 +166,30 @@ def load_use_case(
         closer(reading, settings, environment.policy)
     if reading.problems or settings is None:
         raise reading.error()
-    return NamedUseCase(name=reading.name, settings=settings, path=file, policy=environment.policy)
+    changed = {path: value for path, value in (overrides or {}).items() if not path.startswith(CHANGE_NO_RESULT)}
+    return NamedUseCase(
+        name=reading.name, settings=settings, path=file, policy=environment.policy, overridden=tuple(readable(changed))
+    )
+
+
+def as_filed(use_case: NamedUseCase, environment: Environment) -> NamedUseCase:
+    """The use case as its file says. `overridden` still names what the run has set for itself.
+
+    Raises:
+        ConfigError: the file alone is none.
+    """
+    if use_case.path is None or not use_case.overridden:
+        return use_case
+    filed = load_use_case(use_case.path, None, environment)
+    return filed.model_copy(update={"overridden": use_case.overridden})
+
+
+def readable(overrides: Mapping[str, Any]) -> list[str]:
+    """Settings as they were typed. One with text shows its name only: it may name a person's file."""
+    return [
+        f"{path}={json.dumps(value)}" if isinstance(value, int | float | bool | None) else path
+        for path, value in overrides.items()
+    ]
 
 
 def parse_overrides(texts: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ft_platform.errors import VersionRefused
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.schema import UseCase
@@ -15,7 +16,13 @@ from ft_platform.use_case.schema import UseCase
 
 class NamedUseCase(BaseModel):
     """A use case with its name (the folder's name), the file it was read from, and the policy of the installation that
-    it is judged under."""
+    it is judged under.
+
+    Attributes:
+        overridden: what of it one run has set for itself (`training.max_steps=20`), so that it is not what its file
+            says. Without what changes no result: where programs run, and which weights a training starts from, for
+            the checkpoint names them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,18 +30,36 @@ class NamedUseCase(BaseModel):
     settings: UseCase
     path: Path | None = None
     policy: Policy = Field(default_factory=Policy)
+    overridden: tuple[str, ...] = ()
 
     def section(self, name: str) -> Any:
         """A section, or with a dot what one holds (`fairness.in_training`)."""
         return functools.reduce(getattr, name.split("."), self.settings)
 
     @contextmanager
-    def having(self, settings: UseCase) -> Iterator[None]:
-        """While it is open, this use case has other settings, everywhere in this process: a run that was started with
-        settings of its own is the only one in its process, and its graph was loaded before they were known."""
-        before = self.settings
-        vars(self)["settings"] = settings  # frozen for everybody else
+    def having(self, other: "NamedUseCase") -> Iterator[None]:
+        """While it is open, this use case has the settings of the other, everywhere in this process: a run that was
+        started with settings of its own is the only one in its process, and its graph was loaded before they were
+        known."""
+        before = {name: vars(self)[name] for name in ("settings", "overridden")}
+        vars(self).update(settings=other.settings, overridden=other.overridden)  # frozen for everybody else
         try:
             yield
         finally:
-            vars(self)["settings"] = before
+            vars(self).update(before)
+
+    @property
+    def own_settings(self) -> str:
+        """What its run has set for itself, in words; empty: it is what its file says."""
+        return f"this run set {', '.join(self.overridden)} for itself" if self.overridden else ""
+
+    def require_as_filed(self) -> None:
+        """
+        Raises:
+            VersionRefused: its run has settings of its own.
+        """
+        if self.overridden:
+            raise VersionRefused(
+                f"{self.own_settings}, and a release goes by the file of {self.name}",
+                "Put lasting changes into the file, then run it without --set",
+            )

@@ -81,6 +81,14 @@ def prepared(environment: Environment, changes: dict[str, Any] | None = None) ->
     return environment
 
 
+def roll_out(environment: Environment, use_case: str, mode: str) -> None:
+    """Writes into the file of a use case how the next release takes over."""
+    path = environment.defs / use_case / "defs.yaml"
+    file = yaml.safe_load(path.read_text(encoding="utf-8"))
+    file["attributes"]["serving"].setdefault("rollout", {})["mode"] = mode
+    path.write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
 def add_to_source(environment: Environment, labelled: Sequence[Sentence], day: str) -> None:
     """Adds posts of new customers, whose right labels are known."""
     ages, regions = list(feedback.AGE_GROUPS), list(feedback.REGIONS)

@@ -18,7 +18,7 @@ from ft_platform.monitoring.traffic import batches
 from ft_platform.monitoring.traffic.remaking import remake
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
 from ft_platform.publishing.monitoring import publish_monitoring
-from ft_platform.rehearsal.loop.case import CONSENT, PURPOSE, add_to_source
+from ft_platform.rehearsal.loop.case import CONSENT, PURPOSE, add_to_source, roll_out
 from ft_platform.rehearsal.loop.stream import Asked, Stream
 from ft_platform.rehearsal.loop.waiving import waive_recall
 from ft_platform.retraining.deciding import decide_and_start
@@ -224,7 +224,8 @@ class Story:
         day.events["shadow"] = "shadow begins"
 
     def _tried(self, mode: str) -> None:
-        self.run([f"deployment/{TARGET}"], {"serving.rollout.mode": mode})
+        roll_out(self.environment, self.use_case.name, mode)
+        self.run([f"deployment/{TARGET}"], {})
         self._ship()
 
     def _rolled(self, day: Day) -> None:

@@ -20,6 +20,7 @@ from ft_platform.serving.api.app import build_app
 from ft_platform.serving.api_keys import ApiKeys
 from ft_platform.serving.deploying import chosen_release, deploy
 from ft_platform.serving.installation import engine_and_catalog
+from ft_platform.use_case.file import load_use_case
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import write_use_case
@@ -70,12 +71,9 @@ class Played:
 
     def _run(self, stages: Sequence[str] | None, overrides: dict[str, Any]) -> None:
         self.stages.append(stages)
-        use_case = self.story.use_case
+        assert not overrides or set(overrides) == {"training.continue_from"}, "the gate and a deployment go by the file"
         if stages == ["deployment/local"]:
-            rollout = use_case.settings.serving.rollout.model_copy(update={"mode": overrides["serving.rollout.mode"]})
-            serving = use_case.settings.serving.model_copy(update={"rollout": rollout})
-            settings = use_case.settings.model_copy(update={"serving": serving})
-            changed = NamedUseCase(name=NAME, settings=settings)
+            changed = load_use_case(self.made.environment.defs / NAME, None, self.made.environment)
             deploy(self.made.lake, self.made.environment, changed, "local", chosen_release(self.made.lake, NAME))
 
     @property
