@@ -3,7 +3,7 @@
 # Images of Python often set it. Without bytecode every program compiles torch and Dagster anew, which doubles its start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help demo loop test test-all test-components ui check clean
+.PHONY: help demo loop test test-all test-processors test-components ui check clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1	\2/' | expand -t 22
@@ -23,6 +23,12 @@ test:  ## install, then run the unit tests and one smoke test for each seam (min
 test-all:  ## install, then run all tests but those marked slow (minutes each) and gpu; CI runs this
 	@scripts/install.sh dev
 	.venv/bin/python -m pytest -n auto --maxprocesses 4 -m 'not slow and not gpu'
+
+NUMERIC := ft_platform_tests/models ft_platform_tests/privacy/ner ft_platform_tests/training ft_platform_tests/serving
+test-processors:  ## install, then test kernels, models and training as if the processor had AVX2 alone, and AVX-512 without AMX
+	@scripts/install.sh dev
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 .venv/bin/python -m pytest -n auto --maxprocesses 4 $(NUMERIC)
+	ATEN_CPU_CAPABILITY=avx512 MKL_ENABLE_INSTRUCTIONS=AVX512 ONEDNN_MAX_CPU_ISA=AVX512_CORE .venv/bin/python -m pytest -n auto --maxprocesses 4 $(NUMERIC)
 
 test-components:  ## install, then test with servers, engines and browsers, and note what they came to
 	@scripts/install.sh dev

@@ -17,6 +17,11 @@ def packed_product(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tenso
     return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
 
 
+def can_pack() -> bool:
+    """Whether this processor multiplies bfloat16 in oneDNN's order; one with AVX2 alone does not."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 class PackedForward:
     """Replaces `forward` of one linear layer."""
 
@@ -35,7 +40,7 @@ class PackedForward:
 def pack_weights(model: Any) -> None:
     """Gives plain linear layers in bfloat16 on a CPU their weights in oneDNN's order. The plain ones are let go, but
     where another layer has them too (tied embeddings)."""
-    if model.dtype != torch.bfloat16 or model.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if model.dtype != torch.bfloat16 or model.device.type != "cpu" or not can_pack():
         return
     shared = {id(layer.weight) for layer in model.modules() if isinstance(layer, torch.nn.Embedding)}
     for layer in model.modules():
