@@ -107,6 +107,16 @@ def test_a_good_file_loads_and_has_the_name_of_its_folder(defs):
         ),
         (
             "training:",
+            "null: 2\n      training:",
+            "attributes has the key null, which is no name of a field: remove it (defs/complaints/defs.yaml:20)",
+        ),
+        (
+            "epochs: 2",
+            "2: 2",
+            "training has the key 2, which is no name of a field: remove it (defs/complaints/defs.yaml:21)",
+        ),
+        (
+            "training:",
             "epochs: 2\n      training:",
             "epochs is not a field of a use case; did you mean training.epochs? (defs/complaints/defs.yaml:20)",
         ),
@@ -668,3 +678,24 @@ def test_a_file_that_libyaml_reads_says_the_same(monkeypatch: pytest.MonkeyPatch
     assert not read_otherwise(4_000)
     monkeypatch.setattr(yaml_file, "UNUSUAL", re.compile("a^"))
     assert read_otherwise(4_000), "nothing would be found"
+
+
+def test_what_nobody_foresaw_in_one_file_takes_no_other_use_case_down(defs, monkeypatch):
+    """The fault is planted: who knows what the next one is."""
+    from ft_platform.orchestration.loading import load_definitions
+    from ft_platform.use_case import file
+
+    write(defs, GOOD, "letters")
+    write(defs, GOOD.replace("epochs: 2", "epochs: 13"))
+
+    def faulty(attributes, from_environment, whole=file.schema_problems):
+        if attributes["training"]["epochs"] == 13:
+            raise IndexError("a value of the file")
+        return whole(attributes, from_environment)
+
+    monkeypatch.setattr(file, "schema_problems", faulty)
+    (problem,) = problems_of(defs / "complaints")
+    assert "IndexError in test_use_case_file.py" in problem and "a value of the file" not in problem
+    graph = load_definitions(Environment(home=defs.parent / "home", defs=defs)).get_repository_def().asset_graph
+    keys = {tuple(key.path) for key in graph.get_all_asset_keys()}
+    assert {("letters", "splits"), ("complaints", "does_not_load")} <= keys

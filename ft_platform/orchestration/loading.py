@@ -36,6 +36,7 @@ from ft_platform.use_case.file import (
     load_use_case,
     same_name,
     shown,
+    unforeseen,
     use_case_folder,
 )
 from ft_platform.use_case.named import NamedUseCase
@@ -87,6 +88,10 @@ def load_definitions(
             if only:
                 raise
             loaded.append(_broken(folder / FILE_NAME, str(error)))
+        except Exception as error:  # nobody foresaw it: the others go on all the same
+            if only:
+                raise
+            loaded.append(_broken(folder / FILE_NAME, str(unforeseen(folder / FILE_NAME, error))))
         else:
             own += [(len(loaded) - 1, folder)] if has_own_component(folder) else []
     sensor = dg.AutomationConditionSensorDefinition(

@@ -8,6 +8,7 @@ is replaced by that environment variable; such values never appear in a message.
 import json
 import os
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ft_platform.environment import load_environment
-from ft_platform.errors import ConfigError
+from ft_platform.errors import ConfigError, FtError
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.privacy import entity_names
@@ -154,6 +155,29 @@ def load_use_case(
             [f"there is no {shown(file)}"],
             "Write one with: ft new " + (file.parent.name if path.is_dir() else path.name),
         )
+    try:
+        return _loaded(file, overrides or {}, environment, closer)
+    except FtError:
+        raise
+    except Exception as error:
+        raise unforeseen(file, error) from error
+
+
+def unforeseen(file: Path, error: Exception) -> ConfigError:
+    """What nobody foresaw while a file was read, as a problem of that file alone: other use cases go on. The message
+    may hold a value of the file, so type and place are told."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+    problem = f"the platform has no words for what is wrong with this file: {what} ({shown(file)}:1)"
+    return ConfigError([problem], "Take out what was changed last, and report it with the file")
+
+
+def _loaded(
+    file: Path,
+    overrides: dict[str, Any],
+    environment: Environment | None,
+    closer: Callable[[Reading, UseCase | None, Policy], None] | None,
+) -> NamedUseCase:
     reading = Reading(file, read_yaml(file))
     if reading.document.broken:
         for line, text in reading.document.problems:
@@ -161,7 +185,7 @@ def load_use_case(
         raise reading.error()
     _check_frame(reading)
     environment = environment or load_environment()
-    settings = _read_attributes(reading, overrides or {}, environment)
+    settings = _read_attributes(reading, overrides, environment)
     if closer:
         closer(reading, settings, environment.policy)
     if reading.problems or settings is None:

@@ -63,7 +63,11 @@ def _sentences(
     for detail in error.errors(include_url=False):
         kind = detail["type"]
         place = _place_in(values, detail["loc"], keep_last=kind in ("missing", "extra_forbidden"))
-        if kind == "value_error":
+        if kind == "invalid_key":
+            place = (*_place_in(values, detail["loc"][:-1], keep_last=False), detail["input"])
+            name = "null" if detail["input"] is None else _name_in(values, place)
+            text = f"{dotted(place[:-1]) or 'attributes'} has the key {name}, which is no name of a field: remove it"
+        elif kind == "value_error":
             text = _about_fit(place, detail["msg"].removeprefix("Value error, "))
             place = _place_named_in(text, place, values)
         else:
@@ -99,7 +103,7 @@ def _sentence(
 
 def field_at(place: Place, values: dict[str, Any]) -> UseCaseField | None:
     """The field of the schema that stands at a place of the file."""
-    return fields().get(schema_path(place)) or _of_kind(place[:-1], values).get(str(place[-1]))
+    return fields().get(schema_path(place)) or (_of_kind(place[:-1], values).get(str(place[-1])) if place else None)
 
 
 def _of_kind(place: Place, values: dict[str, Any]) -> dict[str, UseCaseField]:
@@ -226,7 +230,7 @@ def _at(values: Any, place: Place) -> Any:
 
 def _take_out(values: dict[str, Any], place: Place) -> bool:
     """Removes a field; for an element of a list the whole list, or the places of its neighbours would shift."""
-    position = next((i for i, part in enumerate(place) if isinstance(part, int)), len(place))
+    position = next((i for i in range(len(place)) if isinstance(_at(values, place[:i]), list)), len(place))
     place = place[:position]
     container = _at(values, place[:-1]) if place else MISSING
     if not isinstance(container, dict) or place[-1] not in container:

@@ -129,6 +129,54 @@ REFUSED = [
 """Never a value, wherever it stands."""
 
 
+KEYS = [
+    *(
+        "null",
+        "~",
+        "true",
+        "no",
+        "1",
+        "-1",
+        "1.5",
+        ".nan",
+        ".inf",
+        "0x10",
+        "9" * 30,
+        "9" * 5000,
+        "2020-01-01",
+        "''",
+        "' '",
+    ),
+    *(
+        "[a]",
+        "{a: b}",
+        "? a\n",
+        "<<",
+        "&a b",
+        "*a",
+        "!!str a",
+        "'[]'",
+        "'[key]'",
+        "'.'",
+        "'a.b'",
+        '"\\n"',
+        '"\\0"',
+        "kind",
+    ),
+    *("attributes", "type", "model_config", "__class__", "self", "\u00e9", "'" + "k" * 3000 + "'", '"\\ud800"'),
+]
+"""What stands in place of a name, or as one name more."""
+MERGES = [
+    "x: &a {y: *a}",
+    "<<: {description: x}",
+    "<<: [{description: x}, {description: y}]",
+    "x: &a [1]\n  y: *a",
+    "? {a: {b: [c]}}\n  : 1",
+    "x: " + "{x: " * 60 + "1" + "}" * 60,
+]
+"""Anchors, merges and recursion as a line of the attributes."""
+
+
 class Late(BaseException):
     """No `OSError`, which is what a file that cannot be read ends with."""
 
@@ -192,6 +240,15 @@ def edits(random: Random, text: str, number: int) -> Iterator[tuple[str, str, tu
         for shown, value in ((random.choice(list(VALUES)), None), (random.choice(REFUSED), REFUSED)):
             told = VALUES.get(shown) if value is None else REFUSED
             yield "another value", "".join([*lines[:place], f"{key}: {shown}\n", *lines[place + 1 :]]), (place, told)
+        start, key, end = re.match(r"^(\s*(?:- )?)([^:\n]*)(.*)$", lines[place], re.DOTALL).groups()  # type: ignore[union-attr]
+        odd = random.choice(KEYS)
+        yield "a key that is no name", "".join([*lines[:place], f"{start}{odd}{end}", *lines[place + 1 :]]), None
+        yield "a key more", "".join([*lines[:place], f"{start}{odd}: 1\n", *lines[place:]]), None
+        inside = f"{start}{key}: {{{odd}: {random.choice(list(VALUES))}}}\n"
+        yield "a key inside", "".join([*lines[:place], inside, *lines[place + 1 :]]), None
+        merged = f"  {random.choice(MERGES)}\n"
+        yield "a merge", "".join([*lines[:-1], lines[-1].rstrip("\n") + "\n", merged]), None
+        key = lines[place].split(":")[0]
         yield (
             "an odd key",
             "".join([*lines[:place], f"{key.rstrip()}{random.choice(['_x', ' y', chr(0x301)])}: 1\n", *lines[place:]]),
@@ -268,6 +325,9 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "a large file": lambda path: path.write_text("a: [" + "b, " * 200_000 + "]"),
     "bytes": lambda path: path.write_bytes(bytes(range(256))),
     "UTF-16": lambda path: path.write_bytes("type: x".encode("utf-16")),
+    "a key without a name": lambda path: path.write_text(
+        re.sub(r"^attributes:", "attributes:\n  null: 1", SHIPPED[0].read_text(), flags=re.MULTILINE)
+    ),
 }
 CODE = {
     "exits": "raise SystemExit(3)",
