@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ft_platform.errors import ConfigError
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.environment_file import environment_file
+from ft_platform.settings.file_names import LONGEST_GOT
 from ft_platform.use_case.policy_fields import require_known_fields
 from ft_platform.use_case.yaml_file import YamlFile, read_yaml
 
@@ -100,12 +101,9 @@ def load_environment() -> Environment:
             for found in error.errors(include_url=False, include_input=False):
                 field = str(found["loc"][0]) if found["loc"] else ""
                 where = f"variable {set_by[field]}" if field in set_by else f"{path}:{file.line_of(found['loc'])}"
-                problems.append(
-                    f"{'.'.join(map(str, found['loc']))}:"
-                    f" {WORDS.get(found['type'], found['msg'].removeprefix('Value error, '))} ({where})".removeprefix(
-                        ": "
-                    )
-                )
+                setting = ".".join(str(part)[:LONGEST_GOT] for part in found["loc"]).replace("\n", "\\n")
+                said = WORDS.get(found["type"], found["msg"].removeprefix("Value error, "))
+                problems.append(f"{setting}: {said} ({where})".removeprefix(": "))
         except ValueError as error:
             problems.append(f"policy: {error} ({path}:{file.line_of(('policy',))})")
     raise ConfigError(problems)

@@ -75,6 +75,12 @@ class Stage:
         """The function that makes its assets and checks for one use case."""
         return _module(self.name).build
 
+    @property
+    def existing(self) -> Callable[..., Any] | None:
+        """The function that finds what the stage would use again, from its parents by name: its asset asks it, and so
+        does the plan of a run. None: the stage looks at everything again each time."""
+        return getattr(_module(self.name), "existing", None)
+
     def settings_hash(self, use_case: UseCase) -> str:
         """Changes when a section this stage reads, or its code version, changes."""
         sections = {name: use_case.section(name) for name in self.reads}

@@ -16,6 +16,17 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion
+) -> ArtifactVersion | None:
+    """The checkpoint that training on these splits gives, from where this training starts."""
+    from ft_platform.training.continuing import start_of
+    from ft_platform.training.inputs import checkpoint_inputs
+
+    checkpoint_id, _ = checkpoint_inputs(use_case, splits, start_of(lake, use_case, splits))
+    return lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "adapter_checkpoint"))
     @with_typed_failures
@@ -31,14 +42,11 @@ def build(use_case: NamedUseCase) -> list:
         are missing, stale or failed are refused, whoever started the run."""
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.release.separation import note_trainer
-        from ft_platform.training.continuing import start_of
-        from ft_platform.training.inputs import checkpoint_inputs
+        from ft_platform.training.continuing import continued_from
 
         require_usable(lake, use_case, splits)
         require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
-        start = start_of(lake, use_case, splits)
-        checkpoint_id, _ = checkpoint_inputs(use_case, splits, start)
-        checkpoint = lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
+        checkpoint = existing(lake, environment, use_case, splits)
         trained = checkpoint is None
         cost: dict[str, Any] = {}
         if checkpoint is None:
@@ -46,9 +54,9 @@ def build(use_case: NamedUseCase) -> list:
             checkpoint, cost = result.artifact, result.cost_metadata()
             note_trainer(lake, checkpoint, context.run.run_id, context.run.tags)
         else:
-            text = f"{checkpoint_id} was trained on the same content with the same settings: unchanged, reused."
+            text = f"{checkpoint.id} was trained on the same content with the same settings: unchanged, reused."
             context.log.info(vouch(text))
-        manifest = lake.manifest(checkpoint)
+        manifest, start = lake.manifest(checkpoint), continued_from(lake, checkpoint)
         metrics: dict[str, Any] = {
             f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))
         }

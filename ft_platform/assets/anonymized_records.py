@@ -1,5 +1,7 @@
 """anonymized_records: texts without personal data; the first table of the shared zone."""
 
+from typing import TYPE_CHECKING, Any
+
 import dagster as dg
 
 from ft_platform.assets.decorators import asset, asset_check
@@ -9,13 +11,16 @@ from ft_platform.assets.stage import check_result, judged, key, materialized, st
 from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.parents import tables_behind
-from ft_platform.lake.stage_table import write_stage
+from ft_platform.lake.stage_table import existing_table, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import anonymized_schema
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
+
+if TYPE_CHECKING:
+    from ft_platform.keys.key_ring import KeyHandle
 
 STAGE = "anonymized_records"
 RECALL = "recall_above_floor"
@@ -24,6 +29,31 @@ RECALL = "recall_above_floor"
 def with_words(result: dg.AssetCheckResult) -> dg.AssetCheckResult:
     """The result of a check with the verdict's own sentence beside it."""
     return result._replace(description=result.metadata["says"].text)
+
+
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, cleaned_records: TableVersion
+) -> TableVersion | None:
+    """The table of these records, with this key and what experts marked."""
+    from ft_platform.privacy.marks import in_force
+
+    depends_on = _depends_on(use_case, _keys(environment, use_case), in_force(lake, use_case))
+    return existing_table(lake, use_case, STAGE, [cleaned_records], **depends_on)
+
+
+def _keys(environment: Environment, use_case: NamedUseCase) -> "KeyHandle":
+    from ft_platform.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring
+
+    place = pseudonym_key_place(environment)
+    return key_handle(read_key_ring(place), place, use_case.name, use_case.settings.privacy.key_version)
+
+
+def _depends_on(use_case: NamedUseCase, keys: "KeyHandle", marks: Any) -> dict[str, str]:
+    from ft_platform.privacy.ner import identity
+
+    ner = identity(use_case.settings.privacy)
+    marked = {"marks": marks.fingerprint} if marks else {}
+    return {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint, "ner": ner, **marked}
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -37,23 +67,18 @@ def build(use_case: NamedUseCase) -> list:
 
         The same original gets the same pseudonym. Pseudonyms are keyed: without the key, nobody can tell whether a
         given name is behind one. A missing or different key stops the stage."""
-        from ft_platform.keys.key_ring import key_handle, pseudonym_key_place, read_key_ring, require_known_key
+        from ft_platform.keys.key_ring import pseudonym_key_place, read_key_ring, require_known_key
         from ft_platform.privacy.anonymize import anonymize
         from ft_platform.privacy.marks import in_force
-        from ft_platform.privacy.ner import identity
         from ft_platform.privacy.vault import VaultWriter, read_public_key
         from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot
 
-        place = pseudonym_key_place(environment)
-        ring = read_key_ring(place)
         latest = lake.latest(use_case.name, STAGE)
         if latest:
+            ring = read_key_ring(pseudonym_key_place(environment))
             require_known_key(ring, use_case.name, lake.manifest(latest).info)
-        keys = key_handle(ring, place, use_case.name, use_case.settings.privacy.key_version)
-        ner = identity(use_case.settings.privacy)
-        depends_on = {"key_version": str(keys.version), "key_fingerprint": keys.fingerprint, "ner": ner}
-        marks = in_force(lake, use_case)
-        depends_on |= {"marks": marks.fingerprint} if marks else {}
+        keys, marks = _keys(environment, use_case), in_force(lake, use_case)
+        depends_on = _depends_on(use_case, keys, marks)
         vault_key = read_public_key(environment.vault_public_key_path) if use_case.settings.privacy.vault else None
         vault_id = input_hash(use_case, STAGE, [cleaned_records], **depends_on)
         written = write_stage(

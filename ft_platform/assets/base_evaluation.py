@@ -14,6 +14,15 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion
+) -> ArtifactVersion | None:
+    """The evaluation of these alternatives on these records."""
+    from ft_platform.evaluation.inputs import evaluation_inputs
+
+    return lake.intact_artifact(use_case.name, "base_evaluation", evaluation_inputs(use_case, "base", splits)[0])
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "base_evaluation"))
     @with_typed_failures
@@ -25,13 +34,10 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Scores of the alternatives to fine-tuning: simple baselines and the base model, prompted without and with
         examples."""
-        from ft_platform.evaluation.inputs import evaluation_inputs
-
         require_usable(lake, use_case, splits)
-        artifact_id, _ = evaluation_inputs(use_case, "base", splits, None, None)
-        parents = {"splits": splits}
+        earlier, parents = existing(lake, environment, use_case, splits), {"splits": splits}
         report, reused = program_report(
-            context, lake, environment, use_case, "base_evaluation", artifact_id, parents, which="base"
+            context, lake, environment, use_case, "base_evaluation", earlier, parents, which="base"
         )
         return evaluated(lake, use_case, environment, report, reused=reused)
 

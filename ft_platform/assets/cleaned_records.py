@@ -1,5 +1,7 @@
 """cleaned_records: repaired texts without duplicates, validated by Great Expectations."""
 
+from typing import Any
+
 import dagster as dg
 
 from ft_platform.assets.decorators import asset, asset_check
@@ -7,12 +9,35 @@ from ft_platform.assets.expectations import CHECK, DESCRIPTION, expectations_che
 from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import key, materialized, stage, with_typed_failures
-from ft_platform.lake.stage_table import write_stage
+from ft_platform.lake.stage_table import existing_table, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import cleaned_schema
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+
+
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, permitted_records: TableVersion
+) -> TableVersion | None:
+    """The table of these records, with the labels that experts gave."""
+    from ft_platform.evaluation.annotation.repairs import repairs
+    from ft_platform.evaluation.annotation.unlabelled_overlay import given_labels
+
+    depends_on = _depends_on(use_case, given_labels(repairs(lake, use_case)))
+    return existing_table(lake, use_case, "cleaned_records", [permitted_records], **depends_on)
+
+
+def _depends_on(use_case: NamedUseCase, given: Any) -> dict[str, str]:
+    from ft_platform.cleaning.token_counts import tokenizer_fingerprint
+    from ft_platform.evaluation.annotation.unlabelled_overlay import fingerprint
+    from ft_platform.validation.quarantine import expectations_hash
+
+    return {
+        "expectations": expectations_hash(use_case),
+        **tokenizer_fingerprint(use_case.settings.cleaning),
+        **({"given_labels": fingerprint(given)} if given else {}),
+    }
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -30,15 +55,13 @@ def build(use_case: NamedUseCase) -> list:
         """
         from ft_platform.cleaning.clean import clean
         from ft_platform.cleaning.repair import KINDS
-        from ft_platform.cleaning.token_counts import tokenizer_fingerprint
         from ft_platform.evaluation.annotation.repairs import repairs
-        from ft_platform.evaluation.annotation.unlabelled_overlay import LabelledRows, fingerprint, given_labels
+        from ft_platform.evaluation.annotation.unlabelled_overlay import LabelledRows, given_labels
         from ft_platform.reporting.cleaning_plots import changes_plot, lengths_plot
         from ft_platform.reporting.plots import funnel_plot
-        from ft_platform.validation.quarantine import expectations_hash, quarantine
+        from ft_platform.validation.quarantine import quarantine
 
         given = given_labels(repairs(lake, use_case))
-        labels = {"given_labels": fingerprint(given)} if given else {}
         rows = lake.rows(permitted_records)
         written = write_stage(
             lake,
@@ -49,9 +72,7 @@ def build(use_case: NamedUseCase) -> list:
                 use_case, clean(use_case, LabelledRows(rows, given) if given else rows, work), work
             ),
             cleaned_schema(use_case),
-            expectations=expectations_hash(use_case),
-            **tokenizer_fingerprint(use_case.settings.cleaning),
-            **labels,
+            **_depends_on(use_case, given),
         )
         counts = written.manifest.counts
         pictures = {

@@ -14,6 +14,14 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion
+) -> ArtifactVersion | None:
+    from ft_platform.reporting.data_report import existing_data_report
+
+    return existing_data_report(lake, use_case, splits)
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "data_report"))
     @with_typed_failures
@@ -25,10 +33,10 @@ def build(use_case: NamedUseCase) -> list:
 
         Includes a dataset card in Hugging Face's format and a Croissant description. It reads manifests and verdicts,
         no text."""
-        from ft_platform.reporting.data_report import existing_data_report, publish_data_report
+        from ft_platform.reporting.data_report import publish_data_report
 
         require_usable(lake, use_case, splits)
-        reused = existing_data_report(lake, use_case, splits) is not None
+        reused = existing(lake, environment, use_case, splits) is not None
         report = publish_data_report(lake, use_case, splits)
         found = json.loads(lake.read_file(report, "data.json"))
         checks = {one["check"]: one["status"] for one in found["checks"]}

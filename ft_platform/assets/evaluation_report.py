@@ -15,6 +15,28 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    base_evaluation: ArtifactVersion,
+    adapter_checkpoint: ArtifactVersion,
+) -> ArtifactVersion | None:
+    """The evaluation of this checkpoint beside these alternatives, the champion of now, and the requests that are kept
+    for testing."""
+    from ft_platform.evaluation.champion import champion
+    from ft_platform.evaluation.golden_statements import fingerprint
+    from ft_platform.evaluation.inputs import evaluation_inputs
+    from ft_platform.monitoring.traffic.fresh import fresh_requests
+
+    best = champion(lake, use_case.name, beside=adapter_checkpoint)
+    requests = fresh_requests(lake, use_case)
+    fresh = requests.content_hash if requests else ""
+    about = (splits, adapter_checkpoint, base_evaluation, best, fresh, fingerprint(lake, use_case))
+    return lake.intact_artifact(use_case.name, "evaluation_report", evaluation_inputs(use_case, "tuned", *about)[0])
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "evaluation_report"))
     @with_typed_failures
@@ -28,23 +50,15 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """Precision, recall, F1 (or ROUGE-L, chrF, answer loss) of the fine-tuned model and of every alternative, with
         intervals; of the model and the champion also on recent requests that are kept for testing."""
-        from ft_platform.evaluation.champion import champion
-        from ft_platform.evaluation.golden_statements import fingerprint
-        from ft_platform.evaluation.inputs import evaluation_inputs
         from ft_platform.evaluation.output_mitigation import require_target
-        from ft_platform.monitoring.traffic.fresh import fresh_requests
 
         for version in (splits, base_evaluation, adapter_checkpoint):
             require_usable(lake, use_case, version)
         require_target(use_case.settings.fairness.in_evaluation, lake.manifest(splits).counts)
-        best = champion(lake, use_case.name, beside=adapter_checkpoint)
-        requests = fresh_requests(lake, use_case)
-        fresh = requests.content_hash if requests else ""
-        about = (splits, adapter_checkpoint, base_evaluation, best, fresh, fingerprint(lake, use_case))
-        artifact_id, _ = evaluation_inputs(use_case, "tuned", *about)
+        earlier = existing(lake, environment, use_case, splits, base_evaluation, adapter_checkpoint)
         parents = {"splits": splits, "checkpoint": adapter_checkpoint, "base_evaluation": base_evaluation}
         report, reused = program_report(
-            context, lake, environment, use_case, "evaluation_report", artifact_id, parents, which="tuned"
+            context, lake, environment, use_case, "evaluation_report", earlier, parents, which="tuned"
         )
         return evaluated(lake, use_case, environment, report, reused=reused)
 

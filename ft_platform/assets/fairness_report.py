@@ -21,6 +21,18 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
+) -> ArtifactVersion | None:
+    """The report of this evaluation, beside the one before mitigation."""
+    from ft_platform.evaluation.inputs import fairness_inputs
+    from ft_platform.evaluation.mitigation_figures import evaluation_before
+
+    before = evaluation_before(lake, use_case, evaluation_report)
+    artifact_id, _ = fairness_inputs(use_case, evaluation_report, before)
+    return lake.intact_artifact(use_case.name, "fairness_report", artifact_id)
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "fairness_report"))
     @with_typed_failures
@@ -36,14 +48,10 @@ def build(use_case: NamedUseCase) -> list:
         A group below the minimum size shows as not enough evidence, never as fair.
         """
         from ft_platform.evaluation.fairness_summary import summary
-        from ft_platform.evaluation.inputs import fairness_inputs
-        from ft_platform.evaluation.mitigation_figures import evaluation_before
         from ft_platform.publishing.fairness import publish_fairness
 
         require_usable(lake, use_case, evaluation_report)
-        before = evaluation_before(lake, use_case, evaluation_report)
-        artifact_id, _ = fairness_inputs(use_case, evaluation_report, before)
-        reused = lake.intact_artifact(use_case.name, "fairness_report", artifact_id) is not None
+        reused = existing(lake, environment, use_case, evaluation_report) is not None
         report = publish_fairness(lake, use_case, evaluation_report, environment, VouchedLog(context.log))
         found = json.loads(lake.read_file(report, "fairness.json"))
         told = summary(report, found, use_case)

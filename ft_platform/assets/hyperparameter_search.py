@@ -6,12 +6,18 @@ import json
 import dagster as dg
 
 from ft_platform.assets.decorators import asset
-from ft_platform.assets.report import experiment_report, shown
+from ft_platform.assets.report import existing_experiment, experiment_report, shown
 from ft_platform.assets.stage import stage, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
+
+
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion
+) -> ArtifactVersion | None:
+    return existing_experiment(lake, use_case, "hyperparameter_search", splits)
 
 
 def build(use_case: NamedUseCase) -> list:

@@ -14,6 +14,15 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
+) -> ArtifactVersion | None:
+    """The verdict of this judge on this evaluation."""
+    from ft_platform.publishing.judge import judge_inputs
+
+    return lake.intact_artifact(use_case.name, "judge_report", judge_inputs(lake, use_case, evaluation_report)[0])
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "judge_report"))
     @with_typed_failures
@@ -28,13 +37,12 @@ def build(use_case: NamedUseCase) -> list:
 
         Its agreement with people is measured on a gold set; without one, or below `judge.min_kappa`, the verdict cannot
         be used in a gate."""
-        from ft_platform.publishing.judge import judge_inputs
         from ft_platform.reporting.judge_report import judge_sentences
 
         require_usable(lake, use_case, evaluation_report)
-        artifact_id, _ = judge_inputs(lake, use_case, evaluation_report)
+        earlier = existing(lake, environment, use_case, evaluation_report)
         parents = {"evaluation_report": evaluation_report}
-        report, reused = program_report(context, lake, environment, use_case, "judge_report", artifact_id, parents)
+        report, reused = program_report(context, lake, environment, use_case, "judge_report", earlier, parents)
         found = json.loads(lake.read_file(report, "judge.json"))
         return shown(
             lake,

@@ -12,6 +12,21 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    adapter_checkpoint: ArtifactVersion,
+    evaluation_report: ArtifactVersion,
+    fairness_report: ArtifactVersion,
+) -> ArtifactVersion | None:
+    """The card of this checkpoint with these reports."""
+    from ft_platform.evaluation.inputs import model_card_inputs
+
+    artifact_id, _ = model_card_inputs(use_case, adapter_checkpoint, evaluation_report, fairness_report)
+    return lake.intact_artifact(use_case.name, "model_card", artifact_id)
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "model_card"))
     @with_typed_failures
@@ -24,13 +39,11 @@ def build(use_case: NamedUseCase) -> list:
     ) -> dg.MaterializeResult[ArtifactVersion]:
         """A page for people who decide: intended use, data, scores, groups, limits, lineage and owners, all from the
         lineage."""
-        from ft_platform.evaluation.inputs import model_card_inputs
         from ft_platform.reporting.model_card import publish_model_card
 
         for version in (adapter_checkpoint, evaluation_report, fairness_report):
             require_usable(lake, use_case, version)
-        artifact_id, _ = model_card_inputs(use_case, adapter_checkpoint, evaluation_report, fairness_report)
-        reused = lake.intact_artifact(use_case.name, "model_card", artifact_id) is not None
+        earlier = existing(lake, environment, use_case, adapter_checkpoint, evaluation_report, fairness_report)
         card = publish_model_card(lake, use_case, adapter_checkpoint, evaluation_report, fairness_report)
         text = lake.read_file(card, "README.md").decode()
         body = text.split("---", 2)[-1] if text.startswith("---") else text
@@ -39,7 +52,7 @@ def build(use_case: NamedUseCase) -> list:
             environment,
             use_case,
             card,
-            reused=reused,
+            reused=earlier is not None,
             rows=train_rows(lake, adapter_checkpoint),
             card=dg.MetadataValue.md(body),
             page="model_card.html",

@@ -1,6 +1,8 @@
 """permitted_records: records that may be used for this purpose. What is not positively permitted is removed."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -10,7 +12,7 @@ from ft_platform.assets.profile import profile_link
 from ft_platform.assets.retention_report import retention_report
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.lake.forecast import WINDOWS
-from ft_platform.lake.stage_table import write_stage
+from ft_platform.lake.stage_table import existing_table, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import TableVersion
@@ -19,6 +21,43 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.hash import settings_hash
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
+
+
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, raw_records: TableVersion
+) -> TableVersion | None:
+    """The table of these records, judged as they would be today."""
+    from ft_platform.erasure.tombstones import erased_persons
+    from ft_platform.governance.feedback_releases import released_now
+    from ft_platform.governance.ledger import pin_ledger
+
+    depends_on = _depends_on(
+        use_case,
+        datetime.now(UTC).date(),
+        lake.manifest(raw_records).info["columns_absent"],
+        pin_ledger(use_case, lake.storage_options),
+        released_now(lake, use_case.name),
+        erased_persons(lake, environment, use_case),
+    )
+    return existing_table(lake, use_case, "permitted_records", [raw_records], **depends_on)
+
+
+def _depends_on(
+    use_case: NamedUseCase, today: date, absent: Sequence[str], ledger: Any, released: Any, erased: Any
+) -> dict[str, str]:
+    """What may be used depends on beside the records and the section `governance`."""
+    from ft_platform.governance.feedback_releases import fingerprint
+    from ft_platform.governance.judge import depends_on_the_day
+
+    return {
+        # Where nothing depends on the day, yesterday's version can be used again.
+        "today": today.isoformat() if depends_on_the_day(use_case) else "",
+        "columns_absent": ",".join(absent),
+        "ledger": ledger.content if ledger else "",
+        **({"released": fingerprint(released)} if released else {}),
+        **({"erased": erased.fingerprint} if erased.hashes else {}),
+        "mapping": settings_hash({"record": use_case.settings.record}),
+    }
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -44,8 +83,7 @@ def build(use_case: NamedUseCase) -> list:
         Versions and checkpoints with records that may no longer be used are marked as tainted, and refused from then
         on."""
         from ft_platform.erasure.tombstones import erased_persons
-        from ft_platform.governance.feedback_releases import as_index, fingerprint, released_now
-        from ft_platform.governance.judge import depends_on_the_day
+        from ft_platform.governance.feedback_releases import as_index, released_now
         from ft_platform.governance.ledger import Ledger, pin_ledger
         from ft_platform.governance.licences import require_accepted_licences
         from ft_platform.governance.permission import Refused, permit
@@ -79,13 +117,7 @@ def build(use_case: NamedUseCase) -> list:
                 erased.among,
             ),
             raw_schema(use_case),
-            # Where nothing depends on the day, yesterday's version can be used again.
-            today=today.isoformat() if depends_on_the_day(use_case) else "",
-            columns_absent=",".join(absent),
-            ledger=pinned.content if pinned else "",
-            **({"released": fingerprint(released)} if released else {}),
-            **({"erased": erased.fingerprint} if erased.hashes else {}),
-            mapping=settings_hash({"record": use_case.settings.record}),
+            **_depends_on(use_case, today, absent, pinned, released, erased),
         )
         pictures = {"funnel": funnel_plot([written.manifest.counts["funnel"]])}
         return materialized(

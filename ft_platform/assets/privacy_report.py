@@ -20,6 +20,18 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    adapter_checkpoint: ArtifactVersion,
+) -> ArtifactVersion | None:
+    """The report of attacks on this checkpoint."""
+    artifact_id, _ = attack_inputs(use_case, splits, adapter_checkpoint)
+    return lake.intact_artifact(use_case.name, "privacy_report", artifact_id)
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "privacy_report"))
     @with_typed_failures
@@ -36,9 +48,9 @@ def build(use_case: NamedUseCase) -> list:
         The same attacks on the untrained model serve as control. Figures and counts only, never a record's text."""
         for version in (splits, adapter_checkpoint):
             require_usable(lake, use_case, version)
-        artifact_id, _ = attack_inputs(use_case, splits, adapter_checkpoint)
+        earlier = existing(lake, environment, use_case, splits, adapter_checkpoint)
         parents = {"splits": splits, "checkpoint": adapter_checkpoint}
-        report, reused = program_report(context, lake, environment, use_case, "privacy_report", artifact_id, parents)
+        report, reused = program_report(context, lake, environment, use_case, "privacy_report", earlier, parents)
         found = json.loads(lake.read_file(report, FIGURES))
         return shown(
             lake,

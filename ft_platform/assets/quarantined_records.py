@@ -11,6 +11,13 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, cleaned_records: TableVersion
+) -> TableVersion:
+    """The table that was written together with these records."""
+    return lake.beside(cleaned_records, "quarantined_records")
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "quarantined_records"))
     @with_typed_failures
@@ -22,7 +29,7 @@ def build(use_case: NamedUseCase) -> list:
         The rows are written together with `cleaned_records`; the records themselves stay readable in
         `permitted_records`."""
         counts = lake.manifest(cleaned_records).counts["quarantine"]
-        version = lake.beside(cleaned_records, "quarantined_records")
+        version = existing(lake, environment, use_case, cleaned_records)
         by_expectation = "\n".join(f"- {rows} × `{name}`" for name, rows in counts["expectations"].items()) or "none"
         return materialized(
             use_case,

@@ -3,9 +3,10 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
@@ -15,6 +16,7 @@ from ft_platform.assets.decorators import asset, asset_check
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import judged, key, materialized, stage, tags, with_typed_failures
 from ft_platform.lake.input_hash import input_hash
+from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process.hidden_names import source_place
@@ -23,6 +25,9 @@ from ft_platform.records.schemas import raw_schema
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+
+if TYPE_CHECKING:
+    from ft_platform.sources.ingest import Ingest
 
 SHOWN_FILES = 100
 """Files whose hashes are shown in the UI; the manifest has all of them."""
@@ -132,28 +137,76 @@ class Left:
                 yield batch
 
 
+@dataclass(frozen=True)
+class Known:
+    """What `raw_records` has already, and what of released feedback it should have.
+
+    Attributes:
+        newest: version; `before` it is with the settings of now, `manifest` its.
+        files: URI -> hash of the files of the source that were read, `feedback` of the batches that are released now.
+        asked: rows of those batches.
+        again: feedback was taken back: what is left of it is read again.
+    """
+
+    newest: TableVersion | None
+    before: TableVersion | None
+    manifest: Manifest | None
+    files: dict[str, str]
+    feedback: dict[str, str]
+    asked: pa.Table
+    again: bool
+    new_batches: list[str]
+
+
+def _known(lake: Lake, use_case: NamedUseCase) -> Known:
+    from ft_platform.monitoring.traffic.batches import released_records
+
+    newest = lake.latest(use_case.name, "raw_records")
+    manifest = lake.manifest(newest) if newest else None
+    same = manifest is not None and manifest.settings_hash == STAGES["raw_records"].settings_hash(use_case)
+    files = manifest.info["files"] if same and manifest else {}
+    feedback, asked = released_records(lake, use_case)
+    fed = {uri: sha256 for uri, sha256 in files.items() if uri.startswith(TRAFFIC)}
+    again = not fed.items() <= feedback.items()
+    new_batches = [uri for uri in feedback if again or uri not in fed]
+    files = {uri: sha256 for uri, sha256 in files.items() if uri not in fed}
+    return Known(newest, newest if same else None, manifest, files, feedback, asked, again, new_batches)
+
+
+def _news(lake: Lake, known: Known, found: "Ingest") -> bool:
+    """Whether there is anything that a new version would have: in the source, in released feedback, or rows erased
+    from the version that is there."""
+    redone = known.before is not None and bool(lake.erased_rows(known.before).erasures)
+    return not found.unchanged or bool(known.new_batches) or known.again or redone
+
+
+def existing(lake: Lake, environment: Environment, use_case: NamedUseCase) -> TableVersion | None:
+    """The table of this source as it is now. Compares hashes of its files and tables; no row is read.
+
+    Raises:
+        SourceError, TransientError: the source cannot be read.
+    """
+    from ft_platform.sources.ingest import read_new_records
+
+    known = _known(lake, use_case)
+    if known.before is None:
+        return None
+    found = read_new_records(use_case, environment, known.files, None, datetime.now(UTC))
+    return None if _news(lake, known, found) else known.before
+
+
 def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) -> tuple[TableVersion, bool]:
     """Adds what is new in the source, and of released feedback, to `raw_records`, batch by batch; rows of persons who
     were erased, and rows that the retention would delete, are left out. After an erasure or such a deletion a new
     version begins what is made anew without them. Returns the version and whether nothing was new."""
     from ft_platform.erasure.retention_due import due_rows, ledger_of
     from ft_platform.erasure.tombstones import erased_persons
-    from ft_platform.monitoring.traffic.batches import released_records
     from ft_platform.sources.ingest import joined_encodings, read_new_records
     from ft_platform.sources.known_records import KnownRecords, known_rows_left
 
-    settings_hash = STAGES["raw_records"].settings_hash(use_case)
-    newest = lake.latest(use_case.name, "raw_records")
-    manifest = lake.manifest(newest) if newest else None
-    before = newest if manifest and manifest.settings_hash == settings_hash else None
-    known_files = manifest.info["files"] if before and manifest else {}
-    feedback, asked = released_records(lake, use_case)
-    known_feedback = {uri: sha256 for uri, sha256 in known_files.items() if uri.startswith(TRAFFIC)}
-    known_files = {uri: sha256 for uri, sha256 in known_files.items() if uri not in known_feedback}
-    # What was released stays as it is, or is taken back: then all that is left of it is read again.
-    again = not known_feedback.items() <= feedback.items()
-    new_batches = [uri for uri in feedback if again or uri not in known_feedback]
-    asked = asked.filter(pc.is_in(asked["source_uri"], value_set=pa.array(new_batches, pa.string())))
+    known = _known(lake, use_case)
+    before, manifest, known_files, again = known.before, known.manifest, known.files, known.again
+    asked = known.asked.filter(pc.is_in(known.asked["source_uri"], value_set=pa.array(known.new_batches, pa.string())))
     counts: dict[str, Any] = {}
     info: dict[str, Any] = {}
     started = time.monotonic()
@@ -161,16 +214,14 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
     due = due_rows(use_case, lake, today, ledger_of(lake, use_case, today))
     with lake.scratch(use_case.name, "raw_records", zone="restricted") as folder:
         folder.mkdir(mode=0o700)
-        known = (lambda: KnownRecords.of(lake.rows(before))) if before else None
+        loaded = (lambda: KnownRecords.of(lake.rows(before))) if before else None
         known_marks = manifest.info.get("marks", {}) if before and manifest else {}
-        found = read_new_records(use_case, environment, known_files, known, datetime.now(UTC), folder, known_marks)
+        found = read_new_records(use_case, environment, known_files, loaded, datetime.now(UTC), folder, known_marks)
+        if before and not _news(lake, known, found):
+            return before, True
         left = Left(erased_persons(lake, environment, use_case), due)
         batches = left.out(found.batches)
         first = next(batches, None)
-        unchanged = first is None and not found.whole and found.files.items() <= known_files.items()
-        redone = before is not None and bool(lake.erased_rows(before).erasures)
-        if before and unchanged and not new_batches and not again and not redone:
-            return before, True
 
         def rows() -> Iterator[pa.RecordBatch]:
             """New rows; where vanished ones are taken out, also the known rows that are left, in place of an append."""
@@ -186,7 +237,7 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
                 vanished += before.rows
                 total -= vanished
             absent = found.counts["columns_absent"]
-            if before and manifest and unchanged:  # no file was read
+            if before and manifest and found.unchanged:  # no file was read
                 absent = manifest.info["columns_absent"]
             elif before and manifest and not found.whole and found.counts["rows_new"]:
                 # A column that any file of the source has is not absent: its empty values are no consent.
@@ -196,7 +247,7 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             counts.update(found.counts, rows_vanished=vanished, rows_of_feedback=asked.num_rows, funnel=funnel)
             files = found.files if found.whole else {**known_files, **found.files}
             earlier = manifest.info.get("encodings", []) if before and manifest and not found.whole else []
-            info.update(files={**files, **feedback}, marks={**known_marks, **found.marks}, columns_absent=absent)
+            info.update(files={**files, **known.feedback}, marks={**known_marks, **found.marks}, columns_absent=absent)
             info["encodings"] = joined_encodings(earlier, found.counts["encodings"])
 
         version = lake.write_table(
@@ -205,12 +256,14 @@ def ingest_source(lake: Lake, environment: Environment, use_case: NamedUseCase) 
             rows(),
             raw_schema(use_case),
             zone="restricted",
-            settings_hash=settings_hash,
-            input_hash=input_hash(use_case, "raw_records", [], files=str(sorted({**found.files, **feedback}.items()))),
+            settings_hash=STAGES["raw_records"].settings_hash(use_case),
+            input_hash=input_hash(
+                use_case, "raw_records", [], files=str(sorted({**found.files, **known.feedback}.items()))
+            ),
             counts=counts,
             info=info,
             append=before is not None and not found.whole and not again,
-            based_on=newest,
+            based_on=known.newest,
             started=started,
         )
     return version, False

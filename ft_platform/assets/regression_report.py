@@ -22,6 +22,18 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, adapter_checkpoint: ArtifactVersion
+) -> ArtifactVersion | None:
+    """The report of this checkpoint beside the champion of now."""
+    from ft_platform.evaluation.champion import champion
+    from ft_platform.evaluation.inputs import regression_inputs
+
+    best = champion(lake, use_case.name, beside=adapter_checkpoint)
+    artifact_id, _ = regression_inputs(lake, use_case, adapter_checkpoint, best)
+    return lake.intact_artifact(use_case.name, "regression_report", artifact_id)
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "regression_report"))
     @with_typed_failures
@@ -36,15 +48,10 @@ def build(use_case: NamedUseCase) -> list:
 
         If an interval reaches its margin, the model counts as worse. A model that scores labels and writes nothing is
         not asked."""
-        from ft_platform.evaluation.champion import champion
-        from ft_platform.evaluation.inputs import regression_inputs
-
         require_usable(lake, use_case, adapter_checkpoint)
-        artifact_id, _ = regression_inputs(
-            lake, use_case, adapter_checkpoint, champion(lake, use_case.name, beside=adapter_checkpoint)
-        )
+        earlier = existing(lake, environment, use_case, adapter_checkpoint)
         parents = {"checkpoint": adapter_checkpoint}
-        report, reused = program_report(context, lake, environment, use_case, "regression_report", artifact_id, parents)
+        report, reused = program_report(context, lake, environment, use_case, "regression_report", earlier, parents)
         found = json.loads(lake.read_file(report, "regression.json"))
         return shown(
             lake,

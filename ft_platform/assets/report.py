@@ -22,11 +22,11 @@ def program_report(
     environment: Environment,
     use_case: NamedUseCase,
     stage: str,
-    artifact_id: str,
+    existing: ArtifactVersion | None,
     parents: Mapping[str, Version],
     **values: str,
 ) -> tuple[ArtifactVersion, bool]:
-    """The report with this id, and whether it was there already; otherwise the program of its stage makes it.
+    """The report that exists, and whether it does; otherwise the program of its stage makes it.
 
     Args:
         parents: versions that the program gets, by name.
@@ -35,7 +35,7 @@ def program_report(
     Raises:
         TrainingFailed: as the program ended.
     """
-    if existing := lake.intact_artifact(use_case.name, stage, artifact_id):
+    if existing:
         return existing, True
     program = STAGES[stage].program
     assert program is not None
@@ -62,13 +62,19 @@ def experiment_report(
         VersionRefused: a parent may not be used.
         TrainingFailed: as the program ended.
     """
-    from ft_platform.experiments.inputs import experiment_inputs
-
     for parent in (splits, *others.values()):
         require_usable(lake, use_case, parent)
-    artifact_id, _ = experiment_inputs(use_case, stage, splits, *others.values())
-    parents = {"splits": splits, **others}
-    return program_report(context, lake, environment, use_case, stage, artifact_id, parents)
+    existing = existing_experiment(lake, use_case, stage, splits, **others)
+    return program_report(context, lake, environment, use_case, stage, existing, {"splits": splits, **others})
+
+
+def existing_experiment(
+    lake: Lake, use_case: NamedUseCase, stage: str, splits: TableVersion, **others: ArtifactVersion
+) -> ArtifactVersion | None:
+    """The report of an experiment that `experiment_report` uses again."""
+    from ft_platform.experiments.inputs import experiment_inputs
+
+    return lake.intact_artifact(use_case.name, stage, experiment_inputs(use_case, stage, splits, *others.values())[0])
 
 
 def shown(

@@ -15,6 +15,16 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, evaluation_report: ArtifactVersion
+) -> ArtifactVersion | None:
+    """The report of this evaluation, with the measurements and costs of now."""
+    from ft_platform.business.inputs import roi_inputs
+
+    artifact_id, _ = roi_inputs(lake, environment, use_case, evaluation_report)
+    return lake.intact_artifact(use_case.name, "roi_report", artifact_id)
+
+
 def build(use_case: NamedUseCase) -> list:
     files = use_case.settings.business.measurements
     measurements = dg.AssetSpec(
@@ -39,12 +49,10 @@ def build(use_case: NamedUseCase) -> list:
 
         Payback, break-even and sensitivity follow from them. What was neither measured nor declared shows as not
         measured."""
-        from ft_platform.business.inputs import roi_inputs
         from ft_platform.publishing.roi import FIGURES, publish_roi
 
         require_usable(lake, use_case, evaluation_report)
-        artifact_id, _ = roi_inputs(lake, environment, use_case, evaluation_report)
-        reused = lake.intact_artifact(use_case.name, "roi_report", artifact_id) is not None
+        reused = existing(lake, environment, use_case, evaluation_report) is not None
         report = publish_roi(lake, environment, use_case, evaluation_report)
         found = json.loads(lake.read_file(report, FIGURES))
         return shown(

@@ -12,7 +12,7 @@ from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, report_link, stage, with_typed_failures
 from ft_platform.compute.program_runs import run_program
 from ft_platform.lake.parents import tables_behind
-from ft_platform.lake.stage_table import Work, write_stage
+from ft_platform.lake.stage_table import Work, existing_table, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.records.schemas import splits_schema
@@ -50,6 +50,37 @@ def asked_about(lake: Lake, use_case: NamedUseCase, anonymized_records: TableVer
     return replace(found, repeated=repeated - records)
 
 
+def existing(
+    lake: Lake, environment: Environment, use_case: NamedUseCase, anonymized_records: TableVersion
+) -> TableVersion | None:
+    """The table of these records, with what experts repaired."""
+    from ft_platform.evaluation.annotation.repairs import repairs
+
+    depends_on = _depends_on(use_case, asked_about(lake, use_case, anonymized_records), repairs(lake, use_case))
+    return existing_table(lake, use_case, "splits", [anonymized_records], **depends_on)
+
+
+def _depends_on(use_case: NamedUseCase, asked: Any, corrections: Any) -> dict[str, str]:
+    from ft_platform.evaluation.annotation.overlay import fingerprint
+    from ft_platform.splitting.benchmark_texts import benchmark_fingerprint
+    from ft_platform.splitting.paraphrases import paraphrase_fingerprint
+
+    settings = use_case.settings.splits
+    depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
+    if asked.records:
+        depends_on["asked"] = settings_hash({"records": sorted(asked.records), "repeated": sorted(asked.repeated)})
+    if corrections:
+        depends_on["repairs"] = fingerprint(corrections)
+    return depends_on
+
+
+def audit_is_due(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> bool:
+    """Whether the check `passes_training_audit` has to start its program."""
+    from ft_platform.training.audit_verdict import current_verdict, existing_audit
+
+    return current_verdict(lake, use_case, splits) is None and existing_audit(lake, use_case, splits) is None
+
+
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "splits"))
     @with_typed_failures
@@ -59,15 +90,14 @@ def build(use_case: NamedUseCase) -> list:
         """Train, validation and test records. A person's records and near duplicates stay on one side, and on the side
         they had before. Labels and answers that experts repaired are taken in place of those of the source; no repair
         changes a side."""
-        from ft_platform.evaluation.annotation.overlay import fingerprint, repaired
+        from ft_platform.evaluation.annotation.overlay import repaired
         from ft_platform.evaluation.annotation.repairs import repairs
         from ft_platform.evaluation.output_mitigation import require_target
         from ft_platform.reporting.data_plots import split_balance_plot
         from ft_platform.reporting.funnel import funnel
         from ft_platform.reporting.plots import funnel_plot
-        from ft_platform.splitting.benchmark_texts import benchmark_fingerprint, benchmark_texts
+        from ft_platform.splitting.benchmark_texts import benchmark_texts
         from ft_platform.splitting.membership import carried_on
-        from ft_platform.splitting.paraphrases import paraphrase_fingerprint
         from ft_platform.splitting.split import split
 
         settings = use_case.settings.splits
@@ -87,11 +117,7 @@ def build(use_case: NamedUseCase) -> list:
             stream.counts["carries_on"] = previous.id if previous else "nothing"
             return repaired(stream, corrections, work) if corrections else stream
 
-        depends_on = {**benchmark_fingerprint(settings), **paraphrase_fingerprint(settings)}
-        if asked.records:
-            depends_on["asked"] = settings_hash({"records": sorted(asked.records), "repeated": sorted(asked.repeated)})
-        if corrections:
-            depends_on["repairs"] = fingerprint(corrections)
+        depends_on = _depends_on(use_case, asked, corrections)
         schema = splits_schema(use_case)
         written = write_stage(lake, use_case, "splits", [anonymized_records], divide, schema, **depends_on)
         counts = written.manifest.counts

@@ -13,6 +13,12 @@ from ft_platform.redaction.metadata import vouched_metadata
 HANDLE = "handle"
 
 
+def handle_in(event: Any) -> Version | None:
+    """The handle that a materialization event keeps; None: there is no event, or it keeps none."""
+    metadata = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    return from_dict(metadata[HANDLE].value) if HANDLE in metadata else None
+
+
 class VersionIOManager(dg.IOManager):
     """Stores a handle with the materialization event and reads it back, in the same run or a later one."""
 
@@ -30,8 +36,8 @@ class VersionIOManager(dg.IOManager):
                 vouch(f"{context.asset_key.to_user_string()} was never materialized. Materialize it first."),
                 allow_retries=False,
             )
-        metadata = event.asset_materialization.metadata
-        if HANDLE not in metadata:
+        version = handle_in(event)
+        if version is None:
             raise dg.Failure(
                 vouch(
                     f"the last materialization of {context.asset_key.to_user_string()} has no version handle."
@@ -39,7 +45,7 @@ class VersionIOManager(dg.IOManager):
                 ),
                 allow_retries=False,
             )
-        return from_dict(metadata[HANDLE].value)
+        return version
 
     def _event_of_this_run(self, context: dg.InputContext) -> Any:
         """The event of this run comes first: another run may have written since."""

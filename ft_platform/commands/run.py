@@ -18,7 +18,8 @@ HELP = "Run a use case, or some of its stages, and show progress and results."
 EXAMPLES = [
     "ft run complaint_routing",
     "ft run complaint_routing --set source.uri=complaints.csv --set training.epochs=1",
-    "ft run complaint_routing --continue --set training.epochs=1",
+    "ft run complaint_routing --set training.learning_rate=0.0002 --keep",
+    "ft run complaint_routing --continue",
     "ft run complaint_routing --until data_report",
     "ft run complaint_routing --plan --set compute.profile=local",
     "ft run complaint_routing --select raw_records permitted_records cleaned_records",
@@ -28,6 +29,11 @@ EXAMPLES = [
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("use_case", help="name of the use case (ft list)")
     add_run_arguments(parser)
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="write what --set changes into the use case's file (comments stay), so that the model can be released",
+    )
     parser.add_argument(
         "--plan",
         action="store_true",
@@ -56,7 +62,29 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return show_plan(arguments) if arguments.plan else run_and_show(arguments.use_case, arguments)
+    if arguments.plan:
+        return show_plan(arguments)
+    if arguments.keep:
+        keep(arguments)
+    return run_and_show(arguments.use_case, arguments)
+
+
+def keep(arguments: argparse.Namespace) -> None:
+    """Writes what `--set` changes into the file, so that it is no change for one run any more.
+
+    Raises:
+        ConfigError: a value is wrong, or can only be changed by a person. Nothing is written then.
+    """
+    from ft_platform.environment import load_environment
+    from ft_platform.use_case.file import FILE_NAME, load_use_case, parse_overrides, shown, use_case_folder
+    from ft_platform.use_case.kept_values import keep_values
+
+    environment, overrides = load_environment(), parse_overrides(arguments.overrides)
+    folder = use_case_folder(environment.defs, arguments.use_case)
+    load_use_case(folder, overrides, environment)
+    keep_values(folder / FILE_NAME, overrides)
+    print(f"Written to {shown(folder / FILE_NAME)}: {', '.join(arguments.overrides) or 'nothing'}", file=sys.stderr)
+    arguments.overrides = []
 
 
 def run_and_show(name: str, arguments: argparse.Namespace) -> int:
@@ -91,12 +119,9 @@ def run_and_collect(
     from ft_platform.process.progress import listening
     from ft_platform.redaction.output import terminal
     from ft_platform.release.policy import undercuts
-    from ft_platform.settings.training import NEWEST
-    from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
-    overrides = parse_overrides(arguments.overrides)
-    if arguments.further:
-        overrides.setdefault("training.continue_from", NEWEST)
+    overrides = _overrides(arguments)
     use_case = load_use_case(use_case_folder(environment.defs, name), overrides, environment)
     if below := [one.text for one in undercuts(use_case.settings, use_case.policy)]:
         print(
@@ -140,11 +165,11 @@ def show_plan(arguments: argparse.Namespace) -> int:
 
     from ft_platform.environment import load_environment
     from ft_platform.orchestration.planned_programs import lines, planned_programs, warnings
-    from ft_platform.use_case.file import load_use_case, parse_overrides, use_case_folder
+    from ft_platform.use_case.file import load_use_case, use_case_folder
 
     environment = load_environment()
     folder = use_case_folder(environment.defs, arguments.use_case)
-    use_case = load_use_case(folder, parse_overrides(arguments.overrides), environment)
+    use_case = load_use_case(folder, _overrides(arguments), environment)
     lake, found = _plan(environment, use_case, _wanted(arguments))
     programs = planned_programs(lake, environment, use_case, found)
     warned = warnings(lake, environment, use_case, programs)
@@ -157,6 +182,17 @@ def show_plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that hold for this run only."""
+    from ft_platform.settings.training import NEWEST
+    from ft_platform.use_case.file import parse_overrides
+
+    overrides = parse_overrides(arguments.overrides)
+    if arguments.further:
+        overrides.setdefault("training.continue_from", NEWEST)
+    return overrides
+
+
 def _wanted(arguments: argparse.Namespace) -> list[str]:
     """The stages that were asked for; none: the usual ones."""
     stages = [stage for text in arguments.select for stage in text.split(",") if stage]
@@ -166,6 +202,7 @@ def _wanted(arguments: argparse.Namespace) -> list[str]:
 def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str]) -> "tuple[Lake, Plan]":
     from ft_platform.lake.opening import open_lake
     from ft_platform.orchestration.execution import prepare_home
+    from ft_platform.orchestration.instance import existing_instance
     from ft_platform.orchestration.plan import plan
     from ft_platform.stages import DEFAULT_STAGES
     from ft_platform.training.continuing import require_start
@@ -174,7 +211,8 @@ def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str
     lake = open_lake(environment)
     if "adapter_checkpoint" in (stages or DEFAULT_STAGES):
         require_start(lake, use_case)  # before stages are made that lead nowhere
-    return lake, plan(lake, environment, use_case, stages or DEFAULT_STAGES)
+    with existing_instance(environment) as instance:
+        return lake, plan(lake, environment, use_case, stages or DEFAULT_STAGES, instance)
 
 
 def leading_to(stage: str) -> list[str]:

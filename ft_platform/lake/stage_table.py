@@ -44,6 +44,13 @@ class Work:
     engine: Engine
 
 
+def existing_table(
+    lake: Lake, use_case: NamedUseCase, name: str, parents: list[TableVersion], **extra: str
+) -> TableVersion | None:
+    """The table that `write_stage` uses again; None: it makes another."""
+    return lake.find(use_case.name, name, input_hash(use_case, name, parents, **extra))
+
+
 def write_stage(
     lake: Lake,
     use_case: NamedUseCase,
@@ -62,7 +69,7 @@ def write_stage(
         DataError: a row was lost or doubled (`rows in = kept + removed` does not hold).
     """
     inputs = input_hash(use_case, name, parents, **extra)
-    existing = lake.find(use_case.name, name, inputs)
+    existing = existing_table(lake, use_case, name, parents, **extra)
     if existing:
         lake.sweep_scratch(
             use_case.name, zone="restricted"

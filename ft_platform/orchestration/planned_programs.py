@@ -14,7 +14,6 @@ from ft_platform.lake.store import Lake
 from ft_platform.orchestration.plan import Plan
 from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
 TOLD = (
@@ -66,7 +65,7 @@ class PlannedProgram:
 def planned_programs(
     lake: Lake, environment: Environment, use_case: NamedUseCase, plan: Plan
 ) -> Sequence[PlannedProgram]:
-    """The programs of the stages that will be made. A search and other experiments count as they were last."""
+    """The programs that these stages start. A search and other experiments count as they were last."""
     name = use_case.settings.compute.profile
     profile = environment.profile(name)
     rows = [
@@ -75,8 +74,7 @@ def planned_programs(
         if (row["use_case"], row["profile"], row["state"]) == (use_case.name, name, "finished")
     ]
     found = []
-    for stage in (one.stage for one in plan.made if STAGES[one.stage].program):
-        program = str(STAGES[stage].program)
+    for stage, program in ((one.stage, program) for one in plan.stages for program in one.programs):
         measured = plan.training_seconds if program == "train" else None
         seconds, known_by = _time(program, [row for row in rows if row["program"] == program], profile, measured)
         money = cost_of(seconds, profile).money if seconds is not None and has_price(profile) else None

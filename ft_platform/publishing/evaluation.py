@@ -113,8 +113,7 @@ def publish_evaluation_report(
         outputs = {FINE_TUNED: evaluated.outputs[FINE_TUNED]}
         predictions = predictions_table(use_case, evaluated.records.side, outputs)
         figures["slices"] = slices(use_case, predictions)
-        training = json.loads(lake.read_file(checkpoint, "training.json"))
-        facts = facts_of(lake, evaluator, evaluated, figures, training, record_scores(use_case, predictions))
+        facts = facts_of(lake, evaluator, evaluated, figures, checkpoint, record_scores(use_case, predictions))
         figures["diagnosis"] = diagnose(facts)
         if (records := doubted(facts, evaluator)) is not None:
             evaluated.beside[DOUBTED] = records

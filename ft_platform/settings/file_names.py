@@ -9,6 +9,9 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+LONGEST_GOT = 60
+"""Characters of a wrong value that a message quotes."""
+
 
 def file_names(package: str) -> list[str]:
     """The modules in the folder of a package, sorted. None of them is imported, nor is the package itself."""
@@ -50,6 +53,6 @@ class NameOfFile:
             raise PydanticCustomError(
                 "literal_error",
                 "must be one of {expected}, got {got}{hint}",
-                {"expected": ", ".join(names), "got": repr(value), "hint": hint},
+                {"expected": ", ".join(names), "got": repr(value[:LONGEST_GOT]), "hint": hint},
             )
         return value

@@ -316,7 +316,7 @@ def _apply_overrides(reading: Reading, overrides: dict[str, Any]) -> None:
     for path, value in overrides.items():
         if problem := _path_problem(path):
             raise ConfigError([f"--set {path} {problem}"])
-        place = _place(path)
+        place = place_of(path)
         target: dict[Any, Any] = reading.attributes
         for key in place[:-1]:
             if not isinstance(target.get(key), dict):
@@ -326,7 +326,7 @@ def _apply_overrides(reading: Reading, overrides: dict[str, Any]) -> None:
         reading.overridden[place] = path
 
 
-def _place(path: str) -> Place:
+def place_of(path: str) -> Place:
     """The keys of a dotted path. What follows a mapping field is one key, whatever dots it has
     (`record.label_names.a.b`)."""
     parts = path.split(".")

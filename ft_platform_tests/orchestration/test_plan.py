@@ -42,7 +42,7 @@ def test_the_plan_follows_what_was_made_and_what_was_changed(graph: Graph, envir
 
     again = planned(environment)
     assert [one.why for one in again.stages] == ["", "", "", "", "", "first time"]
-    assert again.lines()[-1] == f"Used again if their inputs are unchanged: {', '.join(DATA)}"
+    assert again.lines()[-1] == f"Used again: {', '.join(DATA)}"
     assert "adapter_checkpoint (first time)" in again.lines()[0]
 
     changed = planned(environment, **{"cleaning.min_characters": 3})

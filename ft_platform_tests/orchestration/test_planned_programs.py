@@ -32,8 +32,9 @@ CLUSTER = ComputeProfile(
 )
 PAID = ComputeProfile(price_per_hour=2.0, price_as_of="2026-11-01")
 BACKENDS = Path(backends.__path__[0])
-STAGES = [Planned("splits", "first time", None), Planned("adapter_checkpoint", "first time", 9000.0)]
-STAGES += [Planned("base_evaluation", "", 50.0), Planned("evaluation_report", "after adapter_checkpoint", 9.0)]
+STAGES = [Planned("splits", "first time", None), Planned("adapter_checkpoint", "first time", 9000.0, ("train",))]
+STAGES += [Planned("base_evaluation", "", 50.0)]
+STAGES += [Planned("evaluation_report", "after adapter_checkpoint", 9.0, ("evaluate",))]
 
 
 def ran(lake: Lake, profile: ComputeProfile, program: str, seconds: float, name: str = "cluster") -> None:
@@ -98,7 +99,9 @@ def test_a_search_on_a_cluster_is_an_array_whose_tasks_are_all_paid_for(lake: La
     plain = named(profile="cluster")
     settings = plain.settings.model_copy(update={"search": Search(parallel=4)})
     use_case = plain.model_copy(update={"settings": settings})
-    found = planned_programs(lake, installed, use_case, Plan([Planned("hyperparameter_search", "first time", None)]))
+    found = planned_programs(
+        lake, installed, use_case, Plan([Planned("hyperparameter_search", "first time", None, ("search",))])
+    )
     assert lines(found)[1].startswith("  hyperparameter_search: program search as a job array of 4 tasks; time")
     assert "Most: 288.00 EUR" in warnings(lake, installed, use_case, found)[0], "4 tasks, 24 hours at 3.00 EUR"
 

@@ -44,7 +44,8 @@ class Facts:
     Attributes:
         name: of the use case.
         figures: of the evaluation (`evaluation.scores`).
-        training: a checkpoint's `training.json`.
+        checkpoint: id of the one that is diagnosed.
+        training: its `training.json`.
         confidence: of intervals and tests, in (0.5, 1).
         scores: of the fine-tuned model, one per test record, higher is better. Shape `(rows,)`.
         shortened: test records whose text was cut to `evaluation.max_prompt_tokens`. Shape `(rows,)`, dtype bool.
@@ -63,6 +64,7 @@ class Facts:
 
     name: str
     figures: Mapping[str, Any]
+    checkpoint: str
     training: Mapping[str, Any]
     confidence: float
     scores: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -112,6 +114,7 @@ class Facts:
         before, after = first[self.metric], last[self.metric]
         return after - before > self.z * math.sqrt(max(before * (1 - before), 0.0) / self.validation_rows)
 
-    def run(self, *settings: str, flag: str = "") -> str:
-        """The command that trains again with other settings."""
-        return " ".join(["ft run", self.name, *([flag] if flag else []), *(f"--set {one}" for one in settings)])
+    def run(self, *settings: str) -> str:
+        """The command that trains again with other settings, which it writes into the file: a model that was trained
+        with settings of one run only cannot be released."""
+        return " ".join(["ft run", self.name, *(f"--set {one}" for one in settings), "--keep"])

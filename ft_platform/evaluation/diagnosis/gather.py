@@ -1,5 +1,6 @@
 """The facts of an evaluation that was just made, and the training records whose label is doubted."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from ft_platform.evaluation.outputs import LabelOutputs, Outputs, TextOutputs
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts
 from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
 
 CURVE = "learning_curve"
@@ -27,17 +29,17 @@ def facts_of(
     evaluator: Evaluator,
     evaluated: Evaluated,
     figures: Mapping[str, Any],
-    training: Mapping[str, Any],
+    checkpoint: ArtifactVersion,
     scores: np.ndarray,
 ) -> Facts:
     """What is known of a checkpoint.
 
     Args:
         figures: of `evaluated`, `evaluation.scores`.
-        training: the checkpoint's `training.json`.
         scores: of the fine-tuned model, one per test record (`slices.record_scores`).
     """
     use_case, renderer = evaluator.use_case, evaluator.renderer
+    training = json.loads(lake.read_file(checkpoint, "training.json"))
     settings, side = use_case.settings.evaluation, evaluated.records.side
     opinion, sides = _opinion(evaluator, evaluated.outputs, figures)
     prompts = np.array([len(renderer.prompt_ids(messages, LONGEST)) for messages in side.messages()])
@@ -48,6 +50,7 @@ def facts_of(
     return Facts(
         name=use_case.name,
         figures=figures,
+        checkpoint=checkpoint.artifact_id,
         training=training,
         confidence=settings.confidence,
         scores=scores,

@@ -77,12 +77,11 @@ def still_learning(facts: Facts) -> Finding | None:
         return None
     steps = int(training["planned_steps"])
     why = f", at training.max_steps={settings['max_steps']}" if cut else ""
-    longer = f"training.max_steps={2 * steps}" if cut else f"training.epochs={2 * settings['epochs']:g}"
     return Finding(
         "still_learning",
         f"Training ended while it was still learning (step {steps}{why}): at the last validation {told}.",
-        "Continue the training, twice as long in all.",
-        facts.run(longer, flag="--continue"),
+        "Train it further, for as many steps again. The file stays as it is, so the result can be released.",
+        f"ft run {facts.name} --set training.continue_from={facts.checkpoint}",
     )
 
 

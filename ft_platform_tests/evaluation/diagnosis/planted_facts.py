@@ -99,6 +99,7 @@ def facts(**changed: Any) -> Facts:
     given = {
         "name": "letters",
         "figures": figures(tuned, baseline),
+        "checkpoint": "ckpt-diagnosed",
         "training": training(),
         "confidence": 0.95,
         "scores": hits,

@@ -71,27 +71,27 @@ PLANTED: dict[str, tuple[Facts, list[str], str]] = {
     "rate_too_high": (
         facts(training=training(curve(RISING), best_step=10)),
         ["1.100 before training and never below 1.600", "0.0004"],
-        "ft run letters --set training.learning_rate=0.0002",
+        "ft run letters --set training.learning_rate=0.0002 --keep",
     ),
     "still_learning": (
         facts(training=training(curve(FALLING))),
         ["step 40", "from 0.620 to 0.510", "by 0.2"],
-        "ft run letters --continue --set training.epochs=8",
+        "ft run letters --set training.continue_from=ckpt-diagnosed",
     ),
     "over_trained": (
         facts(training=training(curve(TURNING), best_step=20)),
         ["after step 20", "from 0.500 to 0.950", "went down to 0.025"],
-        "ft run letters --set training.epochs=2",
+        "ft run letters --set training.epochs=2 --keep",
     ),
     "texts_cut": (
         cut(worse=True),
         ["134 of 400 test records were cut to 512", "0.50 instead of 0.90", "200 were cut"],
-        "ft run letters --set evaluation.max_prompt_tokens=960 --set training.max_length=960",
+        "ft run letters --set evaluation.max_prompt_tokens=960 --set training.max_length=960 --keep",
     ),
     "label_too_rare": (
         facts(tuned=predicted({"card": 0.95, "loan": 0.95, "rare": 0.2})),
         ["rare: 60 training records", "270 training records or more"],
-        "ft run letters --set splits.rare_labels=other --set splits.min_rows_per_label=122",
+        "ft run letters --set splits.rare_labels=other --set splits.min_rows_per_label=122 --keep",
     ),
     "times_change": (dated(falls=True), ["400 of 400 test records are newer", "2025-12-31"], "ft run letters"),
     "answers_do_not_end": (
@@ -196,9 +196,9 @@ def test_without_the_fault_its_rule_is_silent(why: str) -> None:
     assert rule not in {found["case"], *(one["case"] for one in found["further"])}
 
 
-def test_a_training_that_max_steps_cut_is_told_to_make_more_steps() -> None:
+def test_a_training_that_max_steps_cut_is_told_to_go_on() -> None:
     found = diagnose(facts(training=training(curve((*LOSSES[:-1], 0.505)), max_steps=40, epochs=9.0)))
-    assert found["case"] == "still_learning" and found["command"].endswith("--continue --set training.max_steps=80")
+    assert found["case"] == "still_learning" and found["command"].endswith("training.continue_from=ckpt-diagnosed")
 
 
 def test_a_metric_that_still_rises_is_enough() -> None:
@@ -233,11 +233,11 @@ def test_a_learning_curve_says_what_more_records_bring(told_apart: bool, says: s
 
 def test_long_references_ask_for_longer_answers() -> None:
     found = diagnose(written(unfinished=390, long_references=380, longest=(300, 250)))
-    assert found["command"] == "ft run letters --set evaluation.max_new_tokens=256"
+    assert found["command"] == "ft run letters --set evaluation.max_new_tokens=256 --keep"
 
 
 def test_facts_that_are_not_known_silence_their_rules() -> None:
-    bare = Facts("letters", written().figures, training(), 0.95)
+    bare = Facts("letters", written().figures, "ckpt-diagnosed", training(), 0.95)
     assert diagnose(bare)["case"] == "more_records"
     without = dataclasses.replace(bare, training={**training(), "curve": []})
     assert diagnose(without)["case"] == "more_records"
