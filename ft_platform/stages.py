@@ -108,7 +108,7 @@ STAGES: dict[str, Stage] = {
             role="compliance",
         ),
         Stage(
-            "cleaned_records", ("cleaning",), ("permitted_records",), "restricted", ("meets_expectations",), version=2
+            "cleaned_records", ("cleaning",), ("permitted_records",), "restricted", ("meets_expectations",), version=3
         ),
         Stage("quarantined_records", ("validation",), ("cleaned_records",), "restricted", kind="quarantine"),
         Stage(

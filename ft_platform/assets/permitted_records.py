@@ -34,7 +34,7 @@ def existing(
     depends_on = _depends_on(
         use_case,
         datetime.now(UTC).date(),
-        lake.manifest(raw_records).info["columns_absent"],
+        lake.manifest(raw_records).info.get("columns_absent", []),
         pin_ledger(use_case, lake.storage_options),
         released_now(lake, use_case.name),
         erased_persons(lake, environment, use_case),

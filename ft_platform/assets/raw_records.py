@@ -164,7 +164,7 @@ def _known(lake: Lake, use_case: NamedUseCase) -> Known:
     newest = lake.latest(use_case.name, "raw_records")
     manifest = lake.manifest(newest) if newest else None
     same = manifest is not None and manifest.settings_hash == STAGES["raw_records"].settings_hash(use_case)
-    files = manifest.info["files"] if same and manifest else {}
+    files = manifest.info.get("files", {}) if same and manifest else {}
     feedback, asked = released_records(lake, use_case)
     fed = {uri: sha256 for uri, sha256 in files.items() if uri.startswith(TRAFFIC)}
     again = not fed.items() <= feedback.items()

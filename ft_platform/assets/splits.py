@@ -74,13 +74,6 @@ def _depends_on(use_case: NamedUseCase, asked: Any, corrections: Any) -> dict[st
     return depends_on
 
 
-def audit_is_due(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> bool:
-    """Whether the check `passes_training_audit` has to start its program."""
-    from ft_platform.training.audit_verdict import current_verdict, existing_audit
-
-    return current_verdict(lake, use_case, splits) is None and existing_audit(lake, use_case, splits) is None
-
-
 def build(use_case: NamedUseCase) -> list:
     @asset(**stage(use_case, "splits"))
     @with_typed_failures

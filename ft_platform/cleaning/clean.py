@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.cleaning.batch import BatchCleaner, marked_schema
+from ft_platform.cleaning.conflicting_labels import NO_LABEL, settled
 from ft_platform.cleaning.repair import KINDS
 from ft_platform.errors import DataError
 from ft_platform.lake.stage_table import Work
@@ -37,8 +38,8 @@ STAGE = "cleaned_records"
 REPORT_ROWS = 20_000
 LENGTHS = (0, *(2**power for power in range(25)))
 """Shortest length of each bin of the counts of texts by length, in characters."""
-KEPT, EXACT, NEAR = range(3)
-REASONS = ("", "exact_duplicate", "near_duplicate")
+KEPT, EXACT, NEAR, CONFLICT = range(4)
+REASONS = ("", "exact_duplicate", "near_duplicate", "label_conflict")
 """Reason of a duplicate by its code."""
 
 
@@ -49,7 +50,7 @@ class Parked:
     Attributes:
         spool: cleaned rows and their `dedup_key`.
         labels: a number for each label; equal labels have equal numbers. Shape `(rows,)`, dtype int32.
-        fate: `KEPT`, `EXACT` or `NEAR`. Shape `(rows,)`, dtype int8.
+        fate: `KEPT`, or why not. Shape `(rows,)`, dtype int8.
         original: row of which a duplicate is one; of other rows without meaning. Shape `(rows,)`, dtype int32.
     """
 
@@ -76,10 +77,12 @@ class Parked:
 def clean(use_case: NamedUseCase, rows: Rows, work: Work) -> StageStream:
     """Cleaned records in `cleaned_schema`, in the order of the input, and the removed ones with their reasons.
 
-    Reasons: those of the filters, `exact_duplicate` and `near_duplicate`. Counts: records with each kind of change
-    (`changed_<kind>`, `changed_rows`); user texts by length (`characters`: `at_least` that many, all of them `before`,
-    the kept ones `after`); conflicting labels among duplicates. Reading `parts` raises DataError if no record is left,
-    or a larger share was removed than the settings allow."""
+    Reasons: those of the filters, `exact_duplicate`, `near_duplicate`, and `label_conflict` where equal texts have
+    several labels and none of them more often than the others (`conflicting_labels`). Counts: records with each kind of
+    change (`changed_<kind>`, `changed_rows`); user texts by length (`characters`: `at_least` that many, all of them
+    `before`, the kept ones `after`); texts with several labels (`label_conflicts`), and near duplicates with another
+    label than the text that stays (`near_label_conflicts`). Reading `parts` raises DataError if no record is left, or a
+    larger share was removed than the settings allow."""
     counts: dict[str, Any] = {}
     return StageStream(_parts(use_case, rows, work, counts), counts)
 
@@ -99,7 +102,7 @@ def _parts(
             "Look at `cleaning` and `record` in the YAML",
         )
     _find_duplicates(use_case, parked, work, counts)
-    reasons.update({REASONS[fate]: int((parked.fate == fate).sum()) for fate in (EXACT, NEAR)})
+    reasons.update({REASONS[fate]: int((parked.fate == fate).sum()) for fate in (EXACT, NEAR, CONFLICT)})
     most = use_case.settings.cleaning.max_removed_share
     require_kept(
         f"{STAGE} of {use_case.name}", "cleaning.max_removed_share", most, int((parked.fate == KEPT).sum()), reasons
@@ -122,7 +125,8 @@ def _repair_and_filter(
 ) -> Iterator[pa.RecordBatch]:
     """Parks the rows that pass the filters, and yields those that do not, in schema `REMOVED`."""
     counts |= {**{f"changed_{kind}": 0 for kind in KINDS}, "changed_rows": 0}
-    labels, numbers, before = [], {}, np.zeros(len(LENGTHS), np.int64)
+    numbers: dict[str | None, int] = {"": NO_LABEL}
+    labels, before = [], np.zeros(len(LENGTHS), np.int64)
     done = reported = 0
     for batch in work.engine.map(rows, partial(BatchCleaner, use_case)):
         _count_changes(batch.column("changes"), counts)
@@ -169,8 +173,9 @@ def _removed(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _find_duplicates(use_case: NamedUseCase, parked: Parked, work: Work, counts: dict[str, Any]) -> None:
-    """Marks duplicates. The first by record_id is the original: a record_id is a hash of the content, so the choice
-    does not depend on the order of the rows or files. A request to a served model is never the original of a record of
+    """Marks duplicates. The first by record_id is the original, of equal texts the first with the label that most of
+    them have: a record_id is a hash of the content, so the choice does not depend on the order of the rows or files. A
+    request to a served model is never the original of a record of
     the source. Exact duplicates cost 16 bytes a row, near ones about 100.
 
     A text goes only if it is itself near one that stays: in a chain a ~ b ~ c, where a and c are not alike, c stays."""
@@ -178,11 +183,14 @@ def _find_duplicates(use_case: NamedUseCase, parked: Parked, work: Work, counts:
     if "drop" not in (settings.exact_duplicates, settings.near_duplicates):
         return
     rows, order, keys = parked.spool.num_rows, rank_of(_source_first(parked)), partial(parked.column, "dedup_key")
-    exact = first_of_equal(collected(keys(), rows), order)
+    exact, contested = first_of_equal(collected(keys(), rows), order), np.zeros(rows, bool)
     if settings.exact_duplicates == "drop":
-        counts["label_conflicts"] = parked.mark(exact, EXACT)
+        of_source = np.concatenate([~is_traffic(uris).to_numpy(False) for uris in parked.column("source_uri")])
+        exact, contested, counts["label_conflicts"] = settled(exact, parked.labels, order, of_source)
+        parked.fate[contested] = CONFLICT
+        parked.mark(exact, EXACT)
     if settings.near_duplicates == "drop":
-        copies = exact >= 0
+        copies = (exact >= 0) | contested
         near = find_near_duplicates_stream(
             keys, rows, settings.near_duplicate_threshold, work.folder, STAGE, order=order, left_out=copies
         )
@@ -201,7 +209,7 @@ def _source_first(parked: Parked) -> Iterator[pa.Array]:
 
 def _kept_and_removed(use_case: NamedUseCase, parked: Parked) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch | None]]:
     names = cleaned_schema(use_case).names
-    originals = np.unique(parked.original[parked.fate != KEPT])
+    originals = np.unique(parked.original[np.isin(parked.fate, (EXACT, NEAR))])
     ids = parked.spool.take(originals, ["record_id"])["record_id"].combine_chunks()
     start = 0
     for batch in parked.spool.batches():
@@ -213,6 +221,7 @@ def _kept_and_removed(use_case: NamedUseCase, parked: Parked) -> Iterator[tuple[
             continue
         repeated = np.flatnonzero(~stays)
         reasons = pa.array(REASONS, pa.string()).take(pa.array(parked.fate[rows][repeated]))
-        duplicate_of = ids.take(pa.array(np.searchsorted(originals, parked.original[rows][repeated])))
+        place = np.searchsorted(originals, parked.original[rows][repeated])
+        duplicate_of = ids.take(pa.array(place, mask=parked.fate[rows][repeated] == CONFLICT))
         removed = [kept.column("record_id").take(pa.array(repeated)), reasons, duplicate_of]
         yield kept.filter(pa.array(stays)), pa.RecordBatch.from_arrays(removed, schema=REMOVED)

@@ -87,7 +87,7 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
     """What the source of a use case has, what is wrong with it, and how rows fare; empty where the file does not load,
     which is said elsewhere."""
     from ft_platform.errors import ConfigError, FtError
-    from ft_platform.rehearsal.source_problems import source_problems
+    from ft_platform.rehearsal.source_problems import source_hints, source_problems
     from ft_platform.sources.looking import look
     from ft_platform.use_case.file import load_use_case
 
@@ -105,6 +105,7 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
         "files": looked.files,
         "columns": looked.rows.num_columns,
         "problems": [_at(use_case, place, text) for place, text in source_problems(use_case.settings, looked)],
+        "warnings": [f"{use_case.name}: {hint}" for hint in source_hints(use_case.settings, looked)],
     }
     if rehearsed and not found["problems"]:
         from ft_platform.rehearsal.rehearse import rehearse
@@ -112,7 +113,7 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
         done: Rehearsal = rehearse(use_case, looked, environment)
         found["rehearsal"] = {"rows": done.rows, "kept": done.kept, "removed": done.removed}
         found["problems"] += [f"{use_case.name}: {problem}" for problem in done.problems]
-        found["warnings"] = [f"{use_case.name}: {hint}" for hint in done.hints]
+        found["warnings"] += [f"{use_case.name}: {hint}" for hint in done.hints]
     return found
 
 

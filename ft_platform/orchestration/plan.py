@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from ft_platform.assets.splits import audit_is_due
 from ft_platform.assets.version_io import handle_in
 from ft_platform.errors import FtError
 from ft_platform.lake.manifest import Manifest
@@ -13,6 +12,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion, Version
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
+from ft_platform.training.audit_verdict import audit_is_due
 from ft_platform.training.estimates import Estimate, kept
 from ft_platform.training.expected import Expected
 from ft_platform.use_case.named import NamedUseCase

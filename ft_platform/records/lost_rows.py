@@ -22,6 +22,9 @@ CAUSES = {
     "exact_duplicate near_duplicate": (
         "the texts repeat each other, as those of a category do: name a column of free text in record.text"
     ),
+    "label_conflict": (
+        "equal texts have different labels: name another column in record.text or record.label, or correct the labels"
+    ),
     "too_short empty too_few_tokens few_letters": (
         "the texts are short: name the column of the text in record.text, or lower cleaning.min_characters"
     ),

@@ -36,6 +36,8 @@ CODE = re.compile(r"[A-Za-z]{0,4}[-_. ]?\d[\w.-]*|[A-Za-z]")
 """Labels such as 3, C17, cat_4 or B."""
 ROWS = 500
 """Rows that are led through: seconds, also where texts are long."""
+FEWEST = 3
+"""Of some rows, so many of a label are enough: one for each side."""
 
 
 @dataclass
@@ -71,7 +73,7 @@ def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, r
             table = records_in(part, chosen, use_case.settings.source.uri, datetime.now(UTC))
             found.kept[stage] = table.num_rows
             for stage, make, schema in _stages(part, looked, work, environment):
-                table = _made(found, stage, make(TableRows(table)), schema)
+                table = _made(found, stage, make(TableRows(table)), schema, some=part is not use_case)
                 if stage == "anonymized_records":
                     _look_again(part, table, found)
                     if use_case.settings.splits.given_by:  # some rows are divided at random
@@ -100,7 +102,7 @@ def _private_folder(use_case: NamedUseCase, environment: Environment) -> Iterato
 def _for_some_rows(use_case: NamedUseCase) -> NamedUseCase:
     """The use case without what asks for many rows."""
     settings = use_case.settings
-    rare = {"min_rows_per_label": 3, "rare_labels": "drop" if settings.splits.rare_labels == "error" else "other"}
+    rare = {"min_rows_per_label": FEWEST, "rare_labels": "drop" if settings.splits.rare_labels == "error" else "other"}
     given = {"strategy": "random", "given_by": None} if settings.splits.given_by else {}
     splits = settings.splits.model_copy(update=rare | given)
     privacy = settings.privacy.model_copy(update={"k": 1})
@@ -141,12 +143,31 @@ def _stages(
     ]
 
 
-def _made(found: Rehearsal, stage: str, stream: StageStream, schema: pa.Schema) -> pa.Table:
+def _made(found: Rehearsal, stage: str, stream: StageStream, schema: pa.Schema, *, some: bool) -> pa.Table:
+    """The rows that a stage keeps.
+
+    Args:
+        some: they are not all rows of the source.
+    """
     made = stream.collect(schema)
     found.kept[stage] = made.kept.num_rows
     if made.removed.num_rows:
-        reasons = reason_counts(made.removed)
-        found.removed[stage] = {reason: count for reason, count in reasons.items() if reason != "rare_label"}
+        found.removed[stage] = dict(reason_counts(made.removed))
+    if (rare := found.removed.get(stage, {}).get("rare_label")) and some:
+        found.hints.append(
+            f"rare_label: {rare:,} of these rows have a label that fewer than {FEWEST} of them have; among all rows of"
+            " the source there may be more of it"
+        )
+    if conflicts := made.counts.get("label_conflicts"):
+        left_out = found.removed.get(stage, {}).get("label_conflict", 0)
+        found.hints.append(
+            f"label_conflict: {conflicts:,} texts occur with several labels. Each takes the label that most of its rows"
+            f" have; where no label leads, none of them stays ({left_out:,} rows)"
+        )
+    if near := made.counts.get("near_label_conflicts"):
+        found.hints.append(
+            f"near_duplicate: {near:,} rows that nearly repeat another one have another label than the one that stays"
+        )
     return made.kept
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.records.label_spellings import hint, spellings
 from ft_platform.sources.looking import Looked
 from ft_platform.use_case.schema import UseCase
 
@@ -82,15 +83,28 @@ def _consent(settings: UseCase, looked: Looked) -> Iterator[tuple[Place, str]]:
         )
 
 
+def source_hints(settings: UseCase, looked: Looked) -> list[str]:
+    """What stops no run and is worth knowing, without a value of the source."""
+    return list(filter(None, [hint(spellings(_label_counts(settings, looked)))]))
+
+
+def _label_counts(settings: UseCase, looked: Looked) -> dict[str, int]:
+    """Label, as `record.label_names` names it -> rows that were looked at; empty for a task without labels."""
+    name = settings.record.label
+    if settings.task.kind != "classification" or name not in looked.rows.schema.names:
+        return {}
+    counts: dict[str, int] = {}
+    for one in pc.value_counts(pc.drop_null(_values(looked, str(name)))).to_pylist():
+        label = settings.record.label_names.get(str(one["values"]), str(one["values"]))
+        counts[label] = counts.get(label, 0) + one["counts"]
+    return counts
+
+
 def _labels(settings: UseCase, looked: Looked) -> Iterator[tuple[Place, str]]:
     name, splits = settings.record.label, settings.splits
     if settings.task.kind != "classification" or name not in looked.rows.schema.names:
         return
-    values = pc.drop_null(_values(looked, str(name)))
-    counts: dict[str, int] = {}
-    for one in pc.value_counts(values).to_pylist():
-        label = settings.record.label_names.get(str(one["values"]), str(one["values"]))
-        counts[label] = counts.get(label, 0) + one["counts"]
+    counts = _label_counts(settings, looked)
     if len(counts) < 2 and looked.complete:
         yield ("record", "label"), f"record.label: column {name!r} has {len(counts)} different values; two are needed"
     rare = sum(count < splits.min_rows_per_label for count in counts.values())

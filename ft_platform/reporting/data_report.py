@@ -9,9 +9,11 @@ from typing import Any
 from ft_platform.governance.reasons import REASONS
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.input_hash import input_hash
+from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.process.hidden_names import source_place
+from ft_platform.records.label_spellings import spellings
 from ft_platform.reporting.data_plots import entity_counts_plot, k_anonymity_plot, split_balance_plot
 from ft_platform.reporting.documents import croissant, dataset_card, statements
 from ft_platform.reporting.documents.facts import Facts, facts_behind, outcome
@@ -83,8 +85,14 @@ def figures(facts: Facts) -> dict[str, Any]:
             key: splits.counts.get(key)
             for key in ("rows_per_split", "rows_per_label", "groups", "largest_group", "division")
         },
+        "labels_alike": spellings({label: sum(rows.values()) for label, rows in _per_label(splits).items()}),
         "checks": _checks(facts),
     }
+
+
+def _per_label(splits: Manifest) -> dict[str, dict[str, int]]:
+    """Label -> side -> records; none for a task without labels."""
+    return splits.counts.get("rows_per_label") or {}
 
 
 def _source(facts: Facts) -> dict[str, Any]:
@@ -169,16 +177,18 @@ def _k_anonymity(facts: Facts) -> dict[str, Any]:
 
 
 def _duplicates(facts: Facts) -> dict[str, Any]:
-    funnel = facts.manifest("cleaned_records").counts.get("funnel")
+    counts = facts.manifest("cleaned_records").counts
+    funnel = counts.get("funnel")
     removed = (
         None
         if funnel is None
-        else {kind: funnel["removed"].get(kind, 0) for kind in ("exact_duplicate", "near_duplicate")}
+        else {kind: funnel["removed"].get(kind, 0) for kind in ("exact_duplicate", "near_duplicate", "label_conflict")}
     )
+    conflicts = {name: counts.get(name) for name in ("label_conflicts", "near_label_conflicts")}
     leakage = facts.verdict("splits", "no_leakage")
     pairs_on_two_sides = leakage.numbers.get("near_duplicate_pairs") if leakage else None
     status = "not_checked" if leakage is None else "passed" if leakage.passed else "failed"
-    return {"removed": removed, "pairs_on_two_sides": pairs_on_two_sides, "status": status}
+    return {"removed": removed, **conflicts, "pairs_on_two_sides": pairs_on_two_sides, "status": status}
 
 
 def _checks(facts: Facts) -> list[dict[str, Any]]:

@@ -110,7 +110,11 @@ class Cleaning(Section):
         description="Smallest share in [0, 1] of letters among the characters of a user text.",
     )
     exact_duplicates: Literal["drop", "keep"] = Field(
-        default="drop", description="Keep only the first of records with identical cleaned text and answer."
+        default="drop",
+        description=(
+            "Keep only the first of records with identical cleaned text and answer: of several labels the one that most"
+            " of them have, and where none leads, none of them (`label_conflict`)."
+        ),
     )
     near_duplicates: Literal["drop", "keep"] = Field(
         default="drop", description="Keep only the first of records whose texts are near duplicates."

@@ -114,3 +114,8 @@ def require_audited_renderer(lake: Lake, splits: TableVersion, renderer_hash: st
             f" {renderer_hash[:12]}: the tokenizer or its chat template changed",
             f"Run: ft audit {splits.use_case}",
         )
+
+
+def audit_is_due(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> bool:
+    """Whether the check has to start its program."""
+    return current_verdict(lake, use_case, splits) is None and existing_audit(lake, use_case, splits) is None

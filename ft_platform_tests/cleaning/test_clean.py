@@ -106,18 +106,59 @@ def test_rows_without_messages_or_texts_are_removed_not_lost() -> None:
     assert removed(result) == [("r001", "empty", None), ("r002", "empty", None), ("r9", "empty", None)]
 
 
-def test_exact_duplicates_of_text_leave_the_smallest_record_id_and_conflicting_labels_are_counted() -> None:
+def test_exact_duplicates_leave_the_smallest_record_id() -> None:
     case = use_case()
-    records = raw(
-        case,
-        ["same text", "same  text", "other text", "same text"],
-        label=["a", "b", "a", "a"],
-        record_id=["r3", "r1", "r2", "r4"],
-    )
-    result = clean(case, records)
+    texts, ids = ["same text", "same  text", "other text", "same text"], ["r3", "r1", "r2", "r4"]
+    result = clean(case, raw(case, texts, label=["a", "a", "a", "a"], record_id=ids))
     assert result.kept["record_id"].to_pylist() == ["r1", "r2"]
     assert removed(result) == [("r3", "exact_duplicate", "r1"), ("r4", "exact_duplicate", "r1")]
-    assert result.counts["label_conflicts"] == 2
+    assert result.counts["label_conflicts"] == 0
+
+
+CONFLICTS: dict[str, tuple[dict[str, str], list[str], str]] = {
+    "most of them say a": ({"r1": "b", "r3": "a", "r4": "a"}, ["r3"], "exact_duplicate"),
+    "one against one": ({"r1": "b", "r3": "a"}, [], "label_conflict"),
+    "two against two": ({"r1": "b", "r2": "a", "r3": "a", "r4": "b"}, [], "label_conflict"),
+    "two against two and one": ({"r1": "b", "r2": "a", "r3": "a", "r4": "b", "r5": "c"}, [], "label_conflict"),
+    "three labels, one of them twice": ({"r1": "b", "r2": "c", "r3": "a", "r4": "a"}, ["r3"], "exact_duplicate"),
+}
+
+
+@pytest.mark.parametrize("why", CONFLICTS)
+@pytest.mark.parametrize("near", ["drop", "keep"])
+def test_equal_texts_with_several_labels_take_the_one_that_most_have_or_go(why: str, near: str) -> None:
+    labels, stays, reason = CONFLICTS[why]
+    case = use_case(cleaning={"near_duplicates": near})
+    other = {"r0": "a", "r9": "b"}
+    texts = ["same text"] * len(labels) + ["other text", "a third one, quite different"]
+    ids, given = [*labels, *other], [*labels.values(), *other.values()]
+    result = clean(case, raw(case, texts, label=given, record_id=ids))
+    assert sorted(result.kept["record_id"].to_pylist()) == sorted([*stays, *other])
+    gone = [one for one in labels if one not in stays]
+    assert sorted(removed(result)) == [(one, reason, stays[0] if stays else None) for one in sorted(gone)]
+    assert result.counts["label_conflicts"] == 1
+
+
+def test_requests_to_a_served_model_have_no_vote_on_the_label_of_a_record_of_the_source() -> None:
+    from ft_platform.records.columns import TRAFFIC
+
+    case = use_case()
+    places = ["letters.csv", f"{TRAFFIC}one", f"{TRAFFIC}two"]
+    records = raw(case, ["same text"] * 3, label=["a", "b", "b"], record_id=["r9", "r1", "r2"])
+    position = records.schema.get_field_index("source_uri")
+    result = clean(case, records.set_column(position, "source_uri", pa.array(places)))
+    assert result.kept["record_id"].to_pylist() == ["r9"] and result.kept["label"].to_pylist() == ["a"]
+    requests_only = records.slice(1).set_column(position, "source_uri", pa.array(places[1:]))
+    assert clean(case, requests_only).kept["label"].to_pylist() == ["b"]
+
+
+def test_a_record_without_a_label_has_no_vote() -> None:
+    case = use_case("generation")
+    answered = raw(
+        case, ["Say something nice"] * 3, ["You are kind"] * 3, label=[None, None, "a"], record_id=["r1", "r2", "r3"]
+    )
+    result = clean(case, answered)
+    assert result.kept["record_id"].to_pylist() == ["r3"] and result.counts["label_conflicts"] == 0
 
 
 def test_for_generation_the_same_question_with_another_answer_is_no_duplicate() -> None:
@@ -187,8 +228,9 @@ def test_the_result_does_not_depend_on_the_order_of_the_rows() -> None:
         "x",
         "other words of no relation",
     ]
-    records = raw(case, texts, label=[f"l{i % 4}" for i in range(62)])
+    records = raw(case, texts, label=[f"l{(i % 21 + i // 21 * (i % 3 == 0)) % 4}" for i in range(62)])
     result = clean(case, records)
+    assert {"label_conflict", "exact_duplicate", "near_duplicate"} <= set(result.removed["reason"].to_pylist())
     shuffled = clean(case, records.take(rng.sample(range(62), 62)))
     assert result.kept.to_pylist() == shuffled.kept.sort_by("record_id").to_pylist()
     assert result.removed.sort_by("record_id").to_pylist() == shuffled.removed.sort_by("record_id").to_pylist()

@@ -240,6 +240,7 @@ APART = {
     "traffic --ship": "brings what servers noted into the lake, as the daemon does all the time",
     "feedback": "makes `labelled_traffic` again from what servers noted",
     "catalog": "brings tables of the lake to the catalogue, as the sensor does all the time",
+    "run --keep": "writes the use case's file, as its author does with an editor; the run itself is noted",
     "audit-log send": "brings entries to anchors and receivers, as the sensor does all the time",
 }
 """Neither -> why."""

@@ -163,3 +163,22 @@ def test_some_rows_may_lack_a_label_on_a_given_side_but_each_names_one(environme
 def test_a_base_model_that_is_not_here_is_not_fetched(environment: Environment) -> None:
     found = rehearse(case(Path("example/none")), looked(), environment)
     assert found.problems == [] and "the training audit was not tried" in found.hints[0]
+
+
+def test_no_row_is_gone_without_a_reason_and_labels_that_conflict_are_told(
+    environment: Environment, model: Path
+) -> None:
+    labels = [("loan", "card")[number % 2] for number in range(58)] + ["seldom", "never"]
+    texts = looked().rows["text"].to_pylist()
+    texts[1], texts[3] = texts[0], texts[2]
+    for some in (looked(text=texts, label=labels, complete=False), looked(text=texts, label=labels)):
+        rare = "drop" if some.complete else "error"
+        found = rehearse(case(model, splits={"rare_labels": rare}), some, environment)
+        assert found.problems == []
+        stages = list(found.kept)
+        for before, stage in zip(stages, stages[1:], strict=False):
+            assert found.kept[before] - found.kept[stage] == sum(found.removed.get(stage, {}).values()), stage
+        assert found.removed["splits"] == {"rare_label": 2}
+        assert found.removed["cleaned_records"] == {"label_conflict": 4}
+        assert any(hint.startswith("label_conflict: 2 texts occur with several labels") for hint in found.hints)
+        assert any(hint.startswith("rare_label: 2 of these rows") for hint in found.hints) != some.complete

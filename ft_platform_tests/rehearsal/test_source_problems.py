@@ -5,7 +5,7 @@ import copy
 import pyarrow as pa
 import pytest
 
-from ft_platform.rehearsal.source_problems import source_problems
+from ft_platform.rehearsal.source_problems import source_hints, source_problems
 from ft_platform.sources.looking import Looked
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
@@ -83,3 +83,14 @@ def test_labels_that_mean_the_same_count_together_and_some_rows_say_nothing_abou
     assert problems(rows, record={"label_names": {"bank": "loan"}}) == []
     assert problems(rows, complete=False) == []
     assert problems(rows, splits={"rare_labels": "drop"}) == []
+
+
+def test_labels_that_differ_by_capitals_or_blanks_only_are_told_without_naming_one():
+    attributes = minimal_attributes("letters.csv")
+    labels = ["Shipping", "shipping", "SHIPPING", "Refund", "refund ", "Technical", "late  delivery", "Late-Delivery"]
+    rows = pa.table({"id": [str(n) for n in range(8)], "text": ["x"] * 8, "label": labels})
+    (told,) = source_hints(UseCase.model_validate(attributes), Looked(rows, True, 1))
+    assert told.startswith("7 labels are probably 3:") and "record.label_names" in told and "hipping" not in told
+    names = {"shipping": "Shipping", "SHIPPING": "Shipping", "refund": "Refund", "late  delivery": "Late-Delivery"}
+    attributes["record"]["label_names"] = names
+    assert source_hints(UseCase.model_validate(attributes), Looked(rows, True, 1)) == []

@@ -44,8 +44,10 @@ def test_the_figures_are_those_of_the_records(case: Case, report: ArtifactVersio
         "consent_not_accepted": {"rows": 2, "means": "the stated consent is not among accepted_consent"}
     }
     assert found["permission"]["basis"] == "consent" and found["permission"]["purpose"] == "complaint routing"
-    expected = {"removed": {"exact_duplicate": 1, "near_duplicate": 0}, "pairs_on_two_sides": 0, "status": "passed"}
-    assert found["duplicates"] == expected
+    removed = {"exact_duplicate": 1, "near_duplicate": 0, "label_conflict": 0}
+    conflicts = {"label_conflicts": 0, "near_label_conflicts": 0}
+    expected = {"removed": removed, **conflicts, "pairs_on_two_sides": 0, "status": "passed"}
+    assert found["duplicates"] == expected and found["labels_alike"] == []
     assert found["personal_data"]["replaced"] == {"EMAIL": 1} and found["personal_data"]["rows_with_any"] == 1
     assert found["personal_data"]["left"]["rows_with_finding"] == 0
     assert found["personal_data"]["left_status"] == "passed"
@@ -147,7 +149,9 @@ def test_what_was_not_checked_or_counted_is_null_and_says_so(case: Case) -> None
     assert (found["personal_data"]["recall"], found["personal_data"]["recall_status"]) == (None, "not_measured")
     expected = {"k": None, "status": "not_checked", "says": None, "reason": None, "not_looked_at": None}
     assert found["k_anonymity"] == expected
-    assert found["duplicates"] == {"removed": None, "pairs_on_two_sides": None, "status": "not_checked"}
+    conflicts = {"label_conflicts": None, "near_label_conflicts": None}
+    unknown = {"removed": None, **conflicts, "pairs_on_two_sides": None, "status": "not_checked"}
+    assert found["duplicates"] == unknown
     assert found["permission"]["refused"] is None
     assert {one["status"] for one in found["checks"]} == {"not_checked"} and len(found["checks"]) >= 9
 
@@ -171,3 +175,17 @@ def test_the_newest_version_of_the_same_rows_says_what_holds_now(case: Case, tmp
     assert again.content_hash == splits.content_hash
     facts = facts_behind(copied.lake, copied.use_case, splits)
     assert facts.manifests["splits"].id == "splits@1" and facts.section("splits", "task") is None
+
+
+def test_labels_of_several_spellings_and_texts_of_several_labels_are_told(case: Case) -> None:
+    facts = facts_behind(case.lake, case.use_case, case.splits)
+    conflicting = {"label_conflicts": 4, "near_label_conflicts": 2}
+    per_label = {"Shipping": {"train": 9}, "shipping": {"train": 2}, "SHIPPING": {"test": 1}, "Technical": {"train": 7}}
+    more = {"cleaned_records": conflicting, "splits": {"rows_per_label": per_label}}
+    manifests = {
+        name: manifest.model_copy(update={"counts": {**manifest.counts, **more.get(name, {})}})
+        for name, manifest in facts.manifests.items()
+    }
+    found = figures(dataclasses.replace(facts, manifests=manifests))
+    assert found["labels_alike"] == [["Shipping", "shipping", "SHIPPING"]]
+    assert (found["duplicates"]["label_conflicts"], found["duplicates"]["near_label_conflicts"]) == (4, 2)
