@@ -1,5 +1,6 @@
 """Some rows led through the data stages and the audit: what would stop a run is found, and nothing is written."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def test_no_row_is_gone_without_a_reason_and_labels_that_conflict_are_told(
         found = rehearse(case(model, splits={"rare_labels": rare}), some, environment)
         assert found.problems == []
         stages = list(found.kept)
-        for before, stage in zip(stages, stages[1:], strict=False):
+        for before, stage in pairwise(stages):
             assert found.kept[before] - found.kept[stage] == sum(found.removed.get(stage, {}).values()), stage
         assert found.removed["splits"] == {"rare_label": 2}
         assert found.removed["cleaned_records"] == {"label_conflict": 4}
