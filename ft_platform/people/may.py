@@ -5,6 +5,7 @@ tokens, and separation of duties for what is known about who did what. Not cover
 of the operating system can do with the files of the lake."""
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ft_platform.errors import FtError
@@ -95,7 +96,18 @@ class Permissions:
         elsewhere = [role for role, reach in asked.roles.items() if reach == "all" and ROLES[role].of_a_use_case]
         if use_case is not None and elsewhere and (ruling := self.may(person, action)):
             return ruling
-        return Ruling(False, None, f"{self._why_not(asked, use_case)}{''.join(unread)}")
+        why = self._why_not(asked, use_case, naming=self.knows(person))
+        return Ruling(False, None, f"{why}{''.join(unread)}")
+
+    def knows(self, person: Person) -> bool:
+        """Whether a person has a role or a grant anywhere, or is a token: others are told no names."""
+        if person.is_token or self.roles_anywhere(person):
+            return True
+        for use_case in self.use_cases.values():
+            with suppress(FtError, OSError):  # of one that cannot be read nobody knows
+                if any(one.person == person.name.casefold() for one in self.granted(use_case)):
+                    return True
+        return False
 
     def _by_grant(self, person: Person, asked: Action, name: str, *, alone: bool) -> Ruling | None:
         """Whether a grant in a use case lets a person do something, there `alone` or anywhere."""
@@ -119,8 +131,8 @@ class Permissions:
         found = set(self.roles(person)).union(*(self.roles(person, name) for name in self.use_cases))
         return [role for role in ROLES if role in found]
 
-    def _why_not(self, action: Action, use_case: str | None) -> str:
-        """Who may, with the persons of the use case."""
+    def _why_not(self, action: Action, use_case: str | None, *, naming: bool) -> str:
+        """Who may; where `naming`, with the persons of the use case."""
         if not action.roles:
             return f"nobody may {action.says}"
         who = []
@@ -128,7 +140,7 @@ class Permissions:
             named = self.people.having(role)
             if found := self.use_cases.get(use_case or ""):
                 named = [*([found.settings.owners.of(role)] if ROLES[role].of_a_use_case else []), *named]
-            persons = f" ({', '.join(dict.fromkeys(named))})" if named else ""
+            persons = f" ({', '.join(dict.fromkeys(named))})" if named and naming else ""
             who.append(f"the {ROLES[role].title}{persons}")
         return f"{f'in {use_case}, ' if use_case else ''}only {_either(who)} may {action.says}"
 

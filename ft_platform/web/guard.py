@@ -256,6 +256,8 @@ def message_problem(text: str | bytes) -> str | None:
         return "the message is not valid JSON"
     if not isinstance(message, dict):
         return "the message must be a JSON object"
+    if not isinstance(message.get("id", ""), str | int | None):
+        return "the id of the message must be a text or a number"
     return payload_problem(message.get("payload"), subscription=True) if message.get("type") == "start" else None
 
 

@@ -250,6 +250,8 @@ def test_a_subscription_gets_through(app) -> None:
             "payload": {"query": "subscription {" + "a: capturedLogs(logKey: []) {stdout} " * 100 + "}"},
         },
         {"type": "start", "id": "1"},
+        {"type": "start", "id": {"a": 1}, "payload": {"query": SUBSCRIPTION}},
+        {"type": "stop", "id": ["1"]},
         {"type": "start", "id": "1", "payload": [{"query": SUBSCRIPTION}]},
         {"type": "connection_init", "payload": "x" * guard.MAX_MESSAGE_CHARACTERS},
         "[" * 100_000,

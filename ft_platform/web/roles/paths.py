@@ -42,10 +42,13 @@ class PathsByRole:
         context = self.context(HTTPConnection(scope))
         if context.judge.person is None:
             return HTTPStatus.UNAUTHORIZED, "sign in first"
+        if room.lower() == "graphql" and not context.judge.is_known:
+            return HTTPStatus.FORBIDDEN, "you have no role here: ask an administrator of this installation"
         if path.action is None:
             return None
         asked = needs(path.action, path.of(context, parts))
         if ruling := context.judge.may(asked):
-            return None
+            is_there = room.lower() != "download_debug" or context.instance.has_run("/".join(parts))
+            return None if is_there else (HTTPStatus.NOT_FOUND, "there is no such run")
         context.judge.note("denial", f"may not {ACTIONS[path.action].says}", asked, path=room.lower())
         return HTTPStatus.FORBIDDEN, ruling.why

@@ -62,6 +62,17 @@ class Judge:
         return self._permissions
 
     @property
+    def is_known(self) -> bool:
+        """Whether the person has any role here, or a token of this installation."""
+        if not self.rules.signs_in:
+            return True
+        try:
+            return self.person is not None and self.permissions.knows(self.person)
+        except FtError as error:
+            LOG.warning(str(error))
+            return False
+
+    @property
     def rulings(self) -> Mapping[Need, Ruling]:
         """What was ruled so far."""
         return self._rulings

@@ -11,6 +11,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
+    OperationType,
     default_field_resolver,
     get_named_type,
 )
@@ -64,6 +65,8 @@ def guard_schema(schema: GraphQLSchema) -> None:
         field.resolve = _opened(_resolver(field), read)
     for (kind, name), (action, of) in FLAGS.items():
         _field(schema, kind, name).resolve = _flag(action, of)
+    stack = _field(schema, "PythonError", "stack")
+    stack.resolve = _none_of_a_mutation(_resolver(stack))
     manifest = _field(schema, "Repository", "assetManifest")
     manifest.resolve = _manifest(_resolver(manifest))
 
@@ -194,6 +197,17 @@ def _read(name: str, resolve: Resolver, read: Read | None, again: bool = False) 
             return read.instead(ruling.why)
         _refuse(context, ruling, name, asked)
         raise Refused(ruling.why)
+
+    return resolved
+
+
+def _none_of_a_mutation(resolve: Resolver) -> Resolver:
+    """Whoever may start a run reads why it did not start, not where in the code of the server."""
+
+    def resolved(root: Any, info: Any, **args: Any) -> Any:
+        if info.context.judge.rules.signs_in and info.operation.operation is OperationType.MUTATION:
+            return []
+        return resolve(root, info, **args)
 
     return resolved
 
