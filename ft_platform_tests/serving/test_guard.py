@@ -1,6 +1,8 @@
 """Who may ask, how much is taken, and that no text of a request gets anywhere it does not belong."""
 
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from ft_platform.serving.api.guard import Pace
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api_keys import ApiKeys, add_key, revoke_key
 from ft_platform.settings.hosts import Hosts
@@ -190,6 +193,42 @@ def test_too_many_requests_at_once(engine: FakeEngine) -> None:
         found = client.post(CHAT, json=question())
         assert found.status_code == 429 and found.json()["error"]["code"] == "busy"
         assert client.get("/health").status_code == 200
+
+
+def test_refusals_leave_at_a_pace() -> None:
+    """Ten a second: the first at once, each next one a tenth later, none later than half a second."""
+    now = [100.0]
+    pace = Pace(10, 0.5, lambda: now[0])
+    assert [round(pace.wait(), 3) for _ in range(8)] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5]
+    now[0] += 0.55
+    assert pace.wait() == pytest.approx(0.05)
+    now[0] += 60
+    assert pace.wait() == 0, "a quiet minute lends nothing"
+    assert pace.wait() == pytest.approx(0.1)
+
+
+def test_who_asks_again_at_once_is_refused_no_more_often_than_the_pace_says(engine: FakeEngine) -> None:
+    engine.full = 1.0
+    with asking(engine, limits=Limits(refusals=20)) as client:
+        started = time.monotonic()
+        codes = {client.post(CHAT, json=question()).json()["error"]["code"] for _ in range(11)}
+        assert codes == {"engine_full"}
+        assert time.monotonic() - started >= 10 / 20
+        engine.full = None
+        assert client.post(CHAT, json=question()).status_code == 200
+
+
+def test_a_refusal_that_waits_holds_no_place(engine: FakeEngine) -> None:
+    engine.full = 1.0
+    with asking(engine, limits=Limits(requests=1, refusals=0.001, refusal_seconds=1.0)) as client:
+        client.post(CHAT, json=question())
+        waiting = threading.Thread(target=client.post, args=(CHAT,), kwargs={"json": question()})
+        waiting.start()
+        time.sleep(0.2)
+        engine.full = None
+        assert waiting.is_alive()
+        assert client.post(CHAT, json=question()).status_code == 200
+        waiting.join()
 
 
 def test_an_answer_that_takes_too_long(engine: FakeEngine) -> None:

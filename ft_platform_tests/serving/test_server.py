@@ -16,6 +16,7 @@ import pytest
 from ft_platform.errors import ConfigError
 from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.server import ApiServer
+from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.web import deadlines
 from ft_platform_tests.serving.fakes import FakeEngine, app_of, running, wait_until
 
@@ -165,6 +166,25 @@ def test_a_client_that_does_not_read_is_disconnected(engine: FakeEngine) -> None
             wait_until(lambda: len(engine.asked) == 1)
             time.sleep(1)
             assert len(rest(connection)) < 10_000_000
+
+
+def test_a_key_with_half_bodies_leaves_places_to_others(engine: FakeEngine, tmp_path: Path) -> None:
+    path, limits = tmp_path / "keys.json", Limits(body_seconds=5)
+    greedy, other = (f"Authorization: Bearer {add_key(path, 'all', name, rate=10_000)[1]}" for name in "ab")
+    with running(app_of(engine, keys=ApiKeys(path), limits=limits), limits) as server:
+        wait_until(lambda: len(engine.loaded) == 3)
+        held = [connected(server) for _ in range(limits.requests + 20)]
+        for connection in held:
+            connection.sendall(head(server, 900, greedy) + b"{")
+        wait_until(lambda: server.app._under_way >= 128)
+        time.sleep(0.5)
+        with connected(server) as connection:
+            connection.sendall(head(server, len(body()), other, "Connection: close") + body())
+            assert rest(connection).startswith(b"HTTP/1.1 200")
+        for connection in held:
+            connection.close()
+        wait_until(lambda: server.app._under_way == 0)
+        assert not +server.app._of_key
 
 
 @pytest.mark.smoke  # seam: server

@@ -12,9 +12,10 @@ import logging
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -65,6 +66,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
+TOO_OFTEN = 429
 GONE = 499
 """What is told in place of a status where the client did not wait for one, as nginx does."""
 DRAINED = 10
@@ -97,7 +99,8 @@ class Guard:
         self._refusal = refusal
         self._routes = {route: re.compile(re.sub(r"\{\w+\}", "[^/]+", route)) for route in routes}
         self._limits, self._hosts, self._rollouts, self._shadows = limits, hosts, rollouts, shadows
-        self._under_way = 0
+        self._under_way, self._of_key = 0, Counter[str]()
+        self._pace = Pace(limits.refusals, limits.refusal_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -109,6 +112,8 @@ class Guard:
         exchange.route = next((name for name, found in self._routes.items() if found.fullmatch(path)), "")
         answer = _Answer(send, exchange, partial(self._note, exchange))
         self._under_way += 1
+        place, body = ExitStack(), b""
+        place.callback(self._leave, exchange)
         try:
             self._admit(scope, path, exchange)
             body = await self._body(Headers(scope=scope), receive) if scope["method"] == "POST" else b""
@@ -118,8 +123,11 @@ class Guard:
             await self._run({**scope, EXCHANGE: exchange}, body, receive, answer)
             self._shadows.offer(exchange, scope, body, time.monotonic() - exchange.started)
         except ApiError as error:
-            exchange.code = error.code
+            exchange.code, body = error.code, b""
             if not answer.begun:
+                if error.status == TOO_OFTEN:
+                    place.close()
+                    await asyncio.sleep(self._pace.wait())
                 await error.response()(scope, receive, answer)
         except _Gone:
             exchange.code, exchange.status = "went_away", GONE
@@ -130,11 +138,16 @@ class Guard:
                 failed = ApiError(500, f"the server failed; its log says where, under {exchange.id}", "internal_error")
                 await failed.response()(scope, receive, answer)
         finally:
-            self._under_way -= 1
+            place.close()
             self._tell(exchange)
             self._rollouts.ended(exchange, time.monotonic() - exchange.started)
             if not exchange.is_noted:  # nobody waits for it
                 self._append(exchange)
+
+    def _leave(self, exchange: Exchange) -> None:
+        self._under_way -= 1
+        if exchange.key:
+            self._of_key[exchange.key.id] -= 1
 
     def _append(self, exchange: Exchange) -> "Future[bool] | None":
         """Notes a request that asked a model of ours for an answer."""
@@ -173,6 +186,7 @@ class Guard:
                 raise ApiError(421, "without keys, this server answers to this machine's own names only", "wrong_host")
         elif path not in OPEN:
             exchange.key = self._key(headers.get("authorization", ""), charged=path != METRICS)
+            self._of_key[exchange.key.id] += 1
             if path == METRICS and not exchange.may_ask(EVERY_USE_CASE):
                 raise ApiError(403, "metrics need a key for all use cases", "wrong_key")
         exchange.note.rights = self._rights(headers)
@@ -180,8 +194,10 @@ class Guard:
         exchange.note.is_trial = _asks(headers, TRIAL, "on", may)
         exchange.unguarded = _asks(headers, UNGUARDED, "off", may)
         # Only now: who has no key learns nothing about how busy the server is.
-        if self._under_way > self._limits.requests and path not in OPEN:
-            raise ApiError(429, "too many requests are under way", "busy", retry_after=1)
+        of_key = self._of_key[exchange.key.id] if exchange.key else 0
+        full = self._under_way > self._limits.requests or of_key > self._limits.requests_of_key
+        if full and path not in OPEN:
+            raise ApiError(TOO_OFTEN, "too many requests are under way", "busy", retry_after=1)
         if scope["method"] == "POST":
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json" or "content-encoding" in headers:
@@ -209,7 +225,7 @@ class Guard:
             raise ApiError(401, str(error), "invalid_api_key") from None
         except RateExceeded as error:
             raise ApiError(
-                429, "this key has used up its requests", "rate_limit", retry_after=error.retry_after
+                TOO_OFTEN, "this key has used up its requests", "rate_limit", retry_after=error.retry_after
             ) from None
         return key
 
@@ -302,6 +318,25 @@ class Guard:
             f"{exchange.method} {route} {exchange.status} {exchange.code or 'ok'} {seconds:.3f} s"
             f" {exchange.model or '-'}{by}{tokens} {exchange.id}"
         )
+
+
+class Pace:
+    """When refusals are sent: so many in a second, the others up to `seconds` later.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, rate: float, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate, self._seconds, self._clock = rate, seconds, clock
+        self._next = clock()
+
+    def wait(self) -> float:
+        """Seconds until the next one is sent."""
+        now = self._clock()
+        wait = min(max(self._next - now, 0.0), self._seconds)
+        self._next = now + wait + 1 / self._rate
+        return wait
 
 
 class _Gone(Exception):
