@@ -77,10 +77,10 @@ def _build(use_case: NamedUseCase, target: str) -> list:
 
     description = (
         "What has the traffic of this target answers test records as the released model did in its evaluation."
-        " Asked anew each time, every day and after each restart."
+        f" Asked after each restart, and every day once the schedule {use_case.name}_parity is switched on."
     )
 
-    @asset_check(asset=key, name=SERVED_CHECK, blocking=True, description=description)
+    @asset_check(asset=key, name=SERVED_CHECK, description=description)
     @with_typed_failures
     def serves_what_was_evaluated(
         lake: dg.ResourceParam[Lake], environment: dg.ResourceParam[Environment]

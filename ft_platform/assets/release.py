@@ -43,6 +43,7 @@ def build(use_case: NamedUseCase) -> list:
         from ft_platform.lake.releases import FILE, standing_releases
         from ft_platform.people.may import Permissions
         from ft_platform.release import releasing
+        from ft_platform.serving.going_back import switch_back
         from ft_platform.tracking.registry import show_releases
 
         if not order.standing:
@@ -55,7 +56,9 @@ def build(use_case: NamedUseCase) -> list:
         elif order.release or config.roll_back:
             to = None if config.roll_back or order.release == PREVIOUS else order.release
             reason = order.reason or ROLLED_BACK * config.roll_back
-            made = releasing.roll_back(lake, use_case, to, reason=reason, by=order.by)
+            earlier = releasing.earlier_release(lake, use_case, to)
+            switch_back(lake, environment, use_case, earlier, reason=reason, by=order.by)
+            made = releasing.roll_back(lake, use_case, earlier.id, reason=reason, by=order.by)
         else:
             made = releasing.release(
                 lake,

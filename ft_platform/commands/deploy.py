@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"{record['release']} answers at {record['endpoint']} as {record['model']}")
     equal, alone, busiest = parity["decisions_equal"]["value"], load[0], load[-1]
-    print(f"  compared with its evaluation: {equal:.1%} of {parity['asked']:,} decisions are equal")
+    ties = f", and {parity['ties']:,} are ties that rounding decides" if parity["ties"] else ""
+    print(f"  compared with its evaluation: {equal:.1%} of {parity['asked']:,} decisions are equal{ties}")
     print(
         f"  a request takes {alone['median_seconds']:.3f} seconds alone, {busiest['median_seconds']:.3f} beside"
         f" {busiest['concurrent'] - 1} others"

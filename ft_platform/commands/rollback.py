@@ -1,8 +1,12 @@
 """ft rollback: go back to an earlier release."""
 
 import argparse
+import sys
 
-HELP = "Release again what an earlier release has, with a reason. Takes seconds: nothing is trained or measured."
+HELP = (
+    "Go back to an earlier release. It gets the traffic within seconds where it had it before; then it is recorded as a"
+    " new release, and compared with its evaluation."
+)
 EXAMPLES = [
     'ft rollback complaint_routing --reason "Routes mortgage complaints to cards since Monday"',
     'ft rollback complaint_routing --to release-0a1b2c3d4e5f --reason "Incident 4711"',
@@ -21,9 +25,37 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.release import made
     from ft_platform.orchestration.order import PREVIOUS
 
+    switched = _switched(arguments)
     if code := made(arguments, arguments.to or PREVIOUS):
-        return code
-    return _deployed(arguments.use_case)
+        return _told(code, arguments.use_case, switched)
+    return _told(_deployed(arguments.use_case), arguments.use_case, switched)
+
+
+def _switched(arguments: argparse.Namespace) -> dict[str, str]:
+    """Gives the traffic back before anything is run, and says so. Target -> the release that has it, or why not."""
+    from ft_platform.commands import opened
+    from ft_platform.release.releasing import earlier_release
+    from ft_platform.serving.going_back import switch_back
+
+    environment, use_case, lake = opened(arguments.use_case)
+    earlier = earlier_release(lake, use_case, arguments.to)
+    found = switch_back(lake, environment, use_case, earlier, reason=arguments.reason, by=arguments.by)
+    for target, now in found.items():
+        is_release = now.startswith("release-")
+        words = f"{now} has the traffic; next it is compared with its evaluation" if is_release else now
+        print(f"{target}: {words}", file=sys.stderr, flush=True)
+    return {target: now for target, now in found.items() if now.startswith("release-")}
+
+
+def _told(code: int, name: str, switched: dict[str, str]) -> int:
+    """The exit code; where something failed after the switch, also what has the traffic."""
+    for target, release in switched.items() if code else ():
+        print(
+            f"ft rollback: {release} keeps the traffic of {target}, and what was to follow failed. Look at it:"
+            f" ft parity {name}. To leave it too: ft withdraw {name} {release} --reason <why>",
+            file=sys.stderr,
+        )
+    return code
 
 
 def _deployed(name: str) -> int:

@@ -66,6 +66,17 @@ def block_of(lake: Lake, release: Release) -> tuple[str, str] | None:
     return None
 
 
+def require_not_blocked(lake: Lake, release: Release) -> None:
+    """Raises:
+    VersionRefused: it, or another release of its checkpoint, was rolled back automatically, and nobody has looked.
+    """
+    if blocked := block_of(lake, release):
+        raise VersionRefused(
+            f"{blocked[0]} was rolled back automatically: {blocked[1]}",
+            f"Look at it, then: ft rollout {release.version.use_case} --unblock {blocked[0]} --reason <why>",
+        )
+
+
 def blocked_releases(lake: Lake, use_case: str) -> dict[str, str]:
     """Id -> why it was rolled back, of releases that nobody has looked at since."""
     found = (block_of(lake, one) for one in releases(lake, use_case))

@@ -9,4 +9,4 @@ from ft_platform.web.portal_acts import acts
 
 
 def acting(environment: Environment) -> Acting:
-    return Acting(view_of, page_for, acts(evidence_digest) | erasure_acts(environment))
+    return Acting(view_of, page_for, acts(environment, evidence_digest) | erasure_acts(environment))

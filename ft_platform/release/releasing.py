@@ -144,6 +144,27 @@ def roll_back(
     """
     started = time.monotonic()
     reason = require_reason(reason)
+    earlier, stands = earlier_release(lake, use_case, to), next(iter(standing_releases(lake, use_case.name)), None)
+    decision, checkpoint = released_versions(lake, earlier)
+    record = {
+        **{name: value for name, value in earlier.record.items() if name not in MADE_ANEW},
+        "reason": reason,
+        "back_to": earlier.id,
+        "back_from": stands.id if stands else None,
+    }
+    return _publish(lake, use_case, record, [decision, checkpoint], started, by=by, signed=earlier)
+
+
+def earlier_release(lake: Lake, use_case: NamedUseCase, to: str | None = None) -> Release:
+    """The release to go back to.
+
+    Args:
+        to: its id; default the newest that stands with another checkpoint than the champion.
+
+    Raises:
+        DataError: there is no such release.
+        VersionRefused: it was withdrawn, or its decision does not stand any more.
+    """
     found = releases(lake, use_case.name)
     stands = next((one for one in found if one.withdrawn is None), None)
     earlier = (
@@ -158,17 +179,11 @@ def roll_back(
         raise VersionRefused(f"{earlier.id} was withdrawn: {earlier.withdrawn['reason']}", "Name another one with --to")
     if stands and stands.id == earlier.id:
         raise VersionRefused(f"{earlier.id} is what is released now", f"See: ft releases {use_case.name}")
-    decision, checkpoint = released_versions(lake, earlier)
+    decision, _ = released_versions(lake, earlier)
     state = standing_of(lake, decision)
     if state.state != ACCEPTED:
         raise VersionRefused(f"{decision.id} of {earlier.id}: {state.words}", "Name another one with --to")
-    record = {
-        **{name: value for name, value in earlier.record.items() if name not in MADE_ANEW},
-        "reason": reason,
-        "back_to": earlier.id,
-        "back_from": stands.id if stands else None,
-    }
-    return _publish(lake, use_case, record, [decision, checkpoint], started, by=by, signed=earlier)
+    return earlier
 
 
 @_one_at_a_time

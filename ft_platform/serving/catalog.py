@@ -33,8 +33,8 @@ TRUSTED_SECONDS = 8.0
 for longer than 10 seconds, even if the lake hangs."""
 
 Kind = Literal["label_head", "written_label", "open_answer"]
-Withheld = Literal["registry_disagrees", "registry_is_asked"]
-"""Why a release is not served although the lake says so."""
+Withheld = Literal["registry_disagrees", "registry_is_asked", "not_deployed"]
+"""Why a release is not served although the lake says so: because of the registry, or since it was taken away."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Catalog(Protocol):
     def find(self, name: str) -> ServedModel | None: ...
 
     def withheld(self) -> dict[str, Withheld]:
-        """Names that lead to no model because of the registry, as `models` last found it."""
+        """Names that lead to no model although there is a release, as `models` last found it."""
         ...
 
     def rollouts(self) -> dict[str, UnderWay]:
@@ -185,7 +185,7 @@ class Shelf:
         return name in self._listed
 
     def withheld(self, name: str) -> Withheld | None:
-        """Why the registry keeps this name from being served; None: it does not."""
+        """Why a release of this name is not served; None: nothing keeps it."""
         return self._withheld.get(name)
 
     def rollout(self, name: str) -> UnderWay | None:

@@ -12,7 +12,7 @@ from ft_platform.errors import DataError, FtError, VersionRefused
 from ft_platform.lake.deployments import FILE, STAGE, Deployment, alone, deployments
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
-from ft_platform.lake.releases import Release, block_of, released_versions, standing_releases
+from ft_platform.lake.releases import Release, released_versions, require_not_blocked, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.rendering.renderer import Renderer
@@ -81,11 +81,7 @@ def deploy(
         ExportRefused: the model cannot be had in the form that the target needs.
     """
     _, checkpoint = released_versions(lake, release)
-    if blocked := block_of(lake, release):
-        raise VersionRefused(
-            f"{blocked[0]} was rolled back automatically: {blocked[1]}",
-            f"Look at it, then: ft rollout {use_case.name} --unblock {blocked[0]} --reason <why>",
-        )
+    require_not_blocked(lake, release)
     if said := disagreement(environment, lake, use_case.name):
         raise VersionRefused(said, remedy(use_case.name))
     target = open_target(environment, use_case, name, beside=_beside(environment, use_case, name))
@@ -104,7 +100,11 @@ def deploy(
         require_none_under_way(environment, use_case, name)
         before = target.status()
         known = deployments(lake, use_case.name, name)
-        previous = before.live if before.live != release.id else _before(known, release)
+        back_to, back_from = release.record.get("back_to"), release.record.get("back_from")
+        if back_to and before.live == back_to and back_from:  # the traffic was given back at once (`going_back`)
+            previous = back_from
+        else:
+            previous = before.live if before.live != release.id else _before(known, release)
         with cleared(lambda: _go_back(target, before.live, release.id)):
             target.deploy(model)
             waits = partial(progress.report, STAGE, 0, None, "")

@@ -91,6 +91,8 @@ class LakeCatalog:
             if live and live.rollout:
                 self._rollouts[use_case] = live.rollout
             releases = self._agreed_on(use_case, self._listed(use_case))
+            if live and not live.releases and standing_releases(self._lake, use_case):
+                self._withheld[use_case][use_case] = "not_deployed"
         except (FtError, OSError) as error:
             self._tell(use_case, error)
             return []

@@ -15,7 +15,7 @@ from ft_platform.people.noted import Noting
 from ft_platform.people.person import Person
 from ft_platform.release import waivers
 from ft_platform.release.delegations import delegate
-from ft_platform.release.releasing import release, roll_back
+from ft_platform.release.releasing import earlier_release, release, roll_back
 from ft_platform.release.sign_off import publish_sign_off, sign_off
 from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
@@ -23,7 +23,9 @@ from ft_platform.release.waiving import waive
 from ft_platform.reporting.portal.asking import Act, Asking, Form, View
 from ft_platform.reporting.portal.needs import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.sign_off_page import write_sign_off
+from ft_platform.serving.going_back import switch_back
 from ft_platform.serving.trial import ask_conversation
+from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.annotate_acts import ANNOTATE_ACTS
 from ft_platform.web.review_acts import JUDGE, MANAGE
@@ -77,8 +79,12 @@ def _release(evidence_digest: Digest, asking: Asking, person: Person, view: View
     release(lake, use_case, view.decision, view.checkpoint, lambda one: evidence_digest(lake, use_case, one), **words)
 
 
-def _roll_back(asking: Asking, person: Person, _view: View, form: Form) -> None:
-    roll_back(asking.lake, asking.use_case, form.get("to", ""), reason=form.get("reason", ""), by=person)
+def _roll_back(environment: Environment, asking: Asking, person: Person, _view: View, form: Form) -> None:
+    """The traffic first, within seconds; what follows compares."""
+    of, words = (asking.lake, asking.use_case), {"reason": form.get("reason", ""), "by": person}
+    earlier = earlier_release(*of, form.get("to", ""))
+    switch_back(asking.lake, environment, asking.use_case, earlier, **words)
+    roll_back(*of, earlier.id, **words)
 
 
 def _ask(asking: Asking, _person: Person, view: View, form: Form) -> dict[str, Any]:
@@ -91,7 +97,7 @@ def _ask(asking: Asking, _person: Person, view: View, form: Form) -> dict[str, A
     return ask_conversation(target.url, asking.name, [{"role": "user", "content": text}], has_labels, key)
 
 
-def acts(evidence_digest: Digest) -> dict[str, dict[str, Act]]:
+def acts(environment: Environment, evidence_digest: Digest) -> dict[str, dict[str, Act]]:
     """Page -> what its forms ask for -> what does it.
 
     Args:
@@ -110,7 +116,7 @@ def acts(evidence_digest: Digest) -> dict[str, dict[str, Act]]:
             "confirm": Act(_confirm, "may not confirm a waiver"),
         },
         RELEASE: {"release": Act(partial(_release, evidence_digest), f"may not {ACTIONS['release'].says}")},
-        ROLL_BACK: {"rollback": Act(_roll_back, take_back)},
+        ROLL_BACK: {"rollback": Act(partial(_roll_back, environment), take_back)},
         ANNOTATE: ANNOTATE_ACTS,
         ASK: {"ask": Act(_ask, f"may not {ACTIONS['ask'].says}", changes=False)},
         REVIEW: JUDGE,

@@ -23,7 +23,7 @@ RECORD = {
     "endpoint": "http://127.0.0.1:8000",
     "model": "complaints",
     "kind": "local",
-    "parity": {"decisions_equal": {"value": 0.995}, "asked": 1200},
+    "parity": {"decisions_equal": {"value": 0.995}, "asked": 1200, "ties": 6},
     "load": [LOAD, {**LOAD, "median_seconds": 0.5, "concurrent": 16}],
 }
 
@@ -73,7 +73,7 @@ def test_the_only_target_needs_no_name(installed, capsys) -> None:
     assert installed.asked == [("complaints", ["deployment/local"], "")]
     said = capsys.readouterr().out
     assert "release-2 answers at http://127.0.0.1:8000 as complaints" in said
-    assert "99.5% of 1,200 decisions are equal" in said
+    assert "99.5% of 1,200 decisions are equal, and 6 are ties that rounding decides" in said
     assert "0.020 seconds alone, 0.500 beside 15 others" in said
     assert "ft ask complaints <text> --url http://127.0.0.1:8000" in said
     assert "back to release-1: ft rollback complaints" in said and "ft serve --stop" in said

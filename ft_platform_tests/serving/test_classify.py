@@ -10,6 +10,21 @@ from ft_platform.serving.engine.requests import Handle, TooLong
 from ft_platform_tests.serving.fakes import LABELS, FakeEngine, Kept, asking, served
 
 
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\ufeff", "\u3000"], ids=ascii)
+def test_an_empty_text_gets_no_label(client: TestClient, text: str) -> None:
+    found = client.post("/v1/classify", json={"model": "complaints", "input": ["Why?", text]})
+    assert (found.status_code, found.json()["error"]["code"]) == (400, "no_question")
+    asked = {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]}
+    for model in ("complaints", "claims", "support"):
+        found = client.post("/v1/chat/completions", json={"model": model, **asked})
+        assert (found.status_code, found.json()["error"]["code"]) == (400, "no_question")
+
+
+def test_a_text_of_signs_only_is_a_text(client: TestClient) -> None:
+    for text in ("?", "👍", "5"):
+        assert client.post("/v1/classify", json={"model": "complaints", "input": text}).status_code == 200
+
+
 def classify(client: TestClient, given: Any, status: int = 200, model: str = "complaints") -> Any:
     response = client.post("/v1/classify", json={"model": model, "input": given})
     assert response.status_code == status, response.text

@@ -1,5 +1,6 @@
 """A release gets the traffic only where it answers as it was evaluated; otherwise nothing changes."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -7,23 +8,29 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
 
-from ft_platform.errors import EndpointFailed, VersionRefused
+from ft_platform.commands import rollback
+from ft_platform.errors import ConfigError, DataError, EndpointFailed, VersionRefused
 from ft_platform.evidence.gather import gather
 from ft_platform.evidence.pack import write_pack
 from ft_platform.evidence.verify import problems_of
 from ft_platform.lake.deployments import candidate, deployments
 from ft_platform.lake.releases import STANDS, Release, releases, standing_releases
+from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.publishing.roi import publish_roi
+from ft_platform.release import releasing
+from ft_platform.release.standing import ACCEPTED
 from ft_platform.reporting.report_page import REPORT
 from ft_platform.serving import catalog as catalog_module
 from ft_platform.serving import deploying
 from ft_platform.serving.deploying import deploy
+from ft_platform.serving.going_back import switch_back
 from ft_platform.serving.live import Live, listed, read_live
 from ft_platform.serving.load_test import cost_per_1000
 from ft_platform.serving.trial import served
@@ -32,6 +39,7 @@ from ft_platform.stages import SERVED_CHECK
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.serving.fakes import wait_until
 from ft_platform_tests.serving.installations import Installation, copied
 from ft_platform_tests.serving.test_parity import _scaled
 
@@ -312,3 +320,74 @@ def test_what_was_measured_is_in_the_return_on_investment_and_in_the_evidence(ru
     assert f"{folder.relative_to(pack.folder)}/{REPORT}" in index and "100.0 %" in index
     (folder / "deployment.json").write_text(json.dumps({**record, "cost_per_1000_requests": 0.0}))
     assert any("deployment.json was altered" in problem for problem in problems_of(pack.folder))
+
+
+def going_back(running: Served, monkeypatch: pytest.MonkeyPatch, outcome: RunOutcome) -> tuple[int, list[dict]]:
+    """Exit code of `ft rollback`, and what the server answered when the first run began: recording and comparing."""
+    seen: list[dict] = []
+
+    def run(*_: Any, **__: Any) -> RunOutcome:
+        seen.append(running.answers())
+        return outcome
+
+    of = (running.environment, running.use_case, running.lake)
+    accepted = SimpleNamespace(state=ACCEPTED)  # the decision of this installation is not one of the gate
+    monkeypatch.setattr(releasing, "standing_of", lambda *_: accepted)
+    monkeypatch.setattr("ft_platform.commands.opened", lambda name: of)
+    monkeypatch.setattr("ft_platform.orchestration.execution.run_use_case", run)
+    parser = argparse.ArgumentParser()
+    rollback.add_arguments(parser)
+    words = parser.parse_args([NAME, "--reason", "Incident 4711", "--json"])
+    return rollback.run(argparse.Namespace(**vars(words), command="rollback")), seen
+
+
+def test_a_way_back_gives_the_traffic_back_before_anything_else_is_run(
+    running: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = running.releases[0]
+    running.deploy()
+    running.made.releases(running.made.another())
+    second = running.releases[0]
+    running.deploy()
+    assert running.answers()[NAME] == second.id
+    code, seen = going_back(running, monkeypatch, RunOutcome(error="It does not answer as it was evaluated"))
+    assert code == 1 and [one[NAME] for one in seen] == [first.id]
+    assert running.answers()[NAME] == first.id, "it keeps the traffic"
+    said = capsys.readouterr().err
+    assert f"local: {first.id} has the traffic" in said and f"{first.id} keeps the traffic of local" in said
+
+    running.made.releases(running.made.checkpoint, back_to=first.id, back_from=second.id)
+    third = running.releases[0]
+    record = running.deploy(third)
+    assert running.answers() == {NAME: third.id, f"{NAME}@previous": second.id}
+    assert record["previous"] == second.id, "the release that was left, not the one that had the traffic meanwhile"
+
+
+def test_a_way_back_that_is_refused_changes_no_traffic(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    running.deploy()
+    with pytest.raises(DataError, match="no earlier release"):
+        going_back(running, monkeypatch, RunOutcome(success=True))
+    first = running.releases[0]
+    running.made.releases(running.made.another())
+    second = running.releases[0]
+    running.deploy()
+    with pytest.raises(ConfigError, match="the reason must have"):
+        switch_back(running.lake, running.environment, running.use_case, first, reason="no")
+    running.lake.add_verdict(first.version, STANDS, False, "s", {"by": "a", "reason": "A leak was reported"})
+    with pytest.raises((VersionRefused, DataError)):
+        going_back(running, monkeypatch, RunOutcome(success=True))
+    assert running.answers()[NAME] == second.id
+
+
+def test_a_model_that_was_taken_away_is_not_deployed_which_is_no_withdrawal(running: Served) -> None:
+    running.deploy()
+    take_away(running.lake, running.environment, running.use_case, "local")
+    asked = {"model": NAME, "messages": [{"role": "user", "content": "Why?"}]}
+
+    def error() -> dict[str, str]:
+        answer = httpx2.post(f"{running.url}/v1/chat/completions", json=asked, trust_env=False)
+        return answer.json().get("error", {}) | {"status": str(answer.status_code)}
+
+    wait_until(lambda: error()["status"] == "404")
+    assert error()["code"] == "model_not_deployed"
+    assert f"ft deploy {NAME}" in error()["message"]

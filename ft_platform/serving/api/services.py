@@ -1,6 +1,7 @@
 """What the routes share: models, rendering, engine, figures, and which answers were given."""
 
 import asyncio
+import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,9 @@ class Services:
         found = self.shelf.find(name)
         if found is None and self.shelf.is_listed(name):
             raise not_loaded()
+        if found is None and self.shelf.withheld(name) == "not_deployed":
+            what = f"this model is deployed nowhere here; its operator can deploy it: ft deploy {name}"
+            raise ApiError(404, what, "model_not_deployed", "model")
         if found is None and (why := self.shelf.withheld(name)):
             raise not_loaded() if why == "registry_is_asked" else disagreed()
         if found is None and self.shelf.has_left(name):
@@ -132,6 +136,8 @@ class Services:
         Raises:
             ApiError: a conversation is too long, or has no question.
         """
+        if not all(map(_asks_something, conversations)):
+            raise ApiError(400, "there is no text to answer", "no_question")
         longest = model.settings.evaluation.max_prompt_tokens if model.labels else None
         try:
             found = await self.apart(lambda: [prompt_of(model.renderer, one, longest) for one in conversations])
@@ -228,6 +234,12 @@ def require_readable(model: ServedModel, conversations: Sequence[Sequence[dict[s
     most = model.context_tokens * CHARACTERS_PER_TOKEN
     if not model.labels and any(sum(len(message["content"]) for message in one) > most for one in conversations):
         raise too_long(model)
+
+
+def _asks_something(conversation: Sequence[dict[str, str]]) -> bool:
+    """Whether a user says more than spaces and letters that nobody sees. A model would answer nothing at all, too."""
+    said = (letter for message in conversation if message["role"] == "user" for letter in message["content"])
+    return any(unicodedata.category(letter)[0] not in "ZC" for letter in said)
 
 
 def too_long(model: ServedModel) -> ApiError:
