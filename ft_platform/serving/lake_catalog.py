@@ -13,6 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from ft_platform.serving.rendering import released_renderer
 from ft_platform.serving.rollout.under_way import UnderWay
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking.registry import remedy
-from ft_platform.use_case.file import load_use_case, use_case_folder
+from ft_platform.use_case.file import FILE_NAME, load_use_case, use_case_folder
 from ft_platform.use_case.schema import UseCase
 
 LOG = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class LakeCatalog:
         self._environment, self._lake, self._use_cases = environment, lake, list(use_cases)
         self._tokenizer, self._weights, self._context_tokens = tokenizer, weights_sha256, context_tokens
         self._made: dict[tuple[str, str], ServedModel] = {}
+        self._stamps: dict[tuple[str, str], tuple[int, int, int] | None] = {}
         self._verified: dict[str, float] = {}
         self._told: dict[str, str] = {}
 
@@ -144,9 +146,36 @@ class LakeCatalog:
 
     def _model(self, name: str, release: Release) -> ServedModel:
         _, checkpoint = released_versions(self._lake, release, verify=self._is_due(release))
-        if (name, release.id) not in self._made:
-            self._made[name, release.id] = self._make(name, release, checkpoint)
-        return self._made[name, release.id]
+        stamp = self._stamp(release.version.use_case)
+        made = self._made.get((name, release.id))
+        if made is None:
+            made = self._make(name, release, checkpoint)
+        elif stamp != self._stamps[name, release.id]:
+            made = self._with_new_settings(made, release)
+        self._made[name, release.id], self._stamps[name, release.id] = made, stamp
+        return made
+
+    def _stamp(self, use_case: str) -> tuple[int, int, int] | None:
+        """Changes with the file of a use case."""
+        try:
+            found = (use_case_folder(self._environment.defs, use_case) / FILE_NAME).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def _with_new_settings(self, model: ServedModel, release: Release) -> ServedModel:
+        """The model with the file as it is now: what is captured, what guards it. A file with a mistake takes nothing
+        away that is served: the settings before it stay until it is right again."""
+        about = f"The changed file of {release.version.use_case}"
+        try:
+            settings = self._settings(release)
+            changed = replace(model, settings=settings, abstain_below=self._abstain_below(release, settings))
+            _ = changed.guardrails  # before it is served, as `Shelf` does
+        except (FtError, OSError) as error:
+            self._tell(about, error)
+            return model
+        self._told.pop(about, None)
+        return changed
 
     def _is_due(self, release: Release) -> bool:
         """Whether to compare bytes: always where reading them costs milliseconds."""

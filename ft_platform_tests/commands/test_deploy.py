@@ -13,7 +13,7 @@ from ft_platform.lake import deployments, releases
 from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.release import releasing
-from ft_platform.serving import upkeep
+from ft_platform.serving import going_back, upkeep
 from ft_platform.tracking import registry
 
 LOAD = {"median_seconds": 0.02, "concurrent": 1}
@@ -120,8 +120,10 @@ def test_a_failure_says_why_and_what_to_do(installed, capsys, words) -> None:
 
 @pytest.fixture
 def released(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Exit code of `ft release`, which the test may change."""
+    """Exit code of `ft release`, which the test may change. The traffic is given back before (`test_deploying`)."""
     codes = [0]
+    monkeypatch.setattr(releasing, "earlier_release", lambda *_: SimpleNamespace(id="release-1"))
+    monkeypatch.setattr(going_back, "switch_back", lambda *_, **__: {"local": "release-1"})
     monkeypatch.setattr(release, "made", lambda arguments, back_to: codes[0])
     return codes
 
@@ -149,7 +151,9 @@ def test_a_refused_way_back_deploys_nothing(installed, released) -> None:
 
 def test_a_way_back_that_is_not_deployed_fails(installed, released, capsys) -> None:
     installed.outcome = RunOutcome(error="It does not answer")
-    assert back() == 1 and "It does not answer" in capsys.readouterr().err
+    assert back() == 1
+    said = capsys.readouterr().err
+    assert "It does not answer" in said and "release-1 keeps the traffic of local" in said
 
 
 @pytest.fixture

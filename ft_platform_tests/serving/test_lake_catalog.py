@@ -15,12 +15,14 @@ from ft_platform.lake.releases import STANDS
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.release.releasing import _model
 from ft_platform.serving import lake_catalog
-from ft_platform.serving.catalog import ServedModel
+from ft_platform.serving.catalog import ServedModel, Shelf
+from ft_platform.serving.guardrails.refusal import Refused
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.settings.environment import Environment
+from ft_platform.use_case.file import FILE_NAME
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for
-from ft_platform_tests.serving.fakes import wait_until
+from ft_platform_tests.serving.fakes import FakeEngine, wait_until
 from ft_platform_tests.serving.installations import Installation, copied
 
 pytestmark = pytest.mark.integration
@@ -57,6 +59,38 @@ def test_served_labels_are_those_of_the_evaluation(objective: str, tmp_path: Pat
         assert one["label"] == evaluated[record_id]["predicted"]
         assert one["probability"] == pytest.approx(evaluated[record_id]["confidence"], abs=1e-4)
     assert answer["release"] == made.release.id
+
+
+def test_a_changed_file_reaches_what_is_served(installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    engine, catalog = FakeEngine(), installation.catalog()
+    shelf = Shelf(catalog, engine)
+    shelf.refresh()
+    shelf.load_missing()
+
+    def served_now() -> ServedModel:
+        shelf.refresh()
+        found = shelf.find("complaints")
+        assert found is not None
+        return found
+
+    before = served_now()
+    assert before.settings.monitoring.capture.share == 0 and served_now() is before
+    changes = {
+        "monitoring": {"capture": {"share": 1.0, "purpose": "monitoring"}},
+        "serving": {"guardrails": {"abstain_below": 0.7, "personal_data": "refuse"}},
+    }
+    write_use_case(installation.environment.defs, "complaints", installation.attributes | changes)
+    after = served_now()
+    assert after.settings.monitoring.capture.share == 1 and after.abstain_below == 0.7
+    assert after.settings.evaluation == before.settings.evaluation, "limits of the evaluation stay"
+    with pytest.raises(Refused):
+        after.guardrails.request([{"role": "user", "content": "Write to anna.berg@example.org."}])
+    path = installation.environment.defs / "complaints" / FILE_NAME
+    path.write_text(path.read_text() + "  nonsense: 1\n")
+    assert served_now() is after and "The changed file of complaints" in caplog.text
+    write_use_case(installation.environment.defs, "complaints", installation.attributes)
+    assert served_now().settings.monitoring.capture.share == 0
+    assert len(engine.loaded) == 1, "the weights were loaded once"
 
 
 @pytest.mark.parametrize(("asked", "least"), [("none", 0.0), (0.6, 0.6), ("auto", 2.0)])

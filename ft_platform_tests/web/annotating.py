@@ -90,7 +90,7 @@ class Annotating(Served):
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        acting = Acting(view_of, page_for, acts(lambda *_: {}))
+        acting = Acting(view_of, page_for, acts(self.environment, lambda *_: {}))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ft_platform.web.portal_actions.Following", lambda _: self.follow)
             with report_server(self.environment, "127.0.0.1", 0, noting=lambda _: None, acting=acting) as server:

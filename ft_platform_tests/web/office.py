@@ -104,7 +104,7 @@ class Office(Case):
     def serving(self) -> Iterator[str]:
         """Yields the address."""
         digest = {"sha256": "e" * 64, "files": {"index.html": "f" * 64}, "missing": []}  # packs: tests of `evidence`
-        acting = Acting(view_of, page_for, acts(lambda *_: digest) | erasure_acts(self.environment))
+        acting = Acting(view_of, page_for, acts(self.environment, lambda *_: digest) | erasure_acts(self.environment))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("ft_platform.web.portal_actions.Following", lambda _: self.follow)
             with report_server(self.environment, "127.0.0.1", 0, noting=self.told.append, acting=acting) as server:

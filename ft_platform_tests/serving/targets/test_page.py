@@ -38,4 +38,4 @@ def test_the_examples_are_valid():
         for one in found
         for target in one["serving"]["targets"].values()
     ]
-    assert kinds == ["vllm", "hf_endpoint", "sagemaker", "kubernetes"]
+    assert kinds == ["vllm", "hf_endpoint", "sagemaker", "kubernetes", "kubernetes"]
