@@ -6,6 +6,7 @@ from typing import Any
 
 from ft_platform.lake.deployments import deployments
 from ft_platform.lake.parents import tables_behind, version_of_parent
+from ft_platform.lake.releases import releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.day_reports import DayReport, day_reports
@@ -23,16 +24,19 @@ def evaluation_of(lake: Lake, report: ArtifactVersion) -> ArtifactVersion:
 
 
 def realized(lake: Lake, evaluation: ArtifactVersion, found: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Forecast and realized, over the newest monitored days; None where none was monitored.
+    """Forecast and realized, over the newest monitored days on which no other model answered; None where there is
+    none.
 
     Args:
-        evaluation: that the report rests on.
+        evaluation: that the report rests on. Its checkpoint is the model.
         found: figures of `business.roi`.
 
     Returns:
         `{"from", "to", "compared": {what: {"forecast", "realized", "about"}}}`; None for what is not known.
     """
-    reports = [one for _, one in day_reports(lake, evaluation.use_case, DAYS)]
+    own = _releases_of(lake, evaluation)
+    reports = [one for _, one in day_reports(lake, evaluation.use_case) if one.releases and own >= {*one.releases}]
+    reports = reports[-DAYS:]
     if not reports:
         return None
     first, last = reports[0].day, reports[-1].day
@@ -72,6 +76,12 @@ def realized(lake: Lake, evaluation: ArtifactVersion, found: Mapping[str, Any]) 
         "to": last,
         "compared": {what: dict(zip(names, values, strict=True)) for what, values in compared.items()},
     }
+
+
+def _releases_of(lake: Lake, evaluation: ArtifactVersion) -> set[str]:
+    """Ids of all releases of the checkpoint that was evaluated."""
+    checkpoint = next((one.id for one in lake.manifest(evaluation).parents if one.name == "adapter_checkpoint"), None)
+    return {one.id for one in releases(lake, evaluation.use_case) if one.checkpoint == checkpoint}
 
 
 def _sum(reports: list[DayReport], section: str, name: str) -> int:

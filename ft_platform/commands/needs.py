@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.loading import permissions_of
     from ft_platform.people.person import named
-    from ft_platform.reporting.portal.needs import needs_of
+    from ft_platform.reporting.portal.needs import needs_of, urgency
     from ft_platform.settings.roles import ROLES
     from ft_platform.use_case.file import use_case_folder
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
             if who and who not in ROLES:
                 roles = {*permissions.roles(named(who)), *permissions.roles(named(who), name)}
             found += [need for need in needs_of(lake, use_case, today) if need.role in roles]
-    found.sort(key=lambda one: (one.until or "9999", one.since))
+    found.sort(key=urgency)
     if arguments.json:
         print(json.dumps([one.to_dict() for one in found], indent=1, ensure_ascii=False))
         return 0

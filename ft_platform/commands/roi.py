@@ -14,13 +14,13 @@ add_arguments = use_case_and_json
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.business.realized import evaluation_of, realized
     from ft_platform.publishing.roi import newest_roi, outdated
-    from ft_platform.release.standing import newest_standing
+    from ft_platform.release.standing_now import standing_now
 
     environment, use_case, lake = opened(arguments.use_case)
     report, found = newest_roi(lake, use_case)
     problems = outdated(lake, environment, use_case, report, found)
     now = realized(lake, evaluation_of(lake, report), found)
-    standing = newest_standing(lake, use_case.name)
+    standing = standing_now(lake, use_case)
     if arguments.json:
         print(
             json.dumps(

@@ -1,7 +1,6 @@
 """The lake as a server shows it, one request after the other."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from ft_platform.lake.snapshot import Snapshot
@@ -21,7 +20,7 @@ class RecentLake(Snapshot):
 
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake)
-        self._kept: dict[str, dict[tuple[Any, ...], Any]] = {}
+        self._kept: dict[str, dict[Any, Any]] = {}
         self._states: dict[str, tuple[object, float]] = {}
 
     def refresh(self, use_case: str) -> None:
@@ -33,10 +32,9 @@ class RecentLake(Snapshot):
             self._states[use_case] = (head, now)
             self._kept[use_case] = {}
 
-    def _once(self, ask: Callable[..., Any], *about: Any) -> Any:
-        use_case = about[0] if isinstance(about[0], str) else about[0].use_case
-        found = self._kept.setdefault(use_case, {})
-        key = (ask.__name__, *about)
-        if key not in found:
-            found[key] = ask(*about)
-        return found[key]
+    def fingerprint(self, uri: str, setting: str) -> str:
+        """Of no use case, so that nothing would ever be forgotten: read each time."""
+        return self._fingerprint(uri, setting)
+
+    def _known_of(self, use_case: str) -> dict[Any, Any]:
+        return self._kept.setdefault(use_case, {})

@@ -106,6 +106,19 @@ def released_versions(lake: Lake, release: Release, verify: bool = True) -> tupl
     return found[0], found[1]
 
 
+def unusable(lake: Lake, release: Release, verify: bool = True) -> str:
+    """Why nobody may be served by a release; empty: they may. `verify` as in `released_versions`."""
+    if release.withdrawn is not None:
+        return f"{release.id} was withdrawn: {release.withdrawn['reason']}"
+    try:
+        released_versions(lake, release, verify)
+    except (VersionRefused, CorruptVersion) as refusal:
+        return refusal.message
+    except KeyError:
+        return f"the record of {release.id} does not say what was released"
+    return ""
+
+
 def evaluation_behind(lake: Lake, release: Release) -> ArtifactVersion:
     """The evaluation report that the decision of a release rests on.
 

@@ -1,8 +1,8 @@
 """A lake that is looked at once, for judgements that ask about the same versions over and over."""
 
 import hashlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 from ft_platform.errors import CorruptVersion, VersionRefused
 from ft_platform.lake.fingerprint import fingerprint
@@ -10,6 +10,8 @@ from ft_platform.lake.manifest import Manifest, Verdict
 from ft_platform.lake.seals import NO_KEYS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
+
+T = TypeVar("T")
 
 
 class Snapshot(Lake):
@@ -21,18 +23,26 @@ class Snapshot(Lake):
 
     def __init__(self, lake: Lake) -> None:
         super().__init__(lake.root, lake.storage_options, lake.signing)
-        self._found: dict[tuple[Any, ...], Any] = {}
+        self._found: dict[str, dict[Any, Any]] = {}
 
     @classmethod
     def of(cls, lake: Lake) -> "Snapshot":
         """`lake` itself where it is one already."""
         return lake if isinstance(lake, cls) else cls(lake)
 
+    def once(self, use_case: str, about: Hashable, answer: Callable[[], T]) -> T:
+        """What was found out about a use case by the first question about the same."""
+        found = self._known_of(use_case)
+        if about not in found:
+            found[about] = answer()
+        return found[about]
+
     def _once(self, ask: Callable[..., Any], *about: Any) -> Any:
-        key = (ask.__name__, *about)
-        if key not in self._found:
-            self._found[key] = ask(*about)
-        return self._found[key]
+        use_case = about[0] if isinstance(about[0], str) else about[0].use_case
+        return self.once(use_case, (ask.__name__, *about), lambda: ask(*about))
+
+    def _known_of(self, use_case: str) -> dict[Any, Any]:
+        return self._found.setdefault(use_case, {})
 
     def manifest(self, version: Version) -> Manifest:
         return self._once(super().manifest, version)

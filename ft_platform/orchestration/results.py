@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.errors import DataError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
-from ft_platform.release.standing import standing_of
+from ft_platform.release.standing_now import standing_now
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
@@ -79,7 +79,7 @@ def collect_results(
         "report": None,
         "diagnosis": None,
         "data_report": _data_report(lake, name, run.artifacts.get("data_report")),
-        "decision": _decided(lake, name, run.artifacts.get(DECISION)),
+        "decision": _decided(lake, use_case, run.artifacts.get(DECISION)),
         "unfinished_run": unfinished,
     }
     found["warnings"] = loss_warnings(found["funnel"])
@@ -147,14 +147,15 @@ def _data_report(lake: Lake, name: str, report_id: str | None) -> str | None:
     return f"{found.uri}/{REPORT}" if found else None
 
 
-def _decided(lake: Lake, name: str, decision_id: str | None) -> dict[str, Any] | None:
-    decision = lake.artifact(name, DECISION, decision_id) if decision_id else None
+def _decided(lake: Lake, use_case: NamedUseCase, decision_id: str | None) -> dict[str, Any] | None:
+    decision = lake.artifact(use_case.name, DECISION, decision_id) if decision_id else None
     if decision is None:
         return None
     found = json.loads(lake.read_file(decision, "decision.json"))
     broken = {rule["rule"]: rule["why"] for rule in found["rules"] if not rule["passed"] and not rule["waiver"]}
     waived = [waiver["rule"] for waiver in found["waivers"]]
-    words = f"succeeded, {standing_of(lake, decision).words}"
+    standing = standing_now(lake, use_case, decision_id=decision_id)
+    words = f"succeeded, {standing.words if standing else 'no release decision'}"
     told = {"decision": found["decision"], "checkpoint": found["checkpoint"], "words": words}
     # Decisions from before it was said have no such key.
     told["simpler"] = found.get("simpler")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.inputs import writes
@@ -131,6 +132,20 @@ def is_about(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Version]
         return not _of_others(lake, version, pinned)
     except VersionRefused:
         return False
+
+
+def newest_about(lake: Lake, checkpoint: ArtifactVersion, stage: str) -> ArtifactVersion | None:
+    """The newest artifact of a stage that was made from a checkpoint, or from what the checkpoint was made from; None:
+    there is none. One of another checkpoint is none, however new it is."""
+    lake = Snapshot.of(lake)
+    pinned = pinned_versions(lake, checkpoint, None)
+    for one in lake.artifacts(checkpoint.use_case, stage):
+        with suppress(VersionRefused):  # its lineage is broken, so nobody can tell what it is about
+            behind = _behind(lake, one)
+            same = [name for name, version in behind.items() if name in pinned and version != one]
+            if same and all(behind[name].content_hash == pinned[name].content_hash for name in same):
+                return one
+    return None
 
 
 def _of_others(lake: Lake, version: ArtifactVersion, pinned: Mapping[str, Version]) -> list[str]:

@@ -1,4 +1,5 @@
-"""The release decision that stands for a use case, in the words that every command uses beside how a run ended."""
+"""The release decision of a use case as it was recorded, in the words that every command and page uses. Whether it
+holds now: `standing_now`."""
 
 import json
 from dataclasses import dataclass
@@ -17,19 +18,23 @@ class Standing:
     """A decision as it reads today.
 
     Attributes:
-        state: `accepted`, `refused`, `ended` (a waiver that it rests on has ended), or `unreadable`.
+        state: `accepted`, `refused`, `ended` (it was accepted and does not hold any more), or `unreadable`.
         valid_until: last day of an accepted decision that rests on a waiver.
+        why: it ended, in a sentence; empty: a waiver that it rests on has.
     """
 
     id: str
     state: str
     valid_until: str | None = None
+    why: str = ""
 
     @property
     def words(self) -> str:
         """`release refused`, and so on."""
         if self.state == UNREADABLE:
             return "release decision cannot be read"
+        if self.state == ENDED and self.why:
+            return "release no longer accepted"
         if self.state == ENDED:
             return f"release no longer accepted, a waiver ended on {self.valid_until}"
         return f"release {self.state}{f' until {self.valid_until}' if self.valid_until else ''}"
@@ -47,13 +52,3 @@ def standing_of(lake: Lake, decision: ArtifactVersion, today: date | None = None
         return Standing(decision.artifact_id, REFUSED)
     ended = until is not None and date.fromisoformat(until) < (today or datetime.now(UTC).date())
     return Standing(decision.artifact_id, ENDED if ended else ACCEPTED, until)
-
-
-def newest_standing(lake: Lake, use_case: str, decision_id: str | None = None) -> Standing | None:
-    """The decision of that id, by default the newest of the use case; None: there is none."""
-    decision = (
-        lake.artifact(use_case, STAGE, decision_id, verify=False)
-        if decision_id
-        else next(iter(lake.artifacts(use_case, STAGE)), None)
-    )
-    return standing_of(lake, decision) if decision else None

@@ -19,15 +19,17 @@ from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.standing import ENDED, Standing, standing_of
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
 from ft_platform.reporting.portal.history import events_of, quality_picture, versions_of
-from ft_platform.reporting.portal.story import Step, released, story_of
+from ft_platform.reporting.portal.story import Step, story_of
 from ft_platform.reporting.published import intact_file, intact_json, page_of
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
+from ft_platform.reporting.use_case_state import State, state_of
 from ft_platform.stages import MONITORING
+from ft_platform.use_case.named import NamedUseCase
 
 TITLES = {
     "adapter_checkpoint": "Training",
@@ -57,34 +59,28 @@ MOST_DAYS = 30
 """Reports of monitored days in the list."""
 FIRST = ("release_decision", "evaluation_report")
 """Reports at the top of the list."""
-RELEASE = {
-    "accepted": "It may be released.",
-    "refused": "It may not be released.",
-    "ended": "It may no longer be released, because a waiver has ended.",
-    "unreadable": "Its release decision was altered or cannot be read, so it may not be released.",
-    None: "There is no release decision yet.",
-}
 
 
-def home_page(
-    lake: Lake, name: str, description: str = "", *, is_known: bool = False, in_dagster: bool = False
-) -> str | None:
+def home_page(lake: Lake, name: str, use_case: NamedUseCase | None = None, *, in_dagster: bool = False) -> str | None:
     """The page, or None where the use case has no report yet.
 
     Args:
-        is_known: it has a file, so there is a page even before its first report.
+        use_case: as its file is now, so there is a page even before its first report. None: it has no file that can be
+            read, so nobody can tell whether what was decided still holds.
         in_dagster: Dagster's pages lie one level above the page of all use cases.
     """
-    reports, today = reports_of(lake, name), datetime.now(UTC).date()
-    if not reports and not is_known:
+    today = datetime.now(UTC).date()
+    state = state_of(lake, name, use_case, today)
+    reports = reports_of(lake, name, standing=state.standing)
+    if not reports and use_case is None:
         return None
     history, problem = None, ""
     try:
-        history = versions_of(lake, name, today), events_of(lake, name, today)
+        history = versions_of(lake, name, today), events_of(lake, name, state, today)
     except FtError as error:
         problem = error.message
     newest = {one["stage"]: one["artifact"] for one in reversed(reports) if one["newest"]}
-    known, steps = known_of(lake, name, newest), story_of(lake, name, today)
+    known, steps = known_of(lake, name, newest), story_of(lake, name, state)
     examples, no_examples = [], ""
     try:
         examples = _examples(lake, newest.get("evaluation_report"), known.evaluation)
@@ -94,9 +90,9 @@ def home_page(
         "home.html",
         title=f"{name}: home",
         use_case=name,
-        description=description,
-        short=_verdict(known, steps),
-        good=known.standing is not None and known.standing.state == ACCEPTED and not known.damaged,
+        description=use_case.settings.description if use_case else "",
+        short=_verdict(known, steps, state),
+        good=state.is_good and not known.damaged,
         steps=steps,
         assets={"href": f"../../assets/{name}/" if in_dagster else ""},
         history=history,
@@ -110,9 +106,15 @@ def home_page(
     )
 
 
-def reports_of(lake: Lake, name: str, stages: Sequence[str] = REPORT_STAGES) -> list[dict[str, Any]]:
+def reports_of(
+    lake: Lake, name: str, stages: Sequence[str] = REPORT_STAGES, standing: Standing | None = None
+) -> list[dict[str, Any]]:
     """Every page of every report: `{"stage", "artifact", "href", "title", "status", "written_at", "newest"}`, the
-    decision and the evaluation first, of each kind the newest first."""
+    decision and the evaluation first, of each kind the newest first.
+
+    Args:
+        standing: of the newest decision as it holds now; the others are told as they were made.
+    """
     found = []
     for stage in sorted(stages, key=lambda stage: FIRST.index(stage) if stage in FIRST else len(FIRST)):
         seen: set[str] = set()
@@ -129,7 +131,7 @@ def reports_of(lake: Lake, name: str, stages: Sequence[str] = REPORT_STAGES) -> 
                             "artifact": artifact,
                             "href": href,
                             "title": f"{TITLES.get(stage, stage)}{about}",
-                            "status": _status(lake, artifact),
+                            "status": _status(lake, artifact, standing),
                             "written_at": manifest.written_at,
                             "newest": about not in seen,
                         }
@@ -148,8 +150,10 @@ def newer_than(lake: Lake, address: ReportAddress) -> str | None:
     )
 
 
-def _status(lake: Lake, artifact: ArtifactVersion) -> str:
+def _status(lake: Lake, artifact: ArtifactVersion, standing: Standing | None) -> str:
     """Accepted or refused, or what its checks came to."""
+    if standing and standing.id == artifact.artifact_id:
+        return standing.words
     if artifact.name == "release_decision":
         return standing_of(lake, artifact).words
     checks = lake.verdicts(artifact)
@@ -170,13 +174,11 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
             damaged[stage] = f"{error}."
             return None
 
-    decision = newest.get("release_decision")
     checkpoint = newest.get("adapter_checkpoint")
     return Known(
         name=name,
         damaged=damaged,
         checkpoint=checkpoint.artifact_id if checkpoint else None,
-        standing=standing_of(lake, decision) if decision else None,
         decision=read("release_decision", "decision.json"),
         evaluation=read("evaluation_report", METRICS),
         training=lake.manifest(checkpoint).info if checkpoint else None,
@@ -187,9 +189,8 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
     )
 
 
-def _verdict(known: Known, steps: Sequence[Step]) -> list[tuple[str, list[str]]]:
-    state = known.standing.state if known.standing else None
-    said = [RELEASE[state]]
+def _verdict(known: Known, steps: Sequence[Step], state: State) -> list[tuple[str, list[str]]]:
+    said = state.all_words
     rows = [("Verdict", said)]
     if known.decision and known.checkpoint and known.decision["checkpoint"] != known.checkpoint:
         said.append(f"That was decided about {known.decision['checkpoint']}; {known.checkpoint} is newer.")
@@ -202,9 +203,14 @@ def _verdict(known: Known, steps: Sequence[Step]) -> list[tuple[str, list[str]]]
         fair = plain_words.fair_to_groups(known.decision) if known.decision else []
         worse = plain_words.worse_for(known.evaluation["slices"], known.confidence, counts)
         rows.append(("For whom it is worse", [*fair, *worse]))
-    if known.decision and any(one.figure == released(known.decision["checkpoint"]) for one in steps):
+    if state.release and not state.decision_words:
         following = next((f"{one.title}: {one.next_step}" for one in steps if one.next_step), "")
-        rows.append(("What to do next", [following or "Nothing: it is released, served and watched."]))
+        is_well = state.is_good and "Nothing: it is released, served and watched."
+        rows.append(("What to do next", [following or is_well or f"See what waits: ft needs {known.name}"]))
+    elif state.standing and state.standing.state == ENDED:
+        rows.append(
+            ("What to do next", [f"Train without what may not be used any more, and decide again: ft run {known.name}"])
+        )
     elif known.decision:
         rows.append(("What to do next", plain_words.next_after_decision(known.decision)))
     elif known.evaluation:

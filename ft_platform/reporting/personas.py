@@ -8,7 +8,6 @@ from typing import Any
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import TITLES as SYSTEMS
-from ft_platform.release.standing import Standing
 from ft_platform.reporting.alt_texts import listed
 from ft_platform.reporting.html import number
 from ft_platform.reporting.review_report import preference_sentence
@@ -42,7 +41,6 @@ class Known:
     name: str
     damaged: Mapping[str, str] = field(default_factory=dict)
     checkpoint: str | None = None
-    standing: Standing | None = None
     decision: Mapping[str, Any] | None = None
     evaluation: Mapping[str, Any] | None = None
     training: Mapping[str, Any] | None = None

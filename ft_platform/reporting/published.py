@@ -68,9 +68,9 @@ def page_of(lake: Lake, artifact: ArtifactVersion) -> str | None:
     return next((path for path in paths if report_address(f"/{artifact.use_case}/{path}")), None)
 
 
-def headline(lake: Lake, name: str) -> dict[str, Any]:
-    """`{"metric", "value"}` of the newest evaluation report; None where there is none. Raises as `intact_file`."""
-    figures = intact_json(lake, next(iter(lake.artifacts(name, "evaluation_report")), None), METRICS)
+def headline(lake: Lake, evaluation: ArtifactVersion | None) -> dict[str, Any]:
+    """`{"metric", "value"}` of an evaluation report; None where there is none. Raises as `intact_file`."""
+    figures = intact_json(lake, evaluation, METRICS)
     if not figures:
         return {"metric": None, "value": None}
     main = figures["main_metric"]

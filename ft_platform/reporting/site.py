@@ -12,6 +12,7 @@ from ft_platform.reporting.home import home_page, newer_than
 from ft_platform.reporting.html import page
 from ft_platform.reporting.published import Page, intact_file
 from ft_platform.reporting.report_urls import ReportAddress, report_address, use_case_of_index
+from ft_platform.reporting.use_case_state import state_of
 from ft_platform.use_case.named import NamedUseCase
 
 BODY = b"<body>\n"
@@ -40,8 +41,7 @@ class Reports:
         if use_case := use_case_of_index(path):
             file = self.load().get(use_case)
             self._recent.refresh(use_case)
-            about = file.settings.description if file else ""
-            found = home_page(self._recent, use_case, about, is_known=bool(file), in_dagster=self.in_dagster)
+            found = home_page(self._recent, use_case, file, in_dagster=self.in_dagster)
             return Page(found.encode()) if found else None
         address = report_address(path)
         content = self.report(address) if address else None
@@ -52,11 +52,12 @@ class Reports:
         return Page(self._with_way_home(address, content))
 
     def _with_way_home(self, address: ReportAddress, content: bytes) -> bytes:
-        """A report with links to the home page of its use case, and to the newer report that replaces it. They are
-        added here, because the same page also lies in evidence packs, where they would lead nowhere."""
-        self._recent.refresh(address.use_case)
-        newer = newer_than(self._recent, address)
-        way = page("way_home.html", use_case=address.use_case, newer=newer)
+        """A report with links to the home page of its use case, and to the newer report that replaces it, and with what
+        the use case is now. They are added here, because the same page also lies in evidence packs."""
+        name = address.use_case
+        self._recent.refresh(name)
+        now = " ".join(state_of(self._recent, name, self.load().get(name)).all_words)
+        way = page("way_home.html", use_case=name, newer=newer_than(self._recent, address), now=now)
         return content.replace(BODY, BODY + way.encode(), 1)
 
     def report(self, address: ReportAddress) -> bytes | None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ft_platform.errors import FtError, VersionRefused
+from ft_platform.errors import FtError
 from ft_platform.lake.deployments import STAYS, alone, deployments, had_traffic
-from ft_platform.lake.releases import Release, released_versions, standing_releases
+from ft_platform.lake.releases import standing_releases, unusable
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
 from ft_platform.process.account import this_account
@@ -87,7 +87,7 @@ def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUse
         compared = [one.record["release"] for one in deployments(lake, use_case.name, name)]
         if not compared:
             continue
-        usable = {one.id for one in standing_releases(lake, use_case.name) if _is_usable(lake, one)}
+        usable = {one.id for one in standing_releases(lake, use_case.name) if not unusable(lake, one, verify=False)}
         try:
             target = open_target(environment, use_case, name)
             state = target.status()
@@ -103,11 +103,3 @@ def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUse
     if problems:
         raise problems[0]
     return changed
-
-
-def _is_usable(lake: Lake, release: Release) -> bool:
-    try:
-        released_versions(lake, release, verify=False)
-    except VersionRefused:
-        return False
-    return True

@@ -159,9 +159,10 @@ class MadeUp:
         number = len(self.lake.artifacts(self.use_case.name, "release"))
         said = {"evidence": [{"stage": "evaluation_report", "id": evaluation.artifact_id}]}
         decision = self.published("release_decision", f"decision-{number}", [evaluation], {"decision.json": said})
+        checkpoint = self.lake.artifact(self.use_case.name, "adapter_checkpoint", "ckpt", verify=False)
         record = {
-            "checkpoint": {"id": "ckpt", "content_hash": "c"},
-            "decision": {"id": decision.artifact_id},
+            "checkpoint": {"id": "ckpt", "content_hash": checkpoint.content_hash if checkpoint else ""},
+            "decision": {"id": decision.artifact_id, "content_hash": decision.content_hash},
             "number": number,
         }
         return self.published("release", f"release-{number}", [decision], {"release.json": record}).artifact_id
@@ -203,7 +204,9 @@ def made_up(home: Path, kind: str = "classification", **watch: Any) -> MadeUp:
             **({"answer": [answer_to(truth) for truth, *_ in tested]} if made.writes else _decided(tested)),
         }
     )
-    made.evaluation = made.published("evaluation_report", "eval-0", [splits], {"predictions.parquet": predictions})
+    checkpoint = made.published("adapter_checkpoint", "ckpt", [splits], {"weights.json": {}})
+    tested_on = [checkpoint, splits]
+    made.evaluation = made.published("evaluation_report", "eval-0", tested_on, {"predictions.parquet": predictions})
     made.released(made.evaluation)
     return made
 

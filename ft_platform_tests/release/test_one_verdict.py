@@ -19,7 +19,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.newest import newest_attack
 from ft_platform.release.decide import Decision
-from ft_platform.release.standing import newest_standing
+from ft_platform.release.standing_now import standing_now
 from ft_platform.reporting.fairness_report import write_fairness_report
 from ft_platform.reporting.model_card import card_values, readme
 from ft_platform.reporting.privacy_report import write_privacy_report
@@ -187,7 +187,7 @@ def the_end_is_told(made: Case, decision: Decision, published: ArtifactVersion, 
     assert all(ruling.why in (check.description or "") for ruling in decision.refusing)
     written = json.loads(made.lake.read_file(published, "decision.json"))
     assert written["decision"] == ("accepted" if passed else "refused")
-    standing = newest_standing(made.lake, made.use_case.name)
+    standing = standing_now(made.lake, made.use_case)
     assert standing is not None and standing.words == f"release {written['decision']}"
     page = plain(made.lake.read_file(published, "decision_brief.html"))
     assert ("may not be released" in page) is not passed

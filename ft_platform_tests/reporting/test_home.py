@@ -14,8 +14,10 @@ from ft_platform.reporting.personas import READS, Known, cards
 from ft_platform.reporting.published import headline
 from ft_platform.reporting.site import Reports
 from ft_platform.settings.environment import Environment
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.reporting.xss import ATTACKS
+from ft_platform_tests.tables import use_case as a_use_case
 
 BODY = "<!DOCTYPE html>\n<html lang='en'><head><title>x</title></head>\n<body>\n<h1>x</h1></body></html>"
 
@@ -96,14 +98,17 @@ def published(lake: Lake) -> Lake:
 
 
 def test_it_opens_with_the_verdict_in_plain_words(published: Lake) -> None:
-    words = " ".join(Page(home_page(published, "letters", "Sorts letters.") or "").words.split())
+    settings = a_use_case().settings.model_copy(update={"description": "Sorts letters."})
+    letters = NamedUseCase(name="letters", settings=settings)
+    words = " ".join(Page(home_page(published, "letters", letters) or "").words.split())
     order = [
         "Letters Sorts letters.",
-        "It may be released. Of 100 records, the fine-tuned model gets about 87 right (85 to 89).",
+        "It may no longer be released: decision-1 accepts ckpt-1, which is no longer in the lake.",
+        "Of 100 records, the fine-tuned model gets about 87 right (85 to 89).",
         "The same base model with the best prompt gets 67 right.",
         "it gets about 20 more of 100 records right (18 to 22) than the best prompt",
         "It does worse where region is west: 60 of 100 right there, 90 elsewhere (82 test records).",
-        "to sign, then: ft release letters",
+        "decide again: ft run letters",
         "Three examples",
     ]
     places = [words.find(text) for text in order]
@@ -135,7 +140,7 @@ def test_all_reports_are_listed_with_status_and_date_older_ones_folded(published
     listed, _, older = text.partition("<details>")
     assert "evaluation_report/eval-2/report.html" in listed and "evaluation_report/eval-1/report.html" not in listed
     assert "evaluation_report/eval-1/report.html" in older and "1 older reports" in older
-    assert "<td>release accepted</td>" in listed and " UTC</td>" in listed
+    assert "<td>release no longer accepted</td>" in listed and " UTC</td>" in listed
 
 
 def test_a_damaged_report_says_nothing_and_the_page_is_there(published: Lake) -> None:
@@ -184,11 +189,12 @@ def test_a_decision_about_an_older_checkpoint_is_said_to_be_one(published: Lake)
 
 
 def test_the_last_figure_is_that_of_the_newest_evaluation(published: Lake, environment: Environment) -> None:
-    assert headline(published, "letters") == {"metric": "macro_f1", "value": 0.87}
-    assert headline(published, "nobody") == {"metric": None, "value": None}
+    newest = published.artifacts("letters", "evaluation_report")[0]
+    assert headline(published, newest) == {"metric": "macro_f1", "value": 0.87}
+    assert headline(published, None) == {"metric": None, "value": None}
     damage(published, "evaluation_report", "metrics.json")
     with pytest.raises(CorruptVersion, match="eval-2"):
-        headline(published, "letters")
+        headline(published, newest)
 
 
 def test_what_a_model_that_scores_labels_forgot_is_told_as_the_report_tells_it() -> None:

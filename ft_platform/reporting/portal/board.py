@@ -19,6 +19,7 @@ from ft_platform.reporting.figure import COLOURS, around, drawing, short
 from ft_platform.reporting.formats import amount
 from ft_platform.reporting.portal.portfolio import Entry, portfolio_of
 from ft_platform.reporting.published import intact_json
+from ft_platform.reporting.use_case_state import about_release
 from ft_platform.use_case.named import NamedUseCase
 
 MOST_DRAWN = 15
@@ -73,14 +74,14 @@ def board_of(lake: Lake, use_cases: Mapping[str, NamedUseCase], today: date) -> 
         name = entry.use_case
         about = {"entry": entry, "risk": use_cases[name].settings.release.risk_class, "spent": spent.get(name, {})}
         try:
-            lines.append(Line(**about, **_returns(lake, name), problem=entry.problem))
+            lines.append(Line(**about, **_returns(lake, name, entry.checkpoint), problem=entry.problem))
         except FtError as error:
             lines.append(Line(**about, problem=entry.problem or error.message))
     return lines
 
 
-def _returns(lake: Lake, name: str) -> dict[str, Any]:
-    report = next(iter(lake.artifacts(name, "roi_report")), None)
+def _returns(lake: Lake, name: str, checkpoint: str | None) -> dict[str, Any]:
+    report = about_release(lake, name, checkpoint, "roi_report")
     found = intact_json(lake, report, "roi.json")
     if report is None or not found or not found["savings_per_month"]:
         return {}

@@ -24,6 +24,7 @@ from ft_platform.settings.people import Digest
 from ft_platform.settings.roles import ROLES
 
 WORDS = {
+    "production": ("production that is down", "productions that are down"),
     "checks": ("failed check", "failed checks"),
     "decision": ("decision", "decisions"),
     "signatures": ("signature", "signatures"),

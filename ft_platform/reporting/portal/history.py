@@ -12,13 +12,15 @@ from ft_platform.errors import CorruptVersion
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake.releases import Release, blocked_releases, releases
+from ft_platform.lake.releases import Release, blocked_releases, releases, unusable
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import taint_of
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.standing import standing_of
 from ft_platform.reporting.figure import COLOURS, around, drawing
 from ft_platform.reporting.formats import number
 from ft_platform.reporting.published import intact_json, page_of
+from ft_platform.reporting.use_case_state import State
 
 MOST = 20
 """Versions and events on the page, the newest."""
@@ -90,12 +92,18 @@ def versions_of(lake: Lake, name: str, today: date) -> tuple[list[TrainedVersion
                 data=next((parent.id for parent in manifest.parents if parent.name == "splits"), "–"),
                 before=earlier.artifact_id if earlier else None,
                 **_figures(lake, evaluations.get(checkpoint.artifact_id)),
-                decision=standing_of(lake, decision, today).words if decision else None,
+                decision=f"{standing_of(lake, decision, today).words}{_since(lake, checkpoint)}" if decision else None,
                 decision_page=page_of(lake, decision) if decision else None,
                 releases=tuple(released.get(checkpoint.artifact_id, ())),
             )
         )
     return found, len(checkpoints)
+
+
+def _since(lake: Lake, checkpoint: ArtifactVersion) -> str:
+    """What became of a checkpoint that was decided about."""
+    taint = taint_of(lake, checkpoint)
+    return f"; quarantined since, for {taint.numbers['rows']:,} of its rows" if taint else ""
 
 
 def _first(lake: Lake, name: str, stage: str, about: Any) -> dict[str, ArtifactVersion]:
@@ -123,12 +131,16 @@ def _figures(lake: Lake, evaluation: ArtifactVersion | None) -> dict[str, Any]:
     return {**told, "metric": main.title, "evaluation_page": page_of(lake, evaluation)}
 
 
-def events_of(lake: Lake, name: str, today: date) -> tuple[list[Event], int]:
+def events_of(lake: Lake, name: str, now: State, today: date) -> tuple[list[Event], int]:
     """What was decided, released and deployed, newest first, and how many events there are in all. Raises as
-    `releases`."""
+    `releases`.
+
+    Args:
+        now: state of the use case, which says what is released.
+    """
     found: list[tuple[str, Any]] = []
     known, blocked = releases(lake, name), blocked_releases(lake, name)
-    champion = next((one.id for one in known if one.withdrawn is None), None)
+    champion = now.release.id if now.release else None
     found += [(lake.manifest(one).written_at, one) for one in lake.artifacts(name, "release_decision")]
     found += [(lake.manifest(one.version).written_at, one) for one in known]
     found += [(lake.manifest(one).written_at, one) for one in lake.artifacts(name, "deployment")]
@@ -137,7 +149,7 @@ def events_of(lake: Lake, name: str, today: date) -> tuple[list[Event], int]:
     for at, one in newest[:MOST]:
         if isinstance(one, Release):
             what = f"{one.id} of {one.checkpoint}"
-            told.append(Event(at, what, _state(one, champion, blocked), page_of(lake, one.version)))
+            told.append(Event(at, what, _state(lake, one, champion, blocked), page_of(lake, one.version)))
             continue
         info = lake.manifest(one).info
         decided = one.name == "release_decision"
@@ -147,11 +159,13 @@ def events_of(lake: Lake, name: str, today: date) -> tuple[list[Event], int]:
     return told, len(newest)
 
 
-def _state(one: Release, champion: str | None, blocked: Mapping[str, str]) -> str:
+def _state(lake: Lake, one: Release, champion: str | None, blocked: Mapping[str, str]) -> str:
     if one.withdrawn:
         return f"withdrawn: {one.withdrawn['reason']}"
     if one.id in blocked:
         return f"rolled back: {blocked[one.id]}"
+    if why := unusable(lake, one):
+        return f"may not be used: {why}"
     return "stands" if one.id == champion else "replaced"
 
 

@@ -17,6 +17,7 @@ from ft_platform.evaluation.annotation.repairs import unsettled
 from ft_platform.evaluation.review.online import open_review
 from ft_platform.lake.forecast import Forecast, forecast_of
 from ft_platform.lake.releases import blocked_releases, releases, standing_releases
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED, taint_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
@@ -26,12 +27,13 @@ from ft_platform.people.access import WAITING
 from ft_platform.people.access import requests as access_requests
 from ft_platform.release.erasures import WAITS, requests
 from ft_platform.release.incidents import incidents
-from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, standing_of
+from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, Standing
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.release.waivers import unconfirmed, waivers
 from ft_platform.reporting.plain_words import next_after_decision
 from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import page_of
+from ft_platform.reporting.use_case_state import DOWN, State, state_of
 from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
@@ -87,30 +89,52 @@ class Need:
 
 
 class Seen(NamedTuple):
-    """What is looked at."""
+    """What is looked at, and what the use case is now."""
 
     lake: Lake
     use_case: NamedUseCase
     today: date
+    state: State
 
     @property
     def name(self) -> str:
         return self.use_case.name
 
+    @property
+    def standing(self) -> Standing | None:
+        return self.state.standing
+
 
 def needs_of(lake: Lake, use_case: NamedUseCase, today: date) -> list[Need]:
-    """What waits in a use case: what has a last day first, the nearest before others, then the oldest."""
-    seen, found = Seen(lake, use_case, today), []
+    """What waits in a use case, as `urgency` orders it."""
+    lake = Snapshot.of(lake)
+    seen, found = Seen(lake, use_case, today, state_of(lake, use_case.name, use_case, today)), []
     for kind, look in KINDS.items():
         try:
             found += [Need(use_case.name, kind, **one) for one in look(seen)]
         except FtError as error:
             what = f"{kind.replace('_', ' ').capitalize()} cannot be read: {error.message}"
             found.append(Need(use_case.name, kind, "accountable", what, error.next_step or "See: ft seals verify"))
-    return sorted(found, key=lambda one: (one.until or "9999", one.since))
+    return sorted(found, key=urgency)
+
+
+def urgency(need: Need) -> tuple[bool, str, str]:
+    """Orders what waits: production that is down, then what has a last day, the nearest first, then the oldest."""
+    return need.kind != PRODUCTION, need.until or "9999", need.since
 
 
 Told = Iterator[dict[str, str]]
+
+
+def _production(seen: Seen) -> Told:
+    """Something was deployed, and nothing that may be used answers: for everybody who answers for it."""
+    if not seen.state.is_down:
+        return
+    step = f"Train without what may not be used any more, release and deploy that: ft run {seen.name}"
+    if seen.state.name == DOWN:
+        step = f"Deploy it again, which starts a server: ft deploy {seen.name}"
+    for role in CONCERNED:
+        yield {"role": role, "what": seen.state.words, "next_step": step, "action": _back(seen)}
 
 
 def _checks(seen: Seen) -> Told:
@@ -150,7 +174,9 @@ def _decisions(seen: Seen) -> Told:
     if decision is None:
         return
     told = {"since": seen.lake.manifest(decision).written_at, "page": _page(seen, decision)}
-    standing = standing_of(seen.lake, decision, seen.today)
+    standing = seen.standing
+    if standing is None:
+        return
     if standing.state == ACCEPTED:
         if all(one.record["decision"]["id"] != decision.id for one in releases(seen.lake, seen.name)):
             what = f"{decision.artifact_id} is accepted and not released."
@@ -161,6 +187,9 @@ def _decisions(seen: Seen) -> Told:
     if standing.state != REFUSED:
         what = "A waiver behind the release decision has ended." if standing.state == ENDED else "It cannot be read."
         step = f"Decide again: ft decide {seen.name}" if standing.state == ENDED else "See: ft seals verify"
+        if standing.why:
+            what = f"{decision.artifact_id} was accepted and does not hold any more: {standing.why}"
+            step = f"Train without what may not be used any more, and decide again: ft run {seen.name}"
         yield {"role": "accountable", "what": what, "next_step": step, **told}
         return
     found: dict[str, Any] = json.loads(seen.lake.read_file(decision, "decision.json"))
@@ -182,7 +211,7 @@ def _signatures(seen: Seen) -> Told:
     said = json.loads(seen.lake.read_file(found, "sign_off.json")) if found else {}
     if not found or not decision or said["decision"] != decision.id:
         return
-    if standing_of(seen.lake, decision, seen.today).state == ACCEPTED:
+    if seen.standing and seen.standing.state == ACCEPTED:
         for one in said["roles"]:
             if one["why"]:
                 yield {
@@ -397,7 +426,11 @@ def _repairs(seen: Seen) -> Told:
         }
 
 
+PRODUCTION = "production"
+CONCERNED = ("accountable", "ml_engineering", "data_science", "compliance")
+"""Roles that answer for what production does."""
 KINDS: dict[str, Callable[[Seen], Told]] = {
+    PRODUCTION: _production,
     "checks": _checks,
     "decision": _decisions,
     "signatures": _signatures,

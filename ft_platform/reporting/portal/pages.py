@@ -13,7 +13,7 @@ from ft_platform.reporting.portal.catalogue import LISTED, ON_A_PAGE, Asked, Cat
 from ft_platform.reporting.portal.catalogue import Entry as Dataset
 from ft_platform.reporting.portal.compare_page import compare_page
 from ft_platform.reporting.portal.compliance import LOOKED_AT, Compliance, compliance_of, ends_soon
-from ft_platform.reporting.portal.needs import TITLES, Need, needs_of
+from ft_platform.reporting.portal.needs import TITLES, Need, needs_of, urgency
 from ft_platform.reporting.portal.packs import Pack, Packs
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.quotas_page import quotas_page
@@ -113,7 +113,7 @@ def needs_page(needs: Sequence[Need], use_cases: int, roles: Callable[[str], Col
     Args:
         roles: use case -> roles in it of whoever asks.
     """
-    ordered = sorted(needs, key=lambda one: (one.until or "9999", one.since))
+    ordered = sorted(needs, key=urgency)
     mine = [one for one in ordered if roles and one.role in roles(one.use_case)]
     by_role: dict[str, list[Need]] = {role: [] for role in ROLES}
     for need in ordered:

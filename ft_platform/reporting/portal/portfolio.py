@@ -10,21 +10,11 @@ from typing import Any
 
 from ft_platform.costs.ledger import Ledger
 from ft_platform.errors import FtError
-from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import day_reports
-from ft_platform.release.standing import newest_standing
 from ft_platform.reporting.published import headline, intact_json
+from ft_platform.reporting.use_case_state import about_release, state_of
 from ft_platform.use_case.named import NamedUseCase
-
-STEPS = (
-    ("served", "monitoring_report"),
-    ("released", "release"),
-    ("decided", "release_decision"),
-    ("evaluated", "evaluation_report"),
-    ("trained", "adapter_checkpoint"),
-)
-"""How far a use case is -> what then lies in the lake; the furthest first."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +23,9 @@ class Entry:
 
     Attributes:
         owner: accountable for it.
-        stage: how far it is: `served`, ... , `data`, or `nothing`.
+        stage: what it is now (`use_case_state.STATES`); `state`: in a sentence.
         decision: the newest, in words.
-        release, released_on: what stands.
+        release, released_on: what people may be served by; `checkpoint`: its.
         metric, value: of the newest evaluation.
         live, live_low, live_high, live_day: accuracy of the newest monitored day, by feedback where there was enough,
             or else estimated.
@@ -49,9 +39,11 @@ class Entry:
     description: str
     owner: str
     stage: str
+    state: str = ""
     decision: str | None = None
     release: str | None = None
     released_on: str | None = None
+    checkpoint: str | None = None
     metric: str | None = None
     value: float | None = None
     live: float | None = None
@@ -108,23 +100,22 @@ def portfolio_of(
         elif spent:
             about["problem"] = f"Costs of this month are in {' and '.join(sorted(spent))}: ft costs"
         try:
-            about |= _found(lake, name)
-            about |= _figures(lake, name)
+            about |= _found(lake, use_case, today)
+            about |= _figures(lake, name, about.get("checkpoint"))
         except FtError as error:
             about = {"stage": "unknown", **about, "problem": error.message}
         entries.append(Entry(**about))
     return entries
 
 
-def _found(lake: Lake, name: str) -> dict[str, Any]:
-    data = "data" if lake.latest(name, "raw_records") else "nothing"
-    found: dict[str, Any] = {
-        "stage": next((step for step, stage in STEPS if next(iter(lake.artifacts(name, stage)), None)), data)
-    }
-    if standing := newest_standing(lake, name):
-        found["decision"] = standing.words
-    if released := next(iter(standing_releases(lake, name)), None):
+def _found(lake: Lake, use_case: NamedUseCase, today: date) -> dict[str, Any]:
+    name, state = use_case.name, state_of(lake, use_case.name, use_case, today)
+    found: dict[str, Any] = {"stage": state.name, "state": state.words}
+    if state.standing:
+        found["decision"] = state.standing.words
+    if released := state.release:
         found |= {"release": released.id, "released_on": lake.manifest(released.version).written_at[:10]}
+        found["checkpoint"] = released.checkpoint
     for _, day in day_reports(lake, name, newest=1):
         live = day.measured_accuracy if day.measured_accuracy.value is not None else day.estimated_accuracy
         found |= {"live": live.value, "live_low": live.low, "live_high": live.high, "live_day": day.day}
@@ -132,11 +123,11 @@ def _found(lake: Lake, name: str) -> dict[str, Any]:
     return found
 
 
-def _figures(lake: Lake, name: str) -> dict[str, Any]:
+def _figures(lake: Lake, name: str, checkpoint: str | None) -> dict[str, Any]:
     """What files of reports say. One that is damaged is a problem of the use case; how far it is, is known all the
     same."""
-    found = headline(lake, name)
-    returns = intact_json(lake, next(iter(lake.artifacts(name, "roi_report")), None), "roi.json")
+    found = headline(lake, about_release(lake, name, checkpoint, "evaluation_report"))
+    returns = intact_json(lake, about_release(lake, name, checkpoint, "roi_report"), "roi.json")
     if returns and returns["savings_per_month"]:
         found |= {"saved": returns["savings_per_month"]["value"], "saved_currency": returns["currency"]}
     return found

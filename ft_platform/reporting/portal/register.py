@@ -1,19 +1,21 @@
 """The register of models and datasets: purpose, what permits the use, licence, retention, class of risk, and what the
 EU AI Act asks of that class, with the evidence in the lake or the gap.
 
-Source: Regulation (EU) 2024/1689, Articles 9 to 15, 50 and 72. Covered: whether evidence of that kind is there, its
-checks passed, and a decision among it accepts. Not covered: whether it is enough, which a person has to judge, and
-duties of an organization as a whole, such as its quality management (Article 17)."""
+Source: Regulation (EU) 2024/1689, Articles 9 to 15, 50 and 72. Covered: whether evidence of that kind is there about
+what is released (where nothing is, about the newest model), its checks passed, and a decision among it accepts today.
+Not covered: whether it is enough, which a person has to judge, and duties of an organization as a whole, such as its
+quality management (Article 17)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
-from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.standing import ACCEPTED
 from ft_platform.release.standing import STAGE as DECISION
 from ft_platform.reporting.published import page_of
+from ft_platform.reporting.use_case_state import about_release, decision_now, state_of
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -67,6 +69,7 @@ class Registered:
     Attributes:
         basis: what permits the use of its records.
         records, permitted_until: of the newest `permitted_records`.
+        state: what it is now, in a sentence.
         gaps: how many duties lack evidence; where nobody has judged the risk, that is one.
     """
 
@@ -81,6 +84,7 @@ class Registered:
     records: int | None
     permitted_until: str | None
     release: str | None
+    state: str
     owner: str
     evidence: list[Evidence]
 
@@ -99,7 +103,8 @@ def _registered(lake: Lake, use_case: NamedUseCase) -> Registered:
     governance, capture = settings.governance, settings.monitoring.capture
     records = lake.latest(name, "permitted_records")
     counts = lake.manifest(records).counts if records else {}
-    release = next(iter(standing_releases(lake, name)), None)
+    state = state_of(lake, name, use_case)
+    checkpoint = state.release.checkpoint if state.release else None
     kept = f"texts of requests: {capture.retention_days} days" if capture.share else "texts of requests: none kept"
     return Registered(
         use_case=name,
@@ -112,22 +117,27 @@ def _registered(lake: Lake, use_case: NamedUseCase) -> Registered:
         risk_class=settings.release.risk_class,
         records=counts.get("rows"),
         permitted_until=counts.get("permitted_until"),
-        release=release.id if release else None,
+        release=state.release.id if state.release else None,
+        state=state.words,
         owner=settings.owners.of("compliance"),
-        evidence=[_evidence(lake, name, duty) for duty in DUTIES.get(settings.release.risk_class or "", ())],
+        evidence=[
+            _evidence(lake, use_case, checkpoint, duty) for duty in DUTIES.get(settings.release.risk_class or "", ())
+        ],
     )
 
 
-def _evidence(lake: Lake, name: str, duty: Duty) -> Evidence:
-    shown, missing, refused = [], [], []
+def _evidence(lake: Lake, use_case: NamedUseCase, checkpoint: str | None, duty: Duty) -> Evidence:
+    name, shown, missing, refused = use_case.name, [], [], []
     for stage in duty.reports:
-        artifact = next(iter(lake.artifacts(name, stage)), None)
+        artifact = about_release(lake, name, checkpoint, stage)
         if artifact is None:
             missing.append(stage)
             continue
         passed = all(verdict.passed for verdict in lake.verdicts(artifact).values())
-        if stage == DECISION and (standing := standing_of(lake, artifact)).state != ACCEPTED:
-            refused.append(standing.words)
+        if stage == DECISION:
+            standing = decision_now(lake, use_case, datetime.now(UTC).date(), artifact.artifact_id)
+            if standing is None or standing.state != ACCEPTED:
+                refused.append(standing.words if standing else "no release decision")
         shown.append((stage.replace("_", " "), f"{name}/{page_of(lake, artifact) or ''}", passed))
     failed = [title for title, _, passed in shown if not passed]
     gaps = [f"no {', no '.join(missing).replace('_', ' ')}"] if missing else []

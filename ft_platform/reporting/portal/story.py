@@ -6,7 +6,6 @@ now, which Dagster's pages tell.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, NamedTuple
 
 from ft_platform.errors import FtError
@@ -14,18 +13,18 @@ from ft_platform.evaluation.annotation.effect_words import in_words
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake.deployments import STAYS, deployments
+from ft_platform.lake.deployments import STAYS
 from ft_platform.lake.manifest import Manifest
-from ft_platform.lake.releases import blocked_releases, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.monitoring.day_reports import DayReport, day_reports
-from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.standing import ACCEPTED
 from ft_platform.reporting.formats import number, percent
 from ft_platform.reporting.portal.comparison import counted
 from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import intact_json, page_of
+from ft_platform.reporting.use_case_state import ALARMED, BLOCKED, LIVE, State
 from ft_platform.retraining.journal import entries
 from ft_platform.stages import MONITORING, STAGES
 
@@ -64,12 +63,13 @@ class Seen(NamedTuple):
 
     Attributes:
         newest: stage -> its newest version.
+        state: of the use case, now.
     """
 
     lake: Lake
     name: str
     newest: Mapping[str, Version]
-    today: date
+    state: State
 
     def manifest(self, stage: str) -> Manifest:
         return self.lake.manifest(self.newest[stage])
@@ -92,11 +92,15 @@ class Told(NamedTuple):
     state: str | None = None
 
 
-def story_of(lake: Lake, name: str, today: date) -> list[Step]:
-    """All steps, in their order."""
+def story_of(lake: Lake, name: str, state: State) -> list[Step]:
+    """All steps, in their order.
+
+    Args:
+        state: as `state_of` says.
+    """
     stages = [stage for one in STEPS for stage in one.stages]
     newest = {stage: version for stage in stages if (version := _newest(lake, name, stage))}
-    seen = Seen(lake, name, newest, today)
+    seen = Seen(lake, name, newest, state)
     return [_step(seen, one) for one in STEPS]
 
 
@@ -244,11 +248,15 @@ def _private(seen: Seen) -> Told:
 
 
 def _decided(seen: Seen) -> Told:
-    decision, counts = seen.newest["release_decision"], seen.manifest("release_decision").counts
-    assert isinstance(decision, ArtifactVersion)
-    standing = standing_of(seen.lake, decision, seen.today)
+    decision, counts, standing = (
+        seen.newest["release_decision"],
+        seen.manifest("release_decision").counts,
+        seen.state.standing,
+    )
     rules = f"{counts['rules']:,} rules: {counts['broken']:,} broken, {counts['waived']:,} waived." if counts else ""
-    return Told(rules or f"{decision.id}.", standing.words, GOOD if standing.state == ACCEPTED else BAD)
+    is_good = standing is not None and standing.state == ACCEPTED
+    words = standing.words if standing else seen.state.words
+    return Told(rules or f"{decision.id}.", words, GOOD if is_good else BAD)
 
 
 def _signed(seen: Seen) -> Told:
@@ -260,24 +268,20 @@ def _signed(seen: Seen) -> Told:
 
 
 def _released(seen: Seen) -> Told:
-    standing = next(iter(standing_releases(seen.lake, seen.name)), None)
-    if standing is None:
-        return Told("Every release was withdrawn.", "withdrawn", BAD)
-    if standing.id in blocked_releases(seen.lake, seen.name):
-        return Told(f"{standing.checkpoint} was rolled back, and nobody has looked.", f"{standing.id} is blocked", BAD)
-    return Told(released(standing.checkpoint), f"{standing.id} stands", GOOD)
-
-
-def released(checkpoint: str) -> str:
-    """The figure of the step that has a release, of a checkpoint."""
-    return f"{checkpoint} is released."
+    release, name = seen.state.release, seen.state.name
+    if release is None or name == BLOCKED:
+        return Told(seen.state.words, name, BAD)
+    return Told(f"{release.checkpoint} is released.", f"{release.id} stands", GOOD)
 
 
 def _served(seen: Seen) -> Told:
-    newest: dict[str, str] = {}
-    for one in deployments(seen.lake, seen.name):
-        newest.setdefault(one.record["target"], one.record["release"])
-    return Told(f"{'; '.join(f'{release} at {target}' for target, release in newest.items())}.")
+    live = seen.state.live
+    if not live:
+        return Told(
+            seen.state.words, "down" if seen.state.is_down else "not deployed", BAD if seen.state.is_down else PLAIN
+        )
+    where = "; ".join(f"{release} at {target}" for target, release in live.items())
+    return Told(f"{where}.", LIVE, PLAIN if seen.state.name == ALARMED else GOOD)
 
 
 def _watched(seen: Seen) -> Told:
