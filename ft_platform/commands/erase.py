@@ -201,11 +201,12 @@ def _show(
     arguments: argparse.Namespace, environment: "Environment", lake: "Lake", cases: "list[NamedUseCase]", wanted: str
 ) -> int:
     from ft_platform.errors import DataError
-    from ft_platform.release.erasures import request_named
+    from ft_platform.release.erasures import WAITS, request_named
 
     request = request_named(lake, _only(lake, cases, wanted), wanted)
     if request.certificate is None:
-        raise DataError(f"{wanted} is not done: it {request.state}", "See: ft erase list")
+        state = request.state if request.state == WAITS else f"was {request.state}"
+        raise DataError(f"{wanted} has no certificate: it {state}", "See: ft erase list")
     print(json.dumps(request.certificate_now, indent=1, ensure_ascii=False))
     return 0
 
@@ -315,6 +316,8 @@ def _show_plans(plans: list[Any]) -> None:
             print("  the vault                    entries of the person")
         for place, count in plan.beside.items():
             print(f"  {place}: {count:,}")
+        for file in plan.files:
+            print(f"  {file}: not the platform's to change. Take the person out, or the file away: it ends only then")
 
 
 ACTIONS = {

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     import sys
 
     from ft_platform.environment import load_environment
-    from ft_platform.erasure.disclosure import disclose
+    from ft_platform.erasure.disclosure import NothingHeld, disclose
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.loading import permissions_of
@@ -47,13 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError([f"there is no use case {name}"], "See: ft list")
     cases = [known[name]] if name else [known[one] for one in sorted(known)]
     who = named(arguments.by) if arguments.by.strip() else at_this_machine()
-    found = disclose(open_lake(environment), environment, cases, permissions, who, [wanted], arguments.out)
+    try:
+        found = disclose(open_lake(environment), environment, cases, permissions, who, [wanted], arguments.out)
+    except NothingHeld as nothing:
+        print(f"ft subject: {nothing.message}. {arguments.out} was not made.", file=sys.stderr)
+        for one in nothing.near:
+            print(f"  did you mean {one}?", file=sys.stderr)
+        return 1
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
     for one in found:
         print(f"{one['use_case']}: {one['records']:,} records, {one['rows']:,} rows in {len(one['files']):,} files")
-    if not found:
-        print("Nothing is held on this person.")
     print(f"{arguments.out}: it names the person, so hand it over safely, and delete it afterwards")
     return 0

@@ -281,6 +281,8 @@ def print_checkpoint_trace(found: dict[str, Any]) -> None:
     """`lake.provenance.trace_checkpoint` for people."""
     console = Terminal(soft_wrap=True)
     console.print(f"checkpoint {found['checkpoint']}, written {found['written_at']}, content {found['content_hash']}")
+    if found["quarantined"]:
+        console.print(f"QUARANTINED: {found['quarantined']}. No gate, release or server takes it.")
     console.print(f"base model {_told(found['base_model'])}")
     if "continued_from" in found:
         console.print(f"continued from {_told(found['continued_from'])}")

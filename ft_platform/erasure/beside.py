@@ -1,10 +1,11 @@
-"""What lies beside the tables and reports of the lake: runs in trackers, databases and output of Dagster and MLflow,
-earlier versions of objects. Done each time before the proof, since runs go on writing."""
+"""What lies beside the tables and reports of the lake: generated samples, runs in trackers, databases and output of
+Dagster and MLflow, earlier versions of objects. Done each time before the proof, since runs go on writing."""
 
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from ft_platform.erasure.caches import samples_with
 from ft_platform.erasure.case_file import CaseFile, save
 from ft_platform.erasure.dagster_places import dagster_places
 from ft_platform.erasure.databases import databases_in, holds, mend_database
@@ -16,6 +17,14 @@ from ft_platform.erasure.proof import mlflow_places, postgres_of
 from ft_platform.erasure.trackers import ask_trackers, open_places
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
+
+
+def samples(lake: Lake, environment: Environment, case: CaseFile, needles: Needles) -> None:
+    """Removes samples that the platform generated: it makes them again where a use case reads them."""
+    for path in samples_with(environment, needles):
+        path.unlink(missing_ok=True)
+        case.told["samples"] = case.told.get("samples", 0) + 1
+        save(lake, case)
 
 
 def trackers(lake: Lake, environment: Environment, case: CaseFile, needles: Needles) -> None:
@@ -74,6 +83,7 @@ def old_versions(lake: Lake, environment: Environment, case: CaseFile, needles: 
 
 
 BESIDE: dict[str, Callable[[Lake, Environment, CaseFile, Needles], None]] = {
+    "samples": samples,
     "trackers": trackers,
     "databases": databases,
     "old_versions": old_versions,

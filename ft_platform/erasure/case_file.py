@@ -11,8 +11,8 @@ from ft_platform.erasure.rewriting import Change
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.files import read_bytes, write_bytes
 from ft_platform.lake.places import Places
+from ft_platform.release.erasures import FOLDER
 
-FOLDER = "erasures"
 DELETION = "retention-"
 """How the id of a deletion by the retention of a use case begins (`retention`)."""
 

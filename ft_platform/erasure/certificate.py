@@ -41,6 +41,18 @@ SEALED = (
 )
 VAULT = "entries of the vault", "The key that opens it is not here; whoever has it destroys them: ft erase subject."
 NOT_OPENED = "files whose inside could not be read", "They were searched as they lie there."
+SAMPLES = (
+    "a sample of made-up persons",
+    "Its files are removed. The platform generates them again where a use case reads the sample, with the same made-up"
+    " persons; the rows of this one are left out (person_erased).",
+)
+RETRAINING = {
+    "by_reasons": "queued",
+    "on_data_change": "asked for: it starts with the next change of the source, or with ft run",
+    "on_demand": "asked for: nothing starts by itself, a person trains with ft run",
+}
+"""`retraining.mode` -> what follows where a checkpoint is quarantined; `ft needs` asks for it until it is done."""
+NO_RETRAINING = "not needed: no model learned from the rows"
 SHARED = (
     "entries of the vault whose original others wrote, too",
     "As the name of a town. They are what the records of these others stand for.",
@@ -84,7 +96,7 @@ def done(environment: Environment, request: Request, case: CaseFile) -> dict[str
         "deployments": case.told.get("deployments", {}),
         "requests": case.told["requests"],
         "vault_entries": case.told["vault"],
-        "retraining": case.told.get("retraining", "with the next run"),
+        "retraining": case.told.get("retraining", NO_RETRAINING),
         "backup": case.told.get("backup", ""),
         "places": places_of(case, environment),
         "searched": {"files": searched["files"], "bytes": searched["bytes"], "not_opened": len(searched["not_opened"])},
@@ -97,6 +109,8 @@ def _remains(case: CaseFile) -> list[dict[str, str]]:
     plan, told = case.told["plan"], [SOURCE, OTHER_BACKUPS if "backup" in case.told else BACKUPS, HASHES]
     if plan["checkpoints"]:
         told.append(WEIGHTS)
+    if case.told.get("samples"):
+        told.append(SAMPLES)
     if case.told.get("weights", {}).get("sealed_until"):
         told.append(SEALED)
     if case.told["vault"] is None:

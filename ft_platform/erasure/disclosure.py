@@ -9,6 +9,7 @@ name other persons too: whoever hands it over looks first."""
 import base64
 import json
 import os
+import re
 import shutil
 import uuid
 from collections import defaultdict
@@ -26,7 +27,7 @@ from ft_platform.erasure.requests import PSEUDONYM
 from ft_platform.erasure.rewriting import parquet_files
 from ft_platform.erasure.selecting import Selection
 from ft_platform.erasure.tables import Identified, files_of, tables_of, versions_of
-from ft_platform.errors import ConfigError
+from ft_platform.errors import ConfigError, DataError
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
@@ -45,8 +46,25 @@ NOT_IN_HERE = (
     "what the weights of a model may hold of the rows it learned from",
     "the source, backups, and copies outside of the lake",
 )
+MOST_NEAR = 5
+"""Ids that are suggested for one that nobody has."""
 Rows = list[tuple[list[str], dict[str, Any]]]
 """What holds a row, and the row."""
+
+
+class NothingHeld(DataError):
+    """Nobody has this id.
+
+    Attributes:
+        near: ids of the same letters and digits that somebody has, of use cases that whoever asks may take out. They
+            are personal data, so no message names them.
+    """
+
+    def __init__(self, near: list[str]) -> None:
+        super().__init__(
+            "no record has this id, so there is nothing to hand over", "Compare it with the person's letter"
+        )
+        self.near = near
 
 
 def disclose(
@@ -69,6 +87,7 @@ def disclose(
 
     Raises:
         ConfigError: the person may not, or the folder is there.
+        NothingHeld: nobody has one of these ids. A typing error must not read as an answer.
         FtError: the restricted zone may not be read.
     """
     use_cases = list(use_cases)
@@ -82,11 +101,33 @@ def disclose(
     try:
         told = [_one(lake, environment, use_case, person, ids, part / use_case.name) for use_case in use_cases]
         found = [one for one in told if one["rows"]]
+        known = _persons(lake, use_cases)
+        unknown = [one for one in ids if one not in known and not PSEUDONYM.fullmatch(one)]
+        if unknown or not found:
+            wanted = {_bare(one) for one in unknown} - {""}
+            raise NothingHeld(sorted(one for one in known if _bare(one) in wanted)[:MOST_NEAR])
         _write(part / SUMMARY, [json.dumps({"made_at": now(), "use_cases": found}, indent=1, ensure_ascii=False)])
         os.replace(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return found
+
+
+def _persons(lake: Lake, use_cases: Iterable[NamedUseCase]) -> set[str]:
+    """Ids of all persons, as sources and clients write them."""
+    found = {one for use_case in use_cases for one in TrafficTables(lake, use_case.name).subjects()}
+    for table in (one for use_case in use_cases for one in tables_of(lake, use_case.name)):
+        for path in parquet_files(lake, table.folder(lake)) if table.zone == "restricted" else ():
+            with lake.fs.open(path, "rb") as stream, pq.ParquetFile(stream, pre_buffer=False) as file:
+                if "subject_id" in file.schema_arrow.names:
+                    for batch in file.iter_batches(columns=["subject_id"]):
+                        found |= {one for one in batch.column(0).unique().to_pylist() if one}
+    return found
+
+
+def _bare(identity: str) -> str:
+    """An id without capitals, blanks and signs."""
+    return re.sub(r"[\W_]+", "", identity).casefold()
 
 
 def _require(lake: Lake, use_case: NamedUseCase, permissions: Permissions, person: Person) -> None:

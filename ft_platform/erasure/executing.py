@@ -6,7 +6,7 @@ earlier moments end. A model that
 learned from the rows is quarantined, not mended: what its weights still hold nobody can take out, so it is refused by
 every gate and loses its traffic, and the certificate says so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -16,20 +16,20 @@ from ft_platform.erasure.artifacts import CHECKPOINTS, artifacts_of, erase_from_
 from ft_platform.erasure.beside import BESIDE
 from ft_platform.erasure.caches import remove_caches
 from ft_platform.erasure.case_file import CaseFile
-from ft_platform.erasure.certificate import certify, done
+from ft_platform.erasure.certificate import RETRAINING, certify, done
 from ft_platform.erasure.confirming import ask_again
 from ft_platform.erasure.control_files import erase_from_control_files
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.plan import identified, plan_of
 from ft_platform.erasure.postgres import count_in_postgres
 from ft_platform.erasure.proof import folders_of, postgres_of, words_in_audit_log
-from ft_platform.erasure.requests import case_of
+from ft_platform.erasure.requests import case_of, require_no_hold
 from ft_platform.erasure.searching import search
 from ft_platform.erasure.tables import Identified, erase_from_table, rows_by_file, tables_of
 from ft_platform.erasure.tombstones import bury, key_of, stand_ins
 from ft_platform.erasure.vaults import erase_from_vault, originals_of, tokens_of
 from ft_platform.erasure.weights import measure_before
-from ft_platform.errors import TransientError
+from ft_platform.errors import FtError, TransientError
 from ft_platform.evaluation.review.judgements import erase_records
 from ft_platform.lake.backup.taking import take_backup
 from ft_platform.lake.files import locked
@@ -88,9 +88,17 @@ class Erasing:
             TransientError: a run that is under way keeps writing, or a target cannot be reached; run it again.
             VersionRefused: a backup of what is left does not match what was signed, so earlier ones stay.
         """
+        self.case.told.pop("stopped", None)
         case_file.remove_unfinished(self.lake, self.name, self.request.id)
         if not self.case.steps:
             note(self.lake, self.use_case, "erasure", "erases persons", self.person, request=self.request.id)
+        try:
+            return self._all_steps()
+        except FtError as error:
+            self._stopped(" ".join(filter(None, [error.message, error.next_step])))
+            raise
+
+    def _all_steps(self) -> dict[str, Any] | None:
         case_file.go_on(self.lake, self.case, STEPS, self, self.tell)
         self.tell("look_again")
         self._look_again()
@@ -99,7 +107,9 @@ class Erasing:
             do(self.lake, self.environment, self.case, self._needles)
             case_file.save(self.lake, self.case)
         self.tell("prove")
-        if self._prove():
+        if left := self._prove():
+            files = sorted(self.case.told["searched"]["found"])
+            self._stopped(f"{left:,} bytes of the person are left", files)
             return None
         self._backups()
         self.tell("certify")
@@ -107,6 +117,11 @@ class Erasing:
         self.tell("forget")
         case_file.remove(self.lake, self.name, self.request.id)
         return made
+
+    def _stopped(self, why: str, files: Sequence[str] = ()) -> None:
+        """Notes why it does not go on, for those who started it."""
+        self.case.told["stopped"] = {"why": why, "files": list(files), "at": now("milliseconds")}
+        case_file.save(self.lake, self.case)
 
     def so_far(self) -> dict[str, Any]:
         """What was done, and the files in which something of the person is still found."""
@@ -249,11 +264,12 @@ class Erasing:
             self.case.told["deployments"] = {**self.case.told.get("deployments", {}), **changed}
 
     def _retraining(self) -> None:
-        if self.case.told["plan"]["checkpoints"] and self.use_case.settings.retraining.mode == "by_reasons":
-            reason = f"Erasure: {self.request.id}"
-            if all(one.reason != reason for one in entries(self.lake, self.name).requests):
-                ask(self.lake, self.environment, self.use_case, reason, datetime.now(UTC), AuditLog(self.lake))
-            self.case.told["retraining"] = "queued"
+        if not self.case.told["plan"]["checkpoints"]:
+            return
+        mode, reason = self.use_case.settings.retraining.mode, f"Erasure: {self.request.id}"
+        if mode == "by_reasons" and all(one.reason != reason for one in entries(self.lake, self.name).requests):
+            ask(self.lake, self.environment, self.use_case, reason, datetime.now(UTC), AuditLog(self.lake))
+        self.case.told["retraining"] = RETRAINING[mode]
 
     def _prove(self) -> int:
         """Bytes of the person that are still found."""
@@ -305,7 +321,7 @@ def erase_approved(
     found. A second process waits.
 
     Raises:
-        VersionRefused: no second person approved it.
+        VersionRefused: no second person approved it, or a legal hold stands and nothing was erased yet.
         TransientError: something is under way that keeps writing; go on later.
     """
     if request.certificate:
@@ -315,6 +331,8 @@ def erase_approved(
         again = next(one for one in requests(lake, use_case) if one.id == request.id)
         if again.certificate:  # another process has done it meanwhile
             return again.certificate
+        if not case_file.started(lake, use_case.name, request.id):
+            require_no_hold(lake, use_case)
         _require_alone(lake, use_case.name, request.id)
         case = case_of(lake, environment, use_case, again)
         erasing = Erasing(lake, environment, use_case, again, case, person, tell)

@@ -28,6 +28,8 @@ def places_of(case: CaseFile, environment: Environment) -> list[dict[str, Any]]:
         _counted("manifests and verdicts", told.get("control_files", 0)),
         _counted("captured requests", told["requests"]),
     ]
+    if told.get("samples"):
+        found.append(_counted("samples that the platform generated", told["samples"]))
     if told["plan"]["vault"]:
         entries = told["vault"]
         missing = {"place": "vault", "result": NOT_REACHED, "why": "the key that opens it is not here"}

@@ -40,6 +40,8 @@ class Plan:
         requests: captured ones of the persons.
         vault: there is one.
         beside: place -> how many of what it names, beside all these (`plan_beside`); empty where nobody looked there.
+        files: of the installation that hold something and that no erasure changes, such as copies of sources: it ends
+            only when they are gone.
     """
 
     use_case: str
@@ -56,10 +58,12 @@ class Plan:
     requests: int = 0
     vault: bool = False
     beside: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
 
     @property
     def finds_nothing(self) -> bool:
-        return not (self.rows or self.repairs or self.requests or self.reports or any(self.beside.values()))
+        found = self.rows or self.repairs or self.requests or self.reports or self.files
+        return not (found or any(self.beside.values()))
 
 
 def identified(

@@ -2,19 +2,22 @@
 
 from collections.abc import Collection, Iterator
 from itertools import chain
+from pathlib import Path
 
 from ft_platform.erasure.artifacts import CHECKPOINTS, artifacts_of
-from ft_platform.erasure.caches import exports_of, remembered
+from ft_platform.erasure.caches import exports_of, generated_files, remembered, samples_with
 from ft_platform.erasure.dagster_places import dagster_places
 from ft_platform.erasure.databases import databases_in, holds
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.output import files_with
 from ft_platform.erasure.plan import Plan
 from ft_platform.erasure.postgres import count_in_postgres, place_of
-from ft_platform.erasure.proof import mlflow_places, postgres_of, words_in_audit_log
+from ft_platform.erasure.proof import folders_of, mlflow_places, postgres_of, words_in_audit_log
+from ft_platform.erasure.searching import files_with_any
 from ft_platform.erasure.tables import Identified
 from ft_platform.evaluation.review.judgements import count_of_records
 from ft_platform.lake.store import Lake
+from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking.deleting import unwanted
@@ -38,6 +41,7 @@ def beside(
         "databases of Dagster and MLflow in SQLite": sum(holds(path, needles) for path in databases),
         "files with output of steps and runs": sum(1 for _ in files_with([*dagster.output, *mlflow.output], needles)),
     }
+    counted["samples that the platform generated"] = len(samples_with(environment, needles))
     for address in postgres_of(environment):
         counted[f"tables in {place_of(address)}"] = len(count_in_postgres(address, needles))
     if plan.rows or plan.repairs:
@@ -47,6 +51,16 @@ def beside(
         len(exports_of(environment, one)) for one in artifacts_of(lake, name) if one.artifact_id in checkpoints
     )
     return counted | dict(_runs(lake, environment, plan, checkpoints | set(plan.trainings)))
+
+
+def files_beside(environment: Environment, lake: Lake, found: Identified, texts: Collection[str]) -> list[str]:
+    """Files of the installation that hold something and that no step of an erasure changes."""
+    needles = Needles({*found.subjects, *found.pseudonyms, *found.records}, texts)
+    dagster, mlflow, home = dagster_places(environment), mlflow_places(environment), environment.home
+    ours = [Path(lake.folder), *dagster.folders, *mlflow.databases, *mlflow.output, environment.cache_path]
+    ours += [environment.seals_path, *(home / name for name in ("findings", "experiments", "exports", "vault"))]
+    ours += [spool_path(environment), *generated_files(environment)]
+    return files_with_any(folders_of(environment), needles, ours)
 
 
 def _runs(lake: Lake, environment: Environment, plan: Plan, learned: Collection[str]) -> Iterator[tuple[str, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from ft_platform.erasure.plan import Plan, identified, plan_of
-from ft_platform.erasure.plan_beside import beside
+from ft_platform.erasure.plan_beside import beside, files_beside
 from ft_platform.erasure.requests import PSEUDONYM
 from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
@@ -39,4 +39,5 @@ def planned(
     plan = plan_of(lake, use_case, found, texts)
     if not only_lake:
         plan.beside = beside(lake, environment, plan, found, texts)
+        plan.files = files_beside(environment, lake, found, texts)
     return plan

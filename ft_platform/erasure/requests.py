@@ -13,6 +13,7 @@ from ft_platform.erasure.case_file import CaseFile
 from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.tombstones import digest, key_of
 from ft_platform.errors import ConfigError, CorruptVersion, DataError, VersionRefused
+from ft_platform.governance.retention import standing_holds
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
 from ft_platform.people.audit_log.opening import note
@@ -98,6 +99,7 @@ def decide(
     Raises:
         ConfigError: the person may not, or asked for it.
         DataError: there is no such request that waits.
+        VersionRefused: a legal hold stands.
     """
     request = request_named(lake, use_case, request_id)
     begun = case_file.started(lake, use_case.name, request_id)
@@ -110,6 +112,8 @@ def decide(
     if own and approved:  # whoever asked may take it back
         note(lake, use_case, "denial", "may not approve an erasure", person, request=request_id)
         raise ConfigError([own])
+    if approved:
+        require_no_hold(lake, use_case)
     reason = reason.strip() if approved else require_reason(reason)
     said = {"request": request_id, "approved": approved, "reason": reason}
     what = "approved an erasure" if approved else "refused an erasure"
@@ -118,6 +122,20 @@ def decide(
     if not approved:
         case_file.remove(lake, use_case.name, request_id)
     return request_named(lake, use_case, request_id)
+
+
+def require_no_hold(lake: Lake, use_case: NamedUseCase) -> None:
+    """Nobody is erased while a legal hold stands: what is needed for legal claims stays (GDPR, Article 17(3)(e)).
+
+    Raises:
+        VersionRefused: one stands.
+    """
+    if held := standing_holds(lake, use_case):
+        raise VersionRefused(
+            f"{', '.join(held)} of {use_case.name} stands, so nobody is erased: what legal claims need stays (GDPR,"
+            " Article 17(3)(e))",
+            f"Refuse the request with this reason, or end the hold first: ft retention lift {use_case.name}",
+        )
 
 
 def case_of(lake: Lake, environment: Environment, use_case: NamedUseCase, request: Request) -> CaseFile:

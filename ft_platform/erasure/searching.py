@@ -6,7 +6,7 @@ among them. Not covered: what is encrypted (the vault), services (MLflow or Post
 versions of objects in a bucket."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,26 @@ def search(folders: Iterable[Path], lake: Places, needles: Needles, leave_out: I
     return searched
 
 
-def _files(folders: Iterable[Path]) -> Iterator[Path]:
+def files_with_any(folders: Iterable[Path], needles: Needles, but: Iterable[Path]) -> list[str]:
+    """Files below folders that hold something.
+
+    Args:
+        but: files and folders that are not looked at.
+    """
+    searched = Searched()
+    for path in dict.fromkeys(_files(folders, {os.path.realpath(one) for one in but})):
+        _search_file(str(path), path.open, needles, searched)
+    return sorted(searched.found)
+
+
+def _files(folders: Iterable[Path], but: Collection[str] = ()) -> Iterator[Path]:
     for folder in folders:
-        for parent, _, names in os.walk(folder):
+        for parent, below, names in os.walk(folder):
+            real = os.path.realpath(parent)
+            if real in but:
+                below.clear()
+                continue
+            names = [name for name in names if os.path.join(real, name) not in but]
             for name in sorted(names):
                 path = Path(parent, name)
                 if path.is_file() and not path.is_symlink():

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from ft_platform.errors import DataError, VersionRefused
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import taint_of, taint_text
 from ft_platform.lake.training_states import unfinished_trainings
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.records.columns import REMOVED
@@ -80,7 +81,7 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
     ancestors = list(_ancestors(lake, checkpoint))
     trained = training_record_ids(lake, checkpoint)
     raw = next((version for version in ancestors if version.name == "raw_records"), None)
-    before = manifest.info.get("continued_from")
+    before, taint = manifest.info.get("continued_from"), taint_of(lake, checkpoint)
     return {
         "use_case": use_case,
         "checkpoint": checkpoint.artifact_id,
@@ -89,6 +90,7 @@ def trace_checkpoint(lake: Lake, use_case: str, checkpoint_id: str) -> dict[str,
         "settings_hash": manifest.settings_hash,
         "base_model": manifest.info.get("base_model"),
         **({"continued_from": before} if before else {}),
+        "quarantined": taint_text(checkpoint.artifact_id, taint) if taint else None,
         "versions": [_described(lake, version) for version in ancestors],
         "training_records": len(trained),
         "source_files": _source_files(lake, raw, trained) if isinstance(raw, TableVersion) else [],

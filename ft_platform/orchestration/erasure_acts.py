@@ -12,7 +12,7 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
-from ft_platform.erasure.disclosure import disclose
+from ft_platform.erasure.disclosure import NothingHeld, disclose
 from ft_platform.erasure.executing import STEPS
 from ft_platform.erasure.planning import named_in, planned
 from ft_platform.erasure.requests import ask, asked_for, decide
@@ -120,15 +120,21 @@ def _certificate(environment: Environment, asking: Asking, person: Person, _view
     return Download(f"{request.certificate['id']}.json", "application/json", content)
 
 
-def _disclose(environment: Environment, asking: Asking, person: Person, _view: View, form: Form) -> Download:
-    """What is held on somebody, as one file. It is made in the restricted zone, and nothing is left there."""
+def _disclose(
+    environment: Environment, asking: Asking, person: Person, _view: View, form: Form
+) -> Download | dict[str, Any]:
+    """What is held on somebody, as one file. It is made in the restricted zone, and nothing is left there. Where nobody
+    has the id there is no file, and ids that are written almost so are shown."""
     lake, use_case, permissions = asking.lake, asking.use_case, asking.permissions
     ids, content = named_in(form.get("ids", "")), BytesIO()
     if not ids:
         raise ConfigError(["the id of a person is needed"])
     with lake.scratch(use_case.name, "disclosure", zone="restricted") as folder:
         folder.mkdir(mode=0o700)
-        disclose(lake, environment, [use_case], permissions, person, ids, folder / "held")
+        try:
+            disclose(lake, environment, [use_case], permissions, person, ids, folder / "held")
+        except NothingHeld as nothing:
+            return {"near": nothing.near, "why": nothing.message}
         with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted((folder / "held").rglob("*.json*")):
                 archive.write(path, path.relative_to(folder))

@@ -3,6 +3,7 @@
 A request is signed and stays on record without saying whom it is about."""
 
 import calendar
+import json
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,6 +16,8 @@ from ft_platform.use_case.named import NamedUseCase
 REQUEST, DECISION, CERTIFICATE = "erasure_request", "erasure_decision", "erasure_certificate"
 WEIGHTS = "erasure_weights"
 CONFIRMATION = "erasure_confirmation"
+FOLDER = "erasures"
+"""In the restricted zone: whom requests are about, and how far each is (`erasure.case_file`)."""
 WAITS, APPROVED, REFUSED, DONE = "waits for a second person", "approved", "refused", "done"
 
 
@@ -82,6 +85,43 @@ class Request:
         told = {name: self.said[name] for name in ("id", "use_case", "persons", "texts", "received", "deadline")}
         by = {"requested_by": self.said["person"], "decided_by": self.decision["person"] if self.decision else None}
         return {**told, "state": self.state, **by, "certificate": self.certificate["id"] if self.certificate else None}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an erasure is that has begun.
+
+    Attributes:
+        steps: that are done.
+        stopped: why it stopped, in a sentence or two, and `at` when; empty: it is under way, or was killed.
+        files: in which something of the person was left; one whose name names the person is told by its folder.
+    """
+
+    steps: int
+    stopped: str = ""
+    at: str = ""
+    files: tuple[str, ...] = ()
+
+
+def progress(lake: Lake, use_case: str, request_id: str) -> Progress | None:
+    """None: it has not begun, or this account may not read the restricted zone."""
+    try:
+        known = json.loads(lake.fs.cat_file(lake.path_of("restricted", use_case, FOLDER, f"{request_id}.json")))
+    except (OSError, ValueError):
+        return None
+    stopped = known["told"].get("stopped", {})
+    names = {*known["asked_subjects"], *known["asked_pseudonyms"], *known["subjects"], *known["texts"]}
+    files = [_nameless(one, names) for one in stopped.get("files", [])]
+    if not known["steps"] and not stopped:
+        return None
+    return Progress(len(known["steps"]), stopped.get("why", ""), stopped.get("at", ""), tuple(dict.fromkeys(files)))
+
+
+def _nameless(path: str, names: set[str]) -> str:
+    """A path, or the first folder above it, that names nobody."""
+    while any(name.casefold() in path.casefold() for name in names):
+        path = f"{path.rstrip('/…').rpartition('/')[0]}/…"
+    return path
 
 
 def last_day(received: date) -> date:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ft_platform.errors import FtError
+from ft_platform.errors import EndpointUnavailable, FtError
 from ft_platform.lake.deployments import STAYS, alone, deployments, had_traffic
 from ft_platform.lake.releases import standing_releases, unusable
 from ft_platform.lake.store import Lake
@@ -12,9 +12,12 @@ from ft_platform.serving.parity import in_words, measured
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform.stages import SERVED_CHECK
 from ft_platform.tracking.registry import show_releases
 from ft_platform.use_case.named import NamedUseCase
+
+AGAIN = "Take what was withdrawn away from it, or try again once it answers"
 
 
 def check_live(
@@ -83,7 +86,7 @@ def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUse
     """
     changed: dict[str, str | None] = {}
     problems: list[FtError] = []
-    for name in use_case.settings.serving.targets:
+    for name, settings in use_case.settings.serving.targets.items():
         compared = [one.record["release"] for one in deployments(lake, use_case.name, name)]
         if not compared:
             continue
@@ -91,6 +94,9 @@ def take_away_withdrawn(lake: Lake, environment: Environment, use_case: NamedUse
         try:
             target = open_target(environment, use_case, name)
             state = target.status()
+            if state.state == "failed" and compared[0] not in usable and not isinstance(settings, LocalTarget):
+                # Nobody can tell what it serves. Our own server reads the lake itself, and a dead one serves nothing.
+                raise EndpointUnavailable(f"target {name} of {use_case.name} cannot be asked: {state.message}", AGAIN)
             if state.live is None or state.live in usable:
                 continue
             now = next((one for one in compared if one in state.others and one in usable), None)

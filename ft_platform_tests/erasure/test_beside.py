@@ -5,31 +5,38 @@ import json
 import os
 import time
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 
+from ft_platform import cli
 from ft_platform.environment import load_environment
-from ft_platform.erasure import executing, plan
 from ft_platform.erasure.executing import erase_approved
 from ft_platform.erasure.requests import requests_about
-from ft_platform.errors import TransientError
 from ft_platform.evaluation.review.judgements import Judgements
+from ft_platform.governance.retention import hold, lift
 from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.inspection import inspect
 from ft_platform.lake.opening import open_lake
-from ft_platform.lake.versions import TableVersion
+from ft_platform.lake.releases import standing_releases
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.monitoring.traffic.shipping import spool_path
 from ft_platform.monitoring.traffic.spool import Spool
 from ft_platform.people.audit_log.opening import note
+from ft_platform.people.loading import permissions_of
 from ft_platform.people.person import named
 from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
+from ft_platform.release.erasures import progress
+from ft_platform.reporting.portal.needs import needs_of
+from ft_platform.retraining.journal import entries
+from ft_platform.serving.live import change_live
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
+from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
 from ft_platform_tests.erasure.test_whole import ANA, BO, approved, asked, checkpoint, ft, house  # noqa: F401
+from ft_platform_tests.evaluation.releases import released
 
 
 def test_captured_requests_and_names_in_the_audit_log_go_too(house, capsys):  # noqa: F811
@@ -100,34 +107,110 @@ def test_entries_of_surrogates_go_where_nobody_else_wrote_the_original(house, ca
     assert bytes_below(environment.home / "lake" / "restricted" / "letters" / "erasures", "complaint") == 0
 
 
-def test_releases_of_what_learned_from_the_rows_are_withdrawn_and_their_traffic_ends(house, capsys, monkeypatch):  # noqa: F811
-    made = [SimpleNamespace(id=f"release-{c}", checkpoint=c) for c in ("ckpt-with", "ckpt-of-others")]
-    gone: list[str] = []
-    monkeypatch.setattr(plan, "standing_releases", lambda *_: made)
-    monkeypatch.setattr(plan, "_targets", lambda lake, use_case, releases: ["production"] * bool(releases))
-    monkeypatch.setattr(executing, "withdraw", lambda lake, use_case, release, **_: gone.append(release))
-    monkeypatch.setattr(executing, "take_away_withdrawn", lambda *_: {"production": "release-ckpt-of-others"})
-    request = approved(capsys)
-    assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["deployments"] == 1
-    assert gone == ["release-ckpt-with"]
-    told = json.loads(ft(capsys, "show", "letters", request))
-    assert told["deployments"] == {"production": "release-ckpt-of-others"}
-
-
 def test_a_target_that_is_out_of_reach_leaves_the_request_open_and_the_rows_gone(house, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(plan, "_targets", lambda *_: ["production"])
-    broken = True
+    """A real release with a real record of its deployment; the server of the target cannot even be asked."""
+    production = {"kind": "openai_endpoint", "url": "http://127.0.0.1:9", "model": "letters-{release}"}
+    house.attributes["serving"] = {"targets": {"production": production}}
+    write_use_case(house.environment.defs, "letters", house.attributes)
+    release = released(house.lake, checkpoint(house, "ckpt-with"))
+    deployed(house, release, "production")
+    change_live(house.environment.home, "letters", lambda live: live.with_traffic(release.id), "target-production")
+    request = approved(capsys)
+    why = ft(capsys, "subject", PERSON, fails=1)
+    lake = open_lake(house.environment)
+    assert standing_releases(lake, "letters") == [] and inspect(lake, "letters").problems == []
+    told = progress(lake, "letters", request)
+    assert told is not None and told.stopped and told.stopped[:40] in " ".join(why.split())
+    house.attributes["serving"] = {"targets": {}}
+    write_use_case(house.environment.defs, "letters", house.attributes)
+    assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["bytes_found_after"] == 0
 
-    def take_away(*_: object) -> dict[str, str | None]:
-        if broken:
-            raise TransientError("it does not answer")
-        return {"production": None}
 
-    monkeypatch.setattr(executing, "take_away_withdrawn", take_away)
-    approved(capsys)
-    assert "does not answer" in ft(capsys, "subject", PERSON, fails=1)
-    assert inspect(open_lake(house.environment), "letters").problems == []
-    broken = False
+def deployed(house, release: ArtifactVersion, target: str) -> None:  # noqa: F811
+    record = {"target": target, "release": release.id, "checkpoint": {"content_hash": "c"}}
+    with house.lake.scratch("letters", "deployment") as folder:
+        folder.mkdir()
+        (folder / "deployment.json").write_text(json.dumps(record))
+        how = {"settings_hash": "s", "input_hash": "i", "info": {"target": target, "release": release.id}}
+        house.lake.publish("letters", "deployment", "deployment-1", folder, parents=[release], **how)
+
+
+@pytest.mark.parametrize("mode", ["by_reasons", "on_data_change", "on_demand"])
+def test_a_training_without_the_rows_is_queued_or_asked_for_in_every_mode(house, capsys, mode):  # noqa: F811
+    house.attributes["retraining"] = {"mode": mode}
+    write_use_case(house.environment.defs, "letters", house.attributes)
+    request = approved(capsys)
+    ft(capsys, "subject", PERSON)
+    lake = open_lake(house.environment)
+    reasons = [one.reason for one in entries(lake, "letters").requests]
+    assert reasons == ([f"Erasure: {request}"] if mode == "by_reasons" else [])
+    said = json.loads(ft(capsys, "show", "letters", request))["retraining"]
+    assert said.partition(":")[0] == ("queued" if mode == "by_reasons" else "asked for")
+    (need,) = [one for one in needs_of(lake, house.case, datetime.now(UTC).date()) if one.kind == "retraining"]
+    assert "ckpt-with, the newest model, learned from" in need.what and need.role == "data_science"
+    assert ("ft retraining explain letters" if mode == "by_reasons" else "ft run letters") in need.next_step
+
+
+def test_without_a_model_that_learned_from_the_rows_nothing_is_trained_again(house, capsys):  # noqa: F811
+    request = asked(capsys, "someone else")
+    ft(capsys, "approve", "letters", request, "--by", BO)
+    ft(capsys, "subject", "letters", request)
+    assert json.loads(ft(capsys, "show", "letters", request))["retraining"].startswith("not needed")
+
+
+def test_the_platforms_own_sample_goes_and_a_copy_of_the_source_is_named_beforehand(house, capsys):  # noqa: F811
+    samples, copy = house.environment.home / "samples", house.environment.home / "samples" / "copy of letters.csv"
+    samples.mkdir()
+    ours = [samples / f"feedback-1400-7-e35ae31f.{ending}" for ending in ("csv", "truth.json")]
+    for path in ours:
+        path.write_text(f"id,customer\n1,{PERSON}\n")
+    copy.write_text(f"1,{PERSON}\n")
+    (plan,) = json.loads(ft(capsys, "subject", "letters", PERSON, "--dry-run", "--json"))
+    assert plan["files"] == [str(copy)] and plan["beside"]["samples that the platform generated"] == 2
+    assert str(copy) in ft(capsys, "subject", "letters", PERSON, "--dry-run")
+
+    request = approved(capsys)
+    assert str(copy) in json.loads(ft_left(capsys, "subject", "letters", PERSON, "--json"))["found_in"]
+    told = progress(open_lake(house.environment), "letters", request)
+    assert told is not None and "bytes of the person are left" in told.stopped and told.files == (str(copy),)
+    assert not any(path.exists() for path in ours)
+    copy.unlink()
+    assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["bytes_found_after"] == 0
+    said = json.loads(ft(capsys, "show", "letters", request))
+    assert "a sample of made-up persons" in [one["what"] for one in said["remains"]]
+    places = {one["place"]: one for one in said["places"]}
+    assert places["samples that the platform generated"]["count"] == 2
+
+
+def ft_left(capsys: pytest.CaptureFixture, *words: str) -> str:
+    """What `ft erase` prints where something is left."""
+    assert cli.main(["erase", *words]) == 1
+    return capsys.readouterr().out
+
+
+def test_a_file_whose_name_names_the_person_is_told_by_its_folder(house, capsys):  # noqa: F811
+    folder = house.environment.home / "notes"
+    folder.mkdir()
+    (folder / f"{PERSON}.txt").write_text(PERSON)
+    request = approved(capsys)
+    assert cli.main(["erase", "subject", PERSON]) == 1
+    capsys.readouterr()
+    told = progress(open_lake(house.environment), "letters", request)
+    assert told is not None and told.files == (f"{folder}/…",)
+
+
+def test_nobody_is_erased_while_a_legal_hold_stands(house, capsys):  # noqa: F811
+    """Fail closed, also where the hold came after the approval."""
+    request = asked(capsys, PERSON)
+    held = hold(house.lake, house.case, permissions_of(house.environment), named(ANA), "Case 12/345 before the court")
+    assert held["id"] in ft(capsys, "approve", "letters", request, "--by", BO, fails=1)
+    lift(house.lake, house.case, permissions_of(house.environment), named(ANA), held["id"], "The case is closed")
+    ft(capsys, "approve", "letters", request, "--by", BO)
+    again = hold(house.lake, house.case, permissions_of(house.environment), named(ANA), "Case 12/346 before the court")
+    before = bytes_below(house.environment.home / "lake", PERSON)
+    assert again["id"] in ft(capsys, "subject", "letters", PERSON, fails=1)
+    assert bytes_below(house.environment.home / "lake", PERSON) == before > 0
+    lift(house.lake, house.case, permissions_of(house.environment), named(ANA), again["id"], "The case is closed")
     assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["bytes_found_after"] == 0
 
 

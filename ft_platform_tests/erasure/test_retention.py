@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,12 +35,14 @@ from ft_platform.privacy.batch import ORIGINALS
 from ft_platform.privacy.pseudonyms import subject_pseudonyms
 from ft_platform.privacy.vault import Vault, VaultKeys, VaultWriter, new_vault_ring, write_public_key
 from ft_platform.release import signatures
+from ft_platform.release.releasing import withdraw
 from ft_platform.settings.ceilings import beyond
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
 from ft_platform_tests.commands.test_retention import installation  # noqa: F401
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import bytes_below
+from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.governance.house import House, rows, today
 
 ANA, BO = "ana.ruiz@example.org", "bo.lund@example.org"
@@ -262,15 +263,14 @@ def test_old_versions_go_but_none_that_something_rests_on(house, capsys):
     assert deleted(house, 40) is None, "once"
 
 
-def test_a_version_behind_a_release_or_a_signature_stays_whole(house, monkeypatch):
+def test_a_version_behind_a_release_or_a_signature_stays_whole(house):
     first = house.lake.artifact("letters", "adapter_checkpoint", "ckpt-of-others")
-    release = SimpleNamespace(version=first, id="release-a")
-    monkeypatch.setattr("ft_platform.erasure.retention_versions.standing_releases", lambda *_: [release])
+    release = released(house.lake, first)
     house.attributes["retention"] = {"versions_days": 30}
     plan, _ = plan_of(house.lake, house.case, later(40))
-    assert {"version": "splits@0", "why": "release-a"} in plan.kept
+    assert {"version": "splits@0", "why": release.id} in plan.kept
     assert not [one for one in plan.versions if one["version"] == "splits@0"]
-    monkeypatch.undo()
+    withdraw(house.lake, house.case, release.id, reason="Wrong answers since Monday")
     said = state(house.lake, house.case, retention_versions.SIGNATURE, {"says": "approved", "at": "now"}, [first])
     plan, _ = plan_of(house.lake, house.case, later(40))
     assert {"version": "splits@0", "why": said["id"]} in plan.kept

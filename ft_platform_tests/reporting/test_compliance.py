@@ -114,13 +114,14 @@ def test_requests_of_data_subjects_are_for_those_who_may_read_the_audit_log(lake
         note(lake, name, "erasure", "deleted the requests of a person", ANA)
         note(lake, name, "release", "released", ANA, release="release-1")
     note(lake, "letters", "look_up", "looked into the vault", ANA, pseudonym="PERSON_17")
+    note(lake, "letters", "look_up", "took records to annotate", ANA)
     note(lake, "", "erasure", "erased a person from the audit log", ANA)
     portal = portal_of(lake, "letters", "claims")
 
     def seen(roles: dict[str, list[str]] | None) -> list[str]:
         text = shown(portal, roles)
         part = text[text.index("Requests of data subjects") : text.index("ft trace subject")]
-        return re.findall(r"UTC (all|letters|claims) (deleted|looked|erased|released)", part)
+        return re.findall(r"UTC (all|letters|claims) (deleted|looked|took|erased|released)", part)
 
     everything = [("all", "erased"), ("letters", "looked"), ("claims", "deleted"), ("letters", "deleted")]
     assert seen(None) == everything

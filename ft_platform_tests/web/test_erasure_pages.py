@@ -250,3 +250,53 @@ def test_what_is_held_on_a_person_is_downloaded_and_nothing_of_it_stays(site: Si
         ("took out what is held on a person", OFFICER),
         ("may not take out what is held on a person, for that person", EVE),
     ]
+
+
+def test_an_id_with_a_typing_error_is_no_answer(site: Site) -> None:
+    officer = site.browser(OFFICER)
+    given = officer.act("disclose", "disclose", ids=PERSON.lower())
+    assert given.headers["content-type"].startswith("text/html") and "content-disposition" not in given.headers
+    assert "No record has this id" in given.text and f"<code>{PERSON}</code>" in given.text
+    nobody = officer.act("disclose", "disclose", ids="Nobody At All")
+    assert "No record has this id" in nobody.text and "Did you mean" not in nobody.text
+    partly = officer.act("disclose", "disclose", ids=f"{PERSON}\nNobody At All")
+    assert "No record has this id" in partly.text and "content-disposition" not in partly.headers
+    denied = site.browser(EVE)
+    sent = {**officer.form("disclose", "disclose"), "token": denied.token("disclose"), "ids": PERSON.lower()}
+    assert PERSON not in denied.send(sent).text, "who may not take it out is told no id of anybody"
+
+
+def test_an_erasure_that_cannot_end_says_why_on_its_page_and_ends_once_the_file_is_gone(site: Site) -> None:
+    copy = site.house.environment.home / "copy.csv"
+    copy.write_text(f"1,{PERSON}\n")
+    clerk = site.browser(CLERK)
+    shown = clerk.act("erase", "plan", **LETTER)
+    assert f"<code>{copy}</code>" in shown.text and "The erasure ends only then" in shown.text
+    asked(site)
+    officer = site.browser(OFFICER)
+    assert officer.send(form_in(officer.act("erase", "look").text, "approve_erasure")).status_code == 303
+    (problem,) = follow_up("complaints", "approve_erasure", site.house.environment)
+    assert "bytes of the person are left" in problem
+    page = officer.get("/erase?of=complaints").text
+    assert "It has not ended" in page and "bytes of the person are left" in page and f"<code>{copy}</code>" in page
+    assert str(copy) not in site.browser(EVE).get("/erase?of=complaints").text
+    copy.unlink()
+    assert officer.act("erase", "carry_out").status_code == 303
+    assert follow_up("complaints", "carry_out", site.house.environment) == []
+    assert site.requests()[0].state == DONE
+
+
+def test_all_pages_agree_with_the_certificate(site: Site) -> None:
+    asked(site)
+    officer = site.browser(OFFICER)
+    officer.send(form_in(officer.act("erase", "look").text, "approve_erasure"))
+    assert follow_up("complaints", "approve_erasure", site.house.environment) == []
+    certificate = site.requests()[0].certificate
+    compliance, catalogue = officer.get("/compliance").text, officer.get("/catalogue").text
+    assert "No version holds records that were withdrawn" not in compliance
+    for version in (*certificate["versions"], *certificate["checkpoints"]):
+        assert f"<code>{version}</code>" in compliance, version
+    assert "quarantined: it learned from 1 row that is gone" in compliance and "1 row is gone" in compliance
+    assert "1 row erased" in catalogue and "quarantined: it learned from 1 erased row" in catalogue
+    assert "5 records" in officer.get("/register").text, "of 6 one is gone"
+    assert "5 of 5 records may be used" in officer.get("/complaints/").text

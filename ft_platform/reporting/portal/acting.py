@@ -21,7 +21,8 @@ from ft_platform.release.sign_off import REJECTED as IS_REJECTED
 from ft_platform.release.sign_off import SIGNED, checkpoint_of, digests_of, sign_off
 from ft_platform.release.signatures import REJECTED, Digests, signatures
 from ft_platform.release.signing import may_sign
-from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.standing import ACCEPTED, Standing
+from ft_platform.release.standing_now import standing_now
 from ft_platform.release.waiver_persons import owner_problem, role_of, who_may_waive
 from ft_platform.release.waivers import in_force, longest_days, second_persons, unconfirmed, waivers
 from ft_platform.release.waiving import rulings_today
@@ -119,11 +120,13 @@ def sign_view(asking: Asking) -> View:
     decision = _newest_decision(asking)
     if decision is None:
         return View({"decided": None})
-    found, standing = sign_off(lake, use_case, decision, permissions), standing_of(lake, decision)
+    found, standing = sign_off(lake, use_case, decision, permissions), _standing(asking, decision)
+    own = [one for one in releases(lake, asking.name) if one.record["decision"]["id"] == decision.id]
     checkpoint, digests = checkpoint_of(lake, decision), digests_of(lake, use_case, decision)
     states = {one.role: one.state for one in found.roles}
     values: dict[str, Any] = {"decided": _decided(asking, decision, digests), "roles": found.roles}
     values |= {"lacking": found.lacking, "accepted": standing.state == ACCEPTED}
+    values |= {"released_as": next((one.id for one in own if not one.withdrawn), "")}
     values |= {"approve": [], "reject": [], "delegate": [], "take_back": [], "why_not": "", "why_not_approve": ""}
     last = datetime.now(UTC).date() + timedelta(days=LONGEST_DAYS)
     values |= {"last_day": last.isoformat()}
@@ -136,12 +139,12 @@ def sign_view(asking: Asking) -> View:
     _, why_not = may_sign(*who, says=REJECTED)
     given = [(one, stated) for one, stated in signatures(lake, use_case) if one.role in roles]
     passed_on = [one for one in delegations(lake, use_case).values() if one.said["role"] in roles]
-    own = [] if why_not else [role for role in roles if states[role] != IS_REJECTED]
+    roles_left = [] if why_not else [role for role in roles if states[role] != IS_REJECTED]
     values |= {
         "why_not": why_not,
         "why_not_approve": "" if why_not else why_not_approve,
-        "approve": [] if why_not_approve else [role for role in own if states[role] != SIGNED],
-        "reject": own,
+        "approve": [] if why_not_approve else [role for role in roles_left if states[role] != SIGNED],
+        "reject": roles_left,
         "delegate": [] if why_not else [role for role, delegation in roles.items() if not delegation],
         "take_back": [
             *(
@@ -228,7 +231,7 @@ def release_view(asking: Asking) -> View:
     if decision is None:
         return View({"decided": None})
     digests, found = digests_of(lake, use_case, decision), sign_off(lake, use_case, decision, permissions)
-    standing, known = standing_of(lake, decision), releases(lake, asking.name)
+    standing, known = _standing(asking, decision), releases(lake, asking.name)
     stands, own = _stands(known), [one for one in known if one.record["decision"]["id"] == decision.id]
     ruling = permissions.may(person, "release", asking.name) if person else None
     values = {
@@ -300,13 +303,20 @@ def _newest_decision(asking: Asking) -> ArtifactVersion | None:
     return next(iter(asking.lake.artifacts(asking.name, STAGE)), None)
 
 
+def _standing(asking: Asking, decision: ArtifactVersion) -> Standing:
+    """Whether a decision holds now."""
+    found = standing_now(asking.lake, asking.use_case, decision_id=decision.artifact_id)
+    assert found is not None  # the decision is there
+    return found
+
+
 def _decided(asking: Asking, decision: ArtifactVersion, digests: Digests) -> dict[str, Any]:
     """A decision as the template shows it."""
     found = json.loads(asking.lake.read_file(decision, FILE))
     return {
         "id": decision.artifact_id,
         "href": _link(asking, decision),
-        "words": standing_of(asking.lake, decision).words,
+        "words": _standing(asking, decision).words,
         "checkpoint": found["checkpoint"],
         "policy": found["policy"],
         "measured": [one for one in found["rules"] if not _merely_holds(one)],

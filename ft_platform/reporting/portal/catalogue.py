@@ -14,7 +14,7 @@ from ft_platform.errors import FtError
 from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.releases import releases
 from ft_platform.lake.store import Lake
-from ft_platform.lake.taint import NOT_TAINTED
+from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED
 from ft_platform.lake.versions import TableVersion
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
@@ -44,6 +44,8 @@ class Found:
         releases: of checkpoints that learned from it, or of itself.
         withdrawn_rows: that may not be used any more.
         erased: why and when its content was deleted; empty: it was not.
+        erased_rows: that are gone of it, by erasures of persons and the retention.
+        quarantined_for: erased rows that a checkpoint learned from.
     """
 
     stage: str
@@ -55,6 +57,13 @@ class Found:
     releases: Sequence[Released]
     withdrawn_rows: int
     erased: str
+    erased_rows: int = 0
+    quarantined_for: int = 0
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether something of it was withdrawn or erased."""
+        return bool(self.withdrawn_rows or self.erased or self.erased_rows or self.quarantined_for)
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,8 @@ class Entry:
         found = self.found
         made = (*found.made_from_it, *(one.id for one in found.releases), *self.read_by)
         parts = (self.use_case, self.owner, self.purpose, self.licence, self.zone, found.stage, found.id, found.basis)
-        state = ("withdrawn" if found.withdrawn_rows else "", "erased" if found.erased else "", found.written_at[:10])
+        erased = "erased" if found.erased or found.erased_rows else ""
+        state = ("withdrawn" if found.withdrawn_rows else "", erased, found.written_at[:10])
         return " ".join((*parts, *made, *state)).replace("_", " ").casefold()
 
 
@@ -192,17 +202,21 @@ def _found(
         about = (manifest.use_case, stage.name, stage.zone, number, manifest.content_hash, manifest.rows, uri)
         version = TableVersion(*about)
     verdict = lake.verdict(version, NOT_TAINTED) if version else None
+    erased_rows = lake.erased_rows(version).rows if version else 0
+    quarantine = lake.verdict(version, SAW_NO_ERASED) if version else None
     permitted = next((one for one in _behind(manifests, place) if one[0] == "permitted_records"), None)
     return Found(
         stage=stage.name,
         id=manifest.id,
-        rows=manifest.rows,
+        rows=manifest.rows - erased_rows,
         written_at=manifest.written_at,
         basis=str(manifests[permitted].counts.get("basis", "")) if permitted else "",
         made_from_it=made,
         releases=released,
         withdrawn_rows=verdict.numbers["rows"] if verdict and not verdict.passed else 0,
         erased=lake.erased(version) if version else "",
+        erased_rows=erased_rows,
+        quarantined_for=quarantine.numbers["rows"] if quarantine and not quarantine.passed else 0,
     )
 
 

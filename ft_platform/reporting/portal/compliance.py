@@ -29,7 +29,13 @@ LOOKED_AT = 20_000
 SHOWN = 50
 DELETIONS = 5
 """Of each use case."""
-REQUESTS = ("erasure", "look_up")
+LOOKED = (
+    "took out what is held on a person",
+    "looked at what an erasure would touch",
+    "looked at whom an erasure is about",
+    "looked into the vault",
+)
+"""Entries of the kind `look_up` that are about a data subject; others tell who annotated records, or looked at them."""
 RoleQuestion = Callable[[str], Any] | None
 """Use case -> roles in it of whoever asks; None: nobody signs in."""
 T = TypeVar("T")
@@ -109,7 +115,7 @@ class Compliance:
     """All of it.
 
     Attributes:
-        gone: versions with withdrawn records, or whose content was erased.
+        gone: versions with withdrawn records, that lost rows, or whose content was erased; quarantined checkpoints.
         done: entries of the audit log about data subjects; None: whoever asks may not read them.
         log: None: it has not begun.
         released: checkpoints of the champions, by use case.
@@ -158,7 +164,7 @@ def compliance_of(
         ends=sorted(ends, key=lambda one: (one.first or "9999", one.use_case)),
         waivers=sorted(waived, key=lambda one: one.until),
         incidents=sorted(reported, key=lambda one: one[1].closed is not None),
-        gone=[one for one in catalogue if one.found.withdrawn_rows or one.found.erased],
+        gone=[one for one in catalogue if one.found.is_gone],
         done=tried("audit log", lambda: _requests(log, use_cases, roles, state), None) if log else None,
         log=state,
         released=released,
@@ -228,7 +234,11 @@ def _requests(
     if not allowed:
         return None
     found = log.entries(max((state.entries if state else 0) - LOOKED_AT, 0))
-    return [one for one in found if one.kind in REQUESTS and one.use_case in allowed][: -SHOWN - 1 : -1]
+    return [one for one in found if _is_theirs(one) and one.use_case in allowed][: -SHOWN - 1 : -1]
+
+
+def _is_theirs(one: Noted) -> bool:
+    return one.kind == "erasure" or (one.kind == "look_up" and one.what in LOOKED)
 
 
 def ends_soon(until: date, today: date) -> bool:

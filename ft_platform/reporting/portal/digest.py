@@ -30,6 +30,7 @@ WORDS = {
     "signatures": ("signature", "signatures"),
     "waivers": ("waiver", "waivers"),
     "permission": ("permission", "permissions"),
+    "retraining": ("model to train again", "models to train again"),
     "alarms": ("alarm", "alarms"),
     "blocked_release": ("blocked release", "blocked releases"),
     "incident": ("incident", "incidents"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from ft_platform.people.may import knowledge_problem
 from ft_platform.people.superiors import superiors
-from ft_platform.release.erasures import APPROVED, WAITS, Request, requests
+from ft_platform.release.erasures import APPROVED, WAITS, Request, progress, requests
 from ft_platform.reporting.portal.asking import Asking, View
 
 MOST_CLOSED = 50
@@ -21,7 +21,11 @@ def erase_view(asking: Asking) -> View:
     why_not_ask, why_not_erase = _why_not(asking, "ask_for_erasure"), _why_not_erase(asking)
     today = datetime.now(UTC).date()
     values: dict[str, Any] = {
-        "open": [_told(one, today, asking) for one in open_ones],
+        "open": [
+            _told(one, today, asking)
+            | {"progress": None if why_not_erase else progress(asking.lake, asking.name, one.id)}
+            for one in open_ones
+        ],
         "closed": [_told(one, today, asking) for one in closed[:MOST_CLOSED]],
         "closed_in_all": len(closed),
         "why_not_ask": why_not_ask,

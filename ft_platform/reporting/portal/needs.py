@@ -34,6 +34,7 @@ from ft_platform.reporting.plain_words import next_after_decision
 from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import page_of
 from ft_platform.reporting.use_case_state import DOWN, State, state_of
+from ft_platform.retraining.journal import entries
 from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
@@ -359,6 +360,22 @@ def _access(seen: Seen) -> Told:
             }
 
 
+def _retraining(seen: Seen) -> Told:
+    """The newest model learned from records that may not be used any more, and nothing was trained since."""
+    newest = _newest(seen, "adapter_checkpoint")
+    if newest and (taint := taint_of(seen.lake, newest)):
+        was_asked = seen.use_case.settings.retraining.mode == "by_reasons" and entries(seen.lake, seen.name).requests
+        yield {
+            "role": "data_science",
+            "what": f"{newest.id}, the newest model, learned from {taint.numbers['rows']:,} rows that were withdrawn or"
+            " erased, and nothing was trained since.",
+            "next_step": f"It was asked for; see whether it starts: ft retraining explain {seen.name}"
+            if was_asked
+            else f"Train without them: ft run {seen.name}",
+            "since": taint.checked_at,
+        }
+
+
 def _erasures(seen: Seen) -> Told:
     """Persons who asked to be erased, and are not."""
     for request in requests(seen.lake, seen.use_case) if seen.lake.signing else []:
@@ -436,6 +453,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     "signatures": _signatures,
     "waivers": _waivers,
     "permission": _permissions,
+    "retraining": _retraining,
     "alarms": _alarms,
     "blocked_release": _blocked,
     "incident": _incidents,

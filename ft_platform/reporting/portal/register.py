@@ -115,7 +115,7 @@ def _registered(lake: Lake, use_case: NamedUseCase) -> Registered:
         retention=kept,
         base_model=settings.base_model.uri,
         risk_class=settings.release.risk_class,
-        records=counts.get("rows"),
+        records=records.rows if records else None,
         permitted_until=counts.get("permitted_until"),
         release=state.release.id if state.release else None,
         state=state.words,

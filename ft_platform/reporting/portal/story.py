@@ -74,6 +74,11 @@ class Seen(NamedTuple):
     def manifest(self, stage: str) -> Manifest:
         return self.lake.manifest(self.newest[stage])
 
+    def rows(self, stage: str) -> int:
+        """That a table has now: those that were erased are gone."""
+        version = self.newest[stage]
+        return version.rows if isinstance(version, TableVersion) else self.manifest(stage).rows
+
     def file(self, stage: str, name: str) -> Any:
         """What a JSON file of a report says; None where the report has none. Raises as `intact_json`."""
         version = self.newest[stage]
@@ -160,11 +165,12 @@ def _older(seen: Seen, stage: str) -> str:
 
 
 def _permitted(seen: Seen) -> Told:
-    read, kept = seen.manifest("raw_records"), seen.manifest("permitted_records")
+    kept = seen.manifest("permitted_records")
     by = f" ({kept.counts['basis']})" if kept.counts.get("basis") else ""
     until = kept.counts.get("permitted_until")
     ends = f" The first permission ends on {until}." if until else ""
-    return Told(f"{kept.rows:,} of {read.rows:,} records may be used{by}.{ends}")
+    all_read, usable = seen.rows("raw_records"), seen.rows("permitted_records")
+    return Told(f"{usable:,} of {all_read:,} records may be used{by}.{ends}")
 
 
 def _cleaned(seen: Seen) -> Told:
