@@ -83,7 +83,11 @@ def test_somebody_who_may_not_gets_nothing_and_is_noted(house, capsys, tmp_path)
     assert [one.what for one in entries] == ["may not take out what is held on a person"]
 
 
-def test_nobody_is_told_as_nobody(house, capsys, tmp_path):  # noqa: F811
-    assert "Nothing is held on this person." in export(capsys, tmp_path / "out", "nobody at all", by=ANA)
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["use_cases"] == []
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
+def test_an_id_that_nobody_has_is_no_answer_and_near_ones_are_suggested(house, capsys, tmp_path):  # noqa: F811
+    told = export(capsys, tmp_path / "out", "nobody at all", by=ANA, fails=1)
+    assert "no record has this id" in told and "did you mean" not in told and not (tmp_path / "out").exists()
+    words = ["subject", "export", "letters", PERSON.lower().replace(" ", "-"), "--out", str(tmp_path / "out")]
+    assert cli.main([*words, "--by", ANA]) == 1
+    assert f"did you mean {PERSON}?" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert cli.main([*words, "--by", "eve.noll@example.org"]) == 1
+    assert PERSON not in capsys.readouterr().err, "who may not take it out is told no id of anybody"
