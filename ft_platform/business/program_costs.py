@@ -3,6 +3,7 @@
 from typing import Any
 
 from ft_platform.costs.ledger import Ledger
+from ft_platform.costs.spent import spent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.settings.environment import Environment
@@ -26,13 +27,13 @@ def program_costs(
     artifacts = [evaluation_report.artifact_id, *(parent.id for parent in parents if parent.name in PROGRAM_ARTIFACTS)]
     rows = [row for row in Ledger(lake).rows() if row["use_case"] == use_case.name and row["artifact"] in artifacts]
     currency = environment.profile(use_case.settings.compute.profile).currency
-    money = round(sum(row["money"] for row in rows if row["currency"] == currency), 4)
+    money = spent(rows).get(currency)
     reason = None
     if not rows:
         reason = "no program run of this checkpoint is in the ledger"
     elif any(row["currency"] != currency for row in rows):
         reason = "the program runs are priced in another currency than the environment's"
-    elif not money:
+    elif money is None:
         reason = f"compute profile {use_case.settings.compute.profile} has no price"
     seconds = round(sum(row["seconds"] for row in rows), 3)
     return {

@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def by_use_case_and_month(rows: list[dict[str, Any]], environment: Any) -> list[dict[str, Any]]:
-    """One row per month, use case and currency; the budget is the one that applies now."""
+    """One row per month, use case and currency; the budget is the one that applies now. `money` is None where no run
+    has a price."""
+    from ft_platform.costs.spent import spent
+
     sums: dict[tuple[str, str, str], dict[str, Any]] = {}
     limits = _limits(environment, {row["use_case"] for row in rows})
     for row in rows:
@@ -60,16 +63,19 @@ def by_use_case_and_month(rows: list[dict[str, Any]], environment: Any) -> list[
                 "cpu_seconds": 0.0,
                 "gpu_hours": 0.0,
             }
-            | {"tokens": 0, "money": 0.0, "kwh": None, "budget": limits[row["use_case"]]},
+            | {"tokens": 0, "money": None, "kwh": None, "budget": limits[row["use_case"]]},
         )
         found["runs"] += 1
         found["not_finished"] += row["state"] != "finished"
-        for name in ("seconds", "cpu_seconds", "money"):
+        for name in ("seconds", "cpu_seconds"):
             found[name] = round(found[name] + row[name], 4)
         found["gpu_hours"] = round(found["gpu_hours"] + row["gpu_seconds"] / 3600, 4)
         found["tokens"] += row["tokens"] or 0
         if row["kwh"] is not None:
             found["kwh"] = round((found["kwh"] or 0.0) + row["kwh"], 6)
+    for key, found in sums.items():
+        same = (row for row in rows if (row["month"], row["use_case"], row["currency"]) == key)
+        found["money"] = spent(same)[key[2]]
     return [sums[key] for key in sorted(sums)]
 
 
@@ -99,7 +105,7 @@ def _print_sums(sums: list[dict[str, Any]]) -> None:
     for row in sums:
         budget = "-" if row["budget"] is None else f"{row['budget']:.2f}"
         energy = "-" if row["kwh"] is None else f"{row['kwh']:.3f}"
-        money = f"{row['money']:.2f} {row['currency']}"
+        money = "not known" if row["money"] is None else f"{row['money']:.2f} {row['currency']}"
         hours = row["seconds"] / 3600
         print(
             f"{row['month']}  {row['use_case']:<{width}}  {row['runs']:>5} {row['not_finished']:>7} {hours:>8.3f}"
@@ -110,8 +116,9 @@ def _print_sums(sums: list[dict[str, Any]]) -> None:
 def _print_runs(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         why = f" ({row['error']})" if row["error"] else ""
+        money = f"{row['money']:.2f} {row['currency']}" if row["money"] else "no price"
         print(
             f"{row['started_at']:%Y-%m-%d %H:%M}  {row['use_case']}  {row['program']:<9} {row['state']}{why} "
-            f" {row['seconds']:.0f} s  {row['money']:.2f} {row['currency']}  {row['artifact'] or '-'}  {row['profile']}"
+            f" {row['seconds']:.0f} s  {money}  {row['artifact'] or '-'}  {row['profile']}"
             f" on {row['host']}"
         )

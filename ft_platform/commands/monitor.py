@@ -64,7 +64,8 @@ def _told(lake: Any, version: "ArtifactVersion", report: "DayReport") -> dict[st
 
     looked_at = acknowledged_on(lake, report.use_case, report.day)
     alarms = [{**one.model_dump(mode="json"), "acknowledged": looked_at.get(one.what)} for one in report.alarms]
-    return {**report.model_dump(mode="json"), "alarms": alarms, "report": f"{version.uri}/report.html"}
+    about = {"as_of": lake.manifest(version).written_at, "report": f"{version.uri}/report.html"}
+    return {**report.model_dump(mode="json"), "alarms": alarms, **about}
 
 
 def _show(lake: Any, version: "ArtifactVersion", report: "DayReport") -> None:
@@ -73,7 +74,7 @@ def _show(lake: Any, version: "ArtifactVersion", report: "DayReport") -> None:
     from ft_platform.reporting.monitoring_report import accuracy_in_words, alarm_in_words, verdict
 
     looked_at = acknowledged_on(lake, report.use_case, report.day)
-    print(verdict(report)["text"])
+    print(f"As of {lake.manifest(version).written_at[:16].replace('T', ' ')} UTC. {verdict(report)['text']}")
     for one in report.alarms:
         print(f"\n{one.what}, since {one.since}: {alarm_in_words(one)}")
         if records := [record for cause in one.cause[:1] for record in cause["records"]]:

@@ -198,6 +198,8 @@ def _parts(
     most = use_case.settings.governance.max_removed_share
     require_kept(f"permitted_records of {use_case.name}", "governance.max_removed_share", most, found[""], found)
     counts |= {"basis": _basis(use_case, stated_by), "consent_from": stated_by, "on_day": today.isoformat()}
+    governance = use_case.settings.governance
+    counts |= {"purpose": governance.purpose, "licence": governance.licence_in_words}
     if ledger:
         counts["persons_in_ledger"] = len(ledger.index)
     if last_day != NEVER:

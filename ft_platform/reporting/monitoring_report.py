@@ -125,7 +125,7 @@ def _service_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("seconds to the first token, 95 of 100", amount(found["p95_first_seconds"]), ""),
         ("abstained", "–" if found["abstained_share"] is None else f"{found['abstained_share']:.1%}", ""),
         ("tokens read and written", f"{found['prompt_tokens']:,} and {found['completion_tokens']:,}", ""),
-        ("cost of the day", f"{amount(found['cost'])} {found['currency'] or ''}".strip(), ""),
+        ("cost of the day", _cost(found), ""),
     ]
     return [*rows, *((f"guardrail {name}", f"{count:,} requests", "") for name, count in found["guardrails"].items())]
 
@@ -146,3 +146,7 @@ def _alts(report: DayReport, history: Sequence[Mapping[str, Any]]) -> dict[str, 
             for name, found in list(report.figures["outputs"].get("labels", {}).items())[:15]
         ),
     }
+
+
+def _cost(found: Mapping[str, Any]) -> str:
+    return "not known" if found["cost"] is None else f"{amount(found['cost'])} {found['currency'] or ''}".strip()

@@ -138,6 +138,10 @@ class Governance(Section):
             )
         return self
 
+    @property
+    def licence_in_words(self) -> str:
+        return self.licence or "stated by each record"
+
     @model_validator(mode="after")
     def permission_is_stated(self) -> "Governance":
         if self.without_consent_column == "licence" and not (self.licence or "").strip():

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ft_platform.business.realized import MONTH_DAYS, realized
+from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform_tests.monitoring.made_up import MadeUp, day, made_up
 
@@ -46,3 +47,18 @@ def test_volume_and_overrides_come_from_requests_and_feedback(made: MadeUp) -> N
     assert told["overrides"] == (pytest.approx(0.2), wrong / 40)
     assert told["minutes_per_case"] == (2, 2.5) and told["satisfaction"] == (None, None)
     assert told["days_from_data_to_deployment"] == (None, None), "it was not deployed"
+
+
+def test_a_day_on_which_another_model_answered_counts_for_nothing(made: MadeUp) -> None:
+    made.asked(1)
+    publish_monitoring(made.lake, made.use_case, day(1))
+    ((_, own),) = day_reports(made.lake, made.use_case.name)
+    before = realized(made.lake, made.evaluation, figures())
+    for number, releases in ((2, ["release-other"]), (3, ["release-0", "release-other"])):
+        other = own.model_copy(update={"day": day(number), "releases": releases})
+        with made.lake.scratch(made.use_case.name, "monitoring_report") as folder:
+            folder.mkdir(parents=True)
+            (folder / "monitoring.json").write_text(other.model_dump_json())
+            how: dict[str, Any] = {"settings_hash": "s", "input_hash": str(number), "info": {"day": other.day}}
+            made.lake.publish(made.use_case.name, "monitoring_report", f"day-{number}", folder, parents=[], **how)
+    assert realized(made.lake, made.evaluation, figures()) == before

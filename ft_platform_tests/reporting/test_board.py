@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from ft_platform.business.realized import MONTH_DAYS
+from ft_platform.commands.costs import by_use_case_and_month
 from ft_platform.costs.ledger import Ledger
 from ft_platform.lake.store import Lake
 from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform.reporting.portal.board import Line, Totals, board_of, pictures_of, totals_of
 from ft_platform.reporting.portal.pages import Portal, board_page
 from ft_platform.reporting.portal.portfolio import Entry
+from ft_platform.settings.environment import Environment
 from ft_platform_tests.business.test_realized import figures
 from ft_platform_tests.monitoring.made_up import MadeUp, day, made_up
 from ft_platform_tests.reporting.browser import browser
@@ -169,3 +171,34 @@ def test_fifteen_use_cases_are_one_page_of_paper(tmp_path: Path) -> None:
     with browser() as chrome:
         assert (sheets(1), sheets(15)) == (1, 1)
         assert sheets(60) > 1, "pages are counted"
+
+
+def candidate(made: MadeUp, forecast: float) -> None:
+    """A newer checkpoint that nobody released, which is expected to save more."""
+    splits = made.lake.latest(made.use_case.name, "splits")
+    newer = made.published("adapter_checkpoint", "ckpt-candidate", [splits], {"weights.json": {"other": True}})
+    evaluation = made.published("evaluation_report", "eval-candidate", [newer, splits], {"metrics.json": {}})
+    saving = {"value": forecast, "low": forecast, "high": forecast}
+    found = {**figures(), "currency": "CHF", "savings_per_month": saving, "payback_months": {"value": 1.0}}
+    made.published("roi_report", "roi-candidate", [evaluation], {"roi.json": found})
+
+
+def test_money_is_that_of_the_released_model_and_not_of_a_newer_candidate(made: MadeUp) -> None:
+    forecast(made)
+    candidate(made, 90_000.0)
+    line = board(made)
+    assert line.entry.release == "release-0" and (line.forecast, line.payback) == (1000.0, 6.5)
+    assert line.entry.saved == 1000.0 and totals_of([line]).forecast == [("CHF", 1000.0)]
+
+
+def test_what_has_no_price_is_not_known_and_never_0(made: MadeUp) -> None:
+    spend(made.lake, made.use_case.name, f"{TODAY:%Y-%m}", 0.0)
+    line = board(made)
+    assert (line.entry.cost, dict(line.spent)) == (None, {"CHF": None})
+    assert totals_of([line]).cost == totals_of([line]).spent == []
+    assert "0 CHF" not in board_page([line], TODAY)
+    environment = Environment(home=made.environment.home, defs=made.environment.defs)
+    (row,) = by_use_case_and_month(Ledger(made.lake).rows(), environment)
+    assert row["money"] is None
+    spend(made.lake, made.use_case.name, "2026-01", 5.0)
+    assert board(made).spent == {"CHF": 5.0}

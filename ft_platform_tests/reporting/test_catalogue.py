@@ -48,7 +48,8 @@ def chain(lake: Lake, name: str, files: dict[str, str] | None = None) -> dict[st
     made: dict[str, Any] = {}
     parents: list[Version] = []
     for stage in CHAIN:
-        counts = {"basis": "consent"} if stage == "permitted_records" else {}
+        judged = {"basis": "consent", "purpose": "complaint routing", "licence": "proprietary"}
+        counts = judged if stage == "permitted_records" else {}
         info = {"files": files or {}} if stage == "raw_records" else {}
         parents = [table(lake, name, stage, parents, counts=counts, info=info)]
         made[stage] = parents[0]
@@ -69,12 +70,23 @@ def test_every_version_stands_there_with_what_permits_it_and_what_was_made_from_
     found = entries(lake, letters)
     assert len(found) == 7
     raw, permitted = found["letters", "raw_records@0"], found["letters", "permitted_records@0"]
-    assert (raw.zone, raw.owner, raw.purpose) == ("restricted", "dora@example.org", "complaint routing")
-    assert (raw.found.basis, permitted.found.basis, raw.licence) == ("", "consent", "proprietary")
+    assert (raw.zone, raw.owner, raw.purpose) == ("restricted", "dora@example.org", "not known"), "nobody judged it"
+    assert (permitted.purpose, permitted.licence) == ("complaint routing", "proprietary")
+    assert (raw.found.basis, permitted.found.basis, raw.licence) == ("", "consent", "not known")
     assert sorted(permitted.found.made_from_it) == ["cleaned_records@0", second.id]
     splits = found["letters", "splits@0"]
     assert (splits.zone, splits.found.basis, list(splits.found.made_from_it)) == ("shared", "consent", ["ckpt-letters"])
     assert found["letters", second.id].found.made_from_it == [] and splits.found.rows == 2
+
+
+def test_a_version_that_does_not_say_its_licence_has_the_files_only_while_that_is_the_same(lake: Lake) -> None:
+    """Versions of earlier releases of the platform."""
+    letters = case("letters")
+    same = {"counts": {"basis": "consent"}, "settings_hash": STAGES["permitted_records"].settings_hash(letters)}
+    made = table(lake, "letters", "permitted_records", [], **same)
+    assert entries(lake, letters)["letters", made.id].licence == "proprietary"
+    changed = entries(lake, case("letters", governance={"licence": "CC0-1.0"}))["letters", made.id]
+    assert (changed.licence, changed.purpose) == ("not known", "not known")
 
 
 def test_releases_are_told_of_all_that_the_model_learned_from_and_of_nothing_else(lake: Lake) -> None:
@@ -139,7 +151,10 @@ def test_what_was_read_is_read_again_only_where_something_was_signed(
     released(lake, made["adapter_checkpoint"])
     assert len(catalogue.entries(cases)[0]) == 12 and read == ["claims", "letters", "letters"]
     changed = {**cases, "letters": case("letters", governance={"licence": "CC0-1.0"})}
-    assert {one.licence for one in catalogue.entries(changed)[0]} == {"proprietary", "CC0-1.0"} and len(read) == 3
+    told = {(one.use_case, one.licence) for one in catalogue.entries(changed)[0] if one.found.stage == "splits"}
+    assert told == {("letters", "proprietary"), ("claims", "proprietary")} and len(read) == 3, (
+        "a file changes no version"
+    )
     del changed["letters"]
     assert {one.use_case for one in catalogue.entries(changed)[0]} == {"claims"}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ft_platform.business.realized import evaluation_of, realized
 from ft_platform.costs.ledger import Ledger
+from ft_platform.costs.spent import spent
 from ft_platform.errors import FtError
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.figure import COLOURS, around, drawing, short
@@ -33,7 +34,7 @@ class Line:
     Attributes:
         entry: as in the table of all use cases.
         risk: class of risk that a person has judged.
-        spent: currency -> cost of all program runs.
+        spent: currency -> cost of all program runs; None: none has a price.
         currency: of the forecast.
         forecast, low, high: expected savings a month.
         payback: months until the investment is paid back.
@@ -45,7 +46,7 @@ class Line:
 
     entry: Entry
     risk: str | None
-    spent: Mapping[str, float]
+    spent: Mapping[str, float | None]
     currency: str | None = None
     forecast: float | None = None
     low: float | None = None
@@ -65,14 +66,11 @@ class Line:
 
 def board_of(lake: Lake, use_cases: Mapping[str, NamedUseCase], today: date) -> list[Line]:
     """Every use case, by name."""
-    spent: dict[str, dict[str, float]] = {}
-    for row in Ledger(lake).rows():
-        of_case = spent.setdefault(row["use_case"], {})
-        of_case[row["currency"]] = of_case.get(row["currency"], 0.0) + row["money"]
-    lines = []
+    rows, lines = Ledger(lake).rows(), []
     for entry in portfolio_of(lake, use_cases, {}, today):
         name = entry.use_case
-        about = {"entry": entry, "risk": use_cases[name].settings.release.risk_class, "spent": spent.get(name, {})}
+        costs = spent(row for row in rows if row["use_case"] == name)
+        about = {"entry": entry, "risk": use_cases[name].settings.release.risk_class, "spent": costs}
         try:
             lines.append(Line(**about, **_returns(lake, name, entry.checkpoint), problem=entry.problem))
         except FtError as error:

@@ -1,8 +1,9 @@
 """The catalogue: every version of every dataset, and every checkpoint, of all use cases, with what permits its use and
 what was made from it.
 
-Covered: what signed manifests and verdicts say; owner, purpose and licence as the use case's file says today. Not
-covered: names of source files, which may name a person, and copies outside the lake."""
+Covered: what signed manifests and verdicts say; purpose and licence as the records of a version were judged with them,
+and not known where its manifest does not say and the file is another by now; whom to ask today. Not covered: names of
+source files, which may name a person, and copies outside the lake."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ LISTED = [stage for stage in STAGES.values() if stage.kind in ("table", "quarant
 ON_A_PAGE = 100
 LONGEST = 200
 """Characters of a search."""
+NOT_KNOWN = "not known"
 Place = tuple[str, str]
 """Stage and id of a version."""
 
@@ -40,6 +42,8 @@ class Found:
 
     Attributes:
         basis: what permits its records; empty where nobody has judged them yet.
+        purpose, licence: that they were judged with; empty where the version does not say.
+        judged_with: hash of the settings of that judgement; empty where there is none.
         made_from_it: ids of versions that name it as their parent.
         releases: of checkpoints that learned from it, or of itself.
         withdrawn_rows: that may not be used any more.
@@ -59,6 +63,9 @@ class Found:
     erased: str
     erased_rows: int = 0
     quarantined_for: int = 0
+    purpose: str = ""
+    licence: str = ""
+    judged_with: str = ""
 
     @property
     def is_gone(self) -> bool:
@@ -71,6 +78,7 @@ class Entry:
     """One line of the catalogue.
 
     Attributes:
+        owner: whom to ask today.
         read_by: other use cases whose records come from the same source.
     """
 
@@ -143,13 +151,14 @@ class Catalogue:
                 found[name] = self._of(name)
             except FtError as error:
                 problems.append(f"{name.replace('_', ' ')}: {error.message}")
+        today = {name: _today(use_cases[name]) for name in found}
         readers = _readers({name: (use_cases[name], files) for name, (_, files) in found.items()})
         return [
             Entry(
                 use_case=name,
                 owner=use_cases[name].settings.owners.of(STAGES[one.stage].role),
-                purpose=use_cases[name].settings.governance.purpose,
-                licence=use_cases[name].settings.governance.licence or "stated by each record",
+                purpose=one.purpose or today[name][one.judged_with][0],
+                licence=one.licence or today[name][one.judged_with][1],
                 zone=STAGES[one.stage].zone,
                 read_by=readers[name],
                 found=one,
@@ -205,12 +214,14 @@ def _found(
     erased_rows = lake.erased_rows(version).rows if version else 0
     quarantine = lake.verdict(version, SAW_NO_ERASED) if version else None
     permitted = next((one for one in _behind(manifests, place) if one[0] == "permitted_records"), None)
+    judged = manifests[permitted] if permitted else None
     return Found(
         stage=stage.name,
         id=manifest.id,
         rows=manifest.rows - erased_rows,
         written_at=manifest.written_at,
-        basis=str(manifests[permitted].counts.get("basis", "")) if permitted else "",
+        **{name: str(judged.counts.get(name, "")) if judged else "" for name in ("basis", "purpose", "licence")},
+        judged_with=judged.settings_hash if judged else "",
         made_from_it=made,
         releases=released,
         withdrawn_rows=verdict.numbers["rows"] if verdict and not verdict.passed else 0,
@@ -227,6 +238,14 @@ def _behind(manifests: Mapping[Place, Manifest], place: Place) -> list[Place]:
         parents = ((parent.name, parent.id) for parent in manifests[one].parents)
         queue += [parent for parent in dict.fromkeys(parents) if parent in manifests and parent not in queue]
     return queue
+
+
+def _today(use_case: NamedUseCase) -> dict[str, tuple[str, str]]:
+    """Hash of the settings that records are judged with -> purpose and licence: those of the file for its own hash, and
+    not known for every other."""
+    governance = use_case.settings.governance
+    said = governance.purpose, governance.licence_in_words
+    return defaultdict(lambda: (NOT_KNOWN, NOT_KNOWN), {STAGES["permitted_records"].settings_hash(use_case): said})
 
 
 def _readers(found: Mapping[str, tuple[NamedUseCase, frozenset[str]]]) -> dict[str, list[str]]:

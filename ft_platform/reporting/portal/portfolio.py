@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from ft_platform.costs.ledger import Ledger
+from ft_platform.costs.spent import spent
 from ft_platform.errors import FtError
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.day_reports import day_reports
@@ -30,7 +31,7 @@ class Entry:
         live, live_low, live_high, live_day: accuracy of the newest monitored day, by feedback where there was enough,
             or else estimated.
         alarms: of that day.
-        cost, currency: of the programs of this month.
+        cost, currency: of the programs of this month; no cost: none has a price, or none ran.
         saved: a month, as `roi_report` expects, in its own currency.
         needs: how many things wait for a person.
     """
@@ -83,10 +84,7 @@ def portfolio_of(
         needs: name -> how many things wait there; one that is left out has None.
     """
     month, entries = f"{today:%Y-%m}", []
-    costs: dict[str, dict[str, float]] = {}
-    for row in Ledger(lake).rows(month):
-        of_case = costs.setdefault(row["use_case"], {})
-        of_case[row["currency"]] = of_case.get(row["currency"], 0.0) + row["money"]
+    rows = Ledger(lake).rows(month)
     for name, use_case in sorted(use_cases.items()):
         about: dict[str, Any] = {
             "use_case": name,
@@ -94,11 +92,12 @@ def portfolio_of(
             "owner": use_case.settings.owners.accountable,
             "needs": needs.get(name),
         }
-        if len(spent := costs.get(name, {})) == 1:
-            ((currency, money),) = spent.items()
-            about |= {"cost": round(money, 2), "currency": currency}
-        elif spent:
-            about["problem"] = f"Costs of this month are in {' and '.join(sorted(spent))}: ft costs"
+        costs = spent(row for row in rows if row["use_case"] == name)
+        if len(costs) == 1:
+            ((currency, money),) = costs.items()
+            about |= {"cost": money and round(money, 2), "currency": currency}
+        elif costs:
+            about["problem"] = f"Costs of this month are in {' and '.join(sorted(costs))}: ft costs"
         try:
             about |= _found(lake, use_case, today)
             about |= _figures(lake, name, about.get("checkpoint"))

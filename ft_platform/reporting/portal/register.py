@@ -111,7 +111,7 @@ def _registered(lake: Lake, use_case: NamedUseCase) -> Registered:
         purpose=governance.purpose,
         intended_use=settings.release.intended_use,
         basis=counts.get("basis") or "not known before the first run",
-        licence=governance.licence or "stated by each record",
+        licence=governance.licence_in_words,
         retention=kept,
         base_model=settings.base_model.uri,
         risk_class=settings.release.risk_class,
