@@ -198,7 +198,8 @@ def test_what_has_no_price_is_not_known_and_never_0(made: MadeUp) -> None:
     assert totals_of([line]).cost == totals_of([line]).spent == []
     assert "0 CHF" not in board_page([line], TODAY)
     environment = Environment(home=made.environment.home, defs=made.environment.defs)
-    (row,) = by_use_case_and_month(Ledger(made.lake).rows(), environment)
+    taken = {"seconds": 1.0, "cpu_seconds": 1.0, "gpu_seconds": 0.0, "tokens": 1, "kwh": None}
+    (row,) = by_use_case_and_month([{**row, **taken} for row in Ledger(made.lake).rows()], environment)
     assert row["money"] is None
     spend(made.lake, made.use_case.name, "2026-01", 5.0)
     assert board(made).spent == {"CHF": 5.0}
