@@ -23,13 +23,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.commands.release import shown
-    from ft_platform.lake.releases import releases
+    from ft_platform.lake.releases import releases, unusable
+    from ft_platform.lake.snapshot import Snapshot
     from ft_platform.people.audit_log.opening import note
+    from ft_platform.reporting.use_case_state import state_of
     from ft_platform.tracking.registry import disagreement, remedy, show_releases
 
     environment, use_case, lake = opened(arguments.use_case)
-    found = [shown(lake, one) for one in releases(lake, use_case.name)]
-    champion = next((one["release"] for one in found if not one["withdrawn"]), None)
+    lake = Snapshot(lake)
+    found = [{**shown(lake, one), "unusable": unusable(lake, one) or None} for one in releases(lake, use_case.name)]
+    state = state_of(lake, use_case.name, use_case)
+    champion = state.release.id if state.release else None
     if arguments.sync:
         note(lake, use_case, "release", "set versions and aliases in the registry")
     synced = show_releases(environment, lake, use_case.name) if arguments.sync else {}
@@ -38,14 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     differs = disagreement(environment, lake, use_case.name)
     if arguments.json:
-        said = {"use_case": use_case.name, "champion": champion, "releases": found, "disagreement": differs}
+        about = {"use_case": use_case.name, "state": state.name, "state_words": state.words}
+        said = {**about, "champion": champion, "releases": found, "disagreement": differs}
         print(json.dumps(said, indent=1, ensure_ascii=False))
         return 0
+    if found:
+        print(state.words)
     for one in found:
-        state = f"withdrawn by {one['withdrawn']['by']}: {one['withdrawn']['reason']}" if one["withdrawn"] else ""
-        state = state or ("released now" if one["release"] == champion else "replaced")
+        became = f"withdrawn by {one['withdrawn']['by']}: {one['withdrawn']['reason']}" if one["withdrawn"] else ""
+        became = became or (f"may not be used: {one['unusable']}" if one["unusable"] else "")
+        became = became or ("released now" if one["release"] == champion else "replaced")
         back = f", back to {one['back_to']}: {one['reason']}" if one["back_to"] else ""
-        print(f"{one['number']:>3}  {one['release']}  {one['checkpoint']}  {one['released_at']}  {state}{back}")
+        print(f"{one['number']:>3}  {one['release']}  {one['checkpoint']}  {one['released_at']}  {became}{back}")
         if one["signature_problem"]:
             print(f"     signature: {one['signature_problem']}")
     if differs:

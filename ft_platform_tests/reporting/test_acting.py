@@ -9,6 +9,7 @@ import pytest
 from ft_platform.evaluation.review.sequential import Standing
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person
+from ft_platform.release.erasures import Progress
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.portal.acting import page_for
 from ft_platform.reporting.portal.asking import Asking, View
@@ -68,6 +69,7 @@ OF_ERASURE = {name: f"{name} of the erasure" for name in SAID}
 OF_ERASURE |= {"persons": 1, "left": 3, "waits": False, "approved": False, "own": False, "certificate": None}
 FIGURES = {"checkpoint": "the measured checkpoint", "auc": 0.97, "chance": 0.01, "verbatim": 2, "texts": 3}
 OF_ERASURE |= {"measures": True, "after": {"after": FIGURES}, "sealed_until": ""}
+OF_ERASURE |= {"progress": Progress(3, "why it stopped", "when it stopped", ("a file that is left",))}
 OF_ERASURE |= {"places": [{"place": "the place", "result": "the result", "count": 3, "why": "what to know of it"}]}
 CERTIFICATE = {
     **{name: f"{name} of the certificate" for name in ("id", "at", "person", "requested_by", "approved_by")},
@@ -233,6 +235,7 @@ FOUND = {
     "nothing": False,
     "plan": {
         "beside": {"another place": 3},
+        "files": ["the file"],
         **dict.fromkeys(("records", "rows", "requests", "vault", "names_persons"), 3),
         "targets": ["the target"],
         "versions": [{"version": "the table", "rows": 1, "repairs": 1}],

@@ -28,6 +28,7 @@ from ft_platform.release.decide import Decision, decide, newest_evidence
 from ft_platform.release.incidents import Incident
 from ft_platform.release.sign_off import RoleState, SignOff
 from ft_platform.release.signatures import Digests, Signature
+from ft_platform.release.standing import Standing as Decided
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.canary_report import write_canary_report
 from ft_platform.reporting.decision_brief import write_decision
@@ -55,6 +56,7 @@ from ft_platform.reporting.regression_report import write_regression_report
 from ft_platform.reporting.review_report import write_review_report
 from ft_platform.reporting.roi_report import write_roi_report
 from ft_platform.reporting.sign_off_page import write_sign_off
+from ft_platform.reporting.use_case_state import State
 from ft_platform.settings.experiments import Search
 from ft_platform.settings.people import People
 from ft_platform.settings.quotas import Queue, Raise
@@ -179,7 +181,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             if name.endswith((".html", ".md"))
         }
         reports = reports_of(case, home / "reports")
-        reports["home"] = home_page(case.lake, case.use_case.name, FREE_TEXT) or ""
+        described = case.use_case.settings.model_copy(update={"description": FREE_TEXT})
+        named = case.use_case.model_copy(update={"settings": described})
+        reports["home"] = home_page(case.lake, named.name, named) or ""
         reports["story"] = told_home(case)
     return Made(files, reports, values)
 
@@ -301,6 +305,8 @@ def told_home(case: tiny.TinyCase) -> str:
     event = Event(Attack("a moment"), Attack("an event"), Attack("why it was withdrawn"), "a/b")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ft_platform.reporting.home.story_of", lambda *_: steps)
+        state = State("withdrawn", Attack("the state"), Decided("decision-1", "ended", None, Attack("why it ended")))
+        patch.setattr("ft_platform.reporting.home.state_of", lambda *_: state)
         patch.setattr("ft_platform.reporting.home.versions_of", lambda *_: (versions, 9))
         patch.setattr("ft_platform.reporting.home.events_of", lambda *_: ([event], 9))
         return home_page(case.lake, case.use_case.name, in_dagster=True) or ""
@@ -336,12 +342,23 @@ def portal() -> dict[str, str]:
     """The pages over all use cases. Names of these are checked when their folders are read."""
     texts = {name: Attack(f"{name} of the need") for name in ("what", "next_step", "since", "until")}
     need = Need("letters", "checks", "compliance", **texts, page="a/b")
-    names = ("description", "owner", "stage", "decision", "released_on", "metric", "currency", "saved_currency")
-    words: dict[str, Any] = {name: Attack(f"{name} of the entry") for name in (*names, "problem")}
+    names = (
+        "description",
+        "owner",
+        "stage",
+        "state",
+        "decision",
+        "released_on",
+        "metric",
+        "currency",
+        "saved_currency",
+    )
+    words: dict[str, Any] = {name: Attack(f"{name} of the entry") for name in (*names, "saved_currency", "problem")}
     figures: dict[str, Any] = {"value": 0.5, "live": 0.5, "live_low": 0.4, "live_high": 0.6, "cost": 1.0, "saved": 2.0}
     entry = Entry("letters", **words, **figures, alarms=2, needs=1)
     words = {name: Attack(f"{name} of the register") for name in ("purpose", "intended_use", "basis", "licence")}
-    words |= {name: Attack(f"{name} of the register") for name in ("retention", "base_model", "risk_class", "owner")}
+    more = ("retention", "base_model", "risk_class", "owner", "state")
+    words |= {name: Attack(f"{name} of the register") for name in more}
     gap = Evidence(Duty("10", Attack("the duty")), [(Attack("a report"), "a/b", True)], Attack("the gap"))
     row = Registered("letters", **words, records=1, permitted_until=Attack("a day"), release=None, evidence=[gap])
     pages = {"needs": needs_page([need], 1), "portfolio": portfolio_page([entry], ["gone"])}
