@@ -206,7 +206,7 @@ def _show(
     request = request_named(lake, _only(lake, cases, wanted), wanted)
     if request.certificate is None:
         state = request.state if request.state == WAITS else f"was {request.state}"
-        raise DataError(f"{wanted} has no certificate: it {state}", "See: ft erase list")
+        raise DataError(f"{wanted} is not done: it {state}", "See: ft erase list")
     print(json.dumps(request.certificate_now, indent=1, ensure_ascii=False))
     return 0
 

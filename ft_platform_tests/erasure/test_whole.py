@@ -249,7 +249,7 @@ def test_something_that_is_left_is_told_and_there_is_no_certificate(house, capsy
     assert cli.main(["erase", "subject", "letters", PERSON, "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["bytes_found_after"], found["found_in"], found["certificate"]) == (len(PERSON), [str(left)], "")
-    assert "is not done" in ft(capsys, "show", "letters", request, fails=1)
+    assert "is not done: it was approved" in ft(capsys, "show", "letters", request, fails=1)
     left.unlink()
     assert json.loads(ft(capsys, "subject", "letters", PERSON, "--json"))["certificate"]
 
