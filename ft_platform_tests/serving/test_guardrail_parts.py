@@ -89,6 +89,31 @@ def test_a_stream_is_shown_while_it_comes(scanner: Scanner) -> None:
     assert max(waiting) < 4 * AHEAD and sum(map(bool, shown)) > 10 and not one.changed
 
 
+def test_a_sentence_is_shown_when_the_next_one_begins(scanner: Scanner) -> None:
+    """An answer of three sentences and 24 words came as one part at its end."""
+    sentences = ["Your parcel is on its way. ", "It should be with you on Friday! ", "Please write again if it is not."]
+    one = AnswerScan(Finder(scanner), [], "replace")
+    shown = []
+    for number, sentence in enumerate(sentences):
+        shown += [part for letter in sentence if (part := one.push(letter))]
+        assert shown == sentences[:number], "as soon as the next one has begun, and not before its end"
+    assert [*shown, one.rest()] == sentences and not one.changed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He was born in Ulm on the 12. March 1981, as we know.",
+        "Please write to Prof. Dr. M. Brinkhoff, who knows about it all.",
+        "It was sent to Hauptstr. 5, 12345 Berlin, on the same day as yours.",
+        "The number is 212. 555. 0142 and nobody answers there. We tried.",
+    ],
+)
+def test_no_sentence_ends_within_a_date_a_name_or_an_address(scanner: Scanner, text: str) -> None:
+    whole, stream = AnswerScan(Finder(scanner), [], "replace"), AnswerScan(Finder(scanner), [], "replace")
+    assert "".join(through(stream, text, 1)) == whole.push(text) + whole.rest()
+
+
 def test_a_text_without_breaks_is_not_searched_again_for_every_part(scanner: Scanner) -> None:
     asked: list[int] = []
     find: Callable[[str], Any] = lambda text: asked.append(len(text)) or []  # noqa: E731

@@ -5,9 +5,11 @@ import json
 import socket
 import ssl
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from ft_platform.serving.api.limits import Limits
 from ft_platform.serving.api.server import ApiServer
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.web import deadlines
-from ft_platform_tests.serving.fakes import FakeEngine, app_of, running, wait_until
+from ft_platform_tests.serving.fakes import FakeEngine, app_of, running, served, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -185,6 +187,46 @@ def test_a_key_with_half_bodies_leaves_places_to_others(engine: FakeEngine, tmp_
             connection.close()
         wait_until(lambda: server.app._under_way == 0)
         assert not +server.app._of_key
+
+
+def test_a_searched_answer_is_shown_sentence_by_sentence_while_it_is_written(engine: FakeEngine) -> None:
+    """The engine writes its last sentence only once the first one was received."""
+    received = threading.Event()
+
+    def words() -> Iterator[str]:
+        yield from ("Your parcel ", "is on its way ", "to you. ", "It ", "should come ", "on Friday. ")
+        assert received.wait(10), "nothing was shown before the answer was whole"
+        yield "Goodbye."
+
+    class Late(Sequence[str]):
+        def __init__(self) -> None:
+            self._words = words()
+
+        def __len__(self) -> int:
+            return 7
+
+        def __getitem__(self, _place: Any) -> Any:
+            return next(self._words)
+
+    engine.words = Late()
+    plain = served()
+    scanned = plain.settings.serving.guardrails.model_copy(update={"answer_scan": "replace"})
+    serving = plain.settings.serving.model_copy(update={"guardrails": scanned})
+    model = replace(plain, settings=plain.settings.model_copy(update={"serving": serving}))
+    with running(app_of(engine, [model])) as server:
+        wait_until(lambda: len(engine.loaded) == 1)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("POST", CHAT, body(stream=True), {"Content-Type": "application/json"})
+        shown = []
+        for line in connection.getresponse():
+            if line.startswith(b"data: {"):
+                for choice in json.loads(line.removeprefix(b"data: ")).get("choices", ()):
+                    shown += [text] if (text := choice["delta"].get("content")) else []
+            if shown:
+                received.set()
+        connection.close()
+    assert shown[0] == "Your parcel is on its way to you. "
+    assert "".join(shown) == "Your parcel is on its way to you. It should come on Friday. Goodbye."
 
 
 @pytest.mark.smoke  # seam: server

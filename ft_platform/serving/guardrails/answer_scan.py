@@ -1,11 +1,11 @@
 """Personal data and secrets in an answer that are not from its request: learned, or made up.
 
 Covered: what the recognizers of the use case find, as in its training records, and secrets whatever the use case looks
-for. In a stream, text is shown when the next 100 characters have been searched with it, so that no half of a finding
-is. Not covered: pseudonyms that the model writes (`<PERSON_k3f9q2ab>`), which the training records hold too; in a
-stream, what only a later part gives away (a surname in lower case before the full name); the alternatives in
-`logprobs`. Canaries of `canary_audit` are not looked for: they are planted in a training of its own, whose checkpoint
-is never published."""
+for. In a stream, a sentence is shown when the next one begins, and of a longer one what has 100 characters behind it:
+searched together, so that no half of a finding is shown. Not covered: pseudonyms that the model writes
+(`<PERSON_k3f9q2ab>`), which the training records hold too; in a stream, what only a later part gives away (a surname in
+lower case before the full name); the alternatives in `logprobs`. Canaries of `canary_audit` are not looked for: they
+are planted in a training of its own, whose checkpoint is never published."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +23,12 @@ AHEAD = 100
 """Characters that are read before what stands in front of them is shown: names depend on nine words on both sides."""
 BEFORE = 200
 """Characters in front of a part that are read again with it."""
+SENTENCE_END = re.compile(r"(?<=[^\W\d_]{3})[.!?\u2026][\"')\]\u201d]*\s+(?=[\"'(\u201c]?[^\W\d_a-zß-öø-ÿ])")
+"""Behind a word and before a capital: not in `12. March`, `M. Brinkhoff` or `Hauptstr. 5`."""
+SHORTEST = 20
+"""Characters after which a sentence is searched: `No. No. No.` is not, each time."""
+NEAR = 40
+"""Characters before a new part in which a sentence may have ended: longer texts are not looked through for each."""
 BREAK = re.compile(r"[\s。！？、，]")
 WORD = re.compile(r"\w+")
 
@@ -79,7 +85,8 @@ class AnswerScan:
         if self.withheld:
             return ""
         self._held += text
-        if self._is_json or len(self._held) < self._due:
+        ended = len(self._held) >= SHORTEST and SENTENCE_END.search(self._held[-len(text) - NEAR :])
+        if self._is_json or not (ended or len(self._held) >= self._due):
             return ""
         shown = self._let_go(ended=False)
         # Longer waits while nothing can be shown: a text is not searched again for each word that is added.
@@ -112,10 +119,15 @@ class AnswerScan:
             place = span.end
         return "".join([*parts, text[place:end]])
 
+    @staticmethod
+    def _sentence_end(text: str) -> int:
+        """Where the last sentence ends that another one follows."""
+        return max((match.end() for match in SENTENCE_END.finditer(text)), default=0)
+
     def _end(self, text: str, start: int, found: Sequence[Span]) -> int:
         """Up to where a text may be shown while more of it comes: in no finding."""
         breaks = [match.end() for match in BREAK.finditer(text, start, max(len(text) - AHEAD, start))]
-        end = breaks[-1] if breaks else start
+        end = max(breaks[-1] if breaks else start, start + self._sentence_end(text[start:]))
         for span in reversed(found):
             end = max(span.start, start) if span.start < end < span.end else end
         return end
