@@ -121,7 +121,7 @@ def test_nobody_decides_about_their_own_request(desk: Desk) -> None:
 
 @pytest.mark.parametrize("person", [BO, TOM, "dana@example.org"])
 def test_only_the_accountable_owner_or_an_administrator_decides(desk: Desk, person: str) -> None:
-    with pytest.raises(ConfigError, match="only the accountable owner .*or the administrator .*may decide"):
+    with pytest.raises(ConfigError, match=r"only the accountable owner .*or the administrator .*may decide"):
         desk.decide(desk.ask("eva@example.org"), person)
     assert not desk.may("start_training", person="eva@example.org")
     desk.decide(requests(desk.lake, desk.letters)[0], ADA)
