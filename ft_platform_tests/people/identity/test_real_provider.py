@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -59,6 +60,44 @@ def test_an_answer_of_the_provider_counts_once(ui: str) -> None:
         sign_in(browser, f"{ui}/auth/openid", "ana")
         (back,) = [one for one in asked if one.startswith(f"{ui}/auth/callback?")]
         assert browser.get(back).status_code == 400
+
+
+def begun(browser: httpx2.Client, ui: str, login: str) -> dict[str, str]:
+    """What the provider sends the browser back to the UI with, before it goes there."""
+    found = sign_in(browser, f"{ui}/auth/openid", login, back=False).headers["location"]
+    return {name: value for name, (value,) in parse_qs(urlsplit(found).query).items()}
+
+
+def test_answers_of_the_provider_that_were_swapped_stolen_or_forged_sign_nobody_in(ui: str) -> None:
+    with httpx2.Client(timeout=60) as ana, httpx2.Client(timeout=60) as other, httpx2.Client(timeout=60) as fresh:
+        of_ana, of_other = begun(ana, ui, "ana"), begun(other, ui, "ana")
+        forged = [
+            (fresh, of_ana),  # in a browser that began nothing
+            (other, of_ana),  # login CSRF: the answer for another browser
+            (fresh, {**of_ana, "state": "guess"}),
+            (other, {**of_other, "iss": "http://127.0.0.1:9"}),  # mix-up of providers
+        ]
+        for browser, answer in forged:
+            assert browser.get(f"{ui}/auth/callback", params=answer).status_code in (400, 403), answer
+            assert browser.post(f"{ui}/graphql", json=QUERY).status_code == 401
+
+
+def test_a_code_of_one_sign_in_finishes_no_other(ui: str) -> None:
+    """The provider gives tokens only to whoever has the verifier, and the nonce is of the other sign-in."""
+    with httpx2.Client(timeout=60) as ana, httpx2.Client(timeout=60) as other:
+        of_ana, of_other = begun(ana, ui, "ana"), begun(other, ui, "ana")
+        mixed = {**of_other, "code": of_ana["code"]}
+        assert other.get(f"{ui}/auth/callback", params=mixed).status_code in (403, 502)
+        assert other.post(f"{ui}/graphql", json=QUERY).status_code == 401
+        again = other.get(f"{ui}/auth/callback", params=of_other)
+        assert again.status_code == 400, "its state is used up"
+
+
+def test_headers_of_a_proxy_name_nobody_where_a_provider_signs_in(ui: str) -> None:
+    claimed = {"x-forwarded-email": "ana@example.org", "x-forwarded-user": "ana", "x-forwarded-groups": "claims"}
+    claimed |= {"x-proxy-secret": "guess", "authorization": "Bearer x", "remote-user": "ana@example.org"}
+    with httpx2.Client(timeout=60) as browser:
+        assert browser.post(f"{ui}/graphql", json=QUERY, headers=claimed).status_code in (401, 403)
 
 
 def test_the_provider_signs_a_person_out_of_the_ui(ui: str) -> None:

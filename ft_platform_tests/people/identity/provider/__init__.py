@@ -44,14 +44,18 @@ def provider(port: int, ui: str, folder: Path) -> Iterator[str]:
         Path(program).unlink()
 
 
-def sign_in(browser: httpx2.Client, address: str, login: str) -> httpx2.Response:
+def sign_in(browser: httpx2.Client, address: str, login: str, *, back: bool = True) -> httpx2.Response:
     """Follows redirects from an address of the UI, and signs in at the provider. Returns the first answer that is
-    neither a redirect nor a form of the provider."""
+    neither a redirect nor a form of the provider.
+
+    Args:
+        back: False: the answer that sends the browser back with a code, which is not followed.
+    """
     ui, answer = urlsplit(address).netloc, browser.get(address)
     for _ in range(20):
         if answer.is_redirect:
             where = urljoin(str(answer.url), answer.headers["location"])
-            if urlsplit(where).netloc == ui and urlsplit(where).path != "/auth/callback":
+            if urlsplit(where).netloc == ui and (urlsplit(where).path != "/auth/callback" or not back):
                 return answer
             answer = browser.get(where)
         elif "/interaction/" in str(answer.url):
