@@ -77,8 +77,8 @@ def _show(lake: Any, version: "ArtifactVersion", report: "DayReport") -> None:
     print(f"As of {lake.manifest(version).written_at[:16].replace('T', ' ')} UTC. {verdict(report)['text']}")
     for one in report.alarms:
         print(f"\n{one.what}, since {one.since}: {alarm_in_words(one)}")
-        if records := [record for cause in one.cause[:1] for record in cause["records"]]:
-            print(f"  requests to look at: {', '.join(records)}")
+        if one.records:
+            print(f"  requests to look at: {', '.join(one.records)}")
         if said := looked_at.get(one.what):
             print(f"  acknowledged by {said['by']}: {said['reason']}")
     print()
@@ -94,7 +94,9 @@ def _list(found: "list[tuple[ArtifactVersion, DayReport]]", as_json: bool) -> No
         days = [one.model_dump(mode="json") for _, one in found]
         print(json.dumps({"use_case": found[-1][1].use_case, "days": days}, indent=1, ensure_ascii=False))
         return
-    print(f"{'day':<12}{'requests':>10}{'errors':>8}{'p95 s':>9}{'estimated':>11}{'measured':>10}  alarms")
+    print(
+        f"{'day':<12}{'requests':>10}{'errors':>8}{'p95 s':>9}{'estimated':>11}{'measured':>10}  {'release':<24}alarms"
+    )
     for _, one in found:
         service = one.figures["service"]
         p95 = "-" if service["p95_seconds"] is None else f"{service['p95_seconds']:.3f}"
@@ -103,5 +105,11 @@ def _list(found: "list[tuple[ArtifactVersion, DayReport]]", as_json: bool) -> No
             for accuracy in (one.estimated_accuracy, one.measured_accuracy)
         ]
         names = ", ".join(f"{each.what}{'*' if each.since == one.day else ''}" for each in one.alarms)
-        print(f"{one.day:<12}{one.requests:>10,}{service['errors']:>8,}{p95:>9}{shares[0]:>11}{shares[1]:>10}  {names}")
-    print("* raised on this day")
+        others = f" +{len(one.releases) - 1}" if len(one.releases) > 1 else ""
+        print(
+            f"{one.day:<12}{one.requests:>10,}{service['errors']:>8,}{p95:>9}{shares[0]:>11}{shares[1]:>10}"
+            f"  {one.releases[0] + others:<24}{names}"
+        )
+    print(
+        "* raised on this day. Accuracy and alarms are of the release that answered most; +1: another one answered, too"
+    )

@@ -29,6 +29,8 @@ REASONS = {
     "unlike_the_test_split": "confidences are unlike those of the test split, so no estimate can be trusted: ask for"
     " feedback",
 }
+WANTED = 0.05
+"""To both sides of the accuracy: with a wider interval it says how many judgements would do."""
 DRAWN = "of requests whose texts are kept, drawn by chance among those that allow it"
 
 
@@ -70,9 +72,26 @@ def measured(reference: Reference, served: Served, known: Mapping[Answer, Settle
         found, note = sample, DRAWN + (f"; {missing:,} are not judged: it holds whatever they are" if missing else "")
     if found.value is None:
         note = f"{len(right):,} answers were judged; {LEAST_JUDGED} are needed"
+    if _width(found) > 2 * WANTED:
+        would_do = judgements_for(WANTED, reference.accuracy, len(served.answers()))
+        note += (
+            f"; {would_do:,} judgements of answers drawn by chance would tell it to within {100 * WANTED:.0f} points"
+        )
     return Accuracy(
         value=found.value, low=found.low, high=found.high, of=reference.accuracy, answers=found.judged, note=note
     )
+
+
+def judgements_for(wanted: float, accuracy: float | None, answers: int) -> int:
+    """How many of the answers of a day must be drawn and judged for an interval of at most `wanted` to both sides
+    (Cochran, Sampling Techniques, 1977, section 4.4, with the correction for a finite population).
+
+    Args:
+        accuracy: what is expected, in [0, 1]; None: nothing is, which takes most.
+    """
+    expected = 0.5 if accuracy is None else accuracy
+    many = (float(norm.isf((1 - CONFIDENCE) / 2)) / wanted) ** 2 * expected * (1 - expected)
+    return min(answers, max(LEAST_JUDGED, math.ceil(many / (1 + (many - 1) / max(answers, 1)))))
 
 
 def _width(found: Judged) -> float:

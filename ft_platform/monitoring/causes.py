@@ -21,7 +21,7 @@ class Cause:
         value: e.g. `refund`.
         before, now: its share of records, in [0, 1].
         probability: that some value of any kind moves so far by chance, at most; corrected for all that were compared.
-        records: ids of records to look at: of now where the share rose, else of before.
+        records: ids of records of now that have it, to look at; none where the share fell.
     """
 
     kind: str
@@ -61,8 +61,8 @@ def causes(
             compared += 1
             moved = _likelihood_ratio(len(a), len(ids_before), len(b), len(ids_now))
             shares = len(a) / max(len(ids_before), 1), len(b) / max(len(ids_now), 1)
-            records = b if shares[1] >= shares[0] else a
-            found.append((moved, Cause(kind, value, *shares, 1.0, tuple(records[:RECORDS_SHOWN]))))
+            records = b[:RECORDS_SHOWN] if shares[1] >= shares[0] else ()
+            found.append((moved, Cause(kind, value, *shares, 1.0, tuple(records))))
     sure = [
         (moved, Cause(**{**one.__dict__, "probability": probability}))
         for moved, one in found

@@ -9,6 +9,7 @@ import numpy as np
 
 from ft_platform.lake.deployments import Deployment
 from ft_platform.monitoring import accuracy, alarms
+from ft_platform.monitoring.causes import RECORDS_SHOWN
 from ft_platform.monitoring.day_reports import Alarm, DayReport
 from ft_platform.monitoring.groups import outcomes, unfair, with_judgements
 from ft_platform.monitoring.measures import Column
@@ -16,11 +17,21 @@ from ft_platform.monitoring.reference import Reference
 from ft_platform.monitoring.served import Served, of_release, releases_of
 from ft_platform.monitoring.service import BUDGET_DAYS, broken_targets, service
 from ft_platform.monitoring.texts import SCANNED, personal_data
-from ft_platform.monitoring.watching import Kept, after_day, begun, columns_of, embedded, new_alarms, what_moved
+from ft_platform.monitoring.watching import (
+    Kept,
+    after_day,
+    begun,
+    causes_of,
+    columns_of,
+    embedded,
+    new_alarms,
+    records_of,
+    what_moved,
+)
 from ft_platform.settings.monitoring import Watch
 from ft_platform.use_case.named import NamedUseCase
 
-MEASURED = "measured_accuracy"
+ESTIMATED, MEASURED = "estimated_accuracy", "measured_accuracy"
 
 
 def begin_again(kept: Kept | None, release: str, reference: Reference, watch: Watch) -> Kept:
@@ -62,10 +73,11 @@ def observed(
     state, counts = after_day(kept.state, day, [*columns, of_embeddings], watch)
     figures = service(served, kept.history, watch, deployed)
     estimate = accuracy.estimated(reference, own)
-    told = broken_targets(figures, watch, day)
-    told += accuracy.fallen("estimated_accuracy", estimate, watch.false_alarms, day)
+    told = accuracy.fallen(ESTIMATED, estimate, watch.false_alarms, day)
     cause = what_moved(reference, week, own) if day in state.alarms.values() or told else []
-    told = [one.model_copy(update={"cause": cause}) for one in told]
+    about = causes_of(ESTIMATED, cause)
+    told = [one.model_copy(update={"cause": about, "records": records_of(about)}) for one in told]
+    told = [*broken_targets(served, figures, watch, day), *told]
     report = DayReport(
         use_case=use_case.name,
         day=day,
@@ -104,6 +116,8 @@ def with_feedback(
         "csat_answers": len(csat),
     }
     told = accuracy.fallen(MEASURED, found, watch.false_alarms, report.day, len(reference.side))
+    wrong = sorted({answer[0] for answer, one in known.items() if one.verdict == "wrong"})[:RECORDS_SHOWN]
+    told = [one.model_copy(update={"records": wrong}) for one in told]
     fairness = with_judgements(report.figures["fairness"], own, reference, known)
     told += unfair(fairness, watch.false_alarms, reference.use_case.settings.fairness.max_gap, report.day)
     figures = {**report.figures, "feedback": said, "fairness": fairness}

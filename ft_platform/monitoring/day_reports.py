@@ -25,7 +25,9 @@ class Alarm(Record):
         what: the measure, e.g. `label`, `confidence`, `errors`, `p95_seconds`, `estimated_accuracy`.
         since: day of the alarm; it stays until a person acknowledged it or another release is served.
         evidence: what it rests on, in one sentence with figures.
-        cause: what moved most (`causes.Cause` as a mapping), the surest first; empty where nothing stands out.
+        cause: what goes with it (`causes.Cause` as a mapping), the surest first; empty where nothing stands out. Of
+            `service` alarms `before` is the share among the other requests of the day.
+        records: ids of requests of that day to look at.
     """
 
     what: str
@@ -33,6 +35,7 @@ class Alarm(Record):
     since: str
     evidence: str
     cause: list[dict[str, Any]] = []
+    records: list[str] = []
 
 
 class Accuracy(Record):

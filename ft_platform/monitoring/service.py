@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.stats import binom
 
 from ft_platform.lake.deployments import Deployment
 from ft_platform.monitoring.alarms import DAYS
+from ft_platform.monitoring.causes import RECORDS_SHOWN, causes
 from ft_platform.monitoring.day_reports import Alarm
 from ft_platform.monitoring.served import Served
 from ft_platform.settings.monitoring import Watch
@@ -17,6 +19,9 @@ BUDGET_DAYS = 30
 SLOW = 0.05
 """Share of answers that may take longer than `p95_seconds`."""
 TARGETS = 2
+LONG = 0.75
+"""Quantile of the day from which a request counts as long."""
+LENGTHS = {"characters": "many characters", "completion_tokens": "many answer tokens"}
 
 
 def service(
@@ -56,9 +61,14 @@ def service(
     }
 
 
-def broken_targets(found: Mapping[str, Any], watch: Watch, day: str) -> list[Alarm]:
-    """Targets that a day misses by more than chance. A release that only just meets both raises one of them by chance
-    within `DAYS` days with a probability of at most `watch.false_alarms`."""
+def broken_targets(served: Served, found: Mapping[str, Any], watch: Watch, day: str) -> list[Alarm]:
+    """Targets that a day misses by more than chance, with requests that failed or were slow and what these have in
+    common. A release that only just meets both raises one of them by chance within `DAYS` days with a probability of at
+    most `watch.false_alarms`.
+
+    Args:
+        found: of `service`.
+    """
     rate = watch.false_alarms / DAYS / TARGETS
     alarms = []
     if _more_than(found["errors"], found["requests"], watch.error_share, rate):
@@ -66,15 +76,51 @@ def broken_targets(found: Mapping[str, Any], watch: Watch, day: str) -> list[Ala
             f"{found['errors']:,} of {found['requests']:,} requests failed ({found['error_share']:.1%}); the target is"
             f" at most {watch.error_share:.1%}"
         )
-        alarms.append(Alarm(what="errors", kind="service", since=day, evidence=said))
+        failed = [one for one in served.requests if one["status"] >= 500]
+        alarms.append(_alarm("errors", day, said, failed, served.requests))
     answered = found["requests"] - found["errors"] - found["refused_requests"]
     if found["slow"] is not None and _more_than(found["slow"], answered, SLOW, rate):
         said = (
             f"{found['slow']:,} of {answered:,} answers took more than {watch.p95_seconds:g} seconds, 95 of 100 took up"
             f" to {found['p95_seconds']:.3g}"
         )
-        alarms.append(Alarm(what="p95_seconds", kind="service", since=day, evidence=said))
+        slow = sorted(served.answered, key=lambda one: -one["seconds"])[: found["slow"]]
+        alarms.append(_alarm("p95_seconds", day, said, slow, served.answered))
     return alarms
+
+
+def _alarm(
+    what: str, day: str, said: str, concerned: Sequence[dict[str, Any]], requests: Sequence[dict[str, Any]]
+) -> Alarm:
+    """With what is more frequent among the requests concerned than among the others of the day."""
+    ids = {one["request_id"] for one in concerned}
+    others = [one for one in requests if one["request_id"] not in ids]
+    longest = {name: np.quantile([one[name] or 0 for one in requests], LONG) for name in LENGTHS}
+    moved = causes(_common(others, longest), _common(concerned, longest), _ids(others), _ids(concerned))
+    cause = [asdict(one) for one in moved if one.now > one.before]
+    shown = _ids(concerned)[:RECORDS_SHOWN]
+    return Alarm(what=what, kind="service", since=day, evidence=said, cause=cause, records=shown)
+
+
+def _common(rows: Sequence[dict[str, Any]], longest: Mapping[str, float]) -> dict[str, list[Any]]:
+    """What requests may have in common that makes them slow, or fail."""
+    return {
+        **{name: [one[name] for one in rows] for name in ("release", "route", "key")},
+        "guardrail": [one["guardrails"] or [] for one in rows],
+        "hour": [f"{one['at'].hour:02d}:00 UTC" for one in rows],
+        "length": [
+            [
+                f"{words} (over {longest[name]:,.0f})"
+                for name, words in LENGTHS.items()
+                if (one[name] or 0) > longest[name]
+            ]
+            for one in rows
+        ],
+    }
+
+
+def _ids(rows: Sequence[dict[str, Any]]) -> list[str]:
+    return [one["request_id"] for one in rows]
 
 
 def _more_than(count: int, rows: int, share: float, probability: float) -> bool:

@@ -20,6 +20,14 @@ from ft_platform.monitoring.texts import new_words, text_columns, words_of
 from ft_platform.settings.monitoring import Watch, Watched
 
 INPUTS = ("characters", "prompt_tokens", "language", "new_words", DISTANCE, DIRECTION)
+ASKED = ("word", "language", "key", "route")
+GOES_WITH = {
+    "label": ("label",),
+    "language": ("language", "key", "route"),
+    "guardrails": ("guardrail", *ASKED),
+    "estimated_accuracy": ("label", *ASKED),
+}
+"""Measure -> kinds of values that can explain its alarm; of all others `ASKED`, what was asked and by whom."""
 FIRST_ROWS = 100
 """The first day with so many values is the reference of a measure that the test split has no values of."""
 
@@ -130,7 +138,7 @@ def new_alarms(
         if since == day:
             one = state.watched[name]
             before = sum((np.asarray(counted) for counted in one.reference.values()), np.zeros(one.measure.bins))
-            about = [each for each in cause if each["kind"] == name] or list(cause)
+            about = causes_of(name, cause)
             what, old, new = _moved(one.measure, before, counts[name])
             if about and about[0]["kind"] == name:  # over all records, not only those that chose no bins
                 what, old, new = f"{name} {about[0]['value']}", about[0]["before"], about[0]["now"]
@@ -138,8 +146,24 @@ def new_alarms(
                 f"{what}: {old:.1%} before, {new:.1%} of {counts[name].sum():,} on {day}; the evidence of all days is"
                 f" {levels[name]:.1f} times what an alarm takes"
             )
-            found.append(Alarm(what=name, kind=kind_of(name), since=day, evidence=said, cause=about))
+            shown = records_of(about)
+            found.append(Alarm(what=name, kind=kind_of(name), since=day, evidence=said, cause=about, records=shown))
     return found
+
+
+def causes_of(measure: str, moved: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What can explain the alarm of a measure, of all that moved: its own values first.
+
+    A label that became frequent says why labels moved, and nothing of, say, how long requests are.
+    """
+    kinds = GOES_WITH.get(measure, ASKED)
+    own = [one for one in moved if one["kind"] == measure]
+    return own or [one for one in moved if one["kind"] in kinds]
+
+
+def records_of(cause: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Ids of requests to look at: those with the first value that became more frequent."""
+    return next((list(one["records"]) for one in cause if one["records"]), [])
 
 
 def _moved(measure: Measure, before: np.ndarray, now: np.ndarray) -> tuple[str, float, float]:

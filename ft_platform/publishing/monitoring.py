@@ -33,7 +33,7 @@ from ft_platform.monitoring.watching import Kept
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
-VERSION = 2
+VERSION = 3
 """Of the code that makes a report; raise it when it makes another one of the same requests."""
 OBSERVED = "observed.json"
 """File of an artifact with the report as it is without feedback, and what is kept for the next day."""

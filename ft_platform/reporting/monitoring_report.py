@@ -48,9 +48,7 @@ def write_monitoring_report(
         report=report,
         day_in_words=in_words_day(report.day),
         verdict=verdict(report),
-        alarms=[
-            (one, [cause_in_words(each) for each in one.cause[:MOST_CAUSES]], one.cause[:1]) for one in report.alarms
-        ],
+        alarms=[(one, causes_in_words(one)) for one in report.alarms],
         accuracies=[
             accuracy_in_words("Estimated without labels", report.estimated_accuracy),
             accuracy_in_words("Measured by feedback", measured),
@@ -87,13 +85,17 @@ def verdict(report: DayReport) -> dict[str, Any]:
     return {"good": False, "text": " ".join(["Something changed.", *filter(None, said), f"{asked}."])}
 
 
-def cause_in_words(cause: Mapping[str, Any]) -> str:
-    return f"{cause['kind']} {cause['value']}: {cause['before']:.1%} before, {cause['now']:.1%} now"
+def causes_in_words(alarm: Alarm) -> list[str]:
+    then, now = ("of the other requests", "of these") if alarm.kind == "service" else ("before", "now")
+    return [
+        f"{one['kind']} {one['value']}: {one['before']:.1%} {then}, {one['now']:.1%} {now}"
+        for one in alarm.cause[:MOST_CAUSES]
+    ]
 
 
 def alarm_in_words(alarm: Alarm) -> str:
-    moved = "; ".join(cause_in_words(one) for one in alarm.cause[:MOST_CAUSES])
-    return f"{alarm.evidence}.{f' What moved most: {moved}.' if moved else ''}"
+    common = "; ".join(causes_in_words(alarm))
+    return f"{alarm.evidence}.{f' What goes with it: {common}.' if common else ''}"
 
 
 def accuracy_in_words(title: str, found: Accuracy) -> str:

@@ -43,7 +43,20 @@ def test_days_are_a_line_each(made: MadeUp, capsys: pytest.CaptureFixture[str]) 
     assert ft("--days", "2") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:10] for line in lines[1:3]] == [day(2), day(3)] and "label*" in lines[2]
+    assert "release-0" in lines[1]
     assert ft("--days", "9", "--json") == 0 and len(json.loads(capsys.readouterr().out)["days"]) == 3
+
+
+def test_on_days_of_two_releases_the_list_says_whose_figures_it_shows(
+    made: MadeUp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    canary = made.released(made.evaluation)
+    made.asked(4, rows=100)
+    made.asked(4, rows=20, writer="canary", release=canary)
+    assert ft("--day", day(4)) == 0 and capsys.readouterr()
+    assert ft("--days", "1") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "release-0 +1" in lines[1] and "of the release that answered most" in lines[-1]
 
 
 def test_who_acknowledged_an_alarm_and_why_is_shown_with_it(made: MadeUp, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,10 +9,12 @@ import pytest
 from ft_platform.errors import ConfigError, DataError
 from ft_platform.evaluation.proportions import share
 from ft_platform.lake.opening import open_lake
+from ft_platform.monitoring.accuracy import judgements_for
 from ft_platform.monitoring.acknowledging import acknowledge, acknowledged_on
 from ft_platform.monitoring.day_reports import DayReport, day_reports
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.publishing.monitoring import publish_monitoring
+from ft_platform.reporting.monitoring_report import alarm_in_words
 from ft_platform.settings.monitoring import Watch
 from ft_platform_tests.monitoring.made_up import SHARES, WORDS, MadeUp, day, made_up
 from ft_platform_tests.planted import places_of, readable
@@ -120,9 +122,21 @@ def test_labels_that_show_many_mistakes_raise_an_alarm_that_stays(few: MadeUp) -
     publish_monitoring(few.lake, few.use_case, day(2))
     for one in reports(few).values():
         assert [(alarm.what, alarm.since) for alarm in one.alarms] == [("measured_accuracy", day(1))]
+        assert one.alarms[0].records and set(one.alarms[0].records) <= {request for request, *_ in asked}
     first = reports(few)[day(1)].measured_accuracy
     assert (first.value, first.answers) == (0.0, 100) and "drawn by chance" in first.note
     assert first.high == pytest.approx(share(0, 100, 0.95)["high"])
+
+
+def test_with_few_judgements_it_says_how_many_would_do(few: MadeUp) -> None:
+    """Of an accuracy of 80 % by (1.96 / 0.05)^2 * 0.8 * 0.2 = 246 of very many, and 246 / (1 + 245 / 400) of 400."""
+    assert judgements_for(0.05, 0.8, 10**9) == 246 and judgements_for(0.05, 0.8, 400) == 153
+    assert judgements_for(0.05, None, 10**9) == 385 and judgements_for(0.05, 0.99, 40) == 30
+    asked = few.asked(1, rows=400)
+    few.judged(asked[:60], on=2)
+    publish_monitoring(few.lake, few.use_case, day(1))
+    found = reports(few)[day(1)].measured_accuracy
+    assert "judgements of answers drawn by chance would tell it to within 5 points" in found.note
 
 
 def test_of_a_sample_in_which_some_are_not_judged_the_interval_holds_whatever_these_are(few: MadeUp) -> None:
@@ -182,6 +196,47 @@ def test_failed_and_slow_requests_raise_an_alarm_against_their_targets(few: Made
     assert {"errors", "p95_seconds"} <= set(alarms) and alarms["errors"].kind == "service"
     assert "30 of 170 requests failed" in alarms["errors"].evidence and "40 of 140" in alarms["p95_seconds"].evidence
     assert found[day(2)].figures["service"]["error_budget"] == {"days": 2, "allowed": 3.2, "spent": 30}
+
+
+def test_a_slow_day_shows_its_slow_requests_and_nothing_of_labels_that_moved(few: MadeUp) -> None:
+    few.asked(1)
+    quick = few.asked(2, rows=200, shares=(0.1, 0.1, 0.8))
+    slow = few.asked(2, rows=40, writer="slow", seconds=5.0, key="k2", shares=(0.1, 0.1, 0.8))
+    publish_monitoring(few.lake, few.use_case, day(2))
+    alarms = {one.what: one for one in reports(few)[day(2)].alarms}
+    assert {"label", "p95_seconds"} <= set(alarms)
+    late = alarms["p95_seconds"]
+    assert set(late.records) <= {request for request, *_ in slow} and len(late.records) == 5
+    assert (late.cause[0]["kind"], late.cause[0]["value"]) == ("key", "k2")
+    assert (late.cause[0]["before"], late.cause[0]["now"]) == (0.0, 1.0)
+    assert "label" not in {one["kind"] for one in late.cause}
+    assert {one["kind"] for one in alarms["label"].cause} == {"label"}
+    assert set(alarms["label"].records) <= {request for request, _, told in [*quick, *slow] if told == "wire"}
+    said = alarm_in_words(late)
+    assert "key k2: 0.0% of the other requests, 100.0% of these" in said and "wire" not in said
+
+
+def test_requests_to_look_at_are_of_that_day_and_never_of_the_test_split(changed: MadeUp) -> None:
+    asked = {one["request_id"]: one["day"] for one in changed.tables.read("requests").to_pylist()}
+    shown = [
+        (alarm.since, record)
+        for _, one in day_reports(changed.lake, "complaints")
+        for alarm in one.alarms
+        for record in [*alarm.records, *(record for cause in alarm.cause for record in cause["records"])]
+    ]
+    assert shown and all(asked[record] == since for since, record in shown)
+
+
+def test_a_label_that_became_rare_shows_requests_of_the_others_that_took_its_place(tmp_path: Path) -> None:
+    made = made_up(tmp_path)
+    made.asked(1)
+    asked = made.asked(2, shares=(0.05, 0.55, 0.4))
+    publish_monitoring(made.lake, made.use_case, day(2))
+    (alarm,) = [one for one in reports(made)[day(2)].alarms if one.what == "label"]
+    fell = [one for one in alarm.cause if one["now"] < one["before"]]
+    assert [one["value"] for one in fell] == ["card"] and not fell[0]["records"]
+    told = {request: label for request, _, label in asked}
+    assert alarm.records and "card" not in {told[record] for record in alarm.records}
 
 
 def test_trials_are_no_requests_and_a_day_of_them_has_no_report(few: MadeUp) -> None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +38,12 @@ from ft_platform_tests.tables import use_case as a_use_case
 TODAY = datetime.now(UTC).date()
 HOW: Any = {"settings_hash": "s", "input_hash": "i"}
 ROW = re.compile('<tr><th scope="row" class="words">(.*?)(?:<br>.*?)?</th>(.*?)</tr>')
-ALARMS = (("p95_seconds", "service"), ("label", "outputs"))
+ALARMS = (
+    ("p95_seconds", "service"),
+    ("characters", "inputs"),
+    ("label", "outputs"),
+    ("measured_accuracy", "accuracy"),
+)
 
 
 @pytest.fixture
@@ -125,15 +131,41 @@ def monitored(lake: Lake, *alarms: Alarm) -> None:
     with lake.scratch("letters", "monitoring_report") as folder:
         folder.mkdir(parents=True)
         (folder / "monitoring.json").write_text(day.model_dump_json())
-        lake.publish("letters", "monitoring_report", "day-1", folder, parents=[], **HOW, info={"day": day.day})
+        number = len(lake.artifacts("letters", "monitoring_report")) + 1
+        lake.publish("letters", "monitoring_report", f"day-{number}", folder, parents=[], **HOW, info={"day": day.day})
 
 
 def test_alarms_of_the_newest_day_go_to_who_can_do_something(lake: Lake, use_case: NamedUseCase) -> None:
     alarms = [Alarm(what=what, kind=kind, since="2026-11-19", evidence="more than before") for what, kind in ALARMS]
     monitored(lake, *alarms)
     needs = needs_of(lake, use_case, TODAY)
-    assert kinds(needs) == [("alarms", "ml_engineering"), ("alarms", "data_science")]
+    roles = {one.what.split(" of what")[0]: one.role for one in needs}
+    assert roles == {
+        "P95 seconds": "ml_engineering",
+        "Characters": "ml_engineering",
+        "Label": "data_science",
+        "Measured accuracy": "data_science",
+    }
     assert {one.action for one in needs} == {""}, "nothing was released, so there is nothing to go back to"
+
+
+def test_only_an_alarm_of_the_server_leads_to_an_earlier_release(
+    lake: Lake, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that changed are the same for an earlier release."""
+    stand = [SimpleNamespace(id=f"release-{number}", checkpoint=f"ckpt-{number}") for number in (1, 2)]
+    monkeypatch.setattr(needs_module, "standing_releases", lambda *given: stand)
+    alarms = [Alarm(what=what, kind=kind, since="2026-11-19", evidence="more than before") for what, kind in ALARMS]
+    monitored(lake, *alarms)
+    needs = {one.what.split(" of what")[0]: one for one in needs_of(lake, use_case, TODAY) if one.kind == "alarms"}
+    assert {name: one.action for name, one in needs.items()} == {
+        "P95 seconds": "rollback",
+        "Characters": "",
+        "Label": "",
+        "Measured accuracy": "",
+    }
+    assert "Look at the requests" in needs["Characters"].next_step and "train again" in needs["Characters"].next_step
+    assert "ft monitor letters --acknowledge characters" in needs["Characters"].next_step
 
 
 def test_what_ends_first_comes_first(lake: Lake, use_case: NamedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,24 @@ TITLES = {
 ENDS_SOON = timedelta(days=30)
 """A waiver with fewer days left needs somebody."""
 
+_OTHER_REQUESTS = (
+    "Look at the requests that its report names. If such requests are there to stay, collect feedback on them and train"
+    " again: ft retraining explain {name}."
+)
+ALARM_STEPS = {
+    "service": (
+        "ml_engineering",
+        "Look at the requests that its report names: what is slow or fails there, and is it the release or the load?",
+    ),
+    "inputs": ("ml_engineering", _OTHER_REQUESTS),
+    "outputs": ("data_science", _OTHER_REQUESTS),
+    "accuracy": (
+        "data_science",
+        "Read the answers that its report names, let people judge more, and train again: ft retraining explain {name}.",
+    ),
+}
+"""Kind of an alarm -> whose it is (`settings.roles`), and what to do first."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -308,17 +326,19 @@ def _ends_soon(seen: Seen, forecast: Forecast) -> str:
 
 
 def _alarms(seen: Seen) -> Told:
-    """Alarms of the newest monitored day."""
-    back = _back(seen)
+    """Alarms of the newest monitored day, each for whoever answers for what raised it."""
     for version, report in day_reports(seen.lake, seen.name, newest=1):
         for alarm in report.alarms:
+            role, step = ALARM_STEPS[alarm.kind]
+            noted = f"ft monitor {seen.name} --acknowledge {alarm.what} --reason <why>"
             yield {
-                "role": "ml_engineering" if alarm.kind == "service" else "data_science",
+                "role": role,
                 "what": f"{alarm.what.replace('_', ' ').capitalize()} of what is served: {alarm.evidence}",
-                "next_step": f"See whether it retrains, and why: ft retraining explain {seen.name}",
+                "next_step": f"{step.format(name=seen.name)} Once you know why: {noted}",
                 "since": alarm.since,
                 "page": _page(seen, version),
-                "action": back,
+                # An earlier release is asked the same requests: going back helps only where the server is the cause.
+                "action": _back(seen) if alarm.kind == "service" else "",
             }
 
 
