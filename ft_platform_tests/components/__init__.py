@@ -198,6 +198,11 @@ COMPONENTS = {
             "ft_platform/models/keras_program.py",
         ),
     ),
+    "transformers_4": Component(
+        "transformers 4.57, which loads a merged export",
+        "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`",
+        ("ft_platform/exporting",),
+    ),
     "ray": Component("Ray Data as engine of the data stages", "extra `ray`", ("ft_platform/engines",)),
     "spark": Component(
         "Spark as engine of the data stages: sessions, executors that are killed, a server of Spark Connect",

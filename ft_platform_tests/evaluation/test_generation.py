@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ft_platform.evaluation.systems.generation import answer_losses, continuations, generate
+from ft_platform.evaluation.systems.generation import answer_losses, answer_readings, continuations, generate
 from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform_tests.tiny_models import save_tiny_model, tiny_model, tiny_tokenizer
 
@@ -108,6 +108,33 @@ def test_answer_losses_equal_plain_forward_passes() -> None:
         labels = torch.tensor([[-100] * len(prompt) + answer])
         with torch.no_grad():
             assert loss == pytest.approx(float(model(ids, labels=labels).loss) * len(answer), abs=1e-4)
+
+
+def test_answers_are_read_token_by_token() -> None:
+    import torch
+
+    model = tiny_model()
+    answers = [[50, 51, END], [52, END], [53, 54, 55, 56, END], [END]]
+    losses, _ = answer_losses(model, PROMPTS, answers)
+    for prompt, answer, loss, reading in zip(
+        PROMPTS, answers, losses, answer_readings(model, PROMPTS, answers), strict=True
+    ):
+        assert -reading.logprobs.sum() == pytest.approx(loss, abs=1e-4)
+        with torch.no_grad():
+            logits = model(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
+        best = logits.topk(2, dim=-1)
+        assert reading.likeliest.tolist() == best.indices[:, 0].tolist()
+        assert reading.leads == pytest.approx((best.values[:, 0] - best.values[:, 1]).numpy(), abs=1e-4)
+
+
+def test_drawing_among_all_tokens_draws_what_is_not_among_the_likeliest() -> None:
+    """Of a random model each of the 264 tokens is about as likely: among 40 there are no 41 different ones."""
+    model = tiny_model()
+    few, all_of_them = (
+        {continuations(model, [[1, 2, 3]], END, 1, seed=seed, top_k=top_k)[0][0] for seed in range(150)}
+        for top_k in (3, 0)
+    )
+    assert len(few) <= 3 and len(all_of_them) > 40
 
 
 def test_answer_losses_of_models_that_cannot_pack_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from ft_platform import cli
 from ft_platform.errors import BaseModelError, ConfigError, ExportRefused
 from ft_platform.exporting import chat_template, export, gguf_file, merged
 from ft_platform.exporting.adapter import LOADER
+from ft_platform.lake.files import sha256_file
 from ft_platform.signing.models import verify_model
 from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.exporting.exported import Case, trained
@@ -60,10 +61,48 @@ def test_every_form_of_a_model_that_writes_labels(labels, form, order):
         assert told["equivalence"]["status"] == "too_few_records" and told["equivalence"]["records"] == 12
 
 
-@pytest.mark.parametrize(("form", "order"), [FORMS[1], FORMS[3]], ids=["merged", "gguf"])
-def test_open_answers_are_compared_whole(answers, form, order):
-    told = answers.export(form, form, **order)["equivalence"]
-    assert told["ok"] and told["decision"] == "whole greedy answer" and told["equal_decisions"]["value"] == 1.0
+@pytest.mark.parametrize(
+    ("form", "order"), [*FORMS[1:], ("gguf", {"quantization": "q4_0"})], ids=["float32", "bfloat16", "f16", "q8", "q4"]
+)
+def test_open_answers_are_compared_as_distributions(answers, form, order):
+    out = f"{form}-{'-'.join(order.values())}"
+    told = answers.export(form, out, **order, keep_different=True)["equivalence"]
+    coarse = order.get("quantization") == "q4_0"
+    assert told["ok"] is not coarse, told["problems"]
+    assert (told["divergence"]["value"] <= told["most_divergence"]) is not coarse
+    assert told["records"] == told["records_evaluated"] == 12
+    ratio = told["perplexity"]["ratio"]
+    assert ratio["low"] <= ratio["value"] <= ratio["high"]
+
+
+def test_fewer_records_are_compared_where_asked_and_then_show_less(answers):
+    told = answers.export("gguf", "few", records=3)
+    assert told["equivalence"]["records"] == 3 and told["equivalence"]["records_evaluated"] == 12
+    assert told["equivalence"]["status"] == "too_few_records" and not told["decision_holds"]
+
+
+def test_every_transformers_finds_positions_and_tokenizer(labels):
+    """transformers 4 reads `rope_theta` and knows no `TokenizersBackend`; 5 reads `rope_parameters`."""
+    labels.export("merged", "both-names")
+    config = json.loads((labels.place("both-names") / "config.json").read_text())
+    assert config["rope_theta"] == config["rope_parameters"]["rope_theta"] == 10000.0
+    labels.export("adapter", "adapter-names")
+    for out in ("both-names", "adapter-names"):
+        settings = json.loads((labels.place(out) / "tokenizer_config.json").read_text())
+        assert settings["tokenizer_class"] == "PreTrainedTokenizerFast"
+
+
+def test_an_adapter_names_its_base_its_template_and_how_vllm_is_started(labels):
+    told = labels.export("adapter", "to-start")
+    folder, base = labels.place("to-start"), labels.environment.home / "base"
+    assert told["base_model"]["folder"] == str(base)
+    assert told["base_model"]["files"] == {"model.safetensors": sha256_file(base / "model.safetensors")}
+    (line,) = told["start"]
+    assert line.startswith(f"vllm serve {base} --dtype float32 --chat-template chat_template.jinja --enable-lora ")
+    assert line.endswith("--lora-modules complaints=.") and (folder / "chat_template.jinja").is_file()
+    readme = (folder / "README.md").read_text()
+    assert line in readme and str(base) in readme and told["base_model"]["files"]["model.safetensors"] in readme
+    assert told["files"]["README.md"] == sha256_file(folder / "README.md")
 
 
 def test_all_weights_are_merged_as_they_are_and_have_no_adapter(tmp_path):
@@ -277,6 +316,7 @@ def test_a_label_head_is_loaded_by_thirty_lines_without_the_platform(tmp_path):
 
     case = trained(tmp_path / "home", "classification", objective="label_head")
     told = case.export("adapter", "head")
+    assert told["start"] == [f'python load.py {case.environment.home / "base"} "Your text"']
     for form in ("merged", "gguf"):
         with pytest.raises(ExportRefused, match="label head cannot be exported"):
             case.export(form, form)
@@ -316,3 +356,16 @@ def test_the_command_takes_a_use_case_or_a_checkpoint_and_ends_with_1_where_it_i
     assert "exists already" in capfd.readouterr().err
     assert cli.main(["export", "nothing", "--as", "merged"]) == 1
     assert "there is no use case 'nothing'" in capfd.readouterr().err
+    assert cli.main(["export", "complaints", "--as", "adapter", "--out", str(labels.place("by-command-2"))]) == 0
+    assert "vllm serve" in capfd.readouterr().out
+
+
+def test_what_the_files_of_a_checkpoint_refuse_is_refused_before_a_program_is_started(tmp_path, monkeypatch, capfd):
+    case = trained(tmp_path / "home", "classification", objective="label_head")
+    monkeypatch.setenv("FT_HOME", str(case.environment.home))
+    monkeypatch.setenv("FT_DEFS", str(case.environment.defs))
+    monkeypatch.setenv("FT_TRACKING_URI", "none")
+    monkeypatch.setattr(subprocess, "run", lambda *given, **options: pytest.fail("a program was started"))
+    for form in ("merged", "gguf", "keras"):
+        assert cli.main(["export", "complaints", "--as", form]) == 1
+        assert f"a label head cannot be exported as {form}" in capfd.readouterr().err

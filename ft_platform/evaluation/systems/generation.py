@@ -1,7 +1,8 @@
 """Answers of the model as free text (greedy), and how surprised it is by the reference answers (teacher forcing)."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,13 +45,15 @@ def continuations(
     new_tokens: int,
     seed: int | None = None,
     on_rows: OnRows = lambda done: None,
+    top_k: int = TOP_K,
 ) -> list[list[int]]:
     """What a model writes after each prompt, as token ids without `stop`.
 
     Args:
         stop: token id at which writing stops.
         new_tokens: most tokens.
-        seed: draw among the 40 likeliest tokens; None: take the likeliest.
+        seed: draw among the likeliest tokens; None: take the likeliest.
+        top_k: how many are drawn among; 0: all.
     """
     import torch
 
@@ -63,16 +66,21 @@ def continuations(
             torch.manual_seed(seed)
         for batch in batches_of([len(prompts[row]) + new_tokens for row in order], GENERATION_TOKENS):
             rows = [order[place] for place in batch]
-            answers = _generate_batch(model, [prompts[row] for row in rows], stop, new_tokens, sampled=seed is not None)
+            among = None if seed is None else top_k
+            answers = _generate_batch(model, [prompts[row] for row in rows], stop, new_tokens, among)
             written |= zip(rows, answers, strict=True)
             on_rows(len(written))
     return [written[row] for row in range(len(prompts))]
 
 
 def _generate_batch(
-    model: Any, prompts: Sequence[Sequence[int]], stop: int, new_tokens: int, *, sampled: bool
+    model: Any, prompts: Sequence[Sequence[int]], stop: int, new_tokens: int, among: int | None
 ) -> list[list[int]]:
-    """Token ids of the answers up to the first `stop`."""
+    """Token ids of the answers up to the first `stop`.
+
+    Args:
+        among: how many of the likeliest tokens are drawn among (0: all); None: take the likeliest.
+    """
     import torch
     from transformers import GenerationConfig
 
@@ -82,7 +90,9 @@ def _generate_batch(
     # Padding is told by the mask alone: in SmolLM2 the padding token is the end of turn, which prompts hold too.
     ids = [[*prefix, *[stop] * (longest - len(rest)), *rest] for rest in rests]
     mask = [[1] * len(prefix) + [0] * (longest - len(rest)) + [1] * len(rest) for rest in rests]
-    drawing = {"do_sample": True, "temperature": 1.0, "top_k": TOP_K, "top_p": 1.0} if sampled else {"do_sample": False}
+    drawing: dict[str, Any] = {"do_sample": False}
+    if among is not None:
+        drawing = {"do_sample": True, "temperature": 1.0, "top_k": among, "top_p": 1.0}
     settings = GenerationConfig(max_new_tokens=new_tokens, eos_token_id=stop, pad_token_id=stop, **drawing)
     with torch.inference_mode():
         output = model.generate(
@@ -120,6 +130,21 @@ def _computed_start(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[list[
     return prefix, kept
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a model reads an answer that it is given, token by token. Shapes `(tokens,)`.
+
+    Attributes:
+        logprobs: log-probability of each token in nats.
+        likeliest: id of the token that the model would have taken there.
+        leads: by how many nats that one is likelier than the second.
+    """
+
+    logprobs: np.ndarray
+    likeliest: np.ndarray
+    leads: np.ndarray
+
+
 def answer_losses(
     model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], on_rows: OnRows = lambda done: None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -129,6 +154,38 @@ def answer_losses(
         prompts: token ids of whole prompts.
         answers: token ids of the references with their end of turn (`Renderer.answer_ids`).
     """
+    import torch
+
+    losses = np.zeros(len(prompts))
+    for rows, logits, targets in _logits_at_answers(model, prompts, answers, on_rows):
+        loss = torch.nn.functional.cross_entropy(logits, targets, reduction="none").cpu()
+        for row, part in zip(rows, loss.split([len(answers[row]) for row in rows]), strict=True):
+            losses[row] = float(part.sum(dtype=torch.float64))
+    return losses, np.array([len(answer) for answer in answers])
+
+
+def answer_readings(
+    model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], on_rows: OnRows = lambda done: None
+) -> list[Reading]:
+    """How the model reads each answer. Arguments as of `answer_losses`."""
+    import torch
+
+    found: dict[int, Reading] = {}
+    for rows, logits, targets in _logits_at_answers(model, prompts, answers, on_rows):
+        logprobs = torch.log_softmax(logits, dim=-1)
+        best = logprobs.topk(2, dim=-1)
+        told = (logprobs.gather(1, targets[:, None])[:, 0], best.indices[:, 0], best.values[:, 0] - best.values[:, 1])
+        lengths = [len(answers[row]) for row in rows]
+        for row, *parts in zip(rows, *(one.cpu().split(lengths) for one in told), strict=True):
+            found[row] = Reading(*(part.numpy() for part in parts))
+    return [found[row] for row in range(len(prompts))]
+
+
+def _logits_at_answers(
+    model: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], on_rows: OnRows
+) -> Iterator[tuple[list[int], Any, Any]]:
+    """Batches: their rows, float32 logits before each token of these rows' answers, and the tokens. Shapes
+    `(tokens, vocabulary)` and `(tokens,)`."""
     import torch
 
     from ft_platform.models.kernels.packed_attention import Segment
@@ -144,7 +201,6 @@ def answer_losses(
     forward = padded_forward if packing_problem(model) else packed_forward
     rests = [list(p[len(prefix) :]) for p in prompts]
     order = sorted(range(len(prompts)), key=lambda row: (len(rests[row]) + len(answers[row]), row))
-    losses = np.zeros(len(prompts))
     done = 0
     for batch in batches_of([len(rests[row]) + len(answers[row]) for row in order], LOSS_TOKENS):
         rows = [order[place] for place in batch]
@@ -152,11 +208,7 @@ def answer_losses(
         keep = [(n, len(rests[row]) - 1 + i) for n, row in enumerate(rows) for i in range(len(answers[row]))]
         targets = torch.tensor([token for row in rows for token in answers[row]], device=model.device)
         with torch.inference_mode():
-            loss = torch.nn.functional.cross_entropy(
-                forward(model, segments, prefix, keep).float(), targets, reduction="none"
-            ).cpu()
-        for row, part in zip(rows, loss.split([len(answers[row]) for row in rows]), strict=True):
-            losses[row] = float(part.sum(dtype=torch.float64))
+            logits = forward(model, segments, prefix, keep).float()
+        yield rows, logits, targets
         done += len(rows)
         on_rows(done)
-    return losses, np.array([len(answer) for answer in answers])
