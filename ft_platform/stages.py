@@ -191,7 +191,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
-            version=5,
+            version=6,
         ),
         Stage(
             "roi_report",
@@ -283,7 +283,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
-            version=2,
+            version=3,
         ),
         Stage(
             "release_decision",
@@ -301,7 +301,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="accountable",
             kind="report",
-            version=3,
+            version=4,
         ),
         Stage(
             "sign_off",

@@ -67,7 +67,7 @@ def evaluated(
         report,
         reused=reused,
         rows=metrics["test_rows"],
-        score_table=dg.MetadataValue.md(score_table_markdown(metrics)),
+        score_table=dg.MetadataValue.md(score_table_markdown(metrics, use_case.settings.evaluation.confidence)),
         scores=dg.MetadataValue.json(systems),
         **scores,
     )

@@ -1,10 +1,11 @@
-"""Whether groups are served alike: one judgement of the figures, which the report, its check, the model card, the
-brief, the commands and the gate repeat.
+"""Whether accuracy is alike between groups: one judgement of the figures, which the report, its check, the model card,
+the brief, the commands and the gate repeat.
 
 The burden of proof is on the model: the interval of a difference must end within the limit, and nothing is said about a
 group that has too few records.
 
 Covered: the largest difference of accuracy (or ROUGE-L) between groups of a feature and of pairs of features. Not
+covered by the limit, and told with the verdict: precision, recall, F1 and false positives of a label that differ. Not
 covered: groups that the data does not name."""
 
 import math
@@ -26,6 +27,8 @@ WITHIN, ABOVE, TOO_LITTLE = "within_max_gap", "above_max_gap", "not_enough_evide
 MOST_NAMED = 6
 """Groups that a sentence names; `decision.json` has all."""
 LONGEST_NAME = 60
+RATES = {"F1": "F1", "precision": "precision", "true positive rate": "recall", "false positive rate": "false positives"}
+"""Rates of one label that are told -> in words; the false negative rate is one minus recall."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ def verdict_about(name: str, compared: Mapping[str, Any], gap_metric: str, setti
             f" {gap['high']:.3f}) between {named(ends[0])} (best) and {named(ends[1])}"
             f" (worst){_against_limit(gap, limit, min(groups[end]['rows'] for end in ends))}"
         )
+        sentences.append(_not_judged(compared.get("errors") or {}, gap_metric, limit))
     if accepted:
         reasons = "; ".join(f"{named(group)}: {_ended(reason)}" for group, reason in accepted.items())
         sentences.append(f"Too small to be compared, and accepted in fairness.small_groups: {reasons}.")
@@ -141,8 +145,8 @@ def _against_limit(gap: Mapping[str, float], limit: float, rows: int) -> str:
     if gap["high"] <= limit:
         return f", the whole interval within the limit of {limit:g}."
     text = (
-        f". Its interval reaches above the limit of {limit:g}, so these test records do not prove that the groups are"
-        " served alike."
+        f". Its interval reaches above the limit of {limit:g}, so these test records do not prove that it is within"
+        " the limit."
     )
     if gap["value"] >= limit:
         return text
@@ -152,6 +156,22 @@ def _against_limit(gap: Mapping[str, float], limit: float, rows: int) -> str:
         f"{text} About {math.ceil(rows * factor):,} test records in each of the two groups would be enough if the"
         " difference stayed the same."
     )
+
+
+def _not_judged(rates: Mapping[str, Any], gap_metric: str, limit: float) -> str:
+    """What the limit is not for: rates of a label that surely differ, or by more than the limit.
+
+    Args:
+        rates: rate -> its largest difference over all labels (`group_rates`).
+    """
+    apart = [one for rate in RATES if (one := rates.get(rate)) and (one["low"] > 0 or one["value"] > limit)]
+    told = [
+        f"for {named(one['label'])}, {RATES[one['rate']]} differs by {one['value']:.3f} ({one['low']:.3f} to"
+        f" {one['high']:.3f}) between {named(one['highest'])} (highest) and {named(one['lowest'])} (lowest)"
+        for one in apart
+    ]
+    only = f"The limit is for {metric(gap_metric).title} alone"
+    return f"{only}: {'; '.join(told)}." if told else f"{only}."
 
 
 def _too_small(missing: Mapping[str, int], least: int) -> str:

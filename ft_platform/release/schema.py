@@ -124,6 +124,8 @@ class RateGap(Figure):
 
     label: str
     rate: str
+    highest: str
+    lowest: str
 
 
 class Group(Typed):
@@ -144,6 +146,7 @@ class Compared(Typed):
     amplification: Amplification | None = None
     demographic_parity: RateGap | None
     equalized_odds: RateGap | None
+    errors: dict[str, RateGap] = {}
 
 
 class Swapped(Typed):

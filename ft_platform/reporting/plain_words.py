@@ -188,8 +188,5 @@ def next_after_decision(found: Mapping[str, Any]) -> list[str]:
 
 
 def fair_to_groups(found: Mapping[str, Any]) -> list[str]:
-    """What the rules of a decision say about groups of people."""
-    rules = [rule for rule in found["rules"] if rule["rule"].startswith("fairness/")]
-    kept = [rule["rule"].partition("/")[2] for rule in rules if rule["passed"]]
-    within = f"Groups of {', '.join(kept)} are served alike, within the limit that was set."
-    return [*([within] if kept else []), *(rule["why"] for rule in rules if not rule["passed"])]
+    """What the rules of a decision say about groups of people, with the figure that each is about."""
+    return [rule["why"] for rule in found["rules"] if rule["rule"].startswith("fairness/")]

@@ -14,7 +14,7 @@ INLINE_CHARACTERS = 1000
 """Dagster's UI (1.13.27) shows Markdown metadata inline below this length, and a button above."""
 
 
-def score_table_markdown(evaluation: Mapping[str, Any]) -> str:
+def score_table_markdown(evaluation: Mapping[str, Any], confidence: float) -> str:
     """The best system in one sentence, then every system with value and interval, the fine-tuned model first.
 
     Shorter than `INLINE_CHARACTERS`: where all figures are longer, the last metrics are left out, then the worst
@@ -22,12 +22,13 @@ def score_table_markdown(evaluation: Mapping[str, Any]) -> str:
 
     Args:
         evaluation: what `metrics.json` of `base_evaluation` or `evaluation_report` holds.
+        confidence: of its intervals.
     """
     systems = evaluation["systems"]
     metrics = [
         metric(name) for name in next(iter(systems.values())) if all(name in found for found in systems.values())
     ]
-    sentence = f"**{best_system_sentence(systems, metrics[0])}**"
+    sentence = f"**{best_system_sentence(evaluation, metrics[0], confidence)}**"
     shapes = [(columns, len(systems)) for columns in range(len(metrics), 0, -1)] + [
         (1, rows) for rows in range(len(systems) - 1, 0, -1)
     ]

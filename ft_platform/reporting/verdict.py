@@ -14,6 +14,9 @@ from ft_platform.settings.evaluation import Evaluation
 FEW_TEST_RECORDS = 10
 """Labels with fewer test records are named as uncertain: with 9 records one more hit moves recall by 0.11."""
 
+MOST_RIVALS = 4
+"""Systems that a sentence names."""
+
 
 def best_system(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> str:
     """The system with the best value of a metric; the first of equal ones."""
@@ -22,17 +25,45 @@ def best_system(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric
     )
 
 
-def best_system_sentence(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metric: Metric) -> str:
-    """Which system has the best value of a metric, and that value with its interval."""
-    best = best_system(systems, metric)
-    return f"{TITLES.get(best, short(best))} has the best {metric.title}: {_with_interval(systems[best][metric.name])}."
+def best_system_sentence(figures: Mapping[str, Any], metric: Metric, confidence: float) -> str:
+    """Which system is the best by a metric, or, where the test records do not tell it from others, from which. No page
+    says "best" of a system but by this sentence."""
+    systems = figures["systems"]
+    first = best_system(systems, metric)
+    rivals = [
+        TITLES.get(other, short(other))
+        for other in systems
+        if other != first and not _surely_ahead(figures, metric, first, other, confidence)
+    ]
+    name, value = TITLES.get(first, short(first)), _with_interval(systems[first][metric.name])
+    if not rivals:
+        return f"{name} has the best {metric.title}: {value}."
+    if len(rivals) > MOST_RIVALS:
+        rivals = [*rivals[: MOST_RIVALS - 1], f"{len(rivals) - MOST_RIVALS + 1} others"]
+    told = ", ".join(rivals[:-1]) + " and " * (len(rivals) > 1) + rivals[-1]
+    extreme = "highest" if metric.higher_is_better else "lowest"
+    return f"{name} has the {extreme} {metric.title}, {value}, but these test records cannot tell it from {told}."
+
+
+def _surely_ahead(figures: Mapping[str, Any], metric: Metric, first: str, other: str, confidence: float) -> bool:
+    """By their difference on the same records where the fine-tuned model is one of them; otherwise if their intervals
+    are apart."""
+    if FINE_TUNED in (first, other):
+        named = other if first == FINE_TUNED else first
+        difference = figures.get("differences", {}).get(named, {}).get(metric.name)
+        if difference is None:
+            return False
+        judged = compared(difference, metric, figures["tests"][named]["p_corrected"], confidence)
+        return judged == ("better" if first == FINE_TUNED else "worse")
+    one, two = (figures["systems"][system][metric.name] for system in (first, other))
+    return one["low"] > two["high"] if metric.higher_is_better else one["high"] < two["low"]
 
 
 def verdicts(figures: Mapping[str, Any], main: Metric, confidence: float) -> list[dict[str, Any]]:
     """`[{"good": bool, "text": sentence}]`: the best system, then the fine-tuned model against each other one."""
     systems = figures["systems"]
     best = best_system(systems, main)
-    sentences = [{"good": best == FINE_TUNED, "text": best_system_sentence(systems, main)}]
+    sentences = [{"good": best == FINE_TUNED, "text": best_system_sentence(figures, main, confidence)}]
     if best != FINE_TUNED:
         sentences[0]["text"] += f" The fine-tuned model has {_with_interval(systems[FINE_TUNED][main.name])}."
     for system, difference in figures["differences"].items():

@@ -158,6 +158,37 @@ def test_a_verdict_needs_the_whole_interval_of_every_group(
     assert (verdict.text in why_not_fair(found, case.settings)) and all_fair(found, case.settings) is verdict.passed
 
 
+def of_two_labels(wrong: dict[str, int]) -> pa.Table:
+    """200 records a group: 20 problems, of which so many are taken for praise, and 180 praises that are right."""
+    rows = []
+    for region, mistakes in wrong.items():
+        rows += [("problem", "praise" if number < mistakes else "problem", region) for number in range(20)]
+        rows += [("praise", "praise", region)] * 180
+    return pa.table(
+        {
+            "label": [label for label, *_ in rows],
+            "predicted": [predicted for _, predicted, _ in rows],
+            "feature_region": [region for *_, region in rows],
+            "feature_age": ["any"] * len(rows),
+        }
+    )
+
+
+def test_a_label_that_one_group_gets_wrong_is_told_where_accuracy_is_alike() -> None:
+    """North finds 18 of 20 problems, south 2: accuracy 0.99 and 0.91, recall 0.9 and 0.1, F1 0.947 and 0.182."""
+    verdict = judged(use_case(), of_two_labels({"north": 2, "south": 18}))["region"]
+    assert verdict.passed and "Accuracy differs by 0.080" in verdict.text
+    assert "The limit is for Accuracy alone: for problem, F1 differs by 0.766 (" in verdict.text
+    assert "between north (highest) and south (lowest)" in verdict.text
+    assert "for problem, recall differs by 0.800 (" in verdict.text
+    assert "alike" not in verdict.text
+
+
+def test_where_no_label_differs_the_verdict_still_says_what_it_is_about() -> None:
+    verdict = judged(use_case(), of_two_labels({"north": 2, "south": 2}))["region"]
+    assert verdict.passed and verdict.text.endswith("The limit is for Accuracy alone.")
+
+
 def test_the_records_that_each_small_group_lacks_are_counted() -> None:
     verdict = judged(use_case(), answered({**LARGE, **{f"isle {number}": number for number in range(1, 10)}}))["region"]
     assert dict(verdict.missing) == {f"isle {number}": 20 - number for number in range(1, 10)}

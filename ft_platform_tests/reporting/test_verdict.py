@@ -54,6 +54,16 @@ def test_the_best_system_is_named_whoever_it_is() -> None:
     assert verdicts(figures("answer_loss", 1.0, 2.0, -1.2, -0.8), metric("answer_loss"), 0.95)[0]["good"]
 
 
+@pytest.mark.parametrize(("low", "high", "p"), [(-0.031, 0.043, 0.01), (0.01, 0.2, 0.2)])
+def test_a_model_that_is_ahead_by_chance_is_not_called_the_best(low: float, high: float, p: float) -> None:
+    found = figures("macro_f1", 0.841, 0.834, low, high)
+    found["tests"] = {system: {**one, "p_corrected": p} for system, one in found["tests"].items()}
+    (first, *_) = verdicts(found, metric("macro_f1"), 0.95)
+    assert "best" not in first["text"]
+    assert "has the highest Macro F1" in first["text"]
+    assert first["text"].endswith("cannot tell it from Base model, few-shot.")
+
+
 def test_a_test_stands_beside_the_figure_that_it_tests() -> None:
     """Macro F1 may be the same by all that is known where the share of right answers is not."""
     found = figures("macro_f1", 0.52, 0.5, -0.1, 0.14)

@@ -1,15 +1,20 @@
-"""`fairness/<feature>`, `fairness/pairs`: groups are served alike; `fairness` alone: why nothing is compared.
+"""`fairness/<feature>`, `fairness/pairs`: accuracy is alike between groups; `fairness` alone: why nothing is compared.
 
 Groups may differ by `fairness.max_gap` with the whole interval, and every one is large enough, pooled with others, or
 accepted with a reason. Needs `fairness_report`, whose figures are judged again. Groups that are too small are missing,
 with the test records that each lacks; not proven where a feature or a pair of features is missing, or the report says
 something else than its figures.
+
+Covered: accuracy (of open answers ROUGE-L). Not covered: figures of single labels, which the finding tells where they
+differ.
 """
 
 from collections.abc import Iterator
 from itertools import combinations
 
+from ft_platform.evaluation.fairness import GAP_METRIC
 from ft_platform.evaluation.fairness_verdict import FairnessVerdict, all_fair, nothing_compared
+from ft_platform.evaluation.metric import metric
 from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import named, upper_end
 from ft_platform.release.groups import verdict_of
@@ -28,13 +33,15 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
             lambda found: _nothing_compared(use_case),
         )
     large = f"every group large enough ({settings.min_group_rows} test records), pooled, or accepted with a reason"
-    needed = f"no difference between groups above {settings.max_gap:g}, with the whole interval; {large}"
+    figure = metric(GAP_METRIC[use_case.settings.task.kind]).title
+    needed = f"no difference of {figure} between groups above {settings.max_gap:g}, with the whole interval; {large}"
     for part, feature in enumerate(features):
         yield Rule(f"fairness/{feature}", needed, lambda found, feature=feature: _alike(found, feature, use_case), part)
     if len(features) > 1:
         pairs = [" and ".join(pair) for pair in combinations(features, 2)]
         of_two = (
-            f"no difference between groups of two features above {settings.max_gap:g}, with the whole interval; {large}"
+            f"no difference of {figure} between groups of two features above {settings.max_gap:g}, with the whole"
+            f" interval; {large}"
         )
         yield Rule("fairness/pairs", of_two, lambda found: _pairs(found, pairs, use_case), len(features))
 
