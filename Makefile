@@ -20,9 +20,9 @@ test:  ## install, then run the unit tests and one smoke test for each seam (min
 	@scripts/install.sh dev
 	.venv/bin/python -m pytest -n auto --maxprocesses 4
 
-test-all:  ## install, then run all tests but those marked slow (minutes each) and gpu; CI runs this
+test-all:  ## install, then run all tests but those marked slow (minutes each); CI runs this
 	@scripts/install.sh dev
-	.venv/bin/python -m pytest -n auto --maxprocesses 4 -m 'not slow and not gpu'
+	.venv/bin/python -m pytest -n auto --maxprocesses 4 -m 'not slow'
 
 NUMERIC := ft_platform_tests/models ft_platform_tests/privacy/ner ft_platform_tests/training ft_platform_tests/serving
 test-processors:  ## install, then test kernels, models and training as if the processor had AVX2 alone, and AVX-512 without AMX

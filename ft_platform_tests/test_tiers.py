@@ -25,8 +25,6 @@ def test_browser(): ...
 @pytest.mark.slow
 @pytest.mark.components(name="ray")
 def test_slow(): ...
-@pytest.mark.gpu
-def test_gpu(): ...
 """
 SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
 
@@ -38,7 +36,7 @@ SETTINGS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["p
         (TEST_ALL, "unit integration smoke ray browser"),
         ("components", "ray browser slow"),
         ("components(name='browser')", "browser"),
-        ("", "unit integration smoke ray browser slow gpu"),
+        ("", "unit integration smoke ray browser slow"),
     ],
 )
 def test_a_tier_runs_what_it_says(tier, runs, tmp_path):
@@ -88,3 +86,11 @@ def test_what_was_skipped_is_counted_by_what_is_missing(tmp_path):
         ("2", "no compiler"),
         ("1", "the package a_package_that_nobody_has"),
     ]
+
+
+def test_every_marker_is_on_a_test():
+    """A tier that no test is in would promise what nobody runs."""
+    names = {line.partition(":")[0].partition("(")[0] for line in SETTINGS["markers"]}
+    files = sorted((REPOSITORY / "ft_platform_tests").rglob("*.py"))
+    used = {name for file in files for name in re.findall(r"(?<![\"'`])pytest\.mark\.(\w+)", file.read_text())}
+    assert names - used == set()
