@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{one.name:<10} {one.passed:>2} of {len(one.outcomes)} scenarios passed against: "
             f"{one.ran_against}{f' ({one.server})' if one.server else ''}, {one.date}"
-            f"{' (the code has changed since)' if found['stale'] else ''}"
+            f"{' (the code or its tests have changed since)' if found['stale'] else ''}"
         )
         for name, how in one.outcomes.items():
             if how != "passed":

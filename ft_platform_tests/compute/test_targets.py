@@ -1,13 +1,16 @@
 """What back ends have shown is told as it was noted: nothing that did not run counts as passed."""
 
 import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ft_platform import cli
-from ft_platform.compute.targets import targets
+from ft_platform.compute import targets as targets_module
+from ft_platform.compute.targets import Target, content_hash, hash_of_tests, targets
 from ft_platform_tests.compute.contract.results import NAMED, Outcomes, made, table
 from ft_platform_tests.compute.contract.scenarios import SCENARIOS
 from ft_platform_tests.conftest import REPOSITORY
@@ -63,3 +66,24 @@ def test_a_scenario_that_failed_once_or_was_skipped_is_not_passed() -> None:
     assert target.outcomes["secrets"] == target.outcomes["cancelled"] == "failed"
     with pytest.raises(KeyError, match="secrets"):
         made("slurm", {name: "passed" for name in SCENARIOS if name != "secrets"})
+
+
+@pytest.mark.parametrize("kind", ["compute", "store"])
+def test_what_was_noted_is_stale_once_code_a_test_or_a_stand_in_changes(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, tests = tmp_path / "ft_platform", tmp_path / "ft_platform_tests"
+    shutil.copytree(targets_module.PACKAGE / "compute", package / "compute")
+    for place in ("compute", "lake/object_store"):
+        shutil.copytree(targets_module.TEST_PACKAGE / place, tests / place)
+    monkeypatch.setattr(targets_module, "PACKAGE", package)
+    monkeypatch.setattr(targets_module, "TEST_PACKAGE", tests)
+    said = {"content_hash": content_hash(kind), "tests_hash": hash_of_tests(kind), "outcomes": {}}
+    noted = Target(name="slurm", kind=kind, ran_against="stand-in", date="2026-12-02", **said)
+    assert not noted.is_stale and not noted.to_dict()["stale"]
+    assert noted.model_copy(update={"tests_hash": ""}).is_stale, "nobody noted which tests it was"
+    changed = tests / ("compute/batch_service.py" if kind == "compute" else "lake/object_store/stores.py")
+    changed.write_text(changed.read_text() + "# easier")
+    assert noted.is_stale
+    shutil.rmtree(tests)
+    assert not noted.is_stale, "the wheel has no tests to compare with"

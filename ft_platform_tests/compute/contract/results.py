@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ft_platform.compute.targets import FILES, Kind, Target, Targets, content_hash, targets
+from ft_platform.compute.targets import FILES, Kind, Target, Targets, content_hash, hash_of_tests, targets
 from ft_platform.settings.compute_profile import BACKENDS
 from ft_platform.settings.file_names import file_names
 from ft_platform_tests.compute.contract.case import profile_module
@@ -57,8 +57,8 @@ class Outcomes:
         for kind, (names, scenarios) in NAMED.items():
             noted = {one.name: one for one in (targets(kind).targets if FILES[kind].exists() else [])}
             for name in set(names()) & set(self.found):
-                same = name in noted and noted[name].content_hash == content_hash(kind)
-                # Scenarios that did not run this time stay as they were noted of the same code.
+                same = name in noted and not noted[name].is_stale
+                # Scenarios that did not run this time stay as they were noted of the same code and tests.
                 noted[name] = made(name, {**(noted[name].outcomes if same else {}), **self.found[name]}, kind)
             kept = [noted[name] for name in names() if name in noted]
             text = Targets(scenarios=scenarios, targets=kept).model_dump_json(indent=1, exclude_defaults=True)
@@ -78,6 +78,7 @@ def made(name: str, outcomes: dict[str, str], kind: Kind = "compute") -> Target:
         server=getattr(says, "server", "") if ran else "",
         date=datetime.now(UTC).date().isoformat(),
         content_hash=content_hash(kind),
+        tests_hash=hash_of_tests(kind),
         outcomes=full,
     )
 
