@@ -146,7 +146,7 @@ class Compared(Typed):
     amplification: Amplification | None = None
     demographic_parity: RateGap | None
     equalized_odds: RateGap | None
-    errors: dict[str, RateGap] = {}
+    errors: dict[str, RateGap | None] = {}
 
 
 class Swapped(Typed):

@@ -52,6 +52,16 @@ def golden_set(lake: Lake, use_case: NamedUseCase, release: Release, renderer: R
     return found[::step][:records]
 
 
+def evaluated_records(lake: Lake, release: Release) -> int:
+    """How many test records the evaluation of a release answered.
+
+    Raises:
+        VersionRefused: as `golden_set`.
+    """
+    systems = read_predictions(lake, evaluation_behind(lake, release))["system"].to_pylist()
+    return systems.count(FINE_TUNED)
+
+
 def _splits(lake: Lake, report: ArtifactVersion) -> TableVersion:
     """The splits behind an evaluation."""
     parent = next(one for one in lake.manifest(report).parents if one.name == "splits")

@@ -19,13 +19,13 @@ from ft_platform.process import progress
 from ft_platform.serving.causes import ROUNDING, Asked, Golden, apart_by, causes, whole
 from ft_platform.serving.client import exchanged
 from ft_platform.serving.evaluated import evaluation_behind
-from ft_platform.serving.golden import golden_set
+from ft_platform.serving.golden import evaluated_records, golden_set
 from ft_platform.serving.protocol import TRIAL, UNGUARDED, WITHHELD, acted
 from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.use_case.named import NamedUseCase
 
 LEAST_EQUAL = 0.995
-"""Share of equal decisions on another engine than the one that evaluated; ours must have all."""
+"""Share of decisions on another engine than the one that evaluated that are equal or ties; on ours all must be."""
 LARGEST = 0.1
 """Difference of a probability that rounding never makes on our engine."""
 MOST_FAR = 0.05
@@ -56,6 +56,7 @@ def measured(
         ask,
         golden,
         endpoint.ours,
+        evaluated_records(lake, release),
         lambda done: progress.report("parity", done, len(golden), "records asked"),
         None if per_1000 is None else per_1000 / 1000,
         asker(*of, guardrails=False) if endpoint.ours else None,
@@ -118,6 +119,7 @@ def compare(
     ask: Ask,
     golden: Sequence[Golden],
     ours: bool,
+    evaluated: int,
     on_record: Callable[[int], None] = lambda done: None,
     most_seconds: float | None = None,
     without_guardrails: Ask | None = None,
@@ -127,6 +129,7 @@ def compare(
     Args:
         ask: asks the endpoint as everybody does.
         ours: it is our server; else decisions may differ by rounding.
+        evaluated: how many records the evaluation asked (`most_others`).
         most_seconds: most that a request may take on average.
         without_guardrails: asks the same endpoint without its guardrails. Records on which a guardrail acted are asked
             again with it, and then compared. Anonymized test records hold invented names, and sometimes a word that
@@ -135,8 +138,9 @@ def compare(
     Returns:
         `{"asked", "prompts_compared": "ids" or "counts", "prompts_equal", "decisions_equal": {"value", "low", "high"},
         "ties", "largest_probability_difference", "seconds": {"median", "p95", "mean"}, "ok", "differs": {reason:
-        [record ids]}, "causes": [sentence], "guardrails": {name: records it acted on}}`. `ties`: other decisions of our
-        engine, each between two that are equally likely but for rounding.
+        [record ids]}, "causes": [sentence], "guardrails": {name: records it acted on}, "most_others"}`. `ties`: other
+        decisions between two that are equally likely but for rounding. `most_others`: share of other decisions, ties
+        among them, that is still the same model.
     """
     answers, guardrails, seconds = [], Counter[str](), []
     for number, one in enumerate(golden, 1):
@@ -148,7 +152,7 @@ def compare(
     pairs = list(zip(golden, answers, strict=True))
     took = _of_a_request(seconds)
     slow = most_seconds is not None and took["mean"] > most_seconds
-    found = _differences(pairs, ours)
+    found = _differences(pairs, ours, most_others(evaluated))
     if slow:
         found["causes"].append(
             f"a request takes {took['mean']:.3f} seconds on average, more than the {most_seconds:.3f} of the gate"
@@ -173,25 +177,38 @@ def _of_a_request(seconds: Sequence[float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def _differences(pairs: Sequence[tuple[Golden, Asked]], ours: bool) -> dict[str, Any]:
-    """What of the answers is not as in the evaluation, and why."""
+def most_others(evaluated: int) -> float:
+    """Share of other decisions that an evaluation of so many records cannot see: half of the widest interval that it
+    gives a share (Wilson). As many may be ties; beyond it, accuracy could have left the interval of the evaluation."""
+    return share(evaluated / 2, evaluated, CONFIDENCE)["high"] - 0.5
+
+
+def _differences(pairs: Sequence[tuple[Golden, Asked]], ours: bool, most: float) -> dict[str, Any]:
+    """What of the answers is not as in the evaluation, and why.
+
+    Args:
+        most: of `most_others`.
+    """
     prompts = [one.record_id for one, said in pairs if not said.has_prompt_of(one)]
     differ = [(one, said) for one, said in pairs if whole(said.answer) != whole(one.decision)]
-    ties = [one.record_id for one, said in differ if said.is_tie_with(one)] if ours else []
+    ties = [one.record_id for one, said in differ if said.is_tie_with(one)]
     apart = {one.record_id: found for one, said in pairs if (found := apart_by(one, said)) is not None}
     unsure = _unsure(apart) if ours else []
     equal = share(len(pairs) - len(differ), len(pairs), CONFIDENCE)
-    enough = len(differ) == len(ties) if ours else equal["value"] >= LEAST_EQUAL
-    ok = enough and not prompts and not unsure
+    left = (len(differ) - len(ties)) / len(pairs)
+    too_many = len(differ) / len(pairs) > most
+    ok = not too_many and left <= (0.0 if ours else 1 - LEAST_EQUAL) and not prompts and not unsure
     reasons = {"prompt tokens": prompts, "decisions": [one.record_id for one, _ in differ], "probabilities": unsure}
+    told = [pair for pair in pairs if too_many or pair[0].record_id not in ties]
     return {
         "prompts_equal": not prompts,
         "decisions_equal": equal,
         "ties": len(ties),
+        "most_others": most,
         "largest_probability_difference": round(max(apart.values(), default=0.0), 6),
         "ok": ok,
         "differs": {reason: ids[:SHOWN] for reason, ids in reasons.items() if ids},
-        "causes": [] if ok else causes([pair for pair in pairs if pair[0].record_id not in ties]),
+        "causes": [] if ok else causes(told),
     }
 
 
@@ -199,7 +216,7 @@ def in_words(found: Mapping[str, Any]) -> str:
     """What a comparison says, in one sentence for each thing that differs."""
     equal = found["decisions_equal"]
     prompts = "" if found["prompts_compared"] == "ids" else " (their number: the server does not tell ids)"
-    ties = f" ({found['ties']:,} others are ties but for rounding)" if found["ties"] else ""
+    ties = f" ({found['ties']:,} of the others are ties but for rounding)" if found["ties"] else ""
     said = (
         f"{equal['value']:.1%} of {found['asked']:,} test records get the decision of the evaluation{ties}, and the"
         f" token ids of prompts are {'equal' if found['prompts_equal'] else 'others'}{prompts}."

@@ -113,8 +113,8 @@ class HfEndpointTarget(Costs):
     image: str = Field(
         pattern=r"^[^\s]+[:@][^\s]+$", max_length=255, description="Image of vLLM, with its tag or digest."
     )
-    arguments: tuple[str, ...] = Field(
-        default=(), max_length=50, description="Further arguments of vLLM. It is given model, name and context."
+    arguments: list[str] = Field(
+        default=[], max_length=50, description="Further arguments of vLLM. It is given model, name and context."
     )
     switch_minutes: float = Field(
         default=60.0, gt=0.0, le=1440.0, description="Minutes that a switch may take, with the start of new machines."
@@ -162,8 +162,8 @@ class SageMakerTarget(Costs):
         le=3600,
         description="Seconds that alarms are watched before the old machines are taken away.",
     )
-    alarms: tuple[str, ...] = Field(
-        default=(), max_length=10, description="CloudWatch alarms that take the traffic back to the old machines."
+    alarms: list[str] = Field(
+        default=[], max_length=10, description="CloudWatch alarms that take the traffic back to the old machines."
     )
     switch_minutes: float = Field(
         default=60.0, ge=10.0, le=480.0, description="Minutes that a switch may take, with the start of new machines."
@@ -186,8 +186,8 @@ class KubernetesTarget(Costs):
         description="How this machine reaches a Service; `{service}`, `{namespace}` and `{port}` stand for its own.",
     )
     image: str = Field(pattern=r"^[^\s]+[:@][^\s]+$", max_length=255, description="Image, with its tag or digest.")
-    arguments: tuple[str, ...] = Field(
-        default=("--model", "{folder}", "--served-model-name", "{use_case}", "{model}", "--max-model-len", "{context}"),
+    arguments: list[str] = Field(
+        default=["--model", "{folder}", "--served-model-name", "{use_case}", "{model}", "--max-model-len", "{context}"],
         max_length=100,
         description="Arguments of the container. Default: those of vLLM. `{folder}`, `{use_case}`, `{model}`,"
         " `{release}`, `{context}` and `{port}` stand for those of the release.",

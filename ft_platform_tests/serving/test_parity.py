@@ -41,7 +41,7 @@ def asked(made: Installation, golden: list[Golden], model: str = "complaints") -
     labels = made.use_case.settings.task.kind == "classification"
     with served(made.environment, ["complaints"]) as url:
         of = (Endpoint(url, model, ours=True), labels, 8)
-        return compare(asker(*of), golden, ours=True, without_guardrails=asker(*of, guardrails=False))
+        return compare(asker(*of), golden, True, 100, without_guardrails=asker(*of, guardrails=False))
 
 
 def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
@@ -57,7 +57,7 @@ def test_our_server_answers_as_the_evaluation(made: Installation) -> None:
 def test_what_a_guardrail_changes_is_seen_where_it_cannot_be_left_out(made: Installation) -> None:
     labels = made.use_case.settings.task.kind == "classification"
     with served(made.environment, ["complaints"]) as url:
-        found = compare(asker(Endpoint(url, "complaints", ours=True), labels, 8), golden_of(made), ours=True)
+        found = compare(asker(Endpoint(url, "complaints", ours=True), labels, 8), golden_of(made), True, 100)
     assert not found["ok"] and not found["prompts_equal"] and found["guardrails"]["personal_data"] == 12
 
 
@@ -107,8 +107,64 @@ def test_another_prompt_is_told_apart(made: Installation) -> None:
 
 def test_a_request_that_takes_longer_than_the_gate_allows_is_refused(made: Installation) -> None:
     golden, slow = golden_of(made)[:2], Asked("x", None, 3, "stop", 2.0)
-    found = compare(lambda messages: slow, golden, ours=False, most_seconds=1.0)
+    found = compare(lambda messages: slow, golden, False, 100, most_seconds=1.0)
     assert not found["ok"] and found["causes"][-1].startswith("a request takes 2.000 seconds on average")
+
+
+def evaluated(records: int, label: str = "card", probability: float | None = 0.9) -> list[Golden]:
+    return [Golden(str(n), [{"role": "user", "content": str(n)}], (1, 2), label, probability) for n in range(records)]
+
+
+def answering(wrong: int, ties: int = 0, golden: str = "card", tokens: Any = ()) -> Any:
+    """The first `wrong` records get another answer, the next `ties` one that is equally likely but for rounding."""
+
+    def ask(messages: list[dict[str, str]]) -> Asked:
+        number = int(messages[0]["content"])
+        if number < wrong:
+            return Asked("loan", (1, 2), 2, "stop", 0.1, {"card": 0.3, "loan": 0.7})
+        if number < wrong + ties:
+            return Asked("loan", (1, 2), 2, "stop", 0.1, {"card": 0.49, "loan": 0.51}, tokens)
+        return Asked(golden, (1, 2), 2, "stop", 0.1, {"card": 0.52, "loan": 0.48})
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("records", "wrong", "ours", "ok"),
+    [
+        (200, 0, False, True),
+        (200, 1, False, True),  # 99.5 %
+        (200, 2, False, False),
+        (100, 1, False, False),
+        (1000, 5, False, True),
+        (1000, 6, False, False),
+        (1000, 1, True, False),  # on our engine all must be equal, but for ties
+    ],
+)
+def test_so_many_decisions_are_equal_on_another_engine(records: int, wrong: int, ours: bool, ok: bool) -> None:
+    found = compare(answering(wrong), evaluated(records, probability=0.52), ours, 1000)
+    assert found["ok"] is ok
+    assert found["decisions_equal"]["value"] == (records - wrong) / records
+    assert bool(found["causes"]) is not ok
+
+
+@pytest.mark.parametrize(("ties", "ok"), [(2, True), (10, True), (11, False), (200, False)])
+def test_ties_are_no_more_than_the_evaluation_could_not_see(ties: int, ok: bool) -> None:
+    """Half of the widest interval of 374 records is 0.0504 (Wilson, 187 of 374), so 10 of 200 and not 11."""
+    found = compare(answering(0, ties), evaluated(200, probability=0.52), True, 374)
+    assert found["most_others"] == pytest.approx(0.0504, abs=1e-4)
+    assert found["ties"] == ties
+    assert found["ok"] is ok
+
+
+def test_open_answers_that_part_at_a_tie_are_alike_on_another_engine_too() -> None:
+    """The server's next token was 0.1 nats ahead of the one that was evaluated."""
+    tie = (("loan", -0.6, {"loan": -0.6, "card": -0.7}),)
+    apart = (("loan", -0.1, {"loan": -0.1, "card": -2.7}),)
+    golden = evaluated(200, probability=None)
+    assert compare(answering(0, 5, tokens=tie), golden, False, 374)["ok"]
+    assert not compare(answering(0, 5, tokens=apart), golden, False, 374)["ok"]
+    assert not compare(answering(0, 20, tokens=tie), golden, False, 374)["ok"]
 
 
 def test_golden_prompts_are_asked_of_the_endpoint_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

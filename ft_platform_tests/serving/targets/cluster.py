@@ -9,7 +9,7 @@ from typing import Any
 import kubernetes_validate
 import yaml
 
-from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn, chat_reply
+from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn
 
 NAMESPACE = "models"
 KEY = "vllm-key-77aa"
@@ -149,7 +149,7 @@ class Cluster(StandIn):
             if selector.items() <= labels.items():
                 if request.body["model"] not in arguments:
                     return Reply(404, {"error": {"message": "The model does not exist."}})
-                return chat_reply(labels["ft-platform/release"], request.body)
+                return self.answer(labels["ft-platform/release"], request.body)
         return Reply(503, {"error": "no endpoints available for service"})
 
 

@@ -10,7 +10,7 @@ import pytest
 from ft_platform.errors import EndpointFailed
 from ft_platform.serving import live as live_module
 from ft_platform.serving.live import OWN_SERVER, Live, listed, live_path, read_live, write_live
-from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn, chat_reply
+from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn
 
 KEY = "server-key-71e0"
 
@@ -68,7 +68,9 @@ class NotingServer(StandIn):
             return Reply(401, {"error": {"message": "Unauthorized"}})
         if request.path == "/v1/chat/completions":
             release = self.served(looked=False).get(request.body["model"])
-            return chat_reply(release, request.body) if release else Reply(404, {"error": {"message": "no such model"}})
+            return (
+                self.answer(release, request.body) if release else Reply(404, {"error": {"message": "no such model"}})
+            )
         if request.path == "/v1/models":
             cards = [self.card(*one) for one in self.served(looked=True).items()]
             return Reply(body={"object": "list", "data": cards})

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore.validate import ParamValidator
 
-from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn, chat_reply
+from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn
 
 MODELS = {name: botocore.session.get_session().get_service_model(name) for name in ("sagemaker", "sagemaker-runtime")}
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012"
@@ -110,7 +110,7 @@ class SageMakerServer(StandIn):
         if one is None or one["serving"] is None:
             return Reply(400, {"message": f"Endpoint {name} of account 123456789012 not found."})
         self.asked_as.add(request.headers.get("X-Amzn-SageMaker-Inference-Id", ""))
-        return chat_reply(self._release(one["serving"]), request.body)
+        return self.answer(self._release(one["serving"]), request.body)
 
     def _release(self, config: str) -> str:
         """By the weights that the container loads."""

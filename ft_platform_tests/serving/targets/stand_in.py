@@ -3,7 +3,7 @@
 import copy
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -46,6 +46,7 @@ class StandIn:
         lag: looks at a new thing that do not show it yet.
         broken: releases whose model never starts.
         said: more words in a refusal.
+        answer: release and body of a request -> the reply of its model.
         STATE: names of the attributes that hold what is there.
     """
 
@@ -59,6 +60,7 @@ class StandIn:
         self.slow, self.lag = 0, 0
         self.broken: set[str] = set()
         self.said = ""
+        self.answer: Callable[[str, Mapping[str, Any]], Reply] = chat_reply
         self.answered = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True

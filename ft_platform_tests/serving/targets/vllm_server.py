@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn, chat_reply
+from ft_platform_tests.serving.targets.stand_in import Reply, Request, StandIn
 
 KEY = "vllm-key-5b1f"
 THERE = "/mnt/adapters"
@@ -42,7 +42,7 @@ class VllmServer(StandIn):
             name = request.body["model"]
             if name not in self.adapters:
                 return _error(404, f"The model `{name}` does not exist.", "NotFoundError")
-            return chat_reply(Path(self.adapters[name]).name, request.body)
+            return self.answer(Path(self.adapters[name]).name, request.body)
         return Reply(404, {"detail": "Not Found"})
 
     def _load(self, body: dict) -> Reply:
