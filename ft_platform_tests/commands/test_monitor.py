@@ -33,7 +33,9 @@ def test_a_day_is_made_and_told_as_json_and_in_words(made: MadeUp, capsys: pytes
     assert (label["since"], label["cause"][0]["value"], label["acknowledged"]) == (day(3), "wire", None)
     assert ft() == 0
     said = capsys.readouterr().out
-    assert said.startswith("Something changed") and "label wire" in said and label["cause"][0]["records"][0] in said
+    moment = told["as_of"][:16].replace("T", " ")
+    assert said.startswith(f"As of {moment} UTC. Something changed"), "requests go on meanwhile: ft traffic counts more"
+    assert "label wire" in said and label["cause"][0]["records"][0] in said
     assert ft("--day", day(2)) == 0 and "Nothing is unusual: 150 requests" in capsys.readouterr().out
 
 
