@@ -10,6 +10,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import SAW_NO_ERASED
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.scaffold import scaffold_yaml
 
@@ -85,6 +86,19 @@ def test_the_id_of_a_record_is_enough(capsys):
 def test_the_id_of_a_checkpoint_is_enough(capsys):
     assert traced(capsys, "checkpoint", "ckpt-letters")["use_case"] == "letters"
     assert traced(capsys, "checkpoint", "ckpt-le")["checkpoint"] == "ckpt-letters", "the first characters are enough"
+
+
+def test_a_quarantined_checkpoint_says_so(capsys, installation):
+    lake = open_lake(Environment(home=installation / "home"))
+    (checkpoint,) = lake.artifacts("letters", "adapter_checkpoint")
+    assert cli.main(["trace", "checkpoint", checkpoint.artifact_id]) == 0
+    assert "QUARANTINED" not in capsys.readouterr().out
+    lake.add_verdict(checkpoint, SAW_NO_ERASED, False, "", {"rows": 47, "reasons": {"erased": 47}})
+    assert cli.main(["trace", "checkpoint", checkpoint.artifact_id]) == 0
+    said = capsys.readouterr().out
+    assert "QUARANTINED" in said and "47 of its rows may no longer be used" in said
+    assert cli.main(["trace", "checkpoint", checkpoint.artifact_id, "--json"]) == 0
+    assert "47 of its rows" in json.loads(capsys.readouterr().out)["quarantined"]
 
 
 def test_the_use_case_may_be_named(capsys):

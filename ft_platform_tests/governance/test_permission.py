@@ -108,7 +108,9 @@ def test_a_source_without_a_consent_column_is_used_by_licence_only() -> None:
     by_licence = case_with(without_consent_column="licence", licence="CC-BY-4.0")
     result = result_of(by_licence, raw(by_licence, ["a", "b"]), ["consent"])
     assert result.kept.num_rows == 2
-    assert result.counts == {"basis": "licence CC-BY-4.0", "consent_from": "licence", "on_day": "2026-06-15"}
+    judged = {"purpose": "complaint routing", "licence": "CC-BY-4.0"}
+    found = {"basis": "licence CC-BY-4.0", "consent_from": "licence", "on_day": "2026-06-15"}
+    assert result.counts == found | judged
     with pytest.raises(DataError, match="consent_missing: 2"):
         result_of(case_with(), raw(case_with(), ["a", "b"]), ["consent"])
 

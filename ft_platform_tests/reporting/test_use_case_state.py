@@ -18,9 +18,13 @@ from ft_platform.lake.releases import NOT_BLOCKED, releases
 from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED
 from ft_platform.monitoring import answering as answering_module
 from ft_platform.monitoring.day_reports import Alarm, DayReport
+from ft_platform.people.may import Permissions
 from ft_platform.release.releasing import withdraw
+from ft_platform.reporting.portal.acting import sign_view
+from ft_platform.reporting.portal.asking import Asking
 from ft_platform.reporting.portal.needs import CONCERNED
 from ft_platform.reporting.portal.pages import Portal
+from ft_platform.reporting.portal.register import register_of
 from ft_platform.reporting.site import Reports
 from ft_platform.reporting.use_case_state import STATES, state_of
 from ft_platform.settings.environment import Environment
@@ -311,6 +315,27 @@ def test_every_place_says_the_state_and_none_is_more_hopeful_than_the_rules(
     released_as = state.release.id if state.release else None
     table = Portal(made.lake, lambda: {NAME: made.use_case}).page("/portfolio.csv")
     assert table and (f",{released_as}," in table.content.decode()) is (released_as is not None)
+
+
+def test_the_register_takes_no_evidence_of_a_candidate_that_nobody_released(tmp_path: Path) -> None:
+    release = {"intended_use": "Routing of complaints.", "risk_class": "high"}
+    made = Desk(tmp_path, attributes={"release": release}).open()
+    released(made)
+    made.versions["adapter_checkpoint"] = made.checkpoint("candidate")
+    made.add("human_review", "-of-the-candidate")
+    made.add("privacy_report", "-of-the-candidate")
+    (row,) = register_of(made.lake, {NAME: made.use_case})
+    shown = [href for one in row.evidence for _, href, _ in one.shown]
+    assert row.release and shown and not [href for href in shown if "candidate" in href]
+
+
+def test_what_is_released_is_not_offered_for_a_release(tmp_path: Path) -> None:
+    made = Desk(tmp_path).open()
+    accepted(made)
+    asking = Asking(made.lake, made.use_case, Permissions(use_cases={NAME: made.use_case}), None)
+    assert sign_view(asking).values["released_as"] == ""
+    version = made.released()
+    assert sign_view(asking).values["released_as"] == version.artifact_id
 
 
 def test_a_use_case_without_a_file_is_never_said_to_be_ready(tmp_path: Path) -> None:
