@@ -96,7 +96,7 @@ def load_environment() -> Environment:
         try:
             environment = Environment.model_validate(values)
             require_known_fields(environment.policy)
-            return environment
+            return environment.with_duties()
         except ValidationError as error:
             for found in error.errors(include_url=False, include_input=False):
                 field = str(found["loc"][0]) if found["loc"] else ""

@@ -116,7 +116,7 @@ def test_changed_unrelated_settings_request_no_training(graph, backend):
 
 
 def test_a_changed_evaluation_prompt_evaluates_again_and_trains_nothing(graph, backend):
-    assert trainings(graph.settle(WATCHED, overrides={"evaluation.few_shot_note": "Examples of the desk:"})) == 0
+    assert trainings(graph.settle(WATCHED, overrides={"evaluation.few_shot_examples": 5})) == 0
     assert "train" not in backend.started
 
 

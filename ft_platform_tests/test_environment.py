@@ -8,6 +8,8 @@ import pytest
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.settings.policy import Policy
+from ft_platform.settings.signatures import Signatures
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 WRONG = {
@@ -113,3 +115,33 @@ def test_folders_with_one_name_or_with_a_name_that_none_can_have_take_nobody_els
     broken = {key.path[0] for key in graph.get_all_asset_keys() if key.path[-1] == "does_not_load"}
     assert "letters" in broken and len([name for name in broken if name.startswith("folder_")]) == 3
     assert {key.path[0] for key in graph.get_all_asset_keys()} >= {"complaints", "class"}
+
+
+@pytest.mark.parametrize("how", ["users", "provider"])
+def test_once_persons_can_sign_in_what_they_do_counts_signed_in_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    pytest.importorskip("argon2")
+    from ft_platform.people.identity.users import Users
+
+    file = tmp_path / "ft_environment.yaml"
+    file.write_text("home: home\n")
+    monkeypatch.setenv("FT_ENVIRONMENT", str(file))
+    before = load_environment()
+    assert before.policy.signatures == Signatures()
+    assert before.policy.to_dict() == Policy().to_dict(), "no decision changes"
+    if how == "users":
+        Users(before.people_path).add("ana.ruiz@example.org")
+    else:
+        file.write_text("home: home\nsign_in: {openid: {issuer: 'https://id.example.org', client_id: ft}}\n")
+    signatures, looks = load_environment().policy.signatures, load_environment().policy.looks
+    assert (signatures.signed_in, signatures.confirm_waivers) == (True, True)
+    assert (looks.second_person, looks.signed_in) == (["vault"], how == "users")
+    file.write_text(f"{file.read_text()}policy: {{name: own, signatures: {{confirm_waivers: false}}}}\n")
+    stated = load_environment().policy.signatures
+    assert (stated.signed_in, stated.confirm_waivers) == (True, False), "what the policy says stays"
+
+
+def test_no_number_of_persons_is_asked_for_where_nobody_signs() -> None:
+    with pytest.raises(ValueError, match="`persons` above 1 needs `approvals`"):
+        Signatures(persons=2)

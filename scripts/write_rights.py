@@ -17,8 +17,40 @@ Each person may do what their roles allow, in the use cases that they own. The t
 ft may --as compliance
 ```
 
-An owner of a use case has their role there (`owners` in its file: a person, or a team of the organization's directory). `people.roles` in `ft_environment.yaml` gives a person or a group a role in every use case.
+An owner of a use case has their role there (`owners` in its file: a person, or a team of the organization's directory). [`people.roles`](#people-of-the-installation) in `ft_environment.yaml` gives a person or a group a role in every use case.
 A service token may do what it was made for, in the use cases that it was made for, and nothing that only people may do.
+"""  # noqa: E501
+
+PEOPLE = """## People of the installation
+
+```yaml
+# ft_environment.yaml
+people:
+  roles:
+    administrator: [ada.novak@example.org]
+    auditor: ["group:internal-audit"] # a group of the organization's directory
+    compliance: [ana.ruiz@example.org, bo.lund@example.org]
+    data_engineering: ["group:data-platform"]
+  superiors:
+    compliance: head.of.law@example.org # is told when nobody signs, and may confirm
+```
+
+`administrator` and `auditor` are given here alone. A role of a use case that stands here is held in every use case, besides the owners in its file. Whoever may edit that file must not be able to approve their own work, so three roles go further: where accountable owners, compliance
+officers or domain experts are named here, they alone approve, waive, and do what a second person confirms in that role. Once persons can sign in, compliance officers are always named here: the file of a use case gives that role to nobody for these actions.
+
+What every use case must keep stands in the policy, in the same file:
+
+```yaml
+policy:
+  name: retail-bank
+  signatures:
+    approvals: [compliance, domain_expert] # must sign every release, whatever its file says
+    persons: 2 # different ones
+    reasons: true # each says why
+```
+
+Once persons can sign in (`ft users`, or `sign_in`), only what they do signed in counts: a signature, a waiver, a look into the vault, each waiver with a second person. In `ft ui` they are signed in; on the terminal, the command with `--by` asks for the password of `ft users`.
+`policy.signatures.signed_in`, `confirm_waivers` and `policy.looks` change that. Whoever trained a model or changed the file of its use case may neither approve, nor waive a rule, nor look into its vault.
 """  # noqa: E501
 
 ACCESS = """## Access for a time
@@ -82,6 +114,7 @@ def page() -> str:
             f"| role | answers for | reports to |\n| --- | --- | --- |\n{roles}\n",
             "## Actions\n",
             _actions(),
+            PEOPLE,
             ACCESS,
             DAGSTER,
             _mutations(),
@@ -102,9 +135,8 @@ def _actions() -> str:
             f"{ROLES[role].title}{'' if reach == 'own' else ' (everywhere)'}" for role, reach in action.roles.items()
         ]
         everybody = set(action.roles) == set(ROLES) and set(action.roles.values()) == {"all"}
-        notes = [
-            note for note, holds in (("people only", action.by_people), ("a second person", action.four_eyes)) if holds
-        ]
+        second = "a second person where the policy asks for one" if action.by_policy else "a second person"
+        notes = [note for note, holds in (("people only", action.by_people), (second, action.four_eyes)) if holds]
         said = "everybody with a role" if everybody else ", ".join(who) or "nobody"
         rows.append(f"| `{action.name}` | {action.says} | {said} | {', '.join(notes)} |")
     head = "| action | a person may | who, in their use cases | besides |\n| --- | --- | --- | --- |\n"

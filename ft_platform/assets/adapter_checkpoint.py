@@ -20,11 +20,14 @@ def existing(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion
 ) -> ArtifactVersion | None:
     """The checkpoint that training on these splits gives, from where this training starts."""
+    return lake.intact_artifact(use_case.name, "adapter_checkpoint", _id_of(lake, use_case, splits))
+
+
+def _id_of(lake: Lake, use_case: NamedUseCase, splits: TableVersion) -> str:
     from ft_platform.training.continuing import start_of
     from ft_platform.training.inputs import checkpoint_inputs
 
-    checkpoint_id, _ = checkpoint_inputs(use_case, splits, start_of(lake, use_case, splits))
-    return lake.intact_artifact(use_case.name, "adapter_checkpoint", checkpoint_id)
+    return checkpoint_inputs(use_case, splits, start_of(lake, use_case, splits))[0]
 
 
 def build(use_case: NamedUseCase) -> list:
@@ -41,7 +44,7 @@ def build(use_case: NamedUseCase) -> list:
         Equal inputs give the same checkpoint: if it exists, it is reused and nothing is trained. Splits whose checks
         are missing, stale or failed are refused, whoever started the run."""
         from ft_platform.evaluation.output_mitigation import require_target
-        from ft_platform.release.separation import note_trainer
+        from ft_platform.release.separation import note_start, note_trainers
         from ft_platform.training.continuing import continued_from
 
         require_usable(lake, use_case, splits)
@@ -50,9 +53,11 @@ def build(use_case: NamedUseCase) -> list:
         trained = checkpoint is None
         cost: dict[str, Any] = {}
         if checkpoint is None:
+            began = _id_of(lake, use_case, splits), context.run.run_id, context.run.tags
+            note_start(lake, use_case, *began)
             result = run_program(context, environment, use_case, "train", {"splits": splits.to_dict()})
             checkpoint, cost = result.artifact, result.cost_metadata()
-            note_trainer(lake, checkpoint, context.run.run_id, context.run.tags)
+            note_trainers(lake, use_case, checkpoint)
         else:
             text = f"{checkpoint.id} was trained on the same content with the same settings: unchanged, reused."
             context.log.info(vouch(text))

@@ -79,7 +79,7 @@ def reminders(use_case: NamedUseCase) -> list[dg.SensorDefinition]:
     """The sensor `<use_case>_signatures`, whose alerts `<use_case>_alerts` sends; none where nobody has to sign, or
     nobody is to be told."""
     channels = use_case.settings.monitoring.alerts
-    somebody_signs = use_case.settings.release.approvals or use_case.policy.signatures.confirm_waivers
+    somebody_signs = use_case.signing_roles or use_case.policy.signatures.confirm_waivers
     if not somebody_signs or not channels:
         return []
 

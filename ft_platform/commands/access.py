@@ -42,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands.who import person_of
     from ft_platform.errors import ConfigError
     from ft_platform.people import access
     from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.loading import permissions_of
-    from ft_platform.people.person import named
 
     environment, use_case, lake = opened(arguments.use_case)
     today, words = datetime.now(UTC).date(), {"reason": arguments.reason}
@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.by.strip():
             raise ConfigError(["--by is needed: who says it"])
         log = audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {})
-        who = (named(arguments.by), permissions_of(environment), log)
+        person = person_of(environment, log, arguments.by, environment.policy.signatures.signed_in)
+        who = (person, permissions_of(environment), log)
         if arguments.what == "request":
             if arguments.until is None:
                 raise ConfigError(["--until is needed: the last day"])

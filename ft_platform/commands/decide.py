@@ -42,7 +42,7 @@ def _show(found: dict[str, Any]) -> None:
     policy = found["policy"]
     print(
         f"{found['checkpoint']} of {found['use_case']}: {found['decision']}, under policy {policy['name']}"
-        f" {policy['version']} ({policy['hash']})"
+        f" {policy['version']} ({policy['hash']}). {found['tested'] or ''}".rstrip()
     )
     for ruling in found["rules"]:
         mark = "✓" if ruling["passed"] else "~" if ruling["waiver"] else "✗"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
+    from ft_platform.people.person import Person
     from ft_platform.release.erasures import Request
     from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
@@ -101,10 +102,11 @@ def _tell_left_out(environment: "Environment", known: "dict[str, NamedUseCase]")
             print(f"{folder.name} is left out, because its file is wrong: ft check {folder.name}", file=sys.stderr)
 
 
-def _person(arguments: argparse.Namespace) -> Any:
-    from ft_platform.people.person import at_this_machine, named
+def _person(arguments: argparse.Namespace, environment: "Environment", lake: "Lake") -> "Person":
+    from ft_platform.commands.who import person_of
+    from ft_platform.people.audit_log.opening import audit_log_of
 
-    return named(arguments.by) if arguments.by.strip() else at_this_machine()
+    return person_of(environment, audit_log_of(lake), arguments.by, environment.policy.signatures.signed_in)
 
 
 def _ids(arguments: argparse.Namespace, wanted: str) -> list[str]:
@@ -134,13 +136,14 @@ def _request(
         cases = [one for one in cases if not planned(lake, environment, one, *words, only_lake=True).finds_nothing]
         if not cases:
             raise DataError("no use case holds anything of this person", "Name the use case to ask all the same")
+    person = _person(arguments, environment, lake)
     made = [
         ask(
             lake,
             environment,
             one,
             permissions_of(environment),
-            _person(arguments),
+            person,
             ids,
             arguments.text,
             reason=arguments.reason,
@@ -161,7 +164,8 @@ def _decide(
 
     said = {"approved": arguments.what == "approve", "reason": arguments.reason}
     use_case = _only(lake, cases, wanted)
-    return _shown(arguments, [decide(lake, use_case, permissions_of(environment), _person(arguments), wanted, **said)])
+    about = lake, use_case, permissions_of(environment), _person(arguments, environment, lake)
+    return _shown(arguments, [decide(*about, wanted, **said)])
 
 
 def _only(lake: "Lake", cases: "list[NamedUseCase]", request_id: str) -> "NamedUseCase":
@@ -219,7 +223,7 @@ def _measure(
 
     use_case, today = _only(lake, cases, wanted), datetime.now(UTC).date()
     request = request_named(lake, use_case, wanted)
-    found = measure_after(lake, environment, use_case, request, _person(arguments), today)
+    found = measure_after(lake, environment, use_case, request, _person(arguments, environment, lake), today)
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
@@ -255,7 +259,8 @@ def _subject(
             _show_plans(plans)
         return 0
     about = requests_about(lake, environment, cases, ids)
-    done = [erase_approved(lake, environment, *one, _person(arguments), _tell) for one in about]
+    person = _person(arguments, environment, lake)
+    done = [erase_approved(lake, environment, *one, person, _tell) for one in about]
     found = totals(done)
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))

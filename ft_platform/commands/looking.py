@@ -10,15 +10,13 @@ from ft_platform.commands import count
 
 if TYPE_CHECKING:
     from ft_platform.lake.places import Places
-    from ft_platform.people.audit_log.log import AuditLog
     from ft_platform.people.looks.door import Door, Wanted
     from ft_platform.people.looks.look import Look
-    from ft_platform.people.person import Person
+    from ft_platform.people.may import Acted
     from ft_platform.settings.environment import Environment
 
 PAGE = 5
 """Records that are shown, and noted, at once."""
-THIS_MACHINE = "127.0.0.1"
 T = TypeVar("T")
 
 
@@ -48,53 +46,22 @@ def require_terminal(environment: "Environment") -> None:
 def door_of(environment: "Environment", lake: "Places", use_case: str) -> "Door":
     """The door to records of a use case, also of one that has left the folder of the use cases."""
     from ft_platform.keys.key_ring import pseudonym_key_place, read_key_ring
+    from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.loading import permissions_of
     from ft_platform.people.looks.door import Door
+    from ft_platform.release.separation import acted
 
     permissions = permissions_of(environment)
     known = permissions.use_cases.get(use_case)
     log = audit_log_of(lake, {use_case: known.path} if known and known.path else {})
     place = pseudonym_key_place(environment)
-    return Door(log, permissions, environment.policy.looks, lambda: read_key_ring(place))
 
+    def who_acted(name: str) -> "Acted":
+        found = permissions.use_cases.get(name)
+        return acted(open_lake(environment), found, None) if found else {}
 
-def person_of(environment: "Environment", log: "AuditLog", by: str) -> "Person":
-    """Who sits there: whom `--by` names, with the password of `ft users` where the policy asks for it, or the account.
-
-    Raises:
-        FtError: name, password or code are not right.
-    """
-    from ft_platform.people.person import at_this_machine, named
-
-    if not by.strip():
-        return at_this_machine()
-    return _signed_in(environment, log, by) if environment.policy.looks.signed_in else named(by)
-
-
-def _signed_in(environment: "Environment", log: "AuditLog", by: str) -> "Person":
-    import importlib.util
-    from getpass import getpass
-
-    from ft_platform.errors import FtError, MissingExtra
-
-    if importlib.util.find_spec("argon2") is None:
-        raise MissingExtra("argon2-cffi", "ui")
-    from ft_platform.people.identity.desk import Desk
-    from ft_platform.people.identity.refused import Refused
-
-    desk = Desk(environment, log)
-    try:
-        password = getpass("Password: ")
-        session_id = desk.sign_in(by, password, getpass("Code of the second factor, if you have one: "), THIS_MACHINE)
-    except Refused as refused:
-        desk.note_refusal(refused, THIS_MACHINE)
-        raise FtError(refused.words, "Users of this installation: ft users list") from None
-    session, changes = desk.session(session_id), desk.must_change(session_id)
-    desk.sign_out(session_id)
-    if session is None or changes:
-        raise FtError("this password was only for the first sign-in", "Choose one of your own on the web pages: ft ui")
-    return session.person
+    return Door(log, permissions, environment.policy.looks, lambda: read_key_ring(place), acted=who_acted)
 
 
 class Viewing:
@@ -119,11 +86,12 @@ class Viewing:
         version: str,
         rows: int,
     ) -> None:
+        from ft_platform.commands.who import person_of
         from ft_platform.people.looks.door import Wanted
 
         require_terminal(environment)
         self._door = door_of(environment, lake, use_case)
-        self.person = person_of(environment, self._door.log, arguments.by)
+        self.person = person_of(environment, self._door.log, arguments.by, environment.policy.looks.signed_in)
         self._wanted = Wanted(use_case, asset, arguments.purpose, arguments.reason, rows, arguments.minutes)
         self._version, self._asks = version, sys.stdin.isatty() and sys.stdout.isatty()
         self._look = (

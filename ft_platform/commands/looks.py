@@ -44,10 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
         return _list(environment, lake, arguments)
     if arguments.number is None or not arguments.by.strip():
         raise ConfigError(["the number of a look and --by are needed"], "Looks that wait: ft looks")
-    from ft_platform.commands.looking import door_of, person_of
+    from ft_platform.commands.looking import door_of
+    from ft_platform.commands.who import person_of
 
     door = door_of(environment, lake, arguments.of_use_case or "")
-    look = door.confirm(person_of(environment, door.log, arguments.by), arguments.number)
+    person = person_of(environment, door.log, arguments.by, environment.policy.looks.signed_in)
+    look = door.confirm(person, arguments.number)
     print(json.dumps(look.to_dict(), indent=1) if arguments.json else line_of(look))
     return 0
 

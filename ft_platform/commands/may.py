@@ -54,7 +54,14 @@ def _of_a_person(person: "Person", arguments: argparse.Namespace, actions: list[
         use_case_folder(environment.defs, arguments.use_case)
     permissions = permissions_of(environment)
     rulings = {name: permissions.may(person, name, arguments.use_case) for name in actions}
-    roles = dict.fromkeys([*permissions.roles(person), *permissions.roles(person, arguments.use_case)])
+    own = {name: permissions.roles(person, name) for name in permissions.use_cases}
+    own = {name: roles for name, roles in own.items() if roles and arguments.use_case in (None, name)}
+    where = {
+        name: [one for one in permissions.use_cases if permissions.may(person, name, one)]
+        for name, ruling in rulings.items()
+        if not ruling and arguments.use_case is None
+    }
+    roles = permissions.roles(person)
     granted = [
         {"use_case": name, "role": one.role, "until": one.until, "id": one.id}
         for name, use_case in permissions.use_cases.items()
@@ -63,15 +70,20 @@ def _of_a_person(person: "Person", arguments: argparse.Namespace, actions: list[
         if one.person == person.name
     ]
     if arguments.json:
-        said = {name: {"may": one.allowed, "why": one.why} for name, one in rulings.items()}
-        found = {"person": person.name, "roles": list(roles), "granted": granted, "actions": said}
+        said = {name: {"may": one.allowed, "why": one.why, "in": where.get(name, [])} for name, one in rulings.items()}
+        found = {"person": person.name, "roles": roles, "roles_in": own, "granted": granted, "actions": said}
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
-    print(f"{person.name}: {', '.join(ROLES[role].title for role in roles) or 'no role'}")
+    held = [f"{', '.join(ROLES[role].title for role in roles)} of the installation"] if roles else []
+    held += [f"{', '.join(ROLES[role].title for role in found)} in {name}" for name, found in own.items()]
+    print(f"{person.name}: {'; '.join(held) or 'no role'}")
     for one in granted:
         print(f"  granted until {one['until']}: {one['role'] or 'look'} in {one['use_case']} ({one['id']})")
     for name, one in rulings.items():
-        print(f"  {'yes' if one else 'no ':3s}  {name:20s} {ACTIONS[name].says if one else one.why}")
+        there = where.get(name)
+        says = " in ".join([ACTIONS[name].says, *([", ".join(there)] if there else [])])
+        words = says if one or there else one.why
+        print(f"  {'yes' if one or there else 'no ':3s}  {name:20s} {words}")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ft_platform.lake.store import Lake
+    from ft_platform.people.person import Person
     from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
 
@@ -111,10 +112,11 @@ def _in_each(
     return done, failed
 
 
-def _person(arguments: argparse.Namespace) -> Any:
-    from ft_platform.people.person import at_this_machine, named
+def _person(arguments: argparse.Namespace, environment: "Environment", lake: "Lake") -> "Person":
+    from ft_platform.commands.who import person_of
+    from ft_platform.people.audit_log.opening import audit_log_of
 
-    return named(arguments.by) if arguments.by.strip() else at_this_machine()
+    return person_of(environment, audit_log_of(lake), arguments.by, environment.policy.signatures.signed_in)
 
 
 def _sweep(
@@ -151,7 +153,7 @@ def _delete(
         return {"dry_run": True, **told, "needs_confirmation": plan.needs_a_word}
     if day > today:
         raise DataError(f"{day} is in the future, so nothing is deleted", "To look ahead, add --dry-run")
-    person = _person(arguments)
+    person = _person(arguments, environment, lake)
     if arguments.confirm:
         require_keeper(lake, use_case, permissions_of(environment), person)
     made = delete_due(lake, environment, use_case, person, day, confirmed=arguments.confirm, tell=_tell)
@@ -170,7 +172,7 @@ def _hold(
     from ft_platform.governance.retention import hold, lift
     from ft_platform.people.loading import permissions_of
 
-    about = lake, use_case, permissions_of(environment), _person(arguments)
+    about = lake, use_case, permissions_of(environment), _person(arguments, environment, lake)
     if arguments.what == "hold":
         hold(*about, arguments.reason)
     else:

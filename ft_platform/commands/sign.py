@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ft_platform.commands import opened
 
 if TYPE_CHECKING:
+    from ft_platform.people.audit_log.log import AuditLog
     from ft_platform.people.may import Permissions
     from ft_platform.people.person import Person
 
@@ -37,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands.who import person_of
     from ft_platform.errors import ConfigError, DataError
+    from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.may import Permissions
-    from ft_platform.people.person import named
     from ft_platform.release.sign_off import sign_off
 
     environment, use_case, lake = opened(arguments.use_case)
@@ -54,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     permissions = Permissions(environment.people, {use_case.name: use_case})
     done = []
     if arguments.by.strip():
-        done = _do(arguments, (lake, use_case), decision, named(arguments.by), permissions)
+        log = audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {})
+        person = person_of(environment, log, arguments.by, environment.policy.signatures.signed_in)
+        done = _do(arguments, (lake, use_case), decision, (person, permissions, log))
         _show_in_graph(use_case.name, environment)
     found = sign_off(lake, use_case, decision, permissions)
     if arguments.json:
@@ -67,17 +71,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _do(
-    arguments: argparse.Namespace, where: tuple[Any, Any], decision: Any, person: "Person", permissions: "Permissions"
+    arguments: argparse.Namespace,
+    where: tuple[Any, Any],
+    decision: Any,
+    who: "tuple[Person, Permissions, AuditLog]",
 ) -> list[str]:
     """What was asked for, with a line for each record."""
-    from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.release.delegations import delegate
     from ft_platform.release.sign_off import checkpoint_of
     from ft_platform.release.signatures import APPROVED, REJECTED
     from ft_platform.release.signing import sign, withdraw
 
-    lake, use_case = where
-    who = (person, permissions, audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {}))
+    lake = where[0]
     if arguments.take_back:
         withdraw(*where, arguments.take_back, *who, reason=arguments.reason)
         return [f"{arguments.take_back} is taken back"]

@@ -29,12 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import sys
 
+    from ft_platform.commands.who import person_of
     from ft_platform.environment import load_environment
     from ft_platform.erasure.disclosure import NothingHeld, disclose
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.loading import permissions_of
-    from ft_platform.people.person import at_this_machine, named
 
     environment = load_environment()
     permissions = permissions_of(environment)
@@ -46,9 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     if name is not None and name not in known:
         raise ConfigError([f"there is no use case {name}"], "See: ft list")
     cases = [known[name]] if name else [known[one] for one in sorted(known)]
-    who = named(arguments.by) if arguments.by.strip() else at_this_machine()
+    lake = open_lake(environment)
+    who = person_of(environment, audit_log_of(lake), arguments.by, environment.policy.signatures.signed_in)
     try:
-        found = disclose(open_lake(environment), environment, cases, permissions, who, [wanted], arguments.out)
+        found = disclose(lake, environment, cases, permissions, who, [wanted], arguments.out)
     except NothingHeld as nothing:
         print(f"ft subject: {nothing.message}. {arguments.out} was not made.", file=sys.stderr)
         for one in nothing.near:

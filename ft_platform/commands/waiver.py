@@ -3,8 +3,12 @@
 import argparse
 import json
 from datetime import date
+from typing import TYPE_CHECKING
 
 from ft_platform.commands import opened
+
+if TYPE_CHECKING:
+    from ft_platform.people.person import Person
 
 HELP = (
     "Let one checkpoint break one rule until a day, with a reason; confirm such a waiver as the second person, list"
@@ -43,26 +47,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ft_platform.commands.who import person_of
     from ft_platform.errors import ConfigError
-    from ft_platform.people.person import named
+    from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.release import waivers
     from ft_platform.release.decide import the_checkpoint
     from ft_platform.release.waiving import rulings_today, waive
 
     environment, use_case, lake = opened(arguments.use_case)
+
+    def person() -> "Person":
+        log = audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {})
+        return person_of(environment, log, arguments.by, environment.policy.signatures.signed_in)
+
     if arguments.what in ("revoke", "confirm"):
         if not arguments.id or not arguments.by.strip():
             raise ConfigError(["a waiver's id and --by are needed"], f"List waivers: ft waiver list {use_case.name}")
         if arguments.what == "confirm":
-            waivers.confirm(lake, use_case, arguments.id, named(arguments.by), environment.people)
+            waivers.confirm(lake, use_case, arguments.id, person())
         else:
-            waivers.revoke(lake, use_case, arguments.id, revoked_by=arguments.by, reason=arguments.reason)
+            waivers.revoke(lake, use_case, arguments.id, revoked_by=person().name, reason=arguments.reason)
     if arguments.what == "grant":
         if not arguments.rule or arguments.until is None:
             raise ConfigError(["--rule and --until are needed"], f"See the rules: ft decide {use_case.name}")
         checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
         rulings = rulings_today(lake, use_case, checkpoint)
-        words = {"granted_by": arguments.by, "reason": arguments.reason, "until": arguments.until}
+        words = {"granted_by": person(), "reason": arguments.reason, "until": arguments.until}
         waive(lake, use_case, checkpoint, rulings, arguments.rule, **words)
     found = [{**waiver.to_dict(), "revoked": revoked} for waiver, revoked in waivers.waivers(lake, use_case)]
     if arguments.json:

@@ -57,9 +57,15 @@ class FineTuningUseCase(dg.Component):
             ConfigError: the instance would store texts of records.
         """
         assert isinstance(attributes, UseCase)
-        policy = prepared_environment().policy
+        environment = prepared_environment()
         return cls(
-            NamedUseCase(name=context.path.name, settings=attributes, path=context.path / "defs.yaml", policy=policy)
+            NamedUseCase(
+                name=context.path.name,
+                settings=attributes,
+                path=context.path / "defs.yaml",
+                policy=environment.policy,
+                people=environment.people,
+            )
         )
 
     def stages(self) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ def gone_use_cases(lake: Lake, environment: Environment) -> list[NamedUseCase]:
 def _named(names: Collection[str], settings: UseCase, environment: Environment) -> Iterator[NamedUseCase]:
     for name in names:
         try:
-            yield NamedUseCase(name=name, settings=settings, policy=environment.policy)
+            yield NamedUseCase(name=name, settings=settings, policy=environment.policy, people=environment.people)
         except ValidationError:  # somebody's folder: no use case was ever called so
             continue
 

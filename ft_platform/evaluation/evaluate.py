@@ -298,5 +298,5 @@ def ready_evaluator(
     model, tokenizer = base_model.load(
         resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
     )
-    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table), use_case.settings.evaluation.few_shot_note)
+    renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved

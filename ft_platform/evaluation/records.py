@@ -1,8 +1,8 @@
 """The records of an evaluation: the test split, and the other two for baselines and examples."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -92,8 +92,8 @@ class EvaluationRecords:
 
 
 def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Renderer) -> EvaluationRecords:
-    """The seeded choice of at most `evaluation.max_test_rows` test records whose prompt fits into
-    `evaluation.max_prompt_tokens`.
+    """The test records whose prompt fits into `evaluation.max_prompt_tokens`: at most `evaluation.max_test_rows`, by a
+    hash of their ids, so that nobody chooses them.
 
     Raises:
         DataError: there is none.
@@ -103,9 +103,10 @@ def evaluation_records(use_case: NamedUseCase, splits: pa.Table, renderer: Rende
     side = side_of(use_case, splits, "test", with_calls=True)
     left_out = {"no_answer": in_split - len(side)}
     if settings.max_test_rows and len(side) > settings.max_test_rows:
-        chosen = np.random.default_rng(settings.seed).permutation(len(side))[: settings.max_test_rows]
+        digests = [hashlib.sha256(one.encode()).digest() for one in side.rows["record_id"].to_pylist()]
+        chosen = sorted(range(len(side)), key=digests.__getitem__)[: settings.max_test_rows]
         left_out["not_sampled"] = len(side) - settings.max_test_rows
-        side = side.take(sorted(chosen.tolist()))
+        side = side.take(sorted(chosen))
     prompts, references, texts, fitting = [], [], [], []
     for place, (messages, answer) in enumerate(zip(side.messages(), side.answers, strict=True)):
         try:

@@ -37,8 +37,8 @@ def collect_results(
     experts judged the answers. The scores are those of the evaluation report that the run made or used again, or that
     its fairness report or model card is about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
-    "simpler", "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended, as `ft
-    list` does: `succeeded, release refused`.
+    "simpler", "tested", "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended,
+    as `ft list` does: `succeeded, release refused`.
     `unfinished_run` is the id of a newer run that has not ended, or None.
 
     Args:
@@ -157,8 +157,8 @@ def _decided(lake: Lake, use_case: NamedUseCase, decision_id: str | None) -> dic
     standing = standing_now(lake, use_case, decision_id=decision_id)
     words = f"succeeded, {standing.words if standing else 'no release decision'}"
     told = {"decision": found["decision"], "checkpoint": found["checkpoint"], "words": words}
-    # Decisions from before it was said have no such key.
-    told["simpler"] = found.get("simpler")
+    # Decisions from before it was said have no such keys.
+    told |= {"simpler": found.get("simpler"), "tested": found.get("tested")}
     return {**told, "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 

@@ -25,7 +25,8 @@ class Action:
         says: in words, as in "may ...".
         roles: who may, and how far. Roles that are not named may not.
         by_people: never by a service token.
-        four_eyes: another person confirms it.
+        four_eyes: another person confirms it, and nobody does it about their own work.
+        by_policy: another person confirms it only where the policy asks for one.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Action:
     roles: Mapping[str, Reach] = field(default_factory=lambda: MappingProxyType({}))
     by_people: bool = False
     four_eyes: bool = False
+    by_policy: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "roles", MappingProxyType(dict(self.roles)))
@@ -61,6 +63,7 @@ ACTIONS: dict[str, Action] = {
             _of("own", "compliance"),
             by_people=True,
             four_eyes=True,
+            by_policy=True,
         ),
         Action("read_audit_log", "read the audit log", _of("own", "compliance") | ADMINISTRATOR | AUDITOR),
         Action("start_data", "start stages from source to splits", _of("own", "data_engineering")),
@@ -96,6 +99,7 @@ ACTIONS: dict[str, Action] = {
             _of("own", "accountable", "compliance", "domain_expert"),
             by_people=True,
             four_eyes=True,
+            by_policy=True,
         ),
         Action(
             "approve",

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 
 from ft_platform.errors import FtError
 from ft_platform.people.actions import ACTIONS, Action
+from ft_platform.people.deciders import is_closed, nobody_named
 from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.settings.people import People
 from ft_platform.settings.roles import OWNER_ROLES, ROLES
 from ft_platform.use_case.named import NamedUseCase
+
+Acted = Mapping[str, Collection[str] | None]
+"""What was done (`trained the checkpoint`, `changed the file of the use case`) -> names of those who did; None: nobody
+knows."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Permissions:
                 return Ruling(True, role, f"as {ROLES[role].title} of the installation")
         anywhere = self.use_cases if use_case is None else (use_case,)
         for name in anywhere:
-            for role in self.roles(person, name):
+            for role in self.deciding_roles(person, name) if _is_separate(asked) else self.roles(person, name):
                 reach = asked.roles.get(role)
                 if reach == "all" or (reach == "own" and use_case is not None):
                     return Ruling(True, role, f"as {ROLES[role].title} of {name}")
@@ -126,6 +131,13 @@ class Permissions:
         found = self.use_cases.get(use_case)
         return [role for role in OWNER_ROLES if found and owns(person, found, role)]
 
+    def deciding_roles(self, person: Person, use_case: str) -> list[str]:
+        """The roles in which a person decides in a use case: those of the installation, and as an owner those that the
+        file of the use case may give."""
+        found = self.use_cases.get(use_case)
+        own = [role for role in self.roles(person, use_case) if found and not is_closed(role, found, self.people)]
+        return [role for role in ROLES if role in {*own, *self.roles(person)}]
+
     def roles_anywhere(self, person: Person) -> list[str]:
         """Roles in the installation, and in any use case."""
         found = set(self.roles(person)).union(*(self.roles(person, name) for name in self.use_cases))
@@ -138,9 +150,13 @@ class Permissions:
         who = []
         for role in action.roles:
             named = self.people.having(role)
-            if found := self.use_cases.get(use_case or ""):
-                named = [*([found.settings.owners.of(role)] if ROLES[role].of_a_use_case else []), *named]
-            persons = f" ({', '.join(dict.fromkeys(named))})" if named and naming else ""
+            found = self.use_cases.get(use_case or "")
+            closed = found and _is_separate(action) and is_closed(role, found, self.people)
+            if found and ROLES[role].of_a_use_case and not closed:
+                named = [found.settings.owners.of(role), *named]
+            words = ", ".join(dict.fromkeys(named)) if naming else ""
+            words = words or (nobody_named(role) if closed and not named else "")
+            persons = f" ({words})" if words else ""
             who.append(f"the {ROLES[role].title}{persons}")
         return f"{f'in {use_case}, ' if use_case else ''}only {_either(who)} may {action.says}"
 
@@ -174,7 +190,7 @@ def _either(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def conflict(person: Person, action: str, acted: Mapping[str, Collection[str] | None]) -> str:
+def conflict(person: Person, action: str, acted: Acted) -> str:
     """Why a person may not do something that their role allows, because of what they did before; empty where nothing
     speaks against it.
 
@@ -189,7 +205,7 @@ def conflict(person: Person, action: str, acted: Mapping[str, Collection[str] | 
     return f"{person.name} {own[0]}, so somebody else has to {ACTIONS[action].says}" if own else ""
 
 
-def persons_needed(action: str, acted: Mapping[str, Collection[str] | None]) -> int:
+def persons_needed(action: str, acted: Acted) -> int:
     """How many persons have to do something before it counts: two where nobody knows who did what came before, because
     it may have been either of them."""
     return 2 if _is_separate(ACTIONS[action]) and None in acted.values() else 1

@@ -1,5 +1,6 @@
 """Who stands above a role in a use case, as the table of roles and the installation say."""
 
+from ft_platform.people.deciders import deciders
 from ft_platform.settings.people import People
 from ft_platform.settings.roles import ROLES
 from ft_platform.use_case.named import NamedUseCase
@@ -10,4 +11,4 @@ def superiors(role: str, use_case: NamedUseCase, people: People) -> list[str]:
     if named := people.superiors.get(role):  # type: ignore[call-overload]
         return [named]
     above = ROLES[role].reports_to
-    return use_case.settings.owners.persons(above) if above else []
+    return deciders(above, use_case, people) if above else []

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.simpler import simpler_systems
+from ft_platform.release.tested import tested
 from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
@@ -45,6 +46,8 @@ class Decision:
         without_effect: id of a waiver that has not ended and does not count -> why.
         overridden: what the run that decides has set for itself (`NamedUseCase.overridden`).
         simpler: that systems which are no language model are at least as good (`simpler_systems`), which is said first.
+        tested: on how many test records it rests, and how often somebody tried (`release.tested`).
+        signs: roles that must sign before a release.
     """
 
     use_case: str
@@ -54,6 +57,8 @@ class Decision:
     policy: Policy
     without_effect: Mapping[str, str]
     simpler: str | None
+    tested: str | None
+    signs: Sequence[str]
     overridden: tuple[str, ...] = ()
 
     @property
@@ -77,6 +82,8 @@ class Decision:
             "use_case": self.use_case,
             "checkpoint": self.evidence.checkpoint.artifact_id,
             "simpler": self.simpler,
+            "tested": self.tested,
+            "signs": list(self.signs),
             "decision": ACCEPTED if self.accepted else REFUSED,
             **({"overridden": list(self.overridden)} if self.overridden else {}),
             "policy": self.policy.to_dict(),
@@ -120,8 +127,10 @@ def decide(
     rulings = apply(rules_of(with_golden(lake, use_case), before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
     simpler = simpler_systems(evidence, use_case.settings.gate)
+    rests_on = tested(lake, use_case.name, evidence)
     waived = (in_force(*of), use_case.policy, without_effect(*of))
-    return Decision(use_case.name, evidence, rulings, *waived, simpler, use_case.overridden)
+    told = (simpler, rests_on, use_case.signing_roles, use_case.overridden)
+    return Decision(use_case.name, evidence, rulings, *waived, *told)
 
 
 def newest_evidence(
@@ -196,7 +205,9 @@ def publish_decision(
     decision = decide(seen, use_case, checkpoint, {**beside, **versions})
     found = decision.to_dict()
     parents = [checkpoint if name == CHECKPOINT else versions[name] for name in STAGES[STAGE].parents]
-    inputs = says = input_hash(use_case, STAGE, parents, found=settings_hash(found))
+    # Who signs, and how often somebody tried, may change later, and are no other decision.
+    judged = {name: value for name, value in found.items() if name not in ("tested", "signs")}
+    inputs = says = input_hash(use_case, STAGE, parents, found=settings_hash(judged))
     if newest := newest_decision(lake, use_case, found["checkpoint"]):
         manifest, intact = lake.manifest(newest), lake.intact_artifact(use_case.name, STAGE, newest.artifact_id)
         if intact and says in (manifest.input_hash, manifest.info.get("says")):

@@ -26,7 +26,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 def roles_of(permissions: Permissions, person: Person, use_case: NamedUseCase) -> list[str]:
     """Roles in which a person may sign decisions about a use case."""
-    found = [*permissions.roles(person), *permissions.roles(person, use_case.name)]
+    found = permissions.deciding_roles(person, use_case.name)
     return [role for role in ACTIONS["approve"].roles if role in found and not person.is_token]
 
 
@@ -68,7 +68,7 @@ def delegate(
         ConfigError: the day is past or too far away, or the other one may not sign.
     """
     at = at or datetime.now(UTC)
-    other, asked = named(to), use_case.settings.release.approvals
+    other, asked = named(to), use_case.signing_roles
     own = [role for role in roles_of(permissions, person, use_case) if role in (roles or asked)]
     last = at.date() + timedelta(days=LONGEST_DAYS)
     problems = [problem for problem in (knowledge_problem(use_case, person.known_by),) if problem]

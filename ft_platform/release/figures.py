@@ -5,6 +5,9 @@ from typing import Any
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.schema import Figure
 
+SHARES = ("accuracy", "exact_match")
+"""Metrics that are a share of the test records, so that an exact interval is known."""
+
 
 def named(found: Any, name: str, where: str) -> Any:
     """The entry of that name.
@@ -40,6 +43,31 @@ def reaches(found: Figure, limit: float) -> str:
 
 def shown(found: Figure) -> str:
     return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+
+
+def widened(found: Figure, low: float, high: float) -> Figure:
+    """A figure whose interval covers another one of the same figure as well."""
+    return Figure(value=found.value, low=min(found.low, low), high=max(found.high, high))
+
+
+def exact_share(successes: int, rows: int, confidence: float) -> tuple[float, float]:
+    """Ends of a share (Clopper and Pearson 1934, Biometrika 26). A bootstrap of records that are all right has no
+    width."""
+    from scipy.stats import binomtest
+
+    ends = binomtest(successes, rows).proportion_ci(confidence_level=confidence, method="exact")
+    return float(ends.low), float(ends.high)
+
+
+def exact_difference(only_first: int, only_second: int, rows: int, confidence: float) -> tuple[float, float]:
+    """Ends of the difference of two shares on the same records: `exact_share` among those that only one of them gets
+    right, which is what McNemar's exact test is about."""
+    one_alone = only_first + only_second
+    if not one_alone:
+        most = exact_share(0, rows, confidence)[1]
+        return -most, most
+    low, high = exact_share(only_first, one_alone, confidence)
+    return (2 * low - 1) * one_alone / rows, (2 * high - 1) * one_alone / rows
 
 
 def exact(value: float) -> Figure:

@@ -51,9 +51,7 @@ def late(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datet
 
 
 def _signatures(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime) -> Iterator[Late]:
-    decision = (
-        next(iter(lake.artifacts(use_case.name, DECISION)), None) if use_case.settings.release.approvals else None
-    )
+    decision = next(iter(lake.artifacts(use_case.name, DECISION)), None) if use_case.signing_roles else None
     if decision is None or standing_of(lake, decision).state != ACCEPTED:
         return
     if any(one.record["decision"]["id"] == decision.id for one in standing_releases(lake, use_case.name)):
@@ -86,7 +84,7 @@ def _second(
 def _waivers(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime) -> Iterator[Late]:
     for one in unconfirmed(lake, use_case, at.date()):
         days = (at.date() - one.granted_on).days
-        who = second_persons(one, use_case, permissions.people)
+        who = second_persons(one, use_case)
         above = superiors(one.role, use_case, permissions.people)
         words = f"A second person has to confirm the waiver of {one.rule}: {one.id}"
         yield from _told(

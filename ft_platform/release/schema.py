@@ -40,11 +40,19 @@ class Gap(Figure):
     worst: str
 
 
+class Pairs(Typed):
+    """Records that only one of two systems gets right."""
+
+    only_first: int = Field(ge=0)
+    only_second: int = Field(ge=0)
+
+
 class Test(Typed):
-    """Whether a difference is chance."""
+    """Whether a difference is chance. `mcnemar`: None where answers are no labels."""
 
     p: float = Field(ge=0.0, le=1.0)
     p_corrected: float = Field(ge=0.0, le=1.0)
+    mcnemar: Pairs | None = None
 
 
 class ComparedChampion(Typed):
@@ -94,7 +102,8 @@ class GoldenEvidence(Typed):
 
 
 class EvaluationEvidence(Typed):
-    """`metrics.json` of `evaluation_report`. `fresh`: None where no request is kept for testing."""
+    """`metrics.json` of `evaluation_report`. `fresh`: None where no request is kept for testing. `left_out`: reason ->
+    test records that no system answered."""
 
     info: About
     systems: dict[str, dict[str, Figure]]
@@ -103,12 +112,18 @@ class EvaluationEvidence(Typed):
     tests: dict[str, Test]
     slices: list[dict[str, Any]]
     test_rows: Rows
+    left_out: dict[str, Annotated[int, Field(ge=0)]]
     renderer_hash: str
     metric_versions: dict[str, str]
     calibration: dict[str, Calibration]
     per_1000_requests: dict[str, Taken]
     fresh: FreshEvidence | None = None
     golden: dict[str, GoldenEvidence] = {}
+
+    @property
+    def with_answer(self) -> int:
+        """Test records that could be evaluated: those with an answer."""
+        return self.test_rows + sum(rows for reason, rows in self.left_out.items() if reason != "no_answer")
 
 
 class Amplification(Typed):

@@ -1,22 +1,27 @@
 """Who did what an approval is about, so that nobody approves their own work.
 
-Covered: who started the run that trained a checkpoint, where the run says it; who changed the YAML and the code of the
+Covered: who started each run that trained a checkpoint, where all of them say it: one may have been stopped, and
+another one have resumed it; who changed the YAML and the code of the
 use case since the last release, as git says: author and committer of each commit. Not covered: what git was told by
 whoever committed. Where nobody knows, it may have been anybody (`people.may.persons_needed`)."""
 
 from collections.abc import Mapping
 
+from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.person import SIGNED_IN
 from ft_platform.people.started import starter
+from ft_platform.people.statements import state, statements
 from ft_platform.process.git import git, is_as_committed
 from ft_platform.use_case.named import NamedUseCase
 
 TRAINED, CHANGED = "trained the checkpoint", "changed the file of the use case"
 TRAINED_BY = "trained_by"
 """The verdict beside a checkpoint that names who started its training."""
+STARTED = "training_start"
+"""The statement of who started a run that trains a checkpoint, made before it does."""
 COMMIT = "use_case_commit"
 """Key of a release: the commit of the use case's folder that it was made with; None: nobody knows."""
 FILES = ("*.yaml", "*.py")
@@ -28,16 +33,30 @@ def acted(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None
     return {TRAINED: set(trained.numbers["persons"]) if trained else None, CHANGED: _changed_by(lake, use_case)}
 
 
-def note_trainer(lake: Lake, checkpoint: ArtifactVersion, run_id: str, tags: Mapping[str, str]) -> None:
-    """Notes who started the run that has just trained a checkpoint, where that person had signed in: an account of the
-    operating system, a service token, and a name that was typed may be anybody's.
+def note_start(lake: Lake, use_case: NamedUseCase, checkpoint_id: str, run_id: str, tags: Mapping[str, str]) -> None:
+    """Notes who starts a run that trains a checkpoint. It may be stopped before there is one, and go on in another run.
 
     Args:
         run_id, tags: of the run.
     """
-    person = starter(run_id, tags, lake.signing.keys) if lake.signing else None
-    if person and person.known_by in SIGNED_IN:
-        lake.add_verdict(checkpoint, TRAINED_BY, True, "", {"persons": [person.name]})
+    if lake.signing is None:
+        return
+    person = starter(run_id, tags, lake.signing.keys)
+    known = person if person and person.known_by in SIGNED_IN else None
+    said = {"checkpoint": checkpoint_id, "run": run_id, "person": known.name if known else ""}
+    said |= {"known_by": known.known_by if known else "", "at": now("milliseconds")}
+    state(lake, use_case, STARTED, said, [])
+
+
+def note_trainers(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> None:
+    """Notes who started the runs that trained a checkpoint, where all had signed in: an account of the operating
+    system, a service token, and a name that was typed may be anybody's."""
+    if lake.signing is None:
+        return
+    starts = [one.said for one in statements(lake, use_case, STARTED)]
+    persons = {one["person"] for one in starts if one["checkpoint"] == checkpoint.artifact_id}
+    if persons and "" not in persons:
+        lake.add_verdict(checkpoint, TRAINED_BY, True, "", {"persons": sorted(persons)})
 
 
 def commit_of(use_case: NamedUseCase) -> str | None:

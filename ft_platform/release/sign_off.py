@@ -12,6 +12,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.people.deciders import deciders
 from ft_platform.people.may import Permissions, conflict, persons_needed
 from ft_platform.people.person import Person
 from ft_platform.release.decide import FILE as DECISION_FILE
@@ -23,6 +24,7 @@ from ft_platform.release.signatures import (
     APPROVED,
     Digests,
     Signature,
+    reason_problem,
     rejections,
     signatures,
     signer_problem,
@@ -97,7 +99,8 @@ class SignOff:
         found = [f"{one.role} {one.why} ({_listed(one.persons)} may sign)" for one in self.roles if one.why]
         if (others := self.second) is not None:
             words = " and ".join(f"who {one}" for one in self.unknown)
-            found.append(f"a second person has to sign, since nobody knows {words} ({_listed(others)} may)")
+            why = f"since nobody knows {words}" if words else f"since the policy asks for {self.persons_needed}"
+            found.append(f"a second person has to sign, {why} ({_listed(others)} may)")
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,7 +150,7 @@ def sign_off(
         CorruptVersion: a signature or a delegation was altered, or this installation did not sign it.
         VersionRefused: the checkpoint is not in the lake any more.
     """
-    asked = use_case.settings.release.approvals
+    asked = use_case.signing_roles
     if not asked:
         return SignOff(use_case.name, decision.id, [], 0, [])
     lake = Snapshot.of(lake)
@@ -156,7 +159,7 @@ def sign_off(
     given: dict[str, list[tuple[Signature, str, str]]] = {role: [] for role in asked}
     for one, stated in signatures(lake, use_case):
         if one.says == APPROVED and stated.taken_back is None and one.role in given:
-            problem = signer_problem(one, use_case, permissions, delegated)
+            problem = signer_problem(one, use_case, permissions, delegated) or reason_problem(use_case, one.reason)
             problem = problem or conflict(Person(one.person), "approve", did)
             given[one.role].append((one, *_judged(one, bound, problem, use_case.policy.signatures.valid_days, at)))
     refused, before = rejections(lake, use_case, permissions, decision), _approved_before(lake, use_case)
@@ -164,13 +167,13 @@ def sign_off(
     for role, found in given.items():
         state, why = _state(role, found, refused.get(role), before)
         counting = [one for one, how, _ in found if how == SIGNED] if state == SIGNED else []
-        everywhere = permissions.people.having(role)
-        named = dict.fromkeys([*use_case.settings.owners.persons(role), *everywhere])
+        named = deciders(role, use_case, permissions.people)
         persons = [name for name in named if not conflict(Person(name), "approve", did)]
         reason = refused[role].reason if role in refused else ""
         roles.append(RoleState(role, state, why, persons, counting, reason))
     unknown = [what for what, names in did.items() if names is None]
-    return SignOff(use_case.name, decision.id, roles, persons_needed("approve", did), unknown)
+    needed = max(persons_needed("approve", did), use_case.policy.signatures.persons)
+    return SignOff(use_case.name, decision.id, roles, needed, unknown)
 
 
 def _judged(one: Signature, bound: Digests, problem: str, valid_days: int, at: datetime) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions, knowledge_problem
 from ft_platform.people.person import Person
 from ft_platform.people.statements import Stated, statements
+from ft_platform.process.reasons import SHORTEST_REASON
 from ft_platform.release.delegations import (
     delegations,
     held,
@@ -90,6 +91,13 @@ class Signature:
 def signatures(lake: Lake, use_case: NamedUseCase) -> list[tuple[Signature, Stated]]:
     """Every signature and rejection of a use case, newest first. Raises as `statements`."""
     return [(Signature.of(one.said), one) for one in statements(lake, use_case, SIGNATURE)]
+
+
+def reason_problem(use_case: NamedUseCase, reason: str) -> str:
+    """Why an approval with this reason does not count; empty: it does."""
+    if use_case.policy.signatures.reasons and len(reason.strip()) < SHORTEST_REASON:
+        return f"an approval needs a reason of {SHORTEST_REASON} characters or more (policy {use_case.policy.title})"
+    return ""
 
 
 def signer_problem(

@@ -47,7 +47,7 @@ def sign(
     Args:
         permissions: with this use case among its own.
         role: default every role of the person that the release asks for.
-        reason: a rejection needs one.
+        reason: a rejection needs one, and where the policy says so an approval.
         shown: what the person has seen; default what there is.
         at: default this moment.
 
@@ -56,7 +56,7 @@ def sign(
 
     Raises:
         MayNot: the person may not sign.
-        ConfigError: a rejection has no reason, or its role has rejected the decision and approves it.
+        ConfigError: a reason is missing, or its role has rejected the decision and approves it.
         NotCurrent: something else was shown.
         VersionRefused: the decision refuses, was altered, or is not the newest about its checkpoint.
     """
@@ -65,7 +65,8 @@ def sign(
         raise VersionRefused(f"{decision.id} {standing_of(lake, decision).words}", f"See: ft decide {use_case.name}")
     checkpoint = checkpoint_of(lake, decision)
     require_newest(lake, use_case, decision, checkpoint.artifact_id)
-    reason = require_reason(reason) if says == REJECTED else reason.strip()
+    needs_reason = says == REJECTED or use_case.policy.signatures.reasons
+    reason = require_reason(reason) if needs_reason else reason.strip()
     moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds")
     capacities, why = may_sign(lake, use_case, checkpoint, person, permissions, moment, says=says, role=role)
     roles = list(capacities)
@@ -125,7 +126,7 @@ def may_sign(
         role: default every role of the person that the release asks for.
     """
     capacities = _capacities(lake, use_case, person, permissions, moment)
-    asked = use_case.settings.release.approvals
+    asked = use_case.signing_roles
     roles = {one: capacities[one] for one in asked if one in capacities and one in (role or one)}
     return roles, _refusal(lake, use_case, checkpoint, person, permissions, says, role, roles)
 
@@ -186,7 +187,7 @@ def _refusal(
     role: str,
     roles: Mapping[str, str],
 ) -> str:
-    asked = use_case.settings.release.approvals
+    asked = use_case.signing_roles
     if not asked:
         return f"a release of {use_case.name} asks for no signature (release.approvals)"
     if role and role not in asked:

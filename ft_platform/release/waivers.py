@@ -1,10 +1,13 @@
 """Waivers: a person lets one checkpoint pass one rule that it broke, until a day, and says why. Nothing else overrides
-a rule. Where the policy asks for it (`signatures`), it counts once a second person has confirmed it."""
+a rule.
+
+Covered: nobody waives or confirms a rule about their own work (`separation`). Where the policy asks for it
+(`signatures`), or nobody knows whose work it is, a waiver counts once a second person has confirmed it."""
 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,13 +16,15 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
-from ft_platform.people.may import knowledge_problem
+from ft_platform.people.deciders import deciders
+from ft_platform.people.may import conflict, knowledge_problem, persons_needed
 from ft_platform.people.person import Person
 from ft_platform.people.superiors import superiors
 from ft_platform.process.account import this_account
+from ft_platform.release.delegations import groups_that_give
 from ft_platform.release.rule import Ruling
-from ft_platform.release.waiver_persons import owner_problem, persons_of, role_of, who_may_waive
-from ft_platform.settings.people import People
+from ft_platform.release.separation import acted
+from ft_platform.release.waiver_persons import owner_problem, permissions_in, persons_of, role_of, who_may_waive
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
 
@@ -46,6 +51,7 @@ class Waiver:
         granted_at: day and time, ISO 8601; without a zone UTC.
         recorded_by: account of the operating system that recorded it.
         known_by: how it is known who granted it (`people.person.KnownBy`).
+        groups: of the directory, by which the person has the role; none: by name.
     """
 
     id: str
@@ -58,6 +64,11 @@ class Waiver:
     granted_at: str
     recorded_by: str
     known_by: str = "self-declared"
+    groups: list[str] = field(default_factory=list)
+
+    @property
+    def person(self) -> Person:
+        return Person(self.granted_by, frozenset(self.groups))
 
     @property
     def granted_on(self) -> date:
@@ -95,8 +106,9 @@ def grant(
     """
     who = granted_by if isinstance(granted_by, Person) else Person(granted_by.strip())
     longest = longest_days(use_case)
-    person = who_may_waive(use_case, ruling.rule, who.name)
-    problems = [problem for problem in (knowledge_problem(use_case, who.known_by),) if problem]
+    person = who_may_waive(use_case, ruling.rule, who)
+    not_allowed = knowledge_problem(use_case, who.known_by), _own_work(lake, use_case, checkpoint, who.name)
+    problems = [problem for problem in not_allowed if problem]
     if ruling.waivable and person is None:
         problems.append(owner_problem(use_case, ruling.rule, who.name))
     refused = MayNot if problems else ConfigError
@@ -124,6 +136,7 @@ def grant(
         "granted_at": granted_at,
         "recorded_by": this_account(),
         "known_by": who.known_by,
+        "groups": groups_that_give(permissions_in(use_case), who, use_case, role),
     }
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
@@ -142,14 +155,10 @@ def confirm(
     use_case: NamedUseCase,
     waiver_id: str,
     person: Person,
-    people: People,
     *,
     today: date | None = None,
 ) -> None:
     """A second person confirms a waiver: another one of its role, or the superior.
-
-    Args:
-        people: of the installation, which may name superiors.
 
     Raises:
         MayNot: the person is neither, or granted it.
@@ -160,14 +169,21 @@ def confirm(
     if stored is None or waiver is None or (today or datetime.now(UTC).date()) > date.fromisoformat(waiver.until):
         problem = f"{use_case.name} has no waiver {waiver_id} that stands"
         raise DataError(problem, f"List them: ft waiver list {use_case.name}")
-    others = {one.casefold() for one in second_persons(waiver, use_case, people)}
+    others = second_persons(waiver, use_case)
+    may_confirm = is_second(waiver, use_case, person)
+    about = lake.artifact(use_case.name, "adapter_checkpoint", waiver.checkpoint, verify=False)
     problem = knowledge_problem(use_case, person.known_by)
-    if person.is_token or person.name.casefold() not in others or problem:
+    problem = problem or (_own_work(lake, use_case, about, person.name) if may_confirm else "")
+    if not may_confirm or problem:
         note(lake, use_case, "denial", "may not confirm a waiver", person, waiver=waiver_id)
         who = ", ".join(sorted(others)) or "nobody who is named"
-        raise MayNot([problem or f"only a second person of {waiver.role} or the superior ({who}) may confirm it"])
+        raise MayNot(
+            [problem or f"only a second person of {waiver.role} or the superior ({who}) may confirm it"],
+            f"Name a second person of {waiver.role}, or a superior in people.superiors of ft_environment.yaml",
+        )
     note(lake, use_case, "waiver", "confirmed a waiver", person, waiver=waiver_id, rule=waiver.rule)
-    told = {"by": person.name, "known_by": person.known_by, "recorded_by": this_account()}
+    groups = sorted(person.groups)
+    told = {"by": person.name, "known_by": person.known_by, "recorded_by": this_account(), "groups": groups}
     lake.add_verdict(stored, CONFIRMED, True, lake.manifest(stored).settings_hash, told)
 
 
@@ -195,10 +211,20 @@ def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: st
     )
 
 
-def second_persons(waiver: Waiver, use_case: NamedUseCase, people: People) -> list[str]:
-    """Who may confirm a waiver: others of its role, and the superior."""
-    named = [*use_case.settings.owners.persons(waiver.role), *superiors(waiver.role, use_case, people)]
+def second_persons(waiver: Waiver, use_case: NamedUseCase) -> list[str]:
+    """Who may confirm a waiver: others of its role, and the superior; groups of the directory among them."""
+    people = use_case.people
+    named = [*deciders(waiver.role, use_case, people), *superiors(waiver.role, use_case, people)]
     return [one for one in dict.fromkeys(named) if one.casefold() != waiver.granted_by.casefold()]
+
+
+def is_second(waiver: Waiver, use_case: NamedUseCase, person: Person) -> bool:
+    """Whether a person is somebody else who may confirm a waiver."""
+    if person.is_token or person.name.casefold() == waiver.granted_by.casefold():
+        return False
+    named = {one.casefold() for one in second_persons(waiver, use_case)}
+    in_role = waiver.role in permissions_in(use_case).deciding_roles(person, use_case.name)
+    return in_role or bool(named & {person.name.casefold(), *(f"group:{one}".casefold() for one in person.groups)})
 
 
 def unconfirmed(lake: Lake, use_case: NamedUseCase, today: date) -> list[Waiver]:
@@ -261,10 +287,12 @@ def _not_ended(
             yield waiver, f"it ends on {until}, and none may last longer than {LONGEST_DAYS} days"
         elif today > (last := last_day(waiver, use_case.policy)):
             yield waiver, f"it ended on {last} by policy {use_case.policy.title}"
-        elif who_may_waive(use_case, waiver.rule, waiver.granted_by) is None:
+        elif who_may_waive(use_case, waiver.rule, waiver.person) is None:
             yield waiver, owner_problem(use_case, waiver.rule, waiver.granted_by)
         else:
-            yield waiver, knowledge_problem(use_case, waiver.known_by) or _not_confirmed(lake, use_case, waiver)
+            problem = knowledge_problem(use_case, waiver.known_by)
+            problem = problem or _own_work(lake, use_case, checkpoint, waiver.granted_by)
+            yield waiver, problem or _not_confirmed(lake, use_case, waiver)
 
 
 def longest_days(use_case: NamedUseCase) -> int:
@@ -280,10 +308,23 @@ def last_day(waiver: Waiver, policy: Policy) -> date:
 
 def _not_confirmed(lake: Lake, use_case: NamedUseCase, waiver: Waiver) -> str:
     """Why a waiver lacks the word of a second person; empty: it has it, or needs none."""
-    if not use_case.policy.signatures.confirm_waivers:
+    about = lake.artifact(use_case.name, "adapter_checkpoint", waiver.checkpoint, verify=False)
+    did = acted(lake, use_case, about)
+    if not use_case.policy.signatures.confirm_waivers and persons_needed("waive", did) == 1:
         return ""
     stored = lake.artifact(use_case.name, STORED_AS, waiver.id)
     verdict = lake.verdicts(stored).get(CONFIRMED) if stored else None
     if verdict is None or verdict.numbers["by"].casefold() == waiver.granted_by.casefold():
-        return f"a second person has to confirm it: ft waiver confirm {use_case.name} {waiver.id} --by <e-mail address>"
-    return knowledge_problem(use_case, verdict.numbers["known_by"])
+        unknown = " and ".join(f"who {what}" for what, names in did.items() if names is None)
+        why = f", since nobody knows {unknown}" if unknown else ""
+        command = f"ft waiver confirm {use_case.name} {waiver.id} --by <e-mail address>"
+        return f"a second person has to confirm it{why}: {command}"
+    by = Person(verdict.numbers["by"], frozenset(verdict.numbers.get("groups", ())))
+    if not is_second(waiver, use_case, by):
+        return f"{by.name}, who confirmed it, may not do so any more"
+    return knowledge_problem(use_case, verdict.numbers["known_by"]) or conflict(by, "waive", did)
+
+
+def _own_work(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None, name: str) -> str:
+    """Why a person may not judge this checkpoint because of what they did; empty: they may."""
+    return conflict(Person(name.strip()), "waive", acted(lake, use_case, checkpoint))

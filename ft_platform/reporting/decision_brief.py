@@ -11,6 +11,7 @@ from ft_platform.evaluation.slices import slice_metric
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
 from ft_platform.lake.store import Lake
+from ft_platform.people.deciders import deciders
 from ft_platform.release.evidence import FILES, Item
 from ft_platform.reporting import alt_texts, plain_words
 from ft_platform.reporting.fairness_report import sentences
@@ -63,6 +64,8 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "accepted": decision.accepted,
         "refusing": decision.refusing,
         "purpose": settings.governance.purpose,
+        "instruction": settings.task.instruction,
+        "few_shot_examples": settings.evaluation.few_shot_examples,
         "licence": settings.governance.licence or "not stated",
         "base_model": settings.base_model.uri,
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
@@ -91,16 +94,14 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
 
 
 def _signers(use_case: NamedUseCase) -> list[tuple[str, str, str]]:
-    """Who signs: as what, owner, how. Where the use case asks for nobody, three roles may sign on paper."""
-    settings = use_case.settings
-    asked = settings.release.approvals
+    """Who signs: as what, owner, how. None where a release asks for nobody, as `sign_off` says."""
     return [
         (
             f"{title(role)}: {SIGNERS.get(role, 'the part of this role is right')}",
-            settings.owners.of(role),
-            f"ft sign {use_case.name} --as {role} --by E-MAIL" if asked else "",
+            ", ".join(deciders(role, use_case, use_case.people)) or use_case.settings.owners.of(role),
+            f"ft sign {use_case.name} --as {role} --by E-MAIL",
         )
-        for role in asked or SIGNERS
+        for role in use_case.signing_roles
     ]
 
 
@@ -117,7 +118,7 @@ def _short(
         if not broken
         else f"It may not be released: {broken} of {len(found['rules'])} rules are broken."
     )
-    rows = [("Verdict", [*([found["simpler"]] if found["simpler"] else []), verdict])]
+    rows = [("Verdict", [*filter(None, (found["simpler"], verdict, found["tested"]))])]
     if evaluation:
         confidence = use_case.settings.evaluation.confidence
         counts = slice_metric(use_case) in plain_words.COUNTED

@@ -173,7 +173,10 @@ def next_after_decision(found: Mapping[str, Any]) -> list[str]:
     if not broken:
         until = f" before {found['valid_until']}, when a waiver ends," if found["valid_until"] else ""
         again = [f"Decide again{until} with: ft decide {name}"] if until else []
-        return [f"Ask the people named in the release decision to sign, then: ft release {name}", *again]
+        # Decisions from before it was said have no such key.
+        signs = found.get("signs", True)
+        first = "Ask the people named in the release decision to sign, then: " if signs else "Release it: "
+        return [f"{first}ft release {name}", *again]
     advice = dict.fromkeys(
         ADVICE[kind].format(name=name) for rule in broken if (kind := rule["rule"].partition("/")[0]) in ADVICE
     )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from ft_platform.settings.fixed_draws import FixedDraws
 from ft_platform.settings.section import Section
 
 DEFAULT_REPETITIONS = (1, 10, 100)
@@ -47,7 +48,7 @@ class Canaries(Section):
         return repetitions
 
 
-class Attacks(Section):
+class Attacks(FixedDraws):
     """How much of its training records a checkpoint gives away."""
 
     rows: int = Field(
@@ -111,5 +112,4 @@ class Attacks(Section):
     )
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000, description="Resamples behind each interval.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
-    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples, resamples and secrets.")
     canaries: Canaries = Field(default_factory=Canaries, description="What `canary_audit` plants.")

@@ -4,7 +4,7 @@ name these."""
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -49,7 +49,13 @@ PORTAL = "/portal"
 
 REPORTS_URL = f"http://127.0.0.1:3000{PORTAL}"
 
+Filled = TypeVar("Filled", bound=BaseModel)
 Work = Literal["acting", "deploying", "erasing", "measuring", "retraining"]
+
+
+def _filled(section: Filled, values: dict[str, Any]) -> Filled:
+    """A section with values for the fields that it leaves open."""
+    return section.model_copy(update={name: value for name, value in values.items() if getattr(section, name) is None})
 
 
 class Environment(BaseModel):
@@ -337,6 +343,29 @@ class Environment(BaseModel):
     def people_path(self) -> Path:
         """Users, service tokens and sessions."""
         return self.home / "people"
+
+    @property
+    def has_users(self) -> bool:
+        """Whether `ft users` made somebody a user; also where the last one was removed."""
+        return (self.people_path / "users.json").exists()
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether persons can sign in here, in any way."""
+        proxy = self.sign_in.proxy
+        return bool(self.sign_in.openid or (proxy and proxy.says_who) or self.has_users)
+
+    def with_duties(self) -> "Environment":
+        """With what the policy leaves open: it follows from whether persons can sign in, for nobody can tell two of
+        them apart before. Open fields count as off."""
+        if not self.signs_in:
+            return self
+        signatures = _filled(self.policy.signatures, {"signed_in": True})
+        signatures = _filled(signatures, {"confirm_waivers": signatures.signed_in})
+        looks = _filled(self.policy.looks, {"signed_in": self.has_users, "second_person": ["vault"]})
+        return self.model_copy(
+            update={"policy": self.policy.model_copy(update={"signatures": signatures, "looks": looks})}
+        )
 
     def lock(self, work: Work, of: str) -> Path:
         """Held while one process, of all machines of the installation, does this: beside the locks of the signed chain,

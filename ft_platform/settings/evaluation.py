@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationInfo, field_validator
 
 from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.settings.fixed_draws import FixedDraws
 from ft_platform.settings.golden import GoldenPrompt, GoldenPrompts
 from ft_platform.settings.section import Section
 
@@ -51,24 +52,21 @@ class PromptedEndpoint(Section):
 Named = TypeVar("Named", PromptedEndpoint, GoldenPrompt)
 
 
-class Evaluation(Section):
+class Evaluation(FixedDraws):
     """How systems are compared on the test split."""
 
     max_test_rows: int | None = Field(
         default=None,
         ge=10,
         le=10_000_000,
-        description="Evaluate on at most this many test records (seeded choice). Empty: all.",
+        description="Evaluate on at most this many test records, chosen by a hash of their ids. Empty: all.",
     )
     few_shot_examples: int = Field(
         default=4, ge=1, le=64, description=("Number of training examples in the few-shot prompt.")
     )
-    few_shot_note: str = Field(
-        default="", max_length=1000, description="Text before the examples of the few-shot prompt."
-    )
     few_shot_selection: Literal["random", "nearest"] = Field(
         default="nearest",
-        description=("How to choose them. `nearest`: by TF-IDF similarity to the question; `random`: one seeded set."),
+        description=("How to choose them. `nearest`: by TF-IDF similarity to the question; `random`: one set."),
     )
     max_prompt_tokens: int = Field(
         default=512,
@@ -124,7 +122,6 @@ class Evaluation(Section):
             " was measured with all-MiniLM-L6-v2; other models need another value."
         ),
     )
-    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
     endpoints: list[PromptedEndpoint] = Field(
         default_factory=list,
         max_length=10,
@@ -163,8 +160,10 @@ class Evaluation(Section):
         return named
 
     def hashed(self) -> dict[str, Any]:
-        """Without golden prompts, which only the evaluation of a fine-tuned model reads."""
-        return self.model_dump(mode="json", exclude={"golden"})
+        """Without golden prompts, which only the evaluation of a fine-tuned model reads, and with what were fields
+        before."""
+        values = {name: value for name, value in super().hashed().items() if name != "golden"}
+        return {**values, "few_shot_note": "", **({"chosen_by": "hash of id"} if self.max_test_rows else {})}
 
     @property
     def golden_prompts(self) -> GoldenPrompts:

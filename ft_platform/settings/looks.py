@@ -23,19 +23,20 @@ class Looks(Section):
         default=60, ge=1, le=1440, description="Most minutes that a look lasts. Default: 60; without `--minutes` 30."
     )
     rows: int = Field(default=100, ge=1, le=10_000, description="Most records that a look shows. Default: 100.")
-    second_person: list[Literal["records", "vault"]] = Field(
-        default=[],
+    second_person: list[Literal["records", "vault"]] | None = Field(
+        default=None,
         max_length=2,
         description=(
             "Looks that a second person confirms first (`ft looks confirm`): at records, or into the vault. Default:"
-            " none, because without logins nobody can tell two persons apart."
+            " `vault` once persons can sign in (`ft users`, `sign_in`), else none, because nobody can tell two persons"
+            " apart."
         ),
     )
-    signed_in: bool = Field(
-        default=False,
+    signed_in: bool | None = Field(
+        default=None,
         description=(
             "Whoever looks signs in first, with the password of `ft users`; `--by` alone names somebody without a"
-            " proof. Default: false, for a machine without logins."
+            " proof. Default: true once there are such users, else false."
         ),
     )
     anywhere: bool = Field(

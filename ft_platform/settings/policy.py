@@ -38,6 +38,8 @@ AT_MOST: Limits = {
 AT_LEAST: Limits = {
     "attacks.confidence": 0.9,
     "evaluation.confidence": 0.9,
+    "evaluation.bootstrap_samples": 1000.0,
+    "evaluation.few_shot_examples": 3.0,
     "regression.confidence": 0.9,
     "fairness.min_group_rows": 10.0,
     "privacy.k": 3.0,
@@ -116,6 +118,15 @@ class Policy(Section):
     )
     suites: list[Name] = Field(
         default=["general_text"], max_length=20, description="Suites that `regression` must have."
+    )
+    test_records: int = Field(
+        default=100,
+        ge=1,
+        le=10_000_000,
+        description=(
+            "Fewest test records that a decision rests on. All of the test split are evaluated, up to ten times this"
+            " number. Default: 100."
+        ),
     )
     at_most: Limits = Field(
         default={},

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ft_platform.settings.section import Section
+from ft_platform.settings.fixed_draws import FixedDraws
 
 Suite = Literal["general_text", "multiple_choice", "instructions"]
 TaskName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,99}$")]
@@ -19,7 +19,7 @@ LABELS_MARGIN = 0.15
 """How much accuracy a checkpoint that only scores labels may lose against the champion."""
 
 
-class Regression(Section):
+class Regression(FixedDraws):
     """What the fine-tuned model may not have forgotten: suites, margins, rows."""
 
     suites: list[Suite] = Field(
@@ -56,13 +56,12 @@ class Regression(Section):
         default=None,
         ge=5,
         le=1_000_000,
-        description="Most items of each suite (seeded choice). Empty: all.",
+        description="Most items of each suite. Empty: all.",
     )
     bootstrap_samples: int = Field(
         default=1000, ge=100, le=100_000, description="Resamples of items behind each interval."
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Coverage of the intervals in (0.5, 1).")
-    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of samples and resamples.")
 
     def margin(self, suite: str) -> float:
         """How much worse the fine-tuned model may be on a suite."""

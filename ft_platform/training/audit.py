@@ -61,6 +61,6 @@ def renderers_of(use_case: NamedUseCase, tokenizer: Any, loaded_again: Any, labe
     told = json.loads(json.dumps({"task": task.model_dump(mode="json"), "labels": labels}))
     return {
         "training": Renderer(tokenizer, task, labels),
-        "evaluation": Renderer(tokenizer, task, labels, use_case.settings.evaluation.few_shot_note),
+        "evaluation": Renderer(tokenizer, task, labels),
         "serving": Renderer(loaded_again, Task.model_validate(told["task"]), told["labels"]),
     }

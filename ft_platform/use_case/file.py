@@ -192,7 +192,12 @@ def _loaded(
         raise reading.error()
     changed = {path: value for path, value in (overrides or {}).items() if not path.startswith(CHANGE_NO_RESULT)}
     return NamedUseCase(
-        name=reading.name, settings=settings, path=file, policy=environment.policy, overridden=tuple(readable(changed))
+        name=reading.name,
+        settings=settings,
+        path=file,
+        policy=environment.policy,
+        people=environment.people,
+        overridden=tuple(readable(changed)),
     )
 
 

@@ -9,14 +9,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ft_platform.errors import VersionRefused
+from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
+from ft_platform.settings.roles import OwnerRole
 from ft_platform.settings.section import UseCaseName
 from ft_platform.use_case.schema import UseCase
 
 
 class NamedUseCase(BaseModel):
-    """A use case with its name (the folder's name), the file it was read from, and the policy of the installation that
-    it is judged under.
+    """A use case with its name (the folder's name), the file it was read from, and what the installation says: the
+    policy that it is judged under, and the people with a role in all use cases.
 
     Attributes:
         overridden: what of it one run has set for itself (`training.max_steps=20`), so that it is not what its file
@@ -30,7 +32,13 @@ class NamedUseCase(BaseModel):
     settings: UseCase
     path: Path | None = None
     policy: Policy = Field(default_factory=Policy)
+    people: People = Field(default_factory=People)
     overridden: tuple[str, ...] = ()
+
+    @property
+    def signing_roles(self) -> list[OwnerRole]:
+        """Roles that must sign a decision before it is released: of its file, then of the policy."""
+        return list(dict.fromkeys([*self.settings.release.approvals, *self.policy.signatures.approvals]))
 
     def section(self, name: str) -> Any:
         """A section, or with a dot what one holds (`fairness.in_training`)."""

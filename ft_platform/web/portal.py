@@ -12,7 +12,7 @@ from http import HTTPStatus
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +29,8 @@ from ft_platform.reporting.site import BODY, Reports
 from ft_platform.settings.environment import PORTAL, Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.roles.rules import UNKNOWN, Judge, Need, Rules
+from ft_platform.web.sign_in_pages import no_role_page
+from ft_platform.web.visit import VISIT
 
 LOG = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class PortalApp:
             return _refused(HTTPStatus.SERVICE_UNAVAILABLE, UNKNOWN)
         if not ruling:
             judge.note("denial", f"may not {ACTIONS['see'].says}", [need])
-            return _refused(HTTPStatus.FORBIDDEN)
+            return self._without_a_role(request, judge)
         try:
             path = request.scope["raw_path"].decode("latin-1").removeprefix(request.scope["root_path"])
             found = self.portal.page(path, self._roles(judge), request.url.query) or self.reports.page(path)
@@ -105,6 +107,15 @@ class PortalApp:
             return _refused(HTTPStatus.NOT_FOUND)
         content = self._with_top(found, path, judge) if found.kind == "text/html" else found.content
         return Response(content, media_type=found.kind, headers={EMBEDDING: found.shown_by})
+
+    def _without_a_role(self, request: Request, judge: Judge) -> Response:
+        visit, person = request.scope.get(VISIT), judge.person
+        if person is None or visit is None or not visit.is_page_load:
+            return _refused(HTTPStatus.FORBIDDEN)
+        path = request.scope["path"].removeprefix(request.scope["root_path"])
+        account = "../" * (path.count("/") - 1 + self.in_dagster) + "auth/account"
+        who = [one for one in judge.permissions.people.having("administrator") if "@" in one]
+        return HTMLResponse(no_role_page(person.name, account, who), HTTPStatus.FORBIDDEN, {EMBEDDING: "same-origin"})
 
     def _roles(self, judge: Judge) -> Callable[[str], set[str]] | None:
         """Use case -> roles in it of whoever asks, those in the whole installation among them."""

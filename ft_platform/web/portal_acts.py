@@ -69,7 +69,7 @@ def _waive(asking: Asking, person: Person, view: View, form: Form) -> None:
 
 
 def _confirm(asking: Asking, person: Person, _view: View, form: Form) -> None:
-    waivers.confirm(asking.lake, asking.use_case, form.get("id", ""), person, asking.permissions.people)
+    waivers.confirm(asking.lake, asking.use_case, form.get("id", ""), person)
 
 
 def _release(evidence_digest: Digest, asking: Asking, person: Person, view: View, form: Form) -> None:

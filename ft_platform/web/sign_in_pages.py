@@ -6,7 +6,7 @@ that sets cookies of this one, where there is no TLS.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -105,10 +105,17 @@ class Pages:
         own = OWN_PATH.fullmatch(then) and not then.startswith(f"{self.prefix}{AUTH}")
         return then if own else f"{self.prefix}/"
 
+    def _then(self, visit: Visit) -> str:
+        """Where the browser wanted to go, as the address or the form says."""
+        return self._own(visit.form.get("next") or visit.connection.query_params.get("next", ""))
+
+    def _password_first(self, then: str) -> str:
+        return f"{self.prefix}{AUTH}password?next={quote(then, safe='')}"
+
     def sign_in_page(self, visit: Visit, problem: Refused | None = None) -> Response:
-        then = self._own(visit.form.get("next") or visit.connection.query_params.get("next", ""))
+        then = self._then(visit)
         if problem is None and self.desk.session(visit.session_id, is_used=False):
-            return self._to(f"{self.prefix}{AUTH}password" if self.desk.must_change(visit.session_id) else then)
+            return self._to(self._password_first(then) if self.desk.must_change(visit.session_id) else then)
         return self._page(
             visit,
             "sign_in",
@@ -136,7 +143,7 @@ class Pages:
         """The session that the browser may have had ends; its id is not used again."""
         if visit.session_id:
             self.desk.forget(visit.session_id)
-        response = self._to(f"{self.prefix}{AUTH}password" if self.desk.must_change(session_id) else then)
+        response = self._to(self._password_first(then) if self.desk.must_change(session_id) else then)
         visit.set_cookie(response, "session", session_id)
         for what in ("form", "flow"):
             visit.set_cookie(response, what, "", 0)
@@ -191,7 +198,8 @@ class Pages:
         user = self.desk.users.find(session.person.name) if session else None
         if session is None or user is None or session.person.known_by != "password":
             return self._to(f"{self.prefix}{AUTH}sign-in")
-        return self._page(visit, "password", "Choose a password", problem, user=user)
+        then = self._then(visit)
+        return self._page(visit, "password", "Choose a password", problem, user=user, then=then)
 
     def change_password(self, visit: Visit) -> Response:
         form = visit.form
@@ -204,7 +212,7 @@ class Pages:
         except Refused as refused:
             self.desk.note_refusal(refused, visit.client)
             return self.password_page(visit, refused)
-        return self._signed_in(visit, made, f"{self.prefix}/")
+        return self._signed_in(visit, made, self._then(visit))
 
     def second_factor_page(self, visit: Visit, problem: Refused | None = None) -> Response:
         session = self.desk.session(visit.session_id)
@@ -238,6 +246,17 @@ def refusal_page(refused: Refused, headers: dict[str, str]) -> Response:
     words = {"view": "refused", "title": "This is not possible", "auth": AUTH, "token": ""}
     content = page("sign_in.html", **words, problem=_sentence(refused))
     return HTMLResponse(content, refused.status, {**HEADERS, **headers})
+
+
+def no_role_page(person: str, account: str, administrators: Sequence[str]) -> str:
+    """What somebody sees who has signed in and has no role.
+
+    Args:
+        account: address of the page of the account, with the sign-out.
+        administrators: whom to ask.
+    """
+    words = {"view": "no_role", "title": "You have no role here yet", "auth": AUTH, "token": "", "problem": ""}
+    return page("sign_in.html", **words, person=person, account=account, administrators=administrators)
 
 
 def _sentence(refused: Refused) -> str:

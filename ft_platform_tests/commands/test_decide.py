@@ -7,7 +7,7 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform_tests.conftest import write_use_case
-from ft_platform_tests.release.evidence_case import EvidenceCase, changed, gap, good_figures
+from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase, changed, gap, good_figures
 
 
 @pytest.fixture
@@ -15,7 +15,9 @@ def installed(environment, monkeypatch):
     """Publishes evidence into the lake of an installation whose YAML has the same settings."""
 
     def install(figures=None) -> None:
-        case = EvidenceCase(environment.home, figures=figures or good_figures()).publish()
+        officers = ["ana.ruiz@example.org", "bo.lund@example.org"]
+        owners = {**OWNERS, "compliance": "team:officers", "teams": {**OWNERS["teams"], "officers": officers}}
+        case = EvidenceCase(environment.home, {"owners": owners}, figures or good_figures()).publish()
         write_use_case(environment.defs, "complaints", case.attributes_used)
 
     monkeypatch.setenv("FT_HOME", str(environment.home))
@@ -40,10 +42,14 @@ def test_a_refused_one_ends_with_1_and_says_why_until_a_person_waives_the_rule(i
     day = (datetime.now(UTC).date() + timedelta(days=9)).isoformat()
     words = ["--by", "Ana.Ruiz@example.org", "--until", day, "--reason", "Few records of this region; watched monthly."]
     assert main(["waiver", "grant", "complaints", "--rule", "fairness/region", *words]) == 0
-    assert main(["decide", "complaints", "--json"]) == 0
     capsys.readouterr()
     assert main(["waiver", "list", "complaints", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["waivers"]
+    assert main(["decide", "complaints"]) == 1
+    assert "a second person has to confirm it, since nobody knows who trained" in capsys.readouterr().out
+    assert main(["waiver", "confirm", "complaints", listed[0]["id"], "--by", "bo.lund@example.org"]) == 0
+    assert main(["decide", "complaints", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.split("\n", 1)[1])["tested"].startswith("This rests on 400 of 400")
     assert [waiver["rule"] for waiver in listed] == ["fairness/region"]
     assert (
         main(

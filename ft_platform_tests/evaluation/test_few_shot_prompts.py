@@ -1,3 +1,5 @@
+import hashlib
+
 import pyarrow as pa
 import pytest
 
@@ -5,7 +7,10 @@ from ft_platform.evaluation.records import Side, evaluation_records, side_of
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS, few_shot_prompts
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.records.schemas import splits_schema
+from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.evaluation import Evaluation
+from ft_platform.settings.fixed_draws import FixedDraws
+from ft_platform.settings.regression import Regression
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for
@@ -65,16 +70,24 @@ def test_short_answers_are_preferred_over_cut_ones() -> None:
     assert "short" in text and "long answer" not in text
 
 
-def test_the_choice_of_test_records_is_seeded_and_does_not_depend_on_storage_order() -> None:
+def test_the_choice_of_test_records_follows_from_their_ids_alone() -> None:
     use_case, table, renderer = case(rows=rows_for("classification", 200), max_test_rows=10)
     chosen = evaluation_records(use_case, table, renderer)
     assert len(chosen.side) == 10 and chosen.left_out == {"not_sampled": 30}
     backwards = table.take(pa.array(range(table.num_rows - 1, -1, -1)))
     found = evaluation_records(use_case, backwards, renderer).side.rows["record_id"].to_pylist()
     assert found == chosen.side.rows["record_id"].to_pylist()
-    other, _, _ = case(max_test_rows=10, seed=18)
-    found = evaluation_records(other, table, renderer).side.rows["record_id"].to_pylist()
-    assert found != chosen.side.rows["record_id"].to_pylist()
+    more, _, _ = case(rows=rows_for("classification", 200), max_test_rows=15)
+    many = evaluation_records(more, table, renderer).side.rows["record_id"].to_pylist()
+    digests = sorted(many, key=lambda one: hashlib.sha256(one.encode()).digest())
+    assert sorted(digests[:10]) == found, "nobody can choose other records, but more or fewer of them"
+
+
+@pytest.mark.parametrize("section", [Evaluation, Attacks, Regression])
+def test_nobody_chooses_the_seed_of_what_a_decision_rests_on(section: type[FixedDraws]) -> None:
+    with pytest.raises(ValueError, match="seed"):
+        section.model_validate({"seed": 2202})
+    assert section().seed == 17
 
 
 def test_records_without_an_answer_are_left_out_and_counted() -> None:

@@ -128,7 +128,7 @@ def test_equal_inputs_are_not_evaluated_again(classified: TinyCase, monkeypatch:
 
 def test_ids_follow_settings_and_content(classified: TinyCase) -> None:
     case, use_case = classified, classified.use_case
-    update = {"evaluation": use_case.settings.evaluation.model_copy(update={"seed": 18})}
+    update = {"evaluation": use_case.settings.evaluation.model_copy(update={"few_shot_examples": 3})}
     seeded = use_case.model_copy(update={"settings": use_case.settings.model_copy(update=update)})
     other_rows = dataclasses.replace(case.splits, content_hash="0" * 64)
     other_checkpoint = dataclasses.replace(case.checkpoint, content_hash="0" * 64)
@@ -190,7 +190,7 @@ def test_nothing_is_published_for_a_checkpoint_of_another_renderer(
     classified: TinyCase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Renderer, "_hash", lambda self: "0" * 64)
-    update = {"evaluation": classified.use_case.settings.evaluation.model_copy(update={"seed": 99})}
+    update = {"evaluation": classified.use_case.settings.evaluation.model_copy(update={"few_shot_examples": 3})}
     other = classified.use_case.model_copy(update={"settings": classified.use_case.settings.model_copy(update=update)})
     before = classified.lake.artifacts(other.name, "evaluation_report")
     with pytest.raises(VersionRefused, match="renderer"):

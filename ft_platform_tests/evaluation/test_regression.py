@@ -340,7 +340,7 @@ def test_a_checkpoint_of_another_base_model_is_refused(case: TinyCase, monkeypat
         publish_regression_report(case.lake, case.environment, other(case, rows=9), case.checkpoint)
 
 
-def test_rows_are_the_same_seeded_choice_for_every_model(case: TinyCase) -> None:
+def test_rows_are_the_same_choice_for_every_model(case: TinyCase) -> None:
     from ft_platform_tests.tiny_models import tiny_model, tiny_tokenizer
 
     model, tokenizer = tiny_model(), tiny_tokenizer()
@@ -351,7 +351,6 @@ def test_rows_are_the_same_seeded_choice_for_every_model(case: TinyCase) -> None
         ).statistics.tolist()
 
     assert run(rows=6) == run(rows=6) and len(run(rows=6)) == 6
-    assert run(rows=6, seed=18) != run(rows=6)
 
 
 def with_a_label_head(case: TinyCase) -> Any:

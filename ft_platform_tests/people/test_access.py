@@ -319,6 +319,14 @@ def test_the_commands_ask_decide_list_and_say_what_somebody_may(desk: Desk, caps
     assert said["granted"] == [{"use_case": "letters", "role": "data_science", "until": until, "id": name}]
     assert said["actions"]["start_training"]["may"] and not said["actions"]["approve"]["may"]
     assert f"granted until {until}: data_science in letters ({name})" in ft("may", "--as", BO)
+    assert f"{MARIA}: accountable owner" in ft("may", "--as", MARIA).splitlines()[0]
+    assert ft("may", "--as", MARIA).splitlines()[0].endswith(" in letters")
+    row = next(line for line in ft("may", "--as", MARIA).splitlines() if line.split()[1:2] == ["release"])
+    assert row.split()[0] == "yes"
+    assert row.endswith(" in claims, letters")
+    maria = json.loads(ft("may", "--as", MARIA, "--json"))
+    assert maria["actions"]["release"] == {**maria["actions"]["release"], "may": False, "in": ["claims", "letters"]}
+    assert "accountable" in maria["roles_in"]["letters"]
     log = json.loads(ft("audit-log", "--kind", "people", "--json"))
     assert [(one["person"], one["what"]) for one in log] == [(BO, "asked for access"), (MARIA, "granted access")]
     assert "ended" in ft("access", "end", "letters", name, "--by", MARIA, "--reason", "Dana is back")

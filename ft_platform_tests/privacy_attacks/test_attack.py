@@ -299,7 +299,6 @@ def test_a_checkpoint_of_another_instruction_is_refused(untrained: Case) -> None
 CHANGED = {
     "rows": 25,
     "min_k": 1.0,
-    "seed": 3,
     "bootstrap_samples": 500,
     "confidence": 0.8,
     "prefix_tokens": 1,

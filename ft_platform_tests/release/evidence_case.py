@@ -3,6 +3,7 @@ a model."""
 
 import copy
 import json
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,19 @@ from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.manifest import Verdict
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.people.person import KnownBy, Person
+from ft_platform.people.started import signed_tags, tags_of
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.release.decide import Decision, decide, newest_evidence, publish_decision
 from ft_platform.release.evidence import FILES, OPTIONAL, REQUIRED, Evidence, Item, NotProven, typed
 from ft_platform.release.rule import apply, rules_of
 from ft_platform.release.schema import Shown
+from ft_platform.release.separation import note_start, note_trainers
 from ft_platform.reporting.decision_brief import write_decision
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.gate import CLASSIFIERS
+from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
@@ -128,6 +133,7 @@ def good_figures() -> dict[str, dict[str, Any]]:
             },
             "differences": {system: {"macro_f1": difference(gain)} for system, gain in gains.items()},
             "test_rows": 400,
+            "left_out": {},
             "main_metric": "macro_f1",
             "info": {},
             "renderer_hash": RENDERER,
@@ -183,7 +189,11 @@ def good_figures() -> dict[str, dict[str, Any]]:
 
 @dataclass
 class EvidenceCase:
-    """Publishes evidence that a test may change first."""
+    """Publishes evidence that a test may change first.
+
+    Attributes:
+        author: who committed the file of the use case and started the training, signed in. Empty: nobody knows.
+    """
 
     home: Path
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -193,18 +203,42 @@ class EvidenceCase:
     recall: dict[str, Any] = field(default_factory=lambda: dict(RECALL))
     features: tuple[str, ...] = ("region", "age")
     policy: Policy = field(default_factory=Policy)
+    people: People = field(default_factory=People)
     writes: bool = True
+    author: str = ""
 
     def publish(self) -> "EvidenceCase":
         self._settle()
         self.lake = open_lake(Environment(home=self.home))
         self.versions: dict[str, Any] = {"splits": usable_splits(self.lake, self.use_case)}
         self.versions["adapter_checkpoint"] = self.checkpoint()
+        if self.author:
+            self.committed_by(self.author)
+            self.trained_by(self.author)
         for stage in STAGES:
             wanted = stage in ("base_evaluation", *OPTIONAL, *REQUIRED)
             if wanted and stage not in self.left_out:
                 self.versions[stage] = self.add(stage)
         return self
+
+    def committed_by(self, email: str) -> None:
+        """Puts the file of the use case into a repository, as somebody commits it."""
+        folder = self.home / "repository" / "complaints"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "defs.yaml"
+        file.write_text(f"{json.dumps(self.attributes_used)} # {email}")
+        for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "settings"]):
+            who = ["-c", f"user.email={email}", "-c", "user.name=somebody"]
+            subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
+        self.use_case = self.use_case.model_copy(update={"path": file})
+
+    def trained_by(self, email: str, known_by: KnownBy = "openid") -> None:
+        """Notes that a person started the run that trained the checkpoint, as the asset does."""
+        assert self.lake.signing
+        checkpoint = self.versions["adapter_checkpoint"]
+        tags = signed_tags("run", tags_of(Person(email, known_by=known_by)), self.lake.signing.keys)
+        note_start(self.lake, self.use_case, checkpoint.artifact_id, "run", tags)
+        note_trainers(self.lake, self.use_case, checkpoint)
 
     def refusing(self) -> dict[str, str]:
         """Broken rule -> why, for these figures in an intact lineage; nothing is written."""
@@ -238,7 +272,8 @@ class EvidenceCase:
         attributes = {**minimal_attributes("unused.csv"), **usual, **self.attributes}
         attributes["record"] = {**attributes["record"], "features": {name: name for name in self.features}}
         self.attributes_used = attributes
-        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes), policy=self.policy)
+        installation = {"policy": self.policy, "people": self.people}
+        self.use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes), **installation)
 
     def checkpoint(self, content: str = "weights") -> ArtifactVersion:
         return self._publish(

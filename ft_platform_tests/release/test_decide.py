@@ -26,6 +26,7 @@ from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import (
+    OWNERS,
     TEST_ROWS,
     EvidenceCase,
     changed,
@@ -885,3 +886,38 @@ def test_a_lake_that_was_signed_afterwards_says_so_in_the_decision(tmp_path):
     assert decision.accepted
     [ruling] = [ruling for ruling in decision.rulings if ruling.rule == "lineage/signatures"]
     assert f"{files} of them were written before there were signatures and signed afterwards." in ruling.why
+
+
+def test_who_joins_a_team_makes_no_decision_stale(tmp_path):
+    case = EvidenceCase(tmp_path).publish()
+    assert case.decide().accepted
+    teams = {"complaints": [*OWNERS["teams"]["complaints"], "bo.lund@example.org"]}
+    owners = case.use_case.settings.owners.model_copy(update={"teams": teams})
+    settings = case.use_case.settings.model_copy(update={"owners": owners})
+    case.use_case = case.use_case.model_copy(update={"settings": settings})
+    assert broken(case.decide()) == {}
+
+
+def test_the_brief_asks_for_the_signatures_that_a_release_asks_for_and_no_others(tmp_path):
+    """As `ft sign`, the home page and the page of signatures."""
+
+    def brief(**release):
+        attributes = {"release": {"intended_use": "Routing of complaints.", **release}}
+        case = EvidenceCase(tmp_path / str(len(release)), attributes).publish()
+        return case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
+
+    asks_nobody, asks = brief(), brief(approvals=["compliance"])
+    assert "A release of this use case asks for no signature" in asks_nobody
+    assert "Release it: ft release complaints" in asks_nobody
+    assert "People must still sign" not in asks_nobody and "____" not in asks_nobody
+    assert "People must still sign" in asks and "ft sign complaints --as compliance --by E-MAIL" in asks
+    assert "Ask the people named in the release decision to sign" in asks
+
+
+def test_the_brief_says_what_the_base_model_was_asked(tmp_path):
+    task = {"kind": "classification", "instruction": "Choose one of: {labels}. Be wrong on purpose."}
+    case = EvidenceCase(tmp_path, {"task": task}).publish()
+    page = case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
+    assert (
+        "Be wrong on purpose." in page and "The few-shot prompt adds 4 training records and no words of its own" in page
+    )

@@ -80,7 +80,7 @@ class Case(EvidenceCase):
 
 def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, settings: dict) -> Case:
     """Everything published; the rules that are not about groups or attacks hold."""
-    evaluation = {"bootstrap_samples": 100}
+    evaluation = {"bootstrap_samples": 1000}
     settings = {"fairness": {"sensitive_features": ["region", "age"], **settings}, "evaluation": evaluation}
     # A reason counts without a name: what is compared are verdicts of groups.
     made = Case(home, settings, good_figures(), policy=Policy(name="tests", approvals=[]))

@@ -91,6 +91,7 @@ def test_where_only_a_second_person_lacks_those_who_may_are_reminded_and_then_al
 def test_a_waiver_that_a_second_person_has_to_confirm_reminds_and_escalates(confirming: EvidenceCase) -> None:
     waiver = granted(confirming)
     people = People(superiors={"compliance": "head.of.law@example.org"})
+    confirming.use_case = confirming.use_case.model_copy(update={"people": people})
     permissions = Permissions(people, {"complaints": confirming.use_case})
     granted_at = datetime.combine(waiver.granted_on, datetime.min.time(), UTC)
 
@@ -105,5 +106,5 @@ def test_a_waiver_that_a_second_person_has_to_confirm_reminds_and_escalates(conf
     assert found(2) == [] and found(3) == [(waiver.id, SECOND, False, who)]
     assert found(7)[1:] == [(waiver.id, SECOND, True, who[1:])]
     assert needs() == ["compliance"]
-    confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), people, today=TODAY)
+    confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), today=TODAY)
     assert found(7) == [] and needs() == []

@@ -264,7 +264,8 @@ def test_a_model_that_a_cheaper_system_equals_is_refused_also_where_the_file_onl
 def test_a_system_that_the_model_may_lose_to_refuses_nothing_and_its_reason_needs_a_person(tmp_path: Path) -> None:
     lost = changed(good_figures(), "evaluation_report", ("differences", "tfidf_logreg", "macro_f1"), difference(-0.1))
     lost = changed(lost, "evaluation_report", ("systems", "tfidf_logreg", "macro_f1"), figure(0.95))
-    case = EvidenceCase(tmp_path, {"gate": {"may_lose_to": {"tfidf_logreg": WHY}}}, lost).publish()
+    attributes = {"gate": {"may_lose_to": {"tfidf_logreg": WHY}}}
+    case = EvidenceCase(tmp_path, attributes, lost, author="dana@example.org").publish()
     day = {"today": date(2026, 3, 1)}
     (ruling,) = case.decide(**day).refusing
     assert ruling.rule.startswith("approval/gate.may_lose_to@")
@@ -352,7 +353,7 @@ def words(by: str) -> dict[str, Any]:
 
 
 def test_a_reason_counts_only_once_a_person_of_compliance_has_approved_these_words(tmp_path: Path) -> None:
-    case = EvidenceCase(tmp_path, REASON).publish()
+    case = EvidenceCase(tmp_path, REASON, author="dana@example.org").publish()
     (ruling,) = case.decide(today=date(2026, 3, 1)).refusing
     assert ruling.rule.startswith("approval/gate.without_sensitive_features@")
     with pytest.raises(ConfigError, match="belongs to compliance"):

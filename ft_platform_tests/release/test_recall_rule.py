@@ -21,7 +21,7 @@ TODAY = date(2026, 11, 27)
 
 
 def case_of(tmp_path: Path, numbers: dict[str, Any]) -> EvidenceCase:
-    case = EvidenceCase(tmp_path).publish()
+    case = EvidenceCase(tmp_path, author="dana@example.org").publish()
     version = case.lake.latest("complaints", "anonymized_records")
     assert version
     check = "recall_above_floor"
@@ -91,7 +91,7 @@ def test_a_verdict_of_an_earlier_release_which_says_nothing_is_refused(tmp_path:
 
 
 def test_the_decision_says_that_k_anonymity_was_not_measured_and_by_whose_reason(tmp_path: Path) -> None:
-    case = EvidenceCase(tmp_path).publish()
+    case = EvidenceCase(tmp_path, author="dana@example.org").publish()
     version = case.lake.latest("complaints", "anonymized_records")
     assert version
     says = (

@@ -19,7 +19,7 @@ from ft_platform.people.started import KNOWN_BY, signed_tags, tags_of
 from ft_platform.people.statements import FILE
 from ft_platform.release import sign_off as states
 from ft_platform.release.delegations import delegate
-from ft_platform.release.separation import CHANGED, COMMIT, TRAINED, TRAINED_BY, acted, commit_of, note_trainer
+from ft_platform.release.separation import CHANGED, COMMIT, TRAINED, acted, commit_of, note_start, note_trainers
 from ft_platform.release.sign_off import SignOff, require_signed, sign_off
 from ft_platform.release.signatures import REJECTED, signatures
 from ft_platform.release.signing import sign, withdraw
@@ -37,8 +37,7 @@ REASON = "Too few records of the new region"
 class Case(EvidenceCase):
     """An accepted decision that asks for signatures, of a checkpoint that Dana trained."""
 
-    people = People()
-    trained_by = "dana@example.org"
+    trainer = "dana@example.org"
     asked: tuple[str, ...] = ("compliance", "domain_expert")
 
     def decided(self) -> "Case":
@@ -46,8 +45,8 @@ class Case(EvidenceCase):
         self.attributes = {"release": release, **self.attributes}
         self.publish()
         self.noted: list[Noted] = []
-        if self.trained_by:
-            note_trainer(self.lake, self.versions["adapter_checkpoint"], *self.started_by(self.trained_by))
+        if self.trainer:
+            self.trained_by(self.trainer)
         self.decision = self.published_decision()
         return self
 
@@ -178,6 +177,7 @@ def test_a_signature_ends_after_the_days_of_the_policy(case: Case) -> None:
 
 
 def test_only_persons_who_signed_in_count_where_the_policy_says_so(case: Case) -> None:
+    case.people = People(roles={"compliance": [ANA]})
     case.sign(ANA)
     asking = Policy(name="tests", signatures=Signatures(signed_in=True))
     case.use_case = case.use_case.model_copy(update={"policy": asking})
@@ -187,6 +187,33 @@ def test_only_persons_who_signed_in_count_where_the_policy_says_so(case: Case) -
         case.sign(ANA)
     case.sign(Person(ANA, known_by="openid"))
     assert case.of("compliance")[0] == "signed"
+
+
+def test_once_persons_sign_in_the_file_names_no_compliance_officer(case: Case) -> None:
+    asking = Policy(name="tests", signatures=Signatures(signed_in=True))
+    case.use_case = case.use_case.model_copy(update={"policy": asking})
+    with pytest.raises(ConfigError, match=r"nobody is named; name persons in people\.roles\.compliance"):
+        case.sign(Person(ANA, known_by="openid"), role="compliance")
+    assert case.state().roles[0].persons == []
+
+
+def test_the_policy_asks_every_use_case_for_signatures_of_several_persons_with_reasons(tmp_path: Path) -> None:
+    """The file of the use case asks for none."""
+    signatures = Signatures(approvals=["compliance", "domain_expert"], persons=2, reasons=True)
+    case = Case(tmp_path, policy=Policy(name="tests", signatures=signatures))
+    case.asked = ()
+    case.decided()
+    case.committed_by("dana@example.org")
+    with pytest.raises(ConfigError, match="reason must have at least 10 characters"):
+        case.sign(ANA)
+    case.sign(ANA, reason=REASON)
+    assert case.state().lacking == [f"domain_expert has not signed ({TOM} may sign)"]
+    case.sign(TOM, reason=REASON)
+    assert case.state().lacking == []
+    case.use_case = case.use_case.model_copy(
+        update={"policy": Policy(name="tests", signatures=signatures.model_copy(update={"persons": 3}))}
+    )
+    assert case.state().lacking[0].startswith("a second person has to sign, since the policy asks for 3")
 
 
 def test_a_rejection_stands_until_the_role_signs_a_later_decision(case: Case) -> None:
@@ -277,7 +304,7 @@ def test_a_delegation_ends_when_it_is_taken_back_or_its_giver_loses_the_role(cas
 
 def test_whoever_trained_the_model_or_changed_the_file_does_not_sign(tmp_path: Path, monkeypatch: Any) -> None:
     case = Case(tmp_path)
-    case.trained_by = ANA
+    case.trainer = ANA
     monkeypatch.setattr("ft_platform.release.separation._changed_by", lambda *_: set())
     case.decided()
     with pytest.raises(ConfigError, match=f"{ANA} trained the checkpoint, so somebody else"):
@@ -293,7 +320,7 @@ def test_two_persons_sign_where_nobody_knows_who_trained(tmp_path: Path, monkeyp
     monkeypatch.setattr("ft_platform.release.separation._changed_by", lambda *_: set())
     owners = {**OWNERS, "compliance": "team:officers", "teams": {**OWNERS["teams"], "officers": [ANA, BO]}}
     case = Case(tmp_path, {"owners": owners})
-    case.trained_by, case.asked = "", ("compliance",)
+    case.trainer, case.asked = "", ("compliance",)
     case.decided().sign(ANA)
     (lacking,) = case.state().lacking
     assert lacking == f"a second person has to sign, since nobody knows who trained the checkpoint ({BO} may)"
@@ -444,10 +471,17 @@ def test_git_says_who_changed_the_file_since_the_last_release(case: Case, tmp_pa
 
 def test_the_trainer_is_noted_only_where_the_run_says_who_started_it(tmp_path: Path) -> None:
     case = Case(tmp_path)
-    case.trained_by = ""
+    case.trainer = ""
     case.decided()
-    checkpoint = case.versions["adapter_checkpoint"]
     _, of_bo = case.started_by(BO)
+
+    def noted(*runs: tuple[str, dict[str, str]]) -> set[str] | None:
+        checkpoint = case.checkpoint(f"weights {len(case.lake.artifacts('complaints', 'adapter_checkpoint'))}")
+        for run in runs:
+            note_start(case.lake, case.use_case, checkpoint.artifact_id, *run)
+        note_trainers(case.lake, case.use_case, checkpoint)
+        return acted(case.lake, case.use_case, checkpoint)[TRAINED]
+
     for run, tags in (
         ("run", {"ft/command": "ft run"}),
         ("run", {STARTED_BY: "root"}),
@@ -458,8 +492,22 @@ def test_the_trainer_is_noted_only_where_the_run_says_who_started_it(tmp_path: P
         ("run", {**of_bo, KNOWN_BY: of_bo[KNOWN_BY].replace("openid", "password")}),
         case.started_by("token:ci", "token"),
     ):
-        note_trainer(case.lake, checkpoint, run, tags)
-    assert acted(case.lake, case.use_case, checkpoint)[TRAINED] is None
-    note_trainer(case.lake, checkpoint, "run", of_bo)
-    assert acted(case.lake, case.use_case, checkpoint)[TRAINED] == {BO}
-    assert case.lake.verdicts(checkpoint)[TRAINED_BY].passed
+        assert noted((run, tags)) is None
+        assert noted((run, tags), ("run", of_bo)) is None, "somebody else began it, and nobody knows who"
+    assert noted(("run", of_bo)) == {BO}
+    assert noted() is None
+
+
+def test_who_started_a_training_that_somebody_else_resumed_does_not_approve_it(tmp_path: Path) -> None:
+    """Maria starts it, it is stopped, and Dana's run finishes it."""
+    case = Case(tmp_path)
+    case.trainer = ""
+    case.asked = ("accountable",)
+    case.decided()
+    case.committed_by("dana@example.org")
+    checkpoint = case.versions["adapter_checkpoint"]
+    note_start(case.lake, case.use_case, checkpoint.artifact_id, *case.started_by(MARIA))
+    case.trained_by("dana@example.org")
+    assert acted(case.lake, case.use_case, checkpoint)[TRAINED] == {MARIA, "dana@example.org"}
+    with pytest.raises(ConfigError, match=f"{MARIA} trained the checkpoint"):
+        case.sign(MARIA)

@@ -77,7 +77,8 @@ def test_the_command_the_decision_and_its_page_say_it_first(
         monkeypatch.setenv(name, str(value))
     assert main(["decide", "complaints"]) == 1
     first, second, *_ = capsys.readouterr().out.splitlines()
-    assert first == WINS and "refused" in second
+    assert first == WINS
+    assert "refused" in second and second.endswith("This rests on 400 of 400 test records.")
     decision = case.published_decision()
     found = json.loads(case.lake.read_file(decision, "decision.json"))
     assert found["simpler"] == WINS
@@ -88,7 +89,14 @@ def test_the_command_the_decision_and_its_page_say_it_first(
 
 
 def test_a_run_says_it_before_how_the_release_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    decision = {"checkpoint": "ckpt-1", "words": "succeeded, release refused", "waived": [], "broken": {}, "brief": "b"}
+    decision = {
+        "checkpoint": "ckpt-1",
+        "words": "succeeded, release refused",
+        "waived": [],
+        "broken": {},
+        "brief": "b",
+        "tested": None,
+    }
     shown = {"funnel": [], "systems": {}, "reused": [], "trained": True, "seconds": {}, "report": None}
     print_summary({**shown, "decision": {**decision, "simpler": WINS}})
     said = capsys.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ft_platform.errors import ConfigError, CorruptVersion, DataError
+from ft_platform.errors import ConfigError, CorruptVersion, DataError, MayNot
 from ft_platform.people.person import Person, named
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.waivers import confirm, grant, in_force, revoke, waivers
@@ -16,6 +16,8 @@ from ft_platform.settings.signatures import Signatures
 from ft_platform_tests.release.evidence_case import OWNERS, TEST_ROWS, EvidenceCase, changed, gap, good_figures, grouped
 
 TODAY = date(2026, 3, 1)
+DANA = "dana@example.org"
+"""Fictitious: whose work it is, so that others may waive a rule about it."""
 WORDS = {
     "granted_by": "ana.ruiz@example.org",
     "reason": "Few records of this region; watched every month.",
@@ -26,7 +28,7 @@ WORDS = {
 @pytest.fixture
 def case(tmp_path):
     figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
-    return EvidenceCase(tmp_path, figures=figures).publish()
+    return EvidenceCase(tmp_path, figures=figures, author=DANA).publish()
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_groups_that_are_too_small_to_compare_pass_by_a_waiver_only(tmp_path):
     small = {"status": "not_enough_evidence", "groups": grouped(north=TEST_ROWS - 3, south=3), "differences": {}}
     small |= {"demographic_parity": None, "equalized_odds": None}
     figures = changed(good_figures(), "fairness_report", ("intersections", "region and age"), small)
-    case = EvidenceCase(tmp_path, figures=figures).publish()
+    case = EvidenceCase(tmp_path, figures=figures, author=DANA).publish()
     assert [ruling.rule for ruling in case.decide(today=TODAY).refusing] == ["fairness/pairs"]
     granted(case, "fairness/pairs")
     assert case.decide(today=TODAY).accepted
@@ -118,7 +120,7 @@ def test_a_waiver_of_somebody_who_is_no_owner_any_more_does_not_count_and_the_de
     figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
     teams = {"officers": ["ana.ruiz@example.org", "bo.lund@example.org"]}
     owners = {"accountable": "team:complaints", "compliance": "team:officers", "teams": teams}
-    case = EvidenceCase(tmp_path, {"owners": owners}, figures).publish()
+    case = EvidenceCase(tmp_path, {"owners": owners}, figures, author=DANA).publish()
     waiver = granted(case, until=date(2027, 2, 1))
     assert case.decide(today=TODAY).accepted
     case.use_case = owned_by(case, teams={"officers": ["bo.lund@example.org"]})
@@ -227,11 +229,16 @@ def confirming(tmp_path):
     """A use case of an installation whose waivers need a second person."""
     figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
     owners = {**OWNERS, "compliance": "team:officers", "teams": {**OWNERS["teams"], "officers": [ANA, BO]}}
-    return EvidenceCase(tmp_path, {"owners": owners}, figures, policy=CONFIRMING).publish()
+    return EvidenceCase(tmp_path, {"owners": owners}, figures, policy=CONFIRMING, author=DANA).publish()
 
 
-def confirmed(case, waiver, by, people=None):
-    confirm(case.lake, case.use_case, waiver.id, named(by), people or People(), today=TODAY)
+def confirmed(case, waiver, by):
+    confirm(case.lake, case.use_case, waiver.id, named(by), today=TODAY)
+
+
+def with_people(case, **people):
+    """The same use case in an installation that names people."""
+    case.use_case = case.use_case.model_copy(update={"people": People(**people)})
 
 
 def test_a_waiver_that_needs_a_second_person_counts_once_another_one_of_the_role_has_confirmed_it(confirming):
@@ -248,23 +255,25 @@ def test_a_waiver_that_needs_a_second_person_counts_once_another_one_of_the_role
 
 def test_the_superior_whom_the_installation_names_confirms(confirming):
     waiver, head = granted(confirming), "head.of.law@example.org"
-    confirmed(confirming, waiver, head, People(superiors={"compliance": head}))
+    with_people(confirming, superiors={"compliance": head})
+    confirmed(confirming, waiver, head)
     assert confirming.decide(today=TODAY).accepted
 
 
 def test_nobody_confirms_a_waiver_that_was_revoked_or_has_ended(confirming):
     waiver = granted(confirming)
     with pytest.raises(DataError, match="no waiver waiver-none"):
-        confirm(confirming.lake, confirming.use_case, "waiver-none", named(BO), People(), today=TODAY)
+        confirm(confirming.lake, confirming.use_case, "waiver-none", named(BO), today=TODAY)
     late = TODAY + timedelta(days=31)
     with pytest.raises(DataError, match="that stands"):
-        confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), People(), today=late)
+        confirm(confirming.lake, confirming.use_case, waiver.id, named(BO), today=late)
     revoke(confirming.lake, confirming.use_case, waiver.id, revoked_by=ANA, reason="The gap has grown.")
     with pytest.raises(DataError, match="that stands"):
         confirmed(confirming, waiver, BO)
 
 
 def test_waivers_of_persons_who_did_not_sign_in_count_only_where_the_policy_lets_them(case):
+    with_people(case, roles={"compliance": [ANA]})
     waiver = granted(case)
     case.use_case = case.use_case.model_copy(
         update={"policy": Policy(name="tests", signatures=Signatures(signed_in=True))}
@@ -285,3 +294,60 @@ def test_a_waiver_ends_after_the_days_of_the_policy(case):
     assert not case.decide(today=TODAY + timedelta(days=11)).accepted
     with pytest.raises(ConfigError, match="between today and 2026-03-11"):
         granted(case)
+
+
+@pytest.mark.parametrize(
+    ("trained", "committed", "why"),
+    [(ANA, DANA, "trained the checkpoint"), (DANA, ANA, "changed the file of the use case")],
+)
+def test_nobody_waives_a_rule_about_their_own_work(tmp_path, trained, committed, why):
+    figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
+    case = EvidenceCase(tmp_path, figures=figures).publish()
+    case.committed_by(committed)
+    case.trained_by(trained)
+    with pytest.raises(MayNot, match=f"{ANA} {why}, so somebody else has to"):
+        granted(case)
+    assert waivers(case.lake, case.use_case) == []
+
+
+def test_nobody_confirms_a_waiver_about_their_own_work(confirming):
+    waiver = granted(confirming)
+    confirming.committed_by(BO)
+    with pytest.raises(MayNot, match=f"{BO} changed the file of the use case, so somebody else has to"):
+        confirmed(confirming, waiver, BO)
+
+
+@pytest.mark.parametrize("author", [ANA, BO])
+def test_a_waiver_stops_counting_once_whoever_granted_or_confirmed_it_changes_the_file(confirming, author):
+    waiver = granted(confirming)
+    confirmed(confirming, waiver, BO)
+    assert confirming.decide(today=TODAY).accepted
+    confirming.committed_by(author)
+    assert f"{author} changed the file" in confirming.decide(today=TODAY).without_effect[waiver.id]
+
+
+def test_where_nobody_knows_whose_work_it_is_a_waiver_needs_a_second_person(tmp_path):
+    """It may have been anybody's, also that of whoever grants it: `owners.teams` of the file names them both."""
+    figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
+    owners = {**OWNERS, "compliance": "team:officers", "teams": {**OWNERS["teams"], "officers": [ANA, BO]}}
+    case = EvidenceCase(tmp_path, {"owners": owners}, figures).publish()
+    waiver = granted(case)
+    why = case.decide(today=TODAY).without_effect[waiver.id]
+    assert "nobody knows who trained the checkpoint and who changed the file of the use case" in why
+    confirmed(case, waiver, BO)
+    assert case.decide(today=TODAY).accepted
+
+
+def test_who_confirmed_a_waiver_has_to_keep_the_role(confirming):
+    waiver = granted(confirming)
+    confirmed(confirming, waiver, BO)
+    confirming.use_case = owned_by(confirming, teams={"officers": [ANA]})
+    assert f"{BO}, who confirmed it" in confirming.decide(today=TODAY).without_effect[waiver.id]
+
+
+def test_a_file_that_names_its_editor_compliance_waives_nothing_where_the_installation_names_somebody(case):
+    with_people(case, roles={"compliance": [BO]})
+    with pytest.raises(MayNot, match=f"so only {BO} may waive it"):
+        granted(case)
+    granted(case, granted_by=BO)
+    assert case.decide(today=TODAY).accepted

@@ -85,7 +85,7 @@ def test_what_is_not_known_is_not_shown_as_none(lake: Lake) -> None:
 
 def test_waivers_stand_there_until_they_end_and_incidents_stay(tmp_path: Path) -> None:
     figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
-    made = EvidenceCase(tmp_path, figures=figures).publish()
+    made = EvidenceCase(tmp_path, figures=figures, author="dana@example.org").publish()
     checkpoint = made.versions["adapter_checkpoint"]
     ruling = next(one for one in made.decide(today=TODAY).rulings if one.rule == "fairness/region")
     words: Any = {"granted_by": ANA.name, "reason": "Few records of this region; watched.", "today": TODAY}

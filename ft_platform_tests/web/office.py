@@ -16,9 +16,6 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.identity.users import Users
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
-from ft_platform.people.person import Person
-from ft_platform.people.started import signed_tags, tags_of
-from ft_platform.release.separation import note_trainer
 from ft_platform.release.sign_off import publish_sign_off, sign_off
 from ft_platform.reporting.portal.acting import page_for, view_of
 from ft_platform.reporting.portal.asking import Acting
@@ -50,15 +47,16 @@ class Office(Case):
     """
 
     asked: tuple[str, ...] = ("compliance", "domain_expert")
-    trained_by = DANA
+    trainer = DANA
     compliance: tuple[str, ...] = (ANA,)
 
     def _settle(self) -> None:
+        officers = {"compliance": list(self.compliance)} if self.policy.signatures.signed_in else {}
         self.environment = Environment(
             home=self.home,
             defs=self.home / "defs",
             tracking_uri="none",
-            people=People(roles={"auditor": [EVE]}),
+            people=People(roles={"auditor": [EVE], **officers}),
             policy=self.policy,
         )
         teams = {"complaints": [MARIA], "officers": list(self.compliance)}
@@ -74,10 +72,8 @@ class Office(Case):
         self.publish()
         self.followed: list[tuple[str, str]] = []
         self.told: list[Noted] = []
-        if self.trained_by:
-            assert self.lake.signing
-            tags = signed_tags("run", tags_of(Person(self.trained_by, known_by="openid")), self.lake.signing.keys)
-            note_trainer(self.lake, self.versions["adapter_checkpoint"], "run", tags)
+        if self.trainer:
+            self.trained_by(self.trainer)
         self.decided()
         users = Users(self.environment.people_path)
         for name in (*self.compliance, TOM, MARIA, LEE, EVE, DANA):

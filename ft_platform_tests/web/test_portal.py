@@ -111,6 +111,22 @@ def test_who_has_none_reads_nothing_and_is_noted(ui: Ui) -> None:
     assert [one.use_case for one in ui.noted if one.use_case == "complaints"] == ["complaints"] * 3
 
 
+def test_who_has_no_role_reads_whom_to_ask_and_how_to_sign_out_wherever_they_land(ui: Ui) -> None:
+    browser = ("accept", "text/html")
+    for path in ("/", "/complaints/", "/needs"):
+        answer = ui.get(path, "stranger@example.org", browser)
+        page = answer.body.decode()
+        assert (answer.status, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
+        assert "You have no role here yet" in page and "stranger@example.org" in page
+        account = urljoin(f"{ui.prefix}/portal{path}", page.partition('<a href="')[2].partition('"')[0])
+        assert account == f"{ui.prefix}/auth/account"
+        assert "Your account" in request(ui.app, "GET", account, [OWN, *ui.says("stranger@example.org")]).body.decode()
+    for path in ("/", "/runs", "/asset-groups"):
+        answer = request(ui.app, "GET", f"{ui.prefix}{path}", [OWN, *ui.says("stranger@example.org"), browser])
+        assert (answer.status, answer.headers["location"]) == (303, f"{ui.prefix}/portal/")
+        assert request(ui.app, "GET", f"{ui.prefix}{path}", [OWN, *ui.says("auditor"), browser]).status == 200
+
+
 def test_who_has_not_signed_in_is_sent_to_the_sign_in_and_comes_back(ui: Ui) -> None:
     for path in PAGES:
         answer = ui.get(path, "nobody", ("accept", "text/html"))

@@ -165,7 +165,7 @@ def test_who_may_not_is_refused_with_who_may_and_noted(site: Site, name: str, pa
 def test_who_trained_it_may_reject_and_not_approve(make: Callable[..., Site]) -> None:
     def trained_by_an_officer(office: Office) -> None:
         two_officers(office)
-        office.trained_by = BEA
+        office.trainer = BEA
 
     site = make(trained_by_an_officer)
     bea = site.browser(BEA)

@@ -289,12 +289,29 @@ def test_a_note_that_cannot_be_made_lets_nobody_in(site: Site) -> None:
     assert "ft_session" not in visitor.cookies
 
 
+def test_who_signs_in_for_the_first_time_lands_where_they_wanted(site: Site) -> None:
+    password, visitor = site.desk.users.reset(ANA), site.visitor()
+    asked = visitor.get("/portal/needs?of=letters")
+    first = {"email": ANA, "password": password, "next": "/portal/needs?of=letters"}
+    chooses = visitor.send(asked.goes_to.partition("?")[0], first).goes_to
+    assert chooses == "/auth/password?next=%2Fportal%2Fneeds%3Fof%3Dletters"
+    page = visitor.get(chooses).text
+    wanted = page.partition('name="next" value="')[2].partition('"')[0]
+    assert wanted == "/portal/needs?of=letters"
+    again = {"password": password, "new": "a quite new pass phrase", "again": "another"}
+    assert f'name="next" value="{wanted}"' in visitor.send("/auth/password", {**again, "next": wanted}).text
+    new = {**again, "again": "a quite new pass phrase", "next": wanted}
+    assert visitor.send("/auth/password", new).goes_to == "/portal/needs?of=letters"
+    outside = {"password": "a quite new pass phrase", "new": "one more pass phrase", "again": "one more pass phrase"}
+    assert visitor.send("/auth/password", {**outside, "next": "https://evil.example.org/"}).goes_to == "/"
+
+
 def test_the_first_password_is_changed_before_anything_else(site: Site) -> None:
     password, visitor = site.desk.users.reset(ANA), site.visitor()
-    assert visitor.send("/auth/sign-in", {"email": ANA, "password": password}).goes_to == "/auth/password"
+    assert visitor.send("/auth/sign-in", {"email": ANA, "password": password}).goes_to == "/auth/password?next=%2F"
     assert visitor.get("/").status == 303 and visitor.get("/auth/second-factor").status == 303
     assert visitor.request("GET", "/logs/x", {"accept": "*/*"}).status == 401
-    assert visitor.get("/auth/sign-in").goes_to == "/auth/password"
+    assert visitor.get("/auth/sign-in").goes_to == "/auth/password?next=%2F"
     new = {"password": password, "new": "a quite new pass phrase", "again": "a quite new pass phrase"}
     refused = {
         "The two new passwords differ.": {**new, "again": "another"},
@@ -306,7 +323,8 @@ def test_the_first_password_is_changed_before_anything_else(site: Site) -> None:
         assert visitor.send("/auth/password", fields).said == words
     before = visitor.cookies["ft_session"]
     assert visitor.send("/auth/password", new).goes_to == "/"
-    assert visitor.get("/").status == 200 and visitor.cookies["ft_session"] != before
+    assert visitor.get("/").status == 200
+    assert visitor.cookies["ft_session"] != before
     assert site.visitor().send("/auth/sign-in", {"email": ANA, "password": password}).status == 401
 
 

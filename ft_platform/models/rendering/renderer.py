@@ -120,8 +120,6 @@ class Renderer:
         tokenizer: of transformers.
         task: what the model is asked to do.
         labels: labels of the task; empty for generation.
-        few_shot_note: text before the examples of few-shot prompts. Not part of `hash`: no model is trained on such a
-            prompt.
 
     Attributes:
         end_of_turn: ids that end the last answer.
@@ -131,9 +129,8 @@ class Renderer:
         BaseModelError: the chat template cannot be used, or nothing tells where an answer ends.
     """
 
-    def __init__(self, tokenizer: Any, task: Task, labels: Iterable[str] = (), few_shot_note: str = "") -> None:
+    def __init__(self, tokenizer: Any, task: Task, labels: Iterable[str] = ()) -> None:
         self.task = task
-        self._few_shot_note = few_shot_note.strip()
         self.labels = sorted(labels)
         self.markers = chat_markers(tokenizer)
         self.text = TextTokens(tokenizer)
@@ -147,7 +144,7 @@ class Renderer:
             if self.markers.from_template
             else None
         )
-        self._prefixes = {few_shot: self._prefix(few_shot) for few_shot in (False, True)}
+        self._shared_prefix = self._prefix()
         self.hash = self._hash()
 
     def _end_of_turn(self, eos: int | None) -> list[int]:
@@ -186,19 +183,15 @@ class Renderer:
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def prefix_ids(self, *, few_shot: bool = False) -> list[int]:
+    def prefix_ids(self) -> list[int]:
         """Ids every prompt without tools starts with: the system message up to the opening of the first question."""
-        return list(self._prefixes[few_shot])
+        return list(self._shared_prefix)
 
-    def _prefix(self, few_shot: bool) -> list[int]:
-        system = self._instruction(few_shot=few_shot)
-        if not system:
+    def _prefix(self) -> list[int]:
+        if not self.system:
             return self.text.markers(self.markers.opening)
         start = self.markers.system_start if self.markers.system_role else self.markers.opening
-        return [*self.text.markers(start), *self.text.content(system), *self.text.markers(self.markers.system_end)]
-
-    def _instruction(self, *, few_shot: bool) -> str:
-        return PARAGRAPH.join(part for part in (self.system, self._few_shot_note if few_shot else "") if part)
+        return [*self.text.markers(start), *self.text.content(self.system), *self.text.markers(self.markers.system_end)]
 
     def answer_ids(self, answer: str) -> list[int]:
         """Ids of an answer and the end of turn: what the loss is taken on."""
@@ -254,7 +247,7 @@ class Renderer:
     def few_shot_prompt_ids(
         self, examples: Sequence[tuple[str, str]], messages: Sequence[Message], max_tokens: int | None = None
     ) -> list[int]:
-        """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids(few_shot=True)`
+        """Ids of a prompt with `(text, answer)` examples as preceding turns; it starts with `prefix_ids()`
         where there are no tools."""
         conversation = self._conversation(messages)
         turns = (
@@ -268,9 +261,7 @@ class Renderer:
         if conversation.with_tools:
             return _ids(
                 _fitted(
-                    self._with_tools(
-                        Conversation([*shown, *turns], conversation.tools), max_tokens, answered=False, few_shot=True
-                    ),
+                    self._with_tools(Conversation([*shown, *turns], conversation.tools), max_tokens, answered=False),
                     max_tokens,
                 )
             )
@@ -387,7 +378,7 @@ class Renderer:
     def _plain(self, turns: Sequence[Turn], max_tokens: int | None, *, few_shot: bool = False) -> list[Piece]:
         """Alternating questions and answers up to the start of the next answer."""
         end, after = ([], self._next_question) if few_shot else (self.end_between, self.after_end)
-        pieces = [Piece(self._prefixes[few_shot])]
+        pieces = [Piece(self._shared_prefix)]
         for number, turn in enumerate(turns):
             if turn.role == "user":
                 pieces += [Piece(after)] if number else []
@@ -408,15 +399,13 @@ class Renderer:
             cut=max_tokens is not None and len(text) > max_tokens * CHARACTERS_PER_TOKEN,
         )
 
-    def _with_tools(
-        self, conversation: Conversation, max_tokens: int | None, *, answered: bool, few_shot: bool = False
-    ) -> list[Piece]:
+    def _with_tools(self, conversation: Conversation, max_tokens: int | None, *, answered: bool) -> list[Piece]:
         if self.tools is None:
             raise ToolsNotSupported(
                 "the base model has no chat template, so there is no way to write tools",
                 "Choose a base model with tools",
             )
-        turns, system = conversation.turns, self._instruction(few_shot=few_shot)
+        turns, system = conversation.turns, self.system
         if system and not (self.markers.system_role and self.tools.keeps_system()):
             turns, system = [replace(turns[0], text=f"{system}{PARAGRAPH}{turns[0].text}"), *turns[1:]], ""
         parts, slots = self.tools.parts(Conversation(turns, conversation.tools), system, answered=answered)

@@ -15,7 +15,7 @@ from ft_platform.errors import ConfigError, DataError, FtError
 from ft_platform.keys.key_ring import KeyRing, UseCaseKeys
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.looks.look import ASKED, CONFIRMED, OPENED, SHOWED, VAULT, Look, looks_in
-from ft_platform.people.may import Permissions
+from ft_platform.people.may import Acted, Permissions, conflict
 from ft_platform.people.noted import Kind, Noted
 from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.people.superiors import superiors
@@ -77,6 +77,7 @@ class Door:
     ring: reads the pseudonym keys, for the hashes of ids. A look into the vault needs none: it is asked for a
         pseudonym.
     now: the time, UTC.
+    acted: use case -> who changed its file and trained its model: they do not look into its vault.
     """
 
     log: AuditLog
@@ -84,6 +85,7 @@ class Door:
     rules: Looks
     ring: Callable[[], KeyRing]
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    acted: Callable[[str], Acted] = field(default=lambda use_case: {})
 
     def enter(self, person: Person, wanted: Wanted) -> Look:
         """Opens a look, or asks a second person for it.
@@ -152,7 +154,7 @@ class Door:
         known = self.permissions.use_cases.get(look.use_case)
         above = superiors(look.role, known, self.permissions.people) if known else []
         may = self.permissions.may(person, action_of(look.asset), look.use_case)
-        problem = self._not_known(person)
+        problem = self._not_known(person) or self._own_work(person, look.use_case, look.asset)
         if person.name.casefold() == (look.person or "").casefold():
             problem = "whoever asked for a look cannot confirm it"
         elif not may and (person.is_token or person.name.casefold() not in {one.casefold() for one in above}):
@@ -203,7 +205,7 @@ class Door:
     def _require_right(self, person: Person, use_case: str, asset: str) -> str:
         """The role in which a person may look there."""
         ruling = self.permissions.may(person, action_of(asset), use_case)
-        problem = self._not_known(person) or ("" if ruling else ruling.why)
+        problem = self._not_known(person) or ("" if ruling else ruling.why) or self._own_work(person, use_case, asset)
         if problem or ruling.role is None:
             told = {"asset": asset, "account": this_account()}
             self._note("denial", person, "may not look at records", use_case, told)
@@ -215,8 +217,11 @@ class Door:
             return f"only persons who signed in may look (policy.looks), and this one is {person.known_by}"
         return ""
 
+    def _own_work(self, person: Person, use_case: str, asset: str) -> str:
+        return conflict(person, action_of(asset), self.acted(use_case)) if asset == VAULT else ""
+
     def _needs_second_person(self, asset: str) -> bool:
-        return ("vault" if asset == VAULT else "records") in self.rules.second_person
+        return ("vault" if asset == VAULT else "records") in (self.rules.second_person or ())
 
     def _require_open(self, look: Look) -> Look:
         if look.ends is None or self.now() >= look.ends:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ft_platform.release.evidence import Evidence
-from ft_platform.release.figures import named
+from ft_platform.release.figures import SHARES, exact_difference, named, widened
 from ft_platform.release.gains import CHAMPION, fresh_part, gained, known_metric, none_to_beat, require_champion
 from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
@@ -24,6 +24,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     gate, fresh = use_case.settings.gate, use_case.settings.source.feedback.fresh_test
+    confidence = use_case.settings.evaluation.confidence
     for system in beaten_systems(use_case):
         needed = (
             f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the"
@@ -33,30 +34,34 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
             yield Rule(f"beats/{system}", needed, none_to_beat)
         elif system == CHAMPION and fresh.share:
             needed += f", on fresh requests where there are {fresh.min_records} or more"
-            yield Rule(f"beats/{system}", needed, lambda found: _beats_today(found, gate, fresh, champion))
+            yield Rule(f"beats/{system}", needed, lambda found: _beats_today(found, gate, fresh, champion, confidence))
         else:
             yield Rule(
                 f"beats/{system}",
                 needed,
-                lambda found, system=system: _beats(found, system, gate.metric, gate.margin, champion),
+                lambda found, system=system: _beats(found, system, gate, champion, confidence),
             )
 
 
-def _beats(evidence: Evidence, system: str, name: str | None, margin: float, champion: str | None) -> Finding:
+def _beats(evidence: Evidence, system: str, gate: Gate, champion: str | None, confidence: float) -> Finding:
     report = evidence.of("evaluation_report", EvaluationEvidence)
     if system == CHAMPION:
         require_champion("evaluation_report", report.info.champion, champion)
-    main = known_metric(name or report.main_metric)
+    main = known_metric(gate.metric or report.main_metric)
     found = named(named(report.differences, system, "differences"), main.name, f"differences.{system}")
-    return gained(main, found, margin, "in favour of the fine-tuned model")
+    pairs = report.tests[system].mcnemar if system in report.tests else None
+    if main.name in SHARES and pairs:
+        ends = exact_difference(pairs.only_first, pairs.only_second, report.test_rows, confidence)
+        found = found.model_copy(update=widened(found, *ends).model_dump())
+    return gained(main, found, gate.margin, "in favour of the fine-tuned model")
 
 
-def _beats_today(evidence: Evidence, gate: Gate, fresh: FreshTest, champion: str | None) -> Finding:
+def _beats_today(evidence: Evidence, gate: Gate, fresh: FreshTest, champion: str | None, confidence: float) -> Finding:
     report = evidence.of("evaluation_report", EvaluationEvidence)
     require_champion("evaluation_report", report.info.champion, champion)
     part = fresh_part(report)
     if part.records < fresh.min_records:
-        found = _beats(evidence, CHAMPION, gate.metric, gate.margin, champion)
+        found = _beats(evidence, CHAMPION, gate, champion, confidence)
         few = f"{part.records} fresh requests are too few, {fresh.min_records} are needed"
         return replace(found, why=f"{found.why} This is the test split alone: {few}.")
     main = known_metric(gate.metric or report.main_metric)

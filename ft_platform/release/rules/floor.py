@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.release.evidence import Evidence
-from ft_platform.release.figures import held, named, reached, shown
+from ft_platform.release.figures import SHARES, exact_share, held, named, reached, shown, widened
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
 from ft_platform.use_case.named import NamedUseCase
@@ -21,13 +21,15 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
         yield Rule(
             f"floor/{name}",
             f"{one.title} {bound} {floor:g}, with the whole interval",
-            lambda found, one=one, floor=floor: _floor(found, one, floor),
+            lambda found, one=one, floor=floor: _floor(found, one, floor, use_case.settings.evaluation.confidence),
         )
 
 
-def _floor(evidence: Evidence, one: Metric, floor: float) -> Finding:
-    systems = evidence.of("evaluation_report", EvaluationEvidence).systems
-    found = named(named(systems, FINE_TUNED, "systems"), one.name, f"systems.{FINE_TUNED}")
+def _floor(evidence: Evidence, one: Metric, floor: float, confidence: float) -> Finding:
+    report = evidence.of("evaluation_report", EvaluationEvidence)
+    found = named(named(report.systems, FINE_TUNED, "systems"), one.name, f"systems.{FINE_TUNED}")
+    if one.name in SHARES:
+        found = widened(found, *exact_share(round(found.value * report.test_rows), report.test_rows, confidence))
     passed = reached(found, floor) if one.higher_is_better else held(found, floor)
     return Finding(passed, f"{one.title} is {shown(found)}.", found)
 

@@ -14,9 +14,11 @@ from ft_platform.lake.deployments import deployments
 from ft_platform.lake.releases import Release, releases
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.may import knowledge_problem
+from ft_platform.people.deciders import deciders
+from ft_platform.people.may import conflict, knowledge_problem
 from ft_platform.release.decide import FILE, STAGE, newest_evidence, the_checkpoint
 from ft_platform.release.delegations import LONGEST_DAYS, delegations
+from ft_platform.release.separation import acted
 from ft_platform.release.sign_off import REJECTED as IS_REJECTED
 from ft_platform.release.sign_off import SIGNED, checkpoint_of, digests_of, sign_off
 from ft_platform.release.signatures import REJECTED, Digests, signatures
@@ -24,7 +26,7 @@ from ft_platform.release.signing import may_sign
 from ft_platform.release.standing import ACCEPTED, Standing
 from ft_platform.release.standing_now import standing_now
 from ft_platform.release.waiver_persons import owner_problem, role_of, who_may_waive
-from ft_platform.release.waivers import in_force, longest_days, second_persons, unconfirmed, waivers
+from ft_platform.release.waivers import in_force, is_second, longest_days, second_persons, unconfirmed, waivers
 from ft_platform.release.waiving import rulings_today
 from ft_platform.reporting.html import page
 from ft_platform.reporting.portal.annotate_page import annotate_view
@@ -182,11 +184,12 @@ def waive_view(asking: Asking) -> View:
     may_not: dict[str, str] = {}
     why_not = knowledge_problem(use_case, person.known_by) if person else ""
     if person and not why_not:
-        own = [one for one in broken if one.waivable and who_may_waive(use_case, one.rule, person.name)]
+        why_not = conflict(person, "waive", acted(lake, use_case, checkpoint))
+    if person and not why_not:
+        own = [one for one in broken if one.waivable and who_may_waive(use_case, one.rule, person)]
         mine = [one for one in own if one.rule not in force]
-        name, people = person.name.casefold(), permissions.people
-        seconds = {one.id: second_persons(one, use_case, people) for one in waiting}
-        confirms = [one for one in waiting if name in map(str.casefold, seconds[one.id])]
+        seconds = {one.id: second_persons(one, use_case) for one in waiting}
+        confirms = [one for one in waiting if is_second(one, use_case, person)]
         others = [owner_problem(use_case, one.rule, person.name) for one in broken if one.waivable]
         second = [f"{waiver} waits for {', '.join(sorted(who))}" for waiver, who in seconds.items()]
         may_not = {"waive": "" if own else "; ".join(others), "confirm": "" if confirms else "; ".join(second)}
@@ -201,7 +204,7 @@ def waive_view(asking: Asking) -> View:
                 **one.to_dict(),
                 "waiver": force.get(one.rule),
                 "role": title(role_of(one.rule)),
-                "persons": use_case.settings.owners.persons(role_of(one.rule)),
+                "persons": deciders(role_of(one.rule), use_case, permissions.people),
             }
             for one in broken
         ],

@@ -25,6 +25,7 @@ from ft_platform.monitoring.day_reports import day_reports
 from ft_platform.monitoring.traffic.batches import waiting
 from ft_platform.people.access import WAITING
 from ft_platform.people.access import requests as access_requests
+from ft_platform.people.deciders import deciders
 from ft_platform.release.erasures import WAITS, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, Standing
@@ -260,7 +261,7 @@ def _waivers(seen: Seen) -> Told:
     """Waivers in force that end soon, and those that a second person has to confirm."""
     for waiver in unconfirmed(seen.lake, seen.use_case, seen.today):
         above = ROLES[waiver.role].reports_to or "accountable"
-        owners = {one.casefold() for one in seen.use_case.settings.owners.persons(waiver.role)}
+        owners = {one.casefold() for one in deciders(waiver.role, seen.use_case, seen.use_case.people)}
         yield {
             "role": waiver.role if owners - {waiver.granted_by.casefold()} else above,
             "what": f"The waiver of {waiver.rule} for {waiver.checkpoint} counts once a second person confirms it.",
@@ -370,7 +371,7 @@ def _access(seen: Seen) -> Told:
     """Requests for access that wait, for whoever may decide and did not ask."""
     for one in access_requests(seen.lake, seen.use_case) if seen.lake.signing else []:
         if one.state(seen.today) == WAITING:
-            others = {name.casefold() for name in seen.use_case.settings.owners.persons("accountable")}
+            others = {name.casefold() for name in deciders("accountable", seen.use_case, seen.use_case.people)}
             yield {
                 "role": "administrator" if others == {one.said["person"]} else "accountable",
                 "what": f"{one.said['person']} asks to {one.words} until {one.until}: {one.said['purpose']}",

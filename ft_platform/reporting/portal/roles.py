@@ -7,6 +7,7 @@ from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import table
 from ft_platform.reporting.html import page
 from ft_platform.settings.people import People
+from ft_platform.settings.policy import Policy
 from ft_platform.settings.roles import OWNER_ROLES, ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
@@ -18,6 +19,7 @@ def roles_page(people: People, use_cases: Mapping[str, NamedUseCase]) -> str:
         people: roles and superiors in the whole installation.
         use_cases: by name, whose owners are listed.
     """
+    policy = next((use_case.policy for use_case in use_cases.values()), Policy())
     roles: list[dict[str, Any]] = [
         {
             "title": title(role.name),
@@ -35,14 +37,14 @@ def roles_page(people: People, use_cases: Mapping[str, NamedUseCase]) -> str:
                 words
                 for words, holds in (
                     ("people only, no token", ACTIONS[name].by_people),
-                    ("a second person confirms", ACTIONS[name].four_eyes),
+                    ("a second person confirms", _needs_second(name, policy)),
                 )
                 if holds
             ],
         }
         for name, row in table().items()
     ]
-    owners = [
+    owners: list[dict[str, Any]] = [
         {"use_case": name, "href": f"{name}/", "owners": [use_case.settings.owners.of(role) for role in OWNER_ROLES]}
         for name, use_case in use_cases.items()
     ]
@@ -55,3 +57,12 @@ def roles_page(people: People, use_cases: Mapping[str, NamedUseCase]) -> str:
         owners=owners,
         owner_titles=[title(role) for role in OWNER_ROLES],
     )
+
+
+def _needs_second(action: str, policy: Policy) -> bool:
+    """Whether another person confirms an action under the policy in force."""
+    by_policy = {
+        "waive": bool(policy.signatures.confirm_waivers),
+        "look_up_person": "vault" in (policy.looks.second_person or ()),
+    }
+    return by_policy.get(action, ACTIONS[action].four_eyes)

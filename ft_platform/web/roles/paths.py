@@ -6,12 +6,14 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ft_platform.people.actions import ACTIONS
+from ft_platform.settings.environment import PORTAL
 from ft_platform.web.roles.mutations import needs
 from ft_platform.web.roles.reads import PAGE, PATHS
+from ft_platform.web.visit import VISIT
 
 
 class PathsByRole:
@@ -28,13 +30,24 @@ class PathsByRole:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None if scope["type"] == "lifespan" else await run_in_threadpool(self._refusal, scope)
-        if refusal is None:
+        if refusal is None and await run_in_threadpool(self._is_lost, scope):
+            await RedirectResponse(f"{self.prefix}{PORTAL}/", 303, {"Cache-Control": "no-store"})(scope, receive, send)
+        elif refusal is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": ""})
         else:
             status, words = refusal
             await PlainTextResponse(f"{words}\n", status, {"Cache-Control": "no-store"})(scope, receive, send)
+
+    def _is_lost(self, scope: Scope) -> bool:
+        """Whether somebody without a role opens a page of Dagster's, which breaks in their browser. The portal says
+        whom to ask."""
+        visit, path = scope.get(VISIT), scope["path"].removeprefix(self.prefix)
+        if visit is None or not visit.is_page_load or f"{path}/".startswith(f"{PORTAL}/"):
+            return False
+        judge = self.context(HTTPConnection(scope)).judge
+        return judge.person is not None and not judge.may([("see", None)])
 
     def _refusal(self, scope: Scope) -> tuple[HTTPStatus, str] | None:
         room, *parts = scope["path"].removeprefix(self.prefix).lstrip("/").split("/")

@@ -52,7 +52,8 @@ SMALLEST = {
     "fairness.min_group_rows": 2,
     "privacy.k": 2,
 }
-SMALLEST |= {"privacy.min_recall": 0.5, "source.feedback.fresh_test.min_records": 10}
+COUNTS = {"evaluation.bootstrap_samples": 100, "evaluation.few_shot_examples": 1}
+SMALLEST |= {**COUNTS, "privacy.min_recall": 0.5, "source.feedback.fresh_test.min_records": 10}
 """Bounds of the schema where they are not 1 and 0."""
 WORDS = ("banana", "public domain", "free", "CC BY", "open data", "see contract", "any", "n/a", "licence", "own")
 
@@ -119,6 +120,7 @@ def _undercutting(random: Random) -> tuple[dict[str, Any], str]:
             else random.uniform(SMALLEST.get(choice, 0.0), limit)
         )
         value = 2 if name == "k" else min(int(value), 9) if name == "min_group_rows" else value
+        value = min(int(value), int(limit) - 1) if choice in COUNTS else value
         value = {"general_text": value} if name == "margins" else value
         if between:
             value = {name: ceil(value) if limits is AT_MOST else int(value)}
@@ -219,7 +221,7 @@ def _name(random: Random) -> str:
 def _refused_case(folder: Path) -> EvidenceCase:
     """A lake with a checkpoint that breaks `fairness/region`."""
     figures = changed(good_figures(), "fairness_report", ("features", "region", "differences", "accuracy"), gap(0.3))
-    return EvidenceCase(folder / "lake", figures=figures).publish()
+    return EvidenceCase(folder / "lake", figures=figures, author="dana@example.org").publish()
 
 
 def _granted(rule: str, by: str, folder: Path) -> str | None:
@@ -330,7 +332,7 @@ AREA = Area(
         "policy_beats": _off("release.rules.beats.beaten_systems", by=lambda case: case.settings.gate.beats or []),
         "policy_approvals": _off("release.rules.approval.unapproved", by=lambda *_: {}),
         "accepted_licences": _off("governance.licences.licence_problems", by=lambda *_: []),
-        "waiver_persons": _off("release.waivers.who_may_waive", by=lambda _case, _rule, name: name),
+        "waiver_persons": _off("release.waivers.who_may_waive", by=lambda _case, _rule, person: person.name),
         "removed_share": _off("cleaning.clean.require_kept", "governance.permission.require_kept", by=lambda *_: None),
     },
 )

@@ -220,26 +220,22 @@ def test_all_prompts_start_with_the_same_prefix(tokenizer):
     assert "Be kind.\n\nWhy?" in tokenizer.decode(renderer.prompt_ids(with_own_system))
 
 
-def test_few_shot_examples_are_preceding_turns_after_the_note(tokenizer):
-    renderer = Renderer(tokenizer, CLASSIFY, ["loan", "card"], few_shot_note="Examples:")
+def test_few_shot_examples_are_preceding_turns_after_the_instruction(tokenizer):
+    renderer = Renderer(tokenizer, CLASSIFY, ["loan", "card"])
     ids = renderer.few_shot_prompt_ids([("swiped twice", "card")], user("new text"))
-    system = "Choose one of: card, loan.\n\nExamples:"
     expected = [
-        {"role": "system", "content": system},
+        {"role": "system", "content": "Choose one of: card, loan."},
         *user("swiped twice"),
         {"role": "assistant", "content": "card"},
         *user("new text"),
     ]
     assert ids == template_ids(tokenizer, expected, add_generation_prompt=True)
-    assert ids[: len(renderer.prefix_ids(few_shot=True))] == renderer.prefix_ids(few_shot=True)
+    assert ids[: len(renderer.prefix_ids())] == renderer.prefix_ids()
 
 
 def test_the_hash_follows_what_changes_tokens_and_nothing_else(tokenizer):
     base = Renderer(tokenizer, CLASSIFY, ["loan", "card"]).hash
     assert Renderer(tiny_tokenizer(), CLASSIFY, ["card", "loan"]).hash == base, "order of labels must not matter"
-    assert Renderer(tokenizer, CLASSIFY, ["loan", "card"], few_shot_note="See:").hash == base, (
-        "no model is trained on a few-shot prompt"
-    )
     changed = [
         Renderer(tokenizer, CLASSIFY, ["loan", "card", "rent"]),
         Renderer(tokenizer, CLASSIFY.model_copy(update={"instruction": "Pick: {labels}."}), ["loan", "card"]),
