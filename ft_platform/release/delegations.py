@@ -11,32 +11,17 @@ from datetime import UTC, date, datetime, timedelta
 from ft_platform.errors import ConfigError, MayNot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.actions import ACTIONS
 from ft_platform.people.may import Permissions, conflict, knowledge_problem
 from ft_platform.people.noted import Noted, Noting
 from ft_platform.people.person import Person, named
 from ft_platform.people.statements import Stated, state, statements
+from ft_platform.release.entitled import groups_that_give, roles_of
 from ft_platform.release.separation import acted
 from ft_platform.use_case.named import NamedUseCase
 
 DELEGATION = "delegation"
 LONGEST_DAYS = 90
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-
-
-def roles_of(permissions: Permissions, person: Person, use_case: NamedUseCase) -> list[str]:
-    """Roles in which a person may sign decisions about a use case."""
-    found = permissions.deciding_roles(person, use_case.name)
-    return [role for role in ACTIONS["approve"].roles if role in found and not person.is_token]
-
-
-def groups_that_give(permissions: Permissions, person: Person, use_case: NamedUseCase, role: str) -> list[str]:
-    """Groups of the directory by which a person has a role; none where the name alone gives it. They stay on record:
-    whether the role is still given is asked again when the record is read."""
-    if role in roles_of(permissions, Person(person.name), use_case):
-        return []
-    alone = {group: Person(person.name, frozenset({group})) for group in sorted(person.groups)}
-    return [group for group, one in alone.items() if role in roles_of(permissions, one, use_case)]
 
 
 def delegate(

@@ -18,11 +18,8 @@ from ft_platform.people.may import Permissions, knowledge_problem
 from ft_platform.people.person import Person
 from ft_platform.people.statements import Stated, statements
 from ft_platform.process.reasons import SHORTEST_REASON
-from ft_platform.release.delegations import (
-    delegations,
-    held,
-    roles_of,
-)
+from ft_platform.release.delegations import delegations, held
+from ft_platform.release.entitled import roles_of
 from ft_platform.use_case.named import NamedUseCase
 
 SIGNATURE = "signature"

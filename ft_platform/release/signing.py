@@ -14,13 +14,8 @@ from ft_platform.people.statements import state, statements, take_back
 from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.release.decide import require_newest
-from ft_platform.release.delegations import (
-    DELEGATION,
-    delegations,
-    groups_that_give,
-    held,
-    roles_of,
-)
+from ft_platform.release.delegations import DELEGATION, delegations, held
+from ft_platform.release.entitled import groups_that_give, roles_of
 from ft_platform.release.separation import acted
 from ft_platform.release.sign_off import checkpoint_of, digests_of
 from ft_platform.release.signatures import APPROVED, REJECTED, SIGNATURE, Digests, Says, Signature, rejections

@@ -8,7 +8,7 @@ that whoever types it is that person; the account of the operating system is rec
 from ft_platform.people.deciders import deciders, is_closed, nobody_named
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person
-from ft_platform.release.delegations import roles_of
+from ft_platform.release.entitled import roles_of
 from ft_platform.release.rule import kind_of
 from ft_platform.settings.roles import OWNER_ROLES
 from ft_platform.use_case.named import NamedUseCase

@@ -21,7 +21,7 @@ from ft_platform.people.may import conflict, knowledge_problem, persons_needed
 from ft_platform.people.person import Person
 from ft_platform.people.superiors import superiors
 from ft_platform.process.account import this_account
-from ft_platform.release.delegations import groups_that_give
+from ft_platform.release.entitled import groups_that_give
 from ft_platform.release.rule import Ruling
 from ft_platform.release.separation import acted
 from ft_platform.release.waiver_persons import owner_problem, permissions_in, persons_of, role_of, who_may_waive
@@ -154,16 +154,20 @@ def confirm(
     lake: Lake,
     use_case: NamedUseCase,
     waiver_id: str,
-    person: Person,
+    person: str | Person,
     *,
     today: date | None = None,
 ) -> None:
     """A second person confirms a waiver: another one of its role, or the superior.
 
+    Args:
+        person: that one, or the name that somebody typed.
+
     Raises:
         MayNot: the person is neither, or granted it.
         DataError: there is no such waiver that stands.
     """
+    person = person if isinstance(person, Person) else Person(person.strip())
     stored = lake.artifact(use_case.name, STORED_AS, waiver_id)
     waiver = next((one for one, revoked in waivers(lake, use_case) if one.id == waiver_id and not revoked), None)
     if stored is None or waiver is None or (today or datetime.now(UTC).date()) > date.fromisoformat(waiver.until):

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 from ft_platform.lake.store import Lake
-from ft_platform.people.person import named
 from ft_platform.release import waivers
 from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
 from ft_platform.use_case.named import NamedUseCase
@@ -32,5 +31,5 @@ def waive_recall(lake: Lake, use_case: NamedUseCase) -> bool:
         until=today + timedelta(days=DAYS),
         today=today,
     )
-    waivers.confirm(lake, use_case, waiver.id, named(SECOND), today=today)
+    waivers.confirm(lake, use_case, waiver.id, SECOND, today=today)
     return True
