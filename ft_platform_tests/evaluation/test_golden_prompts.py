@@ -92,10 +92,11 @@ def test_a_golden_prompt_evaluates_again_and_nothing_else() -> None:
     without, with_one = use_case(), use_case(golden=[{"name": "returns", **RETURNS}])
     changed = {n for n, s in STAGES.items() if s.settings_hash(without) != s.settings_hash(with_one)}
     assert changed == {"evaluation_report"}
-    # What was evaluated before there were golden prompts is evaluated still.
+    # What was evaluated before there were golden prompts, with fields of then, is evaluated still.
     stage, settings = STAGES["evaluation_report"], without.settings
     before = {name: without.section(name) for name in stage.reads if name != "evaluation.golden_prompts"}
     before["evaluation"] = settings.evaluation.model_dump(mode="json", exclude={"golden"})
+    before["evaluation"] |= {"seed": 17, "few_shot_note": ""}
     old = settings_hash({**before, "use_case": "support", "stage": stage.name, "version": stage.version})
     assert old == stage.settings_hash(without)
 

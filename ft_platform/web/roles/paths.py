@@ -30,7 +30,7 @@ class PathsByRole:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = None if scope["type"] == "lifespan" else await run_in_threadpool(self._refusal, scope)
-        if refusal is None and await run_in_threadpool(self._is_lost, scope):
+        if refusal is None and scope["type"] == "http" and await run_in_threadpool(self._is_lost, scope):
             await RedirectResponse(f"{self.prefix}{PORTAL}/", 303, {"Cache-Control": "no-store"})(scope, receive, send)
         elif refusal is None:
             await self.app(scope, receive, send)
