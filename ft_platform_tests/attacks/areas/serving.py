@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import jsonschema
+from referencing.exceptions import Unresolvable
 
 from ft_platform.serving.api import answer_forms
 from ft_platform.serving.api.answer_forms import label_form
@@ -58,6 +59,8 @@ def forced(schema: dict[str, Any]) -> str | None:
             jsonschema.validate(json.loads(form(label)), schema)  # type: ignore[misc]
         except jsonschema.ValidationError:
             return f"{label} is answered to a schema that refuses it"
+        except Unresolvable:
+            return None  # another choice of the schema leads nowhere: no validator reads it
     return None
 
 
