@@ -16,6 +16,7 @@ from ft_platform import cli
 from ft_platform.commands import list as list_command
 from ft_platform.errors import DataError
 from ft_platform.use_case.scaffold import scaffold_yaml
+from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 HEAVY = (
     "dagster",
@@ -372,6 +373,27 @@ def test_ui_starts_dagster_on_the_instance_and_settings_of_this_installation(mon
         str(installation / "home/dagster"),
     )
     assert variables["FT_DEFS"] == str(installation / "defs")
+
+
+def test_links_in_messages_name_the_port_of_this_ui_unless_somebody_says_otherwise(monkeypatch, installation, capsys):
+    started = {}
+    monkeypatch.setattr(cli.ui.os, "execvpe", lambda _file, _words, variables: started.update(variables))
+    cli.main(["ui", "--port", "3100"])
+    assert started["FT_REPORTS_URL"] == "http://127.0.0.1:3100/portal" and "Links in" not in capsys.readouterr().out
+    monkeypatch.setenv("FT_REPORTS_URL", "https://ml.example.org/portal")
+    cli.main(["ui", "--port", "3100"])
+    assert started["FT_REPORTS_URL"] == "https://ml.example.org/portal"
+    assert "Links in messages begin with https://ml.example.org/portal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["costs", "may"])
+def test_commands_about_all_use_cases_take_one(command, installation, capsys):
+    write_use_case(installation / "defs", "letters", minimal_attributes("letters.csv"))
+    assert cli.main([command, "letters"]) == 0
+    shown = capsys.readouterr().out
+    assert "No program has run for letters yet" in shown or "in letters, only" in shown
+    assert cli.main([command, "leters"]) == 1
+    assert "did you mean letters?" in capsys.readouterr().err
 
 
 def test_ui_without_the_web_server_says_how_to_add_it(monkeypatch, capsys):

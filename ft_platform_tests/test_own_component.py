@@ -116,6 +116,20 @@ def test_the_example_of_the_documentation_leaves_stages_out_and_adds_one(environ
     assert cli.main(["check", "--files"]) == 0
 
 
+@pytest.mark.integration
+def test_a_stage_of_ones_own_is_run_by_its_name_and_one_that_is_left_out_is_not_offered(environment, own_code, capsys):
+    page = REPOSITORY / "docs" / "how_to" / "extend.md"
+    (example,) = [block for block in page.read_text().split("```") if "class LegalUseCase" in block]
+    own_code.write_text(example.removeprefix("python").replace("LegalUseCase", "Own"))
+    assert cli.main(["run", "letters", "--select", "letters"]) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    assert cli.main(["run", "letters", "--select", "fairness_report"]) == 1
+    said = capsys.readouterr().err
+    assert "letters has no stage 'fairness_report'; it has raw_records" in said and said.rstrip().endswith("letters")
+    assert cli.main(["run", "complaints", "--select", "letters"]) == 1
+    assert "complaints has no stage 'letters'" in capsys.readouterr().err
+
+
 def test_a_stage_is_replaced_with_what_is_built_from_it(environment, own_code):
     own_code.write_text(REPLACED)
     definitions = load_definitions(environment, only="letters")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from ft_platform import cli
+from ft_platform.assets.version_io import HANDLE
 from ft_platform.errors import DataError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -330,6 +331,51 @@ def test_a_run_without_evaluation_shows_no_scores_of_an_older_run(environment, u
     assert (found["systems"], found["test_rows"], found["report"]) == ({}, None, None)
 
 
+@pytest.mark.parametrize("stage", ["release", "deployment", "sign_off"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_person_does_with_a_result_is_no_result(environment, use_case, lake, stage, fails):
+    """After `ft demo`, whose last run releases; after a release that was refused in the web."""
+    publish_report(lake, "one", 0.5)
+    decided(lake, "two", "accepted")
+    run_id = note_run(
+        environment,
+        {"evaluation_report": {"version": "one"}, "release_decision": {"version": "two"}, "release": {}},
+        job="letters",
+    )
+    note_run(environment, {stage: {}}, fails=stage if fails else "")
+    found = collect_results(environment, use_case)
+    assert found["run_id"] == run_id and score(found) == 0.5
+    assert found["decision"]["words"] == "succeeded, release accepted"
+    assert last_runs(environment, ["letters"])["letters"].state == "succeeded"
+
+
+def test_a_run_of_the_decision_alone_shows_the_scores_that_it_rests_on(environment, use_case, lake):
+    report = publish_report(lake, "one", 0.5)
+    decided(lake, "two", "refused", parents=(report,))
+    note_run(environment, {"release_decision": {"version": "two"}})
+    assert score(collect_results(environment, use_case)) == 0.5
+
+
+def test_a_release_that_is_refused_leaves_no_failed_run(environment, use_case, lake, capsys, monkeypatch):
+    monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
+    made = {
+        "release_decision": decided(lake, "one", "refused"),
+        "adapter_checkpoint": publish(lake, "adapter_checkpoint", "ckpt-1", {"x": "y"}),
+    }
+    note_run(environment, {stage: {HANDLE: version.to_dict()} for stage, version in made.items()}, job="letters")
+
+    def runs() -> int:
+        with existing_instance(environment) as instance:
+            return instance.get_runs_count()
+
+    before = runs()
+    assert cli.main(["release", "letters"]) == 1
+    said = capsys.readouterr().err
+    assert "one refuses ckpt-1" in said and "ft decide letters" in said
+    assert runs() == before
+    assert last_runs(environment, ["letters"])["letters"].state == "succeeded"
+
+
 def test_a_report_that_is_gone_is_an_error(environment, use_case, lake):
     note_run(environment, {"evaluation_report": {"version": "gone"}})
     with pytest.raises(DataError, match="no longer in the lake"):
@@ -367,9 +413,15 @@ def test_list_and_results_on_the_command_line_read_the_same_runs(environment, us
     assert "was stopped" in capsys.readouterr().err
 
 
-def decided(lake: Lake, name: str, decision: str, valid_until: str | None = None) -> ArtifactVersion:
+def decided(
+    lake: Lake,
+    name: str,
+    decision: str,
+    valid_until: str | None = None,
+    parents: tuple[ArtifactVersion, ...] = (),
+) -> ArtifactVersion:
     found = {"decision": decision, "checkpoint": "ckpt-1", "rules": [], "waivers": [], "valid_until": valid_until}
-    return publish(lake, "release_decision", name, {"decision.json": json.dumps(found)})
+    return publish(lake, "release_decision", name, {"decision.json": json.dumps(found)}, parents)
 
 
 @pytest.mark.parametrize(

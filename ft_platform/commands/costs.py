@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 HELP = "Show what program runs cost, by use case and month, and the budgets."
-EXAMPLES = ["ft costs", "ft costs --month 2026-11 --json", "ft costs --runs"]
+EXAMPLES = ["ft costs", "ft costs complaint_routing", "ft costs --month 2026-11 --json", "ft costs --runs"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", nargs="?", help="only this use case (ft list); default: all")
     parser.add_argument("--month", type=_month, metavar="YYYY-MM", help="only this month, UTC (default: all)")
     parser.add_argument("--runs", action="store_true", help="list every program run, including failed and lost ones")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -25,15 +26,25 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.costs.ledger import Ledger
     from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
+    from ft_platform.use_case.file import use_case_folder
 
     environment = load_environment()
     rows = Ledger(open_lake(environment)).rows(arguments.month)
+    if name := arguments.use_case:
+        rows = [row for row in rows if row["use_case"] == name]
+        if not rows:
+            use_case_folder(environment.defs, name)  # one that is gone may have cost something all the same
     sums = by_use_case_and_month(rows, environment)
     if arguments.json:
         print(json.dumps({"use_cases": sums, **({"runs": rows} if arguments.runs else {})}, indent=1, default=str))
         return 0
     if not rows:
-        print("No program has run" + (f" in {arguments.month}" if arguments.month else "") + " yet.")
+        print(
+            "No program has run"
+            + (f" for {name}" if name else "")
+            + (f" in {arguments.month}" if arguments.month else "")
+            + " yet."
+        )
         return 0
     _print_sums(sums)
     if arguments.runs:

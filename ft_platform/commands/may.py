@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 HELP = "Show what a role or a person may do, and who has which role."
 EXAMPLES = [
     "ft may",
+    "ft may complaint_routing",
     "ft may --as compliance",
     "ft may --as ana.ruiz@example.org --in complaint_routing",
     "ft may --as auditor --json",
@@ -17,10 +18,9 @@ EXAMPLES = [
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("use_case", nargs="?", help="where; without --as: what you may do there yourself")
     parser.add_argument("--as", dest="who", metavar="ROLE|EMAIL", help="one role, or one person (default: all roles)")
-    parser.add_argument(
-        "--in", dest="use_case", metavar="USE_CASE", help="where; a person may do other things elsewhere"
-    )
+    parser.add_argument("--in", dest="within", metavar="USE_CASE", help="the same as the name alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -28,10 +28,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.errors import ConfigError
     from ft_platform.people.actions import ACTIONS
     from ft_platform.people.may import table
-    from ft_platform.people.person import named
+    from ft_platform.people.person import at_this_machine, named
     from ft_platform.settings.roles import ROLES
 
     who = arguments.who
+    arguments.use_case = arguments.use_case or arguments.within
+    if who is None and arguments.use_case:
+        return _of_a_person(at_this_machine(), arguments, list(ACTIONS))
     if who is None or who in ROLES:
         asked = [who] if who else list(ROLES)
         found = {name: {role: reach[role] for role in asked} for name, reach in table().items()}

@@ -3,7 +3,12 @@
 import argparse
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ft_platform.lake.store import Lake
+    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.named import NamedUseCase
 
 HELP = "Release the model of the newest accepted decision: a signed record that everybody who serves it relies on."
 EXAMPLES = ["ft release complaint_routing --by ana.ruiz@example.org", "ft release complaint_routing --json"]
@@ -33,12 +38,14 @@ def made(arguments: argparse.Namespace, back_to: str = "") -> int:
     from ft_platform.people.person import at_this_machine, named
 
     name = arguments.use_case
-    environment, _, lake = opened(name)
+    environment, use_case, lake = opened(name)
     person = named(arguments.by) if arguments.by.strip() else at_this_machine()
     order = Order(back_to, arguments.reason, by=person)
-    outcome = run_use_case(name, None, ["release"], environment, order=order)
-    if not outcome.success:
-        why = " ".join(filter(None, [outcome.error, outcome.next_step]))
+    why = "" if back_to else _refusal(environment, use_case, lake)
+    if not why:
+        outcome = run_use_case(name, None, ["release"], environment, order=order)
+        why = "" if outcome.success else " ".join(filter(None, [outcome.error, outcome.next_step]))
+    if why:
         if arguments.json:
             print(json.dumps({"use_case": name, "success": False, "error": why}, indent=1, ensure_ascii=False))
         print(shortened(f"ft {arguments.command}: {why}"), file=sys.stderr)
@@ -52,6 +59,26 @@ def made(arguments: argparse.Namespace, back_to: str = "") -> int:
         before = found["previous"]
         print(f"  before: {before or 'nothing was released'}" + f"; back: ft rollback {name}" * bool(before))
     return 0
+
+
+def _refusal(environment: "Environment", use_case: "NamedUseCase", lake: "Lake") -> str:
+    """Why the run would refuse what it would be handed, asked before it starts: a refusal is no failed run."""
+    from ft_platform.errors import FtError
+    from ft_platform.lake.versions import ArtifactVersion
+    from ft_platform.orchestration.runs import last_made
+    from ft_platform.people.may import Permissions
+    from ft_platform.release.releasing import require_releasable
+
+    made = last_made(environment, use_case.name, ("release_decision", "adapter_checkpoint"))
+    decision, checkpoint = made.get("release_decision"), made.get("adapter_checkpoint")
+    if not isinstance(decision, ArtifactVersion) or not isinstance(checkpoint, ArtifactVersion):
+        return ""  # the run says what is missing
+    try:
+        permissions = Permissions(environment.people, {use_case.name: use_case})
+        require_releasable(lake, use_case, decision, checkpoint, permissions)
+    except FtError as error:
+        return str(error)
+    return ""
 
 
 def shown(lake: Any, release: Any) -> dict[str, Any]:

@@ -203,16 +203,21 @@ def _plan(environment: "Environment", use_case: "NamedUseCase", stages: list[str
     from ft_platform.lake.opening import open_lake
     from ft_platform.orchestration.execution import prepare_home
     from ft_platform.orchestration.instance import existing_instance
+    from ft_platform.orchestration.loading import stages_of
     from ft_platform.orchestration.plan import plan
     from ft_platform.stages import DEFAULT_STAGES
     from ft_platform.training.continuing import require_start
+    from ft_platform.use_case.file import use_case_folder
 
     prepare_home(environment)  # the keys that the lake is opened with
     lake = open_lake(environment)
-    if "adapter_checkpoint" in (stages or DEFAULT_STAGES):
+    if not stages:
+        folder = use_case_folder(environment.defs, use_case.name)
+        stages = [stage for stage in stages_of(folder, environment) if stage in DEFAULT_STAGES]
+    if "adapter_checkpoint" in stages:
         require_start(lake, use_case)  # before stages are made that lead nowhere
     with existing_instance(environment) as instance:
-        return lake, plan(lake, environment, use_case, stages or DEFAULT_STAGES, instance)
+        return lake, plan(lake, environment, use_case, stages, instance)
 
 
 def leading_to(stage: str) -> list[str]:

@@ -49,10 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
             [f"{arguments.use_case} has no account of its own (`identities`)"],
             "Run `ft ui` without a name to see all use cases that have none",
         )
-    from ft_platform.web.listening import Tls, listening_on
+    from ft_platform.web.listening import Tls, is_loopback, listening_on
 
     tls = Tls.given(arguments.certificate, arguments.key)
     environment = listening_on(arguments.host, arguments.port, tls, load_environment())
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    own = f"{tls.scheme}://{host}:{arguments.port}"
+    if "reports_url" not in environment.model_fields_set and is_loopback(arguments.host):
+        environment = environment.model_copy(update={"reports_url": f"{own}{PORTAL}"})
     prepare_home(environment)
     if problems := instance_problems(environment.dagster_home):
         raise ConfigError(problems)
@@ -64,8 +68,6 @@ def run(arguments: argparse.Namespace) -> int:
         **tls.variables,
         "DAGSTER_HOME": str(environment.dagster_home),
     }
-    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    own = f"{tls.scheme}://{host}:{arguments.port}"
     print(f"Portal: {own}{PORTAL}/, Dagster: {own}/ (stop with Ctrl-C)", flush=True)
     if apart := [name for name in environment.identities if not is_served_here(environment, name)]:
         print(

@@ -15,7 +15,7 @@ from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.instance import prepare_home, told
-from ft_platform.orchestration.loading import load_definitions
+from ft_platform.orchestration.loading import load_definitions, stages_of
 from ft_platform.orchestration.lost_runs import mend_lost_runs
 from ft_platform.orchestration.order import Order
 from ft_platform.orchestration.run_launcher import this_process
@@ -54,10 +54,11 @@ def run_use_case(
         ConfigError: the use case, a setting or a stage does not exist.
     """
     environment = environment or load_environment()
-    unknown = sorted(stage for stage in select or [] if stage_named(stage) not in STAGES)
-    if unknown:
-        raise ConfigError([f"there is no stage {stage!r}; there are {list(STAGES)}" for stage in unknown])
-    on_demand = sorted(stage for stage in select or [] if STAGES[stage_named(stage)].on_demand)
+    if select:
+        known = stages_of(use_case_folder(environment.defs, name), environment)
+        if unknown := sorted(stage for stage in select if stage_named(stage) not in known):
+            raise ConfigError([f"{name} has no stage {stage!r}; it has {', '.join(known)}" for stage in unknown])
+    on_demand = _on_demand(select)
     if on_demand and len(on_demand) < len(select or []):
         raise ConfigError(
             [f"{', '.join(on_demand)} run by themselves"], f"Run: ft run {name} --select {' '.join(on_demand)}"
@@ -85,13 +86,13 @@ def _run(
     edge: Edge,
     order: Order | None,
 ) -> RunOutcome:
-    on_demand = [stage for stage in select or [] if STAGES[stage_named(stage)].on_demand]
     definitions = load_definitions(environment, only=name, overrides=overrides, order=order)
     selection = [dg.AssetKey([name, *stage.split("/")]) for stage in select] if select else None
     started = time.monotonic()
-    if any(STAGES[stage_named(stage)].program for stage in select or STAGES):
+    asked = {stage_named(stage) for stage in select or STAGES}
+    if any(stage.program for stage in STAGES.values() if stage.name in asked):
         _begin_programs(environment, name, overrides)
-    job = definitions.resolve_job_def(f"{name}{ON_DEMAND}" if on_demand else name)
+    job = definitions.resolve_job_def(f"{name}{ON_DEMAND}" if _on_demand(select) else name)
     with _noted_signals() as last_signal:
         result = job.execute_in_process(
             instance=instance,
@@ -107,6 +108,11 @@ def _run(
         if outcome.stopped:
             outcome.stopped_by = last_signal() or signal.SIGINT
     return outcome
+
+
+def _on_demand(select: list[str] | None) -> list[str]:
+    """Those stages that only a person starts; none that a use case added."""
+    return sorted(stage for stage in select or [] if (known := STAGES.get(stage_named(stage))) and known.on_demand)
 
 
 def readable_tags(select: list[str] | None, overrides: dict[str, Any] | None) -> dict[str, str]:

@@ -28,6 +28,7 @@ from ft_platform.redaction.console import console_logger
 from ft_platform.redaction.own_code import prints_kept, said_of
 from ft_platform.redaction.withheld import Withheld
 from ft_platform.settings.environment import Environment
+from ft_platform.stages import STAGES
 from ft_platform.use_case.file import (
     FILE_NAME,
     component_type,
@@ -195,6 +196,18 @@ def _own_code(folder: Path, withheld: Withheld) -> Iterator[None]:
         file, line = next((frame for frame in reversed(frames) if folder in frame[0].parents), (folder / FILE_NAME, 1))
         text = str(error) if isinstance(error, dg.DagsterError) else said_of(error, folder.name, withheld)
         raise ConfigError([f"{' '.join(text.split())} ({shown(file)}:{line})"]) from error
+
+
+def stages_of(folder: Path, environment: Environment) -> list[str]:
+    """The stages of a use case's graph in their order: those of the platform, or what its own code makes of them.
+
+    Raises:
+        ConfigError: the file or its own code does not load.
+    """
+    if not has_own_component(folder) or not is_served_here(environment, folder.name):  # its code runs elsewhere
+        return list(STAGES)
+    with _own_code(folder, Withheld(environment.dagster_home)):
+        return list(load_component(folder, environment=environment).stages())
 
 
 def load_component(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 REPORT = "report.html"
 BRIEF = "decision_brief.html"
 EVALUATION = "evaluation_report"
-PAGES = ("fairness_report", "roi_report", "model_card")
 DECISION = "release_decision"
+PAGES = ("fairness_report", "roi_report", "model_card", DECISION)
 """Stages whose artifacts are about an evaluation report."""
 
 
@@ -35,7 +35,7 @@ def collect_results(
     "seconds", "report", "diagnosis" (`evaluation.diagnosis`), "data_report", "decision", "unfinished_run",
     "warnings"}`, `planted` where the records are a sample, and `human_review` (`evaluation.review.figures`) where
     experts judged the answers. The scores are those of the evaluation report that the run made or used again, or that
-    its fairness report or model card is about;
+    its fairness report, model card or decision is about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
     "simpler", "tested", "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended,
     as `ft list` does: `succeeded, release refused`.

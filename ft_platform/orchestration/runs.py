@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ft_platform.assets.stage import NONE
-from ft_platform.assets.version_io import HANDLE
+from ft_platform.assets.version_io import HANDLE, handle_in
 from ft_platform.lake.versions import Version, from_dict
 from ft_platform.orchestration.instance import existing_instance
 from ft_platform.orchestration.lost_runs import mend_lost_runs
@@ -32,6 +32,9 @@ EVENTS = {
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.RUN_CANCELED,
 }
+ACTS = ("sign_off", "release", "deployment")
+"""Stages in which a person acts on what a run found. A run of these alone finds nothing: it is no result, and where it
+is refused, the use case has not failed."""
 INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
@@ -160,6 +163,15 @@ def last_runs(environment: Environment, use_cases: Iterable[str]) -> dict[str, L
     return {name: found.get(name) or LastRun(unfinished=unfinished.get(name)) for name in names}
 
 
+def last_made(environment: Environment, use_case: str, stages: Iterable[str]) -> dict[str, Version]:
+    """Stage -> what a run takes from it that does not make it: the version of its newest materialization."""
+    with existing_instance(environment) as instance:
+        if instance is None:
+            return {}
+        events = {name: instance.get_latest_materialization_event(dg.AssetKey([use_case, name])) for name in stages}
+    return {name: version for name, event in events.items() if (version := handle_in(event))}
+
+
 def _newest_first(instance: dg.DagsterInstance) -> Iterator[Any]:
     cursor = None
     while records := instance.get_run_records(limit=PAGE, cursor=cursor):
@@ -168,10 +180,10 @@ def _newest_first(instance: dg.DagsterInstance) -> Iterator[Any]:
 
 
 def _use_cases_of(run: dg.DagsterRun) -> set[str]:
-    """A run of a use case's own job has its name; the button and the automation select assets. A run of checks alone is
-    no run."""
+    """A run of a use case's own job has its name; the button and the automation select assets. A run of checks alone,
+    or of `ACTS`, is no run."""
     if run.asset_selection or run.asset_check_selection:
-        return {key.path[0] for key in run.asset_selection or ()}
+        return {key.path[0] for key in run.asset_selection or () if key.path[1] not in ACTS}
     return {run.job_name}
 
 

@@ -38,7 +38,7 @@ from ft_platform.process.reasons import SHORTEST_REASON, require_reason
 from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import require_accepted, require_newest
 from ft_platform.release.separation import COMMIT, commit_of
-from ft_platform.release.sign_off import require_signed
+from ft_platform.release.sign_off import Signature, require_signed
 from ft_platform.release.standing import ACCEPTED, standing_of
 from ft_platform.settings.hash import settings_hash
 from ft_platform.signing.keys import SigningKeys
@@ -95,16 +95,7 @@ def release(
         MissingExtra: `model-signing` is not installed.
     """
     started = time.monotonic()
-    require_accepted(lake, use_case, decision)
-    said = json.loads(lake.read_file(decision, DECISION_FILE))
-    require_newest(lake, use_case, decision, said["checkpoint"])
-    if said["checkpoint"] != checkpoint.artifact_id:
-        raise VersionRefused(
-            f"{decision.id} is about {said['checkpoint']}, not about {checkpoint.id}", f"Run: ft run {use_case.name}"
-        )
-    require_usable(lake, use_case, checkpoint)
-    permissions = permissions or Permissions(use_cases={use_case.name: use_case})
-    given = require_signed(lake, use_case, decision, permissions)
+    said, given = require_releasable(lake, use_case, decision, checkpoint, permissions)
     stands = next(iter(standing_releases(lake, use_case.name)), None)
     if stands and (stands.checkpoint, stands.record["decision"]["id"]) == (checkpoint.artifact_id, decision.id):
         return stands.version
@@ -127,6 +118,30 @@ def release(
         COMMIT: commit_of(use_case),
     }
     return _publish(lake, use_case, record, [decision, checkpoint], started, by=by)
+
+
+def require_releasable(
+    lake: Lake,
+    use_case: NamedUseCase,
+    decision: ArtifactVersion,
+    checkpoint: ArtifactVersion,
+    permissions: Permissions | None = None,
+) -> tuple[dict[str, Any], list[Signature]]:
+    """What the decision says, and the signatures that count, where the checkpoint may be released on it now.
+
+    Raises:
+        VersionRefused: as `release`.
+    """
+    require_accepted(lake, use_case, decision)
+    said = json.loads(lake.read_file(decision, DECISION_FILE))
+    require_newest(lake, use_case, decision, said["checkpoint"])
+    if said["checkpoint"] != checkpoint.artifact_id:
+        raise VersionRefused(
+            f"{decision.id} is about {said['checkpoint']}, not about {checkpoint.id}", f"Run: ft run {use_case.name}"
+        )
+    require_usable(lake, use_case, checkpoint)
+    permissions = permissions or Permissions(use_cases={use_case.name: use_case})
+    return said, require_signed(lake, use_case, decision, permissions)
 
 
 @_one_at_a_time

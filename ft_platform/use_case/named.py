@@ -69,5 +69,5 @@ class NamedUseCase(BaseModel):
         if self.overridden:
             raise VersionRefused(
                 f"{self.own_settings}, and a release goes by the file of {self.name}",
-                "Put lasting changes into the file, then run it without --set",
+                "Put lasting changes into the file, which ft run --keep does, then run it without --set",
             )
