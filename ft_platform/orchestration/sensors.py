@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -12,12 +13,15 @@ import dagster as dg
 from ft_platform.assets.decorators import sensor
 from ft_platform.errors import FtError, TransientError
 from ft_platform.lake.store import Lake
+from ft_platform.process.vouched import vouch
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
 from ft_platform.use_case.named import NamedUseCase
 
 MEASUREMENTS = "measurements"
 """External asset: the files that `business.measurements` names."""
+MOST_FAILURES = 5
+"""Looks in a row at a place that does not answer, which may pass, until it counts as gone."""
 S3_URI = re.compile(r"^s3a?://([^/]+)/?([^*?\[]*)")
 
 
@@ -52,10 +56,12 @@ def source_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
             erased = erased_persons(lake, environment, use_case).fingerprint
             before = seen.get("listing"), seen.get("feedback", {}), seen.get("erased", "")
             if listing and (listing, feedback, erased) == before:
+                _note_answer(context, environment, use_case, "source", seen)
                 return dg.SkipReason("no object of the bucket was written, replaced or deleted")
             files = fingerprint(source, environment)
         except FtError as error:
-            return dg.SkipReason(str(error))
+            return _failed(context, environment, use_case, "source", seen, error)
+        seen = _note_answer(context, environment, use_case, "source", seen)
         content = {**files, **feedback, **({"erased": erased} if erased else {})}
         version = hashlib.sha256(json.dumps(sorted(content.items())).encode()).hexdigest()[:32]
         cursor = json.dumps({"content": version, "listing": listing, "feedback": feedback, "erased": erased})
@@ -90,12 +96,14 @@ def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
         from ft_platform.business.measurements import measurement_parts
         from ft_platform.sources.source_file import being_written
 
+        seen = _cursor(context.cursor)
         try:
             files = measurement_parts(use_case.settings.business, environment)
         except FtError as error:
-            return dg.SkipReason(str(error))
+            return _failed(context, environment, use_case, MEASUREMENTS, seen, error)
+        seen = _note_answer(context, environment, use_case, MEASUREMENTS, seen)
         version = hashlib.sha256(json.dumps([sha256 for _, sha256 in files]).encode()).hexdigest()[:32]
-        if context.cursor == version:
+        if seen.get("content") == version:
             return dg.SkipReason(f"{len(files)} file(s), content unchanged")
         if unfinished := being_written(part.uri for part, _ in files):
             return dg.SkipReason(
@@ -103,9 +111,72 @@ def measurements_sensor(use_case: NamedUseCase) -> dg.SensorDefinition:
                 " completely"
             )
         event = dg.AssetMaterialization(key, metadata={"files": len(files)}, tags={"dagster/data_version": version})
-        return dg.SensorResult(asset_events=[event], cursor=version)
+        return dg.SensorResult(asset_events=[event], cursor=json.dumps({"content": version}))
 
     return look
+
+
+def _failed(
+    context: dg.SensorEvaluationContext,
+    environment: Environment,
+    use_case: NamedUseCase,
+    what: str,
+    seen: dict[str, Any],
+    error: FtError,
+) -> dg.SkipReason:
+    """A reason to look again later, where the place may answer then. Otherwise people are told, and the tick fails:
+    nobody notices a sensor that skips for days.
+
+    Args:
+        seen: the cursor, which counts the looks that failed.
+
+    Raises:
+        FtError: this error, where it does not pass by itself, or has not passed in `MOST_FAILURES` looks.
+    """
+    failures = seen.get("failures", 0) + 1
+    context.update_cursor(json.dumps({**seen, "failures": failures}))
+    if not error.permanent and failures < MOST_FAILURES:
+        return dg.SkipReason(vouch(f"{error} (look {failures} of {MOST_FAILURES}, after which this is an alarm)"))
+    _tell(environment, use_case, what, error)
+    raise error
+
+
+def _note_answer(
+    context: dg.SensorEvaluationContext,
+    environment: Environment,
+    use_case: NamedUseCase,
+    what: str,
+    seen: dict[str, Any],
+) -> dict[str, Any]:
+    """The cursor of a place that answers: an alarm about it is over."""
+    _tell(environment, use_case, what, None)
+    if "failures" in seen:
+        seen = {name: value for name, value in seen.items() if name != "failures"}
+        context.update_cursor(json.dumps(seen))
+    return seen
+
+
+def _tell(environment: Environment, use_case: NamedUseCase, what: str, error: FtError | None) -> None:
+    """Queues an alarm, which `<use_case>_alerts` sends, or notes that it is over. A message that leaves the
+    installation names no file: the tick does."""
+    from ft_platform.monitoring.alerts.alert import Alert
+    from ft_platform.monitoring.alerts.outbox import opened
+    from ft_platform.reporting.report_urls import home_url
+
+    channels = use_case.settings.monitoring.alerts
+    if not channels:
+        return
+    text = f"Nothing new is read from there ({type(error).__name__}). The sensor {use_case.name}_{what} says why."
+    alarm = Alert(
+        use_case.name,
+        f"{what} cannot be read",
+        "critical",
+        vouch(text),
+        home_url(environment, use_case.name),
+        f"{what}_watch/unreadable",
+    )
+    with opened(environment.home, environment.alerting) as outbox:
+        outbox.lasting(use_case.name, f"{what}_watch", [alarm] if error else [], channels, datetime.now(UTC))
 
 
 def bucket_listing(source: Source) -> str | None:

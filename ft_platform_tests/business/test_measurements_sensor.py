@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from ft_platform.errors import SourceError
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.business.cases import satisfaction, write_rows
@@ -82,7 +83,8 @@ def test_a_changed_file_asks_for_one_new_report_and_an_unchanged_one_for_none(
         assert watched.look(settled=False) == 0 and "written completely" in watched.skipped
         assert watched.look() == 1 and [watched.asked() for _ in range(3)] == [1, 0, 0]
         file.unlink()
-        assert watched.look() == 0 and "business.measurements[0]" in watched.skipped
+        with pytest.raises(SourceError, match=r"business\.measurements\[0\]"):
+            watched.look()
         file.write_bytes(content)
         assert watched.look() == 1 and watched.asked() == 1, "a file that is again what it once was is a change too"
 

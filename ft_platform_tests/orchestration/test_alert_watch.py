@@ -12,6 +12,7 @@ import pytest
 
 from ft_platform.costs.ledger import Ledger, month_of
 from ft_platform.costs.teams import team_of
+from ft_platform.errors import FtError, TransientError
 from ft_platform.lake import releases
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -19,11 +20,14 @@ from ft_platform.monitoring.day_reports import FILE, STAGE, Alarm, DayReport
 from ft_platform.orchestration import retraining_watch
 from ft_platform.orchestration.alert_watch import alert_watch
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.orchestration.sensors import MOST_FAILURES, source_sensor
 from ft_platform.settings.alerting import Alerting
 from ft_platform.settings.compute_profile import ComputeProfile
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.quotas import Quotas
+from ft_platform.sources import discovery
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
+from ft_platform_tests.graph import records, write_csv
 from ft_platform_tests.monitoring.alerts.receivers import HttpReceiver
 from ft_platform_tests.tables import use_case
 
@@ -251,3 +255,63 @@ def test_a_quota_of_which_most_is_used_is_told_while_it_lasts(watch: Watch) -> N
     assert watch.tick() == []
     watch.environment = watch.environment.model_copy(update={"quotas": Quotas()})
     assert [event for event, _, _ in watch.tick()] == ["resolved"]
+
+
+class Looks:
+    """Ticks of the sensor of a source."""
+
+    def __init__(self, watch: Watch, source: Path) -> None:
+        self.watch = watch
+        self.cursor: str | None = None
+        case = use_case(monitoring={"alerts": ["hook"]}, source={"uri": str(source)})
+        self.sensor = source_sensor(case)
+
+    def look(self) -> str:
+        """What the tick came to: `skipped`, `changed`, or the error that it failed with."""
+        given: Any = {"lake": self.watch.lake, "environment": self.watch.environment}
+        with dg.build_sensor_context(instance=self.watch.instance, cursor=self.cursor, resources=given) as context:
+            try:
+                result: Any = self.sensor(context)
+            except FtError as error:  # a failed tick keeps the cursor that was there
+                return type(error).__name__
+            self.cursor = context.cursor if isinstance(result, dg.SkipReason) else result.cursor
+        return "skipped" if isinstance(result, dg.SkipReason) else "changed"
+
+
+def test_a_source_that_is_gone_fails_the_tick_at_once_and_people_are_told(watch: Watch, tmp_path: Path) -> None:
+    file = tmp_path / "of_a_person.csv"
+    looks = Looks(watch, file)
+    assert looks.look() == "SourceError"
+    assert [(event, what) for event, what, _ in watch.tick()] == [("raised", "source cannot be read")]
+    assert b"of_a_person" not in b"".join(body for _, body in watch.receiver.got)
+    assert looks.look() == "SourceError" and watch.tick() == []
+    write_csv(file, records(3))
+    assert looks.look() == "changed"
+    assert [event for event, *_ in watch.tick()] == ["resolved"]
+
+
+def test_a_source_that_does_not_answer_becomes_an_alarm_after_some_looks(
+    watch: Watch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store that is down is made up; what follows from it is not."""
+    looks, down = Looks(watch, write_csv(tmp_path / "a.csv", records(3))), True
+
+    def answer(*arguments: Any, whole: Any = discovery.fingerprint) -> Any:
+        if down:
+            raise TransientError("the store does not answer")
+        return whole(*arguments)
+
+    monkeypatch.setattr(discovery, "fingerprint", answer)
+    assert [looks.look() for _ in range(3)] == ["skipped"] * 3 and watch.tick() == []
+    down = False
+    assert looks.look() == "changed", "it counts looks in a row"
+    down = True
+    assert [looks.look() for _ in range(MOST_FAILURES + 1)] == [
+        *["skipped"] * (MOST_FAILURES - 1),
+        "TransientError",
+        "TransientError",
+    ]
+    assert [event for event, *_ in watch.tick()] == ["raised"]
+    down = False
+    looks.look()
+    assert [event for event, *_ in watch.tick()] == ["resolved"]
