@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --source: set a field instead of having it proposed; may be repeated",
     )
     parser.add_argument("--all", action="store_true", help="write every field with its explanation")
-    parser.add_argument("--json", action="store_true", help="print JSON: path, lines, record, why")
+    parser.add_argument("--json", action="store_true", help="print JSON: path, lines, record, why, notes")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -74,12 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
             if found
             else {}
         )
-        why = found.proposal.why if found else {}
-        print(json.dumps({"path": path, "lines": lines, "record": record, "why": why}, indent=1, ensure_ascii=False))
+        told = {"why": found.proposal.why if found else {}, "notes": found.proposal.notes if found else []}
+        print(json.dumps({"path": path, "lines": lines, "record": record, **told}, indent=1, ensure_ascii=False))
         return 0
     if found:
         _show(found)
     print(f"{path} is written: {lines} lines.")
+    for note in found.proposal.notes if found else ():
+        print(f"Note: {note}")
     if found and found.proposal.asked:
         where = text.splitlines()
         for one in found.proposal.asked:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from ft_platform.proposal.columns import Column
 
 Columns = Sequence[Column]
-ID_NAMES = ("id", "key", "uuid", "guid", "nr", "no", "number", "nummer", "index", "kennung")
+ID_NAMES = (
+    *("id", "key", "uuid", "guid", "nr", "no", "number", "nummer", "index", "kennung"),
+    *("numero", "número", "numéro", "num", "nº", "codice", "código"),
+)
 TEXT_NAMES = (
     *("text", "full text", "narrative", "message", "question", "query", "prompt", "instruction", "body", "comment"),
     *("complaint", "feedback", "review", "utterance", "sentence", "description", "content", "anliegen", "frage"),
@@ -34,7 +37,20 @@ CONSENT_NAMES = (
     "dsgvo",
 )
 LICENCE_NAMES = ("licence", "license", "lizenz", "copyright")
-SUBJECT_NAMES = ("customer", "client", "user", "person", "patient", "account", "member", "subject", "kunde", "author")
+PERSONS = (
+    *("customer", "client", "user", "person", "patient", "insured", "citizen", "employee", "kunde", "kundin", "kunden"),
+    *("mandant", "nutzer", "benutzer", "mitglied", "versicherter", "bürger", "patientin", "mitarbeiter", "cliente"),
+    *("usuario", "usuário", "paciente", "socio", "asegurado", "persona", "utente", "assicurato", "paziente", "pessoa"),
+    *("utilisateur", "usager", "adhérent", "assuré", "personne", "klant", "gebruiker", "patiënt", "lid", "verzekerde"),
+    *("klient", "osoba", "pacjent", "kund", "kunder", "asiakas", "bruger", "medlem", "zákazník", "ügyfél"),
+)
+"""A column with just this name holds persons; in English, German, Spanish, Portuguese, Italian, French, Dutch, Polish
+and others."""
+JOINED_IDS = re.compile(
+    r"(kunden|klant|klanten|mitglieds|patienten|versicherten|customer|client|user|patient|member)_?(nummer|nr|id|no)"
+)
+"""`Kundennummer`, `userid`: names without a blank between person and number."""
+SUBJECT_NAMES = (*PERSONS, "account", "member", "subject", "author")
 SENSITIVE_NAMES = (
     *("sex", "gender", "geschlecht", "age", "alter", "race", "ethnicity", "ethnic", "religion", "nationality"),
     *("citizenship", "foreign", "foreign worker", "disability", "disabled", "marital", "marital status", "orientation"),
@@ -49,6 +65,10 @@ PLACE_OR_CONTACT = (
 """Columns that are never a text to learn from, whatever they look like."""
 TEXT_WORDS = 4
 """Words at the median from which a column holds sentences: the shortest questions of banking77 have four."""
+MOSTLY_DIFFERENT = 0.9
+"""Share of different values from which a column was likely meant to tell records apart."""
+NAME_WORDS = 3
+"""Of the name of a person, at the median."""
 JOINED = 20
 """Columns of a table without texts that are joined to one at most."""
 
@@ -120,6 +140,14 @@ def guess_id(columns: Columns) -> Guess | None:
     )
 
 
+def repeated_id(columns: Columns) -> Column | None:
+    """A column that is named as the id of a record and repeats: whoever exported it twice, or joined it to another
+    table."""
+    able = [one for one in columns if one.kind in ("number", "code") and not one.is_unique and one.different > 10]
+    able = [one for one in able if one.filled == one.rows and one.different >= one.rows * MOSTLY_DIFFERENT]
+    return _first_by_name(able, ID_NAMES)
+
+
 def guess_text(columns: Columns) -> Guess | None:
     """The longest texts that are not repeated; a telling name counts twice."""
     able = [
@@ -180,17 +208,22 @@ def guess_licence(columns: Columns) -> Guess | None:
 
 
 def guess_subject(columns: Columns) -> Guess | None:
-    """An id of persons: it repeats, or would be the id of the record."""
+    """Who a record is about: ids of persons, or a column that is called by what they are. It repeats, or would be the
+    id of the record."""
     able = [
         one
         for one in columns
-        if one.kind in ("number", "code")
-        and named(one, SUBJECT_NAMES)
-        and named(one, ID_NAMES)
+        if one.kind in ("number", "code", "text")
+        and one.words <= NAME_WORDS
+        and (
+            (named(one, SUBJECT_NAMES) and named(one, ID_NAMES))
+            or words_of(one.name) in PERSONS
+            or JOINED_IDS.fullmatch(words_of(one.name).replace(" ", "_"))
+        )
         and not one.is_unique
         and one.different > 10
     ]
-    return Guess((able[0].name,), f"{able[0].different:,} different ids of persons, by its name") if able else None
+    return Guess((able[0].name,), f"{able[0].different:,} different persons, by its name") if able else None
 
 
 def guess_sensitive(columns: Columns) -> Guess | None:

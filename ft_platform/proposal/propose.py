@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import ConfigError
 from ft_platform.proposal.columns import Column, columns_of
-from ft_platform.proposal.guesses import GUESSES, Guess, guess_joined, words_of
+from ft_platform.proposal.guesses import GUESSES, Guess, guess_joined, repeated_id, words_of
+from ft_platform.records.label_spellings import hint, spellings
 from ft_platform.settings.governance import TO_BE_STATED
 from ft_platform.settings.source import CHAT_FORMATS
 from ft_platform.sources.looking import Looked
@@ -28,12 +29,14 @@ class Proposal:
         values: path -> value, for fields that a source decides.
         why: path -> the reason, without a value of the source.
         asked: paths that only a person can answer.
+        notes: what else a person should know of the source, without a value of it.
         columns: what was looked at.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
 
     def set(self, path: str, value: Any, why: str = "") -> None:
@@ -72,10 +75,27 @@ def propose(name: str, looked: Looked, stated: dict[str, Any], kind: str | None 
     _task(made)
     _governance(made, name, guessed, stated)
     _data_stages(made, looked, guessed)
+    _notes(made, looked, guessed, stated)
     for path, value in stated.items():
         made.set(path, value, "stated by you")
         made.asked = [one for one in made.asked if one != path]
     return made
+
+
+def _notes(made: Proposal, looked: Looked, guessed: dict[str, Guess], stated: dict[str, Any]) -> None:
+    """Ids that repeat, and labels of several spellings."""
+    left = [one for one in made.columns if one.name not in made.roles()]
+    if "id" not in guessed and "record.id" not in stated and (found := repeated_id(left)):
+        made.notes.append(
+            f"column {found.name!r} is called like an id and repeats in {found.rows - found.different:,} of"
+            f" {found.rows:,} rows, so it is no record.id: records are told apart by their content. Look for rows that"
+            " were exported twice"
+        )
+    label = str({**made.values, **stated}.get("record.label"))
+    if label in looked.rows.schema.names:
+        counted = pc.value_counts(pc.utf8_trim_whitespace(looked.rows.column(label))).to_pylist()
+        counts = {str(one["values"]): one["counts"] for one in counted if one["values"]}
+        made.notes += list(filter(None, [hint(spellings(counts))]))
 
 
 def _guesses(columns: list[Column], stated: dict[str, Any], kind: str | None) -> dict[str, Guess]:

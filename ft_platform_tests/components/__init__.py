@@ -20,6 +20,7 @@ class Component:
     covers: tuple[str, ...]
 
 
+SOURCES = ("ft_platform/sources/discovery.py", "ft_platform/sources/source_file.py")
 LAKE = (
     "ft_platform/erasure/old_versions.py",
     "ft_platform/lake/artifacts.py",
@@ -55,9 +56,9 @@ COMPONENTS = {
         ),
     ),
     "azure_lake": Component(
-        "Azurite, Microsoft's emulator of Azure Blob, under the same lake",
+        "Azurite, Microsoft's emulator of Azure Blob, under the same lake, and under sources",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `azure`",
-        LAKE,
+        (*LAKE, *SOURCES),
     ),
     "browser": Component(
         "Chromium, which opens reports, Dagster's pages and the playground",
@@ -101,9 +102,9 @@ COMPONENTS = {
         ),
     ),
     "gcs_lake": Component(
-        "fake-gcs-server, an emulator of Google Cloud Storage, under the same lake",
+        "fake-gcs-server, an emulator of Google Cloud Storage, under the same lake, and under sources",
         "`scripts/install_clients.sh FOLDER`, `FT_TEST_CLIENTS=FOLDER`, extra `gcp`",
-        LAKE,
+        (*LAKE, *SOURCES),
     ),
     "helm": Component(
         "Helm, which lints and renders the chart; Kubernetes' published schemas judge what it renders",

@@ -200,3 +200,20 @@ def test_public_data_sets_get_the_columns_that_their_authors_meant(environment, 
 def test_public_data_sets_that_are_no_training_data_are_refused(environment, shared_data, file, says):
     with pytest.raises((ConfigError, SourceError), match=says):
         drafted(environment, shared_data / file)
+
+
+def test_what_is_odd_about_a_source_is_noted_without_a_value(environment, tmp_path):
+    path = tmp_path / "a.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Ticket No", "Anliegen", "Kategorie", "Kunde"])
+        for number in range(120):
+            text = f"Bitte schauen Sie sich den Fall {number * 7} an und antworten Sie mir bald."
+            team = ("Shipping", "shipping", "SHIPPING", "Technical")[number % 4]
+            writer.writerow([max(number, 3), text, team, f"K{number % 50}"])
+    found = drafted(environment, path)
+    assert load_use_case(written(environment, found), environment=environment).settings.record.subject == "Kunde"
+    repeated, alike = found.proposal.notes
+    assert repeated.startswith("column 'Ticket No' is called like an id and repeats in 3 of 120 rows")
+    assert alike.startswith("3 labels are probably 1:") and "hipping" not in alike
+    assert drafted(environment, complaints(tmp_path / "b.csv")).proposal.notes == []

@@ -68,6 +68,15 @@ UNIQUE: dict[str, Any] = {"different": 1000}
         (guess_licence, [column("license", different=3)], "license"),
         (guess_subject, [column("customer_id", different=300)], "customer_id"),
         (guess_subject, [column("customer_id", **UNIQUE)], None),  # one record each: an id of records
+        (guess_subject, [column("Kunde", different=300)], "Kunde"),
+        (guess_subject, [column("cliente", "text", 300, 2.0)], "cliente"),  # names of persons
+        (guess_subject, [column("Kundennummer", "number", different=300)], "Kundennummer"),
+        (guess_subject, [column("klant", different=300)], "klant"),
+        (guess_subject, [column("userid", different=300)], "userid"),
+        (guess_subject, [column("Subject", "text", 300, 3.0)], None),  # of a message
+        (guess_subject, [column("Account", different=300)], None),  # a kind of account, as likely
+        (guess_subject, [column("client", "text", 300, 9.0)], None),  # what the client said
+        (guess_subject, [column("client", different=4)], None),  # a group
         (guess_sensitive, [column("Sex", different=2)], "Sex"),
         (guess_sensitive, [column("ForeignWorker", "yes or no", different=2)], "ForeignWorker"),
         (guess_sensitive, [column("Age", "number", different=70)], "Age"),

@@ -1,12 +1,7 @@
-"""Files in Azure storage, against Azurite, Microsoft's local server (`npm install azurite`, found on PATH or in
-FT_AZURITE)."""
+"""Files in Azure storage, against Azurite, Microsoft's local server, on which the lake's tests run too
+(`lake.object_store.stores`)."""
 
-import os
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,41 +13,26 @@ from ft_platform.settings.environment import Environment
 from ft_platform.sources.discovery import fingerprint
 from ft_platform.sources.ingest import read_new_records
 from ft_platform.sources.known_records import KnownRecords
+from ft_platform_tests.lake.object_store.stores import ACCOUNT, AZURE, KEY
 from ft_platform_tests.tables import use_case
 
+pytestmark = pytest.mark.components(name="azure_lake")
 NOW = datetime(2026, 1, 15, tzinfo=UTC)
 HEADER = b"id,text,label,consent,region\n"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""Published in the documentation of Azurite; opens nothing else."""
 
 
 @pytest.fixture
-def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
-    pytest.importorskip("adlfs")
-    from azure.storage.blob import BlobServiceClient  # pyright: ignore[reportMissingImports]
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, bytes], object]]:
+    """Puts a blob into the container `records`."""
+    with AZURE.started(tmp_path / "server") as address:
+        from azure.storage.blob import BlobServiceClient  # pyright: ignore[reportMissingImports]
 
-    program = os.environ.get("FT_AZURITE") or shutil.which("azurite-blob")
-    if not program:
-        pytest.skip("azurite-blob is not installed (npm install -g azurite)")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [program, "--blobPort", str(port), "--location", str(tmp_path / "azurite"), "--skipApiVersionCheck", "--silent"]
-    )
-    connection = f"DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
-    try:
-        for _ in range(150):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        connection = (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={address}/{ACCOUNT};"
+        )
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
         made = BlobServiceClient.from_connection_string(connection).create_container("records")
         yield lambda name, data: made.upload_blob(name, data, overwrite=True)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def test_files_of_a_container_are_found_read_and_noticed_when_they_change(container, environment: Environment) -> None:
