@@ -65,7 +65,7 @@ def refused_without_access(lake: Lake, use_case: str) -> Iterator[None]:
     be listed looks empty."""
     refusal = FtError(
         f"you may not read the restricted zone of {use_case} in {lake.root}, which contains personal data",
-        "Ask the data owner of the use case for the right, or look at counts and hashes: ft results, ft trace record",
+        f"Ask the data owner of the use case for the right, or look at counts and hashes: ft results {use_case}",
     )
     try:
         for folder in ("", "tables", "manifests"):

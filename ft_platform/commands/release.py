@@ -57,7 +57,10 @@ def made(arguments: argparse.Namespace, back_to: str = "") -> int:
         print(f"{found['release']} of {name}: {found['checkpoint']}, on {found['decision']}, by {found['released_by']}")
         print(f"  signature: {found['signature_problem'] or 'verified'}")
         before = found["previous"]
-        print(f"  before: {before or 'nothing was released'}" + f"; back: ft rollback {name}" * bool(before))
+        print(
+            f"  before: {before or 'nothing was released'}"
+            + f"; back: ft rollback {name} --reason <why>" * bool(before)
+        )
     return 0
 
 

@@ -37,5 +37,5 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{report.id}\n")
     print("\n".join(conclusion(found)))
     print(f"\nTo use the best settings, copy these lines into {use_case.path}:\n\n{found['snippet']}")
-    print(f"or try them for one run: ft run {use_case.name} {settings}")
+    print(f"or have them written there, and train with them: ft run {use_case.name} --keep {settings}")
     return 0

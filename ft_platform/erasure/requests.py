@@ -186,7 +186,7 @@ def requests_about(
         if (one.is_open or one.certificate) and _is_about(lake, environment, use_case, one, wanted)
     ]
     if not found:
-        raise DataError("nobody asked to erase this person", 'Ask first: ft erase request ID --reason "..."')
+        raise DataError("nobody asked to erase this person", "Ask first: ft erase request ID --reason <why>")
     open_ones = [(use_case, one) for use_case, one in found if one.is_open]
     return open_ones or found
 

@@ -26,7 +26,7 @@ def champion(lake: Lake, use_case: str, beside: ArtifactVersion | None = None) -
         if found is None:
             raise VersionRefused(
                 f"{release.id} of {use_case} is of a checkpoint that is not in the lake",
-                f"Restore the checkpoint, or run: ft withdraw {use_case} {release.id}",
+                f"Restore the checkpoint, or run: ft withdraw {use_case} {release.id} --reason <why>",
             )
         return found
     return None

@@ -255,7 +255,8 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
             _ = waiver.granted_on
         except (TypeError, ValueError):
             raise CorruptVersion(
-                f"{stored.id} of {use_case.name} cannot be read", ("Take responsibility for the loss: ft seals accept")
+                f"{stored.id} of {use_case.name} cannot be read",
+                f"Take responsibility for the loss: ft seals accept {use_case.name} <file>",
             ) from None
         verdict = lake.verdicts(stored).get(IN_FORCE)
         found.append((waiver, verdict is not None and not verdict.passed))

@@ -99,7 +99,7 @@ def weights_of(lake: Lake, use_case: NamedUseCase) -> tuple[str, str]:
     if settings.training.continue_from:
         raise ConfigError(
             [f"retraining.start and training.continue_from of {use_case.name} both say what a retraining starts from"],
-            "Remove training.continue_from; for one run: ft run --continue",
+            f"Remove training.continue_from; for one run: ft run {use_case.name} --continue",
         )
     training = settings.training.model_copy(update={"continue_from": CHAMPION})
     further = use_case.model_copy(update={"settings": settings.model_copy(update={"training": training})})

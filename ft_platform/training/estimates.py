@@ -167,5 +167,5 @@ def _why(exit_code: int, use_case: NamedUseCase) -> tuple[str, str]:
         )
     return (
         f"the calibration of {use_case.name} ended with exit code {exit_code} without saying why",
-        "Run it by hand with --debug: ft estimate",
+        f"Run it by hand: ft estimate {use_case.name} --debug",
     )

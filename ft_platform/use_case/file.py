@@ -153,7 +153,7 @@ def load_use_case(
     if not file.exists() and not file.is_symlink():
         raise ConfigError(
             [f"there is no {shown(file)}"],
-            "Write one with: ft new " + (file.parent.name if path.is_dir() else path.name),
+            f"Write one with: ft new {file.parent.name if path.is_dir() else path.name}",
         )
     try:
         return _loaded(file, overrides or {}, environment, closer)

@@ -138,7 +138,7 @@ def report_server(
         server = ReportServer(pages, host, port, names, desk, tls or Tls(), address.path)
     except (OSError, OverflowError) as error:
         reason = error.strerror or type(error).__name__ if isinstance(error, OSError) else "no port has this number"
-        remedy = "Choose another: ft reports --port"
+        remedy = "Choose another: ft reports --port <number>"
         raise ConfigError([f"reports cannot be served on {host}, port {port}: {reason}"], remedy) from None
     thread = threading.Thread(target=server.serve, name="reports", daemon=True)
     thread.start()

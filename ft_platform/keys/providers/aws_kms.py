@@ -48,7 +48,7 @@ class KmsKeys:
         plain = text.encode()
         if len(plain) > LARGEST:
             problem = f"a key ring of {len(plain)} bytes is larger than KMS encrypts ({LARGEST})"
-            raise KeyMissing(problem, "Retire old versions with: ft keys retire")
+            raise KeyMissing(problem, "Retire old versions with: ft keys retire <version>")
         try:
             sealed = self._client.encrypt(KeyId=self._key_id, Plaintext=plain, EncryptionContext=CONTEXT)[
                 "CiphertextBlob"

@@ -134,7 +134,7 @@ def slack_payload(message: Message) -> dict[str, Any]:
     """Blocks for Slack; `text` for notifications, and for chats that know no blocks."""
     sections = text(message).split("\n\n")
     if len(sections) > SECTIONS:
-        sections = [*sections[: SECTIONS - 1], f"and {len(sections) - SECTIONS + 1} more: ft alerts"]
+        sections = [*sections[: SECTIONS - 1], f"and {len(sections) - SECTIONS + 1} more: ft alerts <use case>"]
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _cut(title(message), HEADER)}},
         *({"type": "section", "text": {"type": "mrkdwn", "text": _cut(_escaped(one), SECTION)}} for one in sections),

@@ -444,7 +444,7 @@ def _annotation(seen: Seen) -> Told:
         yield {
             "role": "domain_expert",
             "what": f"{open_:,} records of {task.artifact_id} wait for the judgement of experts{arbiter}.",
-            "next_step": f"{judge} judgements: ft annotate import {seen.name}",
+            "next_step": f"{judge} judgements: ft annotate import {seen.name} <file>",
             "since": seen.lake.manifest(task).written_at,
             "action": ANNOTATE if on_page else "",
         }
