@@ -30,6 +30,8 @@ BATCH_ROWS = 8192
 BATCH_CHARACTERS = 1 << 24
 """A batch ends here if its texts are long: 8,192 texts of 10 MB would not fit into memory."""
 ROWS_BETWEEN_LOOKS = 16
+MOST_DIGITS = 6
+"""In the name of a column: a telephone number has seven or more."""
 SHOWN = 10
 """Row numbers or column names that a message lists at most."""
 
@@ -60,12 +62,14 @@ class Opened:
     text_bytes: int = 0
     all_columns: bool = False
 
-    def require(self, columns: Iterable[str], from_first_row: bool = False) -> list[str]:
+    def require(self, columns: Iterable[str], from_first_row: bool = False, *, from_objects: bool = False) -> list[str]:
         """The mapped columns that are among `columns`, in the mapping's order.
 
         Args:
             from_first_row: they are the first row of a file, which holds a person's data where the file has no header.
                 If none of them is mapped, the message does not repeat them.
+            from_objects: they are the keys of JSON objects, any of which may be data. The message counts those that
+                nothing maps.
 
         Raises:
             SourceError: a mapped column is missing and not optional, or is there twice.
@@ -80,10 +84,12 @@ class Opened:
             f"column {c!r} appears {got.count(c)} times" for c in twice
         ]
         if problems:
-            names = [one for one in got if not from_first_row or _is_name(one)][:40]  # others may be data
+            names = [one for one in got if (one in self.mapped if from_objects else _is_name(one))][:40]
             listed = ", ".join(map(repr, names)) + (
-                f" and {len(got) - len(names)} more" if len(got) > len(names) else ""
+                f"{' and ' if names else ''}{len(got) - len(names)} more" if len(got) > len(names) else ""
             )
+            if from_objects and len(got) > len(names):
+                listed += ", which are left out here: keys of JSON may be data"
             if from_first_row and got and not set(got).intersection(self.mapped):
                 listed = (
                     f"{len(got)} others, which are left out here: the first row may be data, because it names none of"
@@ -262,5 +268,10 @@ def _is_unicode(text: str | None) -> bool:
 
 
 def _is_name(header: str) -> bool:
-    """Whether a cell of the first row is the name of a column, and not a person's data in a file without names."""
-    return len(header) <= 40 and header.count(" ") <= 3 and "@" not in header
+    """Whether it is the name of a column, and not a person's data in a file without names."""
+    return (
+        len(header) <= 40
+        and header.count(" ") <= 3
+        and "@" not in header
+        and sum(map(str.isdigit, header)) <= MOST_DIGITS
+    )

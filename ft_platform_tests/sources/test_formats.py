@@ -298,6 +298,27 @@ def test_missing_columns_are_listed_at_once_with_the_closest_name(tmp_path: Path
     )
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize(
+    "key", [CANARY, f"{CANARY} z.q@canary.example", "z.q@canary.example", "+44 20 7946 0958", "Quartermain"]
+)
+def test_keys_of_json_objects_that_nothing_maps_are_counted_and_not_repeated(
+    tmp_path: Path, name: str, key: str
+) -> None:
+    row = json.dumps({"id": 1, "Narative": "a", key: 1})
+    message = error_of(written(tmp_path, name, f"[{row}]" if name == "a.json" else row), ["id", "Narrative", "label"])
+    assert "column 'Narrative' is missing (did you mean 'Narative'?)" in message
+    assert "got 'id' and 2 more, which are left out here: keys of JSON may be data" in message
+    assert key not in message
+
+
+@pytest.mark.parametrize("column", [f"{CANARY} z.q@canary.example", "+44 20 7946 0958", "x" * 41])
+def test_a_column_of_any_format_that_is_no_name_is_not_repeated(tmp_path: Path, column: str) -> None:
+    pq.write_table(pa.table({"id": ["1"], column: ["a"]}), tmp_path / "a.parquet")
+    message = error_of(tmp_path / "a.parquet", ["id", "text"])
+    assert "got 'id' and 1 more" in message and column not in message
+
+
 def test_the_first_row_of_a_file_without_a_header_is_not_repeated(tmp_path: Path) -> None:
     message = error_of(written(tmp_path, "a.csv", f"1,{CANARY},card\n2,a text,card\n"), ["id", "text", "label"])
     assert (

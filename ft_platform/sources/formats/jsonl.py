@@ -36,7 +36,7 @@ def object_batches(file: OpenFile, objects: Iterable[dict[str, Any]]) -> Iterato
     seen: dict[str, None] = {}
     if file.all_columns:
         some = list(islice(objects := iter(objects), BATCH_ROWS))
-        file.require({key: None for item in some for key in item})
+        file.require({key: None for item in some for key in item}, from_objects=True)
         objects = chain(some, objects)
 
     def rows() -> Iterator[list[str | None]]:
@@ -47,7 +47,7 @@ def object_batches(file: OpenFile, objects: Iterable[dict[str, Any]]) -> Iterato
 
     yield from file.batches(file.mapped, rows())
     if not file.all_columns:
-        file.require(seen)
+        file.require(seen, from_objects=True)
 
 
 def not_objects(file: OpenFile, rows: list[int]) -> SourceError:
