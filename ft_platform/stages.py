@@ -118,7 +118,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             ("no_residual_pii", "is_k_anonymous", "recall_above_floor"),
             role="compliance",
-            version=5,
+            version=6,
         ),
         Stage(
             "splits",

@@ -34,6 +34,7 @@ SAME_AS = {
     "UK_NHS": "MEDICAL_RECORD_NUMBER",
     "DOMAIN_NAME": "URL",
     "DATE_TIME": "DATE",
+    "CRYPTO": "CRYPTO_WALLET",
 }
 """Names of microsoft/presidio and presidio-research for entities that have another name here."""
 

@@ -22,8 +22,14 @@ Recognizer = TypeVar("Recognizer")
 FEWEST = 32
 """Texts from which on it costs less to ask of all of them than to search each."""
 DIGIT = "[0-9]"
-NORMALIZED = r"[^ -~]|[&<%|\\]|[*][*]|  | / |(?:[^ ]  ?){4}[^ ]"
-"""What stands in every text that `normalize` changes, beside digits: other characters, escapes, tags, wide spacing."""
+NORMALIZED = (
+    r"[^ -~]|[&<%|\\]|[*][*]|  | / |(?:[^ ]  ?){4}[^ ]|[A-Za-z0-9+/_-]{6}[A-Z0-9+=]"
+    r"|[A-Za-z0-9+/_-][A-Z0-9+][A-Za-z0-9+/_-]{6}"
+    r"|[0-9A-Fa-f]{2}[ :-][0-9A-Fa-f]{2}[ :-][0-9A-Fa-f]{2}[ :-]"
+    r"|[a-z][A-Z]+[a-z]+[A-Z]"
+)
+"""What stands in every text that `normalize` changes, beside digits: other characters, escapes, tags, wide spacing,
+long words that may be encoded, mixed case."""
 STRANGE = r"[^\t\n\f\r -~]"
 """Characters of which `re` and RE2 may think differently."""
 RUN = re.compile(r"\d(?:[^\w]{0,3}\d)*")

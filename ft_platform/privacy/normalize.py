@@ -4,10 +4,14 @@ with its place in the original.
 Covered: zero-width and soft characters, compatibility forms (full width, ligatures, mathematical letters), decomposed
 accents, digits of other scripts, Cyrillic and Greek look-alikes inside Latin words, typographic dashes, quotes and
 blanks, spaced letters, hard-wrapped lines, marks of quotes, lists, tables and bold print, HTML entities and plain tags,
-JSON and URL escapes, digits and letters that scanning confuses.
-Not covered: words cut in two, misspelled names, base64, other encodings of a whole text.
+JSON and URL escapes, digits and letters that scanning confuses, words that a hyphen and the end of a line cut in two,
+words in mixed case (`rOsA`), text written right to left by an override, base64 and hexadecimal digits behind which
+there is printable text (once, not one inside the other).
+Not covered: misspelled names, compressed or encrypted text, ciphers, other encodings of a whole text.
 """
 
+import base64
+import binascii
 import html
 import re
 import unicodedata
@@ -44,13 +48,41 @@ LATIN = re.compile(r"[A-Za-z0-9]")
 WORD = re.compile(r"[^\s<>()\[\]{}\"',;]+")
 
 ENTITY = re.compile(r"&(?:#\d{2,6}|#x[0-9A-Fa-f]{2,6}|[A-Za-z]{2,8}\d?);")
-BACKSLASH = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|[nrt\"'/])")
+BACKSLASH = re.compile(
+    r"\\(?:u[0-9A-Fa-f]{4}|[nrt\"'/])"
+    r"|(?i:(?<![a-z])[a-z]:\\{1,2}(?:users|documents and settings)\\{1,2})[^\\\s\"]*"
+)
+"""Or a home folder of Windows, whose `\\r` is the first letter of a name."""
 ESCAPED = {"n": "\n", "r": "\n", "t": "\t"}
+OVERRIDE = re.compile("\u202e([^\u202c\u202d\n]+)[\u202c\u202d]?")
+"""What a right-to-left override shows from the last character to the first."""
+BASE64 = re.compile(r"(?<![\w+/=.-])(?:[A-Za-z0-9+/_-]{12,}+={0,2}|[A-Za-z0-9+/_-]{6,}+={1,2})(?![\w+/=-]|\.\w)")
+HEX = re.compile(
+    r"(?<!\w)(?:0x)?(?:[0-9A-Fa-f]{2}){6,}+(?!\w)"
+    r"|(?<![\w:-])[0-9A-Fa-f]{2}([ :-])(?:[0-9A-Fa-f]{2}\1){6,}[0-9A-Fa-f]{2}(?!\w|[:-]\w)"
+    r"|(?:\\x[0-9A-Fa-f]{2}){3,}+|(?:%[0-9A-Fa-f]{2}){3,}+"
+)
+ENCODED = re.compile(r"[A-Z0-9+=](?:(?<=[A-Za-z0-9+/_-]{6}.)|(?<=[A-Za-z0-9+/_-].)(?=[A-Za-z0-9+/_-]{6}))")
+IN_HEX = re.compile(
+    r"[0-9](?=[0-9A-Fa-f]{9}|[0-9A-Fa-f][ :-][0-9A-Fa-f]{2}[ :-][0-9A-Fa-f]{2}[ :-])|\\x|%[0-9A-Fa-f]{2}%"
+)
+"""What every encoded text holds: asked first. Base64 has a capital or a digit behind its first character, two
+hexadecimal digits of text begin with a digit."""
+NO_WORD = re.compile(r"[A-Z0-9+=]")
+FEWEST_HEX_DIGITS = 20
+"""Without a letter among them: shorter ones are numbers."""
 PERCENT = re.compile(r"%(?:20|2[1-9A-Fa-f]|3[A-Fa-f]|40|5[BbDd])")
 SPACED = re.compile(r"(?<!\S)(?:\S [ ]?){4,}\S(?!\S)")
 TAB = re.compile(r"\t")
 WIDE = re.compile(r"(?<=\S)[ \t]{2,}(?=\S)")
 WRAPPED = re.compile(r"(?<=[^\n]{45}[^\s.!?:;])[ \t]*\n(?=[^\s\n>*•|-])")
+CUT_IN_TWO = re.compile(
+    r"(?<=[^\W\d_]{2})-[ \t]*\n[ \t]*(?=[^\W\d_A-ZÀ-ÖØ-Þ])"
+    r"|(?<=[^\W\d_]-)[ \t]*\n[ \t]*(?=[A-ZÀ-ÖØ-Þ])"
+)
+MIXED = re.compile(r"(?<![\w@/.#+=-])[^\W\d_]{4,30}(?![\w@/=])")
+IN_MIXED = re.compile(r"[A-ZÀ-ÖØ-Þ](?<=[a-zß-ÿ].)[A-ZÀ-ÖØ-Þ]*[a-zß-ÿ]+[A-ZÀ-ÖØ-Þ]")
+"""Small letters, capitals, small letters and capitals again."""
 LINE_MARK = re.compile(
     r"(?:(?<=\n)|^)[ \t]*(?:>[> \t]*|(?:[-*•]|\?{3})[ \t]+|\d{1,2}[.)][ \t]+(?![^\W\d_]+[ ](?:19|20)\d\d))(?=[^\s>])"
 )
@@ -150,6 +182,10 @@ def normalize(text: str) -> Normalized:
     """The text as recognizers read it. Plain ASCII without escapes and wide gaps comes back as it is, at the cost of a
     few searches."""
     work = _Rewriting(text)
+    if ENCODED.search(text):
+        work.substitute(BASE64, _from_base64)
+    if IN_HEX.search(work.text):
+        work.substitute(HEX, _from_hex)
     if not text.isascii():
         _characters(work)
     if "&" in text:
@@ -163,6 +199,8 @@ def normalize(text: str) -> Normalized:
     if "%" in text:
         work.substitute(PERCENT, lambda m: chr(int(m.group()[1:], 16)))
     _spacing(work)
+    if IN_MIXED.search(work.text):
+        work.substitute(MIXED, _in_one_case)
     if DIGIT_IN_WORD.search(work.text):
         work.substitute(WORD_OCR, lambda m: m.group().translate(AS_LETTER))
     as_digits = _as_digits(work.text) if LETTER_AT_DIGIT.search(work.text) else ""
@@ -179,7 +217,48 @@ def _as_digits(text: str) -> str:
     return "" if new == text else new
 
 
+def _from_base64(match: re.Match[str]) -> str:
+    """What is encoded, where that is text; a plain word is none of it."""
+    written = match.group()
+    letters = written.rstrip("=")
+    if written.isupper() or not NO_WORD.search(written, 1):
+        return written
+    try:
+        content = base64.b64decode(
+            letters + "=" * (-len(letters) % 4), altchars=b"-_" if {*"-_"} & {*letters} else None
+        )
+    except (binascii.Error, ValueError):
+        return written
+    return _printable(content) or written
+
+
+def _from_hex(match: re.Match[str]) -> str:
+    written = match.group()
+    digits = re.sub(r"0x|\\x|[^0-9A-Fa-f]", "", written)
+    if len(digits) % 2 or (digits.isdigit() and len(digits) < FEWEST_HEX_DIGITS and written[0] not in "\\%"):
+        return written
+    return _printable(bytes.fromhex(digits)) or written
+
+
+def _in_one_case(match: re.Match[str]) -> str:
+    """A word with as many changes of case as `jArEk` with a capital in front; `PostgreSQL` and `NamedList` stay."""
+    word = match.group()
+    changes = sum(a.isupper() != b.isupper() for a, b in pairwise(word))
+    return word.capitalize() if IN_MIXED.search(word) and 2 * changes >= len(word) - 1 else word
+
+
+def _printable(content: bytes) -> str:
+    """Bytes as text; empty if they are none."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return ""
+    return text if all(char.isprintable() or char in "\r\n\t" for char in text) else ""
+
+
 def _characters(work: _Rewriting) -> None:
+    if "\u202e" in work.text:  # both ways: it may have been put in front of a text that is written as it is read
+        work.substitute(OVERRIDE, lambda m: f"{m.group(1)[::-1]}\n{m.group(1)}")
     if HIDDEN.search(work.text):
         work.drop([not HIDDEN.match(c) for c in work.text])
     if not unicodedata.is_normalized("NFC", work.text):
@@ -208,6 +287,8 @@ def _plain_character(match: re.Match[str]) -> str:
 
 
 def _unescaped(match: re.Match[str]) -> str:
+    if match.group()[0] != "\\":
+        return match.group()
     kind = match.group()[1]
     return chr(int(match.group()[2:], 16)) if kind == "u" else ESCAPED.get(kind, kind)
 
@@ -230,6 +311,8 @@ def _spacing(work: _Rewriting) -> None:
     if "  " in work.text or "\t" in work.text:
         work.substitute(WIDE, lambda m: " " if len(m.group()) < 3 and "\t" not in m.group() else "\t")
     if "\n" in work.text:
+        if "-" in work.text:
+            work.substitute(CUT_IN_TWO, lambda m: "")
         work.substitute(LINE_MARK, lambda m: "")
         work.substitute(WRAPPED, lambda m: " ")
 

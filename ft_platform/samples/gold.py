@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from ft_platform.privacy.evaluation import GoldText
-from ft_platform.samples.personal_data import GENERATORS, sentence_with
+from ft_platform.samples.personal_data import GENERATORS, HANDLES, sentence_with
 
 AROUND = (
     "I have been a customer for eleven years.",
@@ -35,9 +35,20 @@ def gold_texts(seed: int = 7, per_entity: int = PER_ENTITY, around: Sequence[str
     texts = []
     for entity in GENERATORS:
         for _ in range(per_entity):
-            sentence, (_, value) = sentence_with(rng, entity)
+            sentence, value = _sentence(rng, entity)
             before, after = rng.sample(around, 2)
             text = f"{before} {sentence} {after}"
             start = len(before) + 1 + sentence.index(value)
             texts.append(GoldText(text, ((start, start + len(value), entity),)))
     return texts
+
+
+def _sentence(rng: random.Random, entity: str) -> tuple[str, str]:
+    """A sentence, and the value in it. Names of accounts have more forms than in the samples, whose texts stay as they
+    are."""
+    if entity == "USER_NAME":
+        form, make = rng.choice(list(HANDLES.items()))
+        value = make(rng)
+        return form.format(value), value
+    sentence, (_, value) = sentence_with(rng, entity)
+    return sentence, value

@@ -284,6 +284,25 @@ def _id_card(rng: random.Random) -> str:
     return f"{serial}{check}" if rng.random() < 0.5 else serial
 
 
+def _coordinates(rng: random.Random) -> str:
+    return f"{rng.uniform(-60, 60):.5f}, {rng.uniform(-170, 170):.5f}"
+
+
+def _vehicle_number(rng: random.Random) -> str:
+    """Check digit: 49 CFR 565.15(c)."""
+    letters = "ABCDEFGHJKLMNPRSTUVWXYZ"
+    values = dict(zip(letters, "12345678123457923456789", strict=True))
+    number = "".join(rng.choice(letters) for _ in range(8)) + "0" + rng.choice(letters) + _digits(rng, 7)
+    weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+    total = sum(int(values.get(char, char)) * weight for char, weight in zip(number, weights, strict=True))
+    return f"{number[:8]}{'0123456789X'[total % 11]}{number[9:]}"
+
+
+def _account(rng: random.Random) -> str:
+    first, last = _word(rng, "first").lower().replace("-", ""), _word(rng, "last").lower()
+    return rng.choice([f"{first}_{last}", f"{first[0]}{last}", f"{last}{rng.randint(10, 99)}"])
+
+
 GENERATORS: dict[str, Callable[[random.Random], str]] = {
     "PERSON": name,
     "EMAIL": _email,
@@ -321,7 +340,17 @@ GENERATORS: dict[str, Callable[[random.Random], str]] = {
     "PL_NIP": _nip,
     "DE_SOCIAL_INSURANCE": _social_insurance,
     "DE_ID_CARD": _id_card,
+    "COORDINATES": _coordinates,
+    "CRYPTO_WALLET": lambda rng: f"0x{rng.getrandbits(160):040x}",
+    "VEHICLE_NUMBER": _vehicle_number,
 }
+HANDLES: dict[str, Callable[[random.Random], str]] = {
+    "My user name is {}.": _user_name,
+    "Ask {} about it, she was there.": lambda rng: f"@{_account(rng)}",
+    "You can write to {} in the evening.": lambda rng: f"t.me/{_account(rng)}",
+    "My discord is {} if you need it.": lambda rng: f"{_account(rng)}#{rng.randint(1000, 9999)}",
+}
+"""Sentence -> maker of the name of an account, for annotated texts only."""
 
 
 def sentence_with(rng: random.Random, entity: str) -> tuple[str, Value]:

@@ -12,7 +12,9 @@ MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 
 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20
 """
 LENGTHS = {entry[:2]: int(entry[2:]) for entry in REGISTRY.split()}
-START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])")
+START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ .\n-]{0,2}[A-Za-z0-9])")
+PARTED = re.compile(r"[.\n]")
+SEPARATOR = re.compile(r"(?:[ -]|[ ]?[.\n][ ]?)(?=[A-Za-z0-9])")
 
 
 def iban_is_valid(compact: str) -> bool:
@@ -23,7 +25,8 @@ def iban_is_valid(compact: str) -> bool:
 
 
 class IbanRecognizer:
-    """Covered: all countries of the registry, in one piece or in groups, any case, valid check digits only."""
+    """Covered: all countries of the registry, in one piece or in groups that blanks, hyphens, dots or the end of a line
+    part, any case, valid check digits only."""
 
     entity = "IBAN"
     hint = "[A-Za-z]{2}[0-9]{2}"
@@ -39,16 +42,20 @@ class IbanRecognizer:
 
     @staticmethod
     def _end(text: str, start: int, length: int) -> int:
-        """Where the IBAN that starts here ends, or 0 if there is none: `length` characters, single blanks or hyphens
-        left out."""
+        """Where the IBAN that starts here ends, or 0 if there is none: `length` characters, what parts its groups left
+        out."""
         compact: list[str] = []
         position = start
         while position < len(text) and len(compact) < length:
             char = text[position]
             if char.isascii() and char.isalnum():
                 compact.append(char)
-            elif char not in " -" or text[position - 1] in " -":
+                position += 1
+            elif separator := SEPARATOR.match(text, position):
+                position = separator.end()
+            else:
                 return 0
-            position += 1
         whole = len(compact) == length > 0 and not text[position : position + 1].isalnum()
+        if whole and PARTED.search(text, start, position) and 2 * sum(map(str.isdigit, compact)) < length:
+            return 0  # words of a sentence
         return position if whole and iban_is_valid("".join(compact)) else 0

@@ -27,38 +27,55 @@ LOOSE = re.compile(
 SSN = re.compile(r"\d{3}-\d{2}-\d{4}")
 DAY, MONTH = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])"
 DATE = re.compile(
-    rf"(?:{DAY}[./-]{MONTH}|{MONTH}[./-]{DAY})[./-](?:(?:19|20)\d{{2}}|\d{{2}})(?![./-]?\d)|(?:19|20)\d{{2}}[./-]{MONTH}[./-]{DAY}(?!\d)"
+    rf"(?:{DAY}[./-]{MONTH}|{MONTH}[./-]{DAY})[./-](?:(?:19|20)\d{{2}}|\d{{2}})(?![./-]?\d)|(?:19"
+    rf"|20)\d{{2}}[./-]{MONTH}[./-]{DAY}(?!\d)"
 )
 
 CUES = cue(
-    "phone|phones|telephone|telefon|tel|cell|mobile|mobil|handy|cellphone|call|called|calling|dial|fax|whatsapp|contact|reach"
+    "phone|phones|telephone|telefon|tel|cell|mobile|mobil|handy|cellphone|call|called|calling|dial|fax|whatsapp"
+    "|contact|reach"
     "|reached|text|sms|desk|office|direct|teléfono|answering|messages?"
     "|fon|telefonnummer|rufnummer|mobilnummer|handynummer|anrufen|erreichbar|rückruf|tél|téléphone|(?:mon|son) portable"
     "|appelez(?:-moi)?|rappelez(?:-moi)?|joindre|tfno|móvil|llam(?:e|a|ar|adme|eme)|llám[ae]me|telefono|cellulare"
-    "|chiam(?:ami|atemi|are)|telefoon|telefoonnummer|mobiel|gsm|bereikbaar|telefone|telemóvel|ligue|tlf|mobilnr|telefonen"
+    "|chiam(?:ami|atemi|are)|telefoon|telefoonnummer|mobiel|gsm|bereikbaar|telefone|telemóvel|ligue|tlf|mobilnr"
+    "|telefonen"
     "|ring(?:e|a)? (?:meg|mig|til|på)"
     "|telefonu|komórk[aięo]|komórkowy|zadzwoń|dzwonić"
 )
 NEGATIVE = cue(
-    "order|invoice|case|claim|reference|ref|ticket|tracking|confirmation|policy|serial|part|account|acct|loan|card|id|isbn|member|transaction|receipt|ssn"
-    "|bestell\\w*|rechnung\\w*|auftrag\\w*|kundennummer|commande|facture|pedido|factura|ordine|fattura|factuur|encomenda"
+    "order|invoice|case|claim|reference|ref|ticket|tracking|confirmation|policy|serial|part|account|acct|loan"
+    "|card|id|isbn|member|transaction|receipt|ssn"
+    "|bestell\\w*|rechnung\\w*|auftrag\\w*|kundennummer|commande|facture|pedido|factura|ordine|fattura|factuur"
+    "|encomenda"
     "|ordrenummer|faktura|zamówieni\\w*|konto"
 )
 CUES_AFTER = re.compile(r"^[ \t]?[-(,]?[ \t]?(?:office|fax|cell|mobile|home|work|phone|desk|\(?[mhwcof]\)(?!\w))")
 
+DIGIT_WORD = r"(?:(?:double|triple)[ ])?(?:zero|oh|one|two|three|four|five|six|seven|eight|nine)"
+SPELLED = re.compile(rf"(?<![\w-]){DIGIT_WORD}(?:[ ,.-]{{1,3}}{DIGIT_WORD}){{6,14}}(?![\w-])", re.IGNORECASE)
+COUNTING = re.compile(r"(?:zero )?one two three four five six seven")
+
 
 class PhoneRecognizer:
     """Covered: US and Canadian numbers with separators, `+` or 00 international numbers, national numbers with leading
-    0, Italian mobiles; other groups of 7 to 15 digits beside words such as `phone` or `call`.
+    0, Italian mobiles; other groups of 7 to 15 digits beside words such as `phone` or `call`; seven English digits or
+    more in words (`oh seven seven ...`).
 
-    Not counted: numbers behind words such as `order` or `invoice`, dates, ten digits in one piece without a word.
+    Not counted: numbers behind words such as `order` or `invoice`, dates, ten digits in one piece without a word,
+    counting (`one two three ...`). Not covered: words for larger numbers (`four fifteen`) and other languages.
     """
 
     entity = "PHONE"
-    digits = 6
+    hint = rf"[0-9](?:[^0-9A-Za-z_]{{0,3}}[0-9]){{5}}|(?i:{DIGIT_WORD}(?:[ ,.-]{{1,3}}{DIGIT_WORD}){{6}})"
 
     def find(self, text: str) -> list[Span]:
-        spans: dict[tuple[int, int], Span] = {}
+        spans: dict[tuple[int, int], Span] = {
+            m.span(): Span(*m.span(), self.entity, 0.6, "phone")
+            for m in SPELLED.finditer(text)
+            if not COUNTING.match(" ".join(re.findall(r"\w+", m.group().lower())))
+        }
+        if not any(map(text.__contains__, "23456789")):
+            return list(spans.values())
         for pattern, plain in ((NANP, 0.7), (INTERNATIONAL, 0.85), (TRUNK, 0.55), (LOOSE, 0.2)):
             for match in pattern.finditer(text):
                 score = self._score(text, match, plain)

@@ -21,19 +21,31 @@ BARE = re.compile(
     rf"(?<![\w@./-])(?:[A-Za-z\d](?:[A-Za-z\d-]{{0,61}}[A-Za-z\d])?\.){{1,4}}(?:{ENDINGS}"
     rf"|(?:co|com|org|net|gov|ac)\.[a-z]{{2}})(?![\w@-]|\.\w)(?:/[^\s<>\"'`]{{0,2000}})?"
 )
+# Endings that are words, of services for short links and profiles: only with a path (`wa.me/44...`).
+WITH_PATH = re.compile(
+    r"(?<![\w@./-])(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.){1,3}(?:me|ee|gg|ly|gl|co|to|link|page|st|social|bio)"
+    r"/[\w@+~$%-][^\s<>\"'`]{0,2000}",
+    re.IGNORECASE,
+)
 
 
 class UrlRecognizer:
-    """Covered: `https://...`, `www....`, `name.com`. Not covered: host names with rare endings, without `www`."""
+    """Covered: `https://...`, `www....`, `name.com`, `t.me/name`. Not covered: host names with rare endings, without
+    `www`."""
 
     entity = "URL"
-    hint = rf"://|(?i:www)[.]|[.](?:{ENDINGS})|[.](?:co|com|org|net|gov|ac)[.][a-z]"
+    hint = (
+        rf"://|(?i:www)[.]|[.](?:{ENDINGS})|[.](?:co|com|org|net|gov|ac)[.][a-z]"
+        r"|[.](?i:me|ee|gg|ly|gl|co|to|link|page|st|social|bio)/"
+    )
 
     def find(self, text: str) -> list[Span]:
         spans = [self._span(m, 0.9) for m in FULL.finditer(text)] if "://" in text else []
         if not INSIDE.search(text):
             return spans
         spans += [self._span(m, 0.85) for m in WWW.finditer(text)]
+        if "/" in text:
+            spans += [self._span(m, 0.6) for m in WITH_PATH.finditer(text)]
         return spans + [self._span(m, 0.6) for m in BARE.finditer(text) if re.search(r"[A-Za-z]{2}", m.group())]
 
     def _span(self, match: re.Match[str], score: float) -> Span:

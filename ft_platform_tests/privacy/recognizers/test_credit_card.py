@@ -6,6 +6,9 @@ from ft_platform.privacy.recognizers.credit_card import CreditCardRecognizer, lu
 from ft_platform_tests.privacy.examples import checks_of
 
 FOUND = [
+    ("it was 4111.1111.1111.1111 then", "4111.1111.1111.1111", "with dots"),
+    ("it was 4111 1111\n1111 1111 then", "4111 1111\n1111 1111", "over two lines"),
+    ("it was 4111 1111 11\n11 1111 then", "4111 1111 11\n11 1111", "cut in a group"),
     ("on credit card 060426070011 now", "060426070011", "Maestro, twelve digits"),
     ("4111111111111111", "4111111111111111", "Visa"),
     ("4111 1111 1111 1111.", "4111 1111 1111 1111", "in groups"),
@@ -17,6 +20,8 @@ FOUND = [
     ("my card 5019717010103742", "5019717010103742", "unknown network beside a cue"),
 ]
 NOT_FOUND = [
+    ("4111.1111.1111.1112", "with dots and a wrong check digit"),
+    ("1 4000\n2 3000\n3 2000", "lines of a table"),
     ("reference 060426070012 on the card", "Maestro prefix with a wrong check digit"),
     ("4111111111111112", "Luhn fails"),
     ("4111 1111 1111 111", "too short"),

@@ -4,6 +4,17 @@ from ft_platform.privacy.recognizers.date_of_birth import DateOfBirthRecognizer
 from ft_platform_tests.privacy.examples import checks_of
 
 FOUND = [
+    (
+        "I was born on the third of March nineteen eighty-four.",
+        "third of March nineteen eighty-four",
+        "in words",
+    ),
+    (
+        "She was born March twenty-first, two thousand and one",
+        "March twenty-first, two thousand and one",
+        "month first",
+    ),
+    ("date of birth: 3rd of April nineteen seventy", "3rd of April nineteen seventy", "the year in words"),
     ("born 03/04/1980", "03/04/1980", "born"),
     ("DOB: 1980-04-03", "1980-04-03", "ISO"),
     ("date of birth is April 3, 1980", "April 3, 1980", "written"),
@@ -13,6 +24,7 @@ FOUND = [
     ("my birthday is 4/3/80", "4/3/80", "two-digit year"),
 ]
 NOT_FOUND = [
+    ("It was sent on the third of March nineteen eighty-four.", "no word of birth"),
     ("I opened the account on 03/04/1980", "date without a cue"),
     ("born in a small town. On 03/04/1980 I moved", "other sentence"),
     ("My DOB is XX/XX/1980", "masked"),

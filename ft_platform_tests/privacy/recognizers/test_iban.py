@@ -4,6 +4,8 @@ from ft_platform.privacy.recognizers.iban import IbanRecognizer
 from ft_platform_tests.privacy.examples import checks_of
 
 FOUND = [
+    ("pay DE89 3704 0044\n0532 0130 00 now", "DE89 3704 0044\n0532 0130 00", "over two lines"),
+    ("pay DE89.3704.0044.0532.0130.00 now", "DE89.3704.0044.0532.0130.00", "with dots"),
     ("DE89370400440532013000", "DE89370400440532013000", "Germany"),
     ("IBAN: DE89 3704 0044 0532 0130 00, thanks", "DE89 3704 0044 0532 0130 00", "in groups"),
     ("gb29nwbk60161331926819", "gb29nwbk60161331926819", "lower case"),

@@ -4,6 +4,12 @@ from ft_platform.privacy.recognizers.phone import PhoneRecognizer
 from ft_platform_tests.privacy.examples import checks_of
 
 FOUND = [
+    (
+        "It is oh seven seven zero zero nine double zero one two three, thanks",
+        "oh seven seven zero zero nine double zero one two three",
+        "in words",
+    ),
+    ("Call five-five-five, zero one three two", "five-five-five, zero one three two", "seven digits in words"),
     ("61 51 81 office", "61 51 81", "six digits in front of `office`"),
     ("Call me at (415) 555-0132.", "(415) 555-0132", "US with parentheses"),
     ("(555) 123-4567", "(555) 123-4567", "an exchange that does not exist"),
@@ -32,6 +38,8 @@ FOUND = [
     ("773-555-0155 (cell)", "773-555-0155", "cue behind"),
 ]
 NOT_FOUND = [
+    ("one two three four five six seven eight nine", "counting"),
+    ("one two three, and four of them", "few digits in words"),
     ("61 51 81 boxes", "six digits without a word"),
     ("order number 4155550132", "order number in one piece"),
     ("Order 415-555-0132 is late", "order number that looks like a phone number"),
