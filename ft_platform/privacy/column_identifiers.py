@@ -2,8 +2,11 @@
 mapping.
 
 Covered: direct identifiers, street addresses, entities of the use case's own, names of persons (`person_values`), texts
-that are too long for a value; in every column whose values no list names (`privacy.allowed_values`) and that is not
-emptied or replaced (`privacy.columns`)."""
+that are too long for a value, telephone numbers, handles and days (of birth, for all we know) that are a whole value;
+features with more different values than can be looked at; in every column whose values no list names
+(`privacy.allowed_values`) and that is not emptied or replaced (`privacy.columns`). Days and numbers may stay where
+`privacy.quasi_identifiers` makes them coarser. Not covered: what `person_values` does not, in features with few
+values; ids of persons that are numbers of six digits or fewer."""
 
 import re
 from collections import Counter
@@ -12,17 +15,24 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from ft_platform.errors import DataError
+from ft_platform.privacy.closed_columns import KINDS as PARSED
 from ft_platform.privacy.custom import custom_recognizers
 from ft_platform.privacy.entities import Recognizer, all_recognizers
-from ft_platform.privacy.person_values import looks_like_person, single_names
+from ft_platform.privacy.person_values import persons_among, single_names
+from ft_platform.privacy.recognizers.date_of_birth import DATE
 from ft_platform.records.rows import Rows
 from ft_platform.settings.privacy import Privacy
 from ft_platform.use_case.named import NamedUseCase
 
-NOT_IN_VALUES = ("AGE", "DATE", "DATE_TIME", "LOCATION", "ORGANIZATION", "PERSON", "URL")
+NOT_IN_VALUES = ("AGE", "DATE", "DATE_TIME", "LOCATION", "NUMBER", "ORGANIZATION", "PERSON", "UNKNOWN_NAME", "URL")
 """Entities that many features are (ages, days, states, companies). Persons have a look of their own."""
 
-DIRECT_SCORE = 0.7
+DIRECT_SCORE, WHOLE_SCORE = 0.7, 0.5
+"""From which a finding counts anywhere in a value, and where it is the whole value."""
+
+MOST_VALUES = 200
+"""Different values of a feature that need no list. The largest lists of kinds in our public data have 146 (sub-issues
+of CFPB), 77 (BANKING77) and 71 (districts of NYC 311); ids, names, streets and companies have more than 500."""
 
 KNOWN_VALUES = 100_000
 """Different values of a column that are remembered as looked at."""
@@ -40,7 +50,8 @@ class Found:
 
     Attributes:
         entities: values that hold them, by entity.
-        names: values that look like names of persons.
+        names: values that look like persons.
+        values: the first different ones, short numbers left out.
         rows_with_name: rows with such a value.
         long: values that are too long.
         single_words: value -> rows, of the first values that are one word.
@@ -49,6 +60,7 @@ class Found:
 
     entities: Counter[str] = field(default_factory=Counter)
     names: int = 0
+    values: set[str] = field(default_factory=set)
     rows_with_name: int = 0
     long: int = 0
     single_words: Counter[str] = field(default_factory=Counter)
@@ -56,7 +68,8 @@ class Found:
 
 
 def require_no_identifiers(use_case: NamedUseCase, rows: Rows) -> None:
-    """Returns if no label or feature holds a direct identifier or the name of a person.
+    """Returns if no label or feature holds a direct identifier or the name of a person, and no feature more different
+    values than a list of kinds has.
 
     Raises:
         DataError: naming the columns, and how many values of them hold which entity or look like a name.
@@ -72,12 +85,14 @@ def require_no_identifiers(use_case: NamedUseCase, rows: Rows) -> None:
     found = {column: Found() for column in columns}
     for batch in rows.batches(columns):
         for column in columns:
-            _look(found[column], batch.column(column), recognizers)
+            coarser = privacy.quasi_identifiers.get(column.removeprefix("feature_")) in PARSED and column != "label"
+            _look(found[column], batch.column(column), recognizers, coarser=coarser)
     if problems := [problem for column, one in found.items() for problem in _problems(column, one)]:
         raise DataError(
             f"{use_case.name}: " + "; ".join(problems),
-            "Map another column under `record`, list the values that are meant under `privacy.allowed_values`, or name"
-            " the feature under `privacy.columns` (`drop` or `pseudonym`)",
+            "Map another column under `record`, list the values that are meant under `privacy.allowed_values`, name the"
+            " feature under `privacy.columns` (`drop` or `pseudonym`), or a date or number under"
+            " `privacy.quasi_identifiers`",
         )
 
 
@@ -88,21 +103,42 @@ def recognizers_of_values(privacy: Privacy) -> list[Recognizer]:
     ]
 
 
-def _look(found: Found, column: pa.Array, recognizers: list[Recognizer]) -> None:
+def _look(found: Found, column: pa.Array, recognizers: list[Recognizer], *, coarser: bool) -> None:
+    """Args: coarser: `privacy.quasi_identifiers` makes the column coarser, so that numbers and days may stay."""
     if len(found.seen) > KNOWN_VALUES:
         found.seen.clear()
-    for value, count in ((one["values"], one["counts"]) for one in column.value_counts().to_pylist()):
-        if not value or SHORT_NUMBER.fullmatch(value):
-            continue
-        if value not in found.seen:
-            found.seen[value] = looks_like_person(value)
-            found.names += found.seen[value]
-            found.long += len(value) > LONGEST_VALUE
-            found.entities.update(r.entity for r in recognizers if any(s.score >= DIRECT_SCORE for s in r.find(value)))
+    counts = {
+        one["values"]: one["counts"]
+        for one in column.value_counts().to_pylist()
+        if one["values"] and not SHORT_NUMBER.fullmatch(one["values"])
+    }
+    new = [value for value in counts if value not in found.seen]
+    persons = persons_among(new)
+    for value in new:
+        found.seen[value] = value in persons
+        found.names += value in persons
+        found.long += len(value) > LONGEST_VALUE
+        if len(found.values) <= MOST_VALUES and not coarser:
+            found.values.add(value)
+        found.entities.update(_entities(value, recognizers, coarser=coarser))
+    for value, count in counts.items():
         if found.seen[value]:
             found.rows_with_name += count
         elif " " not in value and len(found.single_words) < KNOWN_VALUES:
             found.single_words[value] += count
+
+
+def _entities(value: str, recognizers: list[Recognizer], *, coarser: bool) -> set[str]:
+    whole = (len(value) - len(value.lstrip()), len(value.rstrip()))
+    entities = {
+        r.entity
+        for r in recognizers
+        if any(
+            s.score >= DIRECT_SCORE or (not coarser and s.score >= WHOLE_SCORE and (s.start, s.end) == whole)
+            for s in r.find(value)
+        )
+    }
+    return entities | ({"DATE_OF_BIRTH"} if not coarser and DATE.fullmatch(value.strip()) else set())
 
 
 def _problems(column: str, found: Found) -> list[str]:
@@ -116,6 +152,8 @@ def _problems(column: str, found: Found) -> list[str]:
         )
     if names:
         problems.append(f"column {column} seems to contain names of persons ({names} values in {rows} rows)")
+    if column != "label" and len(found.values) > MOST_VALUES:
+        problems.append(f"column {column} has more than {MOST_VALUES} different values, and no list of them")
     if found.long:
         problems.append(f"column {column} contains texts ({found.long} values of more than {LONGEST_VALUE} characters)")
     return problems

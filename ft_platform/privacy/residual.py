@@ -3,8 +3,11 @@
 
 Covered: e-mail addresses, US social security numbers, card numbers, IBANs, telephone numbers written as such, URLs with
 a password, IP and MAC addresses, British and German insurance numbers, Italian tax codes, Norwegian and Polish identity
-numbers, API keys, names behind `Mr`, `Mrs`, `Ms` and `my name is`, house numbers with an English street. Not covered:
-all other names and addresses, and everything else that has no form of its own.
+numbers, API keys, wallets, vehicle numbers, exact coordinates, handles with a digit or behind `RT`, profiles and home
+folders, dates behind `born`, names behind `Mr`, `Mrs`, `Ms` and `my name is` or in front of `& Sons`, house numbers
+with an English street; all these also in compatibility forms, behind invisible signs, in base64 and hexadecimal digits,
+where any two capitalized words count as a name. Not covered: all other names and addresses, and everything else that
+has no form of its own.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -19,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
-from ft_platform.privacy.second_scan import DETECTORS, OURS, Detector
+from ft_platform.privacy.second_scan import DETECTORS, ODD, OURS, Detector, read_plainly
 from ft_platform.records.columns import contents
 from ft_platform.records.rows import Rows
 from ft_platform.records.schemas import feature_columns
@@ -47,7 +50,7 @@ def residual(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     """
     privacy = use_case.settings.privacy
     detectors = {entity: detector for entity, detector in DETECTORS.items() if _is_asked(entity, detector, privacy)}
-    hints = "|".join(detector.hint for detector in detectors.values())
+    hints = "|".join([ODD, *(detector.hint for detector in detectors.values())])
     findings: Counter[str] = Counter()
     examples: list[str] = []
     scanned = with_finding = 0
@@ -56,7 +59,7 @@ def residual(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
         found = np.zeros(len(ids), np.int64)
         # First for all hints at once: an eighth of the time where few texts hold any.
         suspects = np.flatnonzero(pc.match_substring_regex(texts, hints).to_numpy(zero_copy_only=False))
-        texts, row_of = texts.take(pa.array(suspects)), row_of[suspects]
+        texts, row_of = _plainly(texts.take(pa.array(suspects))), row_of[suspects]
         for entity, detector in detectors.items() if len(suspects) else ():
             counts = _counts(detector, texts, _operator(privacy, entity))
             np.add.at(found, row_of, counts)
@@ -77,14 +80,23 @@ def residual(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     }
 
 
+def _plainly(texts: pa.Array) -> pa.Array:
+    """The texts, the odd ones as `read_plainly` reads them."""
+    odd = pc.match_substring_regex(texts, ODD)
+    read = [read_plainly(text) for text in texts.filter(odd).to_pylist()]
+    return pc.replace_with_mask(texts, odd, pa.array(read, texts.type)) if read else texts
+
+
 def _operator(privacy: Privacy, entity: str) -> str:
     return privacy.operators.get(entity, privacy.default_operator)
 
 
 def _is_asked(entity: str, detector: Detector, privacy: Privacy) -> bool:
     operator = _operator(privacy, entity)
-    # A generalized address or network keeps the form of one.
-    return operator not in ("keep", "generalize") and not (operator == "surrogate" and detector.is_invented is None)
+    # A generalized address or network keeps the form of one, and so does a date that moved.
+    return operator not in ("keep", "generalize", "date_shift") and not (
+        operator == "surrogate" and detector.is_invented is None
+    )
 
 
 def _counts(detector: Detector, texts: pa.Array, operator: str) -> np.ndarray:

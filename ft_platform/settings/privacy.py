@@ -198,7 +198,7 @@ class Privacy(Section):
         description=(
             "Feature (or `label`) -> its values. Any other value is emptied and counted; these are not scanned for"
             " names and identifiers. A column that is not named here is scanned, and stops the stage if it contains"
-            " any."
+            " any, or a feature more than 200 different values."
         ),
     )
     quasi_identifiers: dict[FeatureName, QuasiIdentifierKind] = Field(

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.errors import DataError
-from ft_platform.privacy.column_identifiers import require_no_identifiers
-from ft_platform.privacy.person_values import looks_like_person, single_names
+from ft_platform.privacy.column_identifiers import MOST_VALUES, require_no_identifiers
+from ft_platform.privacy.person_values import looks_like_person, persons_among, single_names
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import cleaned_schema
 from ft_platform.use_case.named import NamedUseCase
@@ -41,6 +41,55 @@ def test_a_persons_name_is_seen(value: str) -> None:
 @pytest.mark.parametrize("value", NO_PERSONS.split("|"))
 def test_an_ordinary_value_is_no_person(value: str) -> None:
     assert not looks_like_person(value)
+
+
+SEEN_BY_THE_NETWORK = """
+Cavendish|R. Cavendish|asked by Rosalind Cavendish|Cavendish/Thistlethwaite|agent: Thistlethwaite|desk 4 / Marlborne
+王小明|asked by rosalind cavendish|employee 48211|Mitarbeiter-Nr. 48211|customer #100234
+""".replace("\n", "|").strip("|")
+CATEGORIES = """
+Samsung Galaxy|Toyota|Android|iPhone 12|electronics|Haushalt|Kündigung|cardiology|Basel|NRW|DSNY|kubernetes|Neukunde
+femme|marié|viudo|Gold|premium|employee|customer 12|高级会员|AL|Zürich
+Threatened to sue on too old debt|self-employed|DOHMH
+""".replace("\n", "|").strip("|")
+
+
+@pytest.mark.parametrize("value", [*PERSONS.split("|"), *SEEN_BY_THE_NETWORK.split("|")])
+def test_a_value_that_points_to_a_person_is_among_them(value: str) -> None:
+    assert persons_among([value, "card"]) == {value}
+
+
+@pytest.mark.parametrize("value", [*NO_PERSONS.replace("|Maria", "").split("|"), *CATEGORIES.split("|")])
+def test_a_category_is_not_among_them(value: str) -> None:
+    assert persons_among([value]) == set()
+
+
+def test_logins_that_no_rule_knows_are_stopped_by_their_number() -> None:
+    logins = [f"{a}cavend{b}" for a in "abcdefghijklmnopq" for b in "abcdefghijklm"]
+    with pytest.raises(DataError, match="more than 200 different values"):
+        looked_at(use_case(), feature_region=logins)
+
+
+@pytest.mark.parametrize("value", ["0171-5553928", "@rosacavendish", "1974-03-07", "7 March 1974"])
+def test_a_number_a_handle_or_a_day_that_is_a_whole_value_stops_the_stage(value: str) -> None:
+    with pytest.raises(DataError, match=r"PHONE|USER_NAME|DATE_OF_BIRTH") as caught:
+        looked_at(use_case(), feature_region=["north", value])
+    assert value not in str(caught.value)
+
+
+def test_days_and_numbers_that_are_made_coarser_may_stay() -> None:
+    values = [f"{1950 + n % 50}-03-{1 + n % 28:02d}" for n in range(400)]
+    looked_at(use_case(privacy={"quasi_identifiers": {"region": "date"}}), feature_region=values)
+
+
+def test_a_feature_with_more_values_than_a_list_of_kinds_needs_the_list() -> None:
+    many = [f"kind {n}" for n in range(MOST_VALUES + 1)]
+    looked_at(use_case(), feature_region=many[1:])
+    with pytest.raises(DataError, match="column feature_region has more than 200 different values") as caught:
+        looked_at(use_case(), feature_region=many)
+    assert "privacy.allowed_values" in str(caught.value)
+    looked_at(use_case(privacy={"allowed_values": {"region": many}}), feature_region=many)
+    looked_at(use_case(), label=many)
 
 
 def test_single_names_count_where_most_values_are_names() -> None:

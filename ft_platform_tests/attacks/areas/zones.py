@@ -349,7 +349,7 @@ AREA = Area(
         ),
         "values_are_scanned": off((IDENTIFIERS, "recognizers_of_values", lambda privacy: [])),
         "persons_are_seen": off(
-            (IDENTIFIERS, "looks_like_person", lambda value: False), (IDENTIFIERS, "single_names", lambda *_: [])
+            (IDENTIFIERS, "persons_among", lambda values: set()), (IDENTIFIERS, "single_names", lambda *_: [])
         ),
         "last_look_at_what_leaves": off(("ft_platform.privacy.anonymize", "require_closed", lambda *_: None)),
         "zone_is_closed": off((modes, "close_zone", lambda top: None)),
