@@ -58,16 +58,30 @@ NUMBERED = re.compile(
     r"[ :#_-]{0,3}[0-9]{4,12}",
     re.IGNORECASE,
 )
+INITIAL = re.compile(r"[^\W\d_a-z]\.[ ]?([^\W\d_a-z][^\W\d_]{2,}(?:['’-][^\W\d_]+)*)")
+CUED = re.compile(
+    r"(?i:agent|clerk|officer|manager|owner|contact|analyst|advis[eo]r|teller|doctor|nurse|teacher|user|name|author"
+    r"|(?:asked|handled|opened|closed|written|sold|signed|approved) by|assigned to|sachbearbeiter(?:in)?"
+    r"|betreuer(?:in)?)[ ]?[:=-]?[ ]([^\W\d_a-z][^\W\d_]{2,}(?:['’-][^\W\d_]+)*)"
+)
+"""Behind a role, whatever word is no everyday word."""
 
 
 def persons_among(values: Sequence[str]) -> set[str]:
     """The values that look like persons, by themselves or to the network that reads texts."""
-    found = {v for v in values if looks_like_person(v) or NUMBERED.fullmatch(v.strip()) or CHINESE.fullmatch(v.strip())}
+    found = {value for value in values if looks_like_person(value) or _has_the_form_of_one(value.strip())}
     views = [(value, view) for value in values if value not in found for view in _views(value)]
     for (value, view), spans in zip(views, built_in().find([view for _, view in views]), strict=True):
         if any(_is_name(value, view[s.start : s.end], s.score) for s in spans if s.entity == "PERSON"):
             found.add(value)
     return found
+
+
+def _has_the_form_of_one(value: str) -> bool:
+    if NUMBERED.fullmatch(value) or CHINESE.fullmatch(value):
+        return True
+    named = INITIAL.fullmatch(value) or CUED.fullmatch(value)
+    return bool(named) and named[1][0].isupper() and looks_like_name(named[1]) and not is_place(named[1])
 
 
 def _views(value: str) -> Iterator[str]:

@@ -45,12 +45,14 @@ def test_an_ordinary_value_is_no_person(value: str) -> None:
 
 SEEN_BY_THE_NETWORK = """
 Cavendish|R. Cavendish|asked by Rosalind Cavendish|Cavendish/Thistlethwaite|agent: Thistlethwaite|desk 4 / Marlborne
-王小明|asked by rosalind cavendish|employee 48211|Mitarbeiter-Nr. 48211|customer #100234
+王小明|S. Hargreaven|agent: Hargreaven|handled by Hargreaven|asked by rosalind cavendish
+employee 48211|Mitarbeiter-Nr. 48211|customer #100234
 """.replace("\n", "|").strip("|")
 CATEGORIES = """
 Samsung Galaxy|Toyota|Android|iPhone 12|electronics|Haushalt|Kündigung|cardiology|Basel|NRW|DSNY|kubernetes|Neukunde
 femme|marié|viudo|Gold|premium|employee|customer 12|高级会员|AL|Zürich
-Threatened to sue on too old debt|self-employed|DOHMH
+Threatened to sue on too old debt|self-employed
+agent: Monday|user: London|owner occupied|DOHMH
 """.replace("\n", "|").strip("|")
 
 

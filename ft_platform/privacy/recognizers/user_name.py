@@ -79,7 +79,7 @@ company companies jobs help legal watch reel reels explore login signup groups g
 settings about privacy terms policies support business home share sharer intent feed posts learning pulse school schools
 status download features pricing contact docs blog p i r s
 """)
-REDDIT = re.compile(r"(?<![\w/.])(?<!\d )/?u(?:ser)?/([A-Za-z0-9_-]{3,20}+)(?![\w/])")
+REDDIT = re.compile(r"(?<![\w/.])(?<!\d )/?u(?:ser)?/([A-Za-z0-9_-]{3,40}+)(?![\w/])")
 PER_UNIT = word_set("min sec day days hour week month year kg mol unit ml the")
 """`10 u/min`."""
 HOME = re.compile(
