@@ -13,7 +13,7 @@ import ft_platform
 from ft_platform import cli
 
 PACKAGE = Path(ft_platform.__file__).parent
-SAID = re.compile(r"(?<![\w-])ft (?!ft )([a-z][a-z-]*(?: [^`\"'\n;,()&|]*)?)")
+SAID = re.compile(r"(?<![\w-])ft (?!ft )([a-z][a-z-]*(?: (?:(?!\. |: )[^`\"'\n;,()&|])*)?)")
 STANDS_FOR = "1"
 """In place of what a text fills in."""
 
