@@ -458,7 +458,8 @@ def _repairs(seen: Seen) -> Told:
         yield {
             "role": "data_science",
             "what": in_words(found),
-            "next_step": f"Look at them: ft annotate status {seen.name}. To take an import back: ft annotate revoke",
+            "next_step": f"Look at them: ft annotate status {seen.name}. To take an import back: ft annotate revoke"
+            f" {seen.name} <repairs>",
             "since": seen.lake.manifest(newest).written_at,
             "page": _page(seen, newest),
         }
