@@ -96,7 +96,7 @@ def assert_both_get_the_same_events(lake: Any, both: Environment, use_case: Name
     assert list(runs) == ["mlflow", "wandb"] and training_run(lake, trained.checkpoint) == {
         name: run["run_id"] for name, run in runs.items()
     }
-    client, folder = MlflowClient(both.mlflow_uri), Path(runs["wandb"]["folder"])
+    client, folder = MlflowClient(both.mlflow_uri), both.home / "wandb" / runs["wandb"]["folder"]
     assert folder.is_relative_to(both.home / "wandb")
     history = history_of(folder)
     for name in ("loss", "validation_loss", "learning_rate"):
@@ -149,7 +149,7 @@ def test_a_failed_run_says_the_type_of_the_error_and_the_exit_code(
 
     def fail() -> None:
         with tracker_for(only_wandb, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker:
-            folders.append(Path(runs_of(tracker.state())["wandb"]["folder"]))
+            folders.append(only_wandb.home / "wandb" / runs_of(tracker.state())["wandb"]["folder"])
             tracker.metrics(1, {"loss": 2.0})
             raise ValueError("secret text")
 
@@ -163,7 +163,7 @@ def test_a_failed_run_says_the_type_of_the_error_and_the_exit_code(
 
 def test_figures_of_an_earlier_step_are_not_lost(only_wandb: Environment, use_case: NamedUseCase) -> None:
     with tracker_for(only_wandb, use_case, "adapter_checkpoint", "ckpt-1", TAGS, LOG) as tracker:
-        folder = Path(runs_of(tracker.state())["wandb"]["folder"])
+        folder = only_wandb.home / "wandb" / runs_of(tracker.state())["wandb"]["folder"]
         tracker.metrics(5, {"loss": 1.0})
         tracker.metrics(0, {"late": 7.0})
         tracker.finish({})

@@ -17,6 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="end all earlier backups: destroy the keys of everything that only they hold, as each `ft erase` does",
     )
+    parser.add_argument(
+        "--moved",
+        action="store_true",
+        help="this home has taken the place of the one that took the backups before (not: it is a drill or a copy)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -31,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     repository_of(environment)
     if arguments.end_earlier:
         note(open_lake(environment), "", "erasure", "ended earlier backups")
-    backup = take_backup(environment, AuditLog(open_lake(environment)), end_earlier=arguments.end_earlier, tell=tell)
+    log = AuditLog(open_lake(environment))
+    backup = take_backup(environment, log, end_earlier=arguments.end_earlier, moved=arguments.moved, tell=tell)
     if arguments.json:
         print(json.dumps({"backup": backup.id, "problems": backup.problems, **backup.told}, indent=1))
     else:

@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.backup.taking import listed
     from ft_platform.lake.opening import open_lake
     from ft_platform.people.audit_log.opening import note
+    from ft_platform.tracking.mlflow_home import bring_home
 
     environment = load_environment()
     if arguments.list:
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     do = restoring.check if arguments.check else restoring.restore
     done = do(environment, arguments.at, tell)
     if not arguments.check:
+        bring_home(environment.mlflow_uri)
         note(open_lake(environment), "", "settings", "restored a backup", backup=done.backup)
     if arguments.json:
         print(json.dumps(asdict(done), indent=1))

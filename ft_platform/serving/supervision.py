@@ -46,7 +46,7 @@ def kept_running(words: Sequence[str], noted: Path) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, asked_to_stop)
-    write_bytes(LocalFileSystem(), str(noted), f"{os.getpid()} {started(os.getpid())}".encode())
+    write_bytes(LocalFileSystem(), str(noted), f"{os.getpid()} {started(os.getpid())} {noted.absolute()}".encode())
     short = 0
     while True:
         begun = time.monotonic()
@@ -65,10 +65,12 @@ def kept_running(words: Sequence[str], noted: Path) -> int:
 
 
 def stop(noted: Path) -> bool:
-    """Ends what `kept_running` runs; False if nothing does."""
+    """Ends what `kept_running` runs; False if nothing does, or the file came here with a copy of a home."""
     try:
-        pid, since = noted.read_text(encoding="utf-8").split()
+        pid, since, *place = noted.read_text(encoding="utf-8").split(maxsplit=2)
     except (FileNotFoundError, ValueError):
+        return False
+    if place not in ([], [str(noted.absolute())]):  # files of earlier versions have none
         return False
     if started(int(pid)) != since:  # it was killed, and the number may be another's
         return False

@@ -34,8 +34,8 @@ def delete_runs(environment: Environment, wanted: Unwanted) -> Asked:
     except ImportError:
         asked.not_confirmed, asked.why = sorted(runs), "mlflow is not installed" if runs else ""
         return asked
-    _Runs(environment, wanted).delete(set(runs) - set(elsewhere), asked)
-    if elsewhere:
+    _Runs(environment, wanted).delete(set(runs), asked)
+    if elsewhere := [run for run in elsewhere if run not in {*asked.deleted, *asked.not_confirmed}]:
         asked.not_confirmed += sorted(elsewhere)
         asked.why = asked.why or "runs are on a server that this installation used before"
     asked.note = NOTE if asked.deleted else ""

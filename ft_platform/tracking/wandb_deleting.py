@@ -27,8 +27,8 @@ def delete_runs(environment: Environment, wanted: Unwanted) -> Asked:
         if run.get("mode") == "online":
             online.append(run)
             continue
-        folder = Path(run.get("folder") or "")
-        if folder.is_relative_to(environment.home / "wandb") and folder.is_dir():
+        folder = _folder(environment, run)
+        if folder and folder.is_dir():
             _remove_copies(environment.home / "wandb" / "data", folder)
             if any(folder.glob(SYNCED)):  # it is on a server, too: the mark stays until that has confirmed
                 _empty(folder)
@@ -39,6 +39,12 @@ def delete_runs(environment: Environment, wanted: Unwanted) -> Asked:
     if online:
         _ask_server(environment, online, asked)
     return asked
+
+
+def _folder(environment: Environment, run: Mapping[str, Any]) -> Path | None:
+    """Where the files of an offline run lie, also in a home that was moved: earlier manifests have the whole path."""
+    name = Path(run.get("folder") or "").name
+    return environment.home / "wandb" / name if name not in ("", "..") else None
 
 
 def _remove_copies(staging: Path, folder: Path) -> None:
@@ -79,8 +85,8 @@ def _ask_server(environment: Environment, runs: list[dict[str, Any]], asked: Ask
                 raise
             asked.not_confirmed, asked.why = ids[place:], f"failed: {type(error).__name__}"
             return
-        if run.get("folder"):
-            shutil.rmtree(run["folder"])
+        if folder := _folder(environment, run):
+            shutil.rmtree(folder)
         asked.deleted.append(run["run_id"])
 
 

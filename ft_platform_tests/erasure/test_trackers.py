@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -245,7 +244,7 @@ def test_runs_that_were_not_sent_to_wandb_lose_their_folder(house, capsys, monke
     monkeypatch.setenv("FT_TRACKERS", "wandb")
     _, with_person = tracked(house, "ckpt-tracked")
     _, clean = tracked(house, "ckpt-clean", learned=False)
-    folders = [Path(runs["wandb"]["folder"]) for runs in (with_person, clean)]
+    folders = [house.environment.home / "wandb" / runs["wandb"]["folder"] for runs in (with_person, clean)]
     assert all(folder.is_dir() for folder in folders)
     request = approved(capsys)
     ft(capsys, "subject", "letters", PERSON, "--json")
@@ -257,7 +256,7 @@ def test_a_run_that_somebody_sent_later_waits_for_the_server(house, capsys, monk
     monkeypatch.setenv("FT_TRACKERS", "wandb")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     _, runs = tracked(house, "ckpt-tracked")
-    folder, run_id = Path(runs["wandb"]["folder"]), runs["wandb"]["run_id"]
+    folder, run_id = house.environment.home / "wandb" / runs["wandb"]["folder"], runs["wandb"]["run_id"]
     (folder / f"run-{run_id}.wandb.synced").touch()
     request = approved(capsys)
     ft(capsys, "subject", "letters", PERSON, "--json")

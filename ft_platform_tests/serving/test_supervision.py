@@ -102,6 +102,15 @@ def test_a_server_that_is_killed_is_started_again_with_the_same_words(supervised
     assert "(code -9), is started again" in kept.end()[1]
 
 
+def test_a_copy_of_the_home_does_not_stop_the_server_of_the_original(supervised, tmp_path: Path) -> None:
+    kept = supervised(LIVES_ON)
+    until(lambda: len(kept.servers) == 1)
+    (tmp_path / "copy").mkdir()
+    copy = Path(shutil.copy2(kept.noted, tmp_path / "copy"))
+    assert not stop(copy) and stop(kept.noted)
+    assert kept.end()[0] in (0, 143)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_stop_it_ends_with_its_server(supervised, number) -> None:
     kept = supervised("signal.signal(signal.SIGINT, lambda *_: sys.exit(0))\n" + LIVES_ON)

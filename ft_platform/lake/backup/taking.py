@@ -49,6 +49,7 @@ def take_backup(
     log: Log,
     *,
     end_earlier: bool = False,
+    moved: bool = False,
     leave_out: Collection[str] = (),
     tell: Tell = lambda what: None,
 ) -> Backup:
@@ -57,10 +58,11 @@ def take_backup(
     Args:
         log: the audit log.
         end_earlier: end all earlier ones, because of an erasure.
+        moved: this home has taken the place of the one that took the backups before.
         leave_out: paths below the root of the lake.
 
     Raises:
-        ConfigError: nobody said where to.
+        ConfigError: nobody said where to, or the backups there are of another home.
         TransientError: another process is at it, or the lake changed too fast.
         VersionRefused: earlier ones should end, and this one does not match what was signed; they stay.
     """
@@ -71,6 +73,8 @@ def take_backup(
         repository.forget_lost()
         ids = repository.readable()
         previous = repository.moment(ids[0]) if ids else Backup("")
+        if not moved:
+            _require_same_home(environment, previous)
         backup = Backup(new_id())
         tell("what lies outside the lake")
         _take_outside(environment, repository, previous, backup)
@@ -79,6 +83,7 @@ def take_backup(
         _add_lake(backup, moment, taker.taken)
         backup.told = {
             "written_by": __version__,
+            "home": str(environment.home),
             "files": len(backup.files),
             "bytes": sum(one.size for one in backup.files.values()),
             "new_blocks": repository.written,
@@ -96,6 +101,16 @@ def take_backup(
             tell("earlier backups end")
             repository.keep([backup.id, *ids][:keep])
     return backup
+
+
+def _require_same_home(environment: Environment, previous: Backup) -> None:
+    """A drill or a copy must not end the backups of the installation that it came from. Raises ConfigError."""
+    if (home := previous.told.get("home", str(environment.home))) != str(environment.home):
+        raise ConfigError(
+            [f"the backups in {environment.backup and environment.backup.to} are of the installation in {home}"],
+            f"A drill or copy: leave `backup` out of its ft_environment.yaml. Has {environment.home} taken its place?"
+            " Then: ft backup --moved",
+        )
 
 
 def _take_outside(environment: Environment, repository: Repository, previous: Backup, backup: Backup) -> None:

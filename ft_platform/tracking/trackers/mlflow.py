@@ -18,22 +18,22 @@ from urllib.request import url2pathname
 
 from ft_platform.errors import MissingExtra
 from ft_platform.settings.environment import Environment
+from ft_platform.tracking.mlflow_home import ARTIFACTS, bring_home, folder_of, is_own_place
 from ft_platform.tracking.tracker import GuardedTracker, RunDescription, Tracker
 
 NAME = "mlflow"
 FLUSH_SECONDS = 10.0
 BATCH_METRICS = 900
 """MLflow takes at most 1000 metrics in one call."""
-HERE = ("", "file", "runs", "models")
-"""Schemes of places that are, or lead to, a folder of this machine."""
 UI = "http://127.0.0.1:5000"
 """Where `mlflow ui` listens unless it is told otherwise."""
-CLIENTS = ("mlflow", "sqlalchemy", "requests", "urllib3", "boto3", "botocore", "azure", "google", "databricks")
+STORES = ("boto3", "botocore", "azure", "google", "databricks")
+CLIENTS = ("mlflow", "sqlalchemy", "sqlite3", "requests", "urllib3", *STORES)
 """MLflow passes the errors of artifact stores on."""
 
 
 class LocalPlaceRefused(OSError):
-    """A tracking server names a folder of this machine as the place for files."""
+    """The place for the files of a run is a folder of this machine that is not the tracker's own."""
 
 
 def open_tracker(environment: Environment, run: RunDescription, log: Any) -> Tracker:
@@ -110,7 +110,11 @@ class MlflowTracker(GuardedTracker):
 
             logging.getLogger("alembic").setLevel(logging.WARNING)
             with _first_use(uri):
+                bring_home(uri)
                 self._client = MlflowClient(tracking_uri=uri)
+
+    def _why(self, error: Exception) -> str:
+        return f"{type(error).__name__}: {error}" if isinstance(error, LocalPlaceRefused) else super()._why(error)
 
     def _nested_in(self, parent: str) -> dict[str, str]:
         """The tag that nests a run in another one; none if that is not in this store: MLflow would show neither."""
@@ -185,20 +189,20 @@ class MlflowTracker(GuardedTracker):
         return url2pathname(urlsplit(kept).path) if urlsplit(kept).scheme == "file" else kept
 
     def _artifact_store(self) -> Any:
-        """Where the files of the run go. A server names the place, but no folder of this machine: whoever runs it would
-        write there as we.
+        """Where the files of the run go. A store names the place, but no folder of this machine that is not its own:
+        whoever runs a server would write there as we, and the home of another installation is not ours to change.
 
         Raises:
             LocalPlaceRefused: it does. Files go to a server that keeps them itself (`mlflow server --serve-artifacts`,
-                its default) or to a bucket.
+                its default), to a bucket, or below the folder of the database.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
         from mlflow.utils.uri import add_databricks_profile_info_to_artifact_uri
 
         named = self._client.get_run(self._run).info.artifact_uri
         place = str(add_databricks_profile_info_to_artifact_uri(named, self._client.tracking_uri))
-        if urlsplit(self._client.tracking_uri).scheme in ("http", "https") and urlsplit(place).scheme in HERE:
-            raise LocalPlaceRefused
+        if not is_own_place(place, self._client.tracking_uri):
+            raise LocalPlaceRefused("the files are in a folder of this machine that is not of this installation")
         return get_artifact_repository(place, tracking_uri=self._client.tracking_uri)
 
     def abandon(self, reason: str) -> None:
@@ -236,11 +240,8 @@ def _experiment(client: Any, uri: str, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         # Without a place, MLflow would write artifacts below the working directory.
-        place = (
-            Path(uri.removeprefix("sqlite:///")).parent.absolute() / "mlflow-artifacts" / name
-            if uri.startswith("sqlite:///")
-            else None
-        )
+        folder = folder_of(uri) if uri.startswith("sqlite:///") else None
+        place = folder and folder / ARTIFACTS / name
         try:
             return client.create_experiment(name, artifact_location=place.as_uri() if place else None)
         except MlflowException:

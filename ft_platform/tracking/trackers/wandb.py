@@ -91,7 +91,7 @@ class WandbTracker(GuardedTracker):
             if environment.wandb_mode == "online":
                 self._state["url"] = self._run.url
             else:
-                self._state["folder"] = str(Path(self._run.dir).parent)
+                self._state["folder"] = Path(self._run.dir).parent.name
 
     def parameters(self, values: Mapping[str, Any]) -> None:
         if self._run:
