@@ -1,12 +1,17 @@
-"""Folders of saved training states: each becomes readable all at once, is compared with its manifest before use, and
-old ones go.
+"""Folders of saved training states: each becomes readable all at once, is compared with its signed manifest before use,
+and old ones go.
 
 They lie in the lake beside the checkpoints (`shared/<use_case>/.training/<checkpoint_id>/step-<n>/`), so that another
 machine can go on where one was lost. They hold weights that records gave, so `governance.taint` removes those of
 trainings on records that may not be used any more, and `ft trace` lists trainings that have states and no checkpoint
 yet.
+
+Covered: a state that somebody else wrote, changed, or took from another training is not gone on from: it is set aside,
+as one that is damaged. Not covered: an older state of the same training that is put back (the training goes on from
+there).
 """
 
+import base64
 import errno
 import hashlib
 import json
@@ -28,6 +33,9 @@ MANIFEST = "manifest.json"
 KEYS = {"step", "files", "splits", "splits_content_hash"}
 OWN_HASH = "sha256"
 """Key of the hash of the others: a bit that flips in them would change what a training is said to be made from."""
+SIGNED, DOMAIN = "signed", b"ft-platform training state\n"
+"""Key of the id of a signing key and its signature, and what stands before the bytes that it signs: nothing that was
+signed for another purpose counts here."""
 ATTEMPTS = 10
 """How often a folder is removed in which a training writes; it saves a state in minutes, or after every step."""
 
@@ -65,12 +73,38 @@ class TrainingStates:
             folder.mkdir()
             yield folder
             trained_on = {"splits": self.splits.id, "splits_content_hash": self.splits.content_hash}
-            (folder / MANIFEST).write_text(
-                _with_hash({"step": step, "files": files.folder_hashes(folder), **trained_on})
-            )
+            manifest = {"step": step, "files": files.folder_hashes(folder), **trained_on}
+            manifest |= self._signed(manifest)
+            (folder / MANIFEST).write_text(json.dumps({**manifest, OWN_HASH: _hash_of(manifest)}))
             self._publish(folder, step)
         for old in self.steps()[self.keep :]:
             _remove(self.lake, self._place(old))
+
+    def _signed(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        if self.lake.signing is None:
+            return {}
+        keys = self.lake.signing.keys
+        return {SIGNED: [keys.newest, base64.b64encode(keys.sign(self._content(manifest))).decode()]}
+
+    def _content(self, manifest: dict[str, Any]) -> bytes:
+        """What is signed: a state of this training, and of no other."""
+        said = {**manifest, "use_case": self.splits.use_case, "checkpoint": self.checkpoint_id}
+        return DOMAIN + json.dumps(said, sort_keys=True).encode()
+
+    def _forgery(self, step: int, place: Path) -> str | None:
+        """Why a whole state does not count; None: this installation saved it for this training."""
+        if self.lake.signing is None:
+            return None
+        content = (place / MANIFEST).read_bytes()
+        manifest = read_manifest(content)
+        try:
+            key_id, signature = json.loads(content)[SIGNED]
+            key = self.lake.signing.keys.public[key_id]
+            is_good = key.signed(self._content(manifest), base64.b64decode(signature)) and not key.stolen_since
+        except (KeyError, TypeError, ValueError):
+            is_good = False
+        is_own = is_good and manifest["step"] == step
+        return None if is_own else "it is not signed by this installation for this training"
 
     def _publish(self, folder: Path, step: int) -> None:
         """A sweep may remove the states of this training at this moment: before the new one is among them, or with it.
@@ -115,7 +149,7 @@ class TrainingStates:
 
     def _damage(self, step: int, place: Path) -> str | None:
         try:
-            return damage(place)
+            return damage(place) or self._forgery(step, place)
         except OSError as error:
             name = errno.errorcode.get(error.errno or 0, type(error).__name__)
             raise TransientError(
@@ -230,12 +264,9 @@ def _hash_of(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
 
 
-def _with_hash(manifest: dict[str, Any]) -> str:
-    return json.dumps({**manifest, OWN_HASH: _hash_of(manifest)})
-
-
 def read_manifest(content: str | bytes) -> dict[str, Any]:
-    """A manifest that holds what was written, its own hash left out. Those of earlier versions have none.
+    """A manifest that holds what was written, its own hash and signature left out. Those of earlier versions have
+    none.
 
     Raises:
         ValueError: it holds something else.
@@ -246,9 +277,9 @@ def read_manifest(content: str | bytes) -> dict[str, Any]:
     if set(manifest) == KEYS:
         return manifest
     expected = manifest.pop(OWN_HASH, None)
-    if set(manifest) != KEYS or expected != _hash_of(manifest):
+    if set(manifest) - {SIGNED} != KEYS or expected != _hash_of(manifest):
         raise ValueError("not what was written")
-    return manifest
+    return {key: manifest[key] for key in KEYS}
 
 
 def damage(folder: Path) -> str | None:

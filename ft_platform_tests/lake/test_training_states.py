@@ -1,7 +1,9 @@
 """Saved states are removed by a sweep while their training saves new ones and removes old ones: planted at every file
 operation in between."""
 
+import base64
 import errno
+import hashlib
 import io
 import itertools
 import json
@@ -21,9 +23,11 @@ from ft_platform.lake.training_states import (
     TrainingStates,
     UnfinishedTraining,
     damage,
+    read_manifest,
     remove_states,
     unfinished_trainings,
 )
+from ft_platform.signing.keys import SigningKeys
 
 
 @pytest.fixture
@@ -231,12 +235,79 @@ def test_a_training_whose_manifests_name_other_splits_than_were_written_is_unkno
     assert unfinished_trainings(lake, "complaints") == [UnfinishedTraining("ckpt-running", None, None)]
 
 
-def test_states_of_versions_that_wrote_no_hash_of_the_manifest_are_used(lake, states):
+def test_states_of_versions_that_signed_nothing_are_known_and_not_gone_on_from(lake, states):
     for manifest in Path(states.folder).rglob("manifest.json"):
         content = json.loads(manifest.read_bytes())
-        del content["sha256"]
+        del content["sha256"], content["signed"]
         manifest.write_text(json.dumps(content))
         assert damage(manifest.parent) is None
     assert unfinished_trainings(lake, "complaints") == [
         UnfinishedTraining("ckpt-running", states.splits.id, states.splits.content_hash)
     ]
+    with states.newest(lambda step, problem: None) as found:
+        assert found is None
+
+
+def forged(folder: Path) -> None:
+    """Other weights, and a manifest whose hashes are right, as whoever may write the lake can make them."""
+    (folder / "weights.safetensors").write_bytes(b"a back door")
+    manifest = read_manifest((folder / "manifest.json").read_bytes())
+    manifest["files"] = {"weights.safetensors": hashlib.sha256(b"a back door").hexdigest()}
+    digest = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "sha256": digest}))
+    assert damage(folder) is None
+
+
+def signed_for(states: TrainingStates, checkpoint: str, step: int) -> Callable[[Path], None]:
+    def put(folder: Path) -> None:
+        other = TrainingStates(states.lake, states.splits, checkpoint, keep=9)
+        with other.writing(step) as made:
+            (made / "weights.safetensors").write_bytes(b"a back door")
+        shutil.rmtree(folder)
+        shutil.move(Path(other.folder) / f"step-{step:08d}", folder)
+
+    return put
+
+
+def signed_otherwise(states: TrainingStates) -> Callable[[Path], None]:
+    """By this installation, for another purpose: the same words without what says that they are of a state."""
+
+    def sign(folder: Path) -> None:
+        forged(folder)
+        signing = states.lake.signing
+        assert signing is not None
+        manifest = read_manifest((folder / "manifest.json").read_bytes())
+        said = {**manifest, "use_case": "complaints", "checkpoint": "ckpt-running"}
+        signature = signing.keys.sign(json.dumps(said, sort_keys=True).encode())
+        manifest["signed"] = [signing.keys.newest, base64.b64encode(signature).decode()]
+        digest = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()
+        (folder / "manifest.json").write_text(json.dumps({**manifest, "sha256": digest}))
+
+    return sign
+
+
+@pytest.mark.parametrize("how", ["forged", "of another training", "of another step", "for another purpose", "stolen"])
+def test_a_training_goes_on_only_from_states_that_this_installation_saved_for_it(
+    states: TrainingStates, how: str
+) -> None:
+    change = {
+        "forged": forged,
+        "of another training": signed_for(states, "ckpt-other", 2),
+        "of another step": signed_for(states, "ckpt-running", 3),
+        "for another purpose": signed_otherwise(states),
+    }
+    signing, damaged = states.lake.signing, []
+    assert signing is not None
+    if how == "stolen":
+        keys = signing.keys
+        assert isinstance(keys, SigningKeys)
+        keys.report_stolen(keys.newest, "2026-01-01T00:00:00+00:00", {})
+        keys.rotate()
+        shutil.rmtree(Path(states.folder) / "step-00000001")
+        save(states, 1)
+    else:
+        change[how](Path(states.folder) / "step-00000002")
+    with states.newest(lambda step, problem: damaged.append((step, problem))) as found:
+        assert found is not None
+        assert (how, (found[1] / "weights.safetensors").read_bytes()) == (how, b"weights")
+    assert damaged[-1] == (2, "it is not signed by this installation for this training")
