@@ -184,10 +184,15 @@ class Artifacts(Manifests):
         """Compares every file with the manifest.
 
         Raises:
-            CorruptVersion: a file is missing or has another hash.
+            CorruptVersion: a file is missing, has another hash, or is a link: what it leads to is not of the lake.
         """
         manifest = manifest or self.manifest(version)
         path, hashes = self._artifact_path(version), self.erased_rows(version).files(manifest.files)
+        if link := self._link(path):
+            raise CorruptVersion(
+                f"{version.id} of {version.use_case}: {link} is a link, and others may change what it leads to",
+                f"Remove it, or materialize {version.name} again",
+            )
         for name, expected in hashes.items():
             if not self.fs.exists(f"{path}/{name}"):
                 raise CorruptVersion(
@@ -209,6 +214,12 @@ class Artifacts(Manifests):
                 f"{version.id} of {version.use_case} contains {more[0]}, which its manifest does not name",
                 f"Remove it, or materialize {version.name} again",
             )
+
+    def _link(self, path: str) -> str | None:
+        """A link in place of the folder or of something in it."""
+        if not self.is_local:
+            return None
+        return next((at.name for at in [Path(path), *Path(path).rglob("*")] if at.is_symlink()), None)
 
     def _not_named(self, path: str, hashes: Iterable[str]) -> list[str]:
         """Files that lie in the folder and stand in no manifest."""

@@ -60,6 +60,11 @@ def house(environment: Environment, tmp_path: Path, quick_stages: None) -> House
     note(made.lake, "", "settings", "began")
     home = made.environment.home
     (home / "people").mkdir()
+    for name, mode in (("samples", 0o700), ("group", 0o750)):
+        (home / name / "of").mkdir(parents=True, mode=0o755)
+        (home / name).chmod(mode)
+        (home / name / "of" / "rows.csv").write_text("readable by others, if the folder were")
+        (home / name / "of" / "rows.csv").chmod(0o644)
     (home / "people" / "users.json").write_text(json.dumps({"users": [ANA]}))
     database(home / "dagster" / "storage" / "runs.db", "run-1")
     return made
@@ -83,6 +88,12 @@ def runs_in(path: Path) -> list[str]:
         return [one for (one,) in connection.execute("select id from runs")]
 
 
+def folder_modes(home: Path) -> dict[str, int]:
+    """Without what is made again: locks, and what was verified."""
+    found = {str(path.relative_to(home)): path.stat().st_mode & 0o777 for path in home.rglob("*") if path.is_dir()}
+    return {name: mode for name, mode in found.items() if not name.startswith(("seals/", "lake/"))}
+
+
 def elsewhere(environment: Environment, tmp_path: Path, name: str = "drill") -> Environment:
     """Another, empty machine with the same settings."""
     return environment.model_copy(update={"home": tmp_path / name, "lake_root": ""})
@@ -101,7 +112,8 @@ def test_a_lost_installation_is_put_back_and_goes_on(house: House, tmp_path: Pat
         writer.execute("begin immediate")
         writer.execute("insert into runs values ('not committed')")
         backup = backed_up(house.environment)
-    before = contents(house.lake)
+    before, modes = contents(house.lake), folder_modes(home)
+    assert modes["samples"] == 0o700 and modes["group"] == 0o750
     assert backup.problems == [] and backup.told["bytes"] > backup.told["files"] > 30
     shutil.rmtree(home)
 
@@ -113,6 +125,7 @@ def test_a_lost_installation_is_put_back_and_goes_on(house: House, tmp_path: Pat
     assert drill.key_path.stat().st_mode & 0o777 == drill.signing_key_path.stat().st_mode & 0o777 == 0o600
     assert os.stat(drill.home / "lake" / "restricted").st_mode & 0o077 == 0
     assert not list(drill.home.glob(".restoring"))
+    assert {name: mode for name, mode in folder_modes(drill.home).items() if name in modes} == modes
 
     again = House(drill)
     again.attributes["owners"] = OWNERS

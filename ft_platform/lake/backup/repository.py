@@ -66,6 +66,7 @@ class Backup:
     Attributes:
         id: when it was taken, as `20270301T120000Z`; the newest is the largest.
         files: place and path (`lake/shared/...`, `home/...`) -> what is known of it.
+        folders: place and path of folders outside the lake -> their mode.
         chains: use case -> newest entry of its chain, as a line.
         audit_log: name -> text of what is kept outside the lake about the audit log.
         problems: what did not match what was signed.
@@ -74,6 +75,7 @@ class Backup:
 
     id: str
     files: dict[str, Saved] = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)
     chains: dict[str, str] = field(default_factory=dict)
     audit_log: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)

@@ -134,6 +134,9 @@ def _put_outside(environment: Environment, repository: Repository, backup: Backu
     for name in ("home/", "seals/"):
         folder = roots(environment)[name.rstrip("/")]
         folder.mkdir(parents=True, exist_ok=True)
+    for name, mode in sorted(backup.folders.items()):
+        place_of(environment, name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        place_of(environment, name).chmod(mode)
 
     def put(named: tuple[str, Saved]) -> None:
         name, saved = named

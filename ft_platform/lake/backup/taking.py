@@ -8,11 +8,11 @@ every copy of them (docs/adr/0031)."""
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ft_platform import __version__
 from ft_platform.errors import ConfigError, VersionRefused
-from ft_platform.lake.backup.installation import DUMP, dumped, files_of, postgres_of, readable, version_of
+from ft_platform.lake.backup.installation import DUMP, dumped, files_of, place_of, postgres_of, readable, version_of
 from ft_platform.lake.backup.moment import STREAMS, Log, Moment, Opened, Tell, take_lake
 from ft_platform.lake.backup.repository import Backup, Repository, Saved, new_id
 from ft_platform.lake.opening import open_lake
@@ -131,6 +131,9 @@ def _take_outside(environment: Environment, repository: Repository, previous: Ba
     with ThreadPoolExecutor(STREAMS if repository.far else 1) as pool:
         taken = pool.map(take, files_of(environment))
         backup.files |= {name: saved for name, saved in taken if saved}
+    above = {str(folder) for name in backup.files for folder in PurePosixPath(name).parents if folder.parts}
+    for folder in sorted(above - {"keys"}):
+        backup.folders[folder] = place_of(environment, folder).stat().st_mode & 0o777
     if address := postgres_of(environment):
         with dumped(address) as dump, open(dump, "rb") as file:
             backup.files[DUMP] = repository.save(file)

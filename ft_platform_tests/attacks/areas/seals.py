@@ -101,11 +101,33 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
         ["adapter_model.bin", "tokenizer.py", "pytorch_model.bin", "sub/extra.json"], min(size, 4)
     ):
         yield f"{name} added to the checkpoint", lambda name=name: target.refused_after(lambda: _add(target, name))
+    for what in ("the weights", "the folder"):
+        yield (
+            f"{what} of the checkpoint put elsewhere, and a link in its place",
+            lambda what=what: target.refused_after(lambda: _linked(target, what)),
+        )
     yield (
         "a verdict about withdrawn records deleted",
         lambda: target.refused_after(lambda: _verdict(target, NOT_TAINTED).unlink()),
     )
     yield "a waiver written by hand until 2999", lambda: _forged_waiver(target)
+
+
+def _linked(target: Target, what: str) -> None:
+    """The bytes are the same when the decision is made; whoever has the other place changes them afterwards."""
+    folder = (
+        target.lake
+        / "shared"
+        / USE_CASE
+        / "adapter_checkpoint"
+        / target.case.versions["adapter_checkpoint"].artifact_id
+    )
+    place = folder if what == "the folder" else max(at for at in folder.iterdir() if at.name != "manifest.json")
+    elsewhere = target.folder / "elsewhere" / place.name
+    elsewhere.parent.mkdir(exist_ok=True)
+    shutil.rmtree(elsewhere) if elsewhere.is_dir() else elsewhere.unlink(missing_ok=True)
+    shutil.move(place, elsewhere)
+    place.symlink_to(elsewhere)
 
 
 def _is_control(path: Path) -> bool:
@@ -235,6 +257,7 @@ AREA = Area(
         "signatures": _believing,
         "head_outside_the_lake": lambda: patch.object(Journal, "_compare", lambda *_: None),
         "rows_compared_with_their_hash": lambda: patch.object(Tables, "verify_table", lambda *_, **__: None),
+        "links": lambda: patch.object(Artifacts, "_link", lambda *_: None),
         "files_that_no_manifest_names": lambda: patch.object(Artifacts, "_not_named", lambda *_: []),
     },
 )
