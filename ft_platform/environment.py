@@ -124,4 +124,7 @@ def create_pseudonym_key(environment: Environment) -> bool:
         file.write(secrets.token_hex(32))
         file.flush()
         os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)  # the key opens what others write next: its name must be there as long
+    os.fsync(folder)
+    os.close(folder)
     return True

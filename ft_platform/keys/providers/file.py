@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ft_platform.errors import DiskFull, KeyMissing
 from ft_platform.keys.providers import need_no_argument
+from ft_platform.lake.files import fsync_path
 
 
 class FileKeys:
@@ -48,6 +49,7 @@ def write_private(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        fsync_path(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

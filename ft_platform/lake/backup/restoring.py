@@ -23,7 +23,7 @@ from ft_platform.lake.backup.installation import DUMP, place_of, postgres_of, ro
 from ft_platform.lake.backup.moment import AUDIT_LOG, CHAIN, STREAMS, Tell, listing
 from ft_platform.lake.backup.repository import Backup, Repository, Saved
 from ft_platform.lake.backup.taking import LAKE, repository_of
-from ft_platform.lake.files import sha256_file, write_bytes
+from ft_platform.lake.files import fsync_path, sha256_file, write_bytes
 from ft_platform.lake.journal import Entry
 from ft_platform.lake.modes import close_zone
 from ft_platform.lake.opening import open_lake
@@ -196,6 +196,7 @@ def _put(repository: Repository, name: str, saved: Saved, path: Path) -> None:
             os.fsync(file.fileno())
         _require_equal(name, hasher.hexdigest(), saved)
         os.replace(temporary, path)
+    fsync_path(path.parent)
 
 
 @contextmanager
