@@ -112,10 +112,10 @@ def test_the_command_hands_over_what_was_typed_and_no_configuration(
     arguments = argparse.Namespace(use_case="complaints", json=False, command="rollback", by="", reason=REASON)
     assert command.made(arguments, PREVIOUS) == 1
     arguments.by = "Ana.Ruiz@example.org"
-    command.made(arguments)
+    command.made(arguments, "release-0a1b2c3d4e5f")
     assert asked == [
         Order(PREVIOUS, REASON, by=at_this_machine()),
-        Order(reason=REASON, by=named("ana.ruiz@example.org")),
+        Order("release-0a1b2c3d4e5f", REASON, by=named("ana.ruiz@example.org")),
     ]
     assert capsys.readouterr().err.splitlines()[0] == "ft rollback: refused Do it"
 

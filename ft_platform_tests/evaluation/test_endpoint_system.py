@@ -188,7 +188,7 @@ def test_free_answers_have_no_losses_and_all_systems_are_compared_by_what_they_s
     page = lake.read_file(report, "report.html").decode()
     assert "endpoint_other is model big-1 at 127.0.0.1" in page
     assert "Prompt: the fine-tuned model is worse than endpoint_other" in page
-    assert "endpoint_other" in score_table_markdown(figures)
+    assert "endpoint_other" in score_table_markdown(figures, 0.95)
     card = publish_model_card(lake, use_case, checkpoint, report, publish_fairness(lake, use_case, report))
     assert r"| endpoint\_other | – | – |" in lake.read_file(card, "README.md").decode()
 
