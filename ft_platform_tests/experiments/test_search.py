@@ -69,7 +69,11 @@ def folder_of(environment: Environment, use_case: NamedUseCase, splits: TableVer
 
 
 def what_counts(trials: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(trial["state"], trial["params"], trial["validation_loss"]) for trial in trials]
+    """Losses of two processes are equal up to float32: MKL adds up in an order that depends on where a process has its
+    memory (Intel, oneMKL, Obtaining Numerically Reproducible Results)."""
+    return [
+        (trial["state"], trial["params"], pytest.approx(trial["validation_loss"], rel=2.0**-20)) for trial in trials
+    ]
 
 
 def test_a_search_whose_budget_is_used_up_stops_before_the_next_trial_and_goes_on_later(
@@ -181,7 +185,8 @@ def test_a_killed_search_goes_on_and_comes_to_the_same_trials(
     elsewhere = environment.model_copy(update={"home": environment.home / "other"})
     other = open_lake(elsewhere)
     whole = found_in(other, publish_search(other, elsewhere, use_case, usable_splits(other, use_case), LOG))
-    assert what_counts(resumed["trials"]) == what_counts(whole["trials"])
+    found = [(trial["state"], trial["params"], trial["validation_loss"]) for trial in resumed["trials"]]
+    assert found == what_counts(whole["trials"])
 
 
 def test_more_trials_go_on_from_those_that_are_there(
@@ -193,7 +198,8 @@ def test_more_trials_go_on_from_those_that_are_there(
     assert len(made) == 3
     second = publish_search(lake, environment, searching(model, trials=5), splits, LOG)
     assert len(made) == 5 and first != second
-    assert what_counts(found_in(lake, second)["trials"])[:3] == what_counts(found_in(lake, first)["trials"])
+    found = [(trial["state"], trial["params"], trial["validation_loss"]) for trial in found_in(lake, second)["trials"]]
+    assert found[:3] == what_counts(found_in(lake, first)["trials"])
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, losses: Any) -> list[dict[str, Any]]:
