@@ -25,12 +25,14 @@ def converted_folder(gguf: Path, sha256: str, cache: Path, noted: Path | None = 
     """
 
     def convert(folder: Path) -> None:
-        require_safe_gguf(gguf)
         progress.report("base_model", 0, 1, "models")
         _convert(gguf, folder)
         progress.report("base_model", 1, 1, "models")
 
-    return compared_folder(cache / "converted" / f"{sha256[:24]}-{CONVERSION}", convert, noted)
+    converted = cache / "converted" / f"{sha256[:24]}-{CONVERSION}"
+    if not converted.is_dir():  # a file of another content has another hash
+        require_safe_gguf(gguf)
+    return compared_folder(converted, convert, noted)
 
 
 def _convert(gguf: Path, folder: Path) -> None:
