@@ -8,7 +8,7 @@ from ft_platform.lake.fingerprint import fingerprint
 from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.models.base_model import delivered_sha256
+from ft_platform.models.base_model import weights_sha256
 from ft_platform.models.guards.adapter_files import LABEL_HEAD
 from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.settings.allowed_sources import require_allowed
@@ -71,7 +71,7 @@ def local_weights(name: str, model: BaseModelSettings) -> dict[str, str]:
     """The hash of a model's weights where it is a folder or file, which can change under the same name; a pinned
     package, revision or sha256 cannot."""
     path = Path(model.uri).expanduser()
-    return {name: delivered_sha256(path)} if path.exists() else {}
+    return {name: weights_sha256(path)} if path.exists() else {}
 
 
 def regression_inputs(

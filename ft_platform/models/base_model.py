@@ -67,7 +67,10 @@ class ResolvedModel:
             return f"base model {told['sha256'][:12]}, and this one is {self.weights_sha256[:12]}"
         if told.get("folder_sha256") in (None, self.folder_sha256) or self._by_another_version(training):
             return ""
-        return "other files of the base model: weights as they are loaded, configuration, tokenizer or chat template"
+        return (
+            "other files of the base model (weights as they are loaded, configuration, tokenizer or chat template): put"
+            " them back, or give the changed model a folder of its own"
+        )
 
     def _by_another_version(self, training: Mapping[str, Any]) -> bool:
         """Whether it was converted by another version, which may write the same model differently. What is in the
@@ -148,13 +151,6 @@ def weights_sha256(path: Path) -> str:
             "Convert the model to safetensors, or name another base_model.uri",
         )
     return weights_of(path)
-
-
-def delivered_sha256(path: Path) -> str:
-    """Hash of a model as it was delivered, with what a folder has beside the weights: tokenizer, configuration,
-    template. Raises as `weights_sha256`."""
-    weights = weights_sha256(path)
-    return weights if path.is_file() or is_preset(path) else folder_sha256(path, weights)
 
 
 def weights_dtype(choice: str) -> Any:

@@ -25,7 +25,7 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.models.base_model import delivered_sha256
+from ft_platform.models.base_model import weights_sha256
 from ft_platform.process import progress
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
@@ -47,7 +47,7 @@ def judge_inputs(lake: Lake, use_case: NamedUseCase, evaluation: ArtifactVersion
     """
     local = use_case.settings.judge.model
     folder = Path(local.uri).expanduser() if local else None
-    weights = {"weights": delivered_sha256(folder)} if folder and folder.exists() else {}
+    weights = {"weights": weights_sha256(folder)} if folder and folder.exists() else {}
     inputs = input_hash(use_case, STAGE, [evaluation], gold=gold_hash(lake, use_case, evaluation), **weights)
     return f"judge-{inputs[:12]}", inputs
 

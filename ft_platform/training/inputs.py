@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.models.base_model import delivered_sha256
+from ft_platform.models.base_model import weights_sha256
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -21,7 +21,7 @@ def checkpoint_inputs(
     """
     base = Path(use_case.settings.base_model.uri).expanduser()
     # A folder or file can change under the same name; a pinned package, revision or sha256 cannot.
-    weights = {"base_model": delivered_sha256(base)} if base.exists() else {}
+    weights = {"base_model": weights_sha256(base)} if base.exists() else {}
     # Earlier versions left room for an answer that a label head does not write: long prompts were a few tokens shorter.
     room = {"room": "prompt"} if use_case.settings.training.objective == "label_head" else {}
     inputs = input_hash(use_case, "adapter_checkpoint", [splits, *([start] if start else [])], **weights, **room)
