@@ -2,9 +2,16 @@
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ft_platform.commands import opened
+
+if TYPE_CHECKING:
+    from ft_platform.lake.snapshot import Snapshot
+    from ft_platform.lake.store import Lake
+    from ft_platform.lake.versions import ArtifactVersion
+    from ft_platform.settings.environment import Environment
+    from ft_platform.use_case.named import NamedUseCase
 
 HELP = "Say, rule by rule, whether the newest checkpoint may be released. Ends with 1 if the release is refused."
 EXAMPLES = [
@@ -24,16 +31,35 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.lake.snapshot import Snapshot
     from ft_platform.release.decide import decide, newest_evidence, the_checkpoint
 
-    _, use_case, lake = opened(arguments.use_case)
+    environment, use_case, lake = opened(arguments.use_case)
     lake = Snapshot(lake)
     checkpoint = the_checkpoint(lake, use_case, arguments.checkpoint)
     decision = decide(lake, use_case, checkpoint, newest_evidence(lake, use_case, checkpoint))
+    _require_same_base_model(environment, use_case, lake, checkpoint)
     found = decision.to_dict()
     if arguments.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:
         _show(found)
     return 0 if decision.accepted else 1
+
+
+def _require_same_base_model(
+    environment: "Environment", use_case: "NamedUseCase", lake: "Lake | Snapshot", checkpoint: "ArtifactVersion"
+) -> None:
+    """Raises VersionRefused if the base model on this machine is not as the checkpoint was trained on it."""
+    from ft_platform.errors import VersionRefused
+    from ft_platform.models.base_model import resolve_here
+    from ft_platform.models.model_sources import is_here
+
+    settings, training = use_case.settings.base_model, lake.manifest(checkpoint).info
+    if training.get("base_model", {}).get("uri") != settings.uri or not is_here(settings, environment.cache_path):
+        return
+    if difference := resolve_here(settings, environment).other_than(training):
+        raise VersionRefused(
+            f"{checkpoint.id} was trained on {difference}",
+            "Find out who changed the base model, or train again: ft run " + use_case.name,
+        )
 
 
 def _show(found: dict[str, Any]) -> None:

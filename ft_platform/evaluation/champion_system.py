@@ -11,13 +11,14 @@ from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.lake.provenance import learned_record_ids
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import Renderer
 
 CHAMPION = "champion"
 
 
 def why_not_comparable(
-    lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, weights_sha256: str, fresh: Collection[str] = ()
+    lake: Lake, champion: ArtifactVersion, evaluator: Evaluator, base: ResolvedModel, fresh: Collection[str] = ()
 ) -> str:
     """Why a champion cannot stand beside the other systems, in words; empty where it can.
 
@@ -30,7 +31,7 @@ def why_not_comparable(
     """
     training = json.loads(lake.read_file(champion, "training.json"))
     try:
-        require_same_rendering(training, evaluator.renderer, weights_sha256, champion)
+        require_same_rendering(training, evaluator.renderer, base, champion)
     except VersionRefused as refusal:
         return refusal.message
     if evaluator.settings.label_answers == "generated" and training["training"]["objective"] == "label_head":
@@ -46,16 +47,14 @@ def why_not_comparable(
 
 
 def require_same_rendering(
-    training: dict[str, Any], renderer: Renderer, weights_sha256: str, checkpoint: ArtifactVersion
+    training: dict[str, Any], renderer: Renderer, base: ResolvedModel, checkpoint: ArtifactVersion
 ) -> None:
     """Raises VersionRefused if a checkpoint was trained with another renderer or base model than it would be evaluated
     with."""
-    expected = {"renderer": training["renderer_hash"], "base model": training["base_model"]["sha256"]}
-    found = {"renderer": renderer.hash, "base model": weights_sha256}
-    for what, value in expected.items():
-        if found[what] != value:
-            raise VersionRefused(
-                f"checkpoint {checkpoint.id} was trained with {what} {value[:12]}, but this evaluation would use"
-                f" {found[what][:12]}",
-                f"Train again: ft run {checkpoint.use_case}",
-            )
+    difference = base.other_than(training)
+    if not difference and training["renderer_hash"] != renderer.hash:
+        difference = f"renderer {training['renderer_hash'][:12]}, and this one is {renderer.hash[:12]}"
+    if difference:
+        raise VersionRefused(
+            f"checkpoint {checkpoint.id} was trained with {difference}", f"Train again: ft run {checkpoint.use_case}"
+        )

@@ -292,9 +292,7 @@ def ready_evaluator(
     """The base model ready to evaluate, and where its weights are."""
     lake.verify_table(splits)
     table = lake.read_table(splits)
-    resolved = base_model.resolve(
-        use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
-    )
+    resolved = base_model.resolve_here(use_case.settings.base_model, environment)
     model, tokenizer = base_model.load(
         resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
     )

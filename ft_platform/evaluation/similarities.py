@@ -34,7 +34,7 @@ def add_similarities(outputs: dict[str, Outputs], use_case: NamedUseCase, enviro
     texts = {system: found for system, found in outputs.items() if isinstance(found, TextOutputs)}
     if settings is None or not texts:
         return
-    resolved = base_model.resolve(settings, environment.cache_path, environment.unpinned_base_models)
+    resolved = base_model.resolve_here(settings, environment)
     model, tokenizer = base_model.load(resolved, settings.dtype, settings.quantization)
     for system, found in texts.items():
         outputs[system] = replace(found, similarities=similarities(model, tokenizer, found.references, found.answers))

@@ -58,7 +58,7 @@ def measured(
         )
     evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, STAGE)
     evaluator.model = None  # the trainings come first, and load one of their own
-    require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)
+    require_same_rendering(training, evaluator.renderer, resolved, checkpoint)
     evaluated = read_predictions(lake, evaluation)
     own = SeedTraining(
         use_case.settings.training.seed,

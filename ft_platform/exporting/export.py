@@ -188,11 +188,11 @@ def _source(
         raise VersionRefused(f"{checkpoint.id} names no splits", "Train again")
     lake.verify_table(splits)
     table = lake.read_table(splits)
-    base = base_model.resolve(then.settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    base = base_model.resolve_here(then.settings.base_model, environment)
     tokenizer = load_tokenizer(base).tokenizer
     renderer = Renderer(tokenizer, then.settings.task, labels_of(table))
     training = json.loads((folder / "training.json").read_text(encoding="utf-8"))
-    require_same_rendering(training, renderer, base.weights_sha256, checkpoint)
+    require_same_rendering(training, renderer, base, checkpoint)
     dtype = info.info["base_model"]["dtype"]
     return Source(lake, checkpoint, folder, then, base, dtype, renderer, tokenizer, table)
 
@@ -299,7 +299,7 @@ def _readable(made: Path, order: Order) -> Iterator[Path]:
         yield made
         return
     with tempfile.TemporaryDirectory(prefix=f"{made.name.rpartition('-')[0]}-", dir=made.parent) as cache:
-        yield converted_folder(made / gguf_file.NAME, sha256_file(made / gguf_file.NAME), Path(cache))
+        yield converted_folder(made / gguf_file.NAME, sha256_file(made / gguf_file.NAME), Path(cache))[0]
 
 
 def _described(source: Source, order: Order, kind: str) -> dict[str, Any]:

@@ -3,29 +3,33 @@
 Covered and not covered: `ft_platform/models/guards/__init__.py`.
 """
 
-import hashlib
 import importlib.util
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.files import sha256_file
 from ft_platform.models import model_sources
+from ft_platform.models.folder_hash import folder_sha256, weights_of
 from ft_platform.models.gguf import converted_folder
 from ft_platform.models.guards.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.models.keras_preset import converted_preset, is_preset, preset_sha256
 from ft_platform.models.quiet import quiet_transformers
 from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.settings.environment import Environment
 
 LOG = logging.getLogger(__name__)
 Unpinned = Literal["warn", "refuse"]
 COMMIT = re.compile(r"^[0-9a-f]{40}$")
+CONVERTED = "converted.json"
+"""In the folder of seals: name of a converted folder -> its hash."""
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -38,6 +42,8 @@ class ResolvedModel:
         weights_sha256: hash of the weights as they were delivered (the GGUF file, the safetensors files, or the Keras
             preset).
         uri: where it came from, as in the settings.
+        folder_sha256: hash of all that is loaded from the folder: weights, configuration, tokenizer, templates.
+        is_converted: whether the folder was made here, from the weights as they were delivered.
         commit: commit of a hub model, whatever name its revision was asked by.
         safe: what of the folder may be loaded, where it was looked at already.
     """
@@ -45,21 +51,54 @@ class ResolvedModel:
     folder: Path
     weights_sha256: str
     uri: str
+    folder_sha256: str = ""
+    is_converted: bool = False
     commit: str = ""
     safe: SafeFolder | None = None
 
+    def other_than(self, training: Mapping[str, Any]) -> str:
+        """What is different from the base model that a checkpoint was trained on; empty: nothing.
 
-def resolve(settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn") -> ResolvedModel:
+        Args:
+            training: its `training.json`, or the record of its release; earlier versions noted no `folder_sha256`.
+        """
+        told = training["base_model"]
+        if told["sha256"] != self.weights_sha256:
+            return f"base model {told['sha256'][:12]}, and this one is {self.weights_sha256[:12]}"
+        if told.get("folder_sha256") in (None, self.folder_sha256) or self._by_another_version(training):
+            return ""
+        return (
+            "other files of the base model (weights as they are loaded, configuration, tokenizer or chat template): put"
+            " them back, or give the changed model a folder of its own"
+        )
+
+    def _by_another_version(self, training: Mapping[str, Any]) -> bool:
+        """Whether it was converted by another version, which may write the same model differently. What is in the
+        cache was compared with what was made from the weights as they were delivered."""
+        return self.is_converted and training["environment"]["transformers"] != version("transformers")
+
+
+def resolve_here(settings: BaseModelSettings, environment: Environment) -> ResolvedModel:
+    """As `resolve`, with the cache and the rules of an installation; what was converted is compared with what was noted
+    beside its seals."""
+    noted = environment.seals_path / CONVERTED
+    return resolve(settings, environment.cache_path, environment.unpinned_base_models, noted)
+
+
+def resolve(
+    settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn", noted: Path | None = None
+) -> ResolvedModel:
     """Brings the base model onto this machine, once, and verifies it.
 
     Args:
         settings: `base_model` of the use case.
         cache: folder for downloads and conversions.
         unpinned: what to do with a hub model whose revision is no commit (`unpinned_base_models` of the environment).
+        noted: file with hashes of what was converted; None: a model in the cache is not compared with it.
 
     Raises:
-        BaseModelError: it does not exist, is not pinned, has another hash than `base_model.sha256`, or is not safe to
-            load.
+        BaseModelError: it does not exist, is not pinned, has another hash than `base_model.sha256`, was changed since
+            it was converted, or is not safe to load.
     """
     _require_pinned(settings, unpinned)
     found = model_sources.find(settings, cache)
@@ -69,14 +108,15 @@ def resolve(settings: BaseModelSettings, cache: Path, unpinned: Unpinned = "warn
             f"base_model.sha256 expects {settings.sha256}, but the weights of {settings.uri} have {digest}",
             "Correct base_model.sha256, or find out who changed the weights",
         )
-    folder = found
     if found.is_file():
-        folder = converted_folder(found, digest, cache)
+        folder, loaded = converted_folder(found, digest, cache, noted)
     elif is_preset(found):
-        folder = converted_preset(found, digest, cache, require_safe_folder)
+        folder, loaded = converted_preset(found, digest, cache, require_safe_folder, noted)
+    else:
+        folder, loaded = found, folder_sha256(found, digest)
     safe = require_safe_folder(folder, settings.uri)
     commit = found.name if model_sources.is_hub(settings.uri) and COMMIT.match(found.name) else ""
-    return ResolvedModel(folder, digest, settings.uri, commit, safe)
+    return ResolvedModel(folder, digest, settings.uri, loaded, folder != found, commit, safe)
 
 
 def _require_pinned(settings: BaseModelSettings, unpinned: Unpinned) -> None:
@@ -101,8 +141,7 @@ def weights_sha256(path: Path) -> str:
         return sha256_file(path)
     if is_preset(path):
         return preset_sha256(path)
-    files = sorted(path.glob("*.safetensors"))
-    if not files:
+    if not any(path.glob("*.safetensors")):
         pickled = sorted(p.name for p in path.iterdir() if p.suffix in PICKLED)
         found = (
             f"only pickled weights ({', '.join(pickled)}), which can run code when loaded" if pickled else "no weights"
@@ -111,9 +150,7 @@ def weights_sha256(path: Path) -> str:
             f"base_model.uri {path} must hold *.safetensors, got {found}",
             "Convert the model to safetensors, or name another base_model.uri",
         )
-    if len(files) == 1:
-        return sha256_file(files[0])
-    return hashlib.sha256("\n".join(f"{p.name} {sha256_file(p)}" for p in files).encode()).hexdigest()
+    return weights_of(path)
 
 
 def weights_dtype(choice: str) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import BaseModelError, MissingExtra
-from ft_platform.models.cached_folder import cached_folder
+from ft_platform.models.cached_folder import compared_folder
 from ft_platform.models.guards.gguf_header import require_safe_gguf
 from ft_platform.process import progress
 
@@ -12,27 +12,27 @@ CONVERSION = 1
 """Raise when the converted folder would differ."""
 
 
-def converted_folder(gguf: Path, sha256: str, cache: Path) -> Path:
-    """The converted model, from the cache if it was converted before.
+def converted_folder(gguf: Path, sha256: str, cache: Path, noted: Path | None = None) -> tuple[Path, str]:
+    """The converted model, from the cache if it was converted before, and the hash of what was converted.
 
     Args:
         gguf: file with weights and tokenizer.
         sha256: its hash, the key in the cache.
+        noted: file with hashes of what was converted (`compared_folder`).
 
     Raises:
-        BaseModelError: the file is not safe to read, or transformers does not read it.
+        BaseModelError: the file is not safe to read, transformers does not read it, or the converted model was changed.
     """
-
-    converted = cache / "converted" / f"{sha256[:24]}-{CONVERSION}"
-    if not converted.is_dir():  # a file of another content has another hash
-        require_safe_gguf(gguf)
 
     def convert(folder: Path) -> None:
         progress.report("base_model", 0, 1, "models")
         _convert(gguf, folder)
         progress.report("base_model", 1, 1, "models")
 
-    return cached_folder(converted, convert)
+    converted = cache / "converted" / f"{sha256[:24]}-{CONVERSION}"
+    if not converted.is_dir():  # a file of another content has another hash
+        require_safe_gguf(gguf)
+    return compared_folder(converted, convert, noted)
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ft_platform.errors import BaseModelError
 from ft_platform.lake.files import sha256_file
-from ft_platform.models.cached_folder import cached_folder
+from ft_platform.models.cached_folder import compared_folder
 from ft_platform.models.guards.plain_files import require_plain_files
 from ft_platform.models.guards.plain_json import read_object, refused
 from ft_platform.models.keras_process import MOST_OFF_LOGIT, run_keras
@@ -73,16 +73,19 @@ def preset_sha256(folder: Path) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def converted_preset(preset: Path, sha256: str, cache: Path, inspect: Callable[[Path, str], object]) -> Path:
-    """The converted model, from the cache if it was converted before.
+def converted_preset(
+    preset: Path, sha256: str, cache: Path, inspect: Callable[[Path, str], object], noted: Path | None = None
+) -> tuple[Path, str]:
+    """The converted model, from the cache if it was converted before, and the hash of what was converted.
 
     Args:
         sha256: its `preset_sha256`, the key in the cache.
         inspect: `require_safe_folder`, before transformers opens what KerasHub wrote.
+        noted: file with hashes of what was converted (`compared_folder`).
 
     Raises:
-        BaseModelError: it is not safe to read, KerasHub does not write it for transformers, or what it writes is
-            another model.
+        BaseModelError: it is not safe to read, KerasHub does not write it for transformers, what it writes is another
+            model, or the converted model was changed.
         MissingExtra: there is no TensorFlow.
     """
 
@@ -91,13 +94,13 @@ def converted_preset(preset: Path, sha256: str, cache: Path, inspect: Callable[[
         _convert(preset, folder, inspect)
         progress.report("base_model", 1, 1, "models")
 
-    folder = cached_folder(cache / "converted" / f"{sha256[:24]}-keras-{CONVERSION}", convert)
+    folder, digest = compared_folder(cache / "converted" / f"{sha256[:24]}-keras-{CONVERSION}", convert, noted)
     if not (folder / TEMPLATE).is_file():
         LOG.warning(
             f"{preset}: a Keras preset has no chat template, so chats are written as plain questions and answers. If"
             f" the model was trained on chats, put its own template into the preset as {TEMPLATE}"
         )
-    return folder
+    return folder, digest
 
 
 def asked_of_keras(preset: Path) -> dict[str, Any]:

@@ -26,9 +26,9 @@ def loaded_base(
         VersionRefused: the checkpoint was trained with another renderer or base model.
     """
     settings = use_case.settings
-    resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    resolved = base_model.resolve_here(settings.base_model, environment)
     model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     training = json.loads(lake.read_file(checkpoint, "training.json"))
-    require_same_rendering(training, renderer, resolved.weights_sha256, checkpoint)
+    require_same_rendering(training, renderer, resolved, checkpoint)
     return model, tokenizer, renderer

@@ -70,7 +70,7 @@ def _lengths(use_case: NamedUseCase, mapped: MappedRows, sample: int, environmen
     settings = use_case.settings
     try:
         quiet_transformers()  # the first conversion of a GGUF file shows a bar of its own
-        resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
+        resolved = base_model.resolve_here(settings.base_model, environment)
         tokenizer = load_tokenizer(resolved).tokenizer
     except (BaseModelError, MissingExtra, ImportError):
         return None

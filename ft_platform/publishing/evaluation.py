@@ -138,11 +138,11 @@ def _tuned(
     """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of
     the base evaluation. Both also answer the fresh part."""
     training = json.loads(lake.read_file(checkpoint, "training.json"))
-    require_same_rendering(training, evaluator.renderer, resolved.weights_sha256, checkpoint)
+    require_same_rendering(training, evaluator.renderer, resolved, checkpoint)
     about: dict[str, Any] = {}
     if best is not None:
         ids = fresh.ids if fresh else ()
-        problem = why_not_comparable(lake, best, evaluator, resolved.weights_sha256, ids)
+        problem = why_not_comparable(lake, best, evaluator, resolved, ids)
         about[CHAMPION] = {"checkpoint": best.id, "status": f"not compared: {problem}" if problem else "compared"}
         if not problem:
             _with_adapter_of(lake, best, evaluator, CHAMPION, fresh)

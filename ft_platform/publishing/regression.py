@@ -92,15 +92,10 @@ def measured(
 ) -> tuple[dict[str, dict[str, SuiteResult]], dict[str, Any], str]:
     """Every suite for `base`, `tuned` and, where there is one on the same base model, `champion`; what is to be said
     about the champion; and the hash of what the figures of `base` depend on."""
-    resolved = base_model.resolve(
-        use_case.settings.base_model, environment.cache_path, environment.unpinned_base_models
-    )
-    weights = _trained_on(lake, checkpoint)
-    if weights != resolved.weights_sha256:
+    resolved = base_model.resolve_here(use_case.settings.base_model, environment)
+    if difference := resolved.other_than(_training(lake, checkpoint)):
         raise VersionRefused(
-            f"checkpoint {checkpoint.id} was trained on base model {weights[:12]}, but this report would use"
-            f" {resolved.weights_sha256[:12]}",
-            f"Train again: ft run {use_case.name}",
+            f"checkpoint {checkpoint.id} was trained on {difference}", f"Train again: ft run {use_case.name}"
         )
     model, tokenizer = base_model.load(
         resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
@@ -109,7 +104,7 @@ def measured(
     about = _about(best)
     if best and not writes(lake, best):
         best, about["status"] = None, "not compared: it scores labels and writes nothing"
-    if best and _trained_on(lake, best) != resolved.weights_sha256:
+    if best and resolved.other_than(_training(lake, best)):
         best, about["status"] = None, "not compared: it has another base model"
     systems = {"base": None, "tuned": checkpoint, **({"champion": best} if best else {})}
     inputs = _base_inputs(lake, use_case, resolved.weights_sha256, model)
@@ -172,8 +167,8 @@ def _statistics(items: Any, suite: str) -> np.ndarray:
     return of_base[["numerator", "denominator"]].to_numpy(float)
 
 
-def _trained_on(lake: Lake, checkpoint: ArtifactVersion) -> str:
-    return json.loads(lake.read_file(checkpoint, "training.json"))["base_model"]["sha256"]
+def _training(lake: Lake, checkpoint: ArtifactVersion) -> dict[str, Any]:
+    return json.loads(lake.read_file(checkpoint, "training.json"))
 
 
 def suites_of(lake: Lake, use_case: NamedUseCase, tokenizer: Any) -> dict[str, Suite]:

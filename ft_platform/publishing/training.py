@@ -274,6 +274,7 @@ def described(use_case: NamedUseCase, prepared: Prepared) -> dict[str, Any]:
         "base_model": {
             "uri": base.uri,
             "sha256": base.weights_sha256,
+            "folder_sha256": base.folder_sha256,
             "dtype": prepared.dtype,
             "quantization": use_case.settings.base_model.quantization,
             "revision": use_case.settings.base_model.revision,

@@ -197,7 +197,7 @@ def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, fo
     if not is_here(settings.base_model, environment.cache_path):
         found.hints.append(f"the training audit was not tried: {settings.base_model.uri} is not on this machine yet")
         return
-    resolved = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    resolved = base_model.resolve_here(settings.base_model, environment)
     loaded = load_tokenizer(resolved)
     renderer = renderers_of(use_case, loaded.tokenizer, loaded.tokenizer, labels_of(table))["training"]
     audit = RowAudit(use_case, renderer, decoder(loaded.tokenizer), loaded.context_length)

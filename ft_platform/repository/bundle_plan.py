@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ft_platform import __version__
 from ft_platform.errors import BaseModelError, ConfigError
-from ft_platform.models.base_model import resolve as resolve_model
+from ft_platform.models.base_model import resolve_here
 from ft_platform.models.model_sources import MODEL_FILES, PYPI_URI, is_hub
 from ft_platform.process.git import git
 from ft_platform.repository.images import Image, find
@@ -184,7 +184,7 @@ def _weights(settings: BaseModelSettings, environment: Environment) -> Weights:
     Raises:
         BaseModelError: it is not pinned, cannot be found or is not safe to load.
     """
-    found = resolve_model(settings, environment.cache_path, "refuse")
+    found = resolve_here(settings, environment.model_copy(update={"unpinned_base_models": "refuse"}))
     if not list(found.folder.glob("*.safetensors")):
         raise BaseModelError(f"{settings.uri} has no safetensors", "Name another base model")
     return Weights(settings.uri, found.commit, found.folder, found.weights_sha256)

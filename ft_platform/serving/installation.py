@@ -46,12 +46,12 @@ def engine_and_catalog(
         )
     settings = _base_model(environment, released)
     pin_threads()
-    resolved = base_model.resolve(settings, environment.cache_path, environment.unpinned_base_models)
+    resolved = base_model.resolve_here(settings, environment)
     model, tokenizer = base_model.load(resolved, settings.dtype, settings.quantization)
     plain = Renderer(tokenizer, Task(kind="generation"))
     engine = ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri)
     context = engine.state().context_tokens
-    of = (environment, lake, list(released), tokenizer, resolved.weights_sha256, context, release)
+    of = (environment, lake, list(released), tokenizer, resolved, context, release)
     return engine, LakeCatalog(*of, registry_check(environment))
 
 

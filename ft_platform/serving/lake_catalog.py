@@ -23,6 +23,7 @@ from ft_platform.evaluation.files import read_metrics
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.base_model import ResolvedModel
 from ft_platform.serving.catalog import ServedModel, Withheld
 from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
 from ft_platform.serving.guardrails.abstaining import ALWAYS, threshold_for
@@ -45,7 +46,7 @@ class LakeCatalog:
     Args:
         use_cases: names.
         tokenizer: of the base model that all of them have.
-        weights_sha256: of that base model.
+        base: that base model.
         context_tokens: of the engine.
         release: id of the only release that is served, of the only use case; None: those of `serving.live.listed`.
         registry: is asked about releases before they are served; None: nobody is.
@@ -57,7 +58,7 @@ class LakeCatalog:
         lake: Lake,
         use_cases: Sequence[str],
         tokenizer: Any,
-        weights_sha256: str,
+        base: ResolvedModel,
         context_tokens: int,
         release: str | None = None,
         registry: RegistryCheck | None = None,
@@ -68,7 +69,7 @@ class LakeCatalog:
         self._withheld: dict[str, dict[str, Withheld]] = {}
         self._rollouts: dict[str, UnderWay] = {}
         self._environment, self._lake, self._use_cases = environment, lake, list(use_cases)
-        self._tokenizer, self._weights, self._context_tokens = tokenizer, weights_sha256, context_tokens
+        self._tokenizer, self._base, self._context_tokens = tokenizer, base, context_tokens
         self._made: dict[tuple[str, str], ServedModel] = {}
         self._stamps: dict[tuple[str, str], tuple[int, int, int] | None] = {}
         self._verified: dict[str, float] = {}
@@ -187,8 +188,8 @@ class LakeCatalog:
 
     def _make(self, name: str, release: Release, checkpoint: ArtifactVersion) -> ServedModel:
         record, training = release.record, json.loads(self._lake.read_file(checkpoint, "training.json"))
-        if training["base_model"]["sha256"] != self._weights:
-            raise VersionRefused(f"{release.id} is for another base model", f"Run it apart: ft serve {name}")
+        if difference := self._base.other_than(training):
+            raise VersionRefused(f"{release.id} was trained on {difference}", f"Run it apart: ft serve {name}")
         renderer = released_renderer(self._lake, release, checkpoint, self._tokenizer)
         labels, settings = tuple(renderer.labels), self._settings(release)
         return ServedModel(

@@ -36,6 +36,6 @@ def renderer_of(environment: Environment, lake: Lake, release: Release) -> Rende
     """The same, with the tokenizer of the base model that the use case names. Raises as `released_renderer`."""
     folder = use_case_folder(environment.defs, release.version.use_case)
     settings = load_use_case(folder, environment=environment).settings.base_model
-    resolved = base_model.resolve(settings, environment.cache_path, environment.unpinned_base_models)
+    resolved = base_model.resolve_here(settings, environment)
     _, checkpoint = released_versions(lake, release)
     return released_renderer(lake, release, checkpoint, load_tokenizer(resolved).tokenizer)

@@ -221,8 +221,7 @@ def require_same_rendering(
         for one, other in ((renderer.labels, told["labels"]), (told["labels"], renderer.labels))
     )
     problems = {
-        f"its base model has weights {told['base_model']['sha256'][:12]}, that of {use_case.name} has"
-        f" {base.weights_sha256[:12]}": told["base_model"]["sha256"] != base.weights_sha256,
+        f"it was trained on {(difference := base.other_than(told))}": difference,
         f"labels differ: {new} are new, {gone} are gone": new or gone,
         "its prompts were rendered otherwise (task, template or platform changed)": told["renderer_hash"]
         != renderer.hash,

@@ -66,7 +66,7 @@ def prepare(
     whole = read_splits(lake, splits, [*columns_for(mitigation), *persons, *date_columns(settings.training)])
     table, chosen = within_window(whole, settings.training, use_case.name)
     table = with_swapped_copies(table, mitigation)
-    base = base_model.resolve(settings.base_model, environment.cache_path, environment.unpinned_base_models)
+    base = base_model.resolve_here(settings.base_model, environment)
     if divided:
         require_divisible(settings.training.objective, settings.base_model.quantization)
     by_parts = divided and not settings.training.dora  # whose first magnitudes come from whole weights

@@ -179,11 +179,11 @@ def test_a_checkpoint_of_another_renderer_or_base_model_is_refused(
     _, tokenizer = load(resolved)
     splits = classified.lake.read_table(classified.splits)
     renderer = Renderer(tokenizer, classified.use_case.settings.task, labels_of(splits))
-    require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
+    require_same_rendering(training, renderer, resolved, classified.checkpoint)
     base_model = {"base_model": {**training["base_model"], "sha256": "0" * 64}}
     training |= {"renderer_hash": {"renderer_hash": "0" * 64}, "base_model": base_model}[field]
     with pytest.raises(VersionRefused, match=field.split("_")[0]):
-        require_same_rendering(training, renderer, resolved.weights_sha256, classified.checkpoint)
+        require_same_rendering(training, renderer, resolved, classified.checkpoint)
 
 
 def test_nothing_is_published_for_a_checkpoint_of_another_renderer(

@@ -205,6 +205,7 @@ def figures(lake: Lake, report: Any) -> dict[str, Any]:
 
 RUN = regression._run
 SMALL = {"rows": 8, "bootstrap_samples": 200}
+OTHER = {"base_model": {"sha256": "f" * 64}}
 
 
 def test_the_report_is_published_once_passes_the_gate_and_recomputes_from_its_items(
@@ -323,11 +324,11 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
         assert one["non_inferior_to_champion"] is True
     from ft_platform.publishing import regression as publish_regression
 
-    real = publish_regression._trained_on
+    real = publish_regression._training
     monkeypatch.setattr(
         publish_regression,
-        "_trained_on",
-        lambda lake, version: "f" * 64 if version.artifact_id == "ckpt-old" else real(lake, version),
+        "_training",
+        lambda lake, version: OTHER if version.artifact_id == "ckpt-old" else real(lake, version),
     )
     apart = publish_regression.measured(lake, case.environment, use_case, case.checkpoint, old)
     assert "champion" not in apart[0] and apart[1]["status"] == "not compared: it has another base model"
@@ -335,7 +336,7 @@ def test_the_champion_stands_beside_unless_it_has_another_base_model(
 
 
 def test_a_checkpoint_of_another_base_model_is_refused(case: TinyCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ft_platform.publishing.regression._trained_on", lambda *_: "f" * 64)
+    monkeypatch.setattr("ft_platform.publishing.regression._training", lambda *_: OTHER)
     with pytest.raises(VersionRefused, match="trained on base model ffffffffffff"):
         publish_regression_report(case.lake, case.environment, other(case, rows=9), case.checkpoint)
 

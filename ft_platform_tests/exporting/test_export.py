@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from ft_platform import cli
 from ft_platform.errors import BaseModelError, ConfigError, ExportRefused
 from ft_platform.exporting import chat_template, export, gguf_file, merged
 from ft_platform.exporting.adapter import LOADER
 from ft_platform.lake.files import sha256_file
+from ft_platform.models import base_model
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.signing.models import verify_model
 from ft_platform.signing.opening import signing_keys_of
 from ft_platform_tests.exporting.exported import Case, trained
@@ -369,3 +372,28 @@ def test_what_the_files_of_a_checkpoint_refuse_is_refused_before_a_program_is_st
     for form in ("merged", "gguf", "keras"):
         assert cli.main(["export", "complaints", "--as", form]) == 1
         assert f"a label head cannot be exported as {form}" in capfd.readouterr().err
+
+
+def test_a_converted_base_model_that_was_changed_in_the_cache_is_refused(labels, tmp_path):
+    labels.export("gguf", "base", quantization="f16")
+    gguf, cache, noted = labels.place("base") / "model.gguf", tmp_path / "cache", tmp_path / "seals" / "converted.json"
+    settings = BaseModelSettings(uri=str(gguf))
+
+    def resolved() -> base_model.ResolvedModel:
+        return base_model.resolve(settings, cache, "warn", noted)
+
+    before = resolved()
+    weights = before.folder / "model.safetensors"
+    assert resolved() == before and before.is_converted
+    times, tensors = weights.stat(), load_file(weights)
+    save_file({**tensors, "model.norm.weight": -tensors["model.norm.weight"]}, weights, {"format": "pt"})
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(BaseModelError, match="was changed since it was made"):
+        resolved()
+    noted.unlink()  # a cache of an earlier version, or one that others filled: converted again, not believed
+    assert resolved() == before and not load_file(weights)["model.norm.weight"].equal(-tensors["model.norm.weight"])
+    (before.folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    with pytest.raises(BaseModelError, match="was changed since it was made"):
+        resolved()
+    shutil.rmtree(before.folder)
+    assert resolved() == before

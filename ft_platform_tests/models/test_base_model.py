@@ -1,5 +1,6 @@
 """Where base models come from, and what is refused."""
 
+import ast
 import json
 import multiprocessing
 import os
@@ -355,3 +356,17 @@ def test_auto_precision_is_bfloat16_only_where_the_processor_has_it(monkeypatch)
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda capabilities=capabilities: capabilities)
         assert weights_dtype("auto") == expected
     assert weights_dtype("float32") == torch.float32
+
+
+def test_the_platform_resolves_base_models_only_with_what_was_noted_when_they_were_converted():
+    package = Path(__file__).parents[2] / "ft_platform"
+    callers = [
+        path.name
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "resolve"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "base_model"
+    ]
+    assert callers == []

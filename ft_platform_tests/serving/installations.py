@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.base_model import resolve_here
 from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.releasing import ASKED, _model
@@ -91,9 +92,9 @@ class Installation:
             )
 
     def catalog(self, release: str | None = None, registry: RegistryCheck | None = None) -> LakeCatalog:
-        sha256 = json.loads(self.lake.read_file(self.checkpoint, "training.json"))["base_model"]["sha256"]
+        base = resolve_here(self.use_case.settings.base_model, self.environment)
         names = [self.use_case.name]
-        return LakeCatalog(self.environment, self.lake, names, tiny_tokenizer(), sha256, 512, release, registry)
+        return LakeCatalog(self.environment, self.lake, names, tiny_tokenizer(), base, 512, release, registry)
 
     @contextmanager
     def serving(self, waits: bool = True) -> Iterator[TestClient]:

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,8 @@ def test_prompts_that_would_be_rendered_otherwise_are_not_served(
 
 def test_another_base_model_is_not_served(installation: Installation, caplog: pytest.LogCaptureFixture) -> None:
     catalog = installation.catalog()
-    catalog._weights = "0" * 64
-    assert catalog.models() == [] and "another base model" in caplog.text
+    catalog._base = replace(catalog._base, weights_sha256="0" * 64)
+    assert catalog.models() == [] and "was trained on base model" in caplog.text
 
 
 def test_a_withdrawn_release_is_gone_from_a_running_server(installation: Installation) -> None:

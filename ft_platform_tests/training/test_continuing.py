@@ -274,7 +274,7 @@ def test_another_base_model_refuses_it(case: Case, tmp_path: Any) -> None:
 
     save_file({**weights, first: weights[first] + 1}, case.model / "model.safetensors", {"format": "pt"})
     splits = case.splits(FEW)
-    assert "its base model has weights" in case.refused(splits)
+    assert "it was trained on base model" in case.refused(splits)
 
 
 def test_new_labels_refuse_it(case: Case) -> None:

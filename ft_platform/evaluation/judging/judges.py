@@ -66,7 +66,7 @@ class LocalJudge:
     def __init__(self, settings: BaseModelSettings, environment: Environment) -> None:
         from ft_platform.models import base_model
 
-        resolved = base_model.resolve(settings, environment.cache_path, environment.unpinned_base_models)
+        resolved = base_model.resolve_here(settings, environment)
         self.model, self.tokenizer = base_model.load(resolved, settings.dtype, settings.quantization)
         self.described = {"kind": "local", "uri": settings.uri, "sha256": resolved.weights_sha256}
         self.tokens = 0
