@@ -44,7 +44,7 @@ def test_a_kept_value_is_what_it_would_be_for_one_run_and_comments_stay(
     for_one_run = load_use_case(copy, {path: value})
     before = copy.read_text()
     keep_values(copy, {path: value})
-    assert load_use_case(copy) == for_one_run
+    assert load_use_case(copy).settings == for_one_run.settings
     assert comments(copy.read_text()) == comments(before)
     changed = set(copy.read_text().splitlines()) ^ set(before.splitlines())
     assert len(changed) <= 3, "other lines stay as they are"

@@ -237,6 +237,7 @@ def test_traces_are_readable(capsys):
             "checkpoint": "c1",
             "written_at": "2026-01-02",
             "content_hash": "h",
+            "quarantined": None,
             "base_model": {"uri": "org/m"},
             "versions": [{"version": "splits@0", "rows": 10, "content_hash": "h", "written_at": "2026-01-02"}],
             "training_records": 7,

@@ -36,7 +36,7 @@ STATED = ["--set", "governance.licence=CC-BY-4.0", "--set", "base_model.uri=exam
 def test_json_has_the_promised_keys(capsys) -> None:
     assert cli.main(["new", "letters", "--source", "letters.csv", "--json", *STATED]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"path", "lines", "record", "why"}
+    assert set(found) == {"path", "lines", "record", "why", "notes"}
     assert found["record"] == {"text": "Message", "label": "Team"}
     assert found["lines"] == len(Path(found["path"]).read_text().splitlines()) <= 40
     assert found["why"]["record.label"] == "3 different values, and its name says so"

@@ -79,6 +79,7 @@ class Traffic:
             "renderer_of": lambda *_: SimpleNamespace(labels=()),
             "disagreement": lambda *_: None,
             "block_of": lambda *_: None,
+            "require_not_blocked": lambda *_: None,
             "show_releases": lambda *_: None,
             "_measured": lambda *_: {"load": [], "guardrails": None, "parity": {}},
             "cost_per_1000": lambda *_: None,

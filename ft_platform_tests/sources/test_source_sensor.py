@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from ft_platform.errors import SourceError
 from ft_platform.governance import feedback_releases
 from ft_platform.lake.opening import open_lake
 from ft_platform.orchestration.sensors import source_sensor
@@ -118,14 +119,14 @@ def test_a_lost_cursor_reports_the_same_version_which_changes_nothing(environmen
         assert sensor.tick() == first
 
 
-def test_a_broken_or_missing_source_is_a_skip_with_its_reason_and_no_event(
-    environment: Environment, file: Path
-) -> None:
+def test_a_broken_or_missing_source_fails_its_tick_and_is_no_event(environment: Environment, file: Path) -> None:
     sensor = Sensor(environment, uri=str(file))
     sensor.tick()
     cursor, text = sensor.cursor, file.read_text()
     file.unlink()
-    assert sensor.tick() == [] and "there is no file or folder" in sensor.skipped and sensor.cursor == cursor
+    with pytest.raises(SourceError, match="there is no file or folder"):
+        sensor.tick()
+    assert sensor.cursor == cursor
     file.write_text(text)
     assert sensor.tick() == []
 
@@ -171,11 +172,10 @@ def test_a_bucket_is_listed_and_read_only_when_an_object_was_written(
             assert len(second) == 1 and second != first and sensor.tick() == []
 
 
-def test_a_bucket_that_is_not_there_or_not_allowed_is_a_skip(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bucket_that_is_not_allowed_fails_its_tick(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_bucket("watched", monkeypatch):
         sensor = Sensor(environment, uri="s3://nowhere/in")
         assert sensor.tick() == [] and "cannot be listed" in sensor.skipped
         monkeypatch.setenv("FT_SOURCES_ALLOWED", "s3://other")
-        assert sensor.tick() == [] and "not on the list of allowed sources" in sensor.skipped
+        with pytest.raises(SourceError, match="not on the list of allowed sources"):
+            sensor.tick()
