@@ -73,7 +73,7 @@ class Traffic:
             ],
             "open_target": lambda environment, use_case, name, beside=(): self.targets[name],
             "standing_releases": lambda lake, use_case: [SimpleNamespace(id=one) for one in sorted(self.usable)],
-            "_is_usable": lambda lake, release: True,
+            "unusable": lambda lake, release, verify=True: "",
             "_beside": lambda *_: [],
             "released_versions": lambda *_: (None, SimpleNamespace(id="ckpt", content_hash="h")),
             "renderer_of": lambda *_: SimpleNamespace(labels=()),
