@@ -58,7 +58,7 @@ def _require_same_base_model(
     if difference := resolve_here(settings, environment).other_than(training):
         raise VersionRefused(
             f"{checkpoint.id} was trained on {difference}",
-            "Find out who changed the base model, or train again: ft run " + use_case.name,
+            f"Find out who changed the base model, or train again: ft run {use_case.name}",
         )
 
 
