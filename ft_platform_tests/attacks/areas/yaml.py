@@ -448,8 +448,19 @@ def _lax() -> Iterator[None]:
 
 
 @contextmanager
-def _as_it_comes(_: Path) -> Iterator[None]:
+def _as_it_comes(*_: Any) -> Iterator[None]:
     yield
+
+
+def _unforeseen_goes_on(_: Path, error: Exception) -> None:
+    raise error
+
+
+@contextmanager
+def _faults_of_all() -> Iterator[None]:
+    """Code of a use case is taken as it comes, and nothing behind it catches what nobody foresaw."""
+    with patch.object(loading, "_own_code", _as_it_comes), patch.object(loading, "unforeseen", _unforeseen_goes_on):
+        yield
 
 
 def _whole(path: Path) -> bytes:
@@ -463,7 +474,7 @@ AREA = Area(
         "yaml_regular_files": lambda: patch.object(yaml_file, "read_bytes", _whole),
         "yaml_strict_types": _lax,
         "yaml_no_tags": lambda: patch.object(yaml_file.Loader, "compose_node", cast(Any, yaml.SafeLoader.compose_node)),
-        "yaml_own_code": lambda: patch.object(loading, "_own_code", _as_it_comes),
+        "yaml_own_code": _faults_of_all,
         "yaml_printable": lambda: patch.object(cli, "printable_streams", contextlib.nullcontext),
     },
 )
