@@ -3,11 +3,12 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 from zlib import crc32
 
 from ft_platform_tests.attacks import areas
@@ -31,6 +32,19 @@ class Area:
     name: str
     cases: Callable[[Random, Path, int], Iterable[tuple[str, Attack]]]
     defences: Mapping[str, Callable[[], AbstractContextManager[Any]]]
+
+
+def switched_off(*places: str, by: Callable[..., Any]) -> Callable[[], AbstractContextManager[Any]]:
+    """A defence for `Area.defences`: replaces what stands at each place of `ft_platform` by something that lets all
+    through."""
+
+    def switch() -> AbstractContextManager[Any]:
+        stack = ExitStack()
+        for place in places:
+            stack.enter_context(patch(f"ft_platform.{place}", by))
+        return stack
+
+    return switch
 
 
 @dataclass

@@ -2,8 +2,7 @@
 baselines that an author chose so that a model passes."""
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
@@ -18,7 +17,7 @@ from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
 from ft_platform.use_case.schema import UseCase
-from ft_platform_tests.attacks.area import Area, Attack
+from ft_platform_tests.attacks.area import Area, Attack, switched_off
 from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase, changed, gap, good_figures
 
 ANA, BO, DANA, EVE = (f"{name}@example.org" for name in ("ana.ruiz", "bo.lund", "dana", "eve"))
@@ -129,24 +128,14 @@ def _weak(setting: dict[str, Any], folder: Path) -> str | None:
     return None if "policy" in EvidenceCase(folder, {"evaluation": setting}).refusing() else "the gate accepts it"
 
 
-def _off(*places: str, by: Callable[..., Any]) -> Callable[[], AbstractContextManager[Any]]:
-    def switched_off() -> AbstractContextManager[Any]:
-        stack = ExitStack()
-        for place in places:
-            stack.enter_context(patch(f"ft_platform.{place}", by))
-        return stack
-
-    return switched_off
-
-
 AREA = Area(
     name="duties",
     cases=cases,
     defences={
-        "own_work": _off("release.waivers.conflict", by=lambda *_: ""),
-        "unknown_author": _off("release.waivers.persons_needed", by=lambda *_: 1),
-        "people_of_the_installation": _off("people.may.is_closed", by=lambda *_: False),
-        "test_records": _off("release.rules.evaluated_records._enough", by=lambda *_: Finding(True, "Enough.")),
-        "fewest_examples": _off("release.rules.policy.undercuts", by=lambda *_: []),
+        "own_work": switched_off("release.waivers.conflict", by=lambda *_: ""),
+        "unknown_author": switched_off("release.waivers.persons_needed", by=lambda *_: 1),
+        "people_of_the_installation": switched_off("people.may.is_closed", by=lambda *_: False),
+        "test_records": switched_off("release.rules.evaluated_records._enough", by=lambda *_: Finding(True, "Enough.")),
+        "fewest_examples": switched_off("release.rules.policy.undercuts", by=lambda *_: []),
     },
 )

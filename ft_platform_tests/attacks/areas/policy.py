@@ -4,13 +4,11 @@ owners, sources that lose their records."""
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
 from datetime import date, timedelta
 from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 from zlib import crc32
 
 from ft_platform.errors import ConfigError, DataError
@@ -21,7 +19,7 @@ from ft_platform.release.rule import Ruling
 from ft_platform.settings.licences import canonical_licence
 from ft_platform.settings.policy import ACCEPTED_LICENCES, AT_LEAST, AT_MOST
 from ft_platform.use_case.file import load_use_case
-from ft_platform_tests.attacks.area import Area, Attack
+from ft_platform_tests.attacks.area import Area, Attack, switched_off
 from ft_platform_tests.cleaning.test_clean import clean
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 from ft_platform_tests.governance.tables import case_with, result_of
@@ -313,26 +311,20 @@ def _permitted(kept: int, consent: str) -> str | None:
     return f"{kept} of {kept + 60} records are left, and nobody is told"
 
 
-def _off(*places: str, by: Callable[..., Any]) -> Callable[[], AbstractContextManager[Any]]:
-    def switched_off() -> AbstractContextManager[Any]:
-        stack = ExitStack()
-        for place in places:
-            stack.enter_context(patch(f"ft_platform.{place}", by))
-        return stack
-
-    return switched_off
-
-
 AREA = Area(
     name="policy",
     cases=cases,
     defences={
-        "policy_check": _off("release.policy.undercuts", "rehearsal.file_problems.undercuts", by=lambda *_: []),
-        "policy_rule": _off("release.rules.policy.undercuts", by=lambda *_: []),
-        "policy_beats": _off("release.rules.beats.beaten_systems", by=lambda case: case.settings.gate.beats or []),
-        "policy_approvals": _off("release.rules.approval.unapproved", by=lambda *_: {}),
-        "accepted_licences": _off("governance.licences.licence_problems", by=lambda *_: []),
-        "waiver_persons": _off("release.waivers.who_may_waive", by=lambda _case, _rule, person: person.name),
-        "removed_share": _off("cleaning.clean.require_kept", "governance.permission.require_kept", by=lambda *_: None),
+        "policy_check": switched_off("release.policy.undercuts", "rehearsal.file_problems.undercuts", by=lambda *_: []),
+        "policy_rule": switched_off("release.rules.policy.undercuts", by=lambda *_: []),
+        "policy_beats": switched_off(
+            "release.rules.beats.beaten_systems", by=lambda case: case.settings.gate.beats or []
+        ),
+        "policy_approvals": switched_off("release.rules.approval.unapproved", by=lambda *_: {}),
+        "accepted_licences": switched_off("governance.licences.licence_problems", by=lambda *_: []),
+        "waiver_persons": switched_off("release.waivers.who_may_waive", by=lambda _case, _rule, person: person.name),
+        "removed_share": switched_off(
+            "cleaning.clean.require_kept", "governance.permission.require_kept", by=lambda *_: None
+        ),
     },
 )
