@@ -97,8 +97,9 @@ def resolve(
         noted: file with hashes of what was converted; None: a model in the cache is not compared with it.
 
     Raises:
-        BaseModelError: it does not exist, is not pinned, has another hash than `base_model.sha256`, was changed since
-            it was converted, or is not safe to load.
+        BaseModelError: it does not exist, is not pinned, has another hash than `base_model.sha256`, or is not safe to
+            load.
+        CorruptVersion: it was changed since it was converted.
     """
     _require_pinned(settings, unpinned)
     found = model_sources.find(settings, cache)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
-from ft_platform.errors import BaseModelError
+from ft_platform.errors import CorruptVersion
 from ft_platform.lake.files import fsync_path, locked, write_bytes
 from ft_platform.models.folder_hash import folder_sha256
 
@@ -30,32 +30,38 @@ def cached_folder(place: Path, fill: Callable[[Path], None]) -> Path:
     return place
 
 
-def compared_folder(place: Path, fill: Callable[[Path], None], noted: Path | None) -> tuple[Path, str]:
-    """As `cached_folder`, for what is made from a file of known hash; and the hash of what was made. It is compared
+def compared_folder(
+    place: Path,
+    fill: Callable[[Path], None],
+    noted: Path | None,
+    hash_of: Callable[[Path], str] = folder_sha256,
+) -> tuple[Path, str]:
+    """As `cached_folder`, for what is made from files of known hash; and the hash of what was made. It is compared
     with the one of when it was made, which is kept where whoever may write the cache may not write. What nobody noted
     is made again, and compared.
 
     Args:
         noted: file outside the cache with the hashes; None: nothing is compared.
+        hash_of: what the hash of a folder covers.
 
     Raises:
-        BaseModelError: the folder was changed since it was filled.
+        CorruptVersion: the folder was changed since it was filled.
     """
     if noted is None:
-        return cached_folder(place, fill), folder_sha256(place)
+        return cached_folder(place, fill), hash_of(place)
     if not place.is_dir() or place.name not in _read(noted):
         with _alone(place) as temporary:
             if not place.is_dir() or place.name not in _read(noted):
                 fill(temporary)
-                digest = folder_sha256(temporary)
-                if place.is_dir() and folder_sha256(place) != digest:
+                digest = hash_of(temporary)
+                if place.is_dir() and hash_of(place) != digest:
                     shutil.rmtree(place)
                 _note(noted, place.name, digest)
                 if not place.is_dir():
                     _put(temporary, place)
-    if (digest := folder_sha256(place)) != _read(noted)[place.name]:
-        raise BaseModelError(
-            f"{place} was changed since it was made from the base model",
+    if (digest := hash_of(place)) != _read(noted)[place.name]:
+        raise CorruptVersion(
+            f"{place} was changed since it was made",
             "Find out who changed it. Then remove the folder: it is made again",
         )
     return place, digest
@@ -87,7 +93,7 @@ def _read(noted: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except ValueError:
-        raise BaseModelError(f"{noted} is damaged", "Remove it: base models are converted again") from None
+        raise CorruptVersion(f"{noted} is damaged", "Remove it: what it names is made again") from None
 
 
 def _note(noted: Path, name: str, digest: str) -> None:

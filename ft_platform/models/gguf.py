@@ -21,7 +21,8 @@ def converted_folder(gguf: Path, sha256: str, cache: Path, noted: Path | None = 
         noted: file with hashes of what was converted (`compared_folder`).
 
     Raises:
-        BaseModelError: the file is not safe to read, transformers does not read it, or the converted model was changed.
+        BaseModelError: the file is not safe to read, or transformers does not read it.
+        CorruptVersion: the converted model was changed.
     """
 
     def convert(folder: Path) -> None:

@@ -84,8 +84,9 @@ def converted_preset(
         noted: file with hashes of what was converted (`compared_folder`).
 
     Raises:
-        BaseModelError: it is not safe to read, KerasHub does not write it for transformers, what it writes is another
-            model, or the converted model was changed.
+        BaseModelError: it is not safe to read, KerasHub does not write it for transformers, or what it writes is
+            another model.
+        CorruptVersion: the converted model was changed.
         MissingExtra: there is no TensorFlow.
     """
 

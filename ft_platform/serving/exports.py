@@ -1,15 +1,21 @@
 """Checkpoints in the forms that other engines load, made once and kept in the cache."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
-from ft_platform.errors import CorruptVersion, ExportRefused
-from ft_platform.exporting.matrix import TOLD, Form
-from ft_platform.lake.files import sha256_file
+from ft_platform.errors import ExportRefused
+from ft_platform.exporting.matrix import Form
+from ft_platform.lake.artifacts import artifact_hash
+from ft_platform.lake.files import folder_hashes
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.cached_folder import compared_folder
 from ft_platform.settings.environment import Environment
+
+WRITING = 2
+"""Raise when an export would be written differently."""
+NOTED = "exports.json"
+"""In the folder of seals: name of an export -> hash of its files."""
 
 
 def exported(environment: Environment, use_case: str, checkpoint: ArtifactVersion, form: Form) -> Path:
@@ -17,23 +23,19 @@ def exported(environment: Environment, use_case: str, checkpoint: ArtifactVersio
 
     Raises:
         ExportRefused: it cannot be had in this form, or would be another model.
-        CorruptVersion: a file in the cache is not the one that was written.
+        CorruptVersion: the files in the cache are not those that were written.
     """
-    folder = environment.cache_path / "exports" / f"{checkpoint.content_hash[:32]}-{form}"
-    if not folder.exists():
+
+    def write(folder: Path) -> None:
+        folder.rmdir()  # an export makes its folder
         words = ["--use-case", use_case, "--checkpoint", checkpoint.artifact_id, "--as", form, "--out", str(folder)]
         command = [sys.executable, "-m", "ft_platform.programs.export", *words, "--dtype", "float16"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if subprocess.run(command, capture_output=True, text=True, check=False).returncode:
             raise ExportRefused(
                 f"{checkpoint.id} cannot be exported as {form}",
                 f"See why: ft export {use_case} --checkpoint {checkpoint.artifact_id} --as {form}",
             )
-    try:
-        files = json.loads((folder / TOLD).read_text(encoding="utf-8"))["files"]
-        altered = [one for one, digest in files.items() if sha256_file(folder / one) != digest]
-    except (OSError, ValueError, KeyError) as error:
-        raise CorruptVersion(f"{folder} is not as it was exported ({type(error).__name__})", "Remove it") from None
-    if altered:
-        raise CorruptVersion(f"{', '.join(altered)} in {folder} was altered since it was exported", "Remove the folder")
-    return folder
+
+    place = environment.cache_path / "exports" / f"{checkpoint.content_hash[:32]}-{form}-{WRITING}"
+    noted = environment.seals_path / NOTED
+    return compared_folder(place, write, noted, lambda folder: artifact_hash(folder_hashes(folder)))[0]

@@ -4,12 +4,11 @@
 Covered: a release that was withdrawn, records that were withdrawn from what it learned from, a checkpoint or record
 that was altered: the model is not listed any more. Of a use case whose registry names other releases than the lake,
 nothing new is listed (`serving.registry_check`). A use case whose file or release cannot be read takes only its own
-models away. On an object store the bytes are compared every `VERIFY_SECONDS`. Not covered: a waiver that ended after
-the release; `ft releases` shows the last day."""
+models away. Of an object store the bytes, and those of the copy here, are compared every `VERIFY_SECONDS`. Not covered:
+a waiver that ended after the release; `ft releases` shows the last day."""
 
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,10 +19,12 @@ from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
 from ft_platform.evaluation.files import read_metrics
+from ft_platform.lake.files import folder_hashes
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import ResolvedModel
+from ft_platform.models.cached_folder import cached_folder
 from ft_platform.serving.catalog import ServedModel, Withheld
 from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
 from ft_platform.serving.guardrails.abstaining import ALWAYS, threshold_for
@@ -146,13 +147,16 @@ class LakeCatalog:
             self._told[name] = why
 
     def _model(self, name: str, release: Release) -> ServedModel:
-        _, checkpoint = released_versions(self._lake, release, verify=self._is_due(release))
+        is_due = self._is_due(release)
+        _, checkpoint = released_versions(self._lake, release, verify=is_due)
         stamp = self._stamp(release.version.use_case)
         made = self._made.get((name, release.id))
         if made is None:
             made = self._make(name, release, checkpoint)
         elif stamp != self._stamps[name, release.id]:
             made = self._with_new_settings(made, release)
+        if is_due and not self._lake.is_local:
+            self._folder(checkpoint)
         self._made[name, release.id], self._stamps[name, release.id] = made, stamp
         return made
 
@@ -225,13 +229,18 @@ class LakeCatalog:
         return found
 
     def _folder(self, checkpoint: ArtifactVersion) -> Path:
-        """Where the engine reads the checkpoint: its place in a local lake, a copy of an object store's."""
-        with self._lake.local_copy(checkpoint) as folder:
-            if self._lake.is_local:
+        """Where the engine reads the checkpoint: its place in a local lake, a copy of an object store's. A copy that is
+        not as its manifest says is made again."""
+        if self._lake.is_local:
+            with self._lake.local_copy(checkpoint) as folder:
                 return folder
-            kept = self._environment.cache_path / "served" / checkpoint.content_hash
-            if not kept.exists():
-                new = kept.with_name(f"{kept.name}.{os.getpid()}.new")
-                shutil.copytree(folder, new, dirs_exist_ok=True)
-                new.rename(kept)
-            return kept
+
+        def copy(place: Path) -> None:
+            with self._lake.local_copy(checkpoint) as folder:
+                shutil.copytree(folder, place, dirs_exist_ok=True, ignore=shutil.ignore_patterns("manifest.json"))
+
+        kept = self._environment.cache_path / "served" / checkpoint.content_hash
+        if kept.is_dir() and folder_hashes(kept) != self._lake.file_hashes(checkpoint):
+            LOG.warning(f"{checkpoint.id} was changed in the cache, and is copied from the lake again")
+            shutil.rmtree(kept)
+        return cached_folder(kept, copy)

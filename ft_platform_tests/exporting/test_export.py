@@ -14,7 +14,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from ft_platform import cli
-from ft_platform.errors import BaseModelError, ConfigError, ExportRefused
+from ft_platform.errors import BaseModelError, ConfigError, CorruptVersion, ExportRefused
 from ft_platform.exporting import chat_template, export, gguf_file, merged
 from ft_platform.exporting.adapter import LOADER
 from ft_platform.lake.files import sha256_file
@@ -388,12 +388,12 @@ def test_a_converted_base_model_that_was_changed_in_the_cache_is_refused(labels,
     times, tensors = weights.stat(), load_file(weights)
     save_file({**tensors, "model.norm.weight": -tensors["model.norm.weight"]}, weights, {"format": "pt"})
     os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
-    with pytest.raises(BaseModelError, match="was changed since it was made"):
+    with pytest.raises(CorruptVersion, match="was changed since it was made"):
         resolved()
     noted.unlink()  # a cache of an earlier version, or one that others filled: converted again, not believed
     assert resolved() == before and not load_file(weights)["model.norm.weight"].equal(-tensors["model.norm.weight"])
     (before.folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
-    with pytest.raises(BaseModelError, match="was changed since it was made"):
+    with pytest.raises(CorruptVersion, match="was changed since it was made"):
         resolved()
     shutil.rmtree(before.folder)
     assert resolved() == before

@@ -39,9 +39,15 @@ class Installation:
     passes none."""
 
     def __init__(
-        self, home: Path, objective: str, kind: str = "classification", name: str = "complaints", **evaluation: Any
+        self,
+        home: Path,
+        objective: str,
+        kind: str = "classification",
+        name: str = "complaints",
+        lake_root: str = "",
+        **evaluation: Any,
     ) -> None:
-        self.environment = Environment(home=home, defs=home / "defs", tracking_uri="none")
+        self.environment = Environment(home=home, defs=home / "defs", tracking_uri="none", lake_root=lake_root)
         self.attributes = attributes_for(save_tiny_model(home / "model"), kind, **evaluation)
         self.attributes["training"]["objective"] = objective
         write_use_case(self.environment.defs, name, self.attributes)

@@ -12,6 +12,7 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.errors import ConfigError, EndpointFailed
+from ft_platform.lake.files import sha256_file
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.release.releasing import _model
@@ -21,10 +22,12 @@ from ft_platform.serving.guardrails.refusal import Refused
 from ft_platform.serving.installation import engine_and_catalog
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import FILE_NAME
+from ft_platform_tests.aws_server import s3_bucket
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.tiny_case import HOSTILE, attributes_for
 from ft_platform_tests.serving.fakes import FakeEngine, wait_until
 from ft_platform_tests.serving.installations import Installation, copied
+from ft_platform_tests.serving.test_base_model_files import negate
 
 pytestmark = pytest.mark.integration
 
@@ -92,6 +95,30 @@ def test_a_changed_file_reaches_what_is_served(installation: Installation, caplo
     write_use_case(installation.environment.defs, "complaints", installation.attributes)
     assert served_now().settings.monitoring.capture.share == 0
     assert len(engine.loaded) == 1, "the weights were loaded once"
+
+
+def test_a_copy_of_an_object_stores_checkpoint_that_was_changed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with s3_bucket("served", monkeypatch):
+        made = Installation(tmp_path, "label_head", lake_root="s3://served/lake")
+        (model,) = made.catalog().models()
+        before = sha256_file(model.folder / "adapter_model.safetensors")
+        for change in (negate, lambda folder: (folder / "more.json").write_text("{}")):
+            change(model.folder)
+            assert [one.folder for one in made.catalog().models()] == [model.folder]
+            assert sha256_file(model.folder / "adapter_model.safetensors") == before
+            assert not (model.folder / "more.json").exists()
+            assert "was changed in the cache" in caplog.text
+            caplog.clear()
+        running = made.catalog()
+        _ = running.models()
+        negate(model.folder)
+        monkeypatch.setattr(lake_catalog, "VERIFY_SECONDS", 0.0)
+        _ = running.models()
+        assert sha256_file(model.folder / "adapter_model.safetensors") == before, (
+            "it is compared again from time to time"
+        )
 
 
 @pytest.mark.parametrize(("asked", "least"), [("none", 0.0), (0.6, 0.6), ("auto", 2.0)])
