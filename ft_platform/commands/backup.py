@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     repository_of(environment)
     if arguments.end_earlier:
         note(open_lake(environment), "", "erasure", "ended earlier backups")
+    if arguments.moved:
+        note(open_lake(environment), "", "settings", "said that this home takes the place of the backed-up one")
     log = AuditLog(open_lake(environment))
     backup = take_backup(environment, log, end_earlier=arguments.end_earlier, moved=arguments.moved, tell=tell)
     if arguments.json:

@@ -105,6 +105,7 @@ REVIEWED = "evaluation.review.test_online:test_the_review_ends_publishes_what_th
 BACKED_UP = "lake.test_backup:test_the_commands_back_up_restore_and_note_what_they_do"
 TRIED_ELSEWHERE = {
     **dict.fromkeys(("backup --end-earlier", "restore"), BACKED_UP),
+    "backup --moved": "erasure.test_copied_home:test_a_home_that_took_the_place_of_another_goes_on_with_its_backups",
     "lake check --repair": "lake.test_check:test_the_command_repairs_notes_it_and_prints_json",
     "lake copy": "lake.test_check:test_a_copy_by_the_command_is_noted",
     **dict.fromkeys(("access request", "access grant", "access decline", "access end"), ACCESS),

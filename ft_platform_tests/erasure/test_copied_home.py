@@ -9,6 +9,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.environment import load_environment
 from ft_platform.lake.opening import open_lake
+from ft_platform.people.audit_log.log import AuditLog
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
 from ft_platform_tests.erasure.test_trackers import place, tracked
@@ -136,3 +137,5 @@ def test_a_home_that_took_the_place_of_another_goes_on_with_its_backups(house, t
     told = capsys.readouterr().err
     assert str(house.environment.home) in told and "ft backup --moved" in told
     assert cli.main(["backup", "--moved"]) == cli.main(["backup"]) == 0
+    entries = AuditLog(open_lake(load_environment())).entries()
+    assert sum("takes the place" in entry.what for entry in entries) == 1

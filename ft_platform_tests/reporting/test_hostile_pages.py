@@ -59,6 +59,7 @@ from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.reporting.use_case_state import State
 from ft_platform.settings.experiments import Search
 from ft_platform.settings.people import People
+from ft_platform.settings.policy import Policy
 from ft_platform.settings.quotas import Queue, Raise
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import Owners
@@ -365,7 +366,7 @@ def portal() -> dict[str, str]:
     members = [Attack("a member of a role")]
     people = People.model_construct(roles={"auditor": members}, superiors={"compliance": Attack("a superior")})
     owners = Owners.model_construct(accountable=Attack("an owner"))
-    settings: Any = SimpleNamespace(settings=SimpleNamespace(owners=owners))
+    settings: Any = SimpleNamespace(settings=SimpleNamespace(owners=owners), policy=Policy())
     line = Line(entry, Attack("the risk"), {Attack("a currency"): 1.0}, currency=Attack("the currency"))
     line = replace(line, forecast=2.0, low=1.0, high=3.0, realized=1.0, answers=5.0, problem=Attack("the problem"))
     pages |= {"board": board_page([line], date(2026, 11, 29)), "compare": compared()}
