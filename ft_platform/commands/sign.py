@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ft_platform.people.audit_log.opening import audit_log_of
     from ft_platform.people.may import Permissions
     from ft_platform.release.sign_off import sign_off
+    from ft_platform.release.standing_now import standing_now
 
     environment, use_case, lake = opened(arguments.use_case)
     if not arguments.by.strip() and (arguments.reject or arguments.delegate_to or arguments.take_back):
@@ -60,13 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
         person = person_of(environment, log, arguments.by, environment.policy.signatures.signed_in)
         done = _do(arguments, (lake, use_case), decision, (person, permissions, log))
         _show_in_graph(use_case.name, environment)
-    found = sign_off(lake, use_case, decision, permissions)
+    found, standing = sign_off(lake, use_case, decision, permissions), standing_now(lake, use_case, None, decision.id)
+    assert standing is not None  # the decision is there
     if arguments.json:
-        print(json.dumps({**found.to_dict(), "done": done}, indent=1, ensure_ascii=False))
+        told = {**found.to_dict(), "standing": standing.words, "done": done}
+        print(json.dumps(told, indent=1, ensure_ascii=False))
         return 0
     for one in done:
         print(one)
-    print("\n".join(_lines(found)))
+    print("\n".join(_lines(found, standing)))
     return 0
 
 
@@ -105,10 +108,15 @@ def _show_in_graph(name: str, environment: Any) -> None:
         print(f"ft sign: it is signed, and the graph does not show it yet: {outcome.error}", file=sys.stderr)
 
 
-def _lines(found: Any) -> list[str]:
+def _lines(found: Any, standing: Any) -> list[str]:
+    from ft_platform.release.standing import ACCEPTED
+
     lines = []
     for one in found.roles:
         by = "; ".join(f"{it.person}, {it.at[:10]}, {it.known_by}" for it in one.signatures)
         lines.append(f"{one.role:18s} {one.state:15s} {by or one.why}{f': {one.reason}' if one.reason else ''}")
+    if standing.state != ACCEPTED:
+        why = f": {standing.why}" if standing.why else ""
+        return [*lines, f"nothing to sign: {found.decision} {standing.words}{why}"]
     lacking = "; ".join(found.lacking)
     return [*lines, f"still needed: {lacking}" if lacking else f"next: ft release {found.use_case}"]

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ft_platform.lake.releases import standing_releases
+from ft_platform.lake.releases import releases
 from ft_platform.lake.store import Lake
 from ft_platform.people.may import Permissions
 from ft_platform.people.superiors import superiors
 from ft_platform.release.decide import STAGE as DECISION
 from ft_platform.release.sign_off import REJECTED, SIGNED, SignOff, sign_off
-from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.standing import ACCEPTED
+from ft_platform.release.standing_now import standing_now
 from ft_platform.release.waivers import second_persons, unconfirmed
 from ft_platform.settings.roles import title
 from ft_platform.use_case.named import NamedUseCase
@@ -39,7 +40,7 @@ class Late:
 
 
 def late(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime | None = None) -> list[Late]:
-    """What is late: signatures of the newest decision, if it is accepted and was not released, and confirmations of
+    """What is late: signatures of the newest decision, if it holds now and was never released, and confirmations of
     waivers. A reminder stays in the list after the escalation has come to it.
 
     Raises:
@@ -52,12 +53,13 @@ def late(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datet
 
 def _signatures(lake: Lake, use_case: NamedUseCase, permissions: Permissions, at: datetime) -> Iterator[Late]:
     decision = next(iter(lake.artifacts(use_case.name, DECISION)), None) if use_case.signing_roles else None
-    if decision is None or standing_of(lake, decision).state != ACCEPTED:
-        return
-    if any(one.record["decision"]["id"] == decision.id for one in standing_releases(lake, use_case.name)):
+    if decision is None or any(one.record["decision"]["id"] == decision.id for one in releases(lake, use_case.name)):
         return
     limits, since = use_case.policy.signatures, datetime.fromisoformat(lake.manifest(decision).written_at)
     if (at - since).days < limits.remind_days:
+        return
+    standing = standing_now(lake, use_case, at.date(), decision.artifact_id)
+    if standing is None or standing.state != ACCEPTED:
         return
     found = sign_off(lake, use_case, decision, permissions, at)
     for one in found.roles:

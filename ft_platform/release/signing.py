@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from ft_platform.errors import ConfigError, DataError, MayNot, NotCurrent, VersionRefused
+from ft_platform.errors import ConfigError, DataError, MayNot, NotCurrent
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions, conflict, knowledge_problem
@@ -19,7 +19,7 @@ from ft_platform.release.entitled import groups_that_give, roles_of
 from ft_platform.release.separation import acted
 from ft_platform.release.sign_off import checkpoint_of, digests_of
 from ft_platform.release.signatures import APPROVED, REJECTED, SIGNATURE, Digests, Says, Signature, rejections
-from ft_platform.release.standing import ACCEPTED, standing_of
+from ft_platform.release.standing_now import require_holds
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -53,11 +53,11 @@ def sign(
         MayNot: the person may not sign.
         ConfigError: a reason is missing, or its role has rejected the decision and approves it.
         NotCurrent: something else was shown.
-        VersionRefused: the decision refuses, was altered, or is not the newest about its checkpoint.
+        VersionRefused: the decision refuses, does not hold any more, was altered, or is not the newest about its
+            checkpoint.
     """
     lake.verify_artifact(decision)
-    if standing_of(lake, decision).state != ACCEPTED:
-        raise VersionRefused(f"{decision.id} {standing_of(lake, decision).words}", f"See: ft decide {use_case.name}")
+    require_holds(lake, use_case, decision, (at or datetime.now(UTC)).date())
     checkpoint = checkpoint_of(lake, decision)
     require_newest(lake, use_case, decision, checkpoint.artifact_id)
     needs_reason = says == REJECTED or use_case.policy.signatures.reasons

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from ft_platform.errors import FtError
+from ft_platform.errors import FtError, VersionRefused
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
@@ -40,6 +40,19 @@ def standing_now(
     about = ("standing", decision.id, day, judged_by)
     why = seen.once(use_case.name, about, lambda: _refusal(seen, use_case, decision, day))
     return replace(recorded, state=ENDED, why=why) if why else recorded
+
+
+def require_holds(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion, today: date | None = None) -> None:
+    """Returns if a decision is accepted and holds now.
+
+    Raises:
+        VersionRefused: it is not, or does not.
+    """
+    found = standing_now(lake, use_case, today, decision.artifact_id)
+    if found is None or found.state != ACCEPTED:
+        words = found.words if found else "is not in the lake"
+        why = f": {found.why}" if found and found.why else ""
+        raise VersionRefused(f"{decision.id} {words}{why}", f"See: ft decide {use_case.name}")
 
 
 def _refusal(lake: Snapshot, use_case: NamedUseCase, decision: ArtifactVersion, today: date) -> str:

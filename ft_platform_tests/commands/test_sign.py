@@ -9,7 +9,7 @@ import pytest
 from ft_platform import cli
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.settings.environment import Environment
-from ft_platform_tests.release.test_signatures import ANA, BO, REASON, TOM, Case
+from ft_platform_tests.release.test_signatures import ANA, BO, REASON, TOM, Case, stale
 
 
 class Sign:
@@ -60,6 +60,15 @@ def test_a_rejection_is_shown_with_its_reason_and_taken_back(sign: Sign) -> None
     assert f"--take-back {statement}" in sign(by=ANA)
     assert "is taken back" in sign("--take-back", statement, "--reason", REASON, by=ANA)
     assert "compliance         waiting" in sign()
+
+
+def test_a_decision_that_does_not_hold_any_more_is_not_offered(sign: Sign) -> None:
+    stale(sign.case)
+    said = sign()
+    assert f"nothing to sign: {sign.case.decision.id} release no longer accepted: " in said
+    assert "still needed" not in said and "ft release" not in said
+    assert "release no longer accepted" in sign(by=ANA) and sign.runs == []
+    assert json.loads(sign("--json"))["standing"] == "release no longer accepted"
 
 
 def test_a_delegation_names_role_and_last_day(sign: Sign) -> None:

@@ -1,5 +1,6 @@
 """A signature that is late: those of the role are reminded, then the superior is told."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from ft_platform.release.signatures import REJECTED
 from ft_platform.release.waivers import confirm
 from ft_platform.reporting.portal.needs import needs_of
 from ft_platform.settings.people import People
-from ft_platform_tests.release.evidence_case import EvidenceCase
-from ft_platform_tests.release.test_signatures import ANA, BO, MARIA, REASON, TOM, Case
+from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase
+from ft_platform_tests.release.test_signatures import ANA, BO, ENDS, MARIA, REASON, TOM, Case
 from ft_platform_tests.release.test_waivers import TODAY, confirming, granted
 
 __all__ = ["confirming"]
@@ -60,20 +61,33 @@ def test_nobody_is_told_of_a_role_that_has_signed_or_rejected(case: Case) -> Non
 def test_nothing_is_late_once_it_is_released(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     record = {"decision": {"id": case.decision.id}, "checkpoint": {"id": "ckpt-weights"}}
     released = lambda *_: [Release(case.decision, record, None)]  # noqa: E731
-    monkeypatch.setattr("ft_platform.release.overdue.standing_releases", released)
+    monkeypatch.setattr("ft_platform.release.overdue.releases", released)
+    assert told(case, 30) == []
+
+
+def test_nobody_is_reminded_of_a_decision_whose_release_was_withdrawn(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = {"decision": {"id": case.decision.id}, "checkpoint": {"id": "ckpt-weights"}}
+    gone = {"by": MARIA, "reason": REASON, "at": "2026-12-01T00:00:00+00:00"}
+    monkeypatch.setattr("ft_platform.release.overdue.releases", lambda *_: [Release(case.decision, record, gone)])
+    assert told(case, 30) == []
+
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_nobody_is_reminded_of_a_decision_that_does_not_hold_any_more(case: Case, ends: Callable[[Case], None]) -> None:
+    assert told(case, 3)
+    ends(case)
     assert told(case, 30) == []
 
 
 def test_where_only_a_second_person_lacks_those_who_may_are_reminded_and_then_all_superiors(
-    case: Case, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ft_platform.release.separation._changed_by", lambda *_: None)
+    owners = {**OWNERS, "compliance": ANA, "domain_expert": ANA}
+    case = Case(tmp_path, {"owners": owners}).decided()
     case.people = People(roles={"compliance": [ANA, BO]}, superiors={"compliance": "head.of.law@example.org"})
-    roles = {"compliance": ANA, "domain_expert": ANA}
-    owners = case.use_case.settings.owners.model_copy(update=roles)
-    case.use_case = case.use_case.model_copy(
-        update={"settings": case.use_case.settings.model_copy(update={"owners": owners})}
-    )
     decided = datetime.fromisoformat(case.lake.manifest(case.decision).written_at)
     case.sign(ANA, at=decided + timedelta(days=2))
     assert [one.person for one in case.state(decided + timedelta(days=4)).signatures] == [ANA, ANA]

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from ft_platform.errors import ConfigError, CorruptVersion, DataError, VersionRefused
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.releases import Release
+from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
@@ -26,7 +28,7 @@ from ft_platform.release.signing import sign, withdraw
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
-from ft_platform_tests.release.evidence_case import OWNERS, RENDERER, EvidenceCase, changed
+from ft_platform_tests.release.evidence_case import OWNERS, RENDERER, EvidenceCase, changed, difference
 
 ANA, TOM, MARIA, BO = (f"{name}@example.org" for name in ("ana.ruiz", "tom.okafor", "maria.lind", "bo.lund"))
 """Fictitious persons: compliance, domain expert, accountable, nobody."""
@@ -131,6 +133,37 @@ def test_a_role_of_the_installation_or_of_a_group_signs_as_long_as_it_is_given(c
     assert case.of("compliance")[0] == "signed"
     case.people = People()
     assert case.of("compliance") == ("does not count", f"has signed, but {BO} does not have this role any more")
+
+
+def stale(case: Case) -> None:
+    """A newer evaluation finds it worse."""
+    case.figures["evaluation_report"]["differences"]["base_few_shot"]["macro_f1"] = difference(-0.2)
+    case.add("evaluation_report", "-2")
+
+
+def erased(case: Case) -> None:
+    """It learned from records that were withdrawn since."""
+    numbers = {"rows": 3, "reasons": {"consent_withdrawn": 3}}
+    case.lake.add_verdict(case.versions["adapter_checkpoint"], NOT_TAINTED, False, "s", numbers)
+
+
+def stricter(case: Case) -> None:
+    """The rules ask for more now."""
+    gate = case.use_case.settings.gate.model_copy(update={"max_calibration_error": 0.01})
+    settings = case.use_case.settings.model_copy(update={"gate": gate})
+    case.use_case = case.use_case.model_copy(update={"settings": settings})
+
+
+ENDS = [stale, erased, stricter]
+"""Ends an accepted decision."""
+
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_a_decision_that_does_not_hold_any_more_is_not_signed(case: Case, ends: Callable[[Case], None]) -> None:
+    ends(case)
+    with pytest.raises(VersionRefused, match="release no longer accepted: "):
+        case.sign(ANA)
+    assert not signatures(case.lake, case.use_case)
 
 
 def test_another_model_makes_a_signature_stale(case: Case) -> None:
