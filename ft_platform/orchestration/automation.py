@@ -37,17 +37,23 @@ def on_data_change(follow: tuple[dg.AssetKey, ...] = ()) -> dg.AutomationConditi
     return ((changed | NEVER_MADE) & READY).with_label("on_data_change")
 
 
-def when_accepted(decision: dg.AssetKey) -> dg.AutomationCondition:
-    """Runs once for every new decision that accepts."""
+def when_accepted(decision: dg.AssetKey, sign_off: dg.AssetKey | None) -> dg.AutomationCondition:
+    """Runs once for every new decision that accepts; where people sign, once they have.
+
+    Args:
+        sign_off: None: nobody is asked. Otherwise it alone starts a release: with the decision before, it says nothing
+            of a new one, and is made anew for each decision and each signature.
+    """
     accepts = AC.any_deps_match(AC.all_checks_match(AC.check_passed())).allow(dg.AssetSelection.assets(decision))
-    return (on_data_change((decision,)) & accepts).with_label("when_accepted")
+    return (on_data_change((sign_off or decision,)) & accepts).with_label("when_accepted")
 
 
 def condition_of(use_case: NamedUseCase, stage: str) -> dg.AutomationCondition | None:
     """The condition of a stage, from `retraining.mode` of its use case."""
     spec = STAGES[stage]
     if stage == "release" and use_case.settings.release.mode == "when_accepted":
-        return when_accepted(dg.AssetKey([use_case.name, "release_decision"]))
+        sign_off = dg.AssetKey([use_case.name, "sign_off"]) if use_case.signing_roles else None
+        return when_accepted(dg.AssetKey([use_case.name, "release_decision"]), sign_off)
     if stage == DEPLOYMENT and use_case.settings.serving.mode == "on_release":
         return on_data_change((dg.AssetKey([use_case.name, "release"]),)).with_label("on_release")
     if spec.on_demand or (spec.starts == "as_retraining" and use_case.settings.retraining.mode != "on_data_change"):

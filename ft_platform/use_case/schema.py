@@ -160,7 +160,8 @@ class Release(Section):
     mode: Literal["on_demand", "when_accepted"] = Field(
         default="on_demand",
         description=(
-            "`on_demand`: a person releases (`ft release`). `when_accepted`: every accepted decision is released."
+            "`on_demand`: a person releases (`ft release`). `when_accepted`: every accepted decision is released, once"
+            " everybody has signed who is asked."
         ),
     )
     risk_class: Literal["minimal", "limited", "high"] | None = Field(
@@ -176,14 +177,6 @@ class Release(Section):
         max_length=6,
         description="Roles whose owners must sign a decision before it is released (`ft sign`).",
     )
-
-    @model_validator(mode="after")
-    def approvals_need_a_person(self) -> "Release":
-        if self.mode == "when_accepted" and self.approvals:
-            raise ValueError(
-                "`release.mode: when_accepted` waits for nobody: leave out `release.approvals`, or the mode"
-            )
-        return self
 
     @property
     def in_card(self) -> "Release":

@@ -272,20 +272,6 @@ def test_a_checkpoint_is_withdrawn_with_every_release_of_it(case: Case) -> None:
         roll_back(case.lake, case.use_case, first.id, reason=REASON)
 
 
-def test_nothing_waits_for_a_person_where_decisions_release_themselves(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="waits for nobody"):
-        Case(
-            tmp_path,
-            attributes={
-                "release": {
-                    "intended_use": "Routing of complaints.",
-                    "mode": "when_accepted",
-                    "approvals": ["compliance"],
-                }
-            },
-        ).publish()
-
-
 def test_the_record_is_json_that_others_read(case: Case) -> None:
     made = case.released()
     assert json.loads((Path(made.uri) / "release.json").read_text())["decision"]["valid_until"] is None
