@@ -10,6 +10,7 @@ from ft_platform.errors import ConfigError
 from ft_platform.orchestration.loading import load_definitions
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
+from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.conftest import minimal_attributes, write_use_case
 
 WRONG = {
@@ -137,6 +138,8 @@ def test_once_persons_can_sign_in_what_they_do_counts_signed_in_alone(
     signatures, looks = load_environment().policy.signatures, load_environment().policy.looks
     assert (signatures.signed_in, signatures.confirm_waivers) == (True, True)
     assert (looks.second_person, looks.signed_in) == (["vault"], how == "users")
+    case = write_use_case(tmp_path / "defs", "letters", minimal_attributes("records.csv"))
+    assert load_use_case(case).policy.signatures.signed_in, "its file loads under the policy `default`"
     file.write_text(f"{file.read_text()}policy: {{name: own, signatures: {{confirm_waivers: false}}}}\n")
     stated = load_environment().policy.signatures
     assert (stated.signed_in, stated.confirm_waivers) == (True, False), "what the policy says stays"

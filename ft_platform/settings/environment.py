@@ -20,7 +20,7 @@ from ft_platform.settings.hosts import authority
 from ft_platform.settings.lake_keys import VARIABLE as LAKE_KEYS
 from ft_platform.settings.lake_keys import LakeKeys, told
 from ft_platform.settings.people import People
-from ft_platform.settings.policy import Policy
+from ft_platform.settings.policy import DEFAULT, Policy
 from ft_platform.settings.quotas import Queue, Quotas
 from ft_platform.settings.sign_in import SignIn
 from ft_platform.settings.unity_catalog import UnityCatalog
@@ -252,6 +252,14 @@ class Environment(BaseModel):
         if len(currencies) > 1:
             raise ValueError(f"all `profiles` must have one currency, because budgets add them up, got {currencies}")
         return self
+
+    @field_validator("policy")
+    @classmethod
+    def has_a_name_of_its_own(cls, value: Policy) -> Policy:
+        """Only where it is set: what sign-in fills in (`with_duties`) leaves the default policy its name."""
+        if value.name == DEFAULT and value != Policy():
+            raise ValueError("a policy of your own needs `name`, which every decision shows")
+        return value
 
     @field_validator("trackers", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from ft_platform.settings.licences import canonical_licence
 from ft_platform.settings.looks import Looks
@@ -179,12 +179,6 @@ class Policy(Section):
                 " LicenseRef-<name> nor `proprietary`"
             )
         return [licence for licence in named.values() if licence]
-
-    @model_validator(mode="after")
-    def has_a_name_of_its_own(self) -> "Policy":
-        if self.name == DEFAULT and self.model_fields_set and self.model_dump() != Policy().model_dump():
-            raise ValueError("a policy of your own needs `name`, which every decision shows")
-        return self
 
     @property
     def title(self) -> str:

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ft_platform.people.identity.desk import Desk
+from ft_platform.people.identity.proxy import SECRET_HEADER
 from ft_platform.people.identity.refused import Refused
 from ft_platform.people.person import PERSON, Person, at_this_machine
 from ft_platform.settings.hosts import Hosts, is_loopback
@@ -75,14 +76,14 @@ class SignIn:
 
     def _visit(self, connection: HTTPConnection) -> Visit:
         peer = connection.client.host if connection.client else ""
-        forwarded = connection.headers.getlist("x-forwarded-for")
+        forwarded, secrets = (connection.headers.getlist(name) for name in ("x-forwarded-for", SECRET_HEADER))
         settings = self.desk.proxy.settings
-        by_proxy = settings is not None and settings.tls and self.desk.proxy.is_at(peer)
+        by_proxy = settings is not None and settings.tls and self.desk.proxy.sends(peer, secrets)
         path = connection.scope["path"]
         return Visit(
             connection,
             peer,
-            self.desk.proxy.behind(peer, forwarded),
+            self.desk.proxy.behind(peer, forwarded, secrets),
             connection.scope["scheme"] in ("https", "wss") or by_proxy,
             path.removeprefix(self.prefix) if path.startswith(f"{self.prefix}/") else path,
         )

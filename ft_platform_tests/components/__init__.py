@@ -125,6 +125,11 @@ COMPONENTS = {
         ),
     ),
     "mlflow": Component("an MLflow server", "extra `tracking`", ("ft_platform/tracking",)),
+    "nginx": Component(
+        "nginx, which signs persons in before Dagster's web server",
+        "nginx (Debian's package `nginx-light`), extra `dev`",
+        ("ft_platform/people/identity/proxy.py", "ft_platform/web"),
+    ),
     "pip_audit": Component(
         "pip-audit against a server with OSV's interface that knows a planted advisory",
         "extra `dev`",

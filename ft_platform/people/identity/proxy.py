@@ -48,18 +48,28 @@ class TrustedProxy:
     def says_who(self) -> bool:
         return self.settings is not None and self.settings.says_who
 
-    def is_at(self, client: str) -> bool:
-        """Whether a request from an address comes by way of the proxy."""
+    def sends(self, client: str, secrets: Sequence[str]) -> bool:
+        """Whether a request comes by way of the proxy: from its address and, where there is one, with its secret.
+
+        Args:
+            secrets: each header `X-Proxy-Secret` of the request.
+        """
+        return self._is_at(client) and self._is_secret(secrets)
+
+    def _is_at(self, client: str) -> bool:
         if self.settings is None or not client:
             return False
-        found = ip_address(client)
-        found = getattr(found, "ipv4_mapped", None) or found
-        return any(found in network for network in self.settings.addresses)
+        address = ip_address(client)
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self.settings.addresses)
 
-    def behind(self, client: str, forwarded: Sequence[str]) -> str:
+    def _is_secret(self, secrets: Sequence[str]) -> bool:
+        return not self._secret or hmac.compare_digest("\n".join(secrets).encode(), self._secret.encode())
+
+    def behind(self, client: str, forwarded: Sequence[str], secrets: Sequence[str]) -> str:
         """The address of the browser: the last one that the proxy added to `X-Forwarded-For`; without a proxy the
         client itself."""
-        last = forwarded[-1].rpartition(",")[2].strip() if forwarded and self.is_at(client) else ""
+        last = forwarded[-1].rpartition(",")[2].strip() if forwarded and self.sends(client, secrets) else ""
         try:
             return str(ip_address(last)) if last else client
         except ValueError:
@@ -82,9 +92,9 @@ class TrustedProxy:
         secret = said.pop(SECRET_HEADER.lower(), [])
         if not said:
             return None
-        if not self.says_who or self.settings is None or not self.is_at(client):
+        if not self.says_who or self.settings is None or not self._is_at(client):
             raise Refused("only a trusted proxy may say who asks", why="a header of a proxy from another address")
-        if self._secret and not hmac.compare_digest("\n".join(secret).encode(), self._secret.encode()):
+        if not self._is_secret(secret):
             raise Refused("only a trusted proxy may say who asks", why="a header of a proxy without its secret")
         if any(len(values) > 1 for values in said.values()):
             raise Refused("a header of the proxy is given more than once", 400, "a header of the proxy, twice")

@@ -89,6 +89,13 @@ def test_nobody_is_named_where_there_is_no_header() -> None:
 
 def test_the_address_of_a_browser_is_the_last_one_that_the_proxy_added() -> None:
     found = proxy()
-    assert found.behind("10.0.0.1", ["1.1.1.1, 2.2.2.2", "3.3.3.3, 4.4.4.4"]) == "4.4.4.4"
-    assert found.behind("10.0.0.1", ["nonsense"]) == found.behind("10.0.0.1", []) == "10.0.0.1"
-    assert found.behind("10.0.0.2", ["4.4.4.4"]) == "10.0.0.2", "only the proxy may say it"
+    assert found.behind("10.0.0.1", ["1.1.1.1, 2.2.2.2", "3.3.3.3, 4.4.4.4"], []) == "4.4.4.4"
+    assert found.behind("10.0.0.1", ["nonsense"], []) == found.behind("10.0.0.1", [], []) == "10.0.0.1"
+    assert found.behind("10.0.0.2", ["4.4.4.4"], []) == "10.0.0.2", "only the proxy may say it"
+
+
+def test_without_its_secret_the_proxy_says_no_address() -> None:
+    with_secret = proxy(secret_variable="FT_PROXY_SECRET")
+    for secrets, address in (([], "10.0.0.1"), (["guess"], "10.0.0.1"), (["open sesame"], "4.4.4.4")):
+        assert with_secret.behind("10.0.0.1", ["4.4.4.4"], secrets) == address
+        assert with_secret.sends("10.0.0.1", secrets) is (address == "4.4.4.4")
