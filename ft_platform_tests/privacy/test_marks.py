@@ -26,10 +26,12 @@ OWN = "drimvel ostaq"
 def site(environment: Environment, quick_stages: None, monkeypatch: pytest.MonkeyPatch) -> Annotating:
     for name, value in environment.to_variables().items():
         monkeypatch.setenv(name, value)
-    for name in ("FT_ENVIRONMENT", "FT_PSEUDONYM_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    owners = {**OWNERS, "compliance": "team:privacy", "teams": {**OWNERS["teams"], "privacy": [EVE, CY]}}
-    made = Annotating(environment, owners=owners)
+    monkeypatch.delenv("FT_PSEUDONYM_KEY", raising=False)
+    settings = environment.home.parent / "ft_environment.yaml"
+    named_only = {"name": "no-passwords", "signatures": {"signed_in": False}}
+    settings.write_text(json.dumps({"policy": named_only, "people": {"roles": {"compliance": [EVE, CY]}}}))
+    monkeypatch.setenv("FT_ENVIRONMENT", str(settings))
+    made = Annotating(environment)
     made.lines[3] |= {"person": PERSON, "text": f"{made.lines[3]['text']} and {OWN} came"}
     made.write_source()
     return made
