@@ -43,5 +43,6 @@ def _decision(lake: Lake, checkpoint: ArtifactVersion) -> ArtifactVersion:
     with lake.scratch(checkpoint.use_case, "release_decision") as folder:
         folder.mkdir(parents=True)
         (folder / "decision.json").write_text("{}")
-        how: dict[str, Any] = {"settings_hash": "s", "input_hash": "i", "info": {"checkpoint": checkpoint.artifact_id}}
+        info = {"checkpoint": checkpoint.artifact_id, "decision": "accepted"}
+        how: dict[str, Any] = {"settings_hash": "s", "input_hash": "i", "info": info}
         return lake.publish(checkpoint.use_case, "release_decision", "decision-0", folder, parents=[checkpoint], **how)
