@@ -158,6 +158,7 @@ def test_support_assistant_runs_with_generation_metrics(installed, tmp_path, rea
     other_model = {} if real else tiny
     small = other_model | {
         "source.uri": "sample://support?rows=160&seed=7",
+        "splits.test_rows": 20,
         "training.max_steps": 4,
         "training.batch_rows": 4,
         "evaluation.max_test_rows": 10,

@@ -38,6 +38,12 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
 
 
 @pytest.fixture
+def rules_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decisions here have no evidence, and what the rules say of it is not what these tests are about."""
+    monkeypatch.setattr("ft_platform.release.standing_now._refusal", lambda *_: "")
+
+
+@pytest.fixture
 def use_case(environment: Environment) -> NamedUseCase:
     folder = environment.defs / "letters"
     folder.mkdir(parents=True)
@@ -333,7 +339,7 @@ def test_a_run_without_evaluation_shows_no_scores_of_an_older_run(environment, u
 
 @pytest.mark.parametrize("stage", ["release", "deployment", "sign_off"])
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_a_person_does_with_a_result_is_no_result(environment, use_case, lake, stage, fails):
+def test_what_a_person_does_with_a_result_is_no_result(environment, use_case, lake, rules_hold, stage, fails):
     """After `ft demo`, whose last run releases; after a release that was refused in the web."""
     publish_report(lake, "one", 0.5)
     decided(lake, "two", "accepted")
@@ -434,7 +440,7 @@ def decided(
     ],
 )
 def test_the_decision_stands_beside_how_the_run_ended(
-    environment, use_case, lake, capsys, monkeypatch, decision, until, words
+    environment, use_case, lake, rules_hold, capsys, monkeypatch, decision, until, words
 ):
     monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
     decided(lake, "one", decision, until)
@@ -464,7 +470,7 @@ def test_a_decision_that_was_altered_is_never_shown_as_accepted(environment, use
     )
 
 
-def test_list_names_decision_figure_and_end_for_programs(environment, use_case, lake, capsys, monkeypatch):
+def test_list_names_decision_figure_and_end_for_programs(environment, use_case, lake, rules_hold, capsys, monkeypatch):
     monkeypatch.setattr("ft_platform.environment.load_environment", lambda: environment)
     assert cli.main(["list", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)

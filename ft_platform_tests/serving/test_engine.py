@@ -61,6 +61,7 @@ def test_requests_that_join_and_leave_at_any_time_do_not_change_each_other(
     folders: dict[str, Path], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "BESIDE_TOKENS", 8)  # long prompts come in pieces
+    monkeypatch.setattr(schedule, "SHORTEST_LINE", 12)  # a slow machine refuses none of them
     chance = random.Random(seed)
     models = {name: adapted_model(folder) for name, folder in {"base": None, **folders}.items()}
     starts = ["You help.", "You are a bank. Be short, polite and right. ", ""]
