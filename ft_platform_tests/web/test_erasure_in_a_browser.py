@@ -80,7 +80,7 @@ def test_a_clerk_asks_and_an_officer_approves_and_nothing_of_the_person_stays_in
     while "0 bytes found afterwards" not in chrome.page_source and time.monotonic() < deadline:
         time.sleep(1)
         chrome.get(f"{address}/erase?of=complaints")
-    assert "0 bytes found afterwards" in chrome.page_source
+    assert "0 bytes found afterwards" in chrome.page_source, chrome.find_element("css selector", "main").text
     chrome.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
     shot(chrome, tmp_path, "6_certificate")
     found["certificate"] = barriers_here(chrome)

@@ -97,8 +97,8 @@ def test_a_person_signs_in_works_and_signs_out(ui: Ui, chrome: Any) -> None:
     assert chrome.find_element("css selector", "[role=alert]").text == "Name, password or code are not right."
     assert barriers_of(chrome, script) == {}
     fill(chrome, password=first)
-    assert path(chrome) == "/auth/password"
-    assert barriers(chrome, f"{ui.address}/auth/password", script) == {}
+    assert path(chrome) == "/auth/password?next=%2Fruns%3Fq%3Da"
+    assert barriers(chrome, f"{ui.address}{path(chrome)}", script) == {}
     fill(chrome, password=first, new=PHRASE, again=PHRASE)
     # Dagster's own pages: their queries carry the session.
     wait_for(chrome, "document.title.length > 0 && document.querySelector('#root')?.innerText.length > 50")
