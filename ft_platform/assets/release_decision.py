@@ -10,6 +10,7 @@ from ft_platform.assets.report import shown
 from ft_platform.assets.stage import key, stage, train_rows, with_typed_failures
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.orchestration.order import Order
 from ft_platform.process.vouched import vouch
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
@@ -21,6 +22,7 @@ def build(use_case: NamedUseCase) -> list:
     def release_decision(
         lake: dg.ResourceParam[Lake],
         environment: dg.ResourceParam[Environment],
+        order: dg.ResourceParam[Order],
         adapter_checkpoint: ArtifactVersion,
         evaluation_report: ArtifactVersion,
         fairness_report: ArtifactVersion,
@@ -51,7 +53,7 @@ def build(use_case: NamedUseCase) -> list:
         reports = {report.name: report for report in handed}
         before = {version.id for version in lake.artifacts(use_case.name, "release_decision")}
         filed = as_filed(use_case, environment)
-        decision = publish_decision(lake, filed, adapter_checkpoint, reports, write_decision)
+        decision = publish_decision(lake, filed, adapter_checkpoint, reports, write_decision, order.by)
         found = json.loads(lake.read_file(decision, "decision.json"))
         return shown(
             lake,

@@ -13,7 +13,7 @@ HELP = "Show the release that is tried on some of the traffic and what speaks fo
 EXAMPLES = [
     "ft rollout complaint_routing",
     "ft rollout complaint_routing --differences --json",
-    'ft rollout complaint_routing --promote --reason "Reviewed 50 differences, all better"',
+    'ft rollout complaint_routing --promote --by ana.ruiz@example.org --reason "Reviewed 50 differences, all better"',
     'ft rollout complaint_routing --stop --reason "Mortgage complaints go to cards"',
     'ft rollout complaint_routing --unblock release-0a1b2c3d4e5f --reason "The disk was full, not the model"',
 ]
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--stop", action="store_true", help="take its share away from the candidate now")
     what.add_argument("--unblock", metavar="RELEASE", help="you have looked at it: it may be deployed again")
     parser.add_argument("--reason", default="", help="why, in 10 characters or more; no personal data")
+    parser.add_argument("--by", default="", help="who does it (default: the account of the operating system)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     environment, use_case, lake = opened(arguments.use_case)
     if arguments.unblock:
-        unblock(lake, use_case, arguments.unblock, reason=arguments.reason)
+        unblock(lake, use_case, arguments.unblock, reason=arguments.reason, by=arguments.by)
         told: Any = {"use_case": use_case.name, "unblocked": arguments.unblock}
         print(json.dumps(told) if arguments.json else f"{arguments.unblock} may be deployed again")
         return 0
@@ -61,7 +62,8 @@ def _ended(arguments: argparse.Namespace) -> int:
     from ft_platform.serving.rollout.conducting import end_by_person
 
     environment, use_case, lake = opened(arguments.use_case)
-    ended = end_by_person(lake, environment, use_case, promote=arguments.promote, reason=arguments.reason)
+    about = {"promote": arguments.promote, "reason": arguments.reason, "by": arguments.by}
+    ended = end_by_person(lake, environment, use_case, **about)
     if ended is None:
         raise DataError(f"no rollout of {use_case.name} is under way", f"See: ft rollout {use_case.name}")
     now = ended.candidate if arguments.promote else ended.champion

@@ -17,13 +17,19 @@ def person_of(environment: "Environment", log: "AuditLog", by: str, proven: bool
         proven: by the password of `ft users`, where there are users. Others sign in in `ft ui` alone.
 
     Raises:
-        FtError: name, password or code are not right.
+        FtError: name, password or code are not right, or there are no passwords here.
     """
+    from ft_platform.errors import FtError
     from ft_platform.people.person import at_this_machine, named
 
     if not by.strip():
         return at_this_machine()
-    return _signed_in(environment, log, by) if proven and environment.has_users else named(by)
+    if proven and not environment.has_users:
+        raise FtError(
+            f"only persons who signed in count here, and --by {by.strip()} proves nothing",
+            "Sign in on the web pages and do it there (ft ui), or get a password: ft users add <e-mail address>",
+        )
+    return _signed_in(environment, log, by) if proven else named(by)
 
 
 def _signed_in(environment: "Environment", log: "AuditLog", by: str) -> "Person":

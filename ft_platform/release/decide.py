@@ -19,6 +19,7 @@ from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.people.audit_log.opening import note
+from ft_platform.people.person import Person
 from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
@@ -189,6 +190,7 @@ def publish_decision(
     checkpoint: ArtifactVersion,
     versions: Mapping[str, ArtifactVersion],
     write_pages: WritePages,
+    by: Person | None = None,
 ) -> ArtifactVersion:
     """The artifact `release_decision` about a checkpoint with this evidence: the newest, where it says the same, or a
     new one. A refusal is a result as well.
@@ -196,6 +198,7 @@ def publish_decision(
     Args:
         versions: stage -> artifact, for every parent of the stage but the checkpoint.
         write_pages: writes the pages that people read about a new decision.
+        by: who started it; default the account of the operating system.
     """
     started = time.monotonic()
     seen = Snapshot(lake)
@@ -218,7 +221,7 @@ def publish_decision(
     if existing := draft.existing():
         return existing
     what = f"{found['decision']} a checkpoint"
-    note(lake, use_case, "decision", what, decision=draft.id, checkpoint=found["checkpoint"])
+    note(lake, use_case, "decision", what, by, decision=draft.id, checkpoint=found["checkpoint"])
     with draft.folder() as folder:
         (folder / FILE).write_text(
             json.dumps({**found, "decided_at": now()}, indent=1, ensure_ascii=False), encoding="utf-8"

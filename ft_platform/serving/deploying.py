@@ -95,7 +95,7 @@ def deploy(
         release.record["asked"]["max_prompt_tokens"] + release.record["asked"]["max_new_tokens"],
     )
     if release.record.get("back_to"):  # an incident does not wait for a rollout
-        end_by_person(lake, environment, use_case, promote=False, reason=f"rolled back to {release.id}", by=by)
+        end_by_person(lake, environment, use_case, promote=False, reason=f"rolled back to {release.id}", by=by or "")
     with alone(environment, use_case.name, name):
         require_none_under_way(environment, use_case, name)
         before = target.status()

@@ -43,7 +43,7 @@ def switch_back(
     require_not_blocked(lake, earlier)
     released_versions(lake, earlier)
     same = {one.id for one in releases(lake, use_case.name) if one.checkpoint == earlier.checkpoint}
-    end_by_person(lake, environment, use_case, promote=False, reason=f"rolled back to {earlier.id}")
+    end_by_person(lake, environment, use_case, promote=False, reason=f"rolled back to {earlier.id}", by=by)
     found: dict[str, str] = {}
     for name in use_case.settings.serving.targets:
         known = deployments(lake, use_case.name, name)

@@ -44,8 +44,8 @@ class Faked:
         monkeypatch.setattr(releases, "blocked_releases", lambda *_: self.blocked)
         monkeypatch.setattr(counting, "differences", lambda *_: [DIFFERENCE] * 30)
 
-    def end(self, *_: Any, promote: bool, reason: str) -> UnderWay | None:
-        self.ended.append((promote, reason))
+    def end(self, *_: Any, promote: bool, reason: str, by: str) -> UnderWay | None:
+        self.ended.append((promote, reason, by))
         return self.seen and self.seen.rollout
 
 
@@ -95,7 +95,12 @@ def test_differences_are_listed_by_id(faked: Faked, capsys) -> None:
 def test_a_person_ends_it(faked: Faked, capsys) -> None:
     assert said(capsys, "--promote", "--reason", "all were better") == "release-2 has all the traffic of complaints\n"
     assert json.loads(said(capsys, "--stop", "--reason", "one was worse", "--json"))["traffic"] == "release-1"
-    assert faked.ended == [(True, "all were better"), (False, "one was worse")]
+    assert said(capsys, "--stop", "--reason", "one was worse", "--by", "Ana@example.org")
+    assert faked.ended == [
+        (True, "all were better", ""),
+        (False, "one was worse", ""),
+        (False, "one was worse", "Ana@example.org"),
+    ]
     faked.seen = None
     with pytest.raises(DataError, match="no rollout of complaints is under way"):
         said(capsys, "--stop", "--reason", "one was worse")

@@ -9,6 +9,8 @@ import pytest
 from ft_platform import cli
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.policy import Policy
+from ft_platform.settings.signatures import Signatures
 from ft_platform_tests.release.test_signatures import ANA, BO, REASON, TOM, Case, stale
 
 
@@ -18,6 +20,7 @@ class Sign:
     def __init__(self, case: Case, capsys: pytest.CaptureFixture[str]) -> None:
         self.case, self.capsys = case, capsys
         self.runs: list[list[str]] = []
+        self.environment = Environment(home=case.home)
 
     def __call__(self, *words: str, by: str = "") -> str:
         """What it prints where it succeeds, else the error."""
@@ -36,8 +39,7 @@ def sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.setattr("ft_platform.release.separation._changed_by", lambda *_: set())
     case = Case(tmp_path).decided()
     made = Sign(case, capsys)
-    environment = Environment(home=case.home)
-    monkeypatch.setattr("ft_platform.commands.sign.opened", lambda _: (environment, case.use_case, case.lake))
+    monkeypatch.setattr("ft_platform.commands.sign.opened", lambda _: (made.environment, case.use_case, case.lake))
     monkeypatch.setattr("ft_platform.cli._become_account", lambda _: None)
     monkeypatch.setattr("ft_platform.orchestration.execution.run_use_case", made.run)
     return made
@@ -69,6 +71,14 @@ def test_a_decision_that_does_not_hold_any_more_is_not_offered(sign: Sign) -> No
     assert "still needed" not in said and "ft release" not in said
     assert "release no longer accepted" in sign(by=ANA) and sign.runs == []
     assert json.loads(sign("--json"))["standing"] == "release no longer accepted"
+
+
+def test_where_persons_sign_in_without_passwords_it_says_where_to_sign(sign: Sign) -> None:
+    signatures = Signatures(approvals=["compliance"], signed_in=True)
+    policy = Policy(name="ours", signatures=signatures)
+    sign.environment = sign.environment.model_copy(update={"policy": policy})
+    said = sign(by=ANA)
+    assert "only persons who signed in count here" in said and "do it there (ft ui)" in said
 
 
 def test_a_delegation_names_role_and_last_day(sign: Sign) -> None:

@@ -15,7 +15,7 @@ from ft_platform.lake.releases import NOT_BLOCKED, Release, block_of, releases
 from ft_platform.lake.store import Lake
 from ft_platform.monitoring.traffic.shipping import ship, spool_path
 from ft_platform.people.audit_log.opening import note
-from ft_platform.people.person import Person, at_this_machine
+from ft_platform.people.person import Person
 from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
 from ft_platform.serving.live import read_live
@@ -115,12 +115,12 @@ def end_by_person(
     *,
     promote: bool,
     reason: str,
-    by: Person | None = None,
+    by: str | Person = "",
 ) -> UnderWay | None:
     """Ends the rollout under way: the candidate gets all the traffic, or none. Returns it; None: there is none.
 
     Args:
-        by: who ends it; default the account of the operating system.
+        by: the person who ends it, or the name that somebody typed; default the account of the operating system.
 
     Raises:
         ConfigError: the reason is too short.
@@ -129,13 +129,16 @@ def end_by_person(
     rollout = under_way(environment, use_case.name)
     if rollout is not None:
         reason = require_reason(reason)
-        told = {"reason": reason, "by": (by or at_this_machine()).name, "because": "person"}
+        told = {"reason": reason, "by": _name(by), "because": "person"}
         _end(lake, environment, use_case, rollout, promote, told, blocks=False)
     return rollout
 
 
-def unblock(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str) -> None:
+def unblock(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str, by: str | Person = "") -> None:
     """Notes that a person has looked at a release that was rolled back: it may be deployed again.
+
+    Args:
+        by: as in `end_by_person`.
 
     Raises:
         DataError: no such release is blocked.
@@ -145,7 +148,11 @@ def unblock(lake: Lake, use_case: NamedUseCase, release_id: str, *, reason: str)
     release = next((one for one in releases(lake, use_case.name) if one.id == release_id), None)
     if release is None or (block_of(lake, release) or ("", ""))[0] != release_id:
         raise DataError(f"{use_case.name} has no blocked release {release_id}", f"See: ft rollout {use_case.name}")
-    _block(lake, release, {"reason": reason, "by": this_account()}, blocked=False)
+    _block(lake, release, {"reason": reason, "by": _name(by)}, blocked=False)
+
+
+def _name(by: str | Person) -> str:
+    return (by.name if isinstance(by, Person) else by.strip().lower()) or this_account()
 
 
 def newest_rollout(lake: Lake, use_case: str) -> UnderWay | None:

@@ -175,10 +175,11 @@ def test_planted_errors_end_a_rollout_and_block_the_release_until_a_person_looks
             unblock(served.lake, served.use_case, champion.id, reason="the disk was full")
         (told,) = rolled_back(served.lake, served.use_case, "")
         assert candidate.id in told.what and "failed" in told.text
-        unblock(served.lake, served.use_case, candidate.id, reason="the disk was full")
+        unblock(served.lake, served.use_case, candidate.id, reason="the disk was full", by="Ana@example.org")
         assert rolled_back(served.lake, served.use_case, "") == []
         assert block_of(served.lake, candidate) is None
-        assert [one.what for one in AuditLog(served.lake).entries()][-1] == "unblocked a release"
+        noted = [*AuditLog(served.lake).entries()][-1]
+        assert (noted.what, noted.person) == ("unblocked a release", "ana@example.org")
         again = served.deploy(candidate)
         assert again.record["rollout"]["share"] == 0.5 and not had_traffic(served.lake, again)
         assert b"On 50 % of it this one answers in its place" in served.lake.read_file(again.version, REPORT)
@@ -217,8 +218,10 @@ def test_a_shadow_tells_its_differences_and_a_person_ends_it(made: Installation,
             assert one["champion"] != one["candidate"]
         with pytest.raises(ConfigError, match="reason"):
             end_by_person(*served.of, promote=True, reason="ok")
-        assert end_by_person(*served.of, promote=False, reason="looks no better to us")
-        assert [one.what for one in AuditLog(served.lake).entries()][-1] == "took the traffic from a release"
+        assert end_by_person(*served.of, promote=False, reason="looks no better to us", by=" Ana@example.org")
+        noted, outcome = [*AuditLog(served.lake).entries()][-1], last_outcome(served.lake, NAME)
+        assert (noted.what, noted.person) == ("took the traffic from a release", "ana@example.org")
+        assert outcome and outcome["by"] == "ana@example.org"
         assert served.answers()[NAME] == champion.id and block_of(served.lake, candidate) is None
         assert end_by_person(*served.of, promote=True, reason="looks no better to us") is None
         assert ids <= {one["request_id"] for one in _differences(served)}, "they can be reviewed afterwards too"
