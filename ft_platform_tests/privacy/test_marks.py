@@ -15,7 +15,7 @@ from ft_platform.privacy import marks
 from ft_platform.privacy.marks import Mark, figures, in_force, mark_missed, mark_none, mark_shown, standing_marks
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.erasure.conftest import PERSON, bytes_below
-from ft_platform_tests.web.annotating import ANA, BO, CY, EVE, MISSED, OWNERS, PAGE, Annotating
+from ft_platform_tests.web.annotating import ANA, BO, CY, EVE, MISSED, PAGE, Annotating
 
 pytestmark = pytest.mark.integration
 OWN = "drimvel ostaq"
