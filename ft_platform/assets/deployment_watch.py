@@ -10,6 +10,7 @@ from ft_platform.assets.decorators import sensor
 from ft_platform.assets.jobs import asset_job
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.asset_keys import asset_keys
+from ft_platform.orchestration.order import way_back
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import DEPLOYMENT, SERVED_CHECK
 from ft_platform.use_case.named import NamedUseCase
@@ -37,9 +38,8 @@ def deployment_watch(use_case: NamedUseCase) -> list:
     )
     back = asset_job(
         use_case,
-        f"{use_case.name}_rollback",
+        way_back(use_case.name),
         selection=dg.AssetSelection.assets(*asset_keys(use_case, "release"), *asset_keys(use_case, DEPLOYMENT)),
-        config={"ops": {f"{use_case.name}__release": {"config": {"roll_back": True}}}},
         description=f"Goes back to the release of {use_case.name} before the present one, at every target.",
     )
     return [parity, back, schedule, _sensor(use_case, parity)]

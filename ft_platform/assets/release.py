@@ -9,16 +9,10 @@ from ft_platform.assets.stage import key, materialized, stage, train_rows, with_
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.order import PREVIOUS, Order
+from ft_platform.orchestration.order import PREVIOUS, Order, way_back
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
-
-
-class ReleaseConfig(dg.Config):
-    """`roll_back`: to the newest earlier release with another checkpoint, instead of a new one."""
-
-    roll_back: bool = False
 
 
 ROLLED_BACK = "Rolled back in Dagster, whose run says when and by whom"
@@ -31,7 +25,6 @@ def build(use_case: NamedUseCase) -> list:
         lake: dg.ResourceParam[Lake],
         environment: dg.ResourceParam[Environment],
         order: dg.ResourceParam[Order],
-        config: ReleaseConfig,
         release_decision: ArtifactVersion,
         adapter_checkpoint: ArtifactVersion,
     ) -> dg.MaterializeResult[ArtifactVersion]:
@@ -53,9 +46,9 @@ def build(use_case: NamedUseCase) -> list:
             if stands is None:
                 raise DataError(f"{use_case.name} has no release that stands", f"See: ft releases {use_case.name}")
             made = stands.version
-        elif order.release or config.roll_back:
-            to = None if config.roll_back or order.release == PREVIOUS else order.release
-            reason = order.reason or ROLLED_BACK * config.roll_back
+        elif order.release or order.job == way_back(use_case.name):
+            to = None if order.release in ("", PREVIOUS) else order.release
+            reason = order.reason or ROLLED_BACK
             earlier = releasing.earlier_release(lake, use_case, to)
             switch_back(lake, environment, use_case, earlier, reason=reason, by=order.by)
             made = releasing.roll_back(lake, use_case, earlier.id, reason=reason, by=order.by)

@@ -12,21 +12,28 @@ PREVIOUS = "previous"
 """`release`: the newest earlier one with another checkpoint."""
 
 
+def way_back(use_case: str) -> str:
+    """The job that goes back to the release before; whoever starts it needs the right to (`web.roles.concerned`)."""
+    return f"{use_case}_rollback"
+
+
 @dataclass(frozen=True)
 class Order:
-    """What a run is asked to do. Without a command: the usual thing.
+    """What a run is asked to do. Without a command: the usual thing, or what its job is for.
 
     Attributes:
         release: id of a release: to go back to, or `previous`; to deploy. Empty: the newest.
         reason: why a release is gone back to, or is released again after it was withdrawn.
         standing: show what is released now, and release nothing.
         by: who does it: whoever started the run, as the web server signed it; else whom the command names.
+        job: of the run.
     """
 
     release: str = ""
     reason: str = ""
     standing: bool = False
     by: Person = field(default_factory=at_this_machine)
+    job: str = ""
 
 
 def order_resource(given: Order) -> dg.ResourceDefinition:
@@ -40,6 +47,6 @@ def order_resource(given: Order) -> dg.ResourceDefinition:
     def order(context: dg.InitResourceContext) -> Order:
         lake, run = context.resources.lake, context.run
         person = starter(run.run_id, run.tags, lake.signing.keys) if run and lake.signing else None
-        return replace(given, by=person) if person else given
+        return replace(given, by=person or given.by, job=run.job_name if run else "")
 
     return order

@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from ft_platform.assets.release import ReleaseConfig, build
+from ft_platform.assets.release import build
 from ft_platform.commands import release as command
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import releases
-from ft_platform.orchestration.order import PREVIOUS, Order
+from ft_platform.orchestration.order import PREVIOUS, Order, way_back
 from ft_platform.orchestration.runs import RunOutcome
 from ft_platform.orchestration.shared import resources
 from ft_platform.people.person import Person, at_this_machine, named
@@ -40,12 +40,11 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WithCard:
     return made
 
 
-def materialized(case: Case, roll_back: bool = False, **order: Any) -> Any:
+def materialized(case: Case, **order: Any) -> Any:
     (asset,) = build(case.use_case)
     decision = case.published_decision()
     return asset(
         order=Order(**order),
-        config=ReleaseConfig(roll_back=roll_back),
         lake=case.lake,
         environment=Environment(home=case.home, tracking_uri="none"),
         release_decision=decision,
@@ -77,7 +76,7 @@ def test_it_goes_back_without_a_word(case: WithCard) -> None:
     materialized(case)
     case.again("second")
     materialized(case)
-    materialized(case, roll_back=True)
+    materialized(case, job=way_back("complaints"))
     newest = releases(case.lake, "complaints")[0]
     assert newest.checkpoint == "ckpt-weights" and newest.record["reason"].startswith("Rolled back in Dagster")
 

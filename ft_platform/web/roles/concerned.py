@@ -14,6 +14,8 @@ from dagster._core.storage.dagster_run import DagsterRun
 from dagster._core.workspace.context import BaseWorkspaceRequestContext as Context
 from dagster_graphql.implementation.utils import pipeline_selector_from_graphql
 
+from ft_platform.orchestration.order import way_back
+
 Instigator = RemoteSchedule | RemoteSensor
 
 
@@ -30,6 +32,8 @@ class Concern(NamedTuple):
 
 
 UNKNOWN = Concern(None)
+WAY_BACK = "the way back"
+"""In place of an asset: that a run gives an earlier release the traffic."""
 Concerns = set[Concern]
 
 
@@ -59,7 +63,12 @@ def of_job(context: Context, name: str | None, location: str | None = None, repo
         if location in (None, found.handle.location_name) and repository in (None, found.name):
             keys.update(found.get_asset_keys_in_job(str(name)))
             keys.update(snap.asset_key for snap in found.get_asset_check_node_snaps(name))
-    return of_assets(keys)
+    return _with_way_back(of_assets(keys), name)
+
+
+def _with_way_back(found: Concerns, job: str | None) -> Concerns:
+    """With the way back, where the job of a run is one: also of a run of only a part of it."""
+    return found | {Concern(one.use_case, WAY_BACK) for one in found if one.use_case and job == way_back(one.use_case)}
 
 
 def of_params(context: Context, params: Mapping[str, Any]) -> Concerns:
@@ -68,7 +77,7 @@ def of_params(context: Context, params: Mapping[str, Any]) -> Concerns:
     selector = pipeline_selector_from_graphql(params["selector"])
     selected = {*(selector.asset_selection or ()), *(one.asset_key for one in selector.asset_check_selection or ())}
     asked = (
-        of_assets(selected)
+        _with_way_back(of_assets(selected), selector.job_name)
         if selected and not selector.op_selection
         else of_job(context, selector.job_name, selector.location_name, selector.repository_name)
     )
@@ -78,7 +87,7 @@ def of_params(context: Context, params: Mapping[str, Any]) -> Concerns:
 
 def of_run(context: Context, run: DagsterRun) -> Concerns:
     if selected := {*(run.asset_selection or ()), *(one.asset_key for one in run.asset_check_selection or ())}:
-        return of_assets(selected)
+        return _with_way_back(of_assets(selected), run.job_name)
     origin = run.remote_job_origin
     if origin is None:  # of a command, which runs the graph in its own process
         return of_job(context, run.job_name)

@@ -11,7 +11,7 @@ from dagster._core.remote_representation.external import RemoteSchedule, RemoteS
 from ft_platform.people.noted import Kind
 from ft_platform.stages import DEPLOYMENT, MONITORING, STAGES, stage_named
 from ft_platform.web.roles import concerned
-from ft_platform.web.roles.concerned import UNKNOWN, Concerns
+from ft_platform.web.roles.concerned import UNKNOWN, WAY_BACK, Concerns
 from ft_platform.web.roles.rules import Need
 
 START = "start"
@@ -32,6 +32,8 @@ Find = Callable[[Any, Args], Concerns]
 
 def starts(asset: str | None) -> tuple[str, ...]:
     """The actions that making an asset needs. One that the platform does not know may do anything, so it needs all."""
+    if asset == WAY_BACK:
+        return ("take_back",)
     if asset in OTHER_ASSETS:
         return (OTHER_ASSETS[asset],)
     stage = STAGES.get(stage_named(asset or ""))

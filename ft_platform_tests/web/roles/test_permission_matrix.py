@@ -23,6 +23,7 @@ STARTS = {
     "own_stage": ["start_data", "start_training", "start_reports"],
 }
 """What making each of these needs, said here a second time."""
+BACK = ["release", "deploy", "take_back"]
 WHOLE_JOB = ["start_data", "start_training", "start_reports", "release", "deploy"]
 
 
@@ -74,11 +75,16 @@ def of_runs(world: World, place: str) -> Iterator[Case]:
     of_job = {
         place: WHOLE_JOB,
         f"{place}_reports": ["start_reports"],
+        f"{place}_rollback": BACK,
         f"{place}_sweep": ["start_data"],
     }
     for name, actions in of_job.items():
         params = {"executionParams": job(name)}
         yield Case("launchRun", needs(place, *actions), lambda _, params=params: params, "LaunchRunSuccess")
+    part = job(f"{place}_rollback", assetSelection=[{"path": [place, "release"]}])
+    yield Case("launchRun", needs(place, "release", "take_back"), lambda _: {"executionParams": part}, "LaunchRunSuccess")
+    back = {"reexecutionParams": {"parentRunId": world.back(place), "strategy": "ALL_STEPS"}}
+    yield Case("launchRunReexecution", needs(place, *BACK), lambda _: back, "LaunchRunSuccess")
     data, training = launch(place, "raw_records"), launch(place, "adapter_checkpoint")
     checked = [{"name": "no_leakage", "assetKey": {"path": [place, "splits"]}}]
     check = launch(place, assetCheckSelection=checked)
@@ -284,7 +290,7 @@ def test_permission_matrix(tmp_path: Any, capsys: pytest.CaptureFixture[str]) ->
             asked += len(ASKING)
             done.add(case.mutation)
     with capsys.disabled():
-        counts = f"{len(done)} mutations, {len(ASKING) - 2} roles, nobody and a token"
+        counts = f"{len(done)} mutations, {len(ASKING) - 3} roles, nobody and two tokens"
         print(f"\nmutations x roles as declared: {asked - len(wrong)} of {asked} ({counts})")
     assert wrong == [], wrong
     assert done == set(schema.mutation_type.fields)

@@ -27,6 +27,7 @@ def definitions(name: str) -> dg.Definitions:
     own = asset("own_stage", partitions_def=customers)
     reports = dg.define_asset_job(f"{name}_reports", selection=[dg.AssetKey([name, "evaluation_report"])])
     everything = dg.define_asset_job(name, selection=[one.key for one in assets])
+    back = dg.define_asset_job(f"{name}_rollback", selection=[dg.AssetKey([name, one]) for one in STAGES[-2:]])
     by_day = dg.define_asset_job(f"{name}_monitoring", selection=[monitoring.key], partitions_def=days)
     checks = dg.define_asset_job(f"{name}_sweep", selection=dg.AssetSelection.checks(no_leakage.check_key))
 
@@ -41,7 +42,7 @@ def definitions(name: str) -> dg.Definitions:
     return dg.Definitions(
         assets=[*assets, monitoring, own],
         asset_checks=[no_leakage],
-        jobs=[everything, reports, by_day, checks],
+        jobs=[everything, reports, back, by_day, checks],
         schedules=[dg.ScheduleDefinition(name=f"{name}_daily", job=reports, cron_schedule="0 2 * * *")],
         sensors=[source, alerts],
     )

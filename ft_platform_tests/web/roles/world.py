@@ -47,8 +47,12 @@ TOKEN = Person(
     actions=frozenset({"see", "read_logs", "start_data", "stop_runs", "automate", "report_from_outside"}),
     use_cases=frozenset({HERE}),
 )
+RELEASER = Person(
+    "token:releaser", known_by="token", actions=frozenset({"see", "release", "deploy"}), use_cases=frozenset({HERE})
+)
+"""May release and deploy what was accepted, and not go back."""
 SIGNED_IN = {name: replace(person, known_by="openid") for name, person in PERSONS.items()}
-ASKING: dict[str, Person | None] = {**SIGNED_IN, "nobody": None, "token": TOKEN}
+ASKING: dict[str, Person | None] = {**SIGNED_IN, "nobody": None, "token": TOKEN, "releaser": RELEASER}
 PERMISSIONS = Permissions(
     PEOPLE, {HERE: use_case(owners=OWNERS), THERE: use_case(owners={"accountable": "someone@example.org"})}
 )
@@ -106,6 +110,10 @@ class World:
         )
         answer = self.desk.post("/graphql", json={"query": query, "variables": {"p": given}}).json()
         return answer["data"]["launchRun"]["run"]["runId"]
+
+    def back(self, use_case: str) -> str:
+        """A run that goes back, in the queue."""
+        return self.started(*([use_case, stage] for stage in ("release", "deployment")), job=f"{use_case}_rollback")
 
     def another(self, run_id: str) -> str:
         """A run like this one, in the queue."""
