@@ -126,8 +126,10 @@ class Places:
         names, seals = listed(), self.seals(use_case)
         if seals is None:
             return names, []
-        missing = seals.missing(folder, set(names))
-        return (names, missing) if not missing else (listed(), seals.missing(folder, set(listed())))
+        finished, missing = seals.absent(folder, set(names))
+        if missing:  # a writer may have put them there since
+            finished, missing = seals.absent(folder, set(names := listed()))
+        return sorted({*names, *finished}), missing
 
     @property
     def _keys_hint(self) -> str:

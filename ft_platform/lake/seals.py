@@ -203,8 +203,7 @@ class Seals:
         if content is None or self._problem(path, content):
             with self._undisturbed():  # a writer may be between the file and the chain
                 self.journal.entries(again=True)
-                self.put_in_place(path)
-                content = self._content(path)
+                content = self._finished(path)
                 if content is None:
                     raise FileNotFoundError(path)
                 if problem := self._problem(path, content):
@@ -241,9 +240,9 @@ class Seals:
             f"Restore it from a backup, or make it again: ft run {self.use_case}",
         )
 
-    def missing(self, folder: str, present: set[str]) -> list[str]:
-        """Files that were signed in a folder and are not among those present, as names. What a killed run left beside
-        is put in place first.
+    def absent(self, folder: str, present: set[str]) -> tuple[list[str], list[str]]:
+        """Names of the files that were signed in a folder and are not among those present: those that a killed run
+        left beside, which are put in place and count, and those that are missing.
 
         Args:
             folder: in the file system of the lake.
@@ -255,14 +254,21 @@ class Seals:
             for path, entry in self._index().items()
             if path.startswith(prefix) and entry.what != "removed"
         ]
-        return [
-            name for name in names if "/" not in name and name not in present and not self._restored(f"{folder}/{name}")
-        ]
+        absent = [name for name in names if "/" not in name and name not in present]
+        finished = {name for name in absent if self._is_finished(f"{folder}/{name}")}
+        return sorted(finished), [name for name in absent if name not in finished]
 
-    def _restored(self, path: str) -> bool:
+    def _is_finished(self, path: str) -> bool:
         with self._undisturbed():
+            return self._finished(path) is not None
+
+    def _finished(self, path: str) -> bytes | None:
+        """A file once a write that was signed is finished; where nothing can be written, what waits beside it."""
+        try:
             self.put_in_place(path)
-            return self._content(path) is not None
+        except OSError:  # whoever may write does it later
+            return self._content(path + PENDING)
+        return self._content(path)
 
     def problems(self) -> list[str]:
         """What is wrong with any control file of the use case: each that was written since it was last compared with
@@ -277,7 +283,7 @@ class Seals:
                     self.read(path)
                     self.verified.add(relative, state)
             except FileNotFoundError:
-                if not self._restored(path):
+                if not self._is_finished(path):
                     found.append(f"{relative} was deleted")
             except VersionRefused as refusal:
                 found.append(refusal.message)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from ft_platform.errors import CorruptVersion, KeyMissing, VersionRefused
 from ft_platform.lake.inspection import adopt, inspect
 from ft_platform.lake.opening import open_lake
-from ft_platform.lake.seals import NotSigned, Seals
+from ft_platform.lake.seals import PENDING, NotSigned, Seals
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.settings.environment import Environment
@@ -349,6 +350,52 @@ def test_a_verdict_whose_writer_was_killed_is_the_old_one_or_the_new_one(tmp_pat
 
 
 @pytest.mark.integration
+def pending(lake: Lake) -> TableVersion:
+    """A version whose verdict was signed by a writer that was killed before the file was in its place."""
+    version = table(lake)
+    lake.add_verdict(version, "not_withdrawn", False, "s")
+    file = verdict_file(lake, version, "not_withdrawn")
+    file.rename(f"{file}{PENDING}")
+    return version
+
+
+def test_the_first_who_reads_after_a_killed_writer_sees_what_was_signed(home):
+    version = pending(open_lake(home))
+    assert not open_lake(home).verdicts(version)["not_withdrawn"].passed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lays a read-only view over a folder")
+def test_what_was_signed_is_read_where_nothing_can_be_put_in_its_place(home):
+    version = pending(open_lake(home))
+    told = json.dumps(asdict(version))
+    done = subprocess.run(
+        ["unshare", "--mount", sys.executable, "-c", CLOSED, str(home.home), told],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77:
+        pytest.skip("this machine may not mount")
+    assert (done.returncode, done.stdout) == (0, "False []\n"), done.stderr[-800:]
+
+
+CLOSED = """
+import json, subprocess, sys
+from pathlib import Path
+from ft_platform.lake.inspection import inspect
+from ft_platform.lake.opening import open_lake
+from ft_platform.lake.versions import TableVersion
+from ft_platform.settings.environment import Environment
+from ft_platform_tests.attacks.closed_disk import close
+
+home = Path(sys.argv[1])
+if not close(home):
+    sys.exit(77)
+lake, version = open_lake(Environment(home=home)), TableVersion(**json.loads(sys.argv[2]))
+print(lake.verdicts(version)["not_withdrawn"].passed, inspect(lake, "legal").problems)
+"""
+
+
 def test_writers_beside_readers_raise_no_false_alarm(home):
     version = table(open_lake(home))
     program = PROGRAM.replace(
