@@ -170,7 +170,14 @@ class Artifacts(Manifests):
         found = [
             a for i in ids if not i.startswith(".") and ".corrupt-" not in i and (a := self._counted(use_case, name, i))
         ]
-        return sorted(found, key=lambda a: self.manifest(a).written_at, reverse=True)
+        return sorted(found, key=self._written, reverse=True)
+
+    def _written(self, version: ArtifactVersion) -> tuple[int, str]:
+        """What orders artifacts by when they were written: the chain, for a clock may have been wrong; where they were
+        signed later, the moment that their manifests name."""
+        seals = self.seals(version.use_case)
+        place = seals.place(f"{self._artifact_path(version)}/manifest.json") if seals else -1
+        return place, self.manifest(version).written_at
 
     def _counted(self, use_case: str, name: str, artifact_id: str) -> ArtifactVersion | None:
         try:

@@ -75,6 +75,7 @@ class Seals:
         self._lock = threading.RLock()
         self._holders = 0
         self._newest: dict[str, Entry] = {}
+        self._written: dict[str, int] = {}
         self._indexed = 0
 
     def newest(self) -> tuple[int, str] | None:
@@ -107,6 +108,12 @@ class Seals:
         """
         return self._entry_of(self._relative(path))
 
+    def place(self, path: str) -> int:
+        """Where a file stands among all that were written, whatever the clock said then; -1: it was signed later, or
+        not at all."""
+        self._index()
+        return self._written.get(self._relative(path), -1)
+
     def _entry_of(self, relative: str) -> Entry | None:
         found = self._index().get(relative)
         return None if found is None or found.what == "removed" else found
@@ -114,9 +121,13 @@ class Seals:
     def _index(self) -> dict[str, Entry]:
         entries = self.journal.entries()
         if self._indexed > len(entries):
-            self._newest, self._indexed = {}, 0
+            self._newest, self._written, self._indexed = {}, {}, 0
         for entry in entries[self._indexed :]:
             self._newest[entry.path] = entry
+            if entry.what == "removed":
+                self._written.pop(entry.path, None)
+            elif entry.path not in self._written:
+                self._written[entry.path] = entry.number if entry.what == "written" else -1
         self._indexed = len(entries)
         return self._newest
 
@@ -176,7 +187,7 @@ class Seals:
         Args:
             note: who answers for it, where a chain before it was given up.
         """
-        self._newest, self._indexed = {}, 0
+        self._newest, self._written, self._indexed = {}, {}, 0
         self.journal.append("opened", f"shared/{self.use_case}", "", now(), note)
 
     def require_known(self) -> None:

@@ -5,6 +5,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,18 @@ def test_the_signature_verifies_with_openssf_s_own_command(case: Case, tmp_path:
     assert done.returncode == 0, done.stdout + done.stderr
     (Path(case.versions["adapter_checkpoint"].uri) / "weights.json").write_text("other")
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+def test_the_newest_is_what_was_made_last_though_the_clock_was_set_back(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = case.released()
+    case.again("second")
+    clock = type("Clock", (datetime,), {"now": classmethod(lambda _, zone: datetime.now(zone) - timedelta(400))})
+    monkeypatch.setattr("ft_platform.lake.manifest.datetime", clock)
+    second = case.released()
+    monkeypatch.undo()
+    assert [one.version for one in releases(open_lake(Environment(home=case.home)), "complaints")] == [second, first]
 
 
 def test_a_refused_decision_is_not_released(case: Case) -> None:
