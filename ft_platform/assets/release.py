@@ -14,7 +14,6 @@ from ft_platform.settings.environment import Environment
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
-
 ROLLED_BACK = "Rolled back in Dagster, whose run says when and by whom"
 
 

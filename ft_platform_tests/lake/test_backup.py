@@ -11,7 +11,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -431,3 +431,15 @@ def test_a_lake_in_s3_is_backed_up_to_s3_and_restored_to_another_bucket(
         drill = far.model_copy(update={"home": tmp_path / "drill", "lake_root": "s3://backups/another"})
         assert restore(drill).problems == [] and check(far).problems == []
         assert contents(open_lake(drill)) == contents(open_lake(far)) and is_whole(drill)
+
+
+def test_the_newest_backup_is_the_one_taken_last_though_the_clock_was_set_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else rights that were taken away come back with the next restore."""
+    first = backed_up(house.environment)
+    clock = type("Clock", (datetime,), {"now": classmethod(lambda _, zone: datetime.now(zone) - timedelta(400))})
+    monkeypatch.setattr("ft_platform.lake.backup.repository.datetime", clock)
+    second = backed_up(house.environment)
+    with repository_of(house.environment).opened() as repository:
+        assert repository.ids() == [second.id, first.id]

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +35,7 @@ BLOCK = 4 << 20
 FORMAT = 1
 ABOUT = "ft_backup.json"
 MOMENT = "moment-"
+MOMENT_FORM = "%Y%m%dT%H%M%S%fZ"
 NONCE = bytes(12)
 """Each key encrypts once."""
 WAITING = 64
@@ -311,8 +312,11 @@ def _write_private(path: Path, text: str) -> None:
     write_bytes(LOCAL, str(path), text.encode(), 0o600)
 
 
-def new_id() -> str:
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+def new_id(after: str = "") -> str:
+    """The present moment, or the first one after `after`, where the clock was set back: the newest is the largest."""
+    at = datetime.now(UTC)
+    earlier = datetime.strptime(after, MOMENT_FORM).replace(tzinfo=UTC) if after else at
+    return max(at, earlier + timedelta(microseconds=bool(after))).strftime(MOMENT_FORM)
 
 
 def _seal(key: bytes, name: str, plain: bytes) -> bytes:

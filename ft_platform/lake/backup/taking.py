@@ -75,7 +75,7 @@ def take_backup(
         previous = repository.moment(ids[0]) if ids else Backup("")
         if not moved:
             _require_same_home(environment, previous)
-        backup = Backup(new_id())
+        backup = Backup(new_id(next(iter(repository.ids()), "")))
         tell("what lies outside the lake")
         _take_outside(environment, repository, previous, backup)
         taker = _ToRepository(repository, previous)

@@ -1,6 +1,7 @@
 """Sends what is due, each channel by itself: one that is slow or down holds up no other."""
 
 import threading
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -59,7 +60,7 @@ def deliver(environment: Environment, seconds: float = TICK_SECONDS) -> dict[str
         waiting = outbox.waiting()
     for name in sorted(waiting - settings.channels.keys()):
         problems[name] = "messages wait for a channel that ft_environment.yaml does not have"
-    until = datetime.now(UTC) + timedelta(seconds=seconds)
+    until = time.monotonic() + seconds
     threads = {
         name: threading.Thread(
             target=_deliver_to, args=(name, channel, environment, until, problems), name=f"alerts-{name}", daemon=True
@@ -70,18 +71,16 @@ def deliver(environment: Environment, seconds: float = TICK_SECONDS) -> dict[str
     for thread in threads.values():
         thread.start()
     for name, thread in threads.items():
-        thread.join(max(0.0, (until - datetime.now(UTC)).total_seconds()))
+        thread.join(max(0.0, until - time.monotonic()))
         if thread.is_alive():
             problems[name] = "no answer in time"
     return problems
 
 
-def _deliver_to(
-    name: str, channel: Channel, environment: Environment, until: datetime, problems: dict[str, str]
-) -> None:
+def _deliver_to(name: str, channel: Channel, environment: Environment, until: float, problems: dict[str, str]) -> None:
     try:
         with opened(environment.home, environment.alerting) as outbox:
-            while (now := datetime.now(UTC)) < until and (claimed := outbox.claim(name, now)):
+            while time.monotonic() < until and (claimed := outbox.claim(name, datetime.now(UTC))):
                 number, attempts, message = claimed
                 try:
                     left_out = send(channel, message)

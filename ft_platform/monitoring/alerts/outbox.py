@@ -22,6 +22,8 @@ from ft_platform.settings.alerting import Alerting, Severity
 
 BUSY_SECONDS = 10.0
 LEASE_SECONDS = 300.0
+LONGEST_SECONDS = 2 * 86400.0
+"""More than quiet hours or a failed channel hold a message back: one that is due later is of a clock that was ahead."""
 KEPT_DAYS = 90
 """Messages that were sent, and keys of events, are forgotten then."""
 TABLES = """
@@ -52,11 +54,13 @@ EARLIER = """EXISTS (
 """An earlier message of the same alarm, by itself or in a digest, that has not arrived: nobody must hear of the end
 before the start."""
 NEXT = f"""
-SELECT * FROM messages AS m WHERE channel = ? AND sent IS NULL AND due <= ? AND leased <= ?
+SELECT * FROM messages AS m WHERE channel = :channel AND sent IS NULL
+AND (due <= :at OR due > :at + {LONGEST_SECONDS}) AND (leased <= :at OR leased > :at + {2 * LEASE_SECONDS})
 AND NOT {EARLIER.format(which="1")} ORDER BY attempts, number LIMIT 1
 """
 HELD = f"""
-SELECT number, content FROM messages AS m WHERE channel = ? AND held AND sent IS NULL AND due <= ?
+SELECT number, content FROM messages AS m WHERE channel = :channel AND held AND sent IS NULL
+AND (due <= :at OR due > :at + {LONGEST_SECONDS})
 AND NOT {EARLIER.format(which="NOT e.held")} ORDER BY number
 """
 
@@ -130,7 +134,8 @@ class Outbox:
         ).fetchone()
         before = Alert(**json.loads(found["alert"])) if found else None
         worse = before and SEVERITIES.index(alert.severity) > SEVERITIES.index(before.severity)
-        if found and not worse and (alert.once or at < found["told"] + self._settings.remind_days * 86400):
+        told = bool(found) and abs(at - found["told"]) < self._settings.remind_days * 86400
+        if found and not worse and (alert.once or told):
             return
         self._queue(connection, "reminder" if found and not worse else "raised", alert, channels, now)
         connection.execute(
@@ -183,14 +188,14 @@ class Outbox:
         at = now.timestamp()
         with self._writing() as connection:
             self._digest(connection, channel, now)
-            found = connection.execute(NEXT, (channel, at, at)).fetchone()
+            found = connection.execute(NEXT, {"channel": channel, "at": at}).fetchone()
             if found is None:
                 return None
             connection.execute("UPDATE messages SET leased = ? WHERE number = ?", (at + LEASE_SECONDS, found["number"]))
             return found["number"], found["attempts"], message_of(json.loads(found["content"]))
 
     def _digest(self, connection: sqlite3.Connection, channel: str, now: datetime) -> None:
-        rows = connection.execute(HELD, (channel, now.timestamp())).fetchall()
+        rows = connection.execute(HELD, {"channel": channel, "at": now.timestamp()}).fetchall()
         if len(rows) > 1:
             alerts = tuple(pair for row in rows for pair in message_of(json.loads(row["content"])).alerts)
             connection.executemany("DELETE FROM messages WHERE number = ?", [(row["number"],) for row in rows])

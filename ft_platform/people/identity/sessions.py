@@ -57,7 +57,8 @@ class Sessions:
         row = (person.name, json.dumps(sorted(person.groups)), person.known_by, session.epoch, session.subject)
         with self._database.changing() as connection:
             connection.execute(
-                "delete from sessions where seen <= ? or started <= ?", (now - self._idle, now - self._most)
+                "delete from sessions where seen <= ? or started <= ? or seen > ?",
+                (now - self._idle, now - self._most, now + SEEN_SECONDS),
             )
             connection.execute(
                 f"insert into sessions(id, {COLUMNS}) values(?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -77,8 +78,8 @@ class Sessions:
         if row is None:
             return None
         name, groups, known_by, epoch, subject, provider_session, started, seen = row
-        if seen <= now - self._idle or started <= now - self._most:
-            return None
+        if seen <= now - self._idle or started <= now - self._most or seen > now + SEEN_SECONDS:
+            return None  # the last: the clock was ahead, and this would be good for as long
         if is_used and seen < now - SEEN_SECONDS:
             with self._database.changing() as connection:
                 connection.execute("update sessions set seen = ? where id = ?", (now, kept))

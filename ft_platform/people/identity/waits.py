@@ -50,6 +50,8 @@ class Waits:
         now = self._clock()
         with self._database.changing() as connection:
             connection.execute("delete from waits where until <= ?", (now - FORGOTTEN_SECONDS,))
+            latest = now + LONGEST_SECONDS  # later ones are of a clock that was ahead
+            connection.execute("update waits set until = ? where until > ?", (latest, latest))
             rows = {
                 one: connection.execute("select failures, until from waits where who = ?", (one.key,)).fetchone()
                 or (0, now)

@@ -177,3 +177,13 @@ def test_only_the_account_of_the_installation_may_read_it_and_what_is_no_outbox_
     outbox_path(tmp_path).write_text("no database " * 100)
     with pytest.raises(TransientError, match="cannot be used"), opened(tmp_path, settings()):
         pass
+
+
+def test_an_alarm_does_not_wait_for_the_day_at_which_the_clock_was(outbox: Outbox) -> None:
+    ahead = NOON + timedelta(days=400)
+    outbox.raised(alert(), ["hook"], ahead)
+    outbox.raised(alert("day_reports/service/other/2026-11-28"), ["hook"], ahead)
+    assert outbox.claim("hook", ahead), "its sender is killed then"
+    assert events(outbox, NOON) == ["raised", "raised"]
+    outbox.raised(alert(), ["hook"], NOON)
+    assert events(outbox, NOON) == ["reminder"], "the one before counts as told on a day that has not come"

@@ -8,7 +8,7 @@ import pytest
 
 from ft_platform.people.identity.database import Database
 from ft_platform.people.identity.once import MOST, Once
-from ft_platform.people.identity.sessions import Session, Sessions
+from ft_platform.people.identity.sessions import SEEN_SECONDS, Session, Sessions
 from ft_platform.people.identity.waits import FORGOTTEN_SECONDS, FREE, LONGEST_SECONDS, Tried, Waits, address
 from ft_platform.people.person import Person
 
@@ -195,3 +195,30 @@ def test_sign_ins_that_nobody_ends_do_not_fill_the_disk(tmp_path: Path, clock: C
     with database.reading() as connection:
         assert connection.execute("select count(*) from once").fetchone() == (MOST,)
     assert Once(database, clock).take("new") == ["kept"]
+
+
+DAYS = 30 * 86_400.0
+
+
+def test_a_session_that_began_under_a_clock_that_was_ahead_is_over(
+    sessions: Sessions, tmp_path: Path, clock: Clock
+) -> None:
+    """It would be good for days, and again on the day on which the clock comes there."""
+    made = sessions.start(ANA)
+    clock.now -= SEEN_SECONDS
+    assert sessions.find(made), "clocks are set right by seconds every day"
+    clock.now -= DAYS
+    assert sessions.find(made) is None
+    again = sessions.start(ANA)
+    assert sessions.find(again)
+    clock.now += DAYS + SEEN_SECONDS
+    assert sessions.find(made) is None
+
+
+def test_nobody_waits_for_the_day_at_which_the_clock_was(waits: Waits, clock: Clock) -> None:
+    while not waits.attempt(ACCOUNT):
+        pass
+    clock.now -= DAYS
+    assert waits.attempt(ACCOUNT) == LONGEST_SECONDS
+    clock.now += LONGEST_SECONDS
+    assert waits.attempt(ACCOUNT) == 0

@@ -82,7 +82,9 @@ def of_runs(world: World, place: str) -> Iterator[Case]:
         params = {"executionParams": job(name)}
         yield Case("launchRun", needs(place, *actions), lambda _, params=params: params, "LaunchRunSuccess")
     part = job(f"{place}_rollback", assetSelection=[{"path": [place, "release"]}])
-    yield Case("launchRun", needs(place, "release", "take_back"), lambda _: {"executionParams": part}, "LaunchRunSuccess")
+    yield Case(
+        "launchRun", needs(place, "release", "take_back"), lambda _: {"executionParams": part}, "LaunchRunSuccess"
+    )
     back = {"reexecutionParams": {"parentRunId": world.back(place), "strategy": "ALL_STEPS"}}
     yield Case("launchRunReexecution", needs(place, *BACK), lambda _: back, "LaunchRunSuccess")
     data, training = launch(place, "raw_records"), launch(place, "adapter_checkpoint")
