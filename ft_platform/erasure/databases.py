@@ -39,7 +39,7 @@ def holds(path: Path, needles: Needles) -> bool:
     for one in (path, *(path.with_name(path.name + ending) for ending in BESIDE)):
         if one.is_file():
             with one.open("rb") as file:
-                if bytes_in_file(file, needles, 0)[0]:
+                if bytes_in_file(file, needles)[0]:
                     return True
     return False
 

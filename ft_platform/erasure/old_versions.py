@@ -60,7 +60,7 @@ def erase_old_versions(lake: Places, needles: Needles) -> OldVersions | None:
         kept = versions.kept()
         for version in versions.old(_key(f"{lake.folder}/")) if kept else ():
             with aware.open(versions.path(version), "rb") as file:
-                holds = bytes_in_file(file, needles, 0)[0] > 0
+                holds = bytes_in_file(file, needles)[0] > 0
             if holds:
                 _delete(versions, version, found)
     except Exception as error:  # the account may not look at versions: each client has a type of its own for that

@@ -83,7 +83,7 @@ def _files(folders: Iterable[Path], but: Collection[str] = ()) -> Iterator[Path]
 def _search_file(name: str, opened: Callable[[str], Any], needles: Needles, searched: Searched) -> None:
     try:
         with opened("rb") as file:
-            found, read, whole = bytes_in_file(file, needles, 0)
+            found, read, whole = bytes_in_file(file, needles)
     except FileNotFoundError:  # removed since it was listed
         return
     searched.files += 1

@@ -8,12 +8,14 @@ import io
 import lzma
 import os
 import sqlite3
+import struct
 import tarfile
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ from ft_platform.erasure.needles import CELL, Needles
 
 PART_BYTES = 1 << 26
 MOST_UNPACKED = 1 << 32
-"""Bytes that one file may unpack to; what has more is told as not opened."""
+"""Bytes that one file may unpack to, with all archives in it; what has more is told as not opened."""
+MOST_OF_CELL = 1 << 28
 DEEPEST = 4
 SQLITE = b"SQLite format 3\x00"
 ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -40,34 +43,55 @@ BROKEN = (
     OSError,
     EOFError,
     ValueError,
+    RuntimeError,
+    KeyError,
+    OverflowError,
+    struct.error,
     zlib.error,
     lzma.LZMAError,
     zipfile.BadZipFile,
     tarfile.TarError,
     sqlite3.Error,
 )
-"""What a file raises that is not what its first bytes say; arrow's errors are among them."""
+"""What a file raises that is not what its first bytes say; arrow's errors are among them. A zip file with a password or
+packed in an unknown way, and links of a tar file in a circle, are each a RuntimeError; links to nothing a KeyError."""
+
+
+@dataclass
+class Packed:
+    """How deep in archives of one file this is, and how many bytes were unpacked of it so far."""
+
+    depth: int = 0
+    bytes: int = 0
 
 
 def bytes_in(content: bytes, needles: Needles) -> tuple[int, bool]:
     """Bytes that were found in a file, and whether its inside could be read."""
-    found, _, whole = bytes_in_file(io.BytesIO(content), needles, 0)
+    found, _, whole = bytes_in_file(io.BytesIO(content), needles)
     return found, whole
 
 
-def bytes_in_file(file: Any, needles: Needles, depth: int) -> tuple[int, int, bool]:
-    """Bytes found, bytes read, and whether the inside could be read."""
+def bytes_in_file(file: Any, needles: Needles, packed: Packed | None = None) -> tuple[int, int, bool]:
+    """Bytes found, bytes read, and whether the inside could be read.
+
+    Args:
+        packed: of the file that this one lies in.
+    """
+    packed = packed or Packed()
     found, read = _plain(file, needles)
     file.seek(0)
     head = file.read(262)
     file.seek(0)
     opener = _opener(head)
-    if opener is None or depth == DEEPEST:
+    if opener is None or packed.depth == DEEPEST:
         return found, read, opener is None
+    packed.depth += 1
     try:
-        inside, whole = opener(file, needles, depth + 1)
+        inside, whole = opener(file, needles, packed)
     except BROKEN:
         return found, read, False
+    finally:
+        packed.depth -= 1
     return found + inside, read, whole
 
 
@@ -85,7 +109,7 @@ def _plain(file: Any, needles: Needles) -> tuple[int, int]:
     return found, read
 
 
-def _opener(head: bytes) -> Callable[[Any, Needles, int], tuple[int, bool]] | None:
+def _opener(head: bytes) -> Callable[[Any, Needles, Packed], tuple[int, bool]] | None:
     if head.startswith(b"PAR1"):
         return _parquet
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
@@ -99,12 +123,12 @@ def _opener(head: bytes) -> Callable[[Any, Needles, int], tuple[int, bool]] | No
     return next((_stream(unpack) for begins, unpack in STREAMS.items() if head.startswith(begins)), None)
 
 
-def _parquet(file: Any, needles: Needles, depth: int) -> tuple[int, bool]:
+def _parquet(file: Any, needles: Needles, packed: Packed) -> tuple[int, bool]:
     with pq.ParquetFile(file, pre_buffer=False) as table:
         return sum(_in_batch(batch, needles) for batch in table.iter_batches()), True
 
 
-def _arrow(file: Any, needles: Needles, depth: int) -> tuple[int, bool]:
+def _arrow(file: Any, needles: Needles, packed: Packed) -> tuple[int, bool]:
     head = file.read(6)
     file.seek(0)
     if head.startswith(b"ARROW1"):
@@ -143,16 +167,16 @@ def _joined(cells: pa.Array) -> bytes:
     return CELL + joined[0].as_py() + CELL
 
 
-def _stream(unpack: Callable[[Any], Any]) -> Callable[[Any, Needles, int], tuple[int, bool]]:
-    def look(file: Any, needles: Needles, depth: int) -> tuple[int, bool]:
-        with unpack(file) as plain, _unpacked(plain) as copy:
-            found, _, whole = bytes_in_file(copy, needles, depth)
+def _stream(unpack: Callable[[Any], Any]) -> Callable[[Any, Needles, Packed], tuple[int, bool]]:
+    def look(file: Any, needles: Needles, packed: Packed) -> tuple[int, bool]:
+        with unpack(file) as plain, _unpacked(plain, packed) as copy:
+            found, _, whole = bytes_in_file(copy, needles, packed)
         return found, whole
 
     return look
 
 
-def _unpacked(plain: Any) -> Any:
+def _unpacked(plain: Any, packed: Packed) -> Any:
     """A file with what is unpacked, so that it can be read more than once.
 
     Raises:
@@ -160,37 +184,38 @@ def _unpacked(plain: Any) -> Any:
     """
     copy = tempfile.TemporaryFile()  # noqa: SIM115
     while part := plain.read(1 << 20):
-        copy.write(part)
-        if copy.tell() > MOST_UNPACKED:
+        packed.bytes += len(part)
+        if packed.bytes > MOST_UNPACKED:
             copy.close()
             raise ValueError("unpacks to too much")
+        copy.write(part)
     copy.seek(0)
     return copy
 
 
-def _zip(file: Any, needles: Needles, depth: int) -> tuple[int, bool]:
+def _zip(file: Any, needles: Needles, packed: Packed) -> tuple[int, bool]:
     found, whole = 0, True
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
-            with archive.open(member) as plain, _unpacked(plain) as copy:
-                inside, _, opened = bytes_in_file(copy, needles, depth)
+            with archive.open(member) as plain, _unpacked(plain, packed) as copy:
+                inside, _, opened = bytes_in_file(copy, needles, packed)
             found, whole = found + inside, whole and opened
     return found, whole
 
 
-def _tar(file: Any, needles: Needles, depth: int) -> tuple[int, bool]:
+def _tar(file: Any, needles: Needles, packed: Packed) -> tuple[int, bool]:
     found, whole = 0, True
     with tarfile.open(fileobj=file) as archive:
         for member in archive:
             plain = archive.extractfile(member)
             if plain is not None:
-                with plain, _unpacked(plain) as copy:
-                    inside, _, opened = bytes_in_file(copy, needles, depth)
+                with plain, _unpacked(plain, packed) as copy:
+                    inside, _, opened = bytes_in_file(copy, needles, packed)
                 found, whole = found + inside, whole and opened
     return found, whole
 
 
-def _sqlite(file: Any, needles: Needles, depth: int) -> tuple[int, bool]:
+def _sqlite(file: Any, needles: Needles, packed: Packed) -> tuple[int, bool]:
     """Every cell; one may go over several pages. A database is read where it lies, with its log; one that was packed is
     read in memory."""
     with closing(_database(file)) as database:
@@ -220,7 +245,10 @@ def _cells(row: tuple[Any, ...]) -> Iterator[bytes]:
         if isinstance(cell, bytes):
             yield cell
             if cell[:2] in ZLIB:
+                unpack = zlib.decompressobj()
                 try:
-                    yield zlib.decompress(cell)
+                    yield unpack.decompress(cell, MOST_OF_CELL)
                 except zlib.error:
                     continue
+                if unpack.unconsumed_tail:
+                    raise ValueError("unpacks to too much")

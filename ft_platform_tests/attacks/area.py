@@ -34,7 +34,7 @@ class Area:
     defences: Mapping[str, Callable[[], AbstractContextManager[Any]]]
 
 
-def switched_off(*places: str, by: Callable[..., Any]) -> Callable[[], AbstractContextManager[Any]]:
+def switched_off(*places: str, by: Any) -> Callable[[], AbstractContextManager[Any]]:
     """A defence for `Area.defences`: replaces what stands at each place of `ft_platform` by something that lets all
     through."""
 
