@@ -10,7 +10,17 @@ pytest.importorskip("dagster_webserver")
 from dagster._core.execution.backfill import BulkActionStatus
 from graphql import GraphQLScalarType, get_named_type
 
-from ft_platform_tests.web.roles.world import ASKING, HERE, LOCATION, PERMISSIONS, REPOSITORY, THERE, World, world
+from ft_platform_tests.web.roles.world import (
+    ASKING,
+    HERE,
+    LOCATION,
+    PERMISSIONS,
+    RELEASER,
+    REPOSITORY,
+    THERE,
+    World,
+    world,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.smoke]
 
@@ -267,11 +277,12 @@ def outcome(world: World, person: str, query: str, arguments: dict[str, Any]) ->
     return "refused" if answer == "UnauthorizedError" else answer
 
 
-def test_permission_matrix(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_permission_matrix(tmp_path: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from dagster_graphql.schema import create_schema
 
     schema = create_schema().graphql_schema
     assert schema.mutation_type
+    monkeypatch.setitem(ASKING, "releaser", RELEASER)
     asked, wrong, done = 0, [], set()
     with world(tmp_path) as made:
         for case in cases(made):

@@ -52,7 +52,7 @@ RELEASER = Person(
 )
 """May release and deploy what was accepted, and not go back."""
 SIGNED_IN = {name: replace(person, known_by="openid") for name, person in PERSONS.items()}
-ASKING: dict[str, Person | None] = {**SIGNED_IN, "nobody": None, "token": TOKEN, "releaser": RELEASER}
+ASKING: dict[str, Person | None] = {**SIGNED_IN, "nobody": None, "token": TOKEN}
 PERMISSIONS = Permissions(
     PEOPLE, {HERE: use_case(owners=OWNERS), THERE: use_case(owners={"accountable": "someone@example.org"})}
 )
