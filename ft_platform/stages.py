@@ -346,6 +346,11 @@ ON_DEMAND = "_on_demand"
 """Ending of the group and of the job of a use case's on-demand stages."""
 
 
+def way_back(use_case: str) -> str:
+    """The job that goes back to the release before; whoever starts it needs the right to (`web.roles.concerned`)."""
+    return f"{use_case}_rollback"
+
+
 def stage_named(asset: str) -> str:
     """The stage of an asset without its use case: `deployment/local` -> `deployment`."""
     return asset.partition("/")[0]

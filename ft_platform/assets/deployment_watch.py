@@ -10,9 +10,8 @@ from ft_platform.assets.decorators import sensor
 from ft_platform.assets.jobs import asset_job
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.asset_keys import asset_keys
-from ft_platform.orchestration.order import way_back
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import DEPLOYMENT, SERVED_CHECK
+from ft_platform.stages import DEPLOYMENT, SERVED_CHECK, way_back
 from ft_platform.use_case.named import NamedUseCase
 
 PARITY_CRON = "41 3 * * *"

@@ -9,9 +9,9 @@ from ft_platform.assets.stage import key, materialized, stage, train_rows, with_
 from ft_platform.errors import DataError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.orchestration.order import PREVIOUS, Order, way_back
+from ft_platform.orchestration.order import PREVIOUS, Order
 from ft_platform.settings.environment import Environment
-from ft_platform.stages import STAGES
+from ft_platform.stages import STAGES, way_back
 from ft_platform.use_case.named import NamedUseCase
 
 ROLLED_BACK = "Rolled back in Dagster, whose run says when and by whom"

@@ -12,11 +12,6 @@ PREVIOUS = "previous"
 """`release`: the newest earlier one with another checkpoint."""
 
 
-def way_back(use_case: str) -> str:
-    """The job that goes back to the release before; whoever starts it needs the right to (`web.roles.concerned`)."""
-    return f"{use_case}_rollback"
-
-
 @dataclass(frozen=True)
 class Order:
     """What a run is asked to do. Without a command: the usual thing, or what its job is for.

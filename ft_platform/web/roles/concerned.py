@@ -14,7 +14,7 @@ from dagster._core.storage.dagster_run import DagsterRun
 from dagster._core.workspace.context import BaseWorkspaceRequestContext as Context
 from dagster_graphql.implementation.utils import pipeline_selector_from_graphql
 
-from ft_platform.orchestration.order import way_back
+from ft_platform.stages import way_back
 
 Instigator = RemoteSchedule | RemoteSensor
 
