@@ -51,7 +51,8 @@ class Case(EvidenceCase):
         (asset, _) = release_decision.build(self.use_case)
         reports = {name: self.versions[name] for name in REQUIRED}
         checkpoint = self.versions["adapter_checkpoint"]
-        return asset(lake=self.lake, environment=self.environment, adapter_checkpoint=checkpoint, **reports).value
+        given = {"lake": self.lake, "environment": self.environment, "order": Order(), "adapter_checkpoint": checkpoint}
+        return asset(**given, **reports).value
 
     def read(self, version: ArtifactVersion, file: str = "decision.json") -> dict[str, Any]:
         return json.loads(self.lake.read_file(version, file))
@@ -104,7 +105,7 @@ def test_a_release_is_refused_in_a_run_with_settings_of_its_own(case: Case) -> N
     of = {"release_decision": decision, "adapter_checkpoint": case.versions["adapter_checkpoint"]}
     for order in (Order(), Order(release="previous", reason="Wrong answers since Monday")):
         with pytest.raises(dg.Failure, match=r"this run set fairness\.max_gap=0\.3 for itself"):
-            asset(order=order, config=release.ReleaseConfig(), lake=case.lake, environment=case.environment, **of)
+            asset(order=order, lake=case.lake, environment=case.environment, **of)
 
 
 def test_a_deployment_is_refused_in_a_run_with_settings_of_its_own(case: Case) -> None:
