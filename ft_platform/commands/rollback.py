@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ft_platform.commands.release import made
-    from ft_platform.orchestration.order import PREVIOUS
-
     switched = _switched(arguments)
+    from ft_platform.commands.release import made
+    from ft_platform.orchestration.order import PREVIOUS  # Dagster takes seconds, and the traffic does not wait for it
+
     if code := made(arguments, arguments.to or PREVIOUS):
         return _told(code, arguments.use_case, switched)
     return _told(_deployed(arguments.use_case), arguments.use_case, switched)

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy.special import betaln, xlog1py, xlogy
-from scipy.stats import beta, norm
 
 from ft_platform.serving.rollout.under_way import SLOW
 from ft_platform.settings.rollout import Rollout
@@ -113,6 +111,9 @@ def log_e_above(hits: int, of: int, limit: float) -> float:
     """Logarithm of the evidence that a rate is above a limit: the likelihood, averaged over all rates above it alike,
     over that of the limit (Robbins, "Statistical methods related to the law of the iterated logarithm", Annals of
     Mathematical Statistics 41(5), 1970). Exact for every number of observations."""
+    from scipy.special import betaln, xlog1py, xlogy
+    from scipy.stats import beta  # a second, which going back does not wait for
+
     misses = of - hits
     above = betaln(hits + 1, misses + 1) + beta.logsf(limit, hits + 1, misses + 1) - math.log1p(-limit)
     return float(above - xlogy(hits, limit) - xlog1py(misses, -limit))
@@ -135,6 +136,8 @@ def log_e_difference(one: tuple[int, int], other: tuple[int, int], margin: float
 
 def _mixed(found: float, variance: float, spread: float) -> float:
     """Logarithm of the likelihood of a difference, averaged over a half-normal of this variance, over that of none."""
+    from scipy.special import log_ndtr
+
     both = variance + spread
     mixed = 0.5 * math.log(variance / both) + spread * found**2 / (2 * variance * both)
-    return float(mixed + math.log(2) + norm.logcdf(found * math.sqrt(spread / (variance * both))))
+    return float(mixed + math.log(2) + log_ndtr(found * math.sqrt(spread / (variance * both))))
