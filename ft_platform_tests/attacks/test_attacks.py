@@ -1,4 +1,4 @@
-"""Every area holds for two fresh seeds, and turns red for each defence that is switched off."""
+"""Every area holds for fresh seeds, and turns red for each defence that is switched off."""
 
 from pathlib import Path
 
@@ -11,8 +11,16 @@ AREAS = all_areas()
 SIZE = 3
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.parametrize("area", AREAS.values(), ids=AREAS)
+@pytest.mark.parametrize(
+    ("area", "seed"),
+    # One seed of `machine`: it takes more than a minute, and its seed chooses only where files are closed.
+    [
+        pytest.param(area, seed, id=f"{name}-{seed}")
+        for name, area in AREAS.items()
+        for seed in (1, 2)
+        if (name, seed) != ("machine", 2)
+    ],
+)
 def test_every_attack_is_held_off(area: Area, seed: int, tmp_path: Path) -> None:
     found = score(area, seed, tmp_path / area.name, SIZE)
     assert found.tried
