@@ -47,7 +47,7 @@ def build(use_case: NamedUseCase) -> list:
             made = stands.version
         elif order.release or order.job == way_back(use_case.name):
             to = None if order.release in ("", PREVIOUS) else order.release
-            reason = order.reason or ROLLED_BACK
+            reason = order.reason if order.release else ROLLED_BACK  # a command names its own, or is refused
             earlier = releasing.earlier_release(lake, use_case, to)
             switch_back(lake, environment, use_case, earlier, reason=reason, by=order.by)
             made = releasing.roll_back(lake, use_case, earlier.id, reason=reason, by=order.by)
