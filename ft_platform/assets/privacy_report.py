@@ -16,6 +16,7 @@ from ft_platform.lake.gate import require_usable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.privacy_attacks.inputs import FIGURES, attack_inputs
+from ft_platform.privacy_attacks.verdict import attacker_in_words, privacy_verdict
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
@@ -45,7 +46,7 @@ def build(use_case: NamedUseCase) -> list:
         """Membership inference, extraction of training text, personal data in the model's own texts, and overfitting,
         each with interval and control.
 
-        The same attacks on the untrained model serve as control. Figures and counts only, never a record's text."""
+        The attacks know how hard each record is. Figures and counts only, never a record's text."""
         for version in (splits, adapter_checkpoint):
             require_usable(lake, use_case, version)
         earlier = existing(lake, environment, use_case, splits, adapter_checkpoint)
@@ -58,9 +59,11 @@ def build(use_case: NamedUseCase) -> list:
             use_case,
             report,
             reused=reused,
-            rows=found["rows"],
+            members=found["members"],
+            others=found["others"],
+            attacker=attacker_in_words(found),
             figures=dg.MetadataValue.json(
-                {name: found[name] for name in ("membership_auc", "extraction_rate", "personal_data")}
+                {name: found[name] for name in ("membership", "extraction_rate", "personal_data")}
             ),
         )
 
@@ -74,9 +77,7 @@ def build(use_case: NamedUseCase) -> list:
     def keeps_training_records_private(
         lake: dg.ResourceParam[Lake], privacy_report: ArtifactVersion
     ) -> dg.AssetCheckResult:
-        from ft_platform.privacy_attacks.verdict import privacy_verdict
-
-        verdict = privacy_verdict(json.loads(lake.read_file(privacy_report, FIGURES)), use_case.settings)
+        verdict = privacy_verdict(json.loads(lake.read_file(privacy_report, FIGURES)), use_case)
         result = judged(
             lake,
             use_case,

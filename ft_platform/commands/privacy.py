@@ -145,10 +145,10 @@ def _show_attack(found: dict[str, Any]) -> None:
     ]:
         print(f"  {sentence}")
     rates = found["extraction_rate"]
-    print(
-        f"\nmembership, area under the curve   {_figure(found['membership_auc']) or found['membership_status']}   (0.5"
-        " is chance)"
-    )
+    print(f"\n{found['attacker']}")
+    for name, attack in (found["membership"] or {}).items():
+        print(f"{f'found at 1 %, by {name}':34} {_figure(attack['at_1_percent'])}   (0.010 is chance)")
+        print(f"{f'area, by {name}':34} {_figure(attack['auc'])}   (0.5 is chance)")
     for name, title in (
         ("verbatim", "continued word for word"),
         ("near_verbatim", "continued nearly word for word"),

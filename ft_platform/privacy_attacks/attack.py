@@ -1,4 +1,7 @@
-"""Attacks a checkpoint: the untrained model first, then the same model with what it learned, on the same records."""
+"""Attacks a checkpoint: how hard each record is first, then the model with what it learned, on the same records."""
+
+# pyright: reportAttributeAccessIssue=false
+# The functions of pyarrow.compute are made at import, so pyright does not see them.
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,16 +9,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from ft_platform.evaluation.groups import group_values
 from ft_platform.models.rendering.renderer import Renderer, shared_prefix
 from ft_platform.privacy_attacks.extraction import NOTHING, Copied, Target, copied, extraction, not_extracted, targets
 from ft_platform.privacy_attacks.inputs import STAGE
 from ft_platform.privacy_attacks.membership import SideLosses
 from ft_platform.privacy_attacks.records import Sample, sides
 from ft_platform.process import progress
+from ft_platform.records.columns import user_texts
 from ft_platform.use_case.named import NamedUseCase
 
 NO_TEXT = "the model writes no text: training.objective is label_head"
+
+
+def feature_columns(use_case: NamedUseCase) -> list[str]:
+    """Columns of `splits` that an attack reads beside those of a training."""
+    return ["group_id", *(f"feature_{feature}" for feature in use_case.settings.fairness.sensitive_features)]
 
 
 @dataclass(frozen=True)
@@ -23,12 +34,14 @@ class Attacked:
     """What the attacks saw.
 
     Attributes:
-        losses: by side, `train`, `validation` and `test`.
+        losses: by side, `train`, `validation` and `test`; the difficulty of validation records is not asked for.
+        kinds: `label` or a sensitive feature -> its value for each training and each test record.
         extraction_rate: figures of `extraction.extraction`.
         texts: what the model wrote by itself; None where it writes no text.
     """
 
     losses: dict[str, SideLosses]
+    kinds: dict[str, tuple[list[str], list[str]]]
     extraction_rate: dict[str, Any]
     texts: list[str] | None
 
@@ -37,7 +50,7 @@ class Attacker:
     """A base model, and the checkpoint that was trained on it.
 
     Args:
-        splits: columns `training.dataset.COLUMNS`.
+        splits: columns `training.dataset.COLUMNS`, `group_id` and those of `feature_columns`.
         model, tokenizer: of `base_model.load`, without adapter; the model is changed.
         members: ids of the records that the checkpoint was trained on.
     """
@@ -52,7 +65,8 @@ class Attacker:
         members: set[str],
     ) -> None:
         self.use_case, self.model, self.tokenizer, self.renderer = use_case, model, tokenizer, renderer
-        self.settings = use_case.settings.attacks
+        self.settings, self.splits = use_case.settings.attacks, splits
+        self.learns_labels = use_case.settings.task.kind == "classification"
         self.samples = sides(use_case, splits, renderer, members)
         self.writes_answers = use_case.settings.task.kind == "generation"
         self.writes_text = use_case.settings.training.objective != "label_head"
@@ -75,17 +89,53 @@ class Attacker:
         """
         from ft_platform.models.adapter import with_adapter
 
-        before = {side: self._losses(self.samples[side]) for side in ("train", "test")}
+        difficulty = self._difficulty()
         untrained = self._copied(self.targets["train"])
         self.model = with_adapter(self.model, checkpoint)
         after = {side: self._losses(sample) for side, sample in self.samples.items()}
-        losses = {side: SideLosses(before.get(side, []), after[side]) for side in ("train", "validation", "test")}
+        losses = {side: SideLosses(difficulty.get(side, []), after[side]) for side in ("train", "validation", "test")}
+        kinds = self._kinds()
         if not self.writes_text:
-            return Attacked(losses, not_extracted(NO_TEXT), None)
+            return Attacked(losses, kinds, not_extracted(NO_TEXT), None)
         of = "answers" if self.writes_answers else "user texts"
         train, test = (self._copied(self.targets[side]) for side in ("train", "test"))
         rates = extraction(train, test, untrained, of, self.settings.confidence)
-        return Attacked(losses, rates, self._own_texts())
+        return Attacked(losses, kinds, rates, self._own_texts())
+
+    def _difficulty(self) -> dict[str, list[np.ndarray]]:
+        """By side, `train` and `test`. Of answers the losses of the untrained model, by token; of labels what systems
+        say that never read the record."""
+        if not self.learns_labels:
+            return {side: self._losses(self.samples[side]) for side in ("train", "test")}
+        from ft_platform.models.kernels.packed_forward import shared_start
+        from ft_platform.models.prompt_states import pooled_states
+        from ft_platform.privacy_attacks.difficulty import difficulties
+
+        train, test = self.samples["train"], self.samples["test"]
+        if not train.rows or not test.rows:
+            return {}
+        before = self._done
+        prompts = [row.input_ids[: row.prompt_length] for row in (*train.rows, *test.rows)]
+        states = pooled_states(self.model, prompts, shared_start(prompts), lambda done: self._tick(before, done))[
+            "mean"
+        ]
+        records = self._records([*train.record_ids, *test.record_ids])
+        texts, groups = user_texts(records["messages"]), records["group_id"].to_pylist()
+        found = difficulties(texts, states, [*train.answers, *test.answers], groups).reshape(-1, 1)
+        return {"train": list(found[: len(train)]), "test": list(found[len(train) :])}
+
+    def _kinds(self) -> dict[str, tuple[list[str], list[str]]]:
+        fairness = self.use_case.settings.fairness
+        train, test = (self._records(self.samples[side].record_ids) for side in ("train", "test"))
+        kinds = {
+            feature: (list(group_values(fairness, train, [feature])), list(group_values(fairness, test, [feature])))
+            for feature in fairness.sensitive_features
+        }
+        labels = (self.samples["train"].answers, self.samples["test"].answers)
+        return {"label": labels, **kinds} if self.learns_labels else kinds
+
+    def _records(self, record_ids: list[str]) -> pa.Table:
+        return self.splits.take(pc.index_in(pa.array(record_ids, pa.string()), self.splits["record_id"]))
 
     def _work(self) -> int:
         """Records and texts that go through a model."""
@@ -101,7 +151,8 @@ class Attacker:
         from ft_platform.privacy_attacks.token_losses import losses_of
 
         before = self._done
-        return losses_of(self.model, sample, self.renderer, self.prefix, lambda done: self._tick(before, done))
+        found = losses_of(self.model, sample, self.renderer, self.prefix, lambda done: self._tick(before, done))
+        return [row.sum(keepdims=True) for row in found] if self.learns_labels else found
 
     def _copied(self, found: list[Target]) -> Copied:
         if not found:

@@ -1,27 +1,12 @@
-"""ROC curves of an attack with intervals over resampled records (percentile bootstrap: Efron and Tibshirani, An
-Introduction to the Bootstrap, 1993, ch. 13).
-
-The area under the curve and the true-positive rate at a false-positive rate of 1 % (Carlini et al., arXiv:2112.03570,
-section IV: an average says little about the few records that are given away for sure).
-"""
+"""ROC curves of an attack, and the area under them with an interval over resampled records (percentile bootstrap: Efron
+and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ft_platform.evaluation.intervals import DRAWS_IN_MEMORY, interval
-
-FALSE_POSITIVES = 0.01
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Area and rate of one sample, or of each of several resamples. Shapes `(samples,)`."""
-
-    auc: np.ndarray
-    tpr: np.ndarray
+from ft_platform.settings.attacks import Attacks
 
 
 def roc(members: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,8 +19,8 @@ def roc(members: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return false[0] / len(others), true[0] / len(members)
 
 
-def curve(members: np.ndarray, others: np.ndarray, weights: tuple[np.ndarray, np.ndarray] | None = None) -> Curve:
-    """Area under the ROC curve (ties count half) and the greatest true-positive rate with at most 1 % false positives.
+def areas(members: np.ndarray, others: np.ndarray, weights: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+    """Area under the ROC curve of each resample; ties count half. Shape `(samples,)`.
 
     Args:
         weights: how often each record stands in each resample, shapes `(samples, members)` and `(samples, others)`.
@@ -44,9 +29,8 @@ def curve(members: np.ndarray, others: np.ndarray, weights: tuple[np.ndarray, np
     drawn = weights or (np.ones((1, len(members))), np.ones((1, len(others))))
     false, true = _counts(members, others, *drawn)
     # The trapezoid between two thresholds is what counts ties half.
-    areas = (np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2).sum(axis=1)
-    allowed = np.where(false <= FALSE_POSITIVES * len(others), true, 0.0).max(axis=1)
-    return Curve(areas / (len(members) * len(others)), allowed / len(members))
+    found = (np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2).sum(axis=1)
+    return found / (len(members) * len(others))
 
 
 def _counts(
@@ -78,31 +62,12 @@ def resamples(members: int, others: int, samples: int, seed: int) -> Iterator[tu
         )
 
 
-def figures_of(
-    attack: tuple[np.ndarray, np.ndarray],
-    control: tuple[np.ndarray, np.ndarray],
-    samples: int,
-    confidence: float,
-    seed: int,
-) -> dict[str, Any]:
-    """`{"auc", "tpr_at_1_fpr", "control_auc", "excess"}`, each `{"value", "low", "high"}`; `excess` is area minus area
-    of the control, on the same resamples.
+def area(members: np.ndarray, others: np.ndarray, settings: Attacks) -> dict[str, float]:
+    """Area under the ROC curve with its interval, `{"value", "low", "high"}`.
 
     Args:
-        attack, control: scores of trained and of other records, by the trained and by the untrained model.
+        members, others: scores of trained and of other records. Shapes `(rows,)`.
     """
-    members, others = attack
-    drawn = [
-        (curve(*attack, weights), curve(*control, weights))
-        for weights in resamples(len(members), len(others), samples, seed)
-    ]
-    areas, rates, controls = (
-        np.concatenate(parts) for parts in zip(*((a.auc, a.tpr, c.auc) for a, c in drawn), strict=True)
-    )
-    once, before = curve(*attack), curve(*control)
-    return {
-        "auc": interval(float(once.auc[0]), areas, confidence),
-        "tpr_at_1_fpr": interval(float(once.tpr[0]), rates, confidence),
-        "control_auc": interval(float(before.auc[0]), controls, confidence),
-        "excess": interval(float(once.auc[0] - before.auc[0]), areas - controls, confidence),
-    }
+    drawn = resamples(len(members), len(others), settings.bootstrap_samples, settings.seed)
+    resampled = np.concatenate([areas(members, others, weights) for weights in drawn])
+    return interval(float(areas(members, others)[0]), resampled, settings.confidence)

@@ -1,31 +1,12 @@
 """How many records an attack needs before its interval can end below a limit: computed, so that a refusal can say what
 is missing."""
 
-import math
 from collections.abc import Callable
-from statistics import NormalDist
 
 from ft_platform.privacy_attacks.shares import difference_of_shares
 
 MOST = 10_000_000
 """A count above this helps nobody: the figure lies at its limit."""
-
-
-def for_area(area: float, limit: float, confidence: float) -> int | None:
-    """Records a side with which the interval around `area` ends at `limit` (Hanley and McNeil 1982, Radiology 143,
-    formula 1); None: no number is enough.
-
-    Args:
-        area: under the ROC curve, at least 0.5; 0.5 where nothing was measured yet.
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-
-    def upper_end(rows: int) -> float:
-        above, below = area / (2 - area), 2 * area * area / (1 + area)
-        variance = (area * (1 - area) + (rows - 1) * (above - area * area + below - area * area)) / (rows * rows)
-        return area + z * math.sqrt(max(variance, 0.0))
-
-    return _fewest(upper_end, limit) if area < limit else None
 
 
 def for_gain(verbatim: float, baseline: float, limit: float, confidence: float) -> int | None:

@@ -1,83 +1,95 @@
 """Membership inference: can training records be told from test records by how sure the model is of their answers?
 
-Three attacks: the loss (Yeom et al., arXiv:1709.01604), the loss below that of the untrained model
-(reference-calibrated: Carlini et al., arXiv:2012.07805, section 5.2; Mireshghallah et al., arXiv:2203.03929), and the
-least likely tokens (min-k % probability: Shi et al., arXiv:2310.16789).
+Two attacks: the loss (Yeom et al., arXiv:1709.01604), and the loss below what the record's difficulty leads one to
+expect (calibrated: Watson et al., arXiv:2111.08440). The difficulty of a label is what systems say that never read the
+record (`difficulty`), and both are compared as log-odds, which do not end at a probability of 1 (Carlini et al.,
+arXiv:2112.03570, section IV-C). The difficulty of an answer is the loss of the untrained model, token by token (Carlini
+et al., arXiv:2012.07805, section 5.2; Mireshghallah et al., arXiv:2203.03929).
 
 Covered: the answers that training learned. Not covered: the words of users, of which no loss was taken, and attackers
 who train models of their own."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ft_platform.privacy_attacks.curves import figures_of
+from ft_platform.privacy_attacks.curves import area
+from ft_platform.privacy_attacks.slices import slices_of
+from ft_platform.privacy_attacks.true_positives import LOW, VERY_LOW, true_positive_rate
 from ft_platform.settings.attacks import Attacks
 
 LEAST_ROWS = 20
 """Below, an interval of the area covers almost everything: with 20 and 20 records at chance 0.32 to 0.68 (Hanley and
 McNeil 1982, Radiology 143)."""
 
-ATTACKS = ("loss", "reference", "min_k")
+LEAST_LOSS, MOST_LOSS = 1e-7, 50.0
+"""A loss in 32 bits is no finer, and says no more."""
+CALIBRATED = "calibrated"
+ATTACKS = ("loss", CALIBRATED)
 Losses = Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
 class SideLosses:
-    """Losses per supervised token of the records of one side.
+    """Losses of the records of one side: one number for each token of an answer, or one for a label.
 
     Attributes:
-        before, after: by the untrained and by the trained model, one array for each record.
+        difficulty: by who never read the record, one array for each record.
+        after: by the trained model.
     """
 
-    before: Losses
+    difficulty: Losses
     after: Losses
 
 
-def scores(losses: SideLosses, min_k: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Attack -> scores of each record by the trained and by the untrained model; a high score says "trained on it".
-    Shapes `(rows,)`.
-
-    The reference attack on the untrained model compares it with itself: every score is 0, and its area is 0.5 by
-    construction."""
-    before, after = _means(losses.before), _means(losses.after)
-    return {
-        "loss": (-after, -before),
-        "reference": (before - after, np.zeros(len(before))),
-        "min_k": (_least_likely(losses.after, min_k), _least_likely(losses.before, min_k)),
-    }
+def scores(losses: SideLosses, *, of_labels: bool) -> dict[str, np.ndarray]:
+    """Attack -> scores of each record; a high one says "trained on it". Shapes `(rows,)`."""
+    difficulty, after = means(losses.difficulty), means(losses.after)
+    calibrated = log_odds(after) - log_odds(difficulty) if of_labels else difficulty - after
+    return {"loss": -after, CALIBRATED: calibrated}
 
 
-def _means(losses: Losses) -> np.ndarray:
+def log_odds(losses: np.ndarray) -> np.ndarray:
+    """Of labels whose negative log-probabilities in nats these are."""
+    return -np.log(np.expm1(np.clip(losses, LEAST_LOSS, MOST_LOSS)))
+
+
+def means(losses: Losses) -> np.ndarray:
     return np.array([row.mean() for row in losses])
 
 
-def _least_likely(losses: Losses, share: float) -> np.ndarray:
-    """Mean log-probability of the least likely `share` of each row's tokens, one token at least."""
-    return np.array([-np.sort(row)[-math.ceil(share * len(row)) :].mean() for row in losses])
+def membership(
+    train: SideLosses,
+    test: SideLosses,
+    settings: Attacks,
+    kinds: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+    *,
+    of_labels: bool,
+) -> dict[str, Any]:
+    """`{"members", "others", "attacks": {attack: {"auc", "at_1_percent", "at_01_percent"}}, "slices", "status"}`.
 
+    The last two figures of an attack are its true positive rates at a false positive rate of 1 % and 0.1 %. With fewer
+    than 20 records on a side there are no figures: `attacks` is None and `status` says why.
 
-def membership(train: SideLosses, test: SideLosses, settings: Attacks) -> dict[str, Any]:
-    """`{"rows", "attacks": {attack: figures}, "strongest": attack, "status"}`.
-
-    With fewer than 20 records a side there are no figures: `attacks` and `strongest` are None and `status` says why.
+    Args:
+        kinds: of `slices.slices_of`.
+        of_labels: whether the model learns labels, not answers.
     """
-    rows = len(train.after)
-    if rows < LEAST_ROWS:
-        return {"rows": rows, "attacks": None, "strongest": None, "status": f"too few records: {rows} per side"}
-    of_train, of_test = scores(train, settings.min_k), scores(test, settings.min_k)
-    found = {
-        name: figures_of(
-            (of_train[name][0], of_test[name][0]),
-            (of_train[name][1], of_test[name][1]),
-            settings.bootstrap_samples,
-            settings.confidence,
-            settings.seed,
-        )
+    members, others = len(train.after), len(test.after)
+    counts = {"members": members, "others": others}
+    if min(members, others) < LEAST_ROWS:
+        status = f"too few records: {members} of training and {others} of test"
+        return {**counts, "attacks": None, "slices": [], "status": status}
+    of_train, of_test = scores(train, of_labels=of_labels), scores(test, of_labels=of_labels)
+    attacks = {
+        name: {
+            "auc": area(of_train[name], of_test[name], settings),
+            "at_1_percent": true_positive_rate(of_train[name], of_test[name], LOW, settings.confidence),
+            "at_01_percent": true_positive_rate(of_train[name], of_test[name], VERY_LOW, settings.confidence),
+        }
         for name in ATTACKS
     }
-    strongest = max(ATTACKS, key=lambda name: found[name]["auc"]["value"])
-    return {"rows": rows, "attacks": found, "strongest": strongest, "status": "measured"}
+    slices = slices_of(of_train[CALIBRATED], of_test[CALIBRATED], kinds, settings.confidence)
+    return {**counts, "attacks": attacks, "slices": slices, "status": "measured"}

@@ -8,15 +8,15 @@ from ft_platform.lake.gate import problems_with
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy_attacks.inputs import FIGURES, STAGE
-from ft_platform.privacy_attacks.verdict import privacy_verdict
+from ft_platform.privacy_attacks.verdict import attacker_in_words, privacy_verdict
 from ft_platform.use_case.named import NamedUseCase
 
 
 def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
     """The newest `privacy_report`, judged by the limits of today, with the exposure of the newest `canary_audit`.
 
-    Keys of `privacy.json`, `verdict` in words, and `{"exposure_bits": {copies: bits} | None, "exposure_bits_interval":
-    {copies: {"low", "high"}} | None, "exposure_status", "control_bits", "max_bits", "chance_bits", "report",
+    Keys of `privacy.json`, `verdict` and `attacker` in words, and `{"exposure_bits": {copies: bits} | None,
+    "exposure_bits_interval": {copies: {"low", "high"}} | None, "exposure_status", "control_bits", "max_bits", "chance_bits", "report",
     "problems"}`; `problems` says why the gate refuses one of the two, e.g. because a setting changed since.
 
     Raises:
@@ -27,12 +27,15 @@ def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
         raise DataError(f"no checkpoint of {use_case.name} was attacked", f"Run: ft run {use_case.name}")
     audit = next(iter(lake.artifacts(use_case.name, "canary_audit")), None)
     found = json.loads(lake.read_file(report, FIGURES))
-    verdict = privacy_verdict(found, use_case.settings)
+    if "members" not in found:
+        raise DataError(f"{report.id} was made by an earlier version", f"Run: ft run {use_case.name}")
+    verdict = privacy_verdict(found, use_case)
     return {
         **found,
         "passed": verdict.passed,
         "reasons": list(verdict.reasons),
         "verdict": verdict.text,
+        "attacker": attacker_in_words(found),
         **_exposure(lake, use_case, audit),
         "report": f"{report.uri}/report.html",
         "problems": [*_problems(lake, use_case, report), *(problems_with(lake, use_case, audit) if audit else [])],

@@ -14,8 +14,8 @@ from ft_platform.settings.attacks import Attacks
 def overfitting(losses: Mapping[str, SideLosses], training: Mapping[str, Any], settings: Attacks) -> dict[str, Any]:
     """`{"train", "validation", "test", "gap", "validation_gap", "gap_before", "curve", "kept_epoch", "status"}`.
 
-    Losses are nats per answer token. `gap` is test minus train, `gap_before` the same by the untrained model: what
-    differs between the records themselves. A side with fewer than 20 records has None.
+    Losses are nats per answer token, or per label. `gap` is test minus train, `gap_before` the same by who never read
+    the records: what differs between the records themselves. A side with fewer than 20 records has None.
 
     Args:
         losses: by side, `train`, `validation` and `test`.
@@ -23,7 +23,7 @@ def overfitting(losses: Mapping[str, SideLosses], training: Mapping[str, Any], s
     """
     drawn = {side: _resampled(found.after, settings, number) for number, (side, found) in enumerate(losses.items())}
     before = {
-        side: _resampled(losses[side].before, settings, number)
+        side: _resampled(losses[side].difficulty, settings, number)
         for number, side in enumerate(losses)
         if side != "validation"
     }

@@ -1,5 +1,4 @@
-"""The records of an attack: some that the checkpoint was trained on, as many from the test split, some of the
-validation split."""
+"""The records of an attack: those that the checkpoint was trained on, and those of the test and validation splits."""
 
 # pyright: reportAttributeAccessIssue=false
 # The functions of pyarrow.compute are made at import, so pyright does not see them.
@@ -31,17 +30,16 @@ class Sample:
         rows: as they were rendered for training.
         pieces: the same row piece by piece, for prompts that end inside a text.
         answers: labels of a classification, else empty.
+        record_ids: of each record.
     """
 
     rows: list[Rendered] = field(default_factory=list)
     pieces: list[list[Piece]] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
+    record_ids: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def first(self, rows: int) -> "Sample":
-        return Sample(self.rows[:rows], self.pieces[:rows], self.answers[:rows])
 
 
 def trained_on(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
@@ -51,19 +49,16 @@ def trained_on(lake: Lake, checkpoint: ArtifactVersion) -> set[str]:
 
 
 def sides(use_case: NamedUseCase, splits: pa.Table, renderer: Renderer, members: Collection[str]) -> dict[str, Sample]:
-    """`train` and `test` with the same number of records, at most `attacks.rows`, and `validation` with at most as
-    many.
+    """`train`, `test` and `validation`, each with at most `attacks.rows` records.
 
     Args:
         splits: columns `training.dataset.COLUMNS`.
         members: ids of the records that the checkpoint was trained on; no other training record is taken.
     """
-    found = {
+    return {
         side: _drawn(use_case, splits, side, renderer, members, number)
         for number, side in enumerate(("train", "test", "validation"))
     }
-    equal = min(len(found["train"]), len(found["test"]))
-    return {side: sample.first(equal) if side != "validation" else sample for side, sample in found.items()}
 
 
 def _drawn(
@@ -85,7 +80,8 @@ def sample_of(use_case: NamedUseCase, rows: pa.Table, renderer: Renderer, most: 
     """
     sample = Sample()
     order = np.random.default_rng([use_case.settings.attacks.seed, number]).permutation(rows.num_rows)
-    for rendered, pieces, answer in _rendered(use_case, rows, order, renderer):
+    for record_id, rendered, pieces, answer in _rendered(use_case, rows, order, renderer):
+        sample.record_ids.append(record_id)
         sample.rows.append(rendered)
         sample.pieces.append(pieces)
         sample.answers.append(answer)
@@ -96,14 +92,14 @@ def sample_of(use_case: NamedUseCase, rows: pa.Table, renderer: Renderer, most: 
 
 def _rendered(
     use_case: NamedUseCase, rows: pa.Table, order: np.ndarray, renderer: Renderer
-) -> Iterator[tuple[Rendered, list[Piece], str]]:
+) -> Iterator[tuple[str, Rendered, list[Piece], str]]:
     """The records that can be rendered, in the drawn order; the others were no part of training either."""
     training = use_case.settings.training
     compares = training.compares_answers
     for start in range(0, len(order), AT_ONCE):
         chosen = rows.take(pa.array(order[start : start + AT_ONCE])).combine_chunks()
         for batch in chosen.to_batches():
-            for _, messages, answer in records_of(batch, use_case):
+            for record_id, messages, answer in records_of(batch, use_case):
                 try:
                     if compares:
                         rendered = preference_pair(renderer, messages, training.max_length)[0]
@@ -115,4 +111,4 @@ def _rendered(
                         pieces = renderer.pieces(messages, answer, room)
                 except NotRendered:
                     continue
-                yield rendered, pieces, answer or ""
+                yield record_id, rendered, pieces, answer or ""

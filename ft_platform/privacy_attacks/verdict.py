@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ft_platform.privacy_attacks.enough_records import for_area, for_gain
+from ft_platform.privacy_attacks.enough_records import for_gain
 from ft_platform.privacy_attacks.membership import ATTACKS
+from ft_platform.privacy_attacks.true_positives import LOW, promised_rate, records_for
 from ft_platform.settings.attacks import Attacks
-from ft_platform.use_case.schema import UseCase
+from ft_platform.use_case.named import NamedUseCase
 
-TITLES = {"loss": "loss", "reference": "loss below the untrained model's", "min_k": "least likely tokens"}
-CHANCE = 0.5
-CALIBRATED = "reference"
-"""The attack that subtracts what the untrained model knows: on the untrained model its area is 0.5 by construction, so
-nothing excuses it."""
+TITLES = {"loss": "loss", "calibrated": "loss below what the record's difficulty leads one to expect"}
+ENOUGH_FOR = 2.0
+"""Records are enough where the limit can be proven for an attack that finds twice as many as guessing does. With fewer
+it depends on chance whether a model that gives nothing away is accepted."""
+USUAL = (0.65, 0.2)
+"""Shares of training and of test records, as `splits` divides by default."""
 
 
 @dataclass(frozen=True)
@@ -27,92 +29,197 @@ class PrivacyVerdict:
     Attributes:
         reasons: every reason why it does not pass, as sentences. Empty: it passes.
         text: the verdict in words.
+        warnings: what does not decide, and should be known.
     """
 
     reasons: tuple[str, ...]
     text: str
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         return not self.reasons
 
 
-def privacy_verdict(found: Mapping[str, Any], settings: UseCase) -> PrivacyVerdict:
+def privacy_verdict(found: Mapping[str, Any], use_case: NamedUseCase) -> PrivacyVerdict:
     """Judges the figures of the attacks. What was not measured does not pass.
 
     Args:
-        found: `rows`, `membership`, `membership_status`, `extraction_rate`, `personal_data`, `personal_data_status` of
-            `privacy.json`.
+        found: `PrivacyEvidence`, as `privacy.json` has it.
     """
-    writes = settings.training.objective != "label_head"
-    reasons = (*_membership(found, settings.attacks), *(_written(found, settings.attacks) if writes else ()))
+    settings = use_case.settings.attacks
+    writes = use_case.settings.training.objective != "label_head"
+    judged = _Membership(found, settings, accepts_area=use_case.policy.small_use_cases == "area")
+    reasons = (*judged.reasons(), *(_written(found, settings) if writes else ()))
+    warnings = tuple(judged.warnings())
     if reasons:
-        return PrivacyVerdict(reasons, f"{'; '.join(reasons)}.")
-    largest = max((found["membership"][name]["auc"] for name in ATTACKS), key=lambda area: area["high"])
-    text = (
-        f"No attack tells training records from test records beyond the limit: the largest area is {_figure(largest)}"
-        f" on {found['rows']} records per side"
-    )
+        return PrivacyVerdict(reasons, f"{'; '.join(reasons)}.", warnings)
+    text = attacker_in_words(found)
     if writes:
-        text += f"; the model continues training records word for word in {_shares(found['extraction_rate'])}"
-    return PrivacyVerdict((), f"{text}. All intervals stay within the limits.")
+        text += f" The model continues training records word for word in {_shares(found['extraction_rate'])}."
+    return PrivacyVerdict((), " ".join([text, judged.proof(), *(f"{warning}." for warning in warnings)]), warnings)
 
 
-def _membership(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
-    limit, rows = settings.max_membership_auc, found["rows"]
-    needed = for_area(CHANCE, limit, settings.confidence)
-    if needed is None:
-        yield f"No number of records can prove attacks.max_membership_auc {limit:g}"
-        return
-    measured = found["membership"] or {}
-    missing = [name for name in ATTACKS if name not in measured]
-    few = bool(missing) or rows < needed
-    if few:
-        told = f"measured on {rows} records per side"
-        if missing:
-            told = "not measured by every attack" if measured else f"not measured ({found['membership_status']})"
-        yield (
-            f"Membership was {told}; at least {needed} training and {needed} test records are"
-            f" needed{_more(needed, settings.rows, 'rows')}"
+def attacker_in_words(found: Mapping[str, Any]) -> str:
+    """What an attacker would find, as one sentence: the gate, the report and the portal say it."""
+    if not found["membership"]:
+        return f"Membership was not measured: {found['membership_status']}."
+    if "members" not in found:
+        return "Membership was measured by an earlier version, which gave no share of records; run it again."
+    rates = [attack["at_1_percent"] for attack in found["membership"].values()]
+    value, high = max(rate["value"] for rate in rates), max(rate["high"] for rate in rates)
+    return (
+        f"Of 1,000 training records, an attacker would find {_of_1000(value)} (at most {_of_1000(high)}) and be wrong"
+        f" about {_of_1000(LOW)} of 1,000 others; guessing finds {_of_1000(LOW)}."
+    )
+
+
+def _of_1000(share: float) -> str:
+    return f"{1000 * share:,.0f}"
+
+
+@dataclass(frozen=True)
+class _Membership:
+    """Judges the membership attacks.
+
+    Attributes:
+        accepts_area: whether the policy takes the area as proof of a use case that is too small for the rate.
+    """
+
+    found: Mapping[str, Any]
+    settings: Attacks
+    accepts_area: bool
+
+    def reasons(self) -> Iterator[str]:
+        settings, measured = self.settings, self.found["membership"] or {}
+        if self._needed(LOW) is None:
+            yield f"No number of records can prove attacks.max_true_positive_rate {settings.max_true_positive_rate:g}"
+            return
+        if any(name not in measured for name in ATTACKS):
+            status = "not measured by every attack" if measured else f"not measured ({self.found['membership_status']})"
+            yield f"Membership was {status}{self._enough()}"
+        shown = [*self._shown(measured)]
+        yield from shown
+        if not shown and all(name in measured for name in ATTACKS):
+            yield from self._unproven(measured)
+
+    def _shown(self, measured: Mapping[str, Any]) -> Iterator[str]:
+        """What lies beyond a limit for sure."""
+        limit, area_limit = self.settings.max_true_positive_rate, self.settings.max_membership_auc
+        for name in [name for name in ATTACKS if name in measured]:
+            rate, area = measured[name]["at_1_percent"], measured[name]["auc"]
+            if rate["low"] > limit:
+                yield (
+                    f"An attack by the {TITLES[name]} finds {_percents(rate)} of the training records at {LOW:.0%}"
+                    f" false alarms, beyond attacks.max_true_positive_rate {limit:g}"
+                )
+            if max(area["low"], 1 - area["high"]) > area_limit:
+                yield (
+                    f"Training records can be told from test records by the {TITLES[name]}: area {_figure(area)},"
+                    f" beyond attacks.max_membership_auc {area_limit:g}"
+                )
+        for one in self.found["slices"]:
+            if one["low"] > limit and one["chance"] < (1 - self.settings.confidence) / 2:
+                yield (
+                    f"Of {one['kind']} {one['name']!r}, an attacker finds {one['found']:,} of {one['members']:,}"
+                    f" training records and takes {one['mistaken']:,} of {one['others']:,} others for one, beyond"
+                    f" attacks.max_true_positive_rate {limit:g}"
+                )
+
+    def _unproven(self, measured: Mapping[str, Any]) -> Iterator[str]:
+        """What may lie beyond the limit."""
+        limit = self.settings.max_true_positive_rate
+        worst = max((measured[name]["at_1_percent"] for name in ATTACKS), key=lambda rate: rate["high"])
+        if self._promise() <= limit or worst["high"] <= limit:
+            return
+        may = (
+            f"An attacker may find {_percents(worst)} of the training records at {LOW:.0%} false alarms, and"
+            f" attacks.max_true_positive_rate is {limit:g}"
         )
-    for name in [name for name in ATTACKS if name in measured]:
-        attack = measured[name]
-        area, end = _away(attack["auc"])
-        if end <= limit or (name != CALIBRATED and _differed_before(attack) and _beyond(attack) <= limit - CHANCE):
-            continue
-        what = f"by the {TITLES[name]}: area {_figure(attack['auc'])}"
-        if area > limit:
-            yield f"Training records can be told from test records {what}, beyond attacks.max_membership_auc {limit:g}"
-        elif not few:
-            enough = _enough(for_area(area, limit, settings.confidence), "records", settings.rows, "rows", "area")
+        if not self._few():
+            needed = self._needed(max(worst["value"], LOW))
+            counts = f". About {needed[0]:,} training and {needed[1]:,} test records" if needed else ""
+            yield f"{may}{f'{counts} would be enough if the share stayed the same' if needed else ''}"
+        elif not self._small():
+            yield f"{may}{self._enough()}. There are enough records: raise splits.test_fraction"
+        elif not (self.accepts_area and self._area_is_within(measured)):
+            yield f"{may}{self._enough()}{self._instead(measured)}"
+
+    def _instead(self, measured: Mapping[str, Any]) -> str:
+        """What a small use case would owe instead, and lacks."""
+        if not self.accepts_area:
+            return ". The policy accepts nothing else from a use case of this size"
+        area = max((measured[name]["auc"] for name in ATTACKS), key=_far_end)
+        return (
+            f". The area would do instead, and may be beyond attacks.max_membership_auc"
+            f" {self.settings.max_membership_auc:g}: {_figure(area)}"
+        )
+
+    def warnings(self) -> Iterator[str]:
+        measured = self.found["membership"] or {}
+        if not self._area_is_within(measured):
+            area = max((attack["auc"] for attack in measured.values()), key=_far_end)
             yield (
-                f"Training records may be told from test records {what}, and the interval goes beyond"
-                f" attacks.max_membership_auc {limit:g}{enough}"
+                f"The model fits its training records better than others: area {_figure(area)}, where"
+                f" {self.settings.max_membership_auc:g} is the limit and 0.5 is chance"
             )
 
+    def proof(self) -> str:
+        """What the verdict of a checkpoint that passes rests on."""
+        limit = self.settings.max_true_positive_rate
+        if max(attack["at_1_percent"]["high"] for attack in self.found["membership"].values()) <= limit:
+            return f"The whole interval is within attacks.max_true_positive_rate {limit:g}."
+        if self._promise() <= limit:
+            return f"Differential privacy promises at most {_of_1000(self._promise())} to any attacker."
+        return (
+            f"Not proven{self._enough()}. The policy accepts the area from so small a use case, whose whole interval is"
+            f" within attacks.max_membership_auc {self.settings.max_membership_auc:g}."
+        )
 
-def _away(area: Mapping[str, float]) -> tuple[float, float]:
-    """The value and the end of an area on the far side of chance: 0.2 tells two sides apart as well as 0.8 does."""
-    value = max(area["value"], 1 - area["value"])
-    return value, max(value, area["high"], 1 - area["low"])
+    def _area_is_within(self, measured: Mapping[str, Any]) -> bool:
+        return all(_far_end(attack["auc"]) <= self.settings.max_membership_auc for attack in measured.values())
+
+    def _promise(self) -> float:
+        """The highest rate that differential privacy leaves to any attack; 1 without it."""
+        promised = self.found.get("differential_privacy")
+        return promised_rate(promised["epsilon"], promised["delta"], LOW) if promised else 1.0
+
+    def _needed(self, rate: float, members_per_other: float | None = None) -> tuple[int, int] | None:
+        settings, ratio = self.settings, self.found["members"] / max(self.found["others"], 1)
+        return records_for(
+            rate, settings.max_true_positive_rate, LOW, settings.confidence, members_per_other or max(ratio, 1.0)
+        )
+
+    def _least(self) -> tuple[int, int]:
+        """Records that are enough."""
+        needed = self._needed(ENOUGH_FOR * LOW) or self._needed(LOW)
+        assert needed is not None
+        return needed
+
+    def _few(self) -> bool:
+        return (self.found["members"], self.found["others"]) < self._least() or self.found["others"] < self._least()[1]
+
+    def _small(self) -> bool:
+        """Whether the usual division of all records leaves too few."""
+        train, test = USUAL
+        needed = self._needed(ENOUGH_FOR * LOW, train / test) or self._needed(LOW, train / test)
+        return needed is None or self.found["records"] * test < needed[1]
+
+    def _enough(self) -> str:
+        members, others = self._least()
+        return (
+            f": measured on {self.found['members']:,} training and {self.found['others']:,} test records, and about"
+            f" {members:,} and {others:,} are enough"
+        )
 
 
-def _differed_before(attack: Mapping[str, Any]) -> bool:
-    """Whether the untrained model tells the two sides apart for sure: the records themselves differ, and that is no
-    memory."""
-    control = attack["control_auc"]
-    return control["low"] > CHANCE or control["high"] < CHANCE
+def _far_end(area: Mapping[str, float]) -> float:
+    """The end of an area on the far side of chance: 0.2 tells two sides apart as well as 0.8 does."""
+    return max(area["high"], 1 - area["low"])
 
 
-def _beyond(attack: Mapping[str, Any]) -> float:
-    """How far from the same attack on the untrained model an area may lie, at most."""
-    excess = attack["excess"]
-    return max(
-        abs(excess["low"]),
-        abs(excess["high"]),
-        abs(excess["value"]),
-        abs(attack["auc"]["value"] - attack["control_auc"]["value"]),
-    )
+def _percents(figure: Mapping[str, float]) -> str:
+    return f"{figure['value']:.1%} ({figure['low']:.1%} to {figure['high']:.1%})"
 
 
 def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
-from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker
+from ft_platform.privacy_attacks.attack import NO_TEXT, Attacked, Attacker, feature_columns
 from ft_platform.privacy_attacks.inputs import FIGURES, STAGE, attack_inputs
 from ft_platform.privacy_attacks.loaded import loaded_base
 from ft_platform.privacy_attacks.membership import membership
@@ -50,12 +50,13 @@ def publish_privacy_report(
     with report_tracker(environment, draft, log, checkpoint) as tracker:
         tracker.parameters(use_case.settings.attacks.model_dump(mode="json", exclude={"canaries"}))
         attacked = _attacked(lake, environment, use_case, splits, checkpoint)
-        found = figures(lake, environment, use_case, checkpoint, attacked)
+        found = figures(lake, environment, use_case, splits, checkpoint, attacked)
         with draft.folder() as folder:
             (folder / FIGURES).write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
             write_privacy_report(folder, draft, found, attacked.losses)
             info = {"passed": found["passed"], "tracking": tracker.state()}
-            report = draft.publish(folder, counts={"rows": found["rows"]}, info=info)
+            counts = {name: found[name] for name in ("members", "others")}
+            report = draft.publish(folder, counts=counts, info=info)
         finish_report(tracker, lake, report, _metrics(found))
     return report
 
@@ -63,30 +64,42 @@ def publish_privacy_report(
 def _attacked(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, checkpoint: ArtifactVersion
 ) -> Attacked:
-    table = read_splits(lake, splits)
+    table = read_splits(lake, splits, feature_columns(use_case))
     model, tokenizer, renderer = loaded_base(lake, environment, use_case, table, checkpoint)
     with lake.local_copy(checkpoint) as folder:
         return Attacker(use_case, table, model, tokenizer, renderer, trained_on(lake, checkpoint)).attack(folder)
 
 
 def figures(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, checkpoint: ArtifactVersion, attacked: Attacked
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    checkpoint: ArtifactVersion,
+    attacked: Attacked,
 ) -> dict[str, Any]:
     """What `privacy.json` holds: counts and figures, never a record's text or a value that was found.
 
-    `{"checkpoint", "rows", "membership": {attack: {"auc", "tpr_at_1_fpr", "control_auc", "excess"}} | None,
-    "membership_status", "membership_auc", "extraction_rate", "personal_data", "personal_data_status", "overfitting",
+    `{"checkpoint", "records", "members", "others", "membership": {attack: figures} | None, "slices",
+    "membership_status", "extraction_rate", "personal_data", "personal_data_status", "overfitting",
     "differential_privacy": budget | None, "passed", "reasons"}`."""
     settings = use_case.settings.attacks
     training = json.loads(lake.read_file(checkpoint, "training.json"))
-    members = membership(attacked.losses["train"], attacked.losses["test"], settings)
-    strongest = members["strongest"]
+    told_apart = membership(
+        attacked.losses["train"],
+        attacked.losses["test"],
+        settings,
+        attacked.kinds,
+        of_labels=use_case.settings.task.kind == "classification",
+    )
     found = {
         "checkpoint": checkpoint.artifact_id,
-        "rows": members["rows"],
-        "membership": members["attacks"],
-        "membership_status": members["status"],
-        "membership_auc": {**members["attacks"][strongest]["auc"], "attack": strongest} if strongest else None,
+        "records": splits.rows,
+        "members": told_apart["members"],
+        "others": told_apart["others"],
+        "membership": told_apart["attacks"],
+        "slices": told_apart["slices"],
+        "membership_status": told_apart["status"],
         "extraction_rate": attacked.extraction_rate,
         "personal_data": personal_data(lake, environment, use_case, attacked.texts) if attacked.texts else None,
         "personal_data_status": (
@@ -95,15 +108,18 @@ def figures(
         "overfitting": overfitting(attacked.losses, training, settings),
         "differential_privacy": training.get("differential_privacy"),
     }
-    verdict = privacy_verdict(found, use_case.settings)
+    verdict = privacy_verdict(found, use_case)
     return {**found, "passed": verdict.passed, "reasons": list(verdict.reasons)}
 
 
 def _metrics(found: dict[str, Any]) -> dict[str, float]:
     """For the tracker."""
-    values: dict[str, float] = {"passed": float(found["passed"]), "rows": found["rows"]}
+    values: dict[str, float] = {
+        "passed": float(found["passed"]),
+        **{side: float(found[side]) for side in ("members", "others")},
+    }
     for name, attack in (found["membership"] or {}).items():
-        for figure in ("auc", "tpr_at_1_fpr", "control_auc"):
+        for figure in ("auc", "at_1_percent", "at_01_percent"):
             values |= figure_metrics(f"membership/{name}_{figure}", attack[figure])
     for name in ("verbatim", "near_verbatim", "baseline"):
         if found["extraction_rate"][name]:

@@ -191,12 +191,25 @@ class FairnessEvidence(Typed):
 
 
 class Attack(Typed):
-    """Area under the ROC curve of one membership attack, of the same attack on the untrained model, and the first minus
-    the second."""
+    """Area under the ROC curve of one membership attack, and the share of the training records that it finds at 1 %
+    false alarms."""
 
     auc: Figure
-    control_auc: Figure
-    excess: Figure
+    at_1_percent: Figure
+
+
+class Slice(Typed):
+    """Training and test records of a label or group that an attacker takes for training records. `low`: lower end of
+    the share of training records; `chance`: p-value. Both corrected for the number of slices."""
+
+    kind: str
+    name: str
+    members: Annotated[int, Field(ge=1)]
+    found: Annotated[int, Field(ge=0)]
+    others: Annotated[int, Field(ge=1)]
+    mistaken: Annotated[int, Field(ge=0)]
+    low: float = Field(ge=0.0, le=1.0)
+    chance: float = Field(ge=0.0, le=1.0)
 
 
 class Extraction(Typed):
@@ -225,11 +238,14 @@ class Promised(Typed):
 
 
 class PrivacyEvidence(Typed):
-    """`privacy.json` of `privacy_report`. What is None was not measured; its status says why."""
+    """`privacy.json` of `privacy_report`. What is None was not measured; its status says why. `records`: of all
+    splits."""
 
-    passed: bool
-    rows: Annotated[int, Field(ge=0)]
+    records: Annotated[int, Field(ge=0)]
+    members: Annotated[int, Field(ge=0)]
+    others: Annotated[int, Field(ge=0)]
     membership: dict[str, Attack] | None
+    slices: list[Slice]
     membership_status: str
     extraction_rate: Extraction
     personal_data: Searched | None

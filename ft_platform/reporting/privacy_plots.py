@@ -5,34 +5,31 @@ from typing import Any
 
 import numpy as np
 
-from ft_platform.privacy_attacks.curves import FALSE_POSITIVES, roc
+from ft_platform.privacy_attacks.curves import roc
+from ft_platform.privacy_attacks.true_positives import LOW
 from ft_platform.privacy_attacks.verdict import TITLES
 from ft_platform.reporting.figure import COLOURS, drawing
 
-STYLES = {"loss": "-", "reference": "--", "min_k": "-."}
+STYLES = {"loss": "--", "calibrated": "-"}
 BINS = 24
 
 
 def roc_plot(
     scores: Mapping[str, tuple[np.ndarray, np.ndarray]],
-    control: tuple[np.ndarray, np.ndarray],
     areas: Mapping[str, float],
 ) -> bytes:
-    """ROC curve of every attack, and of the loss attack on the untrained model; the vertical line is 1 % false
-    positives.
+    """ROC curve of every attack; the vertical line is 1 % false positives.
 
     Args:
         scores: attack -> scores of training and of test records.
-        control: scores of both by the untrained model.
         areas: attack -> area under its curve.
     """
     with drawing(6.4, 4.2) as (figure, axes, buffer):
         axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="chance")
-        axes.plot(*roc(*control), color="grey", linewidth=1, label="untrained model, loss")
         for number, (name, (members, others)) in enumerate(scores.items()):
             label = f"{TITLES[name]}: {areas[name]:.2f}"
             axes.plot(*roc(members, others), color=COLOURS[number], linestyle=STYLES[name], label=label)
-        axes.axvline(FALSE_POSITIVES, color="black", linewidth=0.6)
+        axes.axvline(LOW, color="black", linewidth=0.6)
         axes.set(
             xlim=(0, 1),
             ylim=(0, 1.02),
@@ -44,19 +41,21 @@ def roc_plot(
 
 
 def losses_plot(losses: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bytes:
-    """Loss per answer token of training and test records, before and after training: where the two columns of a picture
-    differ, membership shows.
+    """Loss of training and test records, by who never read them and by the fine-tuned model: where the two columns of a
+    picture differ, membership shows.
 
     Args:
-        losses: `before` and `after` -> mean loss of each training and of each test record.
+        losses: title -> mean loss of each training and of each test record.
     """
     with drawing(7.2, 3.4) as (figure, axes, buffer):
         axes.remove()
-        for (name, (train, test)), one in zip(losses.items(), figure.subplots(1, 2, sharey=True), strict=True):
+        for (title, (train, test)), one in zip(losses.items(), figure.subplots(1, 2, sharey=True), strict=True):
             bins = np.histogram_bin_edges(np.concatenate([train, test]), BINS)
-            one.hist(train, bins=bins, color=COLOURS[0], alpha=0.6, label="training records")
-            one.hist(test, bins=bins, histtype="step", color=COLOURS[5], linewidth=1.6, label="test records")
-            one.set(xlabel="loss per answer token", ylabel="records", title=f"{name} training")
+            one.hist(train, bins=bins, color=COLOURS[0], alpha=0.6, density=True, label="training records")
+            one.hist(
+                test, bins=bins, density=True, histtype="step", color=COLOURS[5], linewidth=1.6, label="test records"
+            )
+            one.set(xlabel="loss", ylabel="density", title=title)
         handles = figure.axes[0].get_legend_handles_labels()
         figure.legend(*handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return buffer.getvalue()

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.lake.draft import Draft
-from ft_platform.privacy_attacks.membership import SideLosses, scores
-from ft_platform.privacy_attacks.verdict import TITLES, privacy_verdict
+from ft_platform.privacy_attacks.membership import SideLosses, means, scores
+from ft_platform.privacy_attacks.verdict import TITLES, attacker_in_words, privacy_verdict
 from ft_platform.reporting.html import number, percent
 from ft_platform.reporting.privacy_plots import epochs_plot, losses_plot, roc_plot
 from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.training.privacy_budget import promise
 from ft_platform.use_case.named import NamedUseCase
 
+MOST_SLICES = 10
+"""Labels and groups in the table; the figures hold all."""
 RATES = {
     "verbatim": "training records, word for word",
     "baseline": "test records, word for word",
@@ -28,7 +30,7 @@ LOSSES = {
     "test": "test records",
     "validation_gap": "validation minus training records",
     "gap": "test minus training records",
-    "gap_before": "test minus training records, untrained model",
+    "gap_before": "test minus training records, by who never read them",
 }
 
 
@@ -44,8 +46,11 @@ def write_privacy_report(
         "privacy_report.html",
         title=f"Privacy of {draft.use_case.name}",
         found=found,
-        verdict=privacy_verdict(found, draft.use_case.settings),
+        verdict=privacy_verdict(found, draft.use_case),
         sentences=sentences(found),
+        of_labels=draft.use_case.settings.task.kind == "classification",
+        slices=found["slices"][:MOST_SLICES],
+        slice_count=len(found["slices"]),
         attacks=[{"title": TITLES[name], **attack} for name, attack in (found["membership"] or {}).items()],
         rates=[{"title": title, "figure": found["extraction_rate"][name]} for name, title in RATES.items()],
         losses=[{"title": title, "figure": overfitting[name]} for name, title in LOSSES.items()],
@@ -58,32 +63,24 @@ def _pictures(use_case: NamedUseCase, found: Mapping[str, Any], losses: Mapping[
     pictures = {"loss_by_epoch": epochs_plot(found["overfitting"])}
     if not found["membership"]:
         return pictures
-    min_k = use_case.settings.attacks.min_k
-    train, test = (scores(losses[side], min_k) for side in ("train", "test"))
-    by_attack = {name: (train[name][0], test[name][0]) for name in train}
-    control = (train["loss"][1], test["loss"][1])
+    of_labels = use_case.settings.task.kind == "classification"
+    train, test = (scores(losses[side], of_labels=of_labels) for side in ("train", "test"))
     areas = {name: attack["auc"]["value"] for name, attack in found["membership"].items()}
-    means = {"before": (-control[0], -control[1]), "after": (-by_attack["loss"][0], -by_attack["loss"][1])}
-    return {"membership": roc_plot(by_attack, control, areas), "losses": losses_plot(means), **pictures}
+    by_record = {
+        title: (means(of_train), means(of_test))
+        for title, of_train, of_test in (
+            ("by who never read them", losses["train"].difficulty, losses["test"].difficulty),
+            ("by the fine-tuned model", losses["train"].after, losses["test"].after),
+        )
+    }
+    curves = {name: (train[name], test[name]) for name in train}
+    return {"membership": roc_plot(curves, areas), "losses": losses_plot(by_record), **pictures}
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What was promised and what was found, in plain words."""
     said = [promise(found) or "Trained without differential privacy: these figures are measured, not guaranteed."]
-    if found["membership_auc"]:
-        best = found["membership_auc"]
-        said.append(
-            f"Membership: the strongest of three attacks ({TITLES[best['attack']]}) tells training from test records"
-            f" with an area of {_figure(best)}; 0.5 is chance, 1 is certainty."
-        )
-        said += [
-            f"The untrained model already tells them apart by the {TITLES[name]} ({_figure(attack['control_auc'])}):"
-            " the records themselves differ, so that part is not memory."
-            for name, attack in found["membership"].items()
-            if attack["control_auc"]["low"] > 0.5
-        ]
-    else:
-        said.append(f"Membership was not measured: {found['membership_status']}.")
+    said.append(attacker_in_words(found))
     rates = found["extraction_rate"]
     if rates["verbatim"]:
         said.append(
@@ -115,7 +112,3 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
         else f"Overfitting was not measured: {found['overfitting']['status']}."
     )
     return said
-
-
-def _figure(figure: Mapping[str, float]) -> str:
-    return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"

@@ -52,22 +52,10 @@ class Attacks(FixedDraws):
     """How much of its training records a checkpoint gives away."""
 
     rows: int = Field(
-        default=100,
-        ge=20,
+        default=1000,
+        ge=1000,
         le=100_000,
-        description=(
-            "Number of training records to attack, and of test records to tell them apart from. At least 29 are"
-            " needed to prove an area below 0.65."
-        ),
-    )
-    min_k: float = Field(
-        default=0.2,
-        gt=0.0,
-        le=1.0,
-        description=(
-            "Share in (0, 1] of a record's tokens, the least likely ones, that the min-k attack uses"
-            " (arXiv:2310.16789)."
-        ),
+        description="Most training records to attack, and most test records to tell them apart from.",
     )
     extraction_rows: int = Field(
         default=80,
@@ -93,12 +81,21 @@ class Attacks(FixedDraws):
         description=("Texts that the model writes freely, which are searched for personal data."),
     )
     sample_tokens: int = Field(default=32, ge=8, le=4096, description="Longest of these texts in tokens.")
+    max_true_positive_rate: float = Field(
+        default=0.05,
+        ge=0.01,
+        le=1.0,
+        description=(
+            "Share of the training records that an attack may find while it takes 1 % of other records for training"
+            " records; the whole interval must be within it (0.01 is chance)."
+        ),
+    )
     max_membership_auc: float = Field(
         default=0.65,
         ge=0.5,
         le=1.0,
         description=(
-            "The area under the ROC curve of every attack must stay below this with its whole interval (0.5 is chance)."
+            "The area under the ROC curve of an attack may not lie beyond this with its whole interval (0.5 is chance)."
         ),
     )
     max_extraction_gain: float = Field(

@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -19,7 +19,8 @@ Limits = dict[FieldPath, Annotated[float, Field(allow_inf_nan=False)] | None]
 DEFAULT = "default"
 
 AT_MOST: Limits = {
-    "attacks.max_membership_auc": 0.75,
+    "attacks.max_true_positive_rate": 0.05,
+    "attacks.max_membership_auc": 0.65,
     "attacks.max_extraction_gain": 0.1,
     "fairness.max_gap": 0.3,
     "regression.margins": 0.3,
@@ -139,6 +140,14 @@ class Policy(Section):
     )
     at_least: Limits = Field(
         default={}, max_length=200, validate_default=True, description="The same for the smallest value."
+    )
+    small_use_cases: Literal["area", "waiver"] = Field(
+        default="area",
+        description=(
+            "What a use case owes that has too few records to prove `attacks.max_true_positive_rate`: `area`, that the"
+            " whole interval of the area of every attack is within `attacks.max_membership_auc`; `waiver`, a waiver of"
+            " the rule `memorization`."
+        ),
     )
     approvals: list[FieldPath] = Field(
         default=APPROVALS,

@@ -1,14 +1,13 @@
 """`memorization`: every attack on the checkpoint stays within the limits of the section `attacks`, with the whole
 interval and enough records.
 
-Needs `privacy_report`, whose figures are judged again. Not proven where it says that it did not pass, and its figures
-say that it did; how many records are missing is part of the sentence.
+Needs `privacy_report`, whose figures are judged again; how many records are missing is part of the sentence.
 """
 
 from collections.abc import Iterator
 
 from ft_platform.privacy_attacks.verdict import privacy_verdict
-from ft_platform.release.evidence import Evidence, NotProven
+from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import upper_end
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import PrivacyEvidence
@@ -26,10 +25,8 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
 def _memorization(evidence: Evidence, use_case: NamedUseCase) -> Finding:
     """What `privacy_report` says of itself does not count by itself: its figures are judged again."""
     found = evidence.of("privacy_report", PrivacyEvidence)
-    verdict = privacy_verdict(found.model_dump(), use_case.settings)
-    largest = max((attack.auc for attack in (found.membership or {}).values()), key=upper_end, default=None)
-    if verdict.passed and not found.passed:
-        raise NotProven("privacy_report says that it did not pass, but its figures say that it did")
+    verdict = privacy_verdict(found.model_dump(), use_case)
+    largest = max((attack.at_1_percent for attack in (found.membership or {}).values()), key=upper_end, default=None)
     return Finding(verdict.passed, verdict.text, largest)
 
 

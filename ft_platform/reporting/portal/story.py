@@ -19,6 +19,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, Version
 from ft_platform.monitoring.day_reports import DayReport, day_reports
+from ft_platform.privacy_attacks.verdict import attacker_in_words
 from ft_platform.release.standing import ACCEPTED
 from ft_platform.reporting.formats import number, percent
 from ft_platform.reporting.portal.comparison import counted
@@ -246,11 +247,7 @@ def _private(seen: Seen) -> Told:
     found = seen.file("privacy_report", "privacy.json")
     if not found:
         return NO_FIGURES
-    guessed = found["membership_auc"]
-    if not guessed:
-        return Told(f"Not measured: {found['membership_status']}.")
-    auc = f"{number(guessed['value'])} ({number(guessed['low'])} to {number(guessed['high'])}; chance is 0.5)"
-    return Told(f"Attacks tell training records from others with AUC {auc}.")
+    return Told(attacker_in_words(found))
 
 
 def _decided(seen: Seen) -> Told:
