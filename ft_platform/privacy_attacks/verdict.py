@@ -12,6 +12,7 @@ from ft_platform.privacy_attacks.enough_records import for_gain
 from ft_platform.privacy_attacks.membership import ATTACKS
 from ft_platform.privacy_attacks.true_positives import LOW, promised_rate, records_for
 from ft_platform.settings.attacks import Attacks
+from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
 
 TITLES = {"loss": "loss", "calibrated": "loss below what the record's difficulty leads one to expect"}
@@ -49,7 +50,7 @@ def privacy_verdict(found: Mapping[str, Any], use_case: NamedUseCase) -> Privacy
     """
     settings = use_case.settings.attacks
     writes = use_case.settings.training.objective != "label_head"
-    judged = _Membership(found, settings, accepts_area=use_case.policy.small_use_cases == "area")
+    judged = _Membership(found, settings, use_case.policy)
     reasons = (*judged.reasons(), *(_written(found, settings) if writes else ()))
     warnings = tuple(judged.warnings())
     if reasons:
@@ -83,12 +84,12 @@ class _Membership:
     """Judges the membership attacks.
 
     Attributes:
-        accepts_area: whether the policy takes the area as proof of a use case that is too small for the rate.
+        policy: of the installation, which says what a use case owes that is too small to prove the rate.
     """
 
     found: Mapping[str, Any]
     settings: Attacks
-    accepts_area: bool
+    policy: Policy
 
     def reasons(self) -> Iterator[str]:
         settings, measured = self.settings, self.found["membership"] or {}
@@ -142,12 +143,12 @@ class _Membership:
             yield f"{may}{f'{counts} would be enough if the share stayed the same' if needed else ''}"
         elif not self._small():
             yield f"{may}{self._enough()}. There are enough records: raise splits.test_fraction"
-        elif not (self.accepts_area and self._area_is_within(measured)):
+        elif not (self.policy.small_use_cases == "area" and self._area_is_within(measured)):
             yield f"{may}{self._enough()}{self._instead(measured)}"
 
     def _instead(self, measured: Mapping[str, Any]) -> str:
         """What a small use case would owe instead, and lacks."""
-        if not self.accepts_area:
+        if self.policy.small_use_cases != "area":
             return ". The policy accepts nothing else from a use case of this size"
         area = max((measured[name]["auc"] for name in ATTACKS), key=_far_end)
         return (
@@ -184,11 +185,9 @@ class _Membership:
         promised = self.found.get("differential_privacy")
         return promised_rate(promised["epsilon"], promised["delta"], LOW) if promised else 1.0
 
-    def _needed(self, rate: float, members_per_other: float | None = None) -> tuple[int, int] | None:
-        settings, ratio = self.settings, self.found["members"] / max(self.found["others"], 1)
-        return records_for(
-            rate, settings.max_true_positive_rate, LOW, settings.confidence, members_per_other or max(ratio, 1.0)
-        )
+    def _needed(self, rate: float) -> tuple[int, int] | None:
+        settings, ratio = self.settings, max(self.found["members"] / max(self.found["others"], 1), 1.0)
+        return records_for(rate, settings.max_true_positive_rate, LOW, settings.confidence, ratio)
 
     def _least(self) -> tuple[int, int]:
         """Records that are enough."""
@@ -197,12 +196,15 @@ class _Membership:
         return needed
 
     def _few(self) -> bool:
-        return (self.found["members"], self.found["others"]) < self._least() or self.found["others"] < self._least()[1]
+        members, others = self._least()
+        return self.found["members"] < members or self.found["others"] < others
 
     def _small(self) -> bool:
-        """Whether the usual division of all records leaves too few."""
-        train, test = USUAL
-        needed = self._needed(ENOUGH_FOR * LOW, train / test) or self._needed(LOW, train / test)
+        """Whether the usual division of all records leaves too few for the limit of the policy. The file of a use case
+        has no say: a stricter limit of its own would make any use case small."""
+        (train, test), usual = USUAL, Attacks()
+        limit = self.policy.at_most.get("attacks.max_true_positive_rate") or usual.max_true_positive_rate
+        needed = records_for(ENOUGH_FOR * LOW, limit, LOW, usual.confidence, train / test)
         return needed is None or self.found["records"] * test < needed[1]
 
     def _enough(self) -> str:
