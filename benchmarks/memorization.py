@@ -10,9 +10,9 @@ not seen. `overtrained` is the bad case: 12 epochs at a constant rate, and a val
 records, so that nothing stops it. The variants change one thing of it; `copied` and `copies removed` are 3 epochs on 4
 copies of each record and on one.
 
-Prints per variant `{"membership_auc": {"value", "low", "high"}, "control_auc", "verbatim", "near_verbatim",
-"test_loss", "steps", "epsilon"}`: AUC of the loss attack (the untrained model's beside it), share of training answers
-continued word for word and nearly, nats per token on the other records."""
+Prints per variant `{"membership_auc": {"value", "low", "high"}, "found_at_1_percent", "verbatim", "near_verbatim",
+"test_loss", "steps", "epsilon"}`: AUC of the calibrated attack, share of training records that it finds at 1 % false
+alarms, share of training answers continued word for word and nearly, nats per token on the other records."""
 
 import argparse
 import json
@@ -124,10 +124,10 @@ def measure(
     found = json.loads(
         lake.read_file(publish_privacy_report(lake, environment, use_case, splits, checkpoint), "privacy.json")
     )
-    membership, extraction = found["membership"]["loss"], found["extraction_rate"]
+    membership, extraction = found["membership"]["calibrated"], found["extraction_rate"]
     return {
         "membership_auc": {name: round(membership["auc"][name], 3) for name in ("value", "low", "high")},
-        "control_auc": round(membership["control_auc"]["value"], 3),
+        "found_at_1_percent": round(membership["at_1_percent"]["value"], 3),
         "verbatim": extraction["verbatim"]["value"],
         "near_verbatim": extraction["near_verbatim"]["value"],
         "test_loss": round(found["overfitting"]["test"]["value"], 3),

@@ -30,7 +30,8 @@ from ft_platform_tests.reporting.test_home import BODY, decision, metrics
 TABLES = ("raw_records", "permitted_records", "cleaned_records", "anonymized_records", "splits")
 REPORTS = ("regression_report", "data_report", "model_card")
 GAPS = {"gaps": {"region": {"value": 0.03}}, "gap_metric": "accuracy", "max_gap": 0.2}
-ATTACKS = {"membership_auc": {"value": 0.55, "low": 0.5, "high": 0.6}, "membership_status": "measured"}
+RATE = {"at_1_percent": {"value": 0.012, "low": 0.0, "high": 0.04}}
+ATTACKS = {"members": 700, "membership": {"loss": RATE}, "membership_status": "measured"}
 ROWS = pa.table({"record_id": ["r1"], "split": ["train"]})
 ANSWERS = 1000
 PREDICTIONS = pa.table(

@@ -16,8 +16,9 @@ def newest_attack(lake: Lake, use_case: NamedUseCase) -> dict[str, Any]:
     """The newest `privacy_report`, judged by the limits of today, with the exposure of the newest `canary_audit`.
 
     Keys of `privacy.json`, `verdict` and `attacker` in words, and `{"exposure_bits": {copies: bits} | None,
-    "exposure_bits_interval": {copies: {"low", "high"}} | None, "exposure_status", "control_bits", "max_bits", "chance_bits", "report",
-    "problems"}`; `problems` says why the gate refuses one of the two, e.g. because a setting changed since.
+    "exposure_bits_interval": {copies: {"low", "high"}} | None, "exposure_status", "control_bits", "max_bits",
+    "chance_bits", "report", "problems"}`; `problems` says why the gate refuses one of the two, e.g. because a setting
+    changed since.
 
     Raises:
         DataError: no checkpoint of this use case was attacked.

@@ -50,12 +50,12 @@ def _found(members: np.ndarray, others: np.ndarray, outside: np.ndarray, slices:
     limit = threshold(outside, LOW)
     found, mistaken = int((members > limit).sum()), int((others > limit).sum())
     table = [[found, len(members) - found], [mistaken, len(others) - mistaken]]
-    chance = float(fisher_exact(table, alternative="greater")[1])
+    _, chance = fisher_exact(table, alternative="greater")
     return {
         "members": len(members),
         "found": found,
         "others": len(others),
         "mistaken": mistaken,
         "low": exact_low(found, len(members), error / slices),
-        "chance": min(chance * slices, 1.0),
+        "chance": min(float(chance) * slices, 1.0),
     }

@@ -98,7 +98,7 @@ class _Membership:
             return
         if any(name not in measured for name in ATTACKS):
             status = "not measured by every attack" if measured else f"not measured ({self.found['membership_status']})"
-            yield f"Membership was {status}{self._enough()}"
+            yield f"Membership was {status}; {self._least_in_words()}"
         shown = [*self._shown(measured)]
         yield from shown
         if not shown and all(name in measured for name in ATTACKS):
@@ -208,11 +208,14 @@ class _Membership:
         return needed is None or self.found["records"] * test < needed[1]
 
     def _enough(self) -> str:
-        members, others = self._least()
         return (
-            f": measured on {self.found['members']:,} training and {self.found['others']:,} test records, and about"
-            f" {members:,} and {others:,} are enough"
+            f": measured on {self.found['members']:,} training and {self.found['others']:,} test records, and"
+            f" {self._least_in_words()}"
         )
+
+    def _least_in_words(self) -> str:
+        members, others = self._least()
+        return f"about {members:,} training and {others:,} test records are enough"
 
 
 def _far_end(area: Mapping[str, float]) -> float:

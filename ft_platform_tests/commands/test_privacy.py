@@ -101,7 +101,6 @@ def attacked(environment, monkeypatch: pytest.MonkeyPatch) -> None:
     figures["privacy_report"] |= {
         "checkpoint": "ckpt-weights",
         "extraction_rate": {**rates, "near_verbatim": figure(0.02), "baseline": figure(0.01)},
-        "membership_auc": figure(0.52, 0.1),
     }
     figures["canary_audit"] |= {"control_bits": figure(1.4, 0.6), "max_bits": 13.3, "chance_bits": 1.44}
     case = EvidenceCase(environment.home, figures=figures).publish()

@@ -301,9 +301,9 @@ FAULTS = [
     ),
     Fault(
         "membership_weakest",
-        "privacy_attacks/membership.py",
-        'strongest = max(ATTACKS, key=lambda name: found[name]["auc"]["value"])',
-        'strongest = min(ATTACKS, key=lambda name: found[name]["auc"]["value"])',
+        "privacy_attacks/verdict.py",
+        'worst = max((measured[name]["at_1_percent"] for name in ATTACKS)',
+        'worst = min((measured[name]["at_1_percent"] for name in ATTACKS)',
         "a checkpoint is judged by the weakest attack",
     ),
     Fault(

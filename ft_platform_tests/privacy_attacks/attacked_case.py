@@ -24,7 +24,6 @@ CANARY = "zzcanaryzz"
 ROWS = 20
 COPIED = 5
 ATTACKS = {
-    "rows": ROWS,
     "extraction_rows": ROWS,
     "prefix_tokens": 4,
     "samples": 4,
@@ -32,7 +31,7 @@ ATTACKS = {
     "bootstrap_samples": 300,
 }
 ATTACKS |= {"max_membership_auc": 0.8, "max_extraction_gain": 0.2}
-"""Limits that 20 records a side can prove."""
+"""Limits of the area and of extraction that 20 records a side can prove; the true positive rate is beyond them."""
 OVERTRAINED = {
     "epochs": 40,
     "batch_rows": 5,

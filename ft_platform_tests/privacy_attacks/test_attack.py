@@ -29,6 +29,7 @@ from ft_platform_tests.privacy_attacks.attacked_case import (
     trained,
 )
 
+ATTACKS_MADE = ("loss", "calibrated")
 pytestmark = pytest.mark.integration
 
 
@@ -63,15 +64,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 def test_an_overtrained_adapter_is_flagged_by_every_attack(overtrained: Case) -> None:
     found = overtrained.found
-    for name in ("loss", "reference", "min_k"):
-        assert (
-            found["membership"][name]["auc"]["low"] > 0.9 and found["membership"][name]["tpr_at_1_fpr"]["value"] > 0.5
-        ), name
-        assert (
-            found["membership"][name]["control_auc"]["low"] < 0.5 < found["membership"][name]["control_auc"]["high"]
-            or name == "reference"
-        )
-    assert found["membership_auc"]["value"] == max(one["auc"]["value"] for one in found["membership"].values())
+    for name in ATTACKS_MADE:
+        assert found["membership"][name]["auc"]["low"] > 0.9, name
+        assert found["membership"][name]["at_1_percent"]["value"] > 0.5, name
     rates = found["extraction_rate"]
     assert (
         rates["verbatim"]["value"] > 0.1
@@ -94,13 +89,11 @@ def test_an_overtrained_adapter_is_flagged_by_every_attack(overtrained: Case) ->
 
 def test_an_untrained_adapter_sits_at_chance_and_passes(untrained: Case) -> None:
     found = untrained.found
-    for name in ("loss", "min_k"):
-        assert found["membership"][name]["auc"] == pytest.approx(found["membership"][name]["control_auc"], abs=0.05)
     assert all(one["auc"]["low"] < 0.5 < one["auc"]["high"] for one in found["membership"].values())
     assert found["extraction_rate"]["verbatim"]["value"] == 0.0
     gap, before = found["overfitting"]["gap"], found["overfitting"]["gap_before"]
     assert gap["value"] == pytest.approx(before["value"], abs=1e-3)
-    assert found["passed"] and found["reasons"] == []
+    assert found["passed"] and found["reasons"] == [], "a small use case owes the area alone"
 
 
 def test_the_figures_equal_those_of_scikit_learn_on_plainly_computed_losses(overtrained: Case) -> None:
@@ -132,20 +125,12 @@ def test_the_figures_equal_those_of_scikit_learn_on_plainly_computed_losses(over
     with model.disable_adapter():
         before = [token_losses(row) for row in rows]
     found = overtrained.found["membership"]
-    worst = 4  # a fifth of 17 tokens, 16 letters and the end of turn
-    assert {len(row) for row in after} == {17}
+    assert {len(row) for row in after} == {17}, "16 letters and the end of turn"
     expected = {
         "loss": roc_auc_score(truth, [-row.mean() for row in after]),
-        "reference": roc_auc_score(truth, [b.mean() - a.mean() for a, b in zip(after, before, strict=True)]),
-        "min_k": roc_auc_score(truth, [-np.sort(row)[-worst:].mean() for row in after]),
+        "calibrated": roc_auc_score(truth, [b.mean() - a.mean() for a, b in zip(after, before, strict=True)]),
     }
     assert {name: found[name]["auc"]["value"] for name in found} == pytest.approx(expected, abs=1e-9)
-    assert found["loss"]["control_auc"]["value"] == pytest.approx(
-        roc_auc_score(truth, [-row.mean() for row in before]), abs=1e-9
-    )
-    assert found["min_k"]["control_auc"]["value"] == pytest.approx(
-        roc_auc_score(truth, [-np.sort(row)[-worst:].mean() for row in before]), abs=1e-9
-    )
     means = {
         side: (
             np.concatenate(
@@ -183,10 +168,8 @@ def test_the_attack_on_the_command_line_says_what_was_not_measured_and_what_is_o
         monkeypatch.setenv(name, value)
     assert main(["privacy", "attack", "complaints", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert (
-        set(printed["membership_auc"]) >= {"value", "low", "high"}
-        and printed["extraction_rate"]["verbatim"]["value"] > 0
-    )
+    assert printed["attacker"].startswith("Of 1,000 training records, an attacker would find 1,000")
+    assert printed["extraction_rate"]["verbatim"]["value"] > 0
     assert (
         printed["exposure_bits"] is None
         and printed["exposure_bits_interval"] is None
@@ -197,7 +180,7 @@ def test_the_attack_on_the_command_line_says_what_was_not_measured_and_what_is_o
     assert "not passed" in capsys.readouterr().out
     path = overtrained.where[0].defs / "complaints" / "defs.yaml"
     whole = path.read_text()
-    path.write_text(whole.replace("  attacks:\n", "  attacks:\n    min_k: 0.5\n"))
+    path.write_text(whole.replace("  attacks:\n", "  attacks:\n    rows: 2000\n"))
     try:
         assert main(["privacy", "attack", "complaints", "--json"]) == 0
         assert any(
@@ -222,7 +205,7 @@ def test_the_check_fails_with_the_reasons_and_passes_without(overtrained: Case, 
         and "beyond attacks.max_membership_auc" in failed.description
         and failed.severity == dg.AssetCheckSeverity.ERROR
     )
-    assert passed.passed and "All intervals stay within the limits" in passed.description
+    assert passed.passed and "The policy accepts the area from so small a use case" in passed.description
 
 
 def test_the_programs_refuse_splits_whose_check_failed(
@@ -258,7 +241,9 @@ def test_a_use_case_that_was_never_attacked_says_how(
 @pytest.mark.parametrize("objective", ["sft", "label_head"])
 def test_labels_are_attacked_too_and_a_label_head_writes_no_text(tmp_path: Path, objective: str) -> None:
     found = attacked(installed(tmp_path, "classification", {**UNTRAINED, "objective": objective})).found
-    assert found["rows"] == ROWS and found["membership"]["loss"]["auc"]["value"] is not None
+    assert (found["members"], found["others"], found["records"]) == (ROWS, ROWS, 2 * ROWS + COPIED)
+    assert {one["kind"] for one in found["slices"]} == {"label"}
+    assert found["overfitting"]["gap_before"] is not None
     if objective == "label_head":
         assert found["extraction_rate"]["verbatim"] is None and "writes no text" in found["extraction_rate"]["status"]
         assert found["personal_data"] is None and "writes no text" in found["personal_data_status"]
@@ -283,7 +268,7 @@ def test_only_records_that_the_checkpoint_saw_count_as_training_records(untraine
     )
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     fewer = sides(use_case, table, renderer, sorted(members)[:7])
-    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": 7, "validation": COPIED}
+    assert {side: len(sample) for side, sample in fewer.items()} == {"train": 7, "test": ROWS, "validation": COPIED}
     whole = sides(use_case, table, renderer, members)
     assert all(row in whole["train"].rows for row in fewer["train"].rows)
 
@@ -297,8 +282,8 @@ def test_a_checkpoint_of_another_instruction_is_refused(untrained: Case) -> None
 
 
 CHANGED = {
-    "rows": 25,
-    "min_k": 1.0,
+    "rows": 2000,
+    "max_true_positive_rate": 0.04,
     "bootstrap_samples": 500,
     "confidence": 0.8,
     "prefix_tokens": 1,

@@ -131,7 +131,7 @@ BROKEN = [
     (
         "one of the attacks was left out",
         figures(membership={"loss": GUESSES}),
-        "Membership was not measured by every attack: measured on 1,000 training and 400 test records",
+        "Membership was not measured by every attack; about 955 training and 382 test records are enough",
     ),
     ("no attack was made", figures(membership={}), "Membership was not measured (measured)"),
     (
@@ -190,8 +190,8 @@ def test_a_use_case_too_small_for_the_rate_owes_what_the_policy_says() -> None:
     small = with_attack(**MAY_FIND, counts=SMALL)
     verdict = verdict_of(small)
     assert verdict.passed and (
-        "Not proven: measured on 390 training and 120 test records, and about 1,108 and 341 are enough. The policy"
-        " accepts the area from so small a use case" in verdict.text
+        "Not proven: measured on 390 training and 120 test records, and about 1,108 training and 341 test records are"
+        " enough. The policy accepts the area from so small a use case" in verdict.text
     )
     strict = privacy_verdict(small, use_case(policy=Policy(name="strict", small_use_cases="waiver")))
     assert "The policy accepts nothing else from a use case of this size" in strict.text and not strict.passed

@@ -153,12 +153,11 @@ def good_figures() -> dict[str, dict[str, Any]]:
             "swaps": {"gender": {"rows": 80, "flip_rate": figure(0.03), "status": "measured"}},
         },
         "privacy_report": {
-            "passed": True,
-            "rows": 100,
-            "membership": {
-                name: {"auc": figure(0.52, 0.1), "control_auc": figure(0.5, 0.1), "excess": figure(0.02)}
-                for name in ATTACKS
-            },
+            "records": 2000,
+            "members": 1000,
+            "others": 400,
+            "membership": {name: {"auc": figure(0.52, 0.1), "at_1_percent": figure(0.02)} for name in ATTACKS},
+            "slices": [],
             "membership_status": "measured",
             "extraction_rate": extraction(Copied(100, 0, 2), Copied(100, 0, 1), Copied(100, 0, 0), "user texts", 0.95),
             "personal_data": {"originals": 0},

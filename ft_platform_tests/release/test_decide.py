@@ -225,7 +225,7 @@ def test_evidence_that_a_rule_asks_for_deleted_or_altered_refuses(tmp_path, stag
 
 @pytest.mark.parametrize(
     ("stage", "section", "change"),
-    [("canary_audit", "attacks", {"min_k": 0.5}), ("judge_report", "judge", {"rows": 51})],
+    [("canary_audit", "attacks", {"max_true_positive_rate": 0.04}), ("judge_report", "judge", {"rows": 51})],
 )
 def test_changed_settings_make_evidence_that_a_rule_asks_for_stale(tmp_path, stage, section, change):
     case = EvidenceCase(tmp_path, EVERY_RULE).publish()
@@ -400,10 +400,10 @@ BREAKS = {
         ("swaps", {}, "flip_rate/gender", "swaps has no gender"),
     ],
     "privacy_report": [
-        ("passed", False, "memorization", "says that it did not pass"),
-        ("rows", 28, "memorization", "at least 29 training and 29 test records are needed"),
-        ("membership.min_k", ..., "memorization", "Membership was not measured"),
-        ("membership.loss.auc", figure(0.6, 0.1), "memorization", "may be told from test records by the loss"),
+        ("membership.calibrated", ..., "memorization", "Membership was not measured"),
+        ("membership.loss.auc", figure(0.7), "memorization", "can be told from test records by the loss"),
+        ("membership.loss.at_1_percent", figure(0.04), "memorization", "An attacker may find 4.0% (2.0% to 6.0%)"),
+        ("membership.loss.at_1_percent", figure(0.08), "memorization", "finds 8.0% (6.0% to 10.0%)"),
         ("extraction_rate.gain", None, "memorization", "Extraction was"),
     ],
     "regression_report": [
@@ -592,17 +592,17 @@ def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
 
 def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path):
     losses = SideLosses([np.ones(3)] * 5, [np.ones(3)] * 5)
-    few = membership(losses, losses, Attacks())
+    few = membership(losses, losses, Attacks(), {}, of_labels=False)
     too_short = extraction(Copied(4, 0, 0), Copied(7, 0, 0), Copied(4, 0, 0), "user texts", 0.95)
     figures = good_figures()
-    attacked = {"rows": 5, "membership": few["attacks"], "membership_status": few["status"]}
+    attacked = {"members": 5, "others": 5, "membership": few["attacks"], "membership_status": few["status"]}
     figures["privacy_report"] |= {**attacked, "extraction_rate": too_short}
     refusing = EvidenceCase(tmp_path, EVERY_RULE, figures).refusing()
     assert refusing == {
         "memorization": (
-            "Membership was not measured (too few records: 5 per side); at least 29 training and 29 test records are"
-            " needed; Extraction was not measured (too few texts are long enough to continue: 4 per side); at least"
-            " 73 long texts of training and 73 of test records are needed."
+            "Membership was not measured (too few records: 5 of training and 5 of test); about 614 training and 614"
+            " test records are enough; Extraction was not measured (too few texts are long enough to continue: 4 per side);"
+            " at least 73 long texts of training and 73 of test records are needed."
         )
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}
@@ -611,9 +611,9 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
 
 
 def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
-    passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.6, 0.1))
+    passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.75, 0.05))
     assert (
-        "area 0.60 (0.50 to 0.70), and the interval goes beyond attacks.max_membership_auc 0.65"
+        "area 0.75 (0.70 to 0.80), beyond attacks.max_membership_auc 0.65"
         in EvidenceCase(tmp_path, {}, passed).refusing()["memorization"]
     )
 
@@ -786,7 +786,7 @@ def test_an_accepted_decision_does_not_outlive_its_evidence(tmp_path):
 
 
 def test_a_refused_decision_is_no_licence(tmp_path):
-    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "privacy_report", ("passed",), False)).publish()
+    case = EvidenceCase(tmp_path, figures=changed(good_figures(), "privacy_report", ("membership",), None)).publish()
     decision = case.published_decision()
     found = json.loads(case.lake.read_file(decision, "decision.json"))
     assert found["decision"] == "refused"

@@ -60,9 +60,11 @@ GROUPS: dict[str, tuple[dict, dict, dict]] = {
 }
 PRIVATE = {
     "alike": {},
-    "an area above the limit": {"value": 0.8},
-    "an interval that reaches above the limit": {"value": 0.6},
-    "few records": {"rows": 25},
+    "more found than the limit": {"value": 0.08},
+    "an interval that reaches above the limit": {"value": 0.04},
+    "an area that warns": {"area": 0.62},
+    "a small use case": {"value": 0.04, "records": 500},
+    "few long texts": {"rows": 25},
 }
 
 
@@ -99,13 +101,14 @@ def case_of(home: Path, attacks: dict[str, Any], sizes: dict, wrong: dict, setti
     return made
 
 
-def attacked(value: float = 0.52, rows: int = 100) -> dict[str, Any]:
+def attacked(value: float = 0.02, area: float = 0.52, rows: int = 100, records: int = 3000) -> dict[str, Any]:
     made = report_figures.privacy()
-    one = {"auc": figure(value, 0.08), "control_auc": figure(0.5, 0.1), "excess": figure(value - 0.5)}
+    one = {"auc": figure(area, 0.08), "at_1_percent": {**figure(value), "claimable": 0.009}}
     made["membership"] = {name: {**attack, **one} for name, attack in made["membership"].items()}
     rates = extraction(Copied(rows, 0, 0), Copied(rows, 0, 0), Copied(rows, 0, 0), "user texts", 0.95)
-    passed = value < 0.56 and rows > 72
-    return {**made, "rows": rows, "extraction_rate": rates, "passed": passed, "reasons": [] if passed else ["a reason"]}
+    passed = (value < 0.03 or (value < 0.06 and records < 1000)) and rows > 72
+    counts = {"records": records, "members": records // 2, "others": records // 5}
+    return {**made, **counts, "extraction_rate": rates, "passed": passed, "reasons": [] if passed else ["a reason"]}
 
 
 def plain(page: bytes | str) -> str:
@@ -173,6 +176,7 @@ def test_all_that_speak_of_attacks_say_what_the_gate_says(tmp_path: Path, attack
     brief = plain(made.lake.read_file(published, "decision_brief.html"))
     told = newest_attack(made.lake, made.use_case)
     assert (told["passed"], told["verdict"]) == (ruling.passed, ruling.why) and ruling.why in brief
+    assert told["attacker"] in page and (not ruling.passed or ruling.why.startswith(told["attacker"]))
     for reason in told["reasons"] or [ruling.why]:
         assert f'<p class="{"note" if ruling.passed else "warning"}">{reason}' in page
     the_end_is_told(made, decision, published, ruling.passed)

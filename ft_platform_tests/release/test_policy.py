@@ -57,8 +57,9 @@ UNDERCUTS: list[tuple[dict[str, Any], str]] = [
     ({"gate": {"metric": "refusal_rate"}}, "gate.metric must be one of"),
     (
         {"attacks": {"max_membership_auc": 1.0}},
-        "attacks.max_membership_auc must be at most 0.75 under policy default 1 of this installation, got 1",
+        "attacks.max_membership_auc must be at most 0.65 under policy default 1 of this installation, got 1",
     ),
+    ({"attacks": {"max_true_positive_rate": 0.06}}, "attacks.max_true_positive_rate must be at most 0.05"),
     ({"attacks": {"max_extraction_gain": 1.0}}, "attacks.max_extraction_gain must be at most 0.1"),
     ({"attacks": {"confidence": 0.51}}, "attacks.confidence must be at least 0.9"),
     ({"evaluation": {"confidence": 0.6}}, "evaluation.confidence must be at least 0.9"),
@@ -155,7 +156,7 @@ def test_check_names_the_line_and_the_gate_refuses_what_only_the_file_allows(
     problems = capsys.readouterr().err
     for field, needed in {
         "beats": "must have majority",
-        "max_membership_auc": "at most 0.75",
+        "max_membership_auc": "at most 0.65",
         "max_extraction_gain": "at most 0.1",
     }.items():
         (problem,) = [line for line in problems.splitlines() if f".{field} must" in line]
@@ -209,7 +210,7 @@ def test_a_run_says_at_its_start_that_no_release_will_follow(
     assert main(["run", "complaints"]) == 1
     first = capsys.readouterr().err.splitlines()[0]
     assert first.startswith(
-        "ft run: these settings cannot lead to a release: attacks.max_membership_auc must be at most 0.75"
+        "ft run: these settings cannot lead to a release: attacks.max_membership_auc must be at most 0.65"
     ) and first.endswith("`ft check` shows the lines")
 
 
@@ -396,7 +397,7 @@ OWN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"suites": ["general_text", "multiple_choice"]}, {"regression": {"suites": ["general_text"]}}),
     ({"at_most": {"attacks.max_membership_auc": 0.6}}, {}),
     ({"at_most": {"gate.max_epsilon": 8}}, {}),  # a limit that is off is beyond it
-    ({"at_least": {"attacks.rows": 200}}, {}),
+    ({"at_least": {"attacks.rows": 2000}}, {}),
     ({"accepted_licences": ["CC0-1.0"]}, {}),
 ]
 

@@ -21,7 +21,8 @@ GAIN = {
 
 
 def privacy() -> dict[str, Any]:
-    attack = dict.fromkeys(("auc", "tpr_at_1_fpr", "control_auc", "excess"), FIGURE)
+    attack = {name: {**FIGURE, "claimable": 0.009} for name in ("auc", "at_1_percent", "at_01_percent")}
+    one = {"kind": "the feature", "name": "the group", "members": 40, "found": 3, "others": 15, "mistaken": 1}
     rates = dict.fromkeys(
         (
             "verbatim",
@@ -38,9 +39,11 @@ def privacy() -> dict[str, Any]:
     return {
         "checkpoint": "the checkpoint",
         "reasons": ["the reason"],
-        "rows": 20,
-        "membership": dict.fromkeys(("loss", "reference", "min_k"), attack),
-        "membership_auc": {**FIGURE, "attack": "loss"},
+        "records": 100,
+        "members": 65,
+        "others": 20,
+        "membership": dict.fromkeys(("loss", "calibrated"), attack),
+        "slices": [{**one, "low": 0.01, "chance": 0.5}],
         "membership_status": "measured",
         "extraction_rate": {**rates, "rows": 20, "of": "answers", "status": "measured"},
         "personal_data": {

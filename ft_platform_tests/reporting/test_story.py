@@ -72,7 +72,8 @@ def version(lake: Lake, number: int, splits: TableVersion, tuned: float = 0.87, 
     evaluation = put(lake, "evaluation_report", f"eval-{number}", [checkpoint], metrics=metrics(tuned))
     gaps = {"gaps": {"region": {"value": 0.03}, "age": None}, "gap_metric": "accuracy", "max_gap": 0.2}
     put(lake, "fairness_report", f"fair-{number}", [evaluation], fairness=gaps)
-    guessed = {"membership_auc": {"value": 0.55, "low": 0.5, "high": 0.6}, "membership_status": "measured"}
+    rate = {"at_1_percent": {"value": 0.012, "low": 0.0, "high": 0.04}}
+    guessed = {"members": 7, "membership": {"loss": rate}, "membership_status": "measured"}
     put(lake, "privacy_report", f"attack-{number}", [checkpoint], privacy=guessed)
     rules = {"rules": 9, "broken": 0 if passed else 2, "waived": 1}
     said = {**decision(passed), "checkpoint": checkpoint.id}
@@ -137,7 +138,10 @@ def test_each_step_has_its_figure_its_verdict_and_its_report(lake: Lake, use_cas
         "Training": "7 records, 48 steps; validation loss 0.900 before, 0.400 after.",
         "Evaluation": "Macro F1 0.870 (0.850 to 0.890) on 374 test records.",
         "Fairness": "Largest gap between groups: 0.030 accuracy, by region; at most 0.2 is allowed.",
-        "Privacy": "Attacks tell training records from others with AUC 0.550 (0.500 to 0.600; chance is 0.5).",
+        "Privacy": (
+            "Of 1,000 training records, an attacker would find 12 (at most 40) and be wrong about 10 of 1,000 others;"
+            " guessing finds 10."
+        ),
         "Decision": "9 rules: 0 broken, 1 waived.",
         "Sign-off": "2 of 3 roles have signed.",
         "Release": "ckpt-1 is released.",
@@ -194,7 +198,7 @@ def test_a_damaged_report_is_told_and_the_other_steps_are_there(lake: Lake, use_
     assert "metrics.json" in found["Evaluation"].figure and found["Evaluation"].state == "bad"
     assert (found["Release"].verdict, found["Privacy"].state) == ("unknown", "plain")
     page = reports.page("/letters/")
-    assert page and b"Nobody can tell what may be used" in page.content and b"AUC 0.550" in page.content
+    assert page and b"Nobody can tell what may be used" in page.content and b"an attacker would find 12" in page.content
 
 
 def test_versions_say_what_became_of_each_and_lead_to_the_comparison(lake: Lake) -> None:

@@ -59,7 +59,6 @@ class Desk(Case):
         """With the figures that pages show beside those of the rules."""
         self.figures["evaluation_report"] |= {"confusion": {}, "labels": ["card", "loan"]}
         self.figures["fairness_report"] |= {"gaps": {}, "max_gap": 0.1}
-        self.figures["privacy_report"] |= {"membership_auc": None}
         super().publish()
         return self
 
@@ -118,7 +117,7 @@ def accepted(desk: Desk) -> None:
 
 
 def refused(desk: Desk) -> None:
-    desk.figures = changed(desk.figures, "privacy_report", ("passed",), False)
+    desk.figures = changed(desk.figures, "privacy_report", ("membership",), None)
     accepted(desk)
 
 
