@@ -601,8 +601,8 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
     assert refusing == {
         "memorization": (
             "Membership was not measured (too few records: 5 of training and 5 of test); about 614 training and 614"
-            " test records are enough; Extraction was not measured (too few texts are long enough to continue: 4 per side);"
-            " at least 73 long texts of training and 73 of test records are needed."
+            " test records are enough; Extraction was not measured (too few texts are long enough to continue: 4 per"
+            " side); at least 73 long texts of training and 73 of test records are needed."
         )
     }
     heads = {**EVERY_RULE, "training": {"objective": "label_head"}}

@@ -23,6 +23,7 @@ from ft_platform_tests.release.evidence_case import TEST_ROWS, EvidenceCase, fig
 
 FEATURES = ("region", "age")
 PAIR = "region and age"
+SLICE = {"kind": "label", "name": "card", "members": 40, "found": 30, "others": 15, "mistaken": 0}
 
 
 def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack]]:
@@ -38,11 +39,23 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
 def _memorized(random: Random) -> Iterator[tuple[str, dict[str, Any]]]:
     """Figures of attacks that prove nothing, or the opposite."""
     name = random.choice(ATTACKS)
-    value = random.uniform(0.45, 0.64)
-    yield "area whose interval reaches above the limit", _attacked(name, value, random.uniform(0.655 - value, 0.3))
-    yield "area above the limit", _attacked(name, random.uniform(0.66, 0.99), random.uniform(0.001, 0.1))
-    yield "area as far below chance", _attacked(name, random.uniform(0.01, 0.34), random.uniform(0.001, 0.1))
-    yield "narrow interval of too few records", _changed("privacy_report", rows=random.randint(0, 28))
+    value = random.uniform(0.0, 0.05)
+    may = _rate(value, random.uniform(0.051, 0.3))
+    yield "share whose interval reaches above the limit", _attacked(name, at_1_percent=may)
+    low = random.uniform(0.051, 0.9)
+    yield "share above the limit", _attacked(name, at_1_percent={"value": low, "low": low, "high": 1.0})
+    half = random.uniform(0.001, 0.1)
+    yield "area above the limit", _attacked(name, auc=figure(random.uniform(0.66, 0.89) + half, half))
+    yield "area as far below chance", _attacked(name, auc=figure(random.uniform(0.11, 0.34) - half, half))
+    small = {"records": random.randint(100, 1600), "others": random.randint(20, 190)}
+    wide = figure(random.uniform(0.45, 0.64), random.uniform(0.21, 0.3))
+    yield "area of a small use case that reaches above the limit", _attacked(name, small, at_1_percent=may, auc=wide)
+    yield (
+        "few test records of many",
+        _attacked(name, {"records": random.randint(1800, 9000), "others": random.randint(20, 190)}, at_1_percent=may),
+    )
+    sure = {"low": random.uniform(0.051, 0.9), "chance": random.uniform(0.0, 0.024)}
+    yield "label known by heart", _changed("privacy_report", slices=[{**SLICE, **sure}])
     yield (
         "attack left out",
         _changed(
@@ -98,7 +111,8 @@ def _unfair(random: Random) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _good(random: Random) -> dict[str, Any]:
-    made = _attacked(random.choice(ATTACKS), random.uniform(0.45, 0.55), random.uniform(0.01, 0.09))
+    high = random.uniform(0.02, 0.049)
+    made = _attacked(random.choice(ATTACKS), at_1_percent=_rate(random.uniform(0.0, high), high))
     return {
         **made,
         "fairness_report": _compared(
@@ -107,10 +121,14 @@ def _good(random: Random) -> dict[str, Any]:
     }
 
 
-def _attacked(name: str, value: float, half: float) -> dict[str, Any]:
-    made = good_figures()
-    made["privacy_report"]["membership"][name] |= {"auc": figure(value, half), "excess": figure(value - 0.5)}
+def _attacked(name: str, counts: dict[str, int] | None = None, **figures: dict[str, float]) -> dict[str, Any]:
+    made = _changed("privacy_report", **counts or {})
+    made["privacy_report"]["membership"][name] |= figures
     return made
+
+
+def _rate(value: float, high: float) -> dict[str, float]:
+    return {"value": value, "low": 0.0, "high": high}
 
 
 def _copied(rows: int, train: int, test: int) -> dict[str, Any]:
@@ -176,20 +194,17 @@ def _disagreement(kind: str, found: dict[str, Any], refusing: dict[str, str], us
     return None
 
 
-def _only_values_count() -> AbstractContextManager[Any]:
-    """Memorization as it was judged before: nothing is wrong as long as the interval reaches the harmless side."""
+def _only_what_is_shown_counts() -> AbstractContextManager[Any]:
+    """Memorization as others judge it: nothing is wrong as long as the interval reaches the harmless side."""
+    return mock.patch.object(privacy._Membership, "_unproven", return_value=())
 
-    def away(area: dict[str, float]) -> tuple[float, float]:
-        return area["value"], area["low"]
 
-    return mock.patch.object(privacy, "_away", away)
+def _every_use_case_is_small() -> AbstractContextManager[Any]:
+    return mock.patch.object(privacy._Membership, "_small", return_value=True)
 
 
 def _any_count_is_enough() -> AbstractContextManager[Any]:
-    stack = ExitStack()
-    for name in ("for_area", "for_gain"):
-        stack.enter_context(mock.patch.object(privacy, name, return_value=1))
-    return stack
+    return mock.patch.object(privacy, "for_gain", return_value=1)
 
 
 def _small_groups_are_ignored() -> AbstractContextManager[Any]:
@@ -237,7 +252,8 @@ AREA = Area(
     name="gate",
     cases=cases,
     defences={
-        "upper_end_of_memorization": _only_values_count,
+        "upper_end_of_memorization": _only_what_is_shown_counts,
+        "size_of_a_small_use_case": _every_use_case_is_small,
         "records_of_an_attack": _any_count_is_enough,
         "small_groups": _small_groups_are_ignored,
         "upper_end_of_a_gap": _the_value_of_a_gap_is_enough,
