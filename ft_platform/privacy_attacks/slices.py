@@ -45,17 +45,16 @@ def slices_of(
 
 
 def _found(members: np.ndarray, others: np.ndarray, outside: np.ndarray, slices: int, error: float) -> dict[str, Any]:
-    from scipy.stats import fisher_exact
+    from scipy.stats import hypergeom
 
     limit = threshold(outside, LOW)
     found, mistaken = int((members > limit).sum()), int((others > limit).sum())
-    table = [[found, len(members) - found], [mistaken, len(others) - mistaken]]
-    _, chance = fisher_exact(table, alternative="greater")
+    chance = float(hypergeom.sf(found - 1, len(members) + len(others), found + mistaken, len(members)))
     return {
         "members": len(members),
         "found": found,
         "others": len(others),
         "mistaken": mistaken,
         "low": exact_low(found, len(members), error / slices),
-        "chance": min(float(chance) * slices, 1.0),
+        "chance": min(chance * slices, 1.0),
     }

@@ -26,9 +26,7 @@ STEP = 1.005
 """Counts that are tried grow by half a percent: what is said to be needed is not more than that above the truth."""
 
 
-def true_positive_rate(
-    members: np.ndarray, others: np.ndarray, rate: float, confidence: float
-) -> dict[str, float | None]:
+def true_positive_rate(members: np.ndarray, others: np.ndarray, rate: float, confidence: float) -> dict[str, float]:
     """`{"value", "low", "high", "claimable"}`: share of members beyond the threshold. `claimable`: the lowest false
     positive rate that so many others can prove.
 

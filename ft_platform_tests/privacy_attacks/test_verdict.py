@@ -62,7 +62,7 @@ def with_slice(low: float, chance: float) -> dict[str, Any]:
     return figures(slices=[{**one, "low": low, "chance": chance}])
 
 
-MAY_FIND = {"at_1_percent": ends(0.03, 0.01, 0.06)}
+MAY_FIND: dict[str, Any] = {"at_1_percent": ends(0.03, 0.01, 0.06)}
 
 
 def with_copies(train: int, test: int, rows: int = 100) -> dict[str, Any]:
@@ -198,7 +198,8 @@ def test_a_use_case_too_small_for_the_rate_owes_what_the_policy_says() -> None:
 
 
 def test_no_setting_of_a_use_case_makes_it_small() -> None:
-    for strict in ({"max_true_positive_rate": 0.015}, {"confidence": 0.999}):
+    own: list[dict[str, Any]] = [{"max_true_positive_rate": 0.015}, {"confidence": 0.999}]
+    for strict in own:
         verdict = verdict_of(with_attack(**MAY_FIND), **strict)
         assert not verdict.passed and "There are enough records" in verdict.text
 
