@@ -203,10 +203,6 @@ def _every_use_case_is_small() -> AbstractContextManager[Any]:
     return mock.patch.object(privacy._Membership, "_small", return_value=True)
 
 
-def _any_count_is_enough() -> AbstractContextManager[Any]:
-    return mock.patch.object(privacy, "for_gain", return_value=1)
-
-
 def _small_groups_are_ignored() -> AbstractContextManager[Any]:
     """Groups as they were judged before: two large ones are enough, whatever the others are."""
     judged = fairness_verdict._status
@@ -254,7 +250,6 @@ AREA = Area(
     defences={
         "upper_end_of_memorization": _only_what_is_shown_counts,
         "size_of_a_small_use_case": _every_use_case_is_small,
-        "records_of_an_attack": _any_count_is_enough,
         "small_groups": _small_groups_are_ignored,
         "upper_end_of_a_gap": _the_value_of_a_gap_is_enough,
         "one_verdict": _pages_judge_by_themselves,
