@@ -59,8 +59,7 @@ def build(use_case: NamedUseCase) -> list:
             use_case,
             report,
             reused=reused,
-            members=found["members"],
-            others=found["others"],
+            rows=found["members"] + found["others"],
             attacker=attacker_in_words(found),
             figures=dg.MetadataValue.json(
                 {name: found[name] for name in ("membership", "extraction_rate", "personal_data")}
