@@ -29,7 +29,6 @@ SMALL = {
     "evaluation.bootstrap_samples": 200,
     "evaluation.few_shot_examples": 2,
     "regression.rows": 8,
-    "attacks.rows": 20,
     "attacks.extraction_rows": 20,
     "attacks.prefix_tokens": 8,
     "attacks.continuation_tokens": 8,

@@ -55,7 +55,7 @@ class Runs:
             "training": {"recipe": "manual", "max_steps": 2, "batch_rows": 8, "rank": 4},
             "evaluation": {"bootstrap_samples": 100},
             "regression": {"rows": 5},
-            "attacks": {"rows": 20, "extraction_rows": 20, "samples": 5, "bootstrap_samples": 100},
+            "attacks": {"extraction_rows": 20, "samples": 5, "bootstrap_samples": 100},
         }
         write_use_case(self.environment.defs, "complaints", attributes)
         self.lake = open_lake(self.environment)
