@@ -75,7 +75,7 @@ def measured(environment: Environment, name: str) -> dict[str, Any]:
 
 def milliseconds(server: Any, path: str) -> float:
     started = time.process_time()
-    assert server.portal.page(path) or server.reports.page(path), path
+    assert server.pages.portal.page(path) or server.pages.reports.page(path), path
     return round(1000 * (time.process_time() - started), 1)
 
 
