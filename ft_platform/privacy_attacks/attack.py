@@ -108,7 +108,7 @@ class Attacker:
         if not self.learns_labels:
             return {side: self._losses(self.samples[side]) for side in ("train", "test")}
         from ft_platform.models.kernels.packed_forward import shared_start
-        from ft_platform.models.prompt_states import pooled_states
+        from ft_platform.models.prompt_states import middle_states
         from ft_platform.privacy_attacks.difficulty import difficulties
 
         train, test = self.samples["train"], self.samples["test"]
@@ -116,9 +116,7 @@ class Attacker:
             return {}
         before = self._done
         prompts = [row.input_ids[: row.prompt_length] for row in (*train.rows, *test.rows)]
-        states = pooled_states(self.model, prompts, shared_start(prompts), lambda done: self._tick(before, done))[
-            "mean"
-        ]
+        states = middle_states(self.model, prompts, shared_start(prompts), lambda done: self._tick(before, done))
         records = self._records([*train.record_ids, *test.record_ids])
         texts, groups = user_texts(records["messages"]), records["group_id"].to_pylist()
         found = difficulties(texts, states, [*train.answers, *test.answers], groups).reshape(-1, 1)

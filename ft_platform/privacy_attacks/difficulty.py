@@ -3,8 +3,8 @@ fine-tuned model, since a low loss says little about a record that is easy (Wats
 difficulty calibration in membership inference attacks, ICLR 2022, arXiv:2111.08440).
 
 Two cheap systems learn all attacked records but a fifth, and are asked about that fifth: logistic regression on TF-IDF
-vectors, and on hidden states of the base model. Training and test records are treated alike, so that the scores of an
-attack on a model that read neither differ by chance alone."""
+vectors, and on hidden states in the middle of the base model. Training and test records are treated alike, so that the
+scores of an attack on a model that read neither differ by chance alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def difficulties(texts: Sequence[str], states: np.ndarray, labels: Sequence[str]
 
     Args:
         texts: words of the users.
-        states: hidden states of the base model at each record's prompt, shape `(records, width)`.
+        states: of the base model at each record's prompt (`prompt_states.middle_states`), shape `(records, width)`.
         groups: records of one group (a person, near duplicates) are asked about together.
     """
     from threadpoolctl import threadpool_limits
