@@ -72,10 +72,20 @@ class Taken(Typed):
     currency: str
 
 
+class Selective(Typed):
+    """Accuracy on the test records that the model is surest of."""
+
+    coverage: float
+    rows: Rows
+    threshold: float
+    accuracy: Figure
+
+
 class Calibration(Typed):
-    """Expected calibration error."""
+    """Expected calibration error, and accuracy where the model is sure."""
 
     ece: Figure
+    selective: list[Selective] = []
 
 
 class About(Typed):
