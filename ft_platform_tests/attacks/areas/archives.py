@@ -8,7 +8,6 @@ anything but be refused. The person is fictitious."""
 import functools
 import io
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
