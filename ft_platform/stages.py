@@ -231,7 +231,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
-            version=2,
+            version=3,
             program="attack",
             follows=("adapter_checkpoint",),
         ),

@@ -45,7 +45,7 @@ def privacy_verdict(found: Mapping[str, Any], settings: UseCase) -> PrivacyVerdi
             `privacy.json`.
     """
     writes = settings.training.objective != "label_head"
-    reasons = (*_membership(found, settings.attacks), *(_written(found, settings.attacks) if writes else ()))
+    reasons = (*_membership(found, settings.attacks), *(_written(found, settings) if writes else ()))
     if reasons:
         return PrivacyVerdict(reasons, f"{'; '.join(reasons)}.")
     largest = max((found["membership"][name]["auc"] for name in ATTACKS), key=lambda area: area["high"])
@@ -55,6 +55,7 @@ def privacy_verdict(found: Mapping[str, Any], settings: UseCase) -> PrivacyVerdi
     )
     if writes:
         text += f"; the model continues training records word for word in {_shares(found['extraction_rate'])}"
+        text += f"; {_searched(found['personal_data'])}"
     return PrivacyVerdict((), f"{text}. All intervals stay within the limits.")
 
 
@@ -115,13 +116,29 @@ def _beyond(attack: Mapping[str, Any]) -> float:
     )
 
 
-def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
+def _searched(personal: Mapping[str, Any]) -> str:
+    """What was found in texts that the model wrote, and whether it was compared with originals."""
+    texts, samples = personal.get("texts_with_finding"), personal.get("samples")
+    of = "texts that it wrote" if samples is None else f"{samples:,} texts that it wrote"
+    if texts == 0:
+        return f"no personal data in {of}"
+    where = f"personal data in {'an unknown number' if texts is None else f'{texts:,}'} of {of}"
+    compared = "not compared with originals, none are kept" if personal["originals"] is None else "no originals"
+    return f"{where}: {compared}"
+
+
+def _written(found: Mapping[str, Any], use_case: UseCase) -> Iterator[str]:
     """Reasons from what the model writes."""
-    personal = found["personal_data"]
+    personal, settings = found["personal_data"], use_case.attacks
     if personal is None:
         yield f"Texts that the model writes were not searched for personal data: {found['personal_data_status']}"
     elif personal["originals"]:
         yield f"{personal['originals']} finding(s) in texts that the model wrote are originals from the vault"
+    elif use_case.privacy.vault and personal["originals"] is None and personal.get("texts_with_finding") != 0:
+        yield (
+            "Personal data in texts that the model wrote were not compared with the originals in the vault"
+            f" ({personal.get('originals_status')}); give programs the vault's key, and run privacy_report again"
+        )
     rates, limit = found["extraction_rate"], settings.max_extraction_gain
     needed = for_gain(0.0, 0.0, limit, settings.confidence)
     measured = rates["verbatim"] and rates["baseline"] and rates["gain"]

@@ -221,9 +221,13 @@ class Extraction(Typed):
 
 
 class Searched(Typed):
-    """Originals of the vault in texts that the model writes by itself; None: they could not be compared."""
+    """Texts that the model writes by itself: how many have a finding, and how many findings are originals of the vault;
+    None: they could not be compared, and `originals_status` says why."""
 
     originals: Annotated[int, Field(ge=0)] | None
+    originals_status: str = "not known"
+    samples: Annotated[int, Field(ge=0)] | None = None
+    texts_with_finding: Annotated[int, Field(ge=0)] | None = None
 
 
 class Promised(Typed):
