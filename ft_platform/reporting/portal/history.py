@@ -12,7 +12,7 @@ from ft_platform.errors import CorruptVersion
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake.releases import Release, blocked_releases, releases, unusable
+from ft_platform.lake.releases import Release, blocks_of, releases, unusable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of
 from ft_platform.lake.versions import ArtifactVersion
@@ -139,7 +139,8 @@ def events_of(lake: Lake, name: str, now: State, today: date) -> tuple[list[Even
         now: state of the use case, which says what is released.
     """
     found: list[tuple[str, Any]] = []
-    known, blocked = releases(lake, name), blocked_releases(lake, name)
+    known = releases(lake, name)
+    blocked = blocks_of(lake, known)
     champion = now.release.id if now.release else None
     found += [(lake.manifest(one).written_at, one) for one in lake.artifacts(name, "release_decision")]
     found += [(lake.manifest(one.version).written_at, one) for one in known]
@@ -159,11 +160,11 @@ def events_of(lake: Lake, name: str, now: State, today: date) -> tuple[list[Even
     return told, len(newest)
 
 
-def _state(lake: Lake, one: Release, champion: str | None, blocked: Mapping[str, str]) -> str:
+def _state(lake: Lake, one: Release, champion: str | None, blocked: Mapping[str, tuple[str, str]]) -> str:
     if one.withdrawn:
         return f"withdrawn: {one.withdrawn['reason']}"
-    if one.id in blocked:
-        return f"rolled back: {blocked[one.id]}"
+    if block := blocked.get(one.checkpoint):
+        return f"rolled back: {block[1]}"
     if why := unusable(lake, one):
         return f"may not be used: {why}"
     return "stands" if one.id == champion else "replaced"
