@@ -130,7 +130,7 @@ def decide(
     before = champion(lake, use_case.name, beside=checkpoint)
     rulings = apply(rules_of(with_golden(lake, use_case), before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
-    simpler = simpler_systems(evidence, use_case.settings.gate)
+    simpler = simpler_systems(evidence, use_case.settings)
     rests_on = tested(lake, use_case.name, evidence)
     waived = (in_force(*of), use_case.policy, without_effect(*of))
     answered = answers(evidence, use_case.settings.serving.guardrails)

@@ -46,11 +46,13 @@ def names(models: list[ServedModel]) -> list[str]:
     return [model.name for model in models]
 
 
-@pytest.mark.parametrize("objective", ["label_head", "sft"])
-def test_served_labels_are_those_of_the_evaluation(objective: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("objective", "method"), [("label_head", "lora"), ("label_head", "linear_probe"), ("sft", "lora")]
+)
+def test_served_labels_are_those_of_the_evaluation(objective: str, method: str, tmp_path: Path) -> None:
     from ft_platform.evaluation.files import read_predictions
 
-    made = Installation(tmp_path, objective)
+    made = Installation(tmp_path, objective, method=method)
     table = read_predictions(made.lake, made.report).to_pylist()
     evaluated = {row["record_id"]: row for row in table if row["system"] == "fine_tuned"}
     texts = {row["record_id"]: row["messages"][0]["content"] for row in made.rows if row["split"] == "test"}
