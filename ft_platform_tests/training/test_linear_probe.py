@@ -10,11 +10,15 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from ft_platform.errors import DataError
+from ft_platform.errors import ConfigError, DataError
+from ft_platform.experiments.curve import trainings_for_curve
+from ft_platform.experiments.search import make_trials
 from ft_platform.models import base_model
 from ft_platform.models.prompt_states import prompt_states
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.reporting.evaluation_report import training_sentence
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.training.estimate import estimate
 from ft_platform.training.linear_probe import _to_features, probe_weights
 from ft_platform.training.prepare import prepare
 from ft_platform.use_case.named import NamedUseCase
@@ -63,12 +67,18 @@ def test_a_label_without_a_training_record_is_refused() -> None:
         probe_weights((states, states), (["a", "b"], ["a", "b"]), ["a", "b", "c"])
 
 
-@pytest.mark.integration
-def test_a_checkpoint_of_a_probe_leaves_the_base_model_as_it_is(lake, environment, tmp_path: Path) -> None:
+@pytest.fixture
+def made(lake, environment, tmp_path: Path) -> tuple[Any, ...]:
     attributes = attributes_for(save_tiny_model(tmp_path / "model"), "classification")
     attributes["training"] = {"method": "linear_probe"}  # the recipe chooses the rest
     use_case = NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes))
     splits = usable_splits(lake, use_case, rows_for("classification"), splits_schema(use_case))
+    return lake, environment, use_case, splits
+
+
+@pytest.mark.integration
+def test_a_checkpoint_of_a_probe_leaves_the_base_model_as_it_is(made: tuple[Any, ...]) -> None:
+    lake, environment, use_case, splits = made
     trained = checkpoint_for(lake, environment, use_case, splits, LOG)
     assert trained.metrics["steps"] == 0 and trained.metrics["validation_loss"] < 0.7 < np.log(3)
     told = json.loads(lake.read_file(trained.checkpoint, "training.json"))
@@ -107,3 +117,17 @@ def test_a_checkpoint_of_a_probe_leaves_the_base_model_as_it_is(lake, environmen
 def test_what_a_probe_does_not_do_is_refused(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         UseCase.model_validate(minimal_attributes("file:///none.csv") | changes)
+
+
+@pytest.mark.integration
+def test_a_probe_can_be_estimated_and_is_no_matter_for_experiments_with_steps(
+    made: tuple[Any, ...], tmp_path: Path
+) -> None:
+    prepared = prepare(*made)
+    found = estimate(prepared, prepared.training, ComputeProfile(), seconds=0.0, setup=(0.0, 0.0))
+    read = sum(len(row.ids) for row in [*prepared.rows, *prepared.validation])
+    assert found["seconds"] > 0 and found["validation_tokens"] > read and not found["few_steps"]
+    with pytest.raises(ConfigError, match="learning_curve is about the steps of a training"):
+        trainings_for_curve(*made, tmp_path / "results.jsonl", LOG)
+    with pytest.raises(ConfigError, match="hyperparameter_search is about the steps of a training"):
+        make_trials(*made, tmp_path, LOG)
