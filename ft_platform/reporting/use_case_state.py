@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from ft_platform.errors import FtError
 from ft_platform.lake.deployments import STAYS, Deployment, deployments, had_traffic
@@ -20,6 +21,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.answering import answering
 from ft_platform.monitoring.day_reports import day_reports
+from ft_platform.people.may import Permissions
 from ft_platform.release.standing import ACCEPTED as MAY_BE
 from ft_platform.release.standing import ENDED, STAGE, UNREADABLE, Standing, standing_of
 from ft_platform.settings.serving_targets import LocalTarget
@@ -111,6 +113,23 @@ def state_of(lake: Lake, name: str, use_case: NamedUseCase | None, today: date |
 def decision_now(lake: Lake, use_case: NamedUseCase, today: date, decision_id: str | None = None) -> Standing | None:
     """As `release.standing_now`, which is asked by name: the rules stand above much else."""
     return import_module("ft_platform.release.standing_now").standing_now(lake, use_case, today, decision_id)
+
+
+def decision_words(lake: Lake, decision: ArtifactVersion, now: Standing | None, today: date | None = None) -> str:
+    """What a decision says: whether it holds now, or, of one that is not judged any more, what it said on its day.
+
+    Args:
+        now: the newest decision, as it holds now.
+    """
+    if now and now.id == decision.artifact_id:
+        return now.words
+    return f"{standing_of(lake, decision, today).words}, as of {lake.manifest(decision).written_at[:10]}"
+
+
+def sign_off_now(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion) -> Any:
+    """As `release.sign_off`, which is asked by name as well."""
+    permissions = Permissions(use_case.people, {use_case.name: use_case})
+    return import_module("ft_platform.release.sign_off").sign_off(lake, use_case, decision, permissions)
 
 
 def about_release(lake: Lake, name: str, checkpoint: str | None, stage: str) -> ArtifactVersion | None:

@@ -16,11 +16,11 @@ from ft_platform.lake.releases import Release, blocks_of, releases, unusable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.release.standing import standing_of
+from ft_platform.release.standing import Standing
 from ft_platform.reporting.figure import COLOURS, around, drawing
 from ft_platform.reporting.formats import number
 from ft_platform.reporting.published import intact_json, page_of
-from ft_platform.reporting.use_case_state import State
+from ft_platform.reporting.use_case_state import State, decision_words
 
 MOST = 20
 """Versions and events on the page, the newest."""
@@ -72,8 +72,12 @@ class Event:
     page: str | None
 
 
-def versions_of(lake: Lake, name: str, today: date) -> tuple[list[TrainedVersion], int]:
-    """The newest checkpoints, newest first, and how many there are in all. Raises as `releases`."""
+def versions_of(lake: Lake, name: str, standing: Standing | None, today: date) -> tuple[list[TrainedVersion], int]:
+    """The newest checkpoints, newest first, and how many there are in all. Raises as `releases`.
+
+    Args:
+        standing: of the newest decision as it holds now.
+    """
     checkpoints = lake.artifacts(name, "adapter_checkpoint")
     evaluations = _first(lake, name, "evaluation_report", _evaluated)
     decisions = _first(lake, name, "release_decision", lambda manifest: manifest.info.get("checkpoint"))
@@ -92,7 +96,9 @@ def versions_of(lake: Lake, name: str, today: date) -> tuple[list[TrainedVersion
                 data=next((parent.id for parent in manifest.parents if parent.name == "splits"), "–"),
                 before=earlier.artifact_id if earlier else None,
                 **_figures(lake, evaluations.get(checkpoint.artifact_id)),
-                decision=f"{standing_of(lake, decision, today).words}{_since(lake, checkpoint)}" if decision else None,
+                decision=(
+                    f"{decision_words(lake, decision, standing, today)}{_since(lake, checkpoint)}" if decision else None
+                ),
                 decision_page=page_of(lake, decision) if decision else None,
                 releases=tuple(released.get(checkpoint.artifact_id, ())),
             )
@@ -155,7 +161,7 @@ def events_of(lake: Lake, name: str, now: State, today: date) -> tuple[list[Even
         info = lake.manifest(one).info
         decided = one.name == "release_decision"
         what = f"{one.id} about {info.get('checkpoint', '–')}" if decided else f"{info['release']} at {info['target']}"
-        state = standing_of(lake, one, today).words if decided else "deployed"
+        state = decision_words(lake, one, now.standing, today) if decided else "deployed"
         told.append(Event(at, what, state, page_of(lake, one)))
     return told, len(newest)
 
