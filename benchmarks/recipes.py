@@ -5,7 +5,7 @@ of every evaluation and the recipes that other toolkits publish.
     python benchmarks/recipes.py --folder F --quick --json  # four development tasks, one seed, no peers
     python benchmarks/recipes.py --folder F --tasks slots complaints --seeds 1 --peers trl
 
-The tasks are those of `benchmarks/recipe_tasks`: half of them are `held_out`, from sources on which no recipe was
+The tasks are those of `benchmarks/recipe_tasks`: some of them are `held_out`, from sources on which no recipe was
 developed. Every measurement is a run of the platform up to `evaluation_report`, with the same splits for all. It is
 kept in `F/results`, by the hash of records, settings and recipe, so what was measured once is not measured again, and
 what earlier recipes came to stays there. Peers are the settings that their examples publish, trained by our loop, with
@@ -14,11 +14,15 @@ LLaMA-Factory (`examples/train_lora/qwen3_lora_sft.yaml`), Axolotl (`examples/ll
 
 A task whose run fails or is refused is named in `stopped`, with the reason; the others are measured, and the exit code
 is 1. Prints `{"recipe", "stopped", "tasks": [{"name", "held_out", "metric", "ours", "low", "high", "seeds", "tfidf",
-"few_shot", "zero_shot", "nearest", "majority", "peers": {name: value}, "search", "forgotten", "seconds"}],
-"share_at_least_tfidf", "share_better_than_few_shot", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread",
+"few_shot", "zero_shot", "nearest", "majority", "peers": {name: value}, "search", "forgotten", "refused_by",
+"membership_rate", "membership_area", "seconds"}], "share_at_least_tfidf", "share_better_than_few_shot",
+"share_accepted", "mean_rank": {recipe: rank}, "regret_to_search", "seed_spread",
 "forgetting"}`. Shares, ranks and regret are of the held-out tasks that were measured, or of all where none was. `ours`
 is the mean over seeds, `low` and `high` the test records' interval of the first seed, `search` what the best of eight
-trials on the validation records reaches (three tasks), `seconds` the training's. `seed_spread` is the mean standard
+trials on the validation records reaches (three tasks), `seconds` the training's. `refused_by` names the rules of a
+release decision on quality, fairness, memorization and forgetting that the first seed breaks, without a waiver;
+`membership_rate` is the share of its training records that an attacker finds at 1 % false alarms, `membership_area`
+the area under the attack's ROC curve, both of the stronger attack. `seed_spread` is the mean standard
 deviation over seeds, of ours and of what was before there were recipes; `forgetting` has the statuses of the suites of
 `regression_report`, where answers are written.
 """
@@ -51,10 +55,11 @@ records, values the means over so many seeds; the best value of a line is bold.
 
 Tasks that are not in the table were not measured with this version. Of the held-out ones with labels,
 {share_at_least_tfidf} have at least the value of TF-IDF + logistic regression; of all held-out ones,
-{share_better_than_few_shot} have a better one than few-shot prompting. Clearly worse than TF-IDF:
-{worse}. Mean rank beside the recipes of others: {ranks}. What a search of eight trials reaches more, on average:
-{regret}. Standard deviation over seeds: {spread}. Questions that the base model could answer before, where answers are
-written: {forgotten}.
+{share_better_than_few_shot} have a better one than few-shot prompting; {share_accepted} are accepted by quality,
+fairness, memorization and forgetting, without a waiver. Clearly worse than TF-IDF: {worse}.
+Mean rank beside the recipes of others: {ranks}. What a search of eight trials reaches more, on average: {regret}.
+Standard deviation over seeds: {spread}. Questions that the base model could answer before, where answers are written:
+{forgotten}.
 
 Time binds: two cores compute about 500 tokens a second of this model, forward and backward, so the tasks have a few
 hundred records and the model 135 million weights. On a GPU the same steps take a small fraction of that; neither a GPU
@@ -100,7 +105,7 @@ PEERS: dict[str, dict[str, Any]] = {
     },
 }
 BEFORE = "before"
-SEARCHED = ("chair", "home_commands", "noisy_commands")
+SEARCHED = ("travel_and_work", "questions", "attack_tactics")
 SEARCH = {
     "trials": 8,
     "space": {
@@ -149,6 +154,11 @@ def recipe_hash(kind: str) -> str:
 
 def _hash(found: Any) -> str:
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:12]
+
+
+JUDGED = ("beats", "fairness", "memorization", "forgetting")
+"""Rules of a decision that the recipe answers for; the others ask for people and papers, which no task here has."""
+OF_THE_DECISION = ("refused_by", "membership_rate", "membership_area")
 
 
 class TaskStopped(Exception):
@@ -201,13 +211,20 @@ class Measurements:
     def _measure(self, task: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
         begun = time.monotonic()
         settings = {f"training.{name}": value for name, value in training.items()}
-        found = self._run(task["name"], ["--until", "evaluation_report"], settings)
+        found = self._run(task["name"], ["--until", "release_decision"], settings)
         metrics = {system: figures.get(task["metric"]) for system, figures in found["systems"].items()}
         seconds = {
             "run": round(time.monotonic() - begun, 1),
             "training": found["stage_seconds"].get("adapter_checkpoint"),
         }
-        return {"metrics": metrics, "seconds": seconds, "test_rows": found["test_rows"]}
+        rules = self._newest(task, "release_decision", "decision.json")["rules"]
+        attacks = (self._newest(task, "privacy_report", "privacy.json")["membership"] or {}).values()
+        judged = {
+            "refused_by": [one["rule"] for one in rules if one["rule"].split("/")[0] in JUDGED and not one["passed"]],
+            "membership_rate": max((attack["at_1_percent"]["value"] for attack in attacks), default=None),
+            "membership_area": max((attack["auc"]["value"] for attack in attacks), default=None),
+        }
+        return {"metrics": metrics, "seconds": seconds, "test_rows": found["test_rows"], **judged}
 
     def _forgotten(self, task: dict[str, Any], seed: int) -> dict[str, str]:
         self._run(task["name"], ["--until", "regression_report"], {"training.seed": seed})
@@ -302,7 +319,7 @@ def row(
         "seeds_before": reached.get(BEFORE, had.get("seeds_before", [])),
         "search": next(iter(values(best, seeds[:1])), None) if best else had.get("search"),
         "forgotten": forgotten or {},
-        "seconds": first["seconds"],
+        **{name: first[name] for name in (*OF_THE_DECISION, "seconds")},
     }
 
 
@@ -311,14 +328,16 @@ def _first(run: dict[str, Any]) -> dict[str, Any]:
     found = run["metrics"]
     systems = {name: (found.get(system) or {}).get("value") for name, system in SYSTEMS.items()}
     interval = {name: found["fine_tuned"][name] for name in ("low", "high")}
-    return {**systems, **interval, "seconds": run["seconds"]["training"]}
+    decided = {name: run[name] for name in OF_THE_DECISION}
+    return {**systems, **interval, **decided, "seconds": run["seconds"]["training"]}
 
 
 def lines_of_docs(recipe: str) -> dict[str, dict[str, Any]]:
     """Task -> its line in docs/benchmarks/recipes.json, where that is of this recipe."""
     place = DOCS / "recipes.json"
     found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8")) if place.exists() else {"recipe": None}
-    return {one["name"]: one for one in found["tasks"]} if found["recipe"] == recipe else {}
+    lines = {one["name"]: one for one in found["tasks"] if "refused_by" in one}  # earlier versions decided nothing
+    return lines if found["recipe"] == recipe else {}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -345,6 +364,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "share_at_least_tfidf": share("tfidf", lambda ours, other: ours >= other),
         "significantly_worse_than_tfidf": worse,
         "share_better_than_few_shot": share("few_shot", lambda ours, other: ours > other),
+        "share_accepted": round(mean(not one["refused_by"] for one in counted), 3) if counted else None,
         "mean_rank": {name: round(mean(places), 2) for name, places in ranks.items()},
         "regret_to_search": round(mean(regrets), 4) if regrets else None,
         "seed_spread": {"ours": spread("seeds"), "before": spread("seeds_before")},
@@ -419,7 +439,9 @@ def page(found: dict[str, Any]) -> str:
     """The table in Markdown."""
     peers = sorted({name for one in found["tasks"] for name in one["peers"]})
     systems = [name for name in (*SYSTEMS, "search") if any(one[name] is not None for one in found["tasks"])]
-    head = ["task", "held out", "metric", "seeds", "recipe", "interval", *systems, *peers, *sorted(found["earlier"])]
+    judged = ["refused by", "found at 1 %", "area"]
+    head = ["task", "held out", "metric", "seeds", "recipe", "interval", *judged, *systems, *peers]
+    head += sorted(found["earlier"])
     worse = ", ".join(found["significantly_worse_than_tfidf"]) or "none"
     ranks = ", ".join(f"{name} {rank:.1f}" for name, rank in found["mean_rank"].items()) or "not measured"
     regret = "not measured" if found["regret_to_search"] is None else f"{found['regret_to_search']:.3f}"
@@ -435,7 +457,9 @@ def page(found: dict[str, Any]) -> str:
         shown = ["" if v is None else f"**{v:.3f}**" if v == best else f"{v:.3f}" for v in (one["ours"], *others)]
         held = "yes" if one["held_out"] else ""
         interval = f"{one['low']:.3f} to {one['high']:.3f}"
-        cells = [one["name"], held, one["metric"], str(len(one["seeds"])), shown[0], interval, *shown[1:]]
+        attacks = ["" if one[name] is None else f"{one[name]:.3f}" for name in ("membership_rate", "membership_area")]
+        decided = [", ".join(one["refused_by"]) or "none", *attacks]
+        cells = [one["name"], held, one["metric"], str(len(one["seeds"])), shown[0], interval, *decided, *shown[1:]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -443,7 +467,8 @@ def page(found: dict[str, Any]) -> str:
 def line(one: dict[str, Any]) -> str:
     beside = {"few-shot": one["few_shot"], "TF-IDF": one["tfidf"], **one["peers"]}
     others = "  ".join(f"{name} {value:.3f}" for name, value in beside.items() if value is not None)
-    return f"{one['name']:16s} {one['metric']:16s} ours {one['ours']:.3f}  {others}"
+    refused = f"  refused by {', '.join(one['refused_by'])}" if one["refused_by"] else "  accepted"
+    return f"{one['name']:16s} {one['metric']:16s} ours {one['ours']:.3f}  {others}{refused}"
 
 
 if __name__ == "__main__":

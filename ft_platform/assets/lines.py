@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 LINES = re.compile(
-    r"dagster/row_count|removed_rows|broken_rules|seconds|cost/(money|seconds|kwh)|score/.+|gap/.+"
+    r"dagster/row_count|removed_rows|broken_rules|seconds_to_make|cost/(money|program_seconds|kwh)|score/.+|gap/.+"
     r"|metric/(validation_loss|train_loss|tokens_per_second|peak_memory_gib|best_validation_loss)|k"
 )
 """What moves from run to run and is looked at over time. Every other number is shown as text."""

@@ -29,7 +29,7 @@ def existing(
     adapter_checkpoint: ArtifactVersion,
 ) -> ArtifactVersion | None:
     """The report of attacks on this checkpoint."""
-    artifact_id, _ = attack_inputs(use_case, splits, adapter_checkpoint)
+    artifact_id, _ = attack_inputs(environment, use_case, splits, adapter_checkpoint)
     return lake.intact_artifact(use_case.name, "privacy_report", artifact_id)
 
 

@@ -177,7 +177,7 @@ def materialized(
         "content_hash": version.content_hash,
         "version": version.id,
         "settings_hash": manifest.settings_hash or NONE,
-        "seconds": manifest.seconds,
+        "seconds_to_make": manifest.seconds,
         "reused": reused,
         "counts": dg.MetadataValue.md(counts_table(counts)),
     }

@@ -33,8 +33,8 @@ def program_costs(
         reason = "no program run of this checkpoint is in the ledger"
     elif any(row["currency"] != currency for row in rows):
         reason = "the program runs are priced in another currency than the environment's"
-    elif money is None:
-        reason = f"compute profile {use_case.settings.compute.profile} has no price"
+    elif unpriced := sorted({row["profile"] for row in rows if row["money"] is None}):
+        reason = f"compute profile {' and '.join(unpriced)} has no price"
     seconds = round(sum(row["seconds"] for row in rows), 3)
     return {
         "artifacts": artifacts,

@@ -11,13 +11,15 @@ several languages counts as what prevails in it; languages the model does not kn
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ft_platform.cleaning.filters import CleanedRecords
 from ft_platform.errors import ConfigError, MissingExtra
 from ft_platform.settings.cleaning import Cleaning
+
+if TYPE_CHECKING:
+    from ft_platform.cleaning.filters import CleanedRecords
 
 HEAD_CHARACTERS = 1000
 """Characters of a text that are looked at."""
@@ -30,7 +32,7 @@ NO_LANGUAGE = "zxx"
 """ISO 639-2 for text that is in no language, such as numbers; the model knows it too."""
 
 
-def allowed_share(records: CleanedRecords, settings: Cleaning) -> np.ndarray:
+def allowed_share(records: "CleanedRecords", settings: Cleaning) -> np.ndarray:
     """Probability in [0, 1] that each text is in an allowed language and not in the likeliest other one. Shape
     `(rows,)`.
 
@@ -64,6 +66,16 @@ def likeliest(texts: Iterable[str], languages: Sequence[str]) -> list[str | None
         next((language for language, _ in ranked if language in allowed), None) if ranked[0][0] != NO_LANGUAGE else None
         for ranked in (identifier.rank(text[:HEAD_CHARACTERS]) for text in texts)
     ]
+
+
+def is_foreign(text: str, settings: Cleaning) -> bool:
+    """Whether a text is in none of the allowed languages, as surely as `language_not_allowed` wants it.
+
+    Raises:
+        MissingExtra: py3langid is not installed.
+    """
+    allowed = frozenset(settings.allowed_languages)
+    return 1 - share_of(_identifier(), text, allowed) >= settings.language_confidence
 
 
 def share_of(identifier: Any, text: str, allowed: frozenset[str]) -> float:

@@ -127,7 +127,7 @@ def _print_sums(sums: list[dict[str, Any]]) -> None:
 def _print_runs(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         why = f" ({row['error']})" if row["error"] else ""
-        money = f"{row['money']:.2f} {row['currency']}" if row["money"] else "no price"
+        money = f"{row['money']:.2f} {row['currency']}" if row["money"] is not None else "no price"
         print(
             f"{row['started_at']:%Y-%m-%d %H:%M}  {row['use_case']}  {row['program']:<9} {row['state']}{why} "
             f" {row['seconds']:.0f} s  {money}  {row['artifact'] or '-'}  {row['profile']}"

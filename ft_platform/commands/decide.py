@@ -70,6 +70,8 @@ def _show(found: dict[str, Any]) -> None:
         f"{found['checkpoint']} of {found['use_case']}: {found['decision']}, under policy {policy['name']}"
         f" {policy['version']} ({policy['hash']}). {found['tested'] or ''}".rstrip()
     )
+    if found["answers"]:
+        print(found["answers"])
     for ruling in found["rules"]:
         mark = "✓" if ruling["passed"] else "~" if ruling["waiver"] else "✗"
         print(f"  {mark} {ruling['rule']:<38} {ruling['why']}")

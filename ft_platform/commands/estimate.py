@@ -81,8 +81,8 @@ def newest_splits(lake: Any, use_case: Any) -> Any:
 
 def print_estimate(found: dict[str, Any]) -> None:
     """The figures for people, each with its band."""
-    memory, seconds, cost = found["memory_band"], found["seconds_band"], found["cost_band"]
-    money = f"{found['cost']:.2f} {found['currency']}  ({cost[0]:.2f} to {cost[1]:.2f}, profile {found['profile']})"
+    memory, seconds = found["memory_band"], found["seconds_band"]
+    money = f"{_money(found)}, profile {found['profile']}"
     energy = "unknown: the profile has no `watts`" if found["kwh"] is None else f"{found['kwh']:.3f} kWh"
     lines = {
         "examples": f"{found['examples']:,} to train on, {found['validation_examples']:,} to validate with",
@@ -112,11 +112,10 @@ def print_estimate(found: dict[str, Any]) -> None:
 
         lines["expected"] = Expected(**found["expected"]).in_words()
     if further := found.get("further_seeds"):
-        seconds, cost = further["seconds_band"], further["cost_band"]
+        seconds = further["seconds_band"]
         lines["seeds"] = (
             f"{further['trainings']} more trainings for seed_variation: {_time(further['seconds'])}"
-            f" ({_time(seconds[0])} to {_time(seconds[1])}), {further['cost']:.2f} {further['currency']}"
-            f" ({cost[0]:.2f} to {cost[1]:.2f}), without their evaluations"
+            f" ({_time(seconds[0])} to {_time(seconds[1])}), {_money(further)}, without their evaluations"
         )
     if found.get("few_steps"):
         lines["steps"] = found["few_steps"]
@@ -127,6 +126,13 @@ def print_estimate(found: dict[str, Any]) -> None:
     for name, one in found.get("recipe", {}).items():
         if one["chosen"]:
             print(f"{'recipe':<10} {name} {one['value']}: {one['why']}")
+
+
+def _money(found: dict[str, Any]) -> str:
+    if found["cost"] is None:
+        return "not known: the compute profile has no price"
+    low, high = found["cost_band"]
+    return f"{found['cost']:.2f} {found['currency']}  ({low:.2f} to {high:.2f})"
 
 
 def _time(seconds: float) -> str:

@@ -75,10 +75,11 @@ def _explain(arguments: argparse.Namespace, lake: Any, environment: Any, use_cas
         spared = f" (not for: {', '.join(one['spares'])})" if one["spares"] else ""
         print(f"  blocked by {one['rule']}: {one['why']}{spared}")
     cost = found["estimated_cost"]
-    money = "" if cost["money"] is None else f"{cost['money']:.2f} {cost['currency']}, {cost['seconds'] / 60:.0f} min, "
+    money = "not known, " if cost["money"] is None else f"{cost['money']:.2f} {cost['currency']}, "
+    time = "" if cost["seconds"] is None else f"{cost['seconds'] / 60:.0f} min, "
     if weights or why_not:
         print(f"  trains from {weights or f'the base model: {why_not}'}")
-    print(f"  cost: {money}{cost['basis']}")
+    print(f"  cost: {money if time else ''}{time}{cost['basis']}")
     return 0
 
 

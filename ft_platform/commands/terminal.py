@@ -197,10 +197,9 @@ def print_summary(found: dict[str, Any], console: Console | None = None) -> None
 
 
 def _print_decision(decision: dict[str, Any], console: Console) -> None:
-    if decision["simpler"]:
-        console.print(decision["simpler"], soft_wrap=True)
-    if decision["tested"]:
-        console.print(decision["tested"], soft_wrap=True)
+    for name in ("simpler", "tested", "answers"):
+        if sentence := decision.get(name):
+            console.print(sentence, soft_wrap=True)
     waived = f", waived: {', '.join(decision['waived'])}" if decision["waived"] else ""
     console.print(f"{decision['checkpoint']}: {decision['words']}{waived}", soft_wrap=True, markup=False)
     for rule, why in decision["broken"].items():

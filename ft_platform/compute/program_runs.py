@@ -45,7 +45,8 @@ class ProgramResult:
     def cost_metadata(self) -> dict[str, Any]:
         """Money, time by device and energy, as the UI shows them; what is not known is left out."""
         shown = ("money", "currency", "seconds", "cpu_seconds", "gpu_seconds", "kwh")
-        return {f"cost/{name}": self.cost[name] for name in shown if self.cost[name] is not None}
+        titles = {"seconds": "program_seconds"}  # which are more than the training in it takes
+        return {f"cost/{titles.get(name, name)}": self.cost[name] for name in shown if self.cost[name] is not None}
 
 
 def begin(environment: Environment, use_case: NamedUseCase) -> None:

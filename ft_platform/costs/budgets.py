@@ -81,8 +81,8 @@ def used_up(lake: Lake, environment: Environment, use_case: NamedUseCase, profil
 
 
 def spent(rows: Any) -> float:
-    """Money of ledger rows."""
-    return round(sum(row["money"] for row in rows), 4)
+    """Money of ledger rows; a budget counts programs without a price as free."""
+    return round(sum(row["money"] or 0.0 for row in rows), 4)
 
 
 def require_budget(

@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
         ("cpu_seconds", pa.float64()),
         ("gpu_seconds", pa.float64()),
         ("tokens", pa.int64()),
+        ("price_per_hour", pa.float64()),
         ("money", pa.float64()),
         ("currency", pa.string()),
         ("kwh", pa.float64()),
@@ -51,7 +52,8 @@ SCHEMA = pa.schema(
     ]
 )
 """One row per program run. `state`: `finished`, `failed`, `stopped` or `lost`; `seconds`: wall time; `month`: `YYYY-MM`
-of its start, UTC; `team`: whose quota it counts for, null in rows that are older than quotas."""
+of its start, UTC; `money`: null where the profile had no price, `price_per_hour` too; `team`: whose quota it counts
+for, null in rows that are older than quotas."""
 
 
 class Ledger:
@@ -86,7 +88,7 @@ class Ledger:
         still_open = self.open_rows()
         rows = {row["run"]: row for row in still_open}
         rows |= {row["run"]: row for row in self._table(month)}
-        wanted = [row for row in rows.values() if month is None or row["month"] == month]
+        wanted = [_known(row) for row in rows.values() if month is None or row["month"] == month]
         return sorted(wanted, key=lambda row: (row["started_at"], row["run"]))
 
     def settle(self) -> int:
@@ -155,6 +157,11 @@ class Ledger:
         path = self._open_path(run)
         if self._lake.fs.exists(path):
             self._lake.fs.rm_file(path)
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose cost is null where nobody knows it: earlier versions wrote 0."""
+    return row | {"money": row["money"] or (None if row.get("price_per_hour") is None else 0.0)}
 
 
 def _moment(value: str | datetime) -> datetime:

@@ -74,6 +74,7 @@ class ProgramRun:
             "seconds": round(self.seconds, 3),
             "cpu_seconds": round(self.cpu_seconds, 3),
             "gpu_seconds": round(self.seconds * self.profile.gpus, 3),
+            "price_per_hour": self.profile.price_per_hour,
             "money": cost.money,
             "currency": cost.currency,
             "kwh": cost.kwh,

@@ -11,13 +11,13 @@ class Cost:
 
     Attributes:
         gpu_hours: GPUs of the profile times hours; 0.0 without GPUs.
-        money: in `currency`, to a ten-thousandth.
+        money: in `currency`, to a ten-thousandth; None: the profile names no price, so nobody knows.
         kwh: energy in kilowatt-hours, or None where nobody knows the power.
     """
 
     hours: float
     gpu_hours: float
-    money: float
+    money: float | None
     currency: str
     kwh: float | None
 
@@ -33,7 +33,7 @@ def cost_of(seconds: float, profile: ComputeProfile, gpu_watts: float | None = N
     return Cost(
         hours=hours,
         gpu_hours=round(hours * profile.gpus, 6),
-        money=round(hours * profile.price_per_hour, 4),
+        money=None if profile.price_per_hour is None else round(hours * profile.price_per_hour, 4),
         currency=profile.currency,
         kwh=None if watts is None else round(hours * watts / 1000, 6),
     )

@@ -98,7 +98,7 @@ def standing(
         teams: use case -> team, for rows that are older than quotas.
     """
     own = [row for row in rows if row["month"] == month and team_in(row, teams) == team]
-    spent = {row["run"]: (row["gpu_seconds"] / 3600, row["money"]) for row in own}
+    spent = {row["run"]: (row["gpu_seconds"] / 3600, row["money"] or 0.0) for row in own}
     running = {row["run"] for row in own if row["state"] == "running"}
     used = [sum(one[part] for one in spent.values()) for part in (0, 1)]
     reserved = [0.0, 0.0]
@@ -191,14 +191,13 @@ def reserved(
     reservations, team = Reservations(lake), team_of(use_case)
     _forget_ended(lake, reservations, team)
     most = cost_of(use_case.settings.compute.timeout_minutes * 60 if seconds is None else seconds, profile)
-    made = reservations.make(run, team, month_of(), most.gpu_hours, most.money)
+    money = most.money or 0.0
+    made = reservations.make(run, team, month_of(), most.gpu_hours, money)
     try:
         found = standing_of(lake, environment, use_case, profile, before=made.number)
         _require(found, environment, use_case, profile, program, seconds)
         if seconds is None:
-            reservations.lower(
-                made, _at_most(most.gpu_hours, found.gpu_hours.left), _at_most(most.money, found.money.left)
-            )
+            reservations.lower(made, _at_most(most.gpu_hours, found.gpu_hours.left), _at_most(money, found.money.left))
         yield run
     finally:
         with if_reached():  # it ends with the signs of life of its run
@@ -226,7 +225,7 @@ def _require(
 ) -> None:
     needs = cost_of(seconds or 0.0, profile)
     of_profile = {GPU_HOURS: bool(profile.gpus), MONEY: bool(profile.price_per_hour)}
-    for measure, needed in zip(found.measures, (needs.gpu_hours, needs.money), strict=True):
+    for measure, needed in zip(found.measures, (needs.gpu_hours, needs.money or 0.0), strict=True):
         if measure.left is None or not of_profile[measure.name] or (measure.left > 0 and needed <= measure.left):
             continue
         more = f" and needs {needed:.2f}" if needed else ""

@@ -38,7 +38,7 @@ def per_thousand(
     found = {}
     for system, seconds in answer_seconds.items():
         each = 1000 * seconds / rows
-        money, currency = cost_of(each, profile).money if profile.price_per_hour else None, profile.currency
+        money, currency = cost_of(each, profile).money, profile.currency
         if system.startswith("endpoint_") and info:
             money, currency = info[system]["money_per_1000"], info[system]["currency"]
         found[system] = {"seconds": round(each, 3), "money": money, "currency": currency}

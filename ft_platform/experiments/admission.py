@@ -78,7 +78,7 @@ def admit_program(
     at_once = search.parallel if together else 1
     require_memory(estimate.figures["memory_gib"] * at_once, profile, use_case, str(estimate.figures["device"]))
     trainings = trainings_left(lake, environment, use_case, program, splits, estimate.figures)
-    require_budget(lake, environment, use_case, profile, program, round(estimate.money * trainings, 4))
+    require_budget(lake, environment, use_case, profile, program, round((estimate.money or 0.0) * trainings, 4))
     seconds = float(estimate.figures["seconds"]) * trainings
     require_quota(lake, environment, use_case, program, seconds)
     return seconds

@@ -8,7 +8,7 @@ from typing import Any
 
 from ft_platform.errors import DataError
 from ft_platform.experiments.curve_results import STAGE, append, read
-from ft_platform.experiments.training_once import train_once, with_training
+from ft_platform.experiments.training_once import require_steps, train_once, with_training
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.process import progress
@@ -21,6 +21,7 @@ def trainings_for_curve(
 ) -> list[dict[str, Any]]:
     """One result per share and repeat: `{"share", "repeat", "rows", "losses", "weights"}`; losses are sums per
     validation record."""
+    require_steps(use_case, STAGE)
     settings = use_case.settings.learning_curve
     wanted = [(share, repeat) for repeat in range(settings.repeats) for share in settings.points]
     made = {(one["share"], one["repeat"]): one for one in read(results)}

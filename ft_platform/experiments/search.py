@@ -14,7 +14,7 @@ from typing import Any
 from ft_platform.errors import ConfigError, FtError, NanLoss, OutOfMemory, TrainingFailed
 from ft_platform.experiments import study as studies
 from ft_platform.experiments.study import STAGE
-from ft_platform.experiments.training_once import train_once, with_training
+from ft_platform.experiments.training_once import require_steps, train_once, with_training
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
 from ft_platform.lake.training_states import TrainingStates
@@ -32,6 +32,7 @@ PR_SET_PDEATHSIG = 1
 def make_trials(
     lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, folder: Path, log: Any
 ) -> None:
+    require_steps(use_case, STAGE)
     search = use_case.settings.search
     if search.parallel == 1 or TASK in os.environ:
         _first_worker(lake, environment, use_case, splits, folder, log)

@@ -34,6 +34,19 @@ def with_training(use_case: NamedUseCase, **changes: Any) -> NamedUseCase:
     return use_case.model_copy(update={"settings": settings})
 
 
+def require_steps(use_case: NamedUseCase, stage: str) -> None:
+    """Returns where a training makes steps.
+
+    Raises:
+        ConfigError: a linear probe makes none, so such an experiment would show nothing.
+    """
+    if use_case.settings.training.method == "linear_probe":
+        raise ConfigError(
+            [f"{stage} is about the steps of a training, and `training.method: linear_probe` makes none"],
+            f"Try it with another method: ft run {use_case.name} --select {stage} --set training.method=lora",
+        )
+
+
 def train_once(
     lake: Lake,
     environment: Environment,

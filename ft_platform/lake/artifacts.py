@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ft_platform.lake.journal import ChainBroken
 from ft_platform.lake.manifest import Manifest, now, parent_of
 from ft_platform.lake.manifests import Manifests
 from ft_platform.lake.seals import NotSigned
+from ft_platform.lake.verified import state_of
 from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.process.code_hash import code
 
@@ -187,8 +188,13 @@ class Artifacts(Manifests):
         except CorruptVersion:
             return None
 
-    def verify_artifact(self, version: ArtifactVersion, manifest: Manifest | None = None) -> None:
+    def verify_artifact(
+        self, version: ArtifactVersion, manifest: Manifest | None = None, *, changed_only: bool = False
+    ) -> None:
         """Compares every file with the manifest.
+
+        Args:
+            changed_only: do not read files that were compared before and not written since.
 
         Raises:
             CorruptVersion: a file is missing, has another hash, or is a link: what it leads to is not of the lake.
@@ -200,17 +206,19 @@ class Artifacts(Manifests):
                 f"{version.id} of {version.use_case}: {link} is a link, and others may change what it leads to",
                 f"Remove it, or materialize {version.name} again",
             )
-        for name, expected in hashes.items():
+        for name in hashes:
             if not self.fs.exists(f"{path}/{name}"):
                 raise CorruptVersion(
                     f"{version.id} of {version.use_case} has lost its file {name}", f"Materialize {version.name} again"
                 )
-            with self.fs.open(f"{path}/{name}", "rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
-                    raise CorruptVersion(
-                        f"file {name} of {version.id} of {version.use_case} does not match its manifest",
-                        f"Materialize {version.name} again",
-                    )
+        if changed_only:
+            verified, what = self.verified(version.use_case), f"shared/{version.name}/{version.id}"
+            state = state_of(self.fs, [f"{path}/{name}" for name in hashes], artifact_hash(hashes))
+            if not verified.holds(what, state):
+                self._compare_files(version, path, hashes)
+                verified.add(what, state)
+        else:
+            self._compare_files(version, path, hashes)
         if artifact_hash(manifest.files) != version.content_hash:
             raise CorruptVersion(
                 f"the manifest of {version.id} of {version.use_case} contradicts itself",
@@ -221,6 +229,15 @@ class Artifacts(Manifests):
                 f"{version.id} of {version.use_case} contains {more[0]}, which its manifest does not name",
                 f"Remove it, or materialize {version.name} again",
             )
+
+    def _compare_files(self, version: ArtifactVersion, path: str, hashes: Mapping[str, str]) -> None:
+        for name, expected in hashes.items():
+            with self.fs.open(f"{path}/{name}", "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
+                    raise CorruptVersion(
+                        f"file {name} of {version.id} of {version.use_case} does not match its manifest",
+                        f"Materialize {version.name} again",
+                    )
 
     def _link(self, path: str) -> str | None:
         """A link in place of the folder or of something in it."""

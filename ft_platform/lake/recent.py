@@ -3,8 +3,10 @@
 import time
 from typing import Any
 
+from ft_platform.lake.manifest import Manifest
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
 
 SECONDS = 300.0
 """What is kept is read again after so long at the latest."""
@@ -15,7 +17,8 @@ class RecentLake(Snapshot):
     one that is in no chain does not count. Without keys nothing is kept. Nothing is written through it.
 
     Covered: whatever a program writes, on any machine with the same folder of seals. Not covered: a file that was
-    altered by hand is noticed after `SECONDS` at the latest.
+    altered by hand is noticed after `SECONDS` at the latest, and one that was not written since it was compared is not
+    read again (`lake.verified`); who asks, serves or decides reads every byte.
     """
 
     def __init__(self, lake: Lake) -> None:
@@ -31,6 +34,14 @@ class RecentLake(Snapshot):
         if head is None or head != known or now - since > SECONDS:
             self._states[use_case] = (head, now)
             self._kept[use_case] = {}
+
+    def verify_artifact(
+        self, version: ArtifactVersion, manifest: Manifest | None = None, *, changed_only: bool = True
+    ) -> None:
+        super().verify_artifact(version, manifest, changed_only=True)
+
+    def verify_table(self, version: TableVersion, *, changed_only: bool = True) -> None:
+        super().verify_table(version, changed_only=True)
 
     def fingerprint(self, uri: str, setting: str) -> str:
         """Of no use case, so that nothing would ever be forgotten: read each time."""

@@ -3,7 +3,7 @@
 A release never changes. Whether it stands is a verdict beside it: who withdraws one leaves the record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +56,24 @@ def standing_releases(lake: Lake, use_case: str) -> list[Release]:
     return [one for one in releases(lake, use_case) if one.withdrawn is None]
 
 
-def block_of(lake: Lake, release: Release) -> tuple[str, str] | None:
-    """The release that was rolled back automatically, of those with the same checkpoint, and why; None: there is none,
-    or a person has looked. Raises as `releases`."""
-    for one in releases(lake, release.version.use_case):
-        verdict = lake.verdicts(one.version).get(NOT_BLOCKED) if one.checkpoint == release.checkpoint else None
+def blocks_of(lake: Lake, known: Sequence[Release]) -> dict[str, tuple[str, str]]:
+    """Checkpoint -> the newest release of it that was rolled back automatically, and why, where nobody has looked at it
+    since. No release of such a checkpoint may be deployed.
+
+    Args:
+        known: all releases of a use case, newest first.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for one in known:
+        verdict = lake.verdicts(one.version).get(NOT_BLOCKED)
         if verdict is not None and not verdict.passed:
-            return one.id, str(verdict.numbers["reason"])
-    return None
+            found.setdefault(one.checkpoint, (one.id, str(verdict.numbers["reason"])))
+    return found
+
+
+def block_of(lake: Lake, release: Release) -> tuple[str, str] | None:
+    """The block of its checkpoint (`blocks_of`), or None. Raises as `releases`."""
+    return blocks_of(lake, releases(lake, release.version.use_case)).get(release.checkpoint)
 
 
 def require_not_blocked(lake: Lake, release: Release) -> None:
@@ -79,8 +89,7 @@ def require_not_blocked(lake: Lake, release: Release) -> None:
 
 def blocked_releases(lake: Lake, use_case: str) -> dict[str, str]:
     """Id -> why it was rolled back, of releases that nobody has looked at since."""
-    found = (block_of(lake, one) for one in releases(lake, use_case))
-    return dict(one for one in found if one)
+    return dict(blocks_of(lake, releases(lake, use_case)).values())
 
 
 def released_versions(lake: Lake, release: Release, verify: bool = True) -> tuple[ArtifactVersion, ArtifactVersion]:

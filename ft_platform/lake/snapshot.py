@@ -56,8 +56,13 @@ class Snapshot(Lake):
     def artifacts(self, use_case: str, name: str) -> list[ArtifactVersion]:
         return self._once(super().artifacts, use_case, name)
 
-    def verify_artifact(self, version: ArtifactVersion, manifest: Manifest | None = None) -> None:
-        self._once(super().verify_artifact, version)
+    def verify_artifact(
+        self, version: ArtifactVersion, manifest: Manifest | None = None, *, changed_only: bool = False
+    ) -> None:
+        self._once(self._compare_artifact, version, changed_only)
+
+    def _compare_artifact(self, version: ArtifactVersion, changed_only: bool) -> None:
+        super().verify_artifact(version, changed_only=changed_only)
 
     def verify_table(self, version: TableVersion, *, changed_only: bool = False) -> None:
         self._once(self._compare_table, version, changed_only)

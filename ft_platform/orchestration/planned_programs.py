@@ -77,7 +77,7 @@ def planned_programs(
     for stage, program in ((one.stage, program) for one in plan.stages for program in one.programs):
         measured = plan.training_seconds if program == "train" else None
         seconds, known_by = _time(program, [row for row in rows if row["program"] == program], profile, measured)
-        money = cost_of(seconds, profile).money if seconds is not None and has_price(profile) else None
+        money = None if seconds is None else cost_of(seconds, profile).money
         found.append(
             PlannedProgram(
                 stage,
@@ -127,19 +127,14 @@ def _day(value: Any) -> str:
     return (value if isinstance(value, datetime) else datetime.fromisoformat(value)).date().isoformat()
 
 
-def has_price(profile: ComputeProfile) -> bool:
-    """Whether somebody said what an hour costs, and be it nothing."""
-    return "price_per_hour" in profile.model_fields_set
-
-
 def where(profile: ComputeProfile) -> str:
     """In words: back end, what it was told, size and price."""
     told = [f"{name} {value}" for name, value in profile.options.items() if name in TOLD]
     size = [f"{profile.processes} processes"] if profile.processes > 1 else []
     size += [f"{profile.gpus} GPU{'s' if profile.gpus > 1 else ''}"] if profile.gpus else []
     as_of = f" as of {profile.price_as_of}" if profile.price_as_of else ", of unknown date"
-    as_of = as_of if profile.price_per_hour else ""
-    price = f"{profile.price_per_hour:.2f} {profile.currency} an hour{as_of}" if has_price(profile) else "no price"
+    as_of, per_hour = as_of if profile.price_per_hour else "", profile.price_per_hour
+    price = "no price" if per_hour is None else f"{per_hour:.2f} {profile.currency} an hour{as_of}"
     return ", ".join([profile.backend, *told, *size, price])
 
 
@@ -164,13 +159,13 @@ def warnings(
     name, minutes = programs[0].profile, use_case.settings.compute.timeout_minutes
     profile = environment.profile(name)
     found = []
-    if has_price(profile) and profile.price_per_hour:
-        most = sum(one.tasks for one in programs) * cost_of(60.0 * minutes, profile).money
+    if limit := cost_of(60.0 * minutes, profile).money:
+        most = limit * sum(one.tasks for one in programs)
         found.append(
             f"Most: {most:.2f} {profile.currency}, if each runs into its limit of {minutes / 60:g} hours"
             " (compute.timeout_minutes)"
         )
-    elif not has_price(profile):
+    elif limit is None:
         found.append(f"No price: profiles.{name} has no price_per_hour, and budgets count its programs as free")
     expected = sum(one.money or 0.0 for one in programs)
     for budget in budgets_of(lake, environment, use_case, profile):

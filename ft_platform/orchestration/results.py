@@ -37,8 +37,8 @@ def collect_results(
     experts judged the answers. The scores are those of the evaluation report that the run made or used again, or that
     its fairness report, model card or decision is about;
     another run has no systems. `decision` is what the run's release decision says: `{"decision", "checkpoint", "words",
-    "simpler", "tested", "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the run ended,
-    as `ft list` does: `succeeded, release refused`.
+    "simpler", "tested", "answers", "broken": {rule: why}, "waived", "brief"}`, or None; `words` say it beside how the
+    run ended, as `ft list` does: `succeeded, release refused`.
     `unfinished_run` is the id of a newer run that has not ended, or None.
 
     Args:
@@ -158,7 +158,7 @@ def _decided(lake: Lake, use_case: NamedUseCase, decision_id: str | None) -> dic
     words = f"succeeded, {standing.words if standing else 'no release decision'}"
     told = {"decision": found["decision"], "checkpoint": found["checkpoint"], "words": words}
     # Decisions from before it was said have no such keys.
-    told |= {"simpler": found.get("simpler"), "tested": found.get("tested")}
+    told |= {name: found.get(name) for name in ("simpler", "tested", "answers")}
     return {**told, "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 

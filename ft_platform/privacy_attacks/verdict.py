@@ -51,13 +51,14 @@ def privacy_verdict(found: Mapping[str, Any], use_case: NamedUseCase) -> Privacy
     settings = use_case.settings.attacks
     writes = use_case.settings.training.objective != "label_head"
     judged = _Membership(found, settings, use_case.policy)
-    reasons = (*judged.reasons(), *(_written(found, settings) if writes else ()))
+    reasons = (*judged.reasons(), *(_written(found, use_case) if writes else ()))
     warnings = tuple(judged.warnings())
     if reasons:
         return PrivacyVerdict(reasons, f"{'; '.join(reasons)}.", warnings)
     text = attacker_in_words(found)
     if writes:
-        text += f" The model continues training records word for word in {_shares(found['extraction_rate'])}."
+        text += f" The model continues training records word for word in {_shares(found['extraction_rate'])};"
+        text += f" {_searched(found['personal_data'])}."
     return PrivacyVerdict((), " ".join([text, judged.proof(), *(f"{warning}." for warning in warnings)]), warnings)
 
 
@@ -227,13 +228,29 @@ def _percents(figure: Mapping[str, float]) -> str:
     return f"{figure['value']:.1%} ({figure['low']:.1%} to {figure['high']:.1%})"
 
 
-def _written(found: Mapping[str, Any], settings: Attacks) -> Iterator[str]:
+def _searched(personal: Mapping[str, Any]) -> str:
+    """What was found in texts that the model wrote, and whether it was compared with originals."""
+    texts, samples = personal.get("texts_with_finding"), personal.get("samples")
+    of = "texts that it wrote" if samples is None else f"{samples:,} texts that it wrote"
+    if texts == 0:
+        return f"no personal data in {of}"
+    where = f"personal data in {'an unknown number' if texts is None else f'{texts:,}'} of {of}"
+    compared = "not compared with originals, none are kept" if personal["originals"] is None else "no originals"
+    return f"{where}: {compared}"
+
+
+def _written(found: Mapping[str, Any], use_case: NamedUseCase) -> Iterator[str]:
     """Reasons from what the model writes."""
-    personal = found["personal_data"]
+    personal, settings = found["personal_data"], use_case.settings.attacks
     if personal is None:
         yield f"Texts that the model writes were not searched for personal data: {found['personal_data_status']}"
     elif personal["originals"]:
         yield f"{personal['originals']} finding(s) in texts that the model wrote are originals from the vault"
+    elif use_case.settings.privacy.vault and personal["originals"] is None and personal.get("texts_with_finding") != 0:
+        yield (
+            "Personal data in texts that the model wrote were not compared with the originals in the vault"
+            f" ({personal.get('originals_status')}); give programs the vault's key, and run privacy_report again"
+        )
     rates, limit = found["extraction_rate"], settings.max_extraction_gain
     needed = for_gain(0.0, 0.0, limit, settings.confidence)
     measured = rates["verbatim"] and rates["baseline"] and rates["gain"]

@@ -44,7 +44,8 @@ def publish_privacy_report(
     """
     from ft_platform.reporting.privacy_report import write_privacy_report
 
-    draft = Draft(lake, use_case, STAGE, *attack_inputs(use_case, splits, checkpoint), [splits, checkpoint])
+    inputs = attack_inputs(environment, use_case, splits, checkpoint)
+    draft = Draft(lake, use_case, STAGE, *inputs, [splits, checkpoint])
     if existing := draft.existing():
         return existing
     with report_tracker(environment, draft, log, checkpoint) as tracker:

@@ -24,7 +24,7 @@ from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.simpler import simpler_systems
-from ft_platform.release.tested import tested
+from ft_platform.release.tested import answers, tested
 from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
@@ -48,6 +48,7 @@ class Decision:
         overridden: what the run that decides has set for itself (`NamedUseCase.overridden`).
         simpler: that systems which are no language model are at least as good (`simpler_systems`), which is said first.
         tested: on how many test records it rests, and how often somebody tried (`release.tested`).
+        answers: which share of requests it answers, and how many of those right (`release.tested.answers`).
         signs: roles that must sign before a release.
     """
 
@@ -59,6 +60,7 @@ class Decision:
     without_effect: Mapping[str, str]
     simpler: str | None
     tested: str | None
+    answers: str | None
     signs: Sequence[str]
     overridden: tuple[str, ...] = ()
 
@@ -84,6 +86,7 @@ class Decision:
             "checkpoint": self.evidence.checkpoint.artifact_id,
             "simpler": self.simpler,
             "tested": self.tested,
+            "answers": self.answers,
             "signs": list(self.signs),
             "decision": ACCEPTED if self.accepted else REFUSED,
             **({"overridden": list(self.overridden)} if self.overridden else {}),
@@ -127,10 +130,11 @@ def decide(
     before = champion(lake, use_case.name, beside=checkpoint)
     rulings = apply(rules_of(with_golden(lake, use_case), before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
-    simpler = simpler_systems(evidence, use_case.settings.gate)
+    simpler = simpler_systems(evidence, use_case.settings)
     rests_on = tested(lake, use_case.name, evidence)
     waived = (in_force(*of), use_case.policy, without_effect(*of))
-    told = (simpler, rests_on, use_case.signing_roles, use_case.overridden)
+    answered = answers(evidence, use_case.settings.serving.guardrails)
+    told = (simpler, rests_on, answered, use_case.signing_roles, use_case.overridden)
     return Decision(use_case.name, evidence, rulings, *waived, *told)
 
 
@@ -208,8 +212,8 @@ def publish_decision(
     decision = decide(seen, use_case, checkpoint, {**beside, **versions})
     found = decision.to_dict()
     parents = [checkpoint if name == CHECKPOINT else versions[name] for name in STAGES[STAGE].parents]
-    # Who signs, and how often somebody tried, may change later, and are no other decision.
-    judged = {name: value for name, value in found.items() if name not in ("tested", "signs")}
+    # Who signs, how often somebody tried, and when the model abstains may change later, and are no other decision.
+    judged = {name: value for name, value in found.items() if name not in ("tested", "answers", "signs")}
     inputs = says = input_hash(use_case, STAGE, parents, found=settings_hash(judged))
     if newest := newest_decision(lake, use_case, found["checkpoint"]):
         manifest, intact = lake.manifest(newest), lake.intact_artifact(use_case.name, STAGE, newest.artifact_id)

@@ -72,10 +72,20 @@ class Taken(Typed):
     currency: str
 
 
+class Selective(Typed):
+    """Accuracy on the test records that the model is surest of."""
+
+    coverage: float
+    rows: Rows
+    threshold: float
+    accuracy: Figure
+
+
 class Calibration(Typed):
-    """Expected calibration error."""
+    """Expected calibration error, and accuracy where the model is sure."""
 
     ece: Figure
+    selective: list[Selective] = []
 
 
 class About(Typed):
@@ -224,9 +234,13 @@ class Extraction(Typed):
 
 
 class Searched(Typed):
-    """Originals of the vault in texts that the model writes by itself; None: they could not be compared."""
+    """Texts that the model writes by itself: how many have a finding, and how many findings are originals of the vault;
+    None: they could not be compared, and `originals_status` says why."""
 
     originals: Annotated[int, Field(ge=0)] | None
+    originals_status: str = "not known"
+    samples: Annotated[int, Field(ge=0)] | None = None
+    texts_with_finding: Annotated[int, Field(ge=0)] | None = None
 
 
 class Promised(Typed):

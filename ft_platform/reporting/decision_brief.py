@@ -118,7 +118,7 @@ def _short(
         if not broken
         else f"It may not be released: {broken} of {len(found['rules'])} rules are broken."
     )
-    rows = [("Verdict", [*filter(None, (found["simpler"], verdict, found.get("tested")))])]
+    rows = [("Verdict", [*filter(None, (found["simpler"], verdict, found.get("tested"), found.get("answers")))])]
     if evaluation:
         confidence = use_case.settings.evaluation.confidence
         counts = slice_metric(use_case) in plain_words.COUNTED

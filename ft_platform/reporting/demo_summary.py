@@ -6,7 +6,9 @@ from ft_platform.costs.ledger import Ledger
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.lake.opening import open_lake
+from ft_platform.lake.store import Lake
 from ft_platform.settings.environment import Environment
+from ft_platform.training.time_taken import training_seconds
 
 SHOWN = ("base_zero_shot", "base_few_shot", "linear_probe", "tfidf_logreg", "nearest_neighbour")
 NEXT = {
@@ -60,13 +62,10 @@ def _divided(found: dict[str, Any]) -> list[str]:
 
 
 def _cost(found: dict[str, Any], environment: Environment) -> list[str]:
-    rows = [row for row in Ledger(open_lake(environment)).rows() if row["dagster_run"] == found["run_id"]]
-    trained = next((row for row in rows if row["program"] == "train"), None)
-    training = (
-        f"training {trained['seconds']:.0f} s for {trained['tokens'] or 0:,} tokens, "
-        if trained
-        else "nothing was trained, "
-    )
+    lake = open_lake(environment)
+    rows = [row for row in Ledger(lake).rows() if row["dagster_run"] == found["run_id"]]
+    checkpoint = next((row["artifact"] for row in rows if row["program"] == "train" and found["trained"]), None)
+    training = f"training {_training(lake, found['use_case'], checkpoint)}, " if checkpoint else "nothing was trained, "
     taken = found["per_1000_requests"]
     programs = f"all programs of this run {sum(row['cpu_seconds'] for row in rows):.0f} CPU-seconds"
     answers = (
@@ -74,6 +73,12 @@ def _cost(found: dict[str, Any], environment: Environment) -> list[str]:
         f" {taken['base_few_shot']['seconds']:.0f} s)"
     )
     return [f"What it cost: {training}{programs}; {answers}. No account, no GPU."]
+
+
+def _training(lake: Lake, use_case: str, checkpoint: str) -> str:
+    version = lake.artifact(use_case, "adapter_checkpoint", checkpoint, verify=False)
+    metrics = lake.manifest(version).info["metrics"] if version else {}
+    return f"took {training_seconds(metrics)} for {metrics.get('tokens', 0):,} tokens"
 
 
 def _verdict(found: dict[str, Any], control: bool) -> list[str]:

@@ -27,6 +27,7 @@ from ft_platform.reporting.report_page import write_report_page
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
 from ft_platform.training import continuing, window
 from ft_platform.training.privacy_budget import promise
+from ft_platform.training.time_taken import training_seconds
 from ft_platform.use_case.named import NamedUseCase
 
 REPORT = "report.html"
@@ -120,8 +121,8 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         training=training_sentence(training),
         limits=limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
         times=[
-            *((row["stage"], row["seconds"]) for row in lineage_rows(manifests)),
-            *((TITLES.get(s, s), t) for s, t in figures["seconds"].items()),
+            ("Training of the checkpoint: steps and validations", training_seconds(training["metrics"])),
+            *((f"Test records: {TITLES.get(s, s)}", f"{t:,.1f} seconds") for s, t in figures["seconds"].items()),
         ],
         lineage=lineage_rows(manifests),
         loss=loss_of(training),
@@ -233,7 +234,10 @@ def training_sentence(training: Mapping[str, Any]) -> str:
     metrics, settings, base = training["metrics"], training["training"], training["base_model"]
     stopped = "stopped early by validation" if training["stopped_early"] else "all planned steps"
     trained = (
-        f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']}"
+        f"Linear probe of {base['uri']} (weights {base['sha256'][:12]}), whose own weights are as they were. Validation"
+        f" loss {metrics['validation_loss']:.3f}."
+        if settings["method"] == "linear_probe"
+        else f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']}"
         f" optimizer steps ({stopped}), adapter of step {metrics['best_step']} kept. Validation loss"
         f" {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
     )

@@ -19,7 +19,7 @@ from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.release.standing import ENDED, Standing, standing_of
+from ft_platform.release.standing import ENDED, Standing
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
@@ -27,7 +27,7 @@ from ft_platform.reporting.portal.history import events_of, quality_picture, ver
 from ft_platform.reporting.portal.story import Step, story_of
 from ft_platform.reporting.published import intact_file, intact_json, page_of
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address
-from ft_platform.reporting.use_case_state import State, state_of
+from ft_platform.reporting.use_case_state import State, decision_words, state_of
 from ft_platform.stages import MONITORING
 from ft_platform.use_case.named import NamedUseCase
 
@@ -76,7 +76,7 @@ def home_page(lake: Lake, name: str, use_case: NamedUseCase | None = None, *, in
         return None
     history, problem = None, ""
     try:
-        history = versions_of(lake, name, today), events_of(lake, name, state, today)
+        history = versions_of(lake, name, state.standing, today), events_of(lake, name, state, today)
     except FtError as error:
         problem = error.message
     newest = {one["stage"]: one["artifact"] for one in reversed(reports) if one["newest"]}
@@ -113,7 +113,7 @@ def reports_of(
     decision and the evaluation first, of each kind the newest first.
 
     Args:
-        standing: of the newest decision as it holds now; the others are told as they were made.
+        standing: of the newest decision as it holds now; the others are told with their day.
     """
     found = []
     for stage in sorted(stages, key=lambda stage: FIRST.index(stage) if stage in FIRST else len(FIRST)):
@@ -152,10 +152,8 @@ def newer_than(lake: Lake, address: ReportAddress) -> str | None:
 
 def _status(lake: Lake, artifact: ArtifactVersion, standing: Standing | None) -> str:
     """Accepted or refused, or what its checks came to."""
-    if standing and standing.id == artifact.artifact_id:
-        return standing.words
     if artifact.name == "release_decision":
-        return standing_of(lake, artifact).words
+        return decision_words(lake, artifact, standing)
     checks = lake.verdicts(artifact)
     failed = [check for check, verdict in checks.items() if not verdict.passed]
     if failed:

@@ -40,7 +40,6 @@ def lineage_rows(manifests: dict[str, Manifest]) -> list[dict[str, Any]]:
             "settings_hash": manifest.settings_hash,
             "code": manifest.code,
             "written_at": manifest.written_at,
-            "seconds": manifest.seconds,
         }
         for name, manifest in manifests.items()
     ]

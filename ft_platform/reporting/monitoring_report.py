@@ -120,7 +120,11 @@ def _service_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             f"at most {found['target_error_share']:.2%}",
         ),
         ("error budget spent", left, ""),
-        ("refused requests (status 400 to 499)", f"{found['refused_requests']:,}", ""),
+        (
+            "refused requests (status 400 to 499, without those that found the server full)",
+            f"{found['refused_requests']:,}",
+            "",
+        ),
         ("seconds, half of the answers", amount(found["p50_seconds"]), ""),
         ("seconds, 95 of 100", amount(found["p95_seconds"]), "none" if target is None else f"at most {amount(target)}"),
         ("seconds, 99 of 100", amount(found["p99_seconds"]), ""),

@@ -13,6 +13,7 @@ from ft_platform.reporting.html import number
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, people_right
 from ft_platform.reporting.verdict import best_prompt
+from ft_platform.training.time_taken import training_seconds
 
 CONFIDENCE = 0.95
 """Of the intervals where no report says it: the default of `evaluation.confidence`."""
@@ -141,8 +142,8 @@ def _ml_engineer(known: Known) -> list[str]:
     if known.training:
         found = known.training["metrics"]
         said.append(
-            f"Trained {found['steps']:,} steps in {found['seconds']:,.0f} seconds ({known.training['device']}), with at"
-            f" most {found['peak_memory_gib']:.1f} GiB of memory."
+            f"Trained {found['steps']:,} steps in {training_seconds(found)} ({known.training['device']}), with at most"
+            f" {found['peak_memory_gib']:.1f} GiB of memory."
         )
     if known.evaluation:
         taken = known.evaluation["per_1000_requests"][FINE_TUNED]

@@ -118,7 +118,9 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
                 "title": (
                     SYSTEMS.get(system) or f"Model {one['measured']['model']} at {one['measured']['host']} ({system})"
                 ),
-                "money": with_interval(one["money_per_1000"], one["currency"]) if one["money_per_1000"] else "no price",
+                "money": with_interval(one["money_per_1000"], one["currency"])
+                if one["money_per_1000"] is not None
+                else "no price",
                 "seconds": _seconds(one),
                 "quality": with_interval(one["quality"]),
                 "source": one["source"],

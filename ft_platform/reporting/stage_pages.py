@@ -10,6 +10,7 @@ from ft_platform.evaluation.metric import metrics_of
 from ft_platform.lake.draft import Draft
 from ft_platform.reporting.evaluation_report import loss_of, metric_table, picture_alts, training_sentence
 from ft_platform.reporting.report_page import write_report_page
+from ft_platform.training.time_taken import TITLE
 
 FIGURES = {
     "validation_loss_before": "validation loss before training, per answer token or label",
@@ -26,6 +27,7 @@ FIGURES = {
     "steps": "optimizer steps",
     "tokens": "tokens computed",
     "tokens_per_second": "tokens per second",
+    "seconds": TITLE,
     "peak_memory_gib": "most memory in use, GiB",
     "epsilon": "epsilon of differential privacy",
     "delta": "delta of differential privacy",

@@ -9,16 +9,19 @@ platform's own server on this machine answers with. Not covered: servers of othe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib import import_module
+from typing import Any
 
 from ft_platform.errors import FtError
 from ft_platform.lake.deployments import STAYS, Deployment, deployments, had_traffic
-from ft_platform.lake.releases import Release, blocked_releases, releases, unusable
+from ft_platform.lake.releases import Release, blocks_of, releases, unusable
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring.answering import answering
 from ft_platform.monitoring.day_reports import day_reports
+from ft_platform.people.may import Permissions
 from ft_platform.release.standing import ACCEPTED as MAY_BE
 from ft_platform.release.standing import ENDED, STAGE, UNREADABLE, Standing, standing_of
 from ft_platform.settings.serving_targets import LocalTarget
@@ -112,6 +115,23 @@ def decision_now(lake: Lake, use_case: NamedUseCase, today: date, decision_id: s
     return import_module("ft_platform.release.standing_now").standing_now(lake, use_case, today, decision_id)
 
 
+def decision_words(lake: Lake, decision: ArtifactVersion, now: Standing | None, today: date | None = None) -> str:
+    """What a decision says: whether it holds now, or, of one that is not judged any more, what it said on its day.
+
+    Args:
+        now: the newest decision, as it holds now.
+    """
+    if now and now.id == decision.artifact_id:
+        return now.words
+    return f"{standing_of(lake, decision, today).words}, as of {lake.manifest(decision).written_at[:10]}"
+
+
+def sign_off_now(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersion) -> Any:
+    """As `release.sign_off`, which is asked by name as well."""
+    permissions = Permissions(use_case.people, {use_case.name: use_case})
+    return import_module("ft_platform.release.sign_off").sign_off(lake, use_case, decision, permissions)
+
+
 def about_release(lake: Lake, name: str, checkpoint: str | None, stage: str) -> ArtifactVersion | None:
     """The newest report of a stage about the released checkpoint, or where nothing is released the newest of all."""
     if checkpoint is None:
@@ -141,14 +161,20 @@ def _unreleased(lake: Snapshot, name: str, standing: Standing | None) -> State:
 
 def _released(lake: Snapshot, name: str, use_case: NamedUseCase | None, known: Sequence[Release]) -> State:
     """Of a use case that has releases, whether or not one may still be used."""
-    blocked, reasons = blocked_releases(lake, name), {one.id: unusable(lake, one) for one in known}
-    release = next((one for one in known if not reasons[one.id] and one.id not in blocked), None)
+    blocked, by_id = blocks_of(lake, known), {one.id: one for one in known}
+
+    @cache  # of those that matter: it compares every byte
+    def reason(release_id: str) -> str:
+        found = by_id.get(release_id)
+        return unusable(lake, found) if found else f"{release_id} is not in the lake"
+
+    release = next((one for one in known if one.checkpoint not in blocked and not reason(one.id)), None)
     newest = {target: one for target, one in _newest(lake, name).items() if not _was_taken_away(lake, one)}
     live, problems = {}, []
     for target, one in newest.items():
         wanted, now = one.record["release"], _answering(use_case, target)
-        has, why = wanted if now is None else now, reasons.get(wanted, f"{wanted} is not in the lake")
-        if reasons.get(has) == "":
+        has, why = wanted if now is None else now, reason(wanted)
+        if not reason(has):
             live[target] = has
             # One that may be used, in place of one that may not, is as it should be.
             why = "" if why else _failed_check(lake, one) or (has != wanted and f"{has} answers there") or ""
@@ -161,14 +187,14 @@ def _released(lake: Snapshot, name: str, use_case: NamedUseCase | None, known: S
     where = " and ".join(live)
     if release is None:
         first = known[0]
-        why = reasons[first.id] or f"{first.id} was rolled back: {blocked.get(first.id, '')}"
-        state = WITHDRAWN if reasons[first.id] else BLOCKED
+        why = reason(first.id) or _rolled_back(*blocked[first.checkpoint])
+        state = WITHDRAWN if reason(first.id) else BLOCKED
         return State(state, f"Nothing that was released may be used: {why}.{down}", None, "", None, live, is_down)
     first = next(one for one in known if not one.withdrawn)
     about: tuple = (None, "", release, live, is_down)
-    if first.id in blocked:
+    if block := blocked.get(first.checkpoint):
         now = f"{release.id} is live at {where}" if live else f"{release.id} is released before it"
-        return State(BLOCKED, f"{first.id} was rolled back: {blocked[first.id]}. {now}.{down}", *about)
+        return State(BLOCKED, f"{_rolled_back(*block)}. {now}.{down}", *about)
     if is_down:
         return State(DOWN, down.strip(), *about)
     if not live:
@@ -180,6 +206,10 @@ def _released(lake: Snapshot, name: str, use_case: NamedUseCase | None, known: S
     if alarms or problems:
         return State(ALARMED, f"{words}{alarms}{down}", *about)
     return State(LIVE, words, *about)
+
+
+def _rolled_back(release_id: str, reason: str) -> str:
+    return f"{release_id} was rolled back: {reason}"
 
 
 def _newest(lake: Lake, name: str) -> dict[str, Deployment]:

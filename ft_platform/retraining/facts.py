@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ft_platform.costs.spent import spent
 from ft_platform.retraining.entries import Entries, Request, Start
 
 if TYPE_CHECKING:
@@ -266,12 +267,7 @@ def _cost(history: History) -> Cost:
         run = trained[-1]["dagster_run"]
         whole = [row for row in rows if row["dagster_run"] == run] if run else trained[-1:]
         seconds = sum(row["seconds"] for row in whole)
-        day = trained[-1]["started_at"].date()
-        return Cost(
-            round(sum(row["money"] for row in whole), 4),
-            trained[-1]["currency"],
-            round(seconds, 1),
-            f"as the retraining of {day}",
-        )
+        day, currency = trained[-1]["started_at"].date(), trained[-1]["currency"]
+        return Cost(spent(whole).get(currency), currency, round(seconds, 1), f"as the retraining of {day}")
     nothing = f"unknown: no training has ended yet. Measure it: ft estimate {history.use_case}"
     return history.estimate or Cost(None, history.currency, None, nothing)

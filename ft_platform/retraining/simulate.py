@@ -132,4 +132,4 @@ def _row(history: History, start: Start, cost: Cost) -> dict[str, Any]:
     """What the ledger would have of a start that did not happen."""
     told = {"use_case": history.use_case, "program": "retraining", "state": "finished", "tokens": None}
     of = {"started_at": start.at, "month": f"{start.at:%Y-%m}", "dagster_run": start.id}
-    return {**told, **of, "seconds": cost.seconds or 0.0, "money": cost.money or 0.0, "currency": cost.currency}
+    return {**told, **of, "seconds": cost.seconds or 0.0, "money": cost.money, "currency": cost.currency}

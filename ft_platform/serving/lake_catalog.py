@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
+from ft_platform.evaluation.abstaining import ALWAYS, abstaining
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.lake.files import folder_hashes
 from ft_platform.lake.releases import Release, released_versions, standing_releases
@@ -27,7 +28,6 @@ from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.cached_folder import cached_folder
 from ft_platform.serving.catalog import ServedModel, Withheld
 from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
-from ft_platform.serving.guardrails.abstaining import ALWAYS, threshold_for
 from ft_platform.serving.live import listed, read_live
 from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.serving.rendering import released_renderer
@@ -218,15 +218,12 @@ class LakeCatalog:
         return settings.model_copy(update={"evaluation": asked})
 
     def _abstain_below(self, release: Release, settings: UseCase) -> float:
-        asked = settings.serving.guardrails.abstain_below
-        if asked != "auto":
-            return 0.0 if asked == "none" else asked
+        if release.record["kind"] == "open_answer":
+            return 0.0
         calibration = read_metrics(self._lake, evaluation_behind(self._lake, release))["calibration"]
-        wanted = settings.serving.guardrails.abstain_for_accuracy
-        found = threshold_for(calibration[FINE_TUNED]["selective"], wanted)
-        if found == ALWAYS:
-            LOG.warning(f"{release.id} always abstains: no probability is proven to give an accuracy of {wanted:g}")
-        return found
+        found = abstaining(calibration.get(FINE_TUNED, {"selective": []})["selective"], settings.serving.guardrails)
+        LOG.log(logging.WARNING if found.below == ALWAYS else logging.INFO, f"{release.id}: {found.says}")
+        return found.below
 
     def _folder(self, checkpoint: ArtifactVersion) -> Path:
         """Where the engine reads the checkpoint: its place in a local lake, a copy of an object store's. A copy that is

@@ -23,7 +23,8 @@ class Label:
 
     Attributes:
         probability: of the label, in [0, 1]; `probabilities`: of every label.
-        abstained: the probability is below the model's threshold, so that a person should decide.
+        abstained: the probability is below the model's threshold, or the text is unlike its records, so that a person
+            should decide.
         release: that gave it.
     """
 

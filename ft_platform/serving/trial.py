@@ -109,7 +109,7 @@ def streamed(url: str, model: str, messages: list[dict[str, str]]) -> Generator[
 def in_words(found: dict[str, Any]) -> str:
     """An answer of `ask` in a line."""
     sure = "" if found["probability"] is None else f"  ({found['probability']:.0%})"
-    return f"{found['answer']}{sure}{'  abstained: not sure enough' if found['abstained'] else ''}"
+    return f"{found['answer']}{sure}{'  abstained: a person should decide' if found['abstained'] else ''}"
 
 
 def curl(url: str, use_case: str, text: str, has_labels: bool) -> str:

@@ -53,8 +53,11 @@ class ComputeProfile(BaseModel):
         ),
     )
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables of the program.")
-    price_per_hour: float = Field(
-        default=0.0, ge=0.0, le=100_000.0, description="Price of an hour, in `currency`. Default: nothing."
+    price_per_hour: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=100_000.0,
+        description="Price of an hour, in `currency`; 0.0: it is free. Default: nobody knows, and no cost is shown.",
     )
     price_as_of: str | None = Field(
         default=None,

@@ -35,19 +35,22 @@ class Guardrails(Section):
         ),
     )
     abstain_below: Annotated[float, Field(ge=0.0, le=1.0)] | Literal["auto", "none"] = Field(
-        default="none",
+        default="auto",
         description=(
             "Probability of a label in [0, 1] below which the model abstains. `auto`: the lowest from which"
-            " `abstain_for_accuracy` is proven on the test records of the evaluation behind the release."
+            " `abstain_for_accuracy` is proven on the test records of the evaluation behind the release. With both, it"
+            " also abstains where a text is unlike the records: without words, or in none of"
+            " `cleaning.allowed_languages`."
         ),
     )
-    abstain_for_accuracy: float = Field(
-        default=0.95,
+    abstain_for_accuracy: float | None = Field(
+        default=None,
         gt=0.0,
         lt=1.0,
         description=(
             "`abstain_below: auto`: accuracy in (0, 1) that the labels must have on which the model does not abstain."
-            " If no probability is proven to reach it, the model always abstains."
+            " If no probability is proven to reach it, the model always abstains. Default: 0.95 where a probability is"
+            " proven to reach it; else every text gets a label, and the decision says so."
         ),
     )
     longest_input: int | None = Field(
@@ -67,9 +70,10 @@ class Guardrails(Section):
             kind: `task.kind`.
             label_answers: `evaluation.label_answers`.
         """
-        if self.abstain_below == "none" or (kind == "classification" and label_answers == "scored"):
+        is_asked = isinstance(self.abstain_below, float) or self.abstain_for_accuracy is not None
+        if not is_asked or (kind == "classification" and label_answers == "scored"):
             return []
         return [
-            "`serving.guardrails.abstain_below` needs the probability of a label: `task.kind: classification` and"
-            " `evaluation.label_answers: scored`"
+            "`abstain_below` and `abstain_for_accuracy` of `serving.guardrails` need the probability of a label:"
+            " `task.kind: classification` and `evaluation.label_answers: scored`"
         ]

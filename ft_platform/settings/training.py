@@ -153,11 +153,12 @@ class Training(Section):
             " answers. 0.1 as in TRL."
         ),
     )
-    method: Literal["lora", "full"] = Field(
+    method: Literal["lora", "full", "linear_probe"] = Field(
         default="lora",
         description=(
             "`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, in float32 during"
-            " training."
+            " training. `linear_probe`: nothing of the base model, only a logistic regression on what it makes of a"
+            " text (classification): simpler, for where that is not worse, and judged and released like the others."
         ),
     )
     rank: int = Field(
@@ -392,7 +393,7 @@ class Training(Section):
     def fields_of_the_method(self) -> "Training":
         if self.method == "full" and self.objective == "label_head":
             raise ValueError("`training.objective: label_head` needs `training.method: lora`")
-        named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method == "full" else []
+        named = [name for name in ("rslora", "dora") if getattr(self, name)] if self.method != "lora" else []
         if named:
             raise ValueError(f"`training.{named[0]}` needs `training.method: lora`")
         of_a_head = {
@@ -401,6 +402,12 @@ class Training(Section):
             "label_descriptions": bool(self.label_descriptions),
             "label_head_scale": self.label_head_scale < 1,
         }
+        if self.method == "linear_probe":
+            unread = {**of_a_head, "continue_from": bool(self.continue_from)}
+            if name := next((name for name, set_ in unread.items() if set_), None):
+                raise ValueError(f"`training.{name}` does not work with `training.method: linear_probe`")
+            if self.recipe == "manual" and self.objective != "label_head":
+                raise ValueError("`training.method: linear_probe` needs `training.objective: label_head`")
         if self.recipe == "manual" and self.objective != "label_head" and any(of_a_head.values()):
             name = next(name for name, set_ in of_a_head.items() if set_)
             raise ValueError(f"`training.{name}` needs `training.objective: label_head`, got {self.objective}")

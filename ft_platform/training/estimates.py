@@ -39,7 +39,7 @@ class Estimate:
     profile: ComputeProfile
 
     @property
-    def money(self) -> float:
+    def money(self) -> float | None:
         return cost_of(self.figures["seconds"], self.profile).money
 
     @property

@@ -38,7 +38,9 @@ Limit = Callable[[TrainingRun], TrainingFailed | None]
 
 
 def planned_steps(rows: int, training: Training) -> tuple[int, int]:
-    """Optimizer steps in all, and between two validations."""
+    """Optimizer steps in all, and between two validations; a linear probe is learned before the first."""
+    if training.method == "linear_probe":
+        return 0, 1
     per_epoch = math.ceil(rows / training.batch_rows)
     steps = max(1, round(training.epochs * per_epoch))
     return min(steps, training.max_steps or steps), max(1, round(per_epoch / training.validations_per_epoch))
@@ -200,7 +202,9 @@ class _Loop:
             point |= validation_figures(self.model, self.objective, self.validation, self.training)
             self.validation_seconds = time.monotonic() - begun
             self._require_finite("validation loss", point["validation_loss"], run.step)
-            if run.step and self.private:
+            if not self.steps:
+                self._keep(point)
+            elif run.step and self.private:
                 if run.step == self.steps:
                     self._keep(point)
             elif run.step and self._is_best(point):

@@ -39,7 +39,8 @@ def plan_of(prepared: Prepared, training: Training) -> Plan:
     """The plan of a training on prepared rows."""
     rows, objective = prepared.rows, prepared.objective
     steps, interval = planned_steps(len(rows), training)
-    batches = list(itertools.islice(training_order(len(rows), training.batch_rows, training.seed), steps))
+    # A linear probe makes no step; one stands for it here, and its pass over all rows counts as validation.
+    batches = list(itertools.islice(training_order(len(rows), training.batch_rows, training.seed), max(steps, 1)))
     tokens, most_tokens, most_pairs = [], [], []
     for batch in batches:
         micros = list(passes([rows[n] for n in batch], objective, training))
@@ -47,7 +48,8 @@ def plan_of(prepared: Prepared, training: Training) -> Plan:
         most_tokens.append(max(tokens_of(micro, objective) for micro in micros))
         most_pairs.append(max(pairs_of(micro, objective) for micro in micros))
     validation_tokens = sum(
-        tokens_of(micro, objective) for micro in micro_batches(prepared.validation, objective, training)
+        tokens_of(micro, objective)
+        for micro in micro_batches([*prepared.validation, *(rows if not steps else [])], objective, training)
     )
     validations = 1 + steps // interval + (steps % interval > 0)
     full = max(map(len, batches))

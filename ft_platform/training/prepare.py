@@ -1,7 +1,7 @@
 """What the loop needs: a model with trainable weights, a loss, and both sides of the split as tokens."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ft_platform.errors import ConfigError
@@ -86,7 +86,10 @@ def prepare(
     prefix = shared_prefix(
         [row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids()
     )
-    start_of_head = _head_start(training, model, renderer, sides["train"], len(prefix))
+    if training.method == "linear_probe":
+        start_of_head = _probe(model, renderer, sides)
+    else:
+        start_of_head = _head_start(training, model, renderer, sides["train"], len(prefix))
     model = with_trainable_weights(model, training, len(renderer.labels), start_of_head, fused)
     if divided:
         divide(model, base.folder, computed_in)
@@ -114,6 +117,23 @@ def prepare(
     if training.gradient_checkpointing == "always":
         prepared.recompute_layers()
     return prepared
+
+
+def _probe(model: Any, renderer: Renderer, sides: Mapping[str, RenderedSplit]) -> Any:
+    """The weights of a label head that is a linear probe of the base model.
+
+    Raises:
+        DataError: no training record has one of the labels.
+    """
+    import torch
+
+    from ft_platform.models.prompt_states import prompt_states
+    from ft_platform.training.linear_probe import probe_weights
+
+    of = sides["train"], sides["validation"]
+    train, validation = (prompt_states(model, [one.input_ids[: one.prompt_length] for one in side.rows]) for side in of)
+    weights = probe_weights((train, validation), (of[0].answers, of[1].answers), renderer.labels)
+    return torch.from_numpy(weights)
 
 
 def _head_start(training: Training, model: Any, renderer: Renderer, side: RenderedSplit, prefix: int) -> Any:

@@ -299,7 +299,7 @@ def chosen_from_the_file(use_case: "UseCase") -> dict[str, tuple[Any, str]]:
     why)."""
     training, evaluation = use_case.training, use_case.evaluation
     chosen: dict[str, tuple[Any, str]] = {}
-    if use_case.task.kind == "classification" and training.method == "lora" and evaluation.label_answers == "scored":
+    if use_case.task.kind == "classification" and training.method != "full" and evaluation.label_answers == "scored":
         chosen["objective"] = ("label_head", "labels are scored, which needs fewer records than learning to write them")
     elif use_case.task.kind == "generation" and use_case.record.rejected:
         chosen["objective"] = ("dpo", "every record has an answer that is liked less")
@@ -402,6 +402,8 @@ class UseCase(Section):
             )
         if problems := self.serving.guardrails.problems_with(self.task.kind, self.evaluation.label_answers):
             raise ValueError("; ".join(problems))
+        if self.training.method == "linear_probe" and (problems := self._problems_with_a_probe()):
+            raise ValueError(f"`training.method: linear_probe` {'; '.join(problems)}")
         if self.training.method == "full" and self.base_model.quantization != "none":
             raise ValueError(
                 "`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`"
@@ -452,6 +454,15 @@ class UseCase(Section):
         if self.retention.withdrawn and not (self.record.withdrawn or self.record.consent or ledger):
             return "`retention.withdrawn` needs `record.withdrawn`, `record.consent` or `governance.consent_ledger`"
         return ""
+
+    def _problems_with_a_probe(self) -> list[str]:
+        """What a linear probe does not do, in sentences."""
+        needed = {
+            "needs `task.kind: classification`": self.task.kind != "classification",
+            "needs `evaluation.label_answers: scored`": self.evaluation.label_answers != "scored",
+            "does not work with a `fairness.mitigation` in training": self.fairness.mitigation in IN_TRAINING,
+        }
+        return [problem for problem, is_so in needed.items() if is_so]
 
     def _problems_with_generated_labels(self) -> list[str]:
         """What needs labels to be scored, in sentences."""

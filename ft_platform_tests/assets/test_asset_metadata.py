@@ -8,19 +8,33 @@ import html.parser
 import json
 import re
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
+from ft_platform.business.program_costs import program_costs
+from ft_platform.commands.costs import by_use_case_and_month
+from ft_platform.costs.ledger import Ledger
 from ft_platform.environment import create_pseudonym_key
+from ft_platform.evidence.gather import gather
+from ft_platform.evidence.pack import facts_of
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion, from_dict
 from ft_platform.orchestration.execution import RunOutcome, run_use_case
 from ft_platform.orchestration.loading import load_definitions
+from ft_platform.orchestration.results import collect_results
+from ft_platform.reporting.demo_summary import summary
+from ft_platform.reporting.documents import statements
+from ft_platform.reporting.home import home_page
+from ft_platform.reporting.portal.board import board_of
+from ft_platform.retraining.deciding import decision_at
 from ft_platform.settings.environment import Environment
 from ft_platform.stages import DEFAULT_STAGES, STAGES
+from ft_platform.training.time_taken import TITLE
+from ft_platform.use_case.file import load_use_case
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.conftest import REPOSITORY, minimal_attributes, write_use_case
 from ft_platform_tests.graph import records, run_here, write_csv
@@ -168,8 +182,7 @@ LINES = {
         *(f"score/fine_tuned/{metric}" for metric in ("macro_f1", "accuracy", "macro_precision", "macro_recall")),
     },
     "adapter_checkpoint": {
-        "cost/money",
-        "cost/seconds",
+        "cost/program_seconds",
         "metric/validation_loss",
         "metric/train_loss",
         "metric/tokens_per_second",
@@ -187,7 +200,7 @@ def test_only_numbers_worth_a_line_are_drawn_in_plots(made, stage):
         if isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue)
     }
     table = isinstance(made.version(stage), TableVersion)
-    own = {"seconds", *(("dagster/row_count",) if table else ())}
+    own = {"seconds_to_make", *(("dagster/row_count",) if table else ())}
     own |= {"removed_rows"} if table and stage != "quarantined_records" else set()
     assert drawn == own | LINES.get(stage, set())
     if counts := made.shown[stage].get("counts"):
@@ -325,3 +338,50 @@ def test_a_second_run_uses_every_stage_again_and_says_so(made):
     assert sorted(made.second.reused) == sorted(set(DEFAULT_STAGES) - {"quarantined_records"})
     assert not made.second.trained
     assert made.second.artifacts == made.first.artifacts
+
+
+def test_the_seconds_of_the_training_are_one_figure_and_other_times_have_other_names(made):
+    checkpoint = made.version("adapter_checkpoint")
+    seconds = made.lake.manifest(checkpoint).info["metrics"]["seconds"]
+    in_words = f"{seconds:,.1f} seconds"
+    use_case = load_use_case(made.environment.defs / "complaints", environment=made.environment)
+    found = collect_results(made.environment, use_case, made.first)
+    cost = next(line for line in summary(found, made.environment, control=False) if line.startswith("What it cost"))
+    home = home_page(made.lake, "complaints", use_case) or ""
+    report = made.lake.read_file(made.version("evaluation_report"), "report.html").decode()
+    training = made.lake.read_file(checkpoint, "report.html").decode()
+    facts = facts_of(made.lake, use_case, gather(made.lake, checkpoint))
+    documents = " ".join(one.text for one in statements.training(facts))
+    shown = {
+        "demo": re.findall(r"training took (\S+ seconds)", cost),
+        "home": re.findall(r"Trained \d+ steps in (\S+ seconds)", home),
+        "evaluation": re.findall(r"steps and validations</td><td [^>]*>([^<]+)<", report),
+        "documents": re.findall(r"Trained on cpu in (\S+ seconds)", documents),
+    }
+    assert shown == {place: [in_words] for place in shown}
+    assert f"<td>{TITLE}</td>" in training
+    metadata = made.shown["adapter_checkpoint"]
+    assert metadata["metric/training_seconds"].value == str(seconds)
+    named = {name for name in metadata if "seconds" in name}
+    own = {"seconds_to_make", "metric/training_seconds", "cost/program_seconds", "cost/cpu_seconds", "cost/gpu_seconds"}
+    assert named == own, "none is called seconds alone"
+
+
+def test_a_cost_that_nobody_knows_is_0_nowhere(made):
+    """The profile `local` names no price."""
+    use_case = load_use_case(made.environment.defs / "complaints", environment=made.environment)
+    report, today = made.version("evaluation_report"), datetime.now(UTC)
+    rows = Ledger(made.lake).rows()
+    (line,) = board_of(made.lake, {"complaints": use_case}, today.date())
+    requests = json.loads(made.lake.read_file(report, "metrics.json"))["per_1000_requests"]
+    costs = {
+        "ledger": {row["money"] for row in rows},
+        "ft costs": {row["money"] for row in by_use_case_and_month(rows, made.environment)},
+        "board": {*line.spent.values(), line.entry.cost},
+        "roi": {program_costs(made.lake, made.environment, use_case, report)["money"]},
+        "retraining": {decision_at(made.lake, made.environment, use_case, today).facts.cost.money},
+        "evaluation": {one["money"] for one in requests.values()},
+        "Dagster": {value for name, value in made.shown["adapter_checkpoint"].items() if name == "cost/money"}
+        or {None},
+    }
+    assert costs == {place: {None} for place in costs}

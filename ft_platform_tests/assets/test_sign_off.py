@@ -85,6 +85,20 @@ def test_each_role_that_has_not_signed_finds_it_among_what_waits(case: Case) -> 
     assert waiting() == {}
 
 
+def test_what_waits_is_judged_now_and_not_as_it_was_noted_last(case: Case) -> None:
+    def waiting() -> set[str]:
+        found = needs_of(case.lake, case.use_case, datetime.now(UTC).date())
+        return {one.role for one in found if one.kind == "signatures"}
+
+    made(case)
+    (signed,) = case.sign(ANA, at=None)
+    case.sign(TOM, at=None)
+    assert waiting() == set()
+    made(case)
+    case.take_back(signed.id, ANA)
+    assert waiting() == {"compliance"}
+
+
 def test_who_may_sign_as_second_person_finds_it_among_what_waits(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("ft_platform.release.separation._changed_by", lambda *_: None)
     case = Case(tmp_path)

@@ -1,6 +1,7 @@
 """The tasks on which recipes are compared (`benchmarks/recipe_tasks`). All texts here are invented."""
 
 import json
+import subprocess
 from collections import Counter
 from random import Random
 from typing import Any
@@ -36,7 +37,7 @@ def task(**changes: Any) -> Task:
     )
 
 
-def test_the_two_halves_share_no_source():
+def test_what_is_held_out_shares_no_source_with_development():
     names = [{reader(one).SOURCE.name.split("==")[0] for one in half} for half in (DEVELOPMENT, HELD_OUT)]
     assert not names[0] & names[1]
     assert {"banking77", "cfpb_2020", "vaderSentiment"} <= names[0]
@@ -151,10 +152,32 @@ def test_a_package_with_another_hash_and_a_missing_data_set_are_refused(tmp_path
         Store(tmp_path).shared(Source("invented", "MIT"), "a.csv")
 
 
+def test_a_file_of_a_repository_is_that_of_the_pinned_commit(tmp_path, monkeypatch):
+    def git(*words: str) -> str:
+        own = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "uploadpack.allowFilter=true"]
+        return subprocess.run(["git", *own, *words], cwd=work, check=True, capture_output=True, text=True).stdout
+
+    (work := tmp_path / "invented" / "texts").mkdir(parents=True)
+    git("init", "--quiet")
+    (work / "a.csv").write_text("of the pinned commit")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    source = Source("invented/texts", "MIT", commit=git("rev-parse", "HEAD").strip())
+    (work / "a.csv").write_text("of a later one")
+    git("commit", "--quiet", "--all", "--message", "second")
+    monkeypatch.setattr("benchmarks.recipe_tasks.store.GITHUB", tmp_path.as_uri())
+    store = Store(tmp_path / "kept")
+    assert store.repository(source, "a.csv").read_text() == "of the pinned commit"
+    with pytest.raises(SourceMissing, match=r"git cannot get b\.csv of invented/texts: .*b\.csv"):
+        store.repository(source, "b.csv")
+    with pytest.raises(SourceMissing, match=r"git cannot get a\.csv of invented/texts"):
+        store.repository(Source("invented/texts", "MIT", commit="0" * 40), "a.csv")
+
+
 @pytest.mark.integration
 @pytest.mark.real_data
 def test_tasks_of_shared_data_are_made_as_committed(shared_data, tmp_path):
     committed = {one["name"]: one for one in json.loads(COMMITTED.read_text())}
     for one in TASKS.values():
-        if not reader(one).SOURCE.sha256:  # no package
+        if not reader(one).SOURCE.sha256 and not reader(one).SOURCE.commit:
             assert write_task(one, records_of(one, Store(tmp_path)), tmp_path) == committed[one.name]

@@ -25,6 +25,9 @@ def line(name: str, ours: float, tfidf: float | None, held_out: bool = True, **p
         "seeds": [ours - 0.1, ours + 0.1],
         "seeds_before": [ours - 0.2, ours + 0.2],
         "search": None,
+        "refused_by": ["beats/tfidf_logreg"] if tfidf and tfidf > ours else [],
+        "membership_rate": 0.02,
+        "membership_area": 0.61,
         "forgotten": {"arithmetic": "kept"} if tfidf is None else {},
         **beside,
     }
@@ -39,7 +42,8 @@ class Counted(Measurements):
         self.measured += 1
         value = training["seed"] / 100 + ("rank" in training)
         figures = {"fine_tuned": {"value": value, "low": 0.1, "high": 0.9}, "majority": {"value": 0.2}, "tfidf": None}
-        return {"metrics": figures, "seconds": {"training": 12.0}, "test_rows": 100}
+        judged = {"refused_by": ["memorization"], "membership_rate": 0.09, "membership_area": 0.7}
+        return {"metrics": figures, "seconds": {"training": 12.0}, "test_rows": 100, **judged}
 
 
 def test_what_was_measured_is_not_measured_again_unless_records_settings_or_the_recipe_change(
@@ -50,6 +54,7 @@ def test_what_was_measured_is_not_measured_again_unless_records_settings_or_the_
     assert first.measured == 3 and row(again, TASK, [17, 19], ["trl"]) == found and again.measured == 0
     assert found["ours"] == 0.18 and found["peers"] == {"trl": 1.17} and found["majority"] == 0.2
     assert found["tfidf"] is None and found["seconds"] == 12.0
+    assert (found["refused_by"], found["membership_rate"], found["membership_area"]) == (["memorization"], 0.09, 0.7)
     row(again, {**TASK, "sha256": "cd"}, [17], [])
     monkeypatch.setattr(recipes, "recipe_hash", "another {}".format)
     row(again, TASK, [17], ["trl"])  # what a peer reaches does not depend on our recipe
@@ -117,6 +122,7 @@ def test_shares_and_ranks_are_of_held_out_tasks_and_of_what_was_compared() -> No
         "share_at_least_tfidf": 0.5,
         "significantly_worse_than_tfidf": ["hard"],
         "share_better_than_few_shot": round(1 / 3, 3),
+        "share_accepted": round(2 / 3, 3),
         "mean_rank": {"ours": 1.33, "trl": 1.33},
         "regret_to_search": None,
         "seed_spread": {"ours": 0.1, "before": 0.2},
@@ -134,7 +140,8 @@ def test_the_page_keeps_what_earlier_recipes_reached(tmp_path: Path, monkeypatch
         rows = [{**line("lamps", ours, 0.75, trl=0.6), **dict.fromkeys(recipes.SYSTEMS), "tfidf": 0.75}]
         recipes.write({"recipe": recipe, "tasks": rows, **summary(rows)})
     page = (tmp_path / "benchmarks" / "recipes.md").read_text(encoding="utf-8")
-    assert "| lamps | yes | macro_f1 | 2 | **0.800** | 0.750 to 0.850 | 0.750 | 0.600 | 0.700 |" in page
+    assert "| 0.610 | 0.750 | 0.600 | 0.700 |" in page
+    assert "| lamps | yes | macro_f1 | 2 | **0.800** | 0.750 to 0.850 | none | 0.020 | 0.610 |" in page
     assert "`second`" in page and "| first |" in page.replace("| trl | first |", "| first |")
 
 

@@ -68,7 +68,7 @@ def test_each_line_is_answered_with_a_label_and_its_confidence(
     assert len(engine.prompts) == 2 and len(engine.prompts[0]) == len(engine.prompts[1]), "each text is by itself"
     engine.scored = [-1.0, -1.0, -1.0]
     assert piped(monkeypatch, "complaints", server.url, "My card") == 0
-    assert "abstained: not sure enough" in capsys.readouterr().out
+    assert "abstained: a person should decide" in capsys.readouterr().out
 
 
 def test_an_answer_belongs_to_the_conversation_until_it_begins_anew(

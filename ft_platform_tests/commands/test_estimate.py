@@ -87,7 +87,7 @@ def test_explain_says_what_will_happen_and_uses_the_estimate_that_is_there(estim
     assert main(["explain", "complaints", "training", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {name: found["plan"][name] for name in FIRST[:4]} == {name: estimated[name] for name in FIRST[:4]}
-    assert found["plan"]["cost"] == 0.0, "the profile of the use case costs nothing"
+    assert found["plan"]["cost"] is None, "the profile of the use case has no price"
     rank = next(row for row in found["settings"] if row["setting"] == "rank")
     assert (rank["value"], rank["default"], rank["changed"], rank["from_yaml"]) == (4, 16, True, True)
     assert found["recipe"]["rank"] == {"value": 4, "why": "set, or the default", "chosen": False}

@@ -7,12 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from ft_platform.costs import ledger as ledger_module
 from ft_platform.costs.ledger import SCHEMA, Ledger, month_of
 from ft_platform.costs.metering import metered
 from ft_platform.costs.prices import cost_of
+from ft_platform.costs.spent import spent
 from ft_platform.errors import ProgramKilled, TransientError
 from ft_platform.lake.store import Lake
 from ft_platform.settings.compute_profile import ComputeProfile
@@ -31,7 +34,8 @@ def named(name: str = "complaints", **compute) -> NamedUseCase:
 @pytest.mark.parametrize(
     ("profile", "gpu_watts", "gpu_hours", "money", "kwh"),
     [
-        (ComputeProfile(), None, 0.0, 0.0, None),
+        (ComputeProfile(), None, 0.0, None, None),
+        (ComputeProfile(price_per_hour=0.0), None, 0.0, 0.0, None),  # a machine of your own
         (ComputeProfile(price_per_hour=3.0), None, 0.0, 1.5, None),  # half an hour
         (ComputeProfile(price_per_hour=3.0, gpus=4, watts=1000.0), None, 2.0, 1.5, 0.5),
         (
@@ -68,6 +72,26 @@ def test_a_program_run_becomes_one_row_with_what_it_took(lake: Lake):
     assert row["money"] == pytest.approx(row["seconds"] / 100, abs=1e-4) and row["kwh"] == pytest.approx(
         row["seconds"] * 600 / 3.6e6, abs=2e-6
     )
+
+
+@pytest.mark.parametrize(("price", "money"), [(None, None), (0.0, 0.0)])
+def test_what_nobody_knows_the_price_of_is_not_free(lake: Lake, price: float | None, money: float | None):
+    with metered(lake, named(), ComputeProfile(price_per_hour=price), "train"):
+        assert [row["money"] for row in Ledger(lake).rows()] == [money], "while it runs"
+    rows = Ledger(lake).rows()
+    assert [row["money"] for row in rows] == [money]
+    assert spent(rows) == {"EUR": money}
+    known = {**rows[0], "money": 2.5}
+    assert spent([*rows, known, *rows]) == {"EUR": 2.5}
+
+
+def test_a_cost_of_0_that_an_earlier_version_wrote_is_not_known(lake: Lake):
+    with metered(lake, named(), ComputeProfile(price_per_hour=0.0), "train"):
+        pass
+    (row,) = Ledger(lake).rows()
+    earlier = pa.Table.from_pylist([{**row, "run": "earlier"}], SCHEMA).drop_columns(["price_per_hour"])
+    write_deltalake(Ledger(lake).uri, earlier, mode="append", schema_mode="merge")
+    assert {row["run"]: row["money"] for row in Ledger(lake).rows()} == {row["run"]: 0.0, "earlier": None}
 
 
 def test_the_figures_of_a_checkpoint_that_was_used_again_are_not_counted_twice(lake: Lake):

@@ -1,5 +1,6 @@
 """What a server keeps of the lake, and when it reads again."""
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,9 @@ from ft_platform.errors import CorruptVersion
 from ft_platform.lake import recent
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.recent import RecentLake
+from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
+from ft_platform.lake.verified import state_of
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.reporting.test_home import publish
@@ -105,6 +108,40 @@ def test_what_was_altered_by_hand_is_noticed_after_a_while(lake: Lake, monkeypat
     kept.refresh("letters")
     with pytest.raises(CorruptVersion):
         kept.verify_artifact(version)
+
+
+def altered_unseen(version: ArtifactVersion) -> str:
+    """Path of a file with other bytes, of the same length and with the same time of modification."""
+    path = Path(version.uri) / "report.html"
+    before, content = path.stat(), path.read_bytes()
+    path.write_bytes(content.swapcase())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return str(path)
+
+
+def test_a_file_that_somebody_wrote_is_compared_again_whatever_time_it_is_given(
+    lake: Lake, environment: Environment
+) -> None:
+    publish(lake, STAGE, "fair-1")
+    RecentLake(lake).verify_artifact(only(lake))
+    altered_unseen(only(lake))
+    with pytest.raises(CorruptVersion):
+        RecentLake(open_lake(environment)).verify_artifact(only(lake))
+
+
+def test_only_pages_rely_on_what_was_compared_before(lake: Lake, environment: Environment) -> None:
+    """A disk that gives back other bytes although nothing was written, as the list of what was compared sees it."""
+    publish(lake, STAGE, "fair-1")
+    version = only(lake)
+    RecentLake(lake).verify_artifact(version)
+    path = altered_unseen(version)
+    others = [one for one in lake.file_hashes(version) if not path.endswith(f"/{one}")]
+    state = state_of(lake.fs, [path, *(f"{version.uri}/{one}" for one in others)], version.content_hash)
+    lake.verified("letters").add(f"shared/{STAGE}/fair-1", state)
+    RecentLake(open_lake(environment)).verify_artifact(version)
+    for reader in (open_lake(environment), Snapshot(open_lake(environment))):
+        with pytest.raises(CorruptVersion):
+            reader.verify_artifact(version)
 
 
 def test_without_keys_nothing_is_kept(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_a_fault_is_planted_in_the_copy_noticed_and_taken_away(repository, tmp_path):
     tree = CopyOfTree(repository, tmp_path / "copy")
     with tree.planted(FAULT):
@@ -64,13 +64,13 @@ def test_a_fault_is_planted_in_the_copy_noticed_and_taken_away(repository, tmp_p
     assert tree.run(["ft_platform_tests"], "").test is None
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_tests_that_cannot_run_are_no_catch(repository, tmp_path):
     with pytest.raises(CannotRun):
         CopyOfTree(repository, tmp_path / "copy").run(["ft_platform_tests/nowhere"], "")
 
 
-@pytest.mark.integration
+@pytest.mark.slow
 def test_the_scorecard_names_the_tier_and_the_test(repository, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, "REPOSITORY", repository)
     monkeypatch.setattr(command, "FAULTS", [FAULT, UNSEEN])

@@ -8,7 +8,9 @@ import pytest
 
 from ft_platform.keys.key_ring import vault_key_place
 from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy.vault import VaultKeys, new_vault_ring
+from ft_platform.privacy_attacks.inputs import attack_inputs
 from ft_platform.privacy_attacks.personal_data import personal_data
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
@@ -50,8 +52,13 @@ def test_with_a_vault_and_its_key_originals_are_counted_and_the_look_up_is_noted
 
     found = personal_data(lake, environment, with_vault(use_case), TEXTS)
     assert found["originals"] is None and "there is no key" in found["originals_status"]
+    splits, checkpoint = (ArtifactVersion("complaints", name, name, name, "u") for name in ("s", "c"))
+    of = with_vault(use_case), use_case
+    before = [attack_inputs(environment, one, splits, checkpoint) for one in of]
     ring = new_vault_ring()
     vault_key_place(environment).open().write(ring.to_text())
+    after = [attack_inputs(environment, one, splits, checkpoint) for one in of]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [False, True], "it is made again"
     assert VaultKeys(ring).public
     found = personal_data(lake, environment, with_vault(use_case), TEXTS)
     assert found["originals"] is None and "no vault of complaints" in found["originals_status"], (

@@ -73,10 +73,11 @@ def rows_for() -> list[dict[str, Any]]:
                 f"r{number:03d}",
                 f"What about my request {number}?",
                 answer,
-                "train" if number < ROWS else "test",
+                "train" if number % 2 else "test",  # in turn: how a model likes a number would tell the sides apart
             )
         )
-    return [*made, *({**row, "record_id": f"v{row['record_id']}", "split": "validation"} for row in made[:ROWS])]
+    copied = [row for row in made if row["split"] == "train"]
+    return [*made, *({**row, "record_id": f"v{row['record_id']}", "split": "validation"} for row in copied)]
 
 
 def attack(home: Path, training: dict[str, Any], **attacks: Any) -> tuple[Environment, Lake, NamedUseCase, Any]:
@@ -121,10 +122,8 @@ def test_a_normal_adapter_passes(tmp_path: Path) -> None:
 def test_an_untrained_adapter_sits_at_chance(tmp_path: Path) -> None:
     found = found_in(tmp_path, NOTHING)
     assert found["passed"], found["reasons"]
-    # Training records have lower numbers in their questions than test records: only who knows how hard they are is not
-    # misled.
-    calibrated = found["membership"]["calibrated"]["auc"]
-    assert calibrated["low"] < 0.5 < calibrated["high"]
+    for attack in found["membership"].values():
+        assert attack["auc"]["low"] < 0.5 < attack["auc"]["high"]
 
 
 def test_secrets_with_many_copies_are_exposed_and_controls_are_not(tmp_path: Path) -> None:

@@ -24,9 +24,10 @@ def verdict_of(found: dict[str, Any], objective: str = "sft", **attacks: Any) ->
     return privacy_verdict(found, use_case(objective, **attacks))
 
 
-def use_case(objective: str = "sft", policy: Policy | None = None, **attacks: Any) -> NamedUseCase:
-    settings = {**minimal_attributes("unused.csv"), "training": {"objective": objective}, "attacks": attacks}
-    return NamedUseCase(name="complaints", settings=UseCase.model_validate(settings), policy=policy or Policy())
+def use_case(objective: str = "sft", policy: Policy | None = None, vault: bool = False, **attacks: Any) -> NamedUseCase:
+    sections = {"training": {"objective": objective}, "privacy": {"vault": vault}, "attacks": attacks}
+    settings = UseCase.model_validate({**minimal_attributes("unused.csv"), **sections})
+    return NamedUseCase(name="complaints", settings=settings, policy=policy or Policy())
 
 
 def ends(value: float, low: float, high: float) -> dict[str, float]:
@@ -46,7 +47,7 @@ def figures(**changes: Any) -> dict[str, Any]:
         "slices": [],
         "membership_status": "measured",
         "extraction_rate": extraction(Copied(100, 0, 0), Copied(100, 0, 0), Copied(100, 0, 0), "user texts", 0.95),
-        "personal_data": {"originals": None},
+        "personal_data": {"samples": 30, "texts_with_finding": 0, "originals": None},
         "personal_data_status": "measured",
         "differential_privacy": None,
     }
@@ -240,6 +241,34 @@ def test_a_label_head_writes_no_text_that_could_be_searched() -> None:
         personal_data_status="the model writes no text",
     )
     assert verdict_of(found, "label_head").passed and not verdict_of(found).passed
+
+
+def searched(texts: int | None, status: str) -> dict[str, Any]:
+    found = {"samples": 30, "texts_with_finding": texts, "originals": None, "originals_status": status}
+    return figures(personal_data=found)
+
+
+OFF, CLOSED = "not compared: privacy.vault is off", "not compared: there is no key"
+
+
+def test_what_was_not_compared_with_originals_is_said_where_no_originals_are_kept() -> None:
+    verdict = privacy_verdict(searched(2, OFF), use_case())
+    assert verdict.passed
+    assert "personal data in 2 of 30 texts that it wrote: not compared with originals, none are kept" in verdict.text
+
+
+@pytest.mark.parametrize("texts", [2, None])
+def test_where_originals_are_kept_they_have_to_be_compared(texts: int | None) -> None:
+    verdict = privacy_verdict(searched(texts, CLOSED), use_case(vault=True))
+    assert not verdict.passed and len(verdict.reasons) == 1
+    assert "were not compared with the originals in the vault (not compared: there is no key)" in verdict.text
+
+
+def test_nothing_found_has_nothing_to_compare() -> None:
+    for is_kept in (True, False):
+        verdict = privacy_verdict(searched(0, CLOSED), use_case(vault=is_kept))
+        assert verdict.passed
+        assert "no personal data in 30 texts that it wrote" in verdict.text
 
 
 def test_each_limit_decides_where_it_stands() -> None:

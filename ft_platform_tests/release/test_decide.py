@@ -610,6 +610,17 @@ def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path
     assert EvidenceCase(tmp_path, heads, figures).refusing() == {}
 
 
+def test_a_decision_says_that_originals_were_not_compared_and_refuses_where_they_are_kept(tmp_path):
+    found = {"samples": 30, "texts_with_finding": 2, "originals": None, "originals_status": "not compared: no key"}
+    figures = changed(good_figures(), "privacy_report", ("personal_data",), found)
+    without = EvidenceCase(tmp_path / "without", {}, figures).publish()
+    (ruling,) = (one for one in without.decide().rulings if one.rule == "memorization")
+    assert ruling.passed
+    assert "personal data in 2 of 30 texts that it wrote: not compared with originals, none are kept" in ruling.why
+    refusing = EvidenceCase(tmp_path / "kept", {"privacy": {"vault": True}}, figures).refusing()
+    assert "not compared with the originals in the vault (not compared: no key)" in refusing["memorization"]
+
+
 def test_figures_of_an_attack_count_whatever_the_report_says_of_itself(tmp_path):
     passed = changed(good_figures(), "privacy_report", ("membership", "loss", "auc"), figure(0.75, 0.05))
     assert (

@@ -69,6 +69,20 @@ def test_the_first_words_of_a_decision_say_on_how_many_it_rests_and_how_often_so
     assert page.index("This rests on 374 of 374 test records") < page.index("What it gains")
 
 
+def test_a_decision_says_which_share_of_requests_the_model_answers(tmp_path: Path) -> None:
+    rows = [(500, 0.2, 450), (400, 0.6, 392)]
+    selective = [
+        {"coverage": n / 500, "rows": n, "threshold": least, "accuracy": figure(hits / n)} for n, least, hits in rows
+    ]
+    figures = changed(evaluated(374), "evaluation_report", ("calibration", "fine_tuned", "selective"), selective)
+    case = EvidenceCase(tmp_path, figures=figures).publish()
+    says = "The model answers 80 % of requests like the test records with 98 % right and leaves the others to a person."
+    assert case.decide().answers == says
+    decision = case.published_decision()
+    page = case.lake.read_file(decision, "decision_brief.html").decode()
+    assert page.index(says) < page.index("What it gains")
+
+
 @pytest.mark.parametrize(("hits", "rows"), [(20, 20), (0, 20), (90, 100), (374, 400)])
 def test_an_exact_share_is_that_of_clopper_and_pearson(hits: int, rows: int) -> None:
     """Each end is the share under which the other tail has half of what the confidence leaves, by definition."""

@@ -53,6 +53,16 @@ def test_values_and_costs_are_named_the_best_system_first(
     assert said is None if words is None else words in (said or "")
 
 
+def test_a_linear_probe_can_be_released_in_place_of_the_model_and_is_not_told_to_replace_itself(
+    tmp_path: Path,
+) -> None:
+    found = figures(linear_probe=0.93)
+    said = EvidenceCase(tmp_path / "lora", figures=found).publish().decide().simpler
+    assert said and said.endswith("released in its place: set training.method: linear_probe.")
+    probe = {"training": {"method": "linear_probe"}}
+    assert EvidenceCase(tmp_path / "probe", probe, found).publish().decide().simpler is None
+
+
 def test_the_metric_of_the_gate_counts(tmp_path: Path) -> None:
     found = changed(
         figures(tfidf_logreg=0.95), "evaluation_report", ("systems", "tfidf_logreg", "accuracy"), figure(0.5)

@@ -207,7 +207,7 @@ def test_versions_say_what_became_of_each_and_lead_to_the_comparison(lake: Lake)
         version(lake, number, splits, tuned, passed)
     put(lake, "adapter_checkpoint", "ckpt-3", [splits])
     released(lake, lake.artifacts("letters", "adapter_checkpoint")[-1])
-    found, in_all = versions_of(lake, "letters", TODAY)
+    found, in_all = versions_of(lake, "letters", state_of(lake, "letters", None).standing, TODAY)
     assert in_all == 3 and [(one.id, one.before) for one in found] == [
         ("ckpt-3", "ckpt-2"),
         ("ckpt-2", "ckpt-1"),
@@ -216,11 +216,11 @@ def test_versions_say_what_became_of_each_and_lead_to_the_comparison(lake: Lake)
     assert [(one.value, one.decision, one.releases) for one in found] == [
         (None, None, ()),
         (0.9, "release refused", ()),
-        (0.8, "release accepted", ("release-0",)),
+        (0.8, f"release accepted, as of {TODAY}", ("release-0",)),
     ]
     with open(f"{lake.artifacts('letters', 'evaluation_report')[0].uri}/metrics.json", "a") as opened:
         opened.write(" ")
-    found, _ = versions_of(lake, "letters", TODAY)
+    found, _ = versions_of(lake, "letters", state_of(lake, "letters", None).standing, TODAY)
     assert [(one.value, one.damaged) for one in found] == [(None, False), (None, True), (0.8, False)]
     assert 'href="compare/ckpt-1/ckpt-2"' in (home_page(lake, "letters") or "")
 
@@ -228,10 +228,10 @@ def test_versions_say_what_became_of_each_and_lead_to_the_comparison(lake: Lake)
 def test_the_picture_shows_evaluated_versions_oldest_first(lake: Lake, drawn: list[Any]) -> None:
     splits = tables(lake)
     version(lake, 1, splits, 0.8)
-    assert quality_picture(versions_of(lake, "letters", TODAY)[0]) is None
+    assert quality_picture(versions_of(lake, "letters", state_of(lake, "letters", None).standing, TODAY)[0]) is None
     version(lake, 2, splits, 0.9)
     released(lake, lake.artifacts("letters", "adapter_checkpoint")[-1])
-    picture = quality_picture(versions_of(lake, "letters", TODAY)[0])
+    picture = quality_picture(versions_of(lake, "letters", state_of(lake, "letters", None).standing, TODAY)[0])
     assert picture and picture[1] == "Macro F1 of 2 versions: ckpt-1 0.800, released; ckpt-2 0.900."
 
 
@@ -241,9 +241,9 @@ def test_events_stand_in_the_order_of_time_with_what_holds_now(lake: Lake) -> No
     second = released(lake, version(lake, 2, splits))
     assert [(one.what, one.state) for one in events_of(lake, "letters", state_of(lake, "letters", None), TODAY)[0]] == [
         ("release-1 of ckpt-2", "stands"),
-        ("decision-2 about ckpt-2", "release accepted"),
+        ("decision-2 about ckpt-2", "release no longer accepted"),
         ("release-0 of ckpt-1", "replaced"),
-        ("decision-1 about ckpt-1", "release accepted"),
+        ("decision-1 about ckpt-1", f"release accepted, as of {TODAY}"),
     ]
     lake.add_verdict(second, STANDS, False, "s", {"by": "anna@example.org", "reason": "it harms"})
     served(lake, first)
@@ -252,7 +252,7 @@ def test_events_stand_in_the_order_of_time_with_what_holds_now(lake: Lake) -> No
         "release-0 at elsewhere",
         "deployment/deployment-1/report.html",
     )
-    assert [one.state for one in found[1:4]] == ["withdrawn: it harms", "release accepted", "stands"]
+    assert [one.state for one in found[1:4]] == ["withdrawn: it harms", "release no longer accepted", "stands"]
     assert "anna@example.org" not in (home_page(lake, "letters") or "")
 
 

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from ft_platform.cli import main
+from ft_platform.errors import VersionRefused
 from ft_platform.lake.opening import open_lake
-from ft_platform.lake.releases import NOT_BLOCKED, releases
+from ft_platform.lake.releases import NOT_BLOCKED, releases, require_not_blocked
+from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import NOT_TAINTED, SAW_NO_ERASED
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.monitoring import answering as answering_module
 from ft_platform.monitoring.day_reports import Alarm, DayReport
 from ft_platform.people.may import Permissions
@@ -31,6 +34,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.evaluation.releases import released as released_again
 from ft_platform_tests.release.evidence_case import changed
 from ft_platform_tests.release.test_releasing import Case
 from ft_platform_tests.reporting.page_rules import Page
@@ -342,3 +346,35 @@ def test_a_use_case_without_a_file_is_never_said_to_be_ready(tmp_path: Path) -> 
     accepted(made)
     state = state_of(made.lake, NAME, None)
     assert (state.name, state.is_good) == ("refused", False) and "its file cannot be read" in state.words
+
+
+def test_a_checkpoint_that_was_rolled_back_stays_blocked_when_it_is_released_again(tmp_path: Path) -> None:
+    made = Desk(tmp_path).open()
+    blocked(made)
+    again = released_again(made.lake, made.versions["adapter_checkpoint"])
+    assert releases(made.lake, NAME)[0].id == again.artifact_id
+    with pytest.raises(VersionRefused, match="was rolled back automatically"):
+        require_not_blocked(made.lake, releases(made.lake, NAME)[0])
+    state = state_of(made.lake, NAME, made.use_case)
+    assert (state.name, state.release) == ("blocked", None)
+
+
+def test_what_a_page_reads_grows_with_the_releases_and_not_with_their_square(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, read, files = Desk(tmp_path).open(), Lake.read_file, []
+
+    def counted(lake: Lake, version: ArtifactVersion, name: str) -> bytes:
+        files.append(name)
+        return read(lake, version, name)
+
+    monkeypatch.setattr(Lake, "read_file", counted)
+    live(made)
+    took = []
+    for more in (4, 8):
+        for _ in range(more):
+            released_again(made.lake, made.versions["adapter_checkpoint"])
+        files.clear()
+        assert state_of(made.lake, NAME, None).release
+        took.append(files.count("release.json"))
+    assert took == [5, 13], "each once"

@@ -45,11 +45,12 @@ class Installation:
         kind: str = "classification",
         name: str = "complaints",
         lake_root: str = "",
+        method: str = "lora",
         **evaluation: Any,
     ) -> None:
         self.environment = Environment(home=home, defs=home / "defs", tracking_uri="none", lake_root=lake_root)
         self.attributes = attributes_for(save_tiny_model(home / "model"), kind, **evaluation)
-        self.attributes["training"]["objective"] = objective
+        self.attributes["training"] |= {"objective": objective, "method": method}
         write_use_case(self.environment.defs, name, self.attributes)
         self.use_case = NamedUseCase(name=name, settings=UseCase.model_validate(self.attributes))
         self.lake: Lake = open_lake(self.environment)

@@ -45,7 +45,7 @@ def test_a_label_has_the_probabilities_of_the_evaluation(client: TestClient, eng
 
 def test_below_the_threshold_of_the_model_it_abstains(client: TestClient, engine: FakeEngine) -> None:
     engine.scored = [-1.0, -1.1, -1.2]
-    assert classify(client, "?")["data"][0]["abstained"] is True
+    assert classify(client, "My card is blocked")["data"][0]["abstained"] is True
 
 
 def test_scores_without_any_hope_are_still_numbers(client: TestClient, engine: FakeEngine) -> None:

@@ -1,5 +1,5 @@
-"""Guardrails one by one: what they let go when an answer comes in parts, and which threshold is proven. Persons are
-fictitious."""
+"""Guardrails one by one: what they let go when an answer comes in parts, and which requests are unlike the records.
+Persons are fictitious."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from ft_platform.privacy.scan import Scanner
-from ft_platform.serving.guardrails.abstaining import ALWAYS, threshold_for
+from ft_platform.serving.guardrails.abstaining import is_unlike_the_records
 from ft_platform.serving.guardrails.answer_scan import AHEAD, AnswerScan, Finder, Known
 from ft_platform.serving.guardrails.parts import Parts
 from ft_platform.serving.guardrails.personal_data import PersonalData
 from ft_platform.serving.guardrails.restoring import Restoring
+from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.privacy import Privacy
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.conftest import minimal_attributes
@@ -167,30 +168,35 @@ def test_a_coarser_value_is_not_restored(scanner: Scanner) -> None:
     assert found.texts == ["I was born on 1981."] and not found.originals
 
 
-def selective(*rows: tuple[int, int, float]) -> list[dict[str, Any]]:
-    """As `evaluation.calibration` writes it, from records, hits and threshold."""
-    return [{"rows": n, "threshold": least, "accuracy": {"value": hits / n}} for n, hits, least in rows]
+@pytest.mark.parametrize("asked", [{"abstain_below": 0.7}, {"abstain_for_accuracy": 0.8}])
+def test_a_threshold_needs_probabilities(asked: dict[str, Any]) -> None:
+    attributes = minimal_attributes("file:///none.csv") | {"serving": {"guardrails": asked}}
+    found = UseCase.model_validate(attributes).serving.guardrails.model_dump()
+    assert asked.items() <= found.items()
+    with pytest.raises(ValueError, match="need the probability of a label"):
+        UseCase.model_validate(attributes | {"evaluation": {"label_answers": "generated"}})
 
 
 @pytest.mark.parametrize(
-    ("table", "threshold"),
+    ("text", "languages", "is_unlike"),
     [
-        # Clopper-Pearson, one-sided at 0.05 / 2: all of n right proves 0.025 ** (1 / n), so 0.95 needs 72.
-        (selective((200, 180, 0.3), (72, 72, 0.9)), 0.9),
-        (selective((200, 180, 0.3), (71, 71, 0.9)), ALWAYS),
-        (selective((1000, 980, 0.3), (100, 100, 0.9)), 0.3),
-        (selective((1000, 955, 0.3), (20, 20, 0.99)), ALWAYS),  # 95.5 % of 1,000 proves less than 95 %
-        (selective((50, 0, 0.3)), ALWAYS),
-        ([], ALWAYS),
+        ("?", [], True),
+        (" \u200b... ", [], True),
+        ("\U0001f600", [], True),
+        ("x" * 30_000, [], True),
+        ("Xx x", [], True),
+        ("4711", [], False),
+        ("5", [], False),
+        ("好", [], False),
+        ("lost my card", [], False),
+        ("The parcel came two weeks late and the lid was broken.", ["en"], False),
+        ("lost my card", ["en"], False),
+        ("Das Paket kam zwei Wochen zu spät, und der Deckel war kaputt.", ["en"], True),
+        ("Das Paket kam zwei Wochen zu spät, und der Deckel war kaputt.", ["en", "de"], False),
+        ("Das Paket kam zwei Wochen zu spät, und der Deckel war kaputt.", [], False),  # every language is allowed
     ],
 )
-def test_a_threshold_is_taken_only_if_its_accuracy_is_proven(table: list[dict[str, Any]], threshold: float) -> None:
-    assert threshold_for(table, 0.95) == threshold
-
-
-@pytest.mark.parametrize("least", [0.7, "auto"])
-def test_a_threshold_needs_probabilities(least: Any) -> None:
-    attributes = minimal_attributes("file:///none.csv") | {"serving": {"guardrails": {"abstain_below": least}}}
-    assert UseCase.model_validate(attributes).serving.guardrails.abstain_below == least
-    with pytest.raises(ValueError, match="needs the probability of a label"):
-        UseCase.model_validate(attributes | {"evaluation": {"label_answers": "generated"}})
+def test_a_text_without_words_or_in_another_language_is_unlike_the_records(
+    text: str, languages: list[str], is_unlike: bool
+) -> None:
+    assert is_unlike_the_records([text], Cleaning(allowed_languages=languages)) is is_unlike

@@ -258,7 +258,7 @@ def test_an_answer_that_is_no_label_is_withheld(written: str, monkeypatch: pytes
 
 
 def test_below_the_threshold_the_model_abstains_in_every_route() -> None:
-    plain = [{"role": "user", "content": "?"}]
+    plain = [{"role": "user", "content": "My card"}]
     with serving(model("label_head")) as server:  # abstain_below is 0.5
         server.engine.scored = [-1.0, -1.1, -1.2]
         response = server.post(messages=plain, logprobs=True, top_logprobs=3)
@@ -267,10 +267,31 @@ def test_below_the_threshold_the_model_abstains_in_every_route() -> None:
         assert choice["logprobs"]["content"] == []
         assert response.headers["X-FT-Guardrail"] == "abstained"
         assert ending(server.events(messages=plain))["x_ft_guardrail"] == ["abstained"]
-        assert server.post(CLASSIFY, input="?").headers["X-FT-Guardrail"] == "abstained"
+        assert server.post(CLASSIFY, input="My card").headers["X-FT-Guardrail"] == "abstained"
         assert (server.metric("abstained", "withheld"), server.metric("abstained", "told")) == (2, 1)
         server.engine.scored = [-1.0, -3.0, -4.0]
         assert content(server.post(messages=plain)) == "Card"
+
+
+def test_a_model_abstains_from_texts_that_are_unlike_its_records_however_sure_it_is() -> None:
+    foreign = "Meine Karte wurde gestern gesperrt, und niemand sagt mir, warum."
+    of = settings("label_head")
+    cleaning = of.cleaning.model_copy(update={"allowed_languages": ["en"]})
+    made = replace(served("support", "label_head"), settings=of.model_copy(update={"cleaning": cleaning}))
+    with serving(made) as server:
+        server.engine.scored = [0.0, -30.0, -30.0]
+        texts = ["My card was blocked yesterday, and nobody tells me why.", "...", "x" * 3000, foreign]
+        response = server.post(CLASSIFY, input=texts)
+        assert [one["abstained"] for one in response.json()["data"]] == [False, True, True, True]
+        assert {one["label"] for one in response.json()["data"]} == {"Card"}, "what it would say stays visible"
+        assert response.headers["X-FT-Guardrail"] == "abstained"
+        for text in texts[1:]:
+            answer = server.post(messages=[{"role": "user", "content": text}])
+            assert (content(answer), answer.json()["choices"][0]["finish_reason"]) == ("", "content_filter")
+        unguarded = server.post(CLASSIFY, headers={"X-FT-Guardrails": "off"}, input=foreign).json()
+        assert unguarded["data"][0]["abstained"] is False
+    with serving(model("label_head", abstain_below="none")) as server:
+        assert server.post(CLASSIFY, input="...").json()["data"][0]["abstained"] is False
 
 
 @pytest.mark.parametrize(("unit", "longest"), [("characters", 20), ("tokens", 20)])

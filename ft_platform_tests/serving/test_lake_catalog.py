@@ -46,11 +46,13 @@ def names(models: list[ServedModel]) -> list[str]:
     return [model.name for model in models]
 
 
-@pytest.mark.parametrize("objective", ["label_head", "sft"])
-def test_served_labels_are_those_of_the_evaluation(objective: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("objective", "method"), [("label_head", "lora"), ("label_head", "linear_probe"), ("sft", "lora")]
+)
+def test_served_labels_are_those_of_the_evaluation(objective: str, method: str, tmp_path: Path) -> None:
     from ft_platform.evaluation.files import read_predictions
 
-    made = Installation(tmp_path, objective)
+    made = Installation(tmp_path, objective, method=method)
     table = read_predictions(made.lake, made.report).to_pylist()
     evaluated = {row["record_id"]: row for row in table if row["system"] == "fine_tuned"}
     texts = {row["record_id"]: row["messages"][0]["content"] for row in made.rows if row["split"] == "test"}
@@ -121,9 +123,18 @@ def test_a_copy_of_an_object_stores_checkpoint_that_was_changed_is_made_again(
         )
 
 
-@pytest.mark.parametrize(("asked", "least"), [("none", 0.0), (0.6, 0.6), ("auto", 2.0)])
-def test_the_threshold_is_what_the_file_says(installation: Installation, asked: Any, least: float) -> None:
-    guardrails = {"abstain_below": asked, "abstain_for_accuracy": 0.99}  # 12 test records prove no 99 %
+@pytest.mark.parametrize(
+    ("guardrails", "least"),
+    [  # 12 test records prove no 99 %, nor the 95 % that nobody asked for
+        ({"abstain_below": "none", "abstain_for_accuracy": 0.99}, 0.0),
+        ({"abstain_below": 0.6, "abstain_for_accuracy": 0.99}, 0.6),
+        ({"abstain_for_accuracy": 0.99}, 2.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_threshold_is_what_the_file_says(
+    installation: Installation, guardrails: dict[str, Any], least: float
+) -> None:
     attributes = installation.attributes | {"serving": {"guardrails": guardrails}}
     write_use_case(installation.environment.defs, "complaints", attributes)
     (found,) = installation.catalog().models()
@@ -136,12 +147,14 @@ def test_an_automatic_threshold_is_of_the_evaluation_behind_the_release(
     def metrics(_lake: Any, report: Any) -> dict[str, Any]:  # the tiny model is right in no test record
         assert report.id == installation.report.id
         rows = [(200, 150, 0.3), (100, 100, 0.8)]
-        table = [{"rows": n, "threshold": least, "accuracy": {"value": hits / n}} for n, hits, least in rows]
+        table = [
+            {"coverage": n / 200, "rows": n, "threshold": least, "accuracy": {"value": hits / n}}
+            for n, hits, least in rows
+        ]
         return {"calibration": {"fine_tuned": {"selective": table}}}
 
     monkeypatch.setattr(lake_catalog, "read_metrics", metrics)
-    attributes = installation.attributes | {"serving": {"guardrails": {"abstain_below": "auto"}}}
-    write_use_case(installation.environment.defs, "complaints", attributes)
+    assert "serving" not in installation.attributes, "nobody asked for it"
     (found,) = installation.catalog().models()
     assert found.abstain_below == 0.8
 

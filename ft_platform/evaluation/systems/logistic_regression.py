@@ -21,6 +21,7 @@ def tuned_regression(
     regularization: Sequence[float],
     train_labels: Sequence[str],
     validation_labels: Sequence[str],
+    fit_intercept: bool = True,
 ) -> tuple[Any, str, dict[str, Any]]:
     """The model with the best macro-F1 on the validation split, the name of its features, and its setting. Of equally
     good ones, and without validation records, the first.
@@ -43,7 +44,9 @@ def tuned_regression(
     for name, (train, validation) in features.items():
         for weight in CLASS_WEIGHTS:
             for strength in regularization:
-                model = LogisticRegression(C=strength, class_weight=weight, max_iter=1000, tol=1e-3)
+                model = LogisticRegression(
+                    C=strength, class_weight=weight, max_iter=1000, tol=1e-3, fit_intercept=fit_intercept
+                )
                 model.fit(train, train_labels)
                 score = 0.0
                 if validation_labels:

@@ -10,6 +10,7 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
 from ft_platform.training import continuing, window
 from ft_platform.training.privacy_budget import promise
+from ft_platform.training.time_taken import training_seconds
 
 
 def heading_page(
@@ -322,7 +323,6 @@ def training(facts: Facts) -> list[Statement]:
     environment = manifest.info.get("environment", {})
     if environment:
         versions = ", ".join(f"{name} {version}" for name, version in environment.items())
-        seconds = manifest.info.get("metrics", {}).get("seconds")
-        took = f", {number(float(seconds))} seconds" if seconds is not None else ""
-        said.append(Statement(f"Computed on {manifest.info.get('device')}{took}, with {versions}.", by))
+        took = training_seconds(manifest.info.get("metrics", {}))
+        said.append(Statement(f"Trained on {manifest.info.get('device')} in {took}, with {versions}.", by))
     return said

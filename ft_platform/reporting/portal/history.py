@@ -12,15 +12,15 @@ from ft_platform.errors import CorruptVersion
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.lake.releases import Release, blocked_releases, releases, unusable
+from ft_platform.lake.releases import Release, blocks_of, releases, unusable
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import taint_of
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.release.standing import standing_of
+from ft_platform.release.standing import Standing
 from ft_platform.reporting.figure import COLOURS, around, drawing
 from ft_platform.reporting.formats import number
 from ft_platform.reporting.published import intact_json, page_of
-from ft_platform.reporting.use_case_state import State
+from ft_platform.reporting.use_case_state import State, decision_words
 
 MOST = 20
 """Versions and events on the page, the newest."""
@@ -72,8 +72,12 @@ class Event:
     page: str | None
 
 
-def versions_of(lake: Lake, name: str, today: date) -> tuple[list[TrainedVersion], int]:
-    """The newest checkpoints, newest first, and how many there are in all. Raises as `releases`."""
+def versions_of(lake: Lake, name: str, standing: Standing | None, today: date) -> tuple[list[TrainedVersion], int]:
+    """The newest checkpoints, newest first, and how many there are in all. Raises as `releases`.
+
+    Args:
+        standing: of the newest decision as it holds now.
+    """
     checkpoints = lake.artifacts(name, "adapter_checkpoint")
     evaluations = _first(lake, name, "evaluation_report", _evaluated)
     decisions = _first(lake, name, "release_decision", lambda manifest: manifest.info.get("checkpoint"))
@@ -92,7 +96,9 @@ def versions_of(lake: Lake, name: str, today: date) -> tuple[list[TrainedVersion
                 data=next((parent.id for parent in manifest.parents if parent.name == "splits"), "–"),
                 before=earlier.artifact_id if earlier else None,
                 **_figures(lake, evaluations.get(checkpoint.artifact_id)),
-                decision=f"{standing_of(lake, decision, today).words}{_since(lake, checkpoint)}" if decision else None,
+                decision=(
+                    f"{decision_words(lake, decision, standing, today)}{_since(lake, checkpoint)}" if decision else None
+                ),
                 decision_page=page_of(lake, decision) if decision else None,
                 releases=tuple(released.get(checkpoint.artifact_id, ())),
             )
@@ -139,7 +145,8 @@ def events_of(lake: Lake, name: str, now: State, today: date) -> tuple[list[Even
         now: state of the use case, which says what is released.
     """
     found: list[tuple[str, Any]] = []
-    known, blocked = releases(lake, name), blocked_releases(lake, name)
+    known = releases(lake, name)
+    blocked = blocks_of(lake, known)
     champion = now.release.id if now.release else None
     found += [(lake.manifest(one).written_at, one) for one in lake.artifacts(name, "release_decision")]
     found += [(lake.manifest(one.version).written_at, one) for one in known]
@@ -154,16 +161,16 @@ def events_of(lake: Lake, name: str, now: State, today: date) -> tuple[list[Even
         info = lake.manifest(one).info
         decided = one.name == "release_decision"
         what = f"{one.id} about {info.get('checkpoint', '–')}" if decided else f"{info['release']} at {info['target']}"
-        state = standing_of(lake, one, today).words if decided else "deployed"
+        state = decision_words(lake, one, now.standing, today) if decided else "deployed"
         told.append(Event(at, what, state, page_of(lake, one)))
     return told, len(newest)
 
 
-def _state(lake: Lake, one: Release, champion: str | None, blocked: Mapping[str, str]) -> str:
+def _state(lake: Lake, one: Release, champion: str | None, blocked: Mapping[str, tuple[str, str]]) -> str:
     if one.withdrawn:
         return f"withdrawn: {one.withdrawn['reason']}"
-    if one.id in blocked:
-        return f"rolled back: {blocked[one.id]}"
+    if block := blocked.get(one.checkpoint):
+        return f"rolled back: {block[1]}"
     if why := unusable(lake, one):
         return f"may not be used: {why}"
     return "stands" if one.id == champion else "replaced"

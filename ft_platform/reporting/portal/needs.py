@@ -34,7 +34,7 @@ from ft_platform.release.waivers import unconfirmed, waivers
 from ft_platform.reporting.plain_words import next_after_decision
 from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import page_of
-from ft_platform.reporting.use_case_state import DOWN, State, state_of
+from ft_platform.reporting.use_case_state import DOWN, State, sign_off_now, state_of
 from ft_platform.retraining.journal import entries
 from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
@@ -225,36 +225,37 @@ def _decisions(seen: Seen) -> Told:
 
 
 def _signatures(seen: Seen) -> Told:
-    """Roles that have not signed the newest decision, as `sign_off` said when it was made last."""
-    found = next(iter(seen.lake.artifacts(seen.name, "sign_off")), None)
+    """Roles that have not signed the newest decision, where it holds and was not released."""
     decision = next(iter(seen.lake.artifacts(seen.name, "release_decision")), None)
-    said = json.loads(seen.lake.read_file(found, "sign_off.json")) if found else {}
-    if not found or not decision or said["decision"] != decision.id:
+    if not decision or not seen.standing or seen.standing.state != ACCEPTED:
         return
-    if seen.standing and seen.standing.state == ACCEPTED:
-        for one in said["roles"]:
-            if one["why"]:
-                yield {
-                    "role": one["role"],
-                    "what": f"{decision.id} waits for the signature of this role, which {one['why']}.",
-                    "next_step": f"Read the decision, then: ft sign {seen.name} --as {one['role']} --by <e-mail>",
-                    "since": seen.lake.manifest(decision).written_at,
-                    "page": _page(seen, found),
-                    "action": SIGN,
-                }
-        others = said.get("second")
-        roles = [one["role"] for one in said["roles"] if set(one["persons"]) & set(others or ())]
-        for role in (roles or ["accountable"]) if others is not None else ():
+    if any(one.record["decision"]["id"] == decision.id for one in releases(seen.lake, seen.name)):
+        return
+    found = sign_off_now(seen.lake, seen.use_case, decision)
+    newest = next(iter(seen.lake.artifacts(seen.name, "sign_off")), None)
+    page = _page(seen, newest) if newest else ""
+    for one in found.roles:
+        if one.why:
             yield {
-                "role": role,
-                "what": f"{decision.id} waits for the signature of a second person.",
-                "next_step": f"Read the decision, then: ft sign {seen.name} --by <e-mail>"
-                if roles
-                else "Nobody who is named may sign besides whoever has: name another owner in the use case's file",
-                "since": max(given["at"] for one in said["roles"] for given in one["signatures"]),
-                "page": _page(seen, found),
+                "role": one.role,
+                "what": f"{decision.id} waits for the signature of this role, which {one.why}.",
+                "next_step": f"Read the decision, then: ft sign {seen.name} --as {one.role} --by <e-mail>",
+                "since": seen.lake.manifest(decision).written_at,
+                "page": page,
                 "action": SIGN,
             }
+    roles = [one.role for one in found.roles if {*one.persons} & {*(found.second or ())}]
+    for role in (roles or ["accountable"]) if found.second is not None else ():
+        yield {
+            "role": role,
+            "what": f"{decision.id} waits for the signature of a second person.",
+            "next_step": f"Read the decision, then: ft sign {seen.name} --by <e-mail>"
+            if roles
+            else "Nobody who is named may sign besides whoever has: name another owner in the use case's file",
+            "since": max(one.at for one in found.signatures),
+            "page": page,
+            "action": SIGN,
+        }
 
 
 def _waivers(seen: Seen) -> Told:

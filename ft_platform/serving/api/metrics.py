@@ -54,7 +54,12 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         registry.register(EngineState(state))
         registry.register(NotesState(notes))
-        self.requests = Counter("ft_serve_requests", "Requests", ("route", "model", "status"), registry=registry)
+        self.requests = Counter(
+            "ft_serve_requests",
+            "Requests, also those that no report of a day counts: without a model, or on trial",
+            ("route", "model", "status"),
+            registry=registry,
+        )
         self.seconds = Histogram(
             "ft_serve_request_seconds", "Time of whole requests", ("route",), buckets=SECONDS, registry=registry
         )

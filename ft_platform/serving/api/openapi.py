@@ -24,7 +24,7 @@ OPERATIONS: dict[tuple[str, str], tuple[str, type[BaseModel] | None]] = {
     ),
     ("/v1/classify", "post"): (
         "The label of each text, with the probability of every label. `abstained`: the probability is lower than the"
-        " threshold of the model, so a person should decide.",
+        " threshold of the model, or the text is unlike its records, so a person should decide.",
         ClassifyBody,
     ),
     ("/v1/feedback", "post"): (

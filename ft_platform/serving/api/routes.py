@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
+from ft_platform.evaluation.abstaining import ALWAYS
 from ft_platform.serving.api.answer_forms import label_form
 from ft_platform.serving.api.answers import Answering, Question, begin
 from ft_platform.serving.api.bodies import (
@@ -31,7 +32,7 @@ from ft_platform.serving.api.services import Services, exchange_of, parsed
 from ft_platform.serving.api.shapes import ChatShape, CompletionShape, Echo, Shape
 from ft_platform.serving.catalog import ServedModel
 from ft_platform.serving.engine.requests import Sampling
-from ft_platform.serving.guardrails import abstaining
+from ft_platform.serving.guardrails.abstaining import NAME as ABSTAINING
 from ft_platform.serving.guardrails.model import Guarded
 from ft_platform.serving.rollout.under_way import CANDIDATE
 
@@ -131,10 +132,9 @@ class Routes:
         self.services.charge(exchange, count)
         exchange.is_drawn = body.temperature > 0
         exchange.ignored = sorted(_ignored(body, model))[:MOST_IGNORED]
-        abstain_below = _abstain_below(exchange, model)
         questions = [
-            Question(prompt, _sampling(body, model, prompt, number), abstain_below)
-            for prompt in prompts
+            Question(prompt, _sampling(body, model, prompt, number), _abstain_below(exchange, model, one))
+            for prompt, one in zip(prompts, guarded, strict=True)
             for number in range(body.n)
         ]
         guards = [one.answer() for one in guarded for _ in range(body.n)]
@@ -169,13 +169,15 @@ class Routes:
         told = [{"prompt_token_ids": prompt} if body.return_token_ids else {} for prompt in prompts]
         exchange.tokens = {"prompt": read, "cached": cached}
         services.remember(exchange, model, len(prompts))
-        abstain_below = _abstain_below(exchange, model)
-        found = [labelled(scores.labels, row, abstain_below) for row in scores.log_probabilities]
+        found = [
+            labelled(scores.labels, row, _abstain_below(exchange, model, one))
+            for row, one in zip(scores.log_probabilities, guarded, strict=True)
+        ]
         for one, row in zip(found, scores.log_probabilities, strict=True):
             decision = decision_of(scores.labels, probabilities(row))
             exchange.note.answer(decision.label, "stop", decision, one["abstained"])
         if any(one["abstained"] for one in found):
-            exchange.acted[abstaining.NAME] = "told"
+            exchange.acted[ABSTAINING] = "told"
         return json_response(
             {
                 "id": exchange.id,
@@ -281,8 +283,10 @@ def no_answer() -> ApiError:
     return ApiError(404, "no answer of this server to this key has this id", "answer_not_found", "request_id")
 
 
-def _abstain_below(exchange: Exchange, model: ServedModel) -> float:
-    return 0.0 if exchange.unguarded else model.abstain_below
+def _abstain_below(exchange: Exchange, model: ServedModel, guarded: Guarded) -> float:
+    if exchange.unguarded:
+        return 0.0
+    return ALWAYS if guarded.is_unlike_the_records else model.abstain_below
 
 
 def form_of_labels(wanted: ResponseFormat, model: ServedModel) -> Callable[[str], str] | None:

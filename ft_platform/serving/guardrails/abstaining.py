@@ -1,34 +1,27 @@
-"""From which probability on a label is relied on.
+"""Requests that are unlike every record a model was tested on, so that no accuracy is known for them.
 
-`auto` is chosen on the test records of the evaluation behind the release, from its selective accuracy: the lake has
-probabilities of no other records that the model did not learn from. What is best on the records that it is chosen on
-looks better than it is. So a threshold is taken only if the lower bound of its accuracy is at least what is wanted,
-with one error of 5 % for all thresholds that are looked at (bounds: Clopper and Pearson, 1934; correction: Bonferroni):
-the chance that the chosen one has less is 5 % at most, although the same records choose and prove.
+Covered: texts without letters and digits, or with the same one over and over; texts in none of
+`cleaning.allowed_languages`, which are removed from the records with the same certainty. Not covered: words without a
+meaning, and other languages where the use case names none."""
 
-Covered: requests like the test records. Not covered: other requests, and later times."""
+from collections.abc import Sequence
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from ft_platform.cleaning.language import is_foreign
+from ft_platform.settings.cleaning import Cleaning
 
 NAME = "abstained"
-ALWAYS = 2.0
-"""A probability that no label has: the model always abstains."""
-ERROR = 0.05
+FEWEST_REPEATED = 3
 
 
-def threshold_for(selective: Sequence[Mapping[str, Any]], accuracy: float) -> float:
-    """The lowest probability from which on labels are proven to have an accuracy; `ALWAYS` if none is.
+def is_unlike_the_records(texts: Sequence[str], cleaning: Cleaning) -> bool:
+    """Whether what a person wrote is unlike the records.
 
-    Args:
-        selective: of `evaluation.calibration`.
-        accuracy: wanted, in (0, 1).
+    Raises:
+        MissingExtra: py3langid is not installed.
+        ConfigError: a language that the model of languages does not know.
     """
-    from scipy.stats import beta
-
-    def lower_bound(one: Mapping[str, Any]) -> float:
-        rows = one["rows"]
-        hits = round(one["accuracy"]["value"] * rows)
-        return float(beta.ppf(ERROR / len(selective), hits, rows - hits + 1)) if hits else 0.0
-
-    return min((one["threshold"] for one in selective if lower_bound(one) >= accuracy), default=ALWAYS)
+    text = " ".join(texts)
+    written = {character for character in text.casefold() if character.isalnum()}
+    if not written or (len(written) == 1 and sum(map(str.isalnum, text)) >= FEWEST_REPEATED):
+        return True
+    return bool(cleaning.allowed_languages) and is_foreign(text, cleaning)

@@ -8,7 +8,8 @@ from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN
 from ft_platform.privacy.scan import Scanner
 from ft_platform.privacy.spans import Span
-from ft_platform.serving.guardrails import abstaining
+from ft_platform.serving.guardrails.abstaining import NAME as ABSTAINING
+from ft_platform.serving.guardrails.abstaining import is_unlike_the_records
 from ft_platform.serving.guardrails.answer_form import AnswerForm, a_label, json_of
 from ft_platform.serving.guardrails.answer_scan import AnswerScan, Finder
 from ft_platform.serving.guardrails.longest_input import require_short
@@ -21,7 +22,7 @@ from ft_platform.use_case.schema import UseCase
 
 Message = dict[str, str]
 ABSTAINED = "abstained"
-"""How an answer ends whose label is less probable than `abstain_below`; in `finish_reason` it is `WITHHELD`."""
+"""How an answer ends whose label is not relied on; in `finish_reason` it is `WITHHELD`."""
 
 
 class AnswerGuard:
@@ -63,7 +64,7 @@ class AnswerGuard:
             reason: why the model ended it.
         """
         if reason == ABSTAINED:
-            self.acted[abstaining.NAME] = "withheld"
+            self.acted[ABSTAINING] = "withheld"
             return "", WITHHELD
         rest = ""
         for one in self._parts:
@@ -91,11 +92,13 @@ class Guarded:
         messages: what the model reads.
         acted: guardrail -> what it did.
         answer: makes the guard of an answer.
+        is_unlike_the_records: so that the model abstains, however sure it is.
     """
 
     messages: Sequence[Message] = field(repr=False)
     acted: Mapping[str, str] = field(default_factory=dict)
     answer: Callable[[], AnswerGuard] = field(default=lambda: AnswerGuard([]), repr=False)
+    is_unlike_the_records: bool = False
 
 
 class ModelGuardrails:
@@ -103,7 +106,7 @@ class ModelGuardrails:
 
     Raises:
         ConfigError: an entity or operator of `privacy` names no entity.
-        MissingExtra: the package of `privacy.ner` is not installed.
+        MissingExtra: the package of `privacy.ner`, or that of `cleaning.allowed_languages`, is not installed.
     """
 
     def __init__(self, settings: UseCase, renderer: Renderer, use_case: str, release: str) -> None:
@@ -112,6 +115,10 @@ class ModelGuardrails:
         self._scanner = Scanner(settings.privacy)
         self._personal_data = PersonalData(settings.privacy, self._scanner, use_case, release)
         self._find = Finder(self._scanner)
+        self._cleaning = settings.cleaning
+        self._abstains = bool(renderer.labels) and self._settings.abstain_below != "none"
+        if self._abstains:  # loads what tells languages, or says that it is missing, before anything is served
+            is_unlike_the_records(["a text"], settings.cleaning)
 
     def request(self, messages: Sequence[Message], form: str = "text") -> Guarded:
         """What the model reads in place of a conversation.
@@ -134,6 +141,7 @@ class ModelGuardrails:
     def _guarded(self, messages: Sequence[Message], texts: list[str], form: str) -> Guarded:
         originals: Mapping[str, str] = {}
         acted, read = {}, texts
+        asked = [text for message, text in zip(messages, texts, strict=True) if message["role"] == "user"]
         if self._settings.personal_data == "refuse":
             self._personal_data.require_none(texts)
         elif self._settings.personal_data == "replace":
@@ -144,6 +152,7 @@ class ModelGuardrails:
             [{**message, "content": text} for message, text in zip(messages, read, strict=True)],
             acted,
             partial(self._answer, originals, [*texts, *read, self._renderer.system], form),
+            self._abstains and is_unlike_the_records(asked, self._cleaning),
         )
 
     def _answer(self, originals: Mapping[str, str], known: Sequence[str], form: str) -> AnswerGuard:

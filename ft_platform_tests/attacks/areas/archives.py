@@ -8,7 +8,6 @@ anything but be refused. The person is fictitious."""
 import functools
 import io
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -20,6 +19,7 @@ from ft_platform.erasure.needles import Needles
 from ft_platform.erasure.unpacking import bytes_in
 from ft_platform.evaluation.review import answers
 from ft_platform_tests.attacks.area import Area, Attack, switched_off
+from ft_platform_tests.attacks.damaged_files import zip_bytes
 
 PERSON = "Zebulon Quartermain"
 PLAIN = b'{"author": "Zebulon Quartermain"}'
@@ -40,9 +40,12 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
     for name, make in SEALED.items():
         yield f"a search meets {name}", functools.partial(_searched, make(), False)
     for name in NAMES:
-        yield f"a search meets a zip file with {name[:20]!r}", functools.partial(_searched, _zip({name: PLAIN}), True)
+        yield (
+            f"a search meets a zip file with {name[:20]!r}",
+            functools.partial(_searched, zip_bytes({name: PLAIN}), True),
+        )
     for number in range(size):
-        kind = random.choice((_zip, _tar))
+        kind = random.choice((zip_bytes, _tar))
         content = bytearray(kind({f"{n}.json": PLAIN * random.randint(1, 300) for n in range(random.randint(1, 9))}))
         for _ in range(random.randint(1, 20)):
             content[random.randrange(len(content))] = random.randrange(256)
@@ -51,14 +54,6 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
         yield f"a search meets {name}", functools.partial(_bounded, make())
     for name, (make, words) in SHEETS.items():
         yield f"a sheet is {name}", functools.partial(_sheet, folder, make(), words)
-
-
-def _zip(members: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", how) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return made.getvalue()
 
 
 def _tar(members: dict[str, Any]) -> bytes:
@@ -78,7 +73,7 @@ def _tar(members: dict[str, Any]) -> bytes:
 
 def _marked(flag: int = 0, method: int | None = None) -> bytes:
     """A zip file whose member claims a password, or another way to pack."""
-    content = bytearray(_zip({"a.json": PLAIN}))
+    content = bytearray(zip_bytes({"a.json": PLAIN}))
     directory = content.index(b"PK\x01\x02")
     for flags, packed in ((6, 8), (directory + 8, directory + 10)):
         content[flags] |= flag
@@ -95,16 +90,18 @@ SEALED: dict[str, Callable[[], bytes]] = {
 }
 """What no search can see all of, and has to say so."""
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "a bomb": lambda: _zip({"a": bytes(8 * MOST)}),
-    "a bomb of many members": lambda: _zip({str(n): bytes(MOST // 2) for n in range(20)}),
-    "a bomb of archives": lambda: _zip({str(n): _zip({str(m): bytes(MOST // 4) for m in range(4)}) for n in range(9)}),
+    "a bomb": lambda: zip_bytes({"a": bytes(8 * MOST)}),
+    "a bomb of many members": lambda: zip_bytes({str(n): bytes(MOST // 2) for n in range(20)}),
+    "a bomb of archives": lambda: zip_bytes(
+        {str(n): zip_bytes({str(m): bytes(MOST // 4) for m in range(4)}) for n in range(9)}
+    ),
 }
 SHEET_BYTES = answers.MOST_BYTES
 SHEETS: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a bomb": (lambda: _zip({"xl/workbook.xml": bytes(2 * SHEET_BYTES)}), "unpacks to more"),
+    "a bomb": (lambda: zip_bytes({"xl/workbook.xml": bytes(2 * SHEET_BYTES)}), "unpacks to more"),
     "a file with a password": (lambda: _marked(flag=1), "no readable workbook"),
-    "no workbook": (lambda: _zip(dict.fromkeys(NAMES[:4], b"<x/>")), "no readable workbook"),
-    "cut off": (lambda: _zip({"xl/workbook.xml": PLAIN})[:-9], "no readable workbook"),
+    "no workbook": (lambda: zip_bytes(dict.fromkeys(NAMES[:4], b"<x/>")), "no readable workbook"),
+    "cut off": (lambda: zip_bytes({"xl/workbook.xml": PLAIN})[:-9], "no readable workbook"),
 }
 """Name -> what makes it, and words of the refusal."""
 

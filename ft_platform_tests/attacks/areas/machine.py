@@ -38,7 +38,7 @@ from ft_platform_tests.erasure.conftest import bytes_below
 
 OFF: set[str] = set()
 """What is switched off in the processes that an attack starts."""
-WORKS = {"ingest": 8, "release": 7, "sign": 2, "erase": 80, "note_traffic": 1}
+WORKS = {"sign": 2, "ingest": 8, "release": 7, "erase": 80, "note_traffic": 1}
 """Work of `closed_disk` -> points at which it can be closed."""
 SECONDS = 600
 
@@ -52,7 +52,11 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
         yield f"a session of a clock that was {abs(days)} days ahead", functools.partial(_signed_in, own, abs(days))
         yield f"an alarm of a clock that was {abs(days)} days ahead", functools.partial(_alarmed, own, abs(days))
     yield "two runs of one use case", functools.partial(_two_runs, folder / "runs")
+    yield from _closings(random, folder)
     yield "two erasures of one person", functools.partial(_two_erasures, folder / "erasures")
+
+
+def _closings(random: Random, folder: Path) -> Iterator[tuple[str, Attack]]:
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
         print("machine: not possible here: file systems that are closed (no right to mount)", file=sys.stderr)
         return

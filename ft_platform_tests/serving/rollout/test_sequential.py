@@ -86,11 +86,12 @@ def test_a_difference_of_five_points_is_found(mode: str, points: float, decision
 @pytest.mark.parametrize("mode", RULES)
 def test_an_equal_candidate_is_promoted_at_the_limit_and_seldom_rolled_back(mode: str) -> None:
     rules = RULES[mode].model_copy(update={"max_requests": 20_000})
-    found = [Traffic(rules, CHAMPION, seed).outcome() for seed in range(RUNS)]
+    runs = RUNS // 2  # each looks at its traffic until the limit
+    found = [Traffic(rules, CHAMPION, seed).outcome() for seed in range(runs)]
     because = Counter(one.because for one, _ in found)
     print(f"{mode} equal: {dict(because)}")
-    assert sum(one.decision == "roll_back" for one, _ in found) <= 0.05 * RUNS
-    assert because["better"] <= 0.05 * RUNS + 10 and because["no_harm"] >= 0.85 * RUNS
+    assert sum(one.decision == "roll_back" for one, _ in found) <= 0.05 * runs
+    assert because["better"] <= 0.1 * runs and because["no_harm"] >= 0.85 * runs
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.15, 0.5])
