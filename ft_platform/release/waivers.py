@@ -216,10 +216,14 @@ def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: st
 
 
 def second_persons(waiver: Waiver, use_case: NamedUseCase) -> list[str]:
-    """Who may confirm a waiver: others of its role, and the superior; groups of the directory among them."""
+    """Who may confirm a waiver: others than who granted it."""
+    return [one for one in may_confirm(waiver.role, use_case) if one.casefold() != waiver.granted_by.casefold()]
+
+
+def may_confirm(role: str, use_case: NamedUseCase) -> list[str]:
+    """Whose word counts beside a waiver of a role: its persons and the superior; groups of the directory among them."""
     people = use_case.people
-    named = [*deciders(waiver.role, use_case, people), *superiors(waiver.role, use_case, people)]
-    return [one for one in dict.fromkeys(named) if one.casefold() != waiver.granted_by.casefold()]
+    return list(dict.fromkeys([*deciders(role, use_case, people), *superiors(role, use_case, people)]))
 
 
 def is_second(waiver: Waiver, use_case: NamedUseCase, person: Person) -> bool:

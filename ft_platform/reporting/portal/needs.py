@@ -26,6 +26,7 @@ from ft_platform.monitoring.traffic.batches import waiting
 from ft_platform.people.access import WAITING
 from ft_platform.people.access import requests as access_requests
 from ft_platform.people.deciders import deciders
+from ft_platform.release.duties import MISSING, duties
 from ft_platform.release.erasures import WAITS, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, Standing
@@ -222,6 +223,16 @@ def _decisions(seen: Seen) -> Told:
         steps = next_after_decision({**found, "rules": rules})
         action = WAIVE if any(rule["waivable"] for rule in rules) else ""
         yield {"role": role, "what": what, "next_step": " ".join(steps), "action": action, **told}
+
+
+def _duties(seen: Seen) -> Told:
+    """What a release will need and nobody has given, before there is a decision that says so."""
+    started = seen.lake.latest(seen.name, "raw_records") is not None
+    if not started or next(iter(seen.lake.artifacts(seen.name, "release_decision")), None):
+        return
+    for one in duties(seen.lake, seen.use_case):
+        if one.refuses and one.state == MISSING:
+            yield {"role": one.role, "what": f"A release will need it: {one.why}", "next_step": one.next_step}
 
 
 def _signatures(seen: Seen) -> Told:
@@ -473,6 +484,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     PRODUCTION: _production,
     "checks": _checks,
     "decision": _decisions,
+    "duties": _duties,
     "signatures": _signatures,
     "waivers": _waivers,
     "permission": _permissions,
