@@ -96,9 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         where = text.splitlines()
         for one in found.proposal.asked:
             line = next(n for n, said in enumerate(where, 1) if said.strip().startswith(f"{one.rsplit('.')[-1]}:"))
-            print(
-                f"You must answer this, or no record is used: {one} ({path}:{line}): {found.proposal.why[one].removeprefix(OPEN)}"
-            )
+            question = found.proposal.why[one].removeprefix(OPEN)
+            print(f"You must answer this, or no record is used: {one} ({path}:{line}): {question}")
     if found and (open_ := text.count(f"# {OPEN}")):
         print(f"Questions that are still open: {open_}. Each is marked with {OPEN.strip()} in {path}")
     for proposal in _proposals(folder, environment):

@@ -88,7 +88,7 @@ def draft(
     }
     for question in questions(made, looked, stated):
         if not question.proposed:
-            made.set(question.path, made.values.get(question.path, question.empty), f"{OPEN}{question.asks}")
+            made.set(question.path, made.values.get(question.path, question.empty), f"{OPEN}{question.mark}")
     made.why["source.uri"] = f"{looked.rows.num_rows:,} rows looked at{', which is all' if looked.complete else ''}"
     if looked.differing:
         made.set("record.optional_columns", sorted(_mapped(made) & looked.differing), "some files lack them")

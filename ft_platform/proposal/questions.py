@@ -29,6 +29,7 @@ class Question:
     Attributes:
         path: the field that it is about, where it is marked as open.
         asks: in words.
+        mark: the same in the file, in short.
         proposed: the answer that Enter gives; empty: Enter leaves it open.
         fields: what an answer fills. Raises Unclear.
         empty: value of the field while nobody has answered.
@@ -36,6 +37,7 @@ class Question:
 
     path: str
     asks: str
+    mark: str
     proposed: str
     fields: Callable[[str], Fields]
     empty: Any = None
@@ -68,9 +70,8 @@ def _person(path: str) -> Callable[[str], Fields]:
 
 def _accountable(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:
     asks = "Your e-mail address: you answer for this use case, and it goes beside your answers."
-    return Question(
-        "owners.accountable", asks, "", _person("owners.accountable"), made.values.get("owners.accountable")
-    )
+    path, so_far = "owners.accountable", made.values.get("owners.accountable")
+    return Question(path, asks, "an e-mail address, or team:<name>", "", _person(path), so_far)
 
 
 def _licence(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question | None:
@@ -87,7 +88,14 @@ def _licence(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Que
             raise Unclear("That is no licence: an SPDX id (https://spdx.org/licenses/), or LicenseRef-<name>")
         return {"governance.licence": licence}
 
-    return Question("governance.licence", asks, "", fields, TO_BE_STATED)
+    return Question(
+        "governance.licence",
+        asks,
+        "an SPDX id such as CC-BY-4.0, or `proprietary` for records of your own",
+        "",
+        fields,
+        TO_BE_STATED,
+    )
 
 
 def _lawful_column(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question | None:
@@ -106,7 +114,14 @@ def _lawful_column(made: Proposal, looked: Looked, answered: Mapping[str, Any]) 
             "governance.lawful_bases_without_consent": [TO_BE_STATED],
         }
 
-    return Question("governance.without_consent_column", asks, "", fields, "licence")
+    return Question(
+        "governance.without_consent_column",
+        asks,
+        "what permits the use of your own records? `ledger` or `lawful_basis`",
+        "",
+        fields,
+        "licence",
+    )
 
 
 def _lawful_bases(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question | None:
@@ -119,7 +134,7 @@ def _lawful_bases(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -
         bases = _values(text, looked, column)
         return {"governance.lawful_bases": bases, "governance.lawful_bases_without_consent": bases}
 
-    return Question("governance.lawful_bases", asks, "", fields)
+    return Question("governance.lawful_bases", asks, "which values permit the use?", "", fields)
 
 
 def _consent(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question | None:
@@ -131,7 +146,7 @@ def _consent(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Que
     def fields(text: str) -> Fields:
         return {"governance.accepted_consent": _values(text, looked, column)}
 
-    return Question("governance.accepted_consent", asks, "", fields, [TO_BE_STATED])
+    return Question("governance.accepted_consent", asks, "which values permit this use?", "", fields, [TO_BE_STATED])
 
 
 def _values(text: str, looked: Looked, column: str) -> list[str]:
@@ -159,7 +174,9 @@ def _subject(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Que
             raise Unclear("One column only")
         return {"record.subject": columns[0] if columns else None}
 
-    return Question("record.subject", asks, made.values.get("record.subject") or "", fields)
+    return Question(
+        "record.subject", asks, "which column says whose record it is?", made.values.get("record.subject") or "", fields
+    )
 
 
 def _groups(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:
@@ -174,7 +191,7 @@ def _groups(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Ques
         return {"record.features": features, "fairness.sensitive_features": list(features)}
 
     proposed = ", ".join((made.values.get("record.features") or {}).values())
-    return Question("fairness.sensitive_features", asks, proposed, fields, [])
+    return Question("fairness.sensitive_features", asks, "which features name groups of persons?", proposed, fields, [])
 
 
 def _no_groups(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question | None:
@@ -187,12 +204,12 @@ def _no_groups(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Q
             raise Unclear("Please give a reason in 20 characters or more")
         return {"gate.without_sensitive_features": text}
 
-    return Question("gate.without_sensitive_features", asks, "", fields, "")
+    return Question("gate.without_sensitive_features", asks, "why can nobody be treated worse?", "", fields, "")
 
 
 def _compliance(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:
     asks = "Who approves what concerns personal data and fairness? The e-mail address of somebody else than you."
-    return Question("owners.compliance", asks, "", _person("owners.compliance"))
+    return Question("owners.compliance", asks, "who approves: an e-mail address", "", _person("owners.compliance"))
 
 
 def _use(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:
@@ -203,7 +220,14 @@ def _use(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Questio
             raise Unclear("Please write a sentence")
         return {"release.intended_use": text, "description": text}
 
-    return Question("release.intended_use", asks, "", fields, made.values.get("release.intended_use"))
+    return Question(
+        "release.intended_use",
+        asks,
+        "what may the model be used for?",
+        "",
+        fields,
+        made.values.get("release.intended_use"),
+    )
 
 
 ASKED = (

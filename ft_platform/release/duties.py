@@ -17,15 +17,14 @@ from ft_platform.lake.store import Lake
 from ft_platform.people.deciders import deciders
 from ft_platform.people.may import Acted, conflict, persons_needed
 from ft_platform.people.person import Person
+from ft_platform.people.superiors import may_confirm
 from ft_platform.release.best_evidence import Counted, best_evidence, counted_in, current
 from ft_platform.release.evidence import CHECKPOINT, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.rules.recall import CHECK as RECALL
 from ft_platform.release.rules.recall import STAGE as ANONYMIZED
-from ft_platform.release.separation import acted
-from ft_platform.release.sign_off import still_to_sign
+from ft_platform.release.separation import acted, may_sign, signers_needed
 from ft_platform.release.waiver_persons import role_of
-from ft_platform.release.waivers import may_confirm
 from ft_platform.settings.roles import ROLES
 from ft_platform.stages import check_settings_hash
 from ft_platform.use_case.named import NamedUseCase
@@ -204,20 +203,19 @@ def _approval(use_case: NamedUseCase, role: str, did: Acted) -> tuple[State, str
 
 def _signatures(use_case: NamedUseCase, did: Acted) -> Iterator[Duty]:
     """Roles that have to sign an accepted decision."""
-    found = still_to_sign(use_case, did)
-    for one in found.roles:
-        state = LATER if one.persons else MISSING
-        who = _titled(one.role, one.persons)
-        why = "signs the accepted decision" if one.persons else "has to sign, and nobody who may is named"
-        why = f"The {ROLES[one.role].title} {why}."
-        step = f"Once a model is accepted: ft sign {use_case.name} --as {one.role}"
-        step = step if one.persons else f"Name persons of owners.{one.role} in the file, or in people.roles.{one.role}"
-        yield Duty(SIGNATURES, f"signature of the {ROLES[one.role].title}", state, why, one.role, who, "minutes", step)
-    persons = {name for one in found.roles for name in one.persons}
-    several = any(name.startswith("group:") for name in persons)
-    if found.roles and len(persons) < found.persons_needed and not several:
-        needed = f"signatures of {found.persons_needed} persons"
-        why = f"{found.persons_needed} different persons have to sign, and {len(persons)} may."
+    signers = {role: may_sign(role, use_case, use_case.people, did) for role in use_case.signing_roles}
+    for role, persons in signers.items():
+        why = "signs the accepted decision" if persons else "has to sign, and nobody who may is named"
+        why, who = f"The {ROLES[role].title} {why}.", _titled(role, persons)
+        step = f"Once a model is accepted: ft sign {use_case.name} --as {role}"
+        step = step if persons else f"Name persons of owners.{role} in the file, or in people.roles.{role}"
+        needed = f"signature of the {ROLES[role].title}"
+        yield Duty(SIGNATURES, needed, LATER if persons else MISSING, why, role, who, "minutes", step)
+    everybody, least = {name for persons in signers.values() for name in persons}, signers_needed(use_case, did)
+    several = any(name.startswith("group:") for name in everybody)
+    if signers and len(everybody) < least and not several:
+        needed = f"signatures of {least} persons"
+        why = f"{least} different persons have to sign, and {len(everybody)} may."
         step = "Name more persons in owners.teams of the file, or in people.roles"
         yield Duty(SIGNATURES, needed, MISSING, why, "accountable", ROLES["accountable"].title, "minutes", step)
 

@@ -12,14 +12,13 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.deciders import deciders
-from ft_platform.people.may import Acted, Permissions, conflict, persons_needed
+from ft_platform.people.may import Permissions, conflict
 from ft_platform.people.person import Person
 from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import newest_evidence
 from ft_platform.release.delegations import delegations
 from ft_platform.release.evidence import CHECKPOINT
-from ft_platform.release.separation import acted
+from ft_platform.release.separation import acted, may_sign, signers_needed
 from ft_platform.release.signatures import (
     APPROVED,
     Digests,
@@ -30,7 +29,6 @@ from ft_platform.release.signatures import (
     signer_problem,
 )
 from ft_platform.settings.hash import settings_hash
-from ft_platform.settings.people import People
 from ft_platform.use_case.named import NamedUseCase
 
 STAGE, FILE = "sign_off", "sign_off.json"
@@ -169,33 +167,9 @@ def sign_off(
         state, why = _state(role, found, refused.get(role), before)
         counting = [one for one, how, _ in found if how == SIGNED] if state == SIGNED else []
         reason = refused[role].reason if role in refused else ""
-        roles.append(RoleState(role, state, why, _may_sign(role, use_case, permissions.people, did), counting, reason))
-    return _asked(use_case, decision.id, roles, did)
-
-
-def still_to_sign(use_case: NamedUseCase, did: Acted) -> SignOff:
-    """What a release will lack of signatures before there is a decision.
-
-    Args:
-        did: as `separation.acted` says.
-    """
-    people = use_case.people
-    roles = [
-        RoleState(role, *_state(role, [], None, {}), _may_sign(role, use_case, people, did))
-        for role in use_case.signing_roles
-    ]
-    return _asked(use_case, "", roles, did)
-
-
-def _may_sign(role: str, use_case: NamedUseCase, people: People, did: Acted) -> list[str]:
-    named = deciders(role, use_case, people)
-    return [name for name in named if not conflict(Person(name), "approve", did)]
-
-
-def _asked(use_case: NamedUseCase, decision: str, roles: Sequence[RoleState], did: Acted) -> SignOff:
+        roles.append(RoleState(role, state, why, may_sign(role, use_case, permissions.people, did), counting, reason))
     unknown = [what for what, names in did.items() if names is None]
-    needed = max(persons_needed("approve", did), use_case.policy.signatures.persons)
-    return SignOff(use_case.name, decision, roles, needed, unknown)
+    return SignOff(use_case.name, decision.id, roles, signers_needed(use_case, did), unknown)
 
 
 def _judged(one: Signature, bound: Digests, problem: str, valid_days: int, at: datetime) -> tuple[str, str]:

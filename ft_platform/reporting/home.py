@@ -24,9 +24,9 @@ from ft_platform.release.standing import ENDED, Standing
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
+from ft_platform.reporting.portal.actions import REVIEWS, SIGN, WAIVE
+from ft_platform.reporting.portal.actions import TITLES as ACTION_TITLES
 from ft_platform.reporting.portal.history import events_of, quality_picture, versions_of
-from ft_platform.reporting.portal.needs import REVIEWS, SIGN, WAIVE
-from ft_platform.reporting.portal.needs import TITLES as ACTION_TITLES
 from ft_platform.reporting.portal.story import Step, story_of
 from ft_platform.reporting.published import intact_file, intact_json, page_of
 from ft_platform.reporting.report_urls import REPORT_STAGES, ReportAddress, report_address

@@ -19,8 +19,8 @@ from ft_platform.release.delegations import delegations
 from ft_platform.release.signatures import signatures
 from ft_platform.release.waivers import waivers
 from ft_platform.reporting.portal.acting import VIEWS
+from ft_platform.reporting.portal.actions import DISCLOSE, ERASE, TITLES
 from ft_platform.reporting.portal.asking import View
-from ft_platform.reporting.portal.needs import DISCLOSE, ERASE, TITLES
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures

@@ -33,6 +33,7 @@ from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, Standing
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.release.waivers import unconfirmed, waivers
 from ft_platform.reporting.plain_words import next_after_decision
+from ft_platform.reporting.portal.actions import ANNOTATE, ERASE, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import page_of
 from ft_platform.reporting.use_case_state import DOWN, State, sign_off_now, state_of
@@ -41,23 +42,6 @@ from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
-SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
-REVIEW, REVIEWS = "review", "reviews"
-ANNOTATE = "annotate"
-ERASE, DISCLOSE = "erase", "disclose"
-TITLES = {
-    SIGN: "Sign or reject",
-    WAIVE: "Waive a rule or confirm a waiver",
-    RELEASE: "Release",
-    ROLL_BACK: "Go back to an earlier release",
-    ASK: "Ask the released model",
-    REVIEW: "Judge answers",
-    REVIEWS: "Review of answers",
-    ANNOTATE: "Correct records",
-    ERASE: "Erase a person",
-    DISCLOSE: "What is held on a person",
-}
-"""Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
 """A waiver with fewer days left needs somebody."""
 
