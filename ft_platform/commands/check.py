@@ -147,7 +147,7 @@ def _show_needed(needed: "list[Duty]") -> None:
     for header in ("need", "", "what is there, or missing", "who, and how long"):
         table.add_column(header, overflow="fold", ratio={"need": 2, "": 1}.get(header, 4))
     for one in sorted(needed, key=lambda one: not one.refuses):
-        why = f"{one.why} {one.next_step}" if one.next_step else one.why
+        why = f"{one.why} {one.next_step}".strip()
         who = f"{one.who}: {one.takes}" if one.who else ""
         table.add_row(Text(one.rule.split("@")[0] or one.needed), one.state, Text(why), Text(who))
     Console(highlight=False).print(table)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ft_platform.evaluation.champion import champion
+from ft_platform.evaluation.fairness_verdict import MOST_NAMED, named
 from ft_platform.lake.store import Lake
 from ft_platform.people.deciders import deciders
 from ft_platform.people.may import Acted, conflict, persons_needed
@@ -43,7 +44,11 @@ STEPS: dict[str, tuple[str, str]] = {
         "Say who approves: ft waiver grant {name} --rule {rule}",
     ),
     K_ANONYMITY: ("minutes", "Say in privacy.quasi_identifiers which columns together identify a person"),
-    "recall": (HOURS, "Draw records and mark them: ft privacy sample {name}; then privacy.gold names the file"),
+    "recall": (
+        HOURS,
+        "ft run {name} --until data_report, then draw records and mark them: ft privacy sample {name}; privacy.gold names"
+        " the file",
+    ),
     "test_records": ("as long as it takes to collect records", "Collect records, or change how they are divided"),
     "fairness": (
         "minutes, or as long as it takes to collect records",
@@ -52,7 +57,10 @@ STEPS: dict[str, tuple[str, str]] = {
     ),
     "exposure": ("as long as a second training", "Once a model is trained: ft run {name} --select canary_audit"),
     "seeds": ("as long as several trainings", "Once a model is trained: ft run {name} --select seed_variation"),
-    "human_review": ("some hours of experts", "Once a model is trained, experts judge its answers: ft review {name}"),
+    "human_review": (
+        "some hours of experts",
+        "Once a model is trained, experts judge its answers: ft review start {name}",
+    ),
     "judge": ("minutes to hours", "Once a model is trained: ft run {name} --select judge_report"),
 }
 """Kind of a rule that is asked before the training -> how long it takes to give what it needs, and what to do."""
@@ -78,7 +86,7 @@ class Duty:
         role: whose it is.
         who: who can give it, in words; empty where nothing is missing.
         takes: how long it takes; empty where nothing is missing.
-        next_step: in a sentence, or a command; empty where nothing is missing.
+        next_step: in a sentence, or a command; empty where it is there.
     """
 
     rule: str
@@ -137,6 +145,10 @@ def _duty(use_case: NamedUseCase, ruling: Ruling, records: Counted | None, evide
     if kind == "approval":
         state, who, problem = _approval(use_case, role, did)
         why = f"{why} {problem}".strip()
+    if state == UNKNOWN:
+        return Duty(
+            ruling.rule, ruling.needed, state, why, role, next_step=f"ft run {use_case.name} --until data_report"
+        )
     takes, step = STEPS[ruling.rule if ruling.rule == K_ANONYMITY else kind]
     step = step.format(name=use_case.name, rule=ruling.rule)
     return Duty(ruling.rule, ruling.needed, state, why, role, who, takes, step)
@@ -151,16 +163,27 @@ def _state(use_case: NamedUseCase, ruling: Ruling, records: Counted | None, evid
         settings = use_case.settings
         if check == RECALL and settings.privacy.gold is None and not settings.source.uri.startswith("sample://"):
             return MISSING, "privacy.gold names no annotated records of this source."
-        return UNKNOWN, f"Not measured yet: ft run {use_case.name} --until data_report"
+        return UNKNOWN, "Not measured yet."
     needs_counts = kind in COUNTS and ruling.rule != "fairness"
     if needs_counts and records is None:
-        return UNKNOWN, f"Records are not counted yet: ft check {use_case.name}"
+        return UNKNOWN, "Records are not counted yet."
     if needs_counts and records and not records.test:
         return MISSING, f"No record is in the test split ({records.about})."
     if ruling.passed:
-        return THERE, _counts(ruling.rule, records) if needs_counts and records else ruling.why
+        why = f"{ruling.needed[0].upper()}{ruling.needed[1:]}." if kind == "policy" else ruling.why
+        return THERE, _counts(ruling.rule, records) if needs_counts and records else why
+    about = f" ({records.about})" if needs_counts and records else ""
+    if ruling.missing:
+        return MISSING, f"Groups have too few test records: {_few(ruling.missing)}{about}."
     even = "Even if every answer were right: " if kind == "fairness" and needs_counts else ""
-    return MISSING, f"{even}{ruling.why}{f' ({records.about})' if needs_counts and records else ''}"
+    return MISSING, f"{even}{ruling.why}{about}"
+
+
+def _few(missing: Mapping[str, Mapping[str, int]]) -> str:
+    """Which groups need how many test records more."""
+    lacking = [f"{named(group)} needs {count:,} more" for groups in missing.values() for group, count in groups.items()]
+    others = len(lacking) - MOST_NAMED
+    return ", ".join(lacking[:MOST_NAMED]) + (f", and {others:,} other groups need some" if others > 0 else "")
 
 
 def _counts(rule: str, records: Counted) -> str:
