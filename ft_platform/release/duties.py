@@ -46,8 +46,8 @@ STEPS: dict[str, tuple[str, str]] = {
     K_ANONYMITY: ("minutes", "Say in privacy.quasi_identifiers which columns together identify a person"),
     "recall": (
         HOURS,
-        "ft run {name} --until data_report, then draw records and mark them: ft privacy sample {name}; privacy.gold names"
-        " the file",
+        "ft run {name} --until data_report, then draw records and mark them: ft privacy sample {name};"
+        " privacy.gold names the file",
     ),
     "test_records": ("as long as it takes to collect records", "Collect records, or change how they are divided"),
     "fairness": (
