@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ft_platform.rehearsal.rehearse import Rehearsal
-    from ft_platform.release.best_evidence import Counted
     from ft_platform.release.duties import Duty
     from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             problems += told.pop("problems", [])
             warnings += told.pop("warnings", [])
             sources |= {folder.name: told} if told else {}
-    needed = _needed(folders[0], environment, sources.get(only, {}).pop("records", None)) if only else []
+    needed = _needed(folders[0], environment, sources.get(only, {})) if only else []
     if arguments.json:
         found = {"settings": str(settings) if settings else None, "policy": environment.policy.title}
         told = {"use_cases": names, "problems": problems, "warnings": warnings, "sources": sources, **found}
@@ -124,17 +123,27 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
     return found
 
 
-def _needed(folder: Path, environment: "Environment", records: "Counted | None") -> "list[Duty]":
-    """What a release will need; nothing where the file does not load, which is said elsewhere."""
+def _needed(folder: Path, environment: "Environment", source: dict[str, Any]) -> "list[Duty]":
+    """What a release will need; nothing where the file does not load, which is said elsewhere. Once the source has
+    changed, the records that were counted before say nothing.
+
+    Args:
+        source: what `_source` says; `records` is taken out of it.
+    """
     from ft_platform.errors import ConfigError
     from ft_platform.lake.opening import open_lake
+    from ft_platform.release.best_evidence import counted_in
     from ft_platform.release.duties import duties
     from ft_platform.use_case.file import load_use_case
 
     try:
-        return duties(open_lake(environment), load_use_case(folder, environment=environment), records)
+        use_case = load_use_case(folder, environment=environment)
     except ConfigError:
         return []
+    lake, expected = open_lake(environment), source.pop("records", None)
+    raw = lake.latest(use_case.name, "raw_records")
+    changed = expected and source["complete"] and raw and raw.rows != source["rows"]
+    return duties(lake, use_case, expected if changed else counted_in(lake, use_case) or expected)
 
 
 def _show_needed(needed: "list[Duty]") -> None:

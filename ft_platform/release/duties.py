@@ -111,9 +111,9 @@ def duties(lake: Lake, use_case: NamedUseCase, records: Counted | None = None) -
     """All that a release of a use case will need, in the order of the gate's rules.
 
     Args:
-        records: as they are expected to be divided, where no `splits` were made with these settings.
+        records: as they are divided. Default: those of the newest `splits`, if they were made with these settings.
     """
-    records = counted_in(lake, use_case) or records
+    records = records or counted_in(lake, use_case)
     newest = next(iter(lake.artifacts(use_case.name, CHECKPOINT)), None)
     before, did = champion(lake, use_case.name), acted(lake, use_case, newest)
     rules = rules_of(use_case, before.id if before else None)

@@ -12,7 +12,11 @@ import pytest
 import yaml
 
 from ft_platform import cli
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.lake.opening import open_lake
+from ft_platform.use_case.file import load_use_case
+from ft_platform_tests.tiny_models import split_rows, usable_splits
 
 SECRET = "Erika Musterfrau"
 """Fictitious."""
@@ -91,6 +95,21 @@ def test_check_ends_with_what_a_release_needs_and_a_run_begins_with_it(capsys) -
     assert line.endswith("; see ft check letters")
     assert cli.main(["run", "letters", "--plan", "--until", "data_report"]) == 0
     assert "A release will also need" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rows", "words"), [(90, "counted in splits@0"), (48, "expected from 90 of 90 rows")])
+def test_records_are_counted_where_they_were_divided_unless_the_source_has_changed(
+    capsys, rows: int, words: str
+) -> None:
+    cli.main(["new", "letters", "--source", "letters.csv", *STATED])
+    environment = load_environment()
+    use_case = load_use_case(environment.defs / "letters", environment=environment)
+    divided = [{**row, "split": "test"} if n % 4 == 3 else row for n, row in enumerate(split_rows(rows))]
+    usable_splits(open_lake(environment), use_case, divided)
+    capsys.readouterr()
+    assert cli.main(["check", "letters", "--json"]) == 0
+    needed = {one["rule"]: one for one in json.loads(capsys.readouterr().out)["release_needs"]}
+    assert words in needed["test_records"]["why"]
 
 
 def test_a_column_that_is_not_there_has_its_line_and_the_nearest_one(capsys) -> None:

@@ -152,7 +152,7 @@ def test_too_few_test_records_are_told_with_how_there_would_be_enough(tmp_path):
     assert "set splits.test_fraction to 0.26, or collect about 500 more records of any kind" in found.why
 
 
-def test_where_splits_are_there_they_are_counted_and_no_expectation_counts(tmp_path):
+def test_where_splits_are_there_they_are_counted_unless_their_settings_have_changed(tmp_path):
     case = case_of(tmp_path)
     case._settle()
     lake = open_lake(Environment(home=tmp_path))
@@ -160,7 +160,7 @@ def test_where_splits_are_there_they_are_counted_and_no_expectation_counts(tmp_p
     rows = [{**row, "split": "test"} if number % 4 == 3 else row for number, row in enumerate(rows)]
     usable_splits(lake, case.use_case, rows, SCHEMA.append(pa.field("feature_region", pa.string())))
     test_rows = sum(row["split"] == "test" for row in rows)
-    table = {one.rule: one for one in duties(lake, case.use_case, RECORDS)}
+    table = {one.rule: one for one in duties(lake, case.use_case)}
     assert f"{test_rows} of {test_rows} test records were evaluated" in table["test_records"].why
     assert "(counted in splits@0)" in table["test_records"].why
     assert table["fairness/region"].state == MISSING
@@ -168,8 +168,8 @@ def test_where_splits_are_there_they_are_counted_and_no_expectation_counts(tmp_p
         update={"splits": case.use_case.settings.splits.model_copy(update={"test_fraction": 0.3})}
     )
     changed_case = case.use_case.model_copy(update={"settings": divided})
-    table = {one.rule: one for one in duties(lake, changed_case, RECORDS)}
-    assert "of a made-up source" in table["test_records"].why
+    table = {one.rule: one for one in duties(lake, changed_case)}
+    assert table["test_records"].state == UNKNOWN
 
 
 def test_nothing_is_claimed_of_records_that_nobody_counted(tmp_path):
