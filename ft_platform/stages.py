@@ -301,7 +301,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="accountable",
             kind="report",
-            version=4,
+            version=5,
         ),
         Stage(
             "sign_off",

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ft_platform.rehearsal.rehearse import Rehearsal
+    from ft_platform.release.duties import Duty
     from ft_platform.settings.environment import Environment
     from ft_platform.use_case.named import NamedUseCase
 
 HELP = (
     "Check every use-case file (each problem with file, line, expected and got) and the columns of its source, name"
     " the settings and policy in force, and warn where others may read. For one use case, also run some rows through"
-    " the data stages and the training audit; nothing is written to the lake."
+    " the data stages and the training audit, and show what a release will need; nothing is written to the lake."
 )
 EXAMPLES = ["ft check", "ft check complaint_routing", "ft check --files", "ft check --json"]
 
@@ -62,9 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
             problems += told.pop("problems", [])
             warnings += told.pop("warnings", [])
             sources |= {folder.name: told} if told else {}
+    needed = _needed(folders[0], environment, sources.get(only, {})) if only else []
     if arguments.json:
         found = {"settings": str(settings) if settings else None, "policy": environment.policy.title}
         told = {"use_cases": names, "problems": problems, "warnings": warnings, "sources": sources, **found}
+        told |= {"release_needs": [one.to_dict() for one in needed]} if only else {}
         print(json.dumps(told, indent=1, ensure_ascii=False))
     else:
         print(
@@ -80,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"{len(names)} use case{'' if len(names) == 1 else 's'} in {shown(defs)}: "
             + (f"{len(problems)} problems" if problems else "all load")
         )
+        if needed:
+            _show_needed(needed)
     return 1 if problems else 0
 
 
@@ -111,10 +116,50 @@ def _source(folder: Path, environment: "Environment", *, rehearsed: bool) -> dic
         from ft_platform.rehearsal.rehearse import rehearse
 
         done: Rehearsal = rehearse(use_case, looked, environment)
+        found["records"] = done.records
         found["rehearsal"] = {"rows": done.rows, "kept": done.kept, "removed": done.removed}
         found["problems"] += [f"{use_case.name}: {problem}" for problem in done.problems]
         found["warnings"] += [f"{use_case.name}: {hint}" for hint in done.hints]
     return found
+
+
+def _needed(folder: Path, environment: "Environment", source: dict[str, Any]) -> "list[Duty]":
+    """What a release will need; nothing where the file does not load, which is said elsewhere. Once the source has
+    changed, the records that were counted before say nothing.
+
+    Args:
+        source: what `_source` says; `records` is taken out of it.
+    """
+    from ft_platform.errors import ConfigError
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.release.best_evidence import counted_in
+    from ft_platform.release.duties import duties
+    from ft_platform.use_case.file import load_use_case
+
+    try:
+        use_case = load_use_case(folder, environment=environment)
+    except ConfigError:
+        return []
+    lake, expected = open_lake(environment), source.pop("records", None)
+    raw = lake.latest(use_case.name, "raw_records")
+    changed = expected and source["complete"] and raw and raw.rows != source["rows"]
+    return duties(lake, use_case, expected if changed else counted_in(lake, use_case) or expected)
+
+
+def _show_needed(needed: "list[Duty]") -> None:
+    """A table, what is missing first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="\nWhat a release needs", title_justify="left", box=None, pad_edge=False)
+    for header in ("need", "", "what is there, or missing", "who, and how long"):
+        table.add_column(header, overflow="fold", ratio={"need": 2, "": 1}.get(header, 4))
+    for one in sorted(needed, key=lambda one: not one.refuses):
+        why = f"{one.why} {one.next_step}".strip()
+        who = f"{one.who}: {one.takes}" if one.who else ""
+        table.add_row(Text(one.rule.split("@")[0] or one.needed), one.state, Text(why), Text(who))
+    Console(highlight=False).print(table)
 
 
 def _at(use_case: "NamedUseCase", place: tuple[str | int, ...], text: str) -> str:

@@ -2,10 +2,18 @@
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ft_platform.proposal.draft import Draft
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ft_platform.proposal.draft import Answers, Ask, Draft
+    from ft_platform.proposal.propose import Proposal
+    from ft_platform.proposal.questions import Question
+    from ft_platform.settings.environment import Environment
+    from ft_platform.sources.looking import Looked
 
 HELP = "Write the file of a new use case: from a look at your data (--source), or on sample data."
 EXAMPLES = [
@@ -44,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ft_platform.environment import load_environment
     from ft_platform.errors import ConfigError
+    from ft_platform.proposal.questions import OPEN
     from ft_platform.use_case.file import FILE_NAME, parse_overrides, shown
     from ft_platform.use_case.scaffold import check_name, scaffold_yaml
 
@@ -59,7 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         from ft_platform.proposal.draft import draft
 
         stated = parse_overrides(arguments.stated)
-        found = draft(arguments.name, arguments.source, environment, stated, arguments.kind, every_field=arguments.all)
+        wanted = {"every_field": arguments.all, "ask": None if arguments.json else _ask(stated)}
+        found = draft(arguments.name, arguments.source, environment, stated, arguments.kind, **wanted)
     text = (
         found.text
         if found
@@ -70,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     path, lines = shown(folder / FILE_NAME), text.count("\n")
     if arguments.json:
         record = (
-            {p.removeprefix("record."): v for p, v in found.proposal.values.items() if p.startswith("record.")}
+            {p.removeprefix("record."): v for p, v in found.proposal.values.items() if p.startswith("record.") and v}
             if found
             else {}
         )
@@ -86,9 +96,79 @@ def run(arguments: argparse.Namespace) -> int:
         where = text.splitlines()
         for one in found.proposal.asked:
             line = next(n for n, said in enumerate(where, 1) if said.strip().startswith(f"{one.rsplit('.')[-1]}:"))
-            print(f"You must answer this, or no record is used: {one} ({path}:{line}): {found.proposal.why[one]}")
+            question = found.proposal.why[one].removeprefix(OPEN)
+            print(f"You must answer this, or no record is used: {one} ({path}:{line}): {question}")
+    if found and (open_ := text.count(f"# {OPEN}")):
+        print(f"Questions that are still open: {open_}. Each is marked with {OPEN.strip()} in {path}")
+    for proposal in _proposals(folder, environment):
+        print(proposal)
     print(f"Then: ft check {arguments.name} && ft run {arguments.name} --until data_report")
     return 0
+
+
+def _ask(stated: "Mapping[str, Any]") -> "Ask | None":
+    """Asks at the terminal what only people know; None: nobody sits there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return None
+
+    def ask(made: "Proposal", looked: "Looked") -> "Answers":
+        from datetime import UTC, datetime
+        from pathlib import Path
+
+        from ft_platform.process.account import this_account
+        from ft_platform.process.git import git
+        from ft_platform.proposal.draft import Answers
+        from ft_platform.proposal.questions import questions
+
+        print("What only you can say. Enter takes what stands in brackets, or leaves the question open.")
+        given: dict[str, Any] = {}
+        answered = dict(stated)
+        person = (git(Path.cwd(), "config", "user.email") or "").strip()
+        for question in questions(made, looked, answered, person):
+            try:
+                fields = _answer(question)
+            except EOFError:
+                break
+            given |= fields
+            answered |= fields
+        by = given.get("owners.accountable") or this_account()
+        return Answers(given, f"answered by {by} on {datetime.now(UTC).date()}")
+
+    return ask
+
+
+def _answer(question: "Question") -> "dict[str, Any]":
+    """The fields that an answer fills; none where it is left open."""
+    from ft_platform.proposal.questions import Unclear
+
+    print(f"\n{question.asks}")
+    while True:
+        print(f"[{question.proposed}] " if question.proposed else "> ", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        text = line.strip() or question.proposed
+        try:
+            return question.fields(text) if text else {}
+        except Unclear as unclear:
+            print(f"{unclear}. Enter leaves it as it is.")
+
+
+def _proposals(folder: "Path", environment: "Environment") -> list[str]:
+    """Answers that count only once somebody approves them, as the policy asks."""
+    from ft_platform.errors import ConfigError
+    from ft_platform.people.deciders import deciders
+    from ft_platform.release.policy import unapproved
+    from ft_platform.use_case.file import load_use_case
+
+    try:
+        use_case = load_use_case(folder, environment=environment)
+    except ConfigError:
+        return []
+    who = (
+        ", ".join(deciders("compliance", use_case, use_case.people)) or "a person of compliance, whom nobody names yet"
+    )
+    return [f"A proposal, until it is approved for a trained model by {who}: {path}" for path in unapproved(use_case)]
 
 
 def _show(found: "Draft") -> None:

@@ -129,7 +129,8 @@ def run_and_collect(
             file=sys.stderr,
         )
     stages = _wanted(arguments)
-    for line in _plan(environment, use_case, stages)[1].lines():
+    lake, planned = _plan(environment, use_case, stages)
+    for line in [*planned.lines(), *_needed(lake, use_case, planned)]:
         print(line, file=sys.stderr if arguments.json else sys.stdout, flush=True)
     # The run's own output goes elsewhere: code of a use case, or a library, may print a record.
     with (
@@ -178,8 +179,17 @@ def show_plan(arguments: argparse.Namespace) -> int:
         said = {"stages": stages, "programs": [asdict(one) for one in programs], "warnings": warned}
         print(json.dumps(said, indent=1))
         return 0
-    print("\n".join([*found.lines(), *lines(programs), *warned]))
+    print("\n".join([*found.lines(), *_needed(lake, use_case, found), *lines(programs), *warned]))
     return 0
+
+
+def _needed(lake: "Lake", use_case: "NamedUseCase", planned: "Plan") -> list[str]:
+    """What a release will need besides, where a model is trained, in a line; none where nothing is known to be
+    missing."""
+    from ft_platform.release.duties import duties, in_one_line
+
+    trains = any(one.stage == "adapter_checkpoint" for one in planned.made)
+    return list(filter(None, [in_one_line(duties(lake, use_case), use_case.name)])) if trains else []
 
 
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ft_platform.evaluation.amplification import amplification
 from ft_platform.evaluation.data_fairness import data_columns, data_fairness
 from ft_platform.evaluation.fairness_outputs import SWAPS
-from ft_platform.evaluation.fairness_verdict import TOO_LITTLE, all_fair, score_interval, verdict_about
+from ft_platform.evaluation.fairness_verdict import GAP_METRIC, TOO_LITTLE, all_fair, score_interval, verdict_about
 from ft_platform.evaluation.files import read_predictions
 from ft_platform.evaluation.group_rates import Counted, compare_rates, counted, label_figures, label_intervals
 from ft_platform.evaluation.groups import AND, group_values, pooled_parts
@@ -36,7 +36,6 @@ from ft_platform.use_case.named import NamedUseCase
 
 LOG = logging.getLogger(__name__)
 STAGE = "fairness_report"
-GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
 GROUP_METRICS = {
     "classification": ("accuracy", "macro_f1", "macro_precision", "macro_recall"),
     "generation": ("rouge_l", "answer_loss", "refusal_rate"),

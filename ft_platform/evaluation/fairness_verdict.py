@@ -24,6 +24,8 @@ IN_WORDS = {
     "not_enough_evidence": "not enough evidence",
 }
 WITHIN, ABOVE, TOO_LITTLE = "within_max_gap", "above_max_gap", "not_enough_evidence"
+GAP_METRIC = {"classification": "accuracy", "generation": "rouge_l"}
+"""Kind of a task -> the metric that may differ between groups by `fairness.max_gap`."""
 MOST_NAMED = 6
 """Groups that a sentence names; `decision.json` has all."""
 LONGEST_NAME = 60

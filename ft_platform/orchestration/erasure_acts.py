@@ -21,8 +21,8 @@ from ft_platform.people.actions import ACTIONS
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.release.erasures import APPROVED, Request, request_named
+from ft_platform.reporting.portal.actions import DISCLOSE, ERASE
 from ft_platform.reporting.portal.asking import Act, Asking, Download, Form, View
-from ft_platform.reporting.portal.needs import DISCLOSE, ERASE
 from ft_platform.settings.environment import Environment
 
 

@@ -12,3 +12,10 @@ def superiors(role: str, use_case: NamedUseCase, people: People) -> list[str]:
         return [named]
     above = ROLES[role].reports_to
     return deciders(above, use_case, people) if above else []
+
+
+def may_confirm(role: str, use_case: NamedUseCase) -> list[str]:
+    """Whose word counts beside what somebody in a role has granted: its persons and the superior; groups of the
+    directory among them."""
+    people = use_case.people
+    return list(dict.fromkeys([*deciders(role, use_case, people), *superiors(role, use_case, people)]))

@@ -57,7 +57,7 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     if not rows.num_rows:
         raise DataError(f"{use_case.name}: there are no anonymized records to check", "Check the stages before it")
     if not kinds:
-        return _unmeasured(use_case, rows.num_rows)
+        return unmeasured(use_case, rows.num_rows)
     groups = read_groups(rows, tuple(kinds))
     classes = _Classes(groups, kinds, dict.fromkeys(kinds, 0))
     everything = np.ones(len(classes.rows), bool)
@@ -93,7 +93,7 @@ def not_looked_at(use_case: NamedUseCase) -> list[str]:
     return [name for name in columns if name not in privacy.quasi_identifiers and name not in privacy.columns]
 
 
-def _unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
+def unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
     """The verdict where no quasi-identifiers are named. It names the columns that nobody looked at: a reason may be
     older than they are."""
     reason, columns = use_case.settings.privacy.without_quasi_identifiers, not_looked_at(use_case)

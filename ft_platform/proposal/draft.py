@@ -1,7 +1,8 @@
 """The file of a new use case for a source: looked at, proposed, rendered, and checked that it loads."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from ft_platform.errors import ConfigError
 from ft_platform.proposal.propose import Proposal, propose, rounded_length
+from ft_platform.proposal.questions import OPEN, questions
 from ft_platform.proposal.rendered import GROWS, rendered_lengths
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.source import Source
@@ -21,6 +23,17 @@ MOST_TOKENS = 2048
 """Of a proposed `training.max_length`: what `training.micro_batch_tokens` holds by default."""
 CHARACTERS_PER_TOKEN = 3
 """Where no tokenizer is there: fewer than English text has, so that rows are rather thought too long than too short."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a person answered: path -> value, and who it was when, as the comment behind each."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
+
+
+Ask = Callable[[Proposal, Looked], Answers]
 
 
 @dataclass(frozen=True)
@@ -40,10 +53,12 @@ def draft(
     kind: str | None,
     *,
     every_field: bool = False,
+    ask: Ask | None = None,
 ) -> Draft:
     """The file of a new use case for a source.
 
     Args:
+        ask: asks a person what only people know. None: nobody is there, and each question is marked in the file.
         uri: what `source.uri` holds; a local path may be relative.
         stated: path -> value that a person has given, such as `source.table` or `governance.licence`.
 
@@ -57,6 +72,11 @@ def draft(
     }
     looked = look(Source.model_validate(source), environment)
     made = propose(name, looked, stated, kind)
+    answers = ask(made, looked) if ask else Answers()
+    if answers.values:
+        stated = {**stated, **answers.values}
+        made = propose(name, looked, stated, kind)
+        made.why |= dict.fromkeys(answers.values, answers.by)
     made.values = {
         "description": f"Say in a sentence what {name} does, and for whom.",
         "owners.accountable": "team:name-of-your-team",
@@ -66,6 +86,9 @@ def draft(
         **({} if "base_model.uri" in stated else BASE_MODEL),
         **stated,
     }
+    for question in questions(made, looked, stated):
+        if not question.proposed:
+            made.set(question.path, made.values.get(question.path, question.empty), f"{OPEN}{question.mark}")
     made.why["source.uri"] = f"{looked.rows.num_rows:,} rows looked at{', which is all' if looked.complete else ''}"
     if looked.differing:
         made.set("record.optional_columns", sorted(_mapped(made) & looked.differing), "some files lack them")

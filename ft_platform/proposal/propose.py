@@ -48,7 +48,11 @@ class Proposal:
         """Column -> fields of `record` that it is proposed for."""
         found: dict[str, list[str]] = {}
         for path, value in self.values.items():
-            if path.startswith("record.") and path not in ("record.chat_format", "record.optional_columns"):
+            if (
+                value is not None
+                and path.startswith("record.")
+                and path not in ("record.chat_format", "record.optional_columns")
+            ):
                 for column in (
                     value if isinstance(value, list) else value.values() if isinstance(value, dict) else [value]
                 ):
@@ -74,7 +78,7 @@ def propose(name: str, looked: Looked, stated: dict[str, Any], kind: str | None 
     _record(made, looked, guessed, stated)
     _task(made)
     _governance(made, name, guessed, stated)
-    _data_stages(made, looked, guessed)
+    _data_stages(made, looked, guessed, stated)
     _notes(made, looked, guessed, stated)
     for path, value in stated.items():
         made.set(path, value, "stated by you")
@@ -230,16 +234,16 @@ def _ask(made: Proposal, path: str, value: Any, question: str) -> None:
     made.asked.append(path)
 
 
-def _data_stages(made: Proposal, looked: Looked, guessed: dict[str, Guess]) -> None:
+def _data_stages(made: Proposal, looked: Looked, guessed: dict[str, Guess], stated: dict[str, Any]) -> None:
     by_name = {one.name: one for one in made.columns}
     text = made.values.get("record.text")
     if isinstance(text, str) and (shortest := by_name[text].lengths[0]) < SHORT:
         made.set(
             "cleaning.min_characters", max(1, shortest // 2), f"one text in twenty has {shortest} characters or fewer"
         )
-    kinds = {name: _quasi_kind(by_name[column]) for name, column in made.values.get("record.features", {}).items()} | (
-        {"record_date": "date"} if "date" in guessed else {}
-    )
+    features = stated.get("record.features", made.values.get("record.features", {}))
+    kinds = {name: _quasi_kind(by_name[column]) for name, column in features.items() if column in by_name}
+    kinds |= {"record_date": "date"} if "date" in guessed else {}
     if kinds:
         made.set("privacy.quasi_identifiers", kinds, "made coarser until five persons share each combination")
     else:

@@ -26,6 +26,7 @@ from ft_platform.lake.stage_table import Work
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema, raw_schema, splits_schema
 from ft_platform.records.stage_results import StageStream, reason_counts
+from ft_platform.release.best_evidence import Counted, counted
 from ft_platform.settings.environment import Environment
 from ft_platform.sources.ingest import records_in
 from ft_platform.sources.looking import Looked, sampled
@@ -50,6 +51,7 @@ class Rehearsal:
         removed: stage -> reason -> rows.
         problems: what stops a run, in sentences.
         hints: what does not, and is worth knowing.
+        records: how all records of the source are expected to be divided; None: no row came so far.
     """
 
     rows: int
@@ -58,6 +60,7 @@ class Rehearsal:
     removed: dict[str, dict[str, int]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    records: Counted | None = None
 
 
 def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, rows: int = ROWS) -> Rehearsal:
@@ -74,6 +77,9 @@ def rehearse(use_case: NamedUseCase, looked: Looked, environment: Environment, r
             found.kept[stage] = table.num_rows
             for stage, make, schema in _stages(part, looked, work, environment):
                 table = _made(found, stage, make(TableRows(table)), schema, some=part is not use_case)
+                if stage == "splits":
+                    about = f"expected from {found.rows:,} of {found.of:,} rows"
+                    found.records = counted(use_case, table, about, found.of / found.rows)
                 if stage == "anonymized_records":
                     _look_again(part, table, found)
                     if use_case.settings.splits.given_by:  # some rows are divided at random

@@ -129,6 +129,7 @@ class EvaluationEvidence(Typed):
     per_1000_requests: dict[str, Taken]
     fresh: FreshEvidence | None = None
     golden: dict[str, GoldenEvidence] = {}
+    confusion: dict[str, list[list[Annotated[int, Field(ge=0)]]]] = {}
 
     @property
     def with_answer(self) -> int:

@@ -11,10 +11,13 @@ from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.person import SIGNED_IN
+from ft_platform.people.deciders import deciders
+from ft_platform.people.may import Acted, conflict, persons_needed
+from ft_platform.people.person import SIGNED_IN, Person
 from ft_platform.people.started import starter
 from ft_platform.people.statements import state, statements
 from ft_platform.process.git import git, is_as_committed
+from ft_platform.settings.people import People
 from ft_platform.use_case.named import NamedUseCase
 
 TRAINED, CHANGED = "trained the checkpoint", "changed the file of the use case"
@@ -31,6 +34,17 @@ def acted(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None
     """What was done -> names of those who did; None: nobody knows."""
     trained = lake.verdicts(checkpoint).get(TRAINED_BY) if checkpoint else None
     return {TRAINED: set(trained.numbers["persons"]) if trained else None, CHANGED: _changed_by(lake, use_case)}
+
+
+def may_sign(role: str, use_case: NamedUseCase, people: People, did: Acted) -> list[str]:
+    """Who may sign a decision in a role, and did not do what it is about."""
+    named = deciders(role, use_case, people)
+    return [name for name in named if not conflict(Person(name), "approve", did)]
+
+
+def signers_needed(use_case: NamedUseCase, did: Acted) -> int:
+    """How many different persons have to sign, where anybody has to."""
+    return max(persons_needed("approve", did), use_case.policy.signatures.persons)
 
 
 def note_start(lake: Lake, use_case: NamedUseCase, checkpoint_id: str, run_id: str, tags: Mapping[str, str]) -> None:

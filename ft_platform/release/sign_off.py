@@ -12,14 +12,13 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.people.deciders import deciders
-from ft_platform.people.may import Permissions, conflict, persons_needed
+from ft_platform.people.may import Permissions, conflict
 from ft_platform.people.person import Person
 from ft_platform.release.decide import FILE as DECISION_FILE
 from ft_platform.release.decide import newest_evidence
 from ft_platform.release.delegations import delegations
 from ft_platform.release.evidence import CHECKPOINT
-from ft_platform.release.separation import acted
+from ft_platform.release.separation import acted, may_sign, signers_needed
 from ft_platform.release.signatures import (
     APPROVED,
     Digests,
@@ -167,13 +166,10 @@ def sign_off(
     for role, found in given.items():
         state, why = _state(role, found, refused.get(role), before)
         counting = [one for one, how, _ in found if how == SIGNED] if state == SIGNED else []
-        named = deciders(role, use_case, permissions.people)
-        persons = [name for name in named if not conflict(Person(name), "approve", did)]
         reason = refused[role].reason if role in refused else ""
-        roles.append(RoleState(role, state, why, persons, counting, reason))
+        roles.append(RoleState(role, state, why, may_sign(role, use_case, permissions.people, did), counting, reason))
     unknown = [what for what, names in did.items() if names is None]
-    needed = max(persons_needed("approve", did), use_case.policy.signatures.persons)
-    return SignOff(use_case.name, decision.id, roles, needed, unknown)
+    return SignOff(use_case.name, decision.id, roles, signers_needed(use_case, did), unknown)
 
 
 def _judged(one: Signature, bound: Digests, problem: str, valid_days: int, at: datetime) -> tuple[str, str]:

@@ -16,10 +16,9 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.audit_log.opening import note
-from ft_platform.people.deciders import deciders
 from ft_platform.people.may import conflict, knowledge_problem, persons_needed
 from ft_platform.people.person import Person
-from ft_platform.people.superiors import superiors
+from ft_platform.people.superiors import may_confirm
 from ft_platform.process.account import this_account
 from ft_platform.release.entitled import groups_that_give
 from ft_platform.release.rule import Ruling
@@ -216,10 +215,8 @@ def revoke(lake: Lake, use_case: NamedUseCase, waiver_id: str, *, revoked_by: st
 
 
 def second_persons(waiver: Waiver, use_case: NamedUseCase) -> list[str]:
-    """Who may confirm a waiver: others of its role, and the superior; groups of the directory among them."""
-    people = use_case.people
-    named = [*deciders(waiver.role, use_case, people), *superiors(waiver.role, use_case, people)]
-    return [one for one in dict.fromkeys(named) if one.casefold() != waiver.granted_by.casefold()]
+    """Who may confirm a waiver: others than who granted it."""
+    return [one for one in may_confirm(waiver.role, use_case) if one.casefold() != waiver.granted_by.casefold()]
 
 
 def is_second(waiver: Waiver, use_case: NamedUseCase, person: Person) -> bool:

@@ -19,10 +19,13 @@ from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.release.duties import SIGNATURES, duties
 from ft_platform.release.standing import ENDED, Standing
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
+from ft_platform.reporting.portal.actions import REVIEWS, SIGN, WAIVE
+from ft_platform.reporting.portal.actions import TITLES as ACTION_TITLES
 from ft_platform.reporting.portal.history import events_of, quality_picture, versions_of
 from ft_platform.reporting.portal.story import Step, story_of
 from ft_platform.reporting.published import intact_file, intact_json, page_of
@@ -55,6 +58,11 @@ TITLES = {
     "monitoring_report": "Monitoring",
 }
 """Stage -> what its reports are called."""
+ACTIONS = {
+    kind: (page_name, ACTION_TITLES[page_name])
+    for kind, page_name in {"approval": WAIVE, SIGNATURES: SIGN, "human_review": REVIEWS}.items()
+}
+"""What a release needs -> the page of the portal where people give it once there is a model, and its title."""
 MOST_DAYS = 30
 """Reports of monitored days in the list."""
 FIRST = ("release_decision", "evaluation_report")
@@ -79,6 +87,11 @@ def home_page(lake: Lake, name: str, use_case: NamedUseCase | None = None, *, in
         history = versions_of(lake, name, state.standing, today), events_of(lake, name, state, today)
     except FtError as error:
         problem = error.message
+    needed, not_told = [], ""
+    try:
+        needed = duties(lake, use_case) if use_case else []
+    except FtError as error:
+        not_told = error.message
     newest = {one["stage"]: one["artifact"] for one in reversed(reports) if one["newest"]}
     known, steps = known_of(lake, name, newest), story_of(lake, name, state)
     examples, no_examples = [], ""
@@ -95,6 +108,9 @@ def home_page(lake: Lake, name: str, use_case: NamedUseCase | None = None, *, in
         good=state.is_good and not known.damaged,
         steps=steps,
         assets={"href": f"../../assets/{name}/" if in_dagster else ""},
+        needed=needed,
+        not_told=not_told,
+        actions=ACTIONS if lake.artifacts(name, "adapter_checkpoint") else {},
         history=history,
         problem=problem,
         picture=quality_picture(history[0][0]) if history else None,

@@ -64,6 +64,9 @@ STARTS: dict[Kind, dict[str, Any]] = {
 }
 """What a new file says where the schema has no default, or where the sample data needs it."""
 
+TO_BE_WRITTEN = ("description", "owners.accountable", "release.intended_use")
+"""What a new file says in words that only a person can replace."""
+
 SAMPLE_COMMENTS = {
     "owners.accountable": "an e-mail address or team:<name>",
     "source.uri": "a file, folder, glob, bucket (s3://...) or database; `ft new --source` looks at one",
@@ -79,6 +82,12 @@ SAMPLE_COMMENTS = {
 """What stands behind the values of a new file on sample data."""
 
 WIDTH = 110
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a person has yet to write it."""
+    placeholders = [start[path] for start in STARTS.values() for path in TO_BE_WRITTEN]
+    return text in placeholders or text.startswith(("Say in ", "Not stated yet"))
 
 
 def scaffold_yaml(

@@ -31,8 +31,8 @@ from ft_platform.people.identity.refused import FAULT, UNKNOWN, Refused
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
 from ft_platform.process.hooks import place_of_error
+from ft_platform.reporting.portal.actions import TITLES
 from ft_platform.reporting.portal.asking import Act, Acting, Asking, Download, Form, View
-from ft_platform.reporting.portal.needs import TITLES
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.web.following import Following

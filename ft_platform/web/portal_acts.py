@@ -20,8 +20,8 @@ from ft_platform.release.sign_off import publish_sign_off, sign_off
 from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
 from ft_platform.release.waiving import waive
+from ft_platform.reporting.portal.actions import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.portal.asking import Act, Asking, Form, View
-from ft_platform.reporting.portal.needs import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.serving.going_back import switch_back
 from ft_platform.serving.trial import ask_conversation

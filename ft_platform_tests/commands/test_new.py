@@ -2,12 +2,21 @@
 
 import csv
 import json
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ft_platform import cli
+from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
+from ft_platform.lake.opening import open_lake
+from ft_platform.use_case.file import load_use_case
+from ft_platform_tests.tiny_models import split_rows, usable_splits
 
 SECRET = "Erika Musterfrau"
 """Fictitious."""
@@ -67,6 +76,42 @@ def test_check_says_what_is_to_be_answered_and_then_leads_rows_through(capsys) -
     assert json.loads(capsys.readouterr().out)["sources"]["letters"]["rehearsal"]["kept"]["raw_records"] == 90
 
 
+def test_check_ends_with_what_a_release_needs_and_a_run_begins_with_it(capsys) -> None:
+    cli.main(["new", "letters", "--source", "letters.csv", *STATED])
+    capsys.readouterr()
+    assert cli.main(["check", "letters", "--json"]) == 0
+    needed = {one["rule"].split("@")[0]: one for one in json.loads(capsys.readouterr().out)["release_needs"]}
+    assert needed["recall"]["state"] == "missing"
+    assert needed["fairness"]["state"] == "missing"
+    assert needed["policy"]["state"] == "there"
+    records = "18 of 18 test records were evaluated: 82 more are needed: collect about 410 more records of any kind"
+    assert records in needed["test_records"]["why"]
+    assert cli.main(["check", "letters"]) == 0
+    table = " ".join(capsys.readouterr().out.partition("What a release needs")[2].split())
+    assert "privacy.gold names no" in table
+    assert cli.main(["run", "letters", "--plan"]) == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("A release will also need: "))
+    assert "recall, " in line
+    assert line.endswith("; see ft check letters")
+    assert cli.main(["run", "letters", "--plan", "--until", "data_report"]) == 0
+    assert "A release will also need" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("rows", "words"), [(90, "counted in splits@0"), (48, "expected from 90 of 90 rows")])
+def test_records_are_counted_where_they_were_divided_unless_the_source_has_changed(
+    capsys, rows: int, words: str
+) -> None:
+    cli.main(["new", "letters", "--source", "letters.csv", *STATED])
+    environment = load_environment()
+    use_case = load_use_case(environment.defs / "letters", environment=environment)
+    divided = [{**row, "split": "test"} if n % 4 == 3 else row for n, row in enumerate(split_rows(rows))]
+    usable_splits(open_lake(environment), use_case, divided)
+    capsys.readouterr()
+    assert cli.main(["check", "letters", "--json"]) == 0
+    needed = {one["rule"]: one for one in json.loads(capsys.readouterr().out)["release_needs"]}
+    assert words in needed["test_records"]["why"]
+
+
 def test_a_column_that_is_not_there_has_its_line_and_the_nearest_one(capsys) -> None:
     cli.main(["new", "letters", "--source", "letters.csv", *STATED])
     file = Path("defs/letters/defs.yaml")
@@ -111,3 +156,80 @@ def test_until_runs_what_a_stage_is_built_from() -> None:
     assert leading_to("raw_records") == ["raw_records"]
     with pytest.raises(ConfigError, match=r"--until data_reprot: there is no such stage; did you mean data_report\?"):
         leading_to("data_reprot")
+
+
+PERSON, OTHER = "maria.lind@example.org", "ana.ruiz@example.org"
+"""Fictitious."""
+
+
+def at_a_terminal(command: list[str], answers: list[str]) -> str:
+    """What `ft` shows a person who types these lines at a terminal."""
+    theirs, ours = pty.openpty()
+    script = "import sys; from ft_platform.cli import run_and_exit; run_and_exit()"
+    process = subprocess.Popen([sys.executable, "-c", script, *command], stdin=ours, stdout=ours, stderr=ours)
+    os.close(ours)
+    os.write(theirs, "".join(f"{line}\n" for line in answers).encode())
+    shown = b""
+    while True:
+        try:
+            part = os.read(theirs, 4096)
+        except OSError:  # Linux says so once the other side is closed
+            break
+        if not part:
+            break
+        shown += part
+    os.close(theirs)
+    assert process.wait(60) == 0, shown.decode()
+    return shown.decode()
+
+
+def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> None:
+    why = "Letters to a call centre say nothing of the group of their writer."
+    use = "Clerks sort letters into teams with it."
+    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, OTHER, use]
+    shown = at_a_terminal(["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"], lines)
+    assert "That is no licence" in shown
+    assert SECRET not in shown
+    file = Path("defs/letters/defs.yaml")
+    settings = yaml.safe_load(file.read_text())["attributes"]
+    assert settings["owners"] == {"accountable": PERSON, "compliance": OTHER}
+    assert settings["governance"]["licence"] == "CC-BY-4.0"
+    assert settings["gate"]["without_sensitive_features"] == why
+    assert settings["release"]["intended_use"] == use
+    said = next(line for line in file.read_text().splitlines() if "licence: CC-BY-4.0" in line)
+    assert f"# answered by {PERSON} on " in said
+    assert file.read_text().count("# OPEN: ") == 1
+    assert "Questions that are still open: 1." in shown
+    unconfirmed = f"A proposal, until it is approved for a trained model by {OTHER}: gate.without_sensitive_features"
+    assert unconfirmed in " ".join(shown.split())
+    assert cli.main(["check", "letters", "--files"]) == 0
+
+
+def test_without_a_terminal_the_file_has_one_marked_line_for_each_open_question(capsys) -> None:
+    assert cli.main(["new", "letters", "--source", "letters.csv", *STATED[2:]]) == 0
+    text = Path("defs/letters/defs.yaml").read_text()
+    asked = ["accountable", "licence", "subject", "sensitive_features", "compliance", "intended_use"]
+    lines = [line for line in text.splitlines() if "# OPEN: " in line]
+    for field in asked:
+        assert sum(f"{field}: " in line.partition("#")[0] for line in lines) == 1, field
+    assert len(lines) == len(asked)
+    assert f"Questions that are still open: {len(asked)}." in capsys.readouterr().out
+
+
+def test_records_of_ones_own_without_consent_ask_what_permits_their_use() -> None:
+    with open("letters.csv", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with open("own.csv", "w", newline="", encoding="utf-8") as file:
+        written = [
+            [*row, "Ground" if number == 0 else ("contract", "unknown")[number % 2]] for number, row in enumerate(rows)
+        ]
+        csv.writer(file).writerows(written)
+    lines = [PERSON, "own", "ground", "Contract", "contract", *[""] * 4]
+    shown = at_a_terminal(["new", "letters", "--source", "own.csv", "--set", "base_model.uri=example/none"], lines)
+    assert "No row has 'Contract': capitals count" in shown
+    attributes = yaml.safe_load(Path("defs/letters/defs.yaml").read_text())["attributes"]
+    assert attributes["record"]["lawful_basis"] == "Ground"
+    assert attributes["governance"]["licence"] == "proprietary"
+    assert attributes["governance"]["without_consent_column"] == "lawful_basis"
+    assert attributes["governance"]["lawful_bases_without_consent"] == ["contract"]
+    assert cli.main(["check", "letters", "--files"]) == 0

@@ -1,5 +1,6 @@
 """publishing.monitoring: twenty days of made-up requests, in which a label becomes frequent on the twelfth."""
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from ft_platform.lake.opening import open_lake
 from ft_platform.monitoring.accuracy import judgements_for
 from ft_platform.monitoring.acknowledging import acknowledge, acknowledged_on
 from ft_platform.monitoring.day_reports import DayReport, day_reports
+from ft_platform.monitoring.traffic.days import summary
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.publishing.monitoring import publish_monitoring
 from ft_platform.reporting.monitoring_report import alarm_in_words
@@ -94,6 +96,29 @@ def test_a_day_that_is_made_again_has_the_same_bytes(traffic: MadeUp, changed: M
     assert files == changed.lake.manifest(first).files and version.artifact_id == first.artifact_id
     assert {"monitoring.json", "observed.json", "days.png", "watched.png", "labels.png", "report.html"} == set(files)
     assert len(again.lake.artifacts("complaints", "monitoring_report")) == DAYS
+
+
+def test_requests_of_a_day_are_the_same_number_wherever_they_are_shown(
+    few: MadeUp,
+) -> None:
+    few.asked(1)
+    few.asked(1, 20, writer="failed", status=500)
+    few.asked(1, 10, writer="on trial", trial=True)
+    version = publish_monitoring(few.lake, few.use_case, day(1))
+    report = reports(few)[day(1)]
+    (asked,) = summary(few.lake, few.use_case.name, 9)
+    page = few.lake.read_file(version, "report.html").decode()
+    shown = {
+        "ft traffic": (asked["requests"], asked["errors"]),
+        "report": (report.requests, report.figures["service"]["errors"]),
+        "service": (report.figures["service"]["requests"], report.figures["service"]["errors"]),
+        "page": tuple(
+            int(number)
+            for row in ("requests", "failed requests")
+            for number in re.findall(rf"<td>{row}</td><td[^>]*>(\d+)", page)
+        ),
+    }
+    assert shown == dict.fromkeys(shown, (170, 20))
 
 
 def test_late_labels_change_the_measured_accuracy_of_their_day_only(own: MadeUp) -> None:

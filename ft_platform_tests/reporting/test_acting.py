@@ -12,8 +12,7 @@ from ft_platform.people.person import Person
 from ft_platform.release.erasures import Progress
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.portal.acting import page_for
-from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.needs import (
+from ft_platform.reporting.portal.actions import (
     ANNOTATE,
     ASK,
     DISCLOSE,
@@ -26,6 +25,7 @@ from ft_platform.reporting.portal.needs import (
     TITLES,
     WAIVE,
 )
+from ft_platform.reporting.portal.asking import Asking, View
 from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform_tests.reporting import page_rules
 from ft_platform_tests.reporting.test_hostile_pages import signed_off

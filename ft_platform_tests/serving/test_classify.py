@@ -162,6 +162,7 @@ def test_metrics_count_and_name_no_text(client: TestClient, engine: FakeEngine) 
         'ft_serve_refused_total{reason="engine_full"} 1.0',
         "ft_serve_capacity_tokens 4096.0",
         "ft_serve_running 0.0",
+        'ft_serve_gone_total{why="went_away"} 0.0',
         'ft_serve_request_seconds_count{route="/v1/classify"} 3.0',
     ):
         assert line in text.splitlines(), text

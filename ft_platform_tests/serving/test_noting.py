@@ -1,8 +1,10 @@
 """serving.api.noting: a request leaves one record without its text; its text only where use case and request allow."""
 
 import json
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -90,6 +92,24 @@ def test_what_asks_no_model_of_ours_leaves_none(client: TestClient, kept: Kept) 
     assert client.post("/v1/chat/completions", json={**CHAT, "model": "another"}).status_code == 404
     assert client.get("/v1/models").status_code == 200 and client.get("/v1/models/support").status_code == 200
     assert kept.of == []
+
+
+def test_metrics_count_under_the_name_of_a_model_exactly_what_is_noted(
+    client: TestClient, engine: FakeEngine, kept: Kept
+) -> None:
+    """Reports of a day count what is noted; `/metrics` counts the rest without a model."""
+    for text in ("a", "b"):
+        assert client.post("/v1/classify", json={"model": "complaints", "input": text}).status_code == 200
+    assert client.post("/v1/classify", json={"model": "support", "input": TEXT}).status_code == 400
+    engine.full = 1
+    assert client.post("/v1/classify", json={"model": "complaints", "input": "c"}).status_code == 429
+    counted = re.findall(
+        r'ft_serve_requests_total\{model="(\w*)",route="/v1/classify",status="(\d+)"\} (\d+)',
+        client.get("/metrics").text,
+    )
+    noted = Counter((use_case, str(records["requests"]["status"])) for use_case, records in kept.of)
+    assert {(model, status): int(count) for model, status, count in counted if model} == noted
+    assert [(status, count) for model, status, count in counted if not model] == [("429", "1")]
 
 
 def test_a_comparison_with_the_evaluation_is_no_traffic(engine: FakeEngine, kept: Kept) -> None:

@@ -24,7 +24,7 @@ from ft_platform.people.identity.tokens import Tokens
 from ft_platform.people.may import Permissions
 from ft_platform.people.noted import Noted
 from ft_platform.reporting.html import page
-from ft_platform.reporting.portal.needs import TITLES
+from ft_platform.reporting.portal.actions import TITLES
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
 from ft_platform.settings.sign_in import SignIn

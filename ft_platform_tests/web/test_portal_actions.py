@@ -1,5 +1,6 @@
 """What waits for people is done in the browser by those who may, and by nobody else: over the real report server."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,8 +20,8 @@ from ft_platform.release.delegations import delegations
 from ft_platform.release.signatures import signatures
 from ft_platform.release.waivers import waivers
 from ft_platform.reporting.portal.acting import VIEWS
+from ft_platform.reporting.portal.actions import DISCLOSE, ERASE, TITLES
 from ft_platform.reporting.portal.asking import View
-from ft_platform.reporting.portal.needs import DISCLOSE, ERASE, TITLES
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
@@ -249,6 +250,10 @@ def test_two_roles_sign_at_once_and_each_signature_counts(site: Site) -> None:
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda one: one[0].send(one[1]).status_code, forms))
     assert found == [303, 303] and {who for _, who, _ in site.said()} == {ANA, TOM}
+    for one, role in ((ana, "Compliance officer"), (tom, "Domain expert")):
+        page = one.get("/sign?of=complaints").text
+        assert re.findall(r'role="status">You have signed \S+ as ([^<]+) on [^<]+\.<', page) == [role]
+        assert page.index("You have signed") < page.index("What is decided on")
     assert "signatures" not in {one.kind for one in site_needs(site)}
 
 

@@ -106,6 +106,13 @@ def more_records(facts: Facts) -> Finding:
     """What is left where nothing else was found."""
     recipe = "No fault was found: the recipe did what it could with these records and this base model."
     doubling: Mapping[str, Any] | None = facts.doubling
+    if facts.training["training"].get("method") == "linear_probe":
+        return Finding(
+            "more_records",
+            "No fault was found: the linear probe did what it could with these records and this base model.",
+            "Fine-tuning may bring more, or a larger base model (base_model.uri). See what fine-tuning would bring.",
+            facts.run("training.method=lora"),
+        )
     if doubling is None:
         return Finding(
             "more_records",

@@ -12,8 +12,7 @@ differ.
 from collections.abc import Iterator
 from itertools import combinations
 
-from ft_platform.evaluation.fairness import GAP_METRIC
-from ft_platform.evaluation.fairness_verdict import FairnessVerdict, all_fair, nothing_compared
+from ft_platform.evaluation.fairness_verdict import GAP_METRIC, FairnessVerdict, all_fair, nothing_compared
 from ft_platform.evaluation.metric import metric
 from ft_platform.release.evidence import Evidence
 from ft_platform.release.figures import named, upper_end

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ft_platform.evaluation.metric import Metric, metric
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.release.evidence import Evidence
-from ft_platform.release.figures import SHARES, exact_share, held, named, reached, shown, widened
+from ft_platform.release.figures import SHARES, exact_share, held, macro_f1_ends, named, reached, shown, widened
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
 from ft_platform.use_case.named import NamedUseCase
@@ -30,6 +30,8 @@ def _floor(evidence: Evidence, one: Metric, floor: float, confidence: float) -> 
     found = named(named(report.systems, FINE_TUNED, "systems"), one.name, f"systems.{FINE_TUNED}")
     if one.name in SHARES:
         found = widened(found, *exact_share(round(found.value * report.test_rows), report.test_rows, confidence))
+    if one.name == "macro_f1" and (confusion := report.confusion.get(FINE_TUNED)):
+        found = widened(found, *macro_f1_ends(confusion, confidence))
     passed = reached(found, floor) if one.higher_is_better else held(found, floor)
     return Finding(passed, f"{one.title} is {shown(found)}.", found)
 

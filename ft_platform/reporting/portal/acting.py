@@ -29,10 +29,7 @@ from ft_platform.release.waiver_persons import owner_problem, role_of, who_may_w
 from ft_platform.release.waivers import in_force, is_second, longest_days, second_persons, unconfirmed, waivers
 from ft_platform.release.waiving import rulings_today
 from ft_platform.reporting.html import page
-from ft_platform.reporting.portal.annotate_page import annotate_view
-from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.portal.erasure_view import disclose_view, erase_view
-from ft_platform.reporting.portal.needs import (
+from ft_platform.reporting.portal.actions import (
     ANNOTATE,
     ASK,
     DISCLOSE,
@@ -45,6 +42,9 @@ from ft_platform.reporting.portal.needs import (
     TITLES,
     WAIVE,
 )
+from ft_platform.reporting.portal.annotate_page import annotate_view
+from ft_platform.reporting.portal.asking import Asking, View
+from ft_platform.reporting.portal.erasure_view import disclose_view, erase_view
 from ft_platform.reporting.portal.review_views import review_view, reviews_view
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import title

@@ -26,12 +26,14 @@ from ft_platform.monitoring.traffic.batches import waiting
 from ft_platform.people.access import WAITING
 from ft_platform.people.access import requests as access_requests
 from ft_platform.people.deciders import deciders
+from ft_platform.release.duties import MISSING, duties
 from ft_platform.release.erasures import WAITS, requests
 from ft_platform.release.incidents import incidents
 from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, Standing
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.release.waivers import unconfirmed, waivers
 from ft_platform.reporting.plain_words import next_after_decision
+from ft_platform.reporting.portal.actions import ANNOTATE, ERASE, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import page_of
 from ft_platform.reporting.use_case_state import DOWN, State, sign_off_now, state_of
@@ -40,23 +42,6 @@ from ft_platform.settings.roles import ROLES
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
-SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
-REVIEW, REVIEWS = "review", "reviews"
-ANNOTATE = "annotate"
-ERASE, DISCLOSE = "erase", "disclose"
-TITLES = {
-    SIGN: "Sign or reject",
-    WAIVE: "Waive a rule or confirm a waiver",
-    RELEASE: "Release",
-    ROLL_BACK: "Go back to an earlier release",
-    ASK: "Ask the released model",
-    REVIEW: "Judge answers",
-    REVIEWS: "Review of answers",
-    ANNOTATE: "Correct records",
-    ERASE: "Erase a person",
-    DISCLOSE: "What is held on a person",
-}
-"""Page of the portal where something is done about a use case -> its title."""
 ENDS_SOON = timedelta(days=30)
 """A waiver with fewer days left needs somebody."""
 
@@ -222,6 +207,16 @@ def _decisions(seen: Seen) -> Told:
         steps = next_after_decision({**found, "rules": rules})
         action = WAIVE if any(rule["waivable"] for rule in rules) else ""
         yield {"role": role, "what": what, "next_step": " ".join(steps), "action": action, **told}
+
+
+def _duties(seen: Seen) -> Told:
+    """What a release will need and nobody has given, before there is a decision that says so."""
+    started = seen.lake.latest(seen.name, "raw_records") is not None
+    if not started or next(iter(seen.lake.artifacts(seen.name, "release_decision")), None):
+        return
+    for one in duties(seen.lake, seen.use_case):
+        if one.refuses and one.state == MISSING:
+            yield {"role": one.role, "what": f"A release will need it: {one.why}", "next_step": one.next_step}
 
 
 def _signatures(seen: Seen) -> Told:
@@ -473,6 +468,7 @@ KINDS: dict[str, Callable[[Seen], Told]] = {
     PRODUCTION: _production,
     "checks": _checks,
     "decision": _decisions,
+    "duties": _duties,
     "signatures": _signatures,
     "waivers": _waivers,
     "permission": _permissions,

@@ -8,12 +8,13 @@ from ft_platform.lake.forecast import WINDOWS
 from ft_platform.lake.recent import RecentLake
 from ft_platform.lake.store import Lake
 from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.actions import TITLES
 from ft_platform.reporting.portal.board import Line, board_of, pictures_of, sums, totals_of
 from ft_platform.reporting.portal.catalogue import LISTED, ON_A_PAGE, Asked, Catalogue
 from ft_platform.reporting.portal.catalogue import Entry as Dataset
 from ft_platform.reporting.portal.compare_page import compare_page
 from ft_platform.reporting.portal.compliance import LOOKED_AT, Compliance, compliance_of, ends_soon
-from ft_platform.reporting.portal.needs import TITLES, Need, needs_of, urgency
+from ft_platform.reporting.portal.needs import Need, needs_of, urgency
 from ft_platform.reporting.portal.packs import Pack, Packs
 from ft_platform.reporting.portal.portfolio import Entry, as_csv, portfolio_of
 from ft_platform.reporting.portal.quotas_page import quotas_page

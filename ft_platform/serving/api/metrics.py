@@ -71,6 +71,8 @@ class Metrics:
         )
         self.refused = Counter("ft_serve_refused", "Requests that were refused", ("reason",), registry=registry)
         self.gone = Counter("ft_serve_gone", "Clients that went away or were too slow", ("why",), registry=registry)
+        for why in ("went_away", "too_slow"):  # 0 until it happens, so that a dashboard finds them
+            self.gone.labels(why)
         self.guardrails = Counter(
             "ft_serve_guardrails",
             "Requests that a guardrail changed, withheld an answer to, or refused",

@@ -285,7 +285,7 @@ AREA = Area(
     cases=cases,
     defences={
         "k-anonymity-needs-a-reason": lambda: patch(
-            "ft_platform.privacy.k_anonymity._unmeasured",
+            "ft_platform.privacy.k_anonymity.unmeasured",
             lambda use_case, rows: {"passed": True, "k": None, "says": "", "rows": rows},
         ),
         "left-out-needs-a-reason": lambda: patch.object(recall_floor, "left_out", lambda privacy: {}),

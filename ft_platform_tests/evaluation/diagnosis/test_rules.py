@@ -231,6 +231,12 @@ def test_a_learning_curve_says_what_more_records_bring(told_apart: bool, says: s
     assert says in found["text"] and found["remedy"].startswith(remedy)
 
 
+def test_a_linear_probe_is_not_sent_to_a_learning_curve_that_refuses_it() -> None:
+    told = {**training(), "training": {**training()["training"], "method": "linear_probe"}}
+    found = diagnose(dataclasses.replace(facts(), training=told))
+    assert found["case"] == "more_records" and "training.method=lora" in found["command"]
+
+
 def test_long_references_ask_for_longer_answers() -> None:
     found = diagnose(written(unfinished=390, long_references=380, longest=(300, 250)))
     assert found["command"] == "ft run letters --set evaluation.max_new_tokens=256 --keep"

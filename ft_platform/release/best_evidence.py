@@ -1,0 +1,175 @@
+"""The best evidence that the records of a use case allow: every answer is right, and what nobody measured is missing.
+What the gate's rules refuse even then cannot be released after any training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ft_platform.evaluation.fairness_verdict import GAP_METRIC, verdict_about
+from ft_platform.evaluation.groups import AND, group_values
+from ft_platform.lake.manifest import Verdict, now
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.release.evidence import CHECKPOINT, Evidence, Item
+from ft_platform.release.schema import About, Compared, EvaluationEvidence, FairnessEvidence, Typed
+from ft_platform.stages import STAGES
+from ft_platform.use_case.named import NamedUseCase
+
+SURE = {"value": 1.0, "low": 1.0, "high": 1.0}
+NO_GAP = {"value": 0.0, "low": 0.0, "high": 0.0}
+
+MOST_COUNTED = 200
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Records as they are divided, or are expected to be.
+
+    Attributes:
+        groups: sensitive feature, or two of them (`region and age`) -> group -> test records.
+        about: where the numbers come from, in words.
+    """
+
+    records: int
+    test: int
+    groups: Mapping[str, Mapping[str, int]]
+    about: str
+
+
+_COUNTED: dict[tuple[str, str, int, str], Counted] = {}
+"""What was counted before, for pages that ask again: a million rows take a second."""
+
+
+def counted_in(lake: Lake, use_case: NamedUseCase) -> Counted | None:
+    """The records of the newest `splits`; None: there are none, or they were made with other settings."""
+    newest = current(lake, use_case, "splits")
+    if newest is None:
+        return None
+    features = [f"feature_{name}" for name in use_case.settings.fairness.sensitive_features]
+    if not set(features) <= set(lake.columns(newest)):
+        return None
+    about = (newest.uri, newest.content_hash, lake.rows_left(newest), use_case.settings.fairness.model_dump_json())
+    if about not in _COUNTED:
+        if len(_COUNTED) >= MOST_COUNTED:
+            _COUNTED.clear()
+        table = lake.read_table(newest, [*features, "split"])
+        _COUNTED[about] = counted(use_case, table, f"counted in {newest.id}")
+    return _COUNTED[about]
+
+
+def current(lake: Lake, use_case: NamedUseCase, stage: str) -> TableVersion | None:
+    """The newest version of a table, unless it was made with other settings of its stage."""
+    newest = lake.latest(use_case.name, stage)
+    of_now = newest and lake.manifest(newest).settings_hash == STAGES[stage].settings_hash(use_case)
+    return newest if of_now else None
+
+
+def counted(use_case: NamedUseCase, splits: pa.Table, about: str, factor: float = 1.0) -> Counted:
+    """What a table of divided records says.
+
+    Args:
+        factor: of how many records each row is an example. Above 1, groups are expected to be divided as all are.
+    """
+    test = splits.filter(pc.equal(splits["split"], "test"))
+    expected = round(test.num_rows * factor)
+    names, fairness = use_case.settings.fairness.sensitive_features, use_case.settings.fairness
+    groups = {}
+    for features in [*([name] for name in names), *combinations(names, 2)]:
+        values = group_values(fairness, splits if factor > 1 else test, list(features))
+        groups[AND.join(features)] = _divided([str(value) for value in values], expected)
+    return Counted(round(splits.num_rows * factor), expected, groups, about)
+
+
+def _divided(values: Sequence[str], rows: int) -> dict[str, int]:
+    """Group -> its part of so many rows, in whole numbers with the same sum (largest remainders); none of size 0."""
+    shares = {group: rows * values.count(group) / len(values) for group in dict.fromkeys(values)}
+    whole = {group: int(share) for group, share in shares.items()}
+    for group in sorted(shares, key=lambda one: whole[one] - shares[one])[: rows - sum(whole.values())]:
+        whole[group] += 1
+    return {group: count for group, count in whole.items() if count}
+
+
+def best_evidence(use_case: NamedUseCase, records: Counted | None, verdicts: Mapping[str, Verdict]) -> Evidence:
+    """Evidence about a checkpoint that answers every test record rightly.
+
+    Args:
+        records: None: nobody has counted them.
+        verdicts: check -> verdict on the anonymized records, as far as there are any.
+    """
+    from ft_platform.privacy.k_anonymity import quasi_identifiers, unmeasured
+
+    name = use_case.name
+    known = dict(verdicts)
+    if not quasi_identifiers(use_case):
+        found = unmeasured(use_case, records.records if records else 0)
+        known["is_k_anonymous"] = Verdict(
+            check="is_k_anonymous",
+            passed=found["passed"],
+            settings_hash="",
+            content_hash="",
+            checked_at=now(),
+            numbers=found,
+        )
+    rows = records.records if records else 0
+    tables = {stage: TableVersion(name, stage, "shared", 0, "", rows, "") for stage in ("anonymized_records", "splits")}
+    reports: dict[str, Typed] = {}
+    if records and records.test:
+        reports["evaluation_report"] = _evaluation(use_case, records)
+        reports["fairness_report"] = _fairness(use_case, records)
+    items = {
+        stage: Item(stage, ArtifactVersion(name, stage, stage, "", ""), figures, ())
+        for stage, figures in reports.items()
+    }
+    checkpoint = ArtifactVersion(name, CHECKPOINT, "the next checkpoint", "", "")
+    return Evidence(checkpoint, (), tables, {"anonymized_records": known, "splits": {}}, items, ())
+
+
+def _evaluation(use_case: NamedUseCase, records: Counted) -> EvaluationEvidence:
+    asked = min(records.test, use_case.settings.evaluation.max_test_rows or records.test)
+    return EvaluationEvidence(
+        info=About(),
+        systems={},
+        differences={},
+        main_metric="",
+        tests={},
+        slices=[],
+        test_rows=asked,
+        left_out={"not_sampled": records.test - asked},
+        renderer_hash="",
+        metric_versions={},
+        calibration={},
+        per_1000_requests={},
+    )
+
+
+def _fairness(use_case: NamedUseCase, records: Counted) -> FairnessEvidence:
+    compared = {name: _compared(use_case, name, groups) for name, groups in records.groups.items()}
+    figures = {
+        "test_rows": records.test,
+        "gap_metric": GAP_METRIC[use_case.settings.task.kind],
+        "min_group_rows": use_case.settings.fairness.min_group_rows,
+        "features": {name: found for name, found in compared.items() if AND not in name},
+        "intersections": {name: found for name, found in compared.items() if AND in name},
+        "swaps": {},
+    }
+    return FairnessEvidence.model_validate(figures)
+
+
+def _compared(use_case: NamedUseCase, name: str, groups: Mapping[str, int]) -> Compared:
+    """Groups without a difference; those with the most records say how sure that is."""
+    metric, least = GAP_METRIC[use_case.settings.task.kind], use_case.settings.fairness.min_group_rows
+    large = sorted((group for group, rows in groups.items() if rows >= least), key=lambda group: -groups[group])
+    found: dict[str, Any] = {
+        "groups": {
+            group: {"rows": rows, **({metric: SURE} if group in large else {})} for group, rows in groups.items()
+        },
+        "differences": {metric: {**NO_GAP, "best": large[0], "worst": large[1]}} if len(large) > 1 else {},
+        "demographic_parity": None,
+        "equalized_odds": None,
+    }
+    status = verdict_about(name, found, metric, use_case.settings).status
+    return Compared.model_validate({**found, "status": status})
