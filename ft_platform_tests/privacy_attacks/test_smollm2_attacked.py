@@ -122,8 +122,8 @@ def test_a_normal_adapter_passes(tmp_path: Path) -> None:
 def test_an_untrained_adapter_sits_at_chance(tmp_path: Path) -> None:
     found = found_in(tmp_path, NOTHING)
     assert found["passed"], found["reasons"]
-    for attack in found["membership"].values():
-        assert attack["auc"]["low"] < 0.5 < attack["auc"]["high"]
+    area = found["membership"]["calibrated"]["auc"]  # the loss alone also sees which side has the harder records
+    assert area["low"] <= 0.5 <= area["high"]
 
 
 def test_secrets_with_many_copies_are_exposed_and_controls_are_not(tmp_path: Path) -> None:
