@@ -236,7 +236,7 @@ def training_sentence(training: Mapping[str, Any]) -> str:
     trained = (
         f"Linear probe of {base['uri']} (weights {base['sha256'][:12]}), whose own weights are as they were. Validation"
         f" loss {metrics['validation_loss']:.3f}."
-        if settings.get("method") == "linear_probe"
+        if settings.get("method") == "linear_probe"  # checkpoints from before there was one do not say
         else f"LoRA of rank {settings['rank']} on {base['uri']} (weights {base['sha256'][:12]}), {metrics['steps']}"
         f" optimizer steps ({stopped}), adapter of step {metrics['best_step']} kept. Validation loss"
         f" {metrics['validation_loss_before']:.3f} before, {metrics['validation_loss']:.3f} after."
