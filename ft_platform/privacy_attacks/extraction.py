@@ -10,12 +10,14 @@ prompts that were searched for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ft_platform.models.rendering.renderer import Piece
-from ft_platform.privacy_attacks.records import Sample
 from ft_platform.privacy_attacks.shares import newcombe, wilson
 from ft_platform.settings.attacks import Attacks
+
+if TYPE_CHECKING:
+    from ft_platform.models.rendering.renderer import Piece
+    from ft_platform.privacy_attacks.records import Sample
 
 LEAST_TOKENS = 8
 """Shorter continuations are guessed too often to show memory."""
@@ -34,7 +36,7 @@ class Target:
     expected: list[int]
 
 
-def targets(sample: Sample, settings: Attacks, *, of_answers: bool) -> list[Target]:
+def targets(sample: "Sample", settings: Attacks, *, of_answers: bool) -> list[Target]:
     """The first `attacks.extraction_rows` records whose text is long enough to go on with.
 
     Args:
@@ -44,7 +46,7 @@ def targets(sample: Sample, settings: Attacks, *, of_answers: bool) -> list[Targ
     return [target for target in found if target][: settings.extraction_rows]
 
 
-def _target(pieces: Sequence[Piece], settings: Attacks, *, of_answers: bool) -> Target | None:
+def _target(pieces: "Sequence[Piece]", settings: Attacks, *, of_answers: bool) -> Target | None:
     places = [place for place, piece in enumerate(pieces) if piece.person and piece.learned == of_answers]
     if not places:
         return None

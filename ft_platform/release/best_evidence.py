@@ -1,11 +1,14 @@
-"""The best evidence that the records of a use case allow: every answer is right, and what nobody measured is missing.
+"""The best evidence that the records of a use case allow: every answer is right, every attack only guesses, and what
+nobody measured is missing.
 What the gate's rules refuse even then cannot be released after any training."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,8 +17,11 @@ from ft_platform.evaluation.groups import AND, group_values
 from ft_platform.lake.manifest import Verdict, now
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
+from ft_platform.privacy_attacks.extraction import Copied, extraction
+from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.evidence import CHECKPOINT, Evidence, Item
-from ft_platform.release.schema import About, Compared, EvaluationEvidence, FairnessEvidence, Typed
+from ft_platform.release.schema import About, Compared, EvaluationEvidence, FairnessEvidence, PrivacyEvidence, Typed
+from ft_platform.settings.attacks import Attacks
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
 
@@ -35,6 +41,7 @@ class Counted:
     """
 
     records: int
+    train: int
     test: int
     groups: Mapping[str, Mapping[str, int]]
     about: str
@@ -81,7 +88,8 @@ def counted(use_case: NamedUseCase, splits: pa.Table, about: str, factor: float 
     for features in [*([name] for name in names), *combinations(names, 2)]:
         values = group_values(fairness, splits if factor > 1 else test, list(features))
         groups[AND.join(features)] = _divided([str(value) for value in values], expected)
-    return Counted(round(splits.num_rows * factor), expected, groups, about)
+    train = splits.filter(pc.equal(splits["split"], "train")).num_rows
+    return Counted(round(splits.num_rows * factor), round(train * factor), expected, groups, about)
 
 
 def _divided(values: Sequence[str], rows: int) -> dict[str, int]:
@@ -120,6 +128,7 @@ def best_evidence(use_case: NamedUseCase, records: Counted | None, verdicts: Map
     if records and records.test:
         reports["evaluation_report"] = _evaluation(use_case, records)
         reports["fairness_report"] = _fairness(use_case, records)
+        reports["privacy_report"] = _privacy(use_case, records)
     items = {
         stage: Item(stage, ArtifactVersion(name, stage, stage, "", ""), figures, ())
         for stage, figures in reports.items()
@@ -173,3 +182,38 @@ def _compared(use_case: NamedUseCase, name: str, groups: Mapping[str, int]) -> C
     }
     status = verdict_about(name, found, metric, use_case.settings).status
     return Compared.model_validate({**found, "status": status})
+
+
+def _privacy(use_case: NamedUseCase, records: Counted) -> PrivacyEvidence:
+    """Attacks that only guess: no score says anything about who was trained on. Nothing is continued word for word."""
+    attacks, promised = use_case.settings.attacks, use_case.settings.training.differential_privacy
+    members, others = min(records.train, attacks.rows), min(records.test, attacks.rows)
+    guessed = _guessed(members, others, attacks.model_dump_json())
+    texts = [Copied(min(rows, attacks.extraction_rows), 0, 0) for rows in (members, others, members)]
+    figures = {
+        "records": records.records,
+        "members": members,
+        "others": others,
+        "membership": guessed["attacks"],
+        "slices": [],
+        "membership_status": guessed["status"],
+        "extraction_rate": extraction(texts[0], texts[1], texts[2], "answers", attacks.confidence),
+        "personal_data": {"originals": 0},
+        "personal_data_status": "measured",
+        "differential_privacy": {"epsilon": promised.target_epsilon or 0.0, "delta": 1e-9, "unit": "record"}
+        if promised.on
+        else None,
+    }
+    return PrivacyEvidence.model_validate(figures)
+
+
+@functools.lru_cache(maxsize=100)
+def _guessed(members: int, others: int, attacks: str) -> dict[str, Any]:
+    """What `membership` says of losses that are alike on both sides.
+
+    Args:
+        attacks: the section, as JSON.
+    """
+    sides = [[np.array([loss]) for loss in np.linspace(1.0, 2.0, rows)] for rows in (members, others)]
+    train, test = (SideLosses([np.zeros(1)] * len(losses), losses) for losses in sides)
+    return membership(train, test, Attacks.model_validate_json(attacks), {}, of_labels=False)

@@ -55,6 +55,10 @@ STEPS: dict[str, tuple[str, str]] = {
         "Name groups in fairness.sensitive_features; pool small ones in fairness.pooled_groups, or give the reason in"
         " fairness.small_groups",
     ),
+    "memorization": (
+        "as long as it takes to collect records",
+        "Collect records; or somebody waives it for a trained model: ft waiver grant {name} --rule memorization",
+    ),
     "exposure": ("as long as a second training", "Once a model is trained: ft run {name} --select canary_audit"),
     "seeds": ("as long as several trainings", "Once a model is trained: ft run {name} --select seed_variation"),
     "human_review": (
@@ -68,8 +72,10 @@ OF_REPORTS = {"exposure": "canary_audit", "seeds": "seed_variation", "human_revi
     "judge": "judge_report"
 }
 """Kind of a rule -> the report on demand that it needs."""
-COUNTS = ("test_records", "fairness")
+COUNTS = ("test_records", "fairness", "memorization")
 """Kinds whose rules need the number of records."""
+EVEN = {"fairness": "Even if every answer were right: ", "memorization": "Even if every attack only guessed: "}
+"""Kind of a rule -> what the best evidence supposes."""
 OWNERS = {"test_records": "data_engineering", "policy": "accountable"}
 """Kind of a rule that nobody can waive -> whose it is to mend, if not that of compliance."""
 
@@ -175,7 +181,7 @@ def _state(use_case: NamedUseCase, ruling: Ruling, records: Counted | None, evid
     about = f" ({records.about})" if needs_counts and records else ""
     if ruling.missing:
         return MISSING, f"Groups have too few test records: {_few(ruling.missing)}{about}."
-    even = "Even if every answer were right: " if kind == "fairness" and needs_counts else ""
+    even = EVEN.get(kind, "") if needs_counts else ""
     return MISSING, f"{even}{ruling.why}{about}"
 
 
@@ -188,6 +194,8 @@ def _few(missing: Mapping[str, Mapping[str, int]]) -> str:
 
 def _counts(rule: str, records: Counted) -> str:
     kind, _, feature = rule.partition("/")
+    if kind == "memorization":
+        return f"{records.train:,} training and {records.test:,} test records ({records.about})."
     if kind == "test_records":
         return f"{records.test:,} test records ({records.about})."
     groups = {

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 
 from ft_platform.lake.opening import open_lake
-from ft_platform.release.best_evidence import Counted
+from ft_platform.release.best_evidence import Counted, best_evidence
 from ft_platform.release.duties import LATER, MISSING, SIGNATURES, THERE, UNKNOWN, Duty, duties, in_one_line
 from ft_platform.release.rules.recall import CHECK, STAGE
+from ft_platform.release.schema import PrivacyEvidence
 from ft_platform.release.sign_off import require_signed
 from ft_platform.reporting.home import home_page
 from ft_platform.reporting.portal.needs import needs_of
@@ -24,7 +25,7 @@ from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.tiny_models import SCHEMA, split_rows, usable_splits
 
 HALVES = {"north": 200, "south": 200}
-RECORDS = Counted(2_000, 400, {"region": HALVES}, "of a made-up source")
+RECORDS = Counted(2_000, 1_300, 400, {"region": HALVES}, "of a made-up source")
 """As the figures of the evidence have them."""
 REGION = {"fairness": {"sensitive_features": ["region"]}}
 GIVEN = {**REGION, "release": {"intended_use": "Tests of the platform."}}
@@ -60,7 +61,7 @@ def test_a_use_case_that_has_everything_is_not_refused_for_any_of_it(tmp_path):
     assert {one.state for one in table.values() if one.rule} == {THERE}
     assert not set(case.refusing()) & set(table)
     assert in_one_line(table.values(), "complaints") == ""
-    assert {"policy", "recall", "test_records", "fairness/region"} < set(table)
+    assert {"policy", "recall", "test_records", "fairness/region", "memorization"} < set(table)
 
 
 NEEDS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -129,7 +130,7 @@ def _refused(case: EvidenceCase) -> dict[str, str]:
 
 def test_groups_that_are_too_small_are_named_with_what_they_lack_and_refused(tmp_path):
     case = case_of(tmp_path, figures=few_groups(5))
-    small = Counted(2_000, 385, {"region": {"north": 380, "south": 5}}, "counted in splits@0")
+    small = Counted(2_000, 1_300, 385, {"region": {"north": 380, "south": 5}}, "counted in splits@0")
     found = told(case, small)["fairness/region"]
     assert found.state == MISSING
     assert "south needs 15 more" in found.why
@@ -143,6 +144,22 @@ def test_a_limit_that_so_few_records_cannot_prove_is_told_with_the_number_that_c
     assert found.state == MISSING
     assert "Even if every answer were right" in found.why
     assert "test records in each of the two groups would be enough" in found.why
+
+
+def test_records_that_cannot_prove_what_an_attacker_finds_are_told_with_the_number_that_can(tmp_path):
+    policy = Policy(name="strict", small_use_cases="waiver")
+    case = case_of(tmp_path, policy=policy)
+    few = Counted(300, 200, 60, {"region": {"north": 30, "south": 30}}, "of a made-up source")
+    evidence = best_evidence(case.publish().use_case, few, {})
+    figures = evidence.of("privacy_report", PrivacyEvidence)
+    case.figures["privacy_report"] = figures.model_dump()
+    found = told(case, few)["memorization"]
+    refused = case.refusing()["memorization"]
+    assert found.state == MISSING
+    assert found.why == f"Even if every attack only guessed: {refused} (of a made-up source)"
+    assert "training and" in refused
+    assert "are enough" in refused
+    assert "ft waiver grant complaints --rule memorization" in found.next_step
 
 
 def test_too_few_test_records_are_told_with_how_there_would_be_enough(tmp_path):
@@ -237,7 +254,7 @@ def test_the_page_of_a_use_case_and_what_waits_say_the_same_before_the_first_dec
     assert problems_of(page) == []
     words = " ".join(Page(page).words.split())
     missing = [one for one in duties(case.lake, case.use_case) if one.state == MISSING and one.rule]
-    assert [one.rule for one in missing] == ["test_records", "fairness"]
+    assert [one.rule for one in missing] == ["test_records", "fairness", "memorization"]
     for one in missing:
         assert one.why in words
         assert one.next_step in words
