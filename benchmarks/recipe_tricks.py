@@ -28,7 +28,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from benchmarks import tricks, tricks_repeated, tricks_with_texts  # noqa: E402
+from benchmarks import tricks, tricks_private, tricks_repeated, tricks_with_texts  # noqa: E402
 from benchmarks.recipe_tasks.__main__ import COMMITTED  # noqa: E402
 from benchmarks.results import NotMeasured, kept  # noqa: E402
 
@@ -73,6 +73,11 @@ LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "rank 64, rsLoRA": ({"rank": 64, "alpha": 16, "rslora": True}, tricks.as_it_is),
     "q_proj and v_proj": ({"target_modules": ["q_proj", "v_proj"]}, tricks.as_it_is),
     "dropout 0.1": ({"dropout": 0.1}, tricks.as_it_is),
+    "dropout 0.3": ({"dropout": 0.3}, tricks.as_it_is),
+    "half of the epochs": ({"epochs": 2}, tricks.as_it_is),
+    "half towards cheap systems": ({}, tricks_private.towards_cheap_systems(0.5)),
+    "70 % towards cheap systems": ({}, tricks_private.towards_cheap_systems(0.7)),
+    "70 % towards cheap systems, dropout 0.3": ({"dropout": 0.3}, tricks_private.towards_cheap_systems(0.7)),
     "weight decay 0.1": ({"weight_decay": 0.1}, tricks.as_it_is),
     "balanced loss": ({}, tricks.balanced_loss),
     "balanced draws": ({}, tricks.balanced_draws),
@@ -118,7 +123,8 @@ OTHER_WEIGHTS = {
     "each of the three seeds alone": (SEEDS_ROW, "alone"),
     "ensemble of the three seeds, at three times the cost": (SEEDS_ROW, "ensemble"),
 }
-KEPT = ("value", "start", "last", "mean", "alone", "ensemble", "before", "after", "seconds")
+ATTACKS = ("loss_area", "area", "found")
+KEPT = ("value", *ATTACKS, "start", "last", "mean", "alone", "ensemble", "before", "after", "seconds")
 PAGE = """# What each part of the recipe brings
 
 `python benchmarks/recipe_tricks.py --folder F --tasks {tasks} --seeds {seeds} --write`: the metric of each task on at
@@ -167,6 +173,7 @@ def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool) -
 
     from ft_platform.environment import load_environment
     from ft_platform.lake.opening import open_lake
+    from ft_platform.models.label_head import head_of
     from ft_platform.training.loop import planned_steps, trainable
     from ft_platform.training.prepare import prepare
     from ft_platform.use_case.file import load_use_case, use_case_folder
@@ -195,12 +202,14 @@ def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool) -
     ask = None if prepared.renderer.labels else _general(lake, use_case, prepared)
     asked = time.monotonic()
     before = ask and ask()
+    attacked = _attacked(lake, use_case, splits, prepared, prefix) if head_of(prepared.model) is not None else dict
     began += time.monotonic() - asked
     run = variants(task)[variant][1](prepared, on_step)
     run, others = run if isinstance(run, tuple) else (run, {})
     seconds = round(time.monotonic() - began, 1)
     score = _test(lake, use_case, splits, prepared, prefix)
     found: dict[str, Any] = {"value": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
+    found |= attacked()
     if ask:
         found |= {"before": before, "after": ask()}
     found["validation"] = [
@@ -234,6 +243,18 @@ def _general(lake: Any, use_case: Any, prepared: Any) -> Callable[[], dict[str, 
         return {name: round(float(above / below), 4) for name, (above, below) in sums.items()}
 
     return ask
+
+
+def _attacked(
+    lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]
+) -> Callable[[], dict[str, float]]:
+    """What an attacker finds with the weights in the model, of all records of the train and of the test split."""
+    from ft_platform.training.batches import labelled_prompts
+    from ft_platform.training.dataset import read_splits, render_split
+
+    side = render_split(read_splits(lake, splits), "test", prepared.renderer, use_case)
+    test = labelled_prompts(side.rows, side.answers, prepared.renderer.labels, prefix)
+    return tricks_private.Attacked(prepared, test)
 
 
 def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]) -> Any:

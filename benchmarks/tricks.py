@@ -62,7 +62,7 @@ def balanced_draws(prepared: Prepared, on_step: OnStep) -> Any:
 
 def alike_apart(prepared: Prepared, on_step: OnStep) -> Any:
     """Records whose texts are alike stand in different batches."""
-    vectors = TfidfVectorizer(sublinear_tf=True).fit_transform(_texts(prepared))
+    vectors = TfidfVectorizer(sublinear_tf=True).fit_transform(texts_of(prepared))
     alike = (vectors @ vectors.T >= ALIKE).tolil().rows
     training = prepared.training
 
@@ -81,7 +81,7 @@ def alike_apart(prepared: Prepared, on_step: OnStep) -> Any:
     return fit(prepared, training, on_step=on_step, order=order())
 
 
-def _texts(prepared: Prepared) -> list[str]:
+def texts_of(prepared: Prepared) -> list[str]:
     """Prompts of the train side, after the start that they share."""
     return [prepared.renderer.text.decoded(row.ids) for row in prepared.rows]
 
@@ -131,7 +131,7 @@ def at_prompt_scores(prepared: Prepared, on_step: OnStep) -> Any:
     with torch.no_grad():
         scores = label_scores(model, prompts, [renderer.answer_ids(label) for label in renderer.labels]).double()
         model.set_output_embeddings(head)
-        states = _states(prepared).double()
+        states = states_of(prepared).double()
         scores -= scores.mean(1, keepdim=True)
         middle, variance = states.mean(0), states.var(0).mean() * torch.eye(states.shape[1]).double()
         moments = (states - middle).T @ (states - middle) + RIDGE * len(states) * variance
@@ -146,7 +146,7 @@ def _words(model: Any) -> torch.nn.Linear:
     return words
 
 
-def _states(prepared: Prepared) -> torch.Tensor:
+def states_of(prepared: Prepared) -> torch.Tensor:
     """What the head reads of every row of the train side, `(rows, width)`."""
     head = head_of(prepared.model)
     assert head is not None
@@ -167,7 +167,7 @@ def at_a_probe(prepared: Prepared, on_step: OnStep) -> Any:
     cross-validation within the train side."""
     head, rows = head_of(prepared.model), _balanced(prepared.rows)
     assert head is not None
-    states, truth = _states(prepared).double(), torch.tensor([row.targets[0] for row in rows])
+    states, truth = states_of(prepared).double(), torch.tensor([row.targets[0] for row in rows])
     weights = torch.tensor([row.weight for row in rows]).double()
     known = torch.nn.functional.one_hot(truth, head.out_features).double()
     variance = states.var(0).mean() * torch.eye(states.shape[1]).double()

@@ -97,20 +97,20 @@ class _Ensemble(LabelLoss):
 
 
 @dataclass(frozen=True)
-class _SoftRow(Row):
+class SoftRow(Row):
     """A row with the probability that it should give to each label."""
 
     soft: torch.Tensor | None = None
 
 
-class _SoftLabels(LabelLoss):
+class SoftLabels(LabelLoss):
     """Rows that have probabilities learn them; others their label."""
 
     def loss(self, model: Any, rows: Any) -> torch.Tensor:
         return self._losses(self.scores(model, rows), rows)
 
     def _losses(self, scores: torch.Tensor, rows: Any) -> torch.Tensor:
-        if not isinstance(rows[0], _SoftRow):
+        if not isinstance(rows[0], SoftRow):
             return super()._losses(scores, rows)
         wanted, weights = torch.stack([row.soft for row in rows]), torch.tensor([row.weight for row in rows])
         losses = torch.nn.functional.cross_entropy(scores, wanted, reduction="none", label_smoothing=self.smoothing)
@@ -136,10 +136,10 @@ def learned_from(count: int) -> Callable[[Prepared, OnStep], Any]:
                 truth = torch.tensor([row.targets[0] for row in micro])
                 soft += half_soft(teacher.scores(prepared.model, micro), truth)
         prepared.rows = [
-            _SoftRow(**{one.name: getattr(row, one.name) for one in fields(row)}, soft=probabilities)
+            SoftRow(**{one.name: getattr(row, one.name) for one in fields(row)}, soft=probabilities)
             for row, probabilities in zip(prepared.rows, soft, strict=True)
         ]
-        prepared.objective = _SoftLabels(old.forward, old.prefix, old.smoothing)
+        prepared.objective = SoftLabels(old.forward, old.prefix, old.smoothing)
         put(prepared, start)
         return as_it_is(prepared, on_step)
 

@@ -128,9 +128,9 @@ def test_soft_labels_sum_to_one_and_half_of_them_is_the_label():
 def test_soft_rows_learn_their_probabilities_and_others_their_label():
     one = prepared(objective="label_head", label_smoothing=0.1)
     truth = [row.targets[0] for row in one.validation]
-    soft = tricks_repeated._SoftLabels(packed_forward, one.objective.prefix, 0.1)
+    soft = tricks_repeated.SoftLabels(packed_forward, one.objective.prefix, 0.1)
     hard = [
-        tricks_repeated._SoftRow(row.ids, row.targets, row.places, soft=torch.nn.functional.one_hot(t, 2).float())
+        tricks_repeated.SoftRow(row.ids, row.targets, row.places, soft=torch.nn.functional.one_hot(t, 2).float())
         for row, t in zip(one.validation, torch.tensor(truth), strict=True)
     ]
     other = [replace(row, soft=torch.tensor([0.5, 0.5])) for row in hard]
