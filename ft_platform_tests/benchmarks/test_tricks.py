@@ -4,10 +4,11 @@ import json
 from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import tricks_repeated, tricks_with_texts
+from benchmarks import tricks_private, tricks_repeated, tricks_with_texts
 from benchmarks.recipe_tasks.__main__ import COMMITTED
 from benchmarks.recipe_tasks.tasks import TASKS
 from benchmarks.tricks import as_it_is
@@ -198,3 +199,14 @@ def test_no_general_instruction_is_asked_by_a_suite():
     asked = {item.instruction for item in instruction_items()} | {item.question for item in choice_items()}
     assert len(set(INSTRUCTIONS)) == len(INSTRUCTIONS) == 30
     assert not asked & set(INSTRUCTIONS)
+
+
+def test_what_cheap_systems_say_of_a_record_does_not_depend_on_its_label() -> None:
+    texts = [f"{'card' if n % 2 else 'loan'} number {n}" for n in range(40)]
+    states, truth = np.random.default_rng(0).normal(size=(40, 8)), np.arange(40) % 2
+    said = tricks_private.out_of_fold(texts, states, truth, 3)
+    assert said.sum(axis=1) == pytest.approx(1) and (said[:, 2] == 0).all()
+    assert (said[:, :2].argmax(axis=1) == truth).mean() > 0.8
+    other = truth.copy()
+    other[7] = 0
+    assert tricks_private.out_of_fold(texts, states, other, 3)[7] == pytest.approx(said[7])
