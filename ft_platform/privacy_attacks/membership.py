@@ -3,7 +3,7 @@
 Two attacks: the loss (Yeom et al., arXiv:1709.01604), and the loss below what the record's difficulty leads one to
 expect (calibrated: Watson et al., arXiv:2111.08440). The difficulty of a label is what systems say that never read the
 record (`difficulty`), and both are compared as log-odds, which do not end at a probability of 1 (Carlini et al.,
-arXiv:2112.03570, section IV-C). The difficulty of an answer is the loss of the untrained model, token by token (Carlini
+arXiv:2112.03570). The difficulty of an answer is the loss of the untrained model, token by token (Carlini
 et al., arXiv:2012.07805, section 5.2; Mireshghallah et al., arXiv:2203.03929).
 
 Covered: the answers that training learned. Not covered: the words of users, of which no loss was taken, and attackers

@@ -1,7 +1,7 @@
 """Membership label by label and group by group: a rare label can be known by heart while the whole looks harmless.
 
 The threshold of each slice comes from the test records outside it, so that the slice's own records are compared by
-Fisher's exact test (The Design of Experiments, 1935, section 21.02). All slices share one error: each is held to its
+Fisher's exact test. All slices share one error: each is held to its
 part of it (Bonferroni)."""
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 it finds while it takes no more than so many others for training records (Carlini et al., arXiv:2112.03570).
 
 The threshold comes from the other records alone. Of `n` of them, the share of all such records beyond the `k`-th
-highest score has the distribution Beta(k, n - k + 1) (David and Nagaraja, Order Statistics, 2003, section 2.3), so a
+highest score has the distribution Beta(k, n - k + 1) (David and Nagaraja, Order Statistics, 2003), so a
 rank says for sure enough that a threshold is low enough, or high enough. The share of training records beyond it then
 has the interval of Clopper and Pearson (1934, Biometrika 26). Each end of the interval is wrong with at most
 `(1 - confidence) / 2`, which rank and share divide between them.
@@ -57,7 +57,7 @@ def threshold(others: np.ndarray, rate: float) -> float:
 
 def promised_rate(epsilon: float, delta: float, rate: float) -> float:
     """No attack on weights that were trained with (epsilon, delta) differential privacy has a higher true positive rate
-    (Kairouz, Oh and Viswanath 2015, The composition theorem for differential privacy, theorem 2.1)."""
+    (Kairouz, Oh and Viswanath 2015, The composition theorem for differential privacy, arXiv:1311.0776)."""
     return min(math.exp(epsilon) * rate + delta, 1 - math.exp(-epsilon) * (1 - delta - rate))
 
 
