@@ -31,10 +31,12 @@ class Abstaining:
 
     Attributes:
         below: probability of its label below which it does; 0: never, `ALWAYS`: always.
+        answered: share of the test records that it answers; of a probability that somebody chose, at least.
         says: the same in sentences, with the share of requests that it answers and how many of them are right.
     """
 
     below: float
+    answered: float
     says: str
 
 
@@ -47,18 +49,18 @@ def abstaining(selective: Sequence[Mapping[str, Any]], guardrails: Guardrails) -
     """
     asked, wanted = guardrails.abstain_below, guardrails.abstain_for_accuracy
     if asked == "none":
-        return Abstaining(0.0, "The model gives every request a label (abstain_below: none).")
+        return Abstaining(0.0, 1.0, "The model gives every request a label (abstain_below: none).")
     if asked != "auto":
         says = f"The model leaves a request to a person where its label is less probable than {asked:g}."
-        return Abstaining(asked, says)
+        return Abstaining(asked, max((r["coverage"] for r in selective if r["threshold"] >= asked), default=0.0), says)
     accuracy = ACCURACY if wanted is None else wanted
     if row := _lowest(selective, accuracy):
-        return Abstaining(row["threshold"], f"The model {_answers(row)}.")
+        return Abstaining(row["threshold"], row["coverage"], f"The model {_answers(row)}.")
     unproven = f"no probability is proven to give labels of which {100 * accuracy:g} % are right"
     unproven += _records(selective, accuracy)
     if wanted is not None:
-        return Abstaining(ALWAYS, f"The model leaves every request to a person: {unproven}.")
-    return Abstaining(0.0, f"The model gives every request a label: {unproven}.{_offer(selective)}")
+        return Abstaining(ALWAYS, 0.0, f"The model leaves every request to a person: {unproven}.")
+    return Abstaining(0.0, 1.0, f"The model gives every request a label: {unproven}.{_offer(selective)}")
 
 
 def _lower_bound(row: Mapping[str, Any], looked_at: int) -> float:

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ft_platform.errors import FtError, VersionRefused
-from ft_platform.evaluation.abstaining import ALWAYS, abstaining
-from ft_platform.evaluation.files import read_metrics
+from ft_platform.evaluation.abstaining import ALWAYS
 from ft_platform.lake.files import folder_hashes
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
@@ -27,7 +26,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.cached_folder import cached_folder
 from ft_platform.serving.catalog import ServedModel, Withheld
-from ft_platform.serving.evaluated import FINE_TUNED, evaluation_behind
+from ft_platform.serving.evaluated import abstaining_of
 from ft_platform.serving.live import listed, read_live
 from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.serving.rendering import released_renderer
@@ -218,10 +217,9 @@ class LakeCatalog:
         return settings.model_copy(update={"evaluation": asked})
 
     def _abstain_below(self, release: Release, settings: UseCase) -> float:
-        if release.record["kind"] == "open_answer":
+        found = abstaining_of(self._lake, release, settings.serving.guardrails)
+        if found is None:
             return 0.0
-        calibration = read_metrics(self._lake, evaluation_behind(self._lake, release))["calibration"]
-        found = abstaining(calibration.get(FINE_TUNED, {"selective": []})["selective"], settings.serving.guardrails)
         LOG.log(logging.WARNING if found.below == ALWAYS else logging.INFO, f"{release.id}: {found.says}")
         return found.below
 

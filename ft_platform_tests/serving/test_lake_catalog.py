@@ -16,7 +16,7 @@ from ft_platform.lake.files import sha256_file
 from ft_platform.lake.releases import STANDS
 from ft_platform.lake.taint import NOT_TAINTED
 from ft_platform.release.releasing import _model
-from ft_platform.serving import lake_catalog
+from ft_platform.serving import evaluated, lake_catalog
 from ft_platform.serving.catalog import ServedModel, Shelf
 from ft_platform.serving.guardrails.refusal import Refused
 from ft_platform.serving.installation import engine_and_catalog
@@ -153,7 +153,7 @@ def test_an_automatic_threshold_is_of_the_evaluation_behind_the_release(
         ]
         return {"calibration": {"fine_tuned": {"selective": table}}}
 
-    monkeypatch.setattr(lake_catalog, "read_metrics", metrics)
+    monkeypatch.setattr(evaluated, "read_metrics", metrics)
     assert "serving" not in installation.attributes, "nobody asked for it"
     (found,) = installation.catalog().models()
     assert found.abstain_below == 0.8

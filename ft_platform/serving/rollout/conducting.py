@@ -18,6 +18,7 @@ from ft_platform.people.audit_log.opening import note
 from ft_platform.people.person import Person
 from ft_platform.process.account import this_account
 from ft_platform.process.reasons import require_reason
+from ft_platform.serving.evaluated import abstaining_of
 from ft_platform.serving.live import read_live
 from ft_platform.serving.rollout.counting import counted
 from ft_platform.serving.rollout.sequential import Counts, Verdict, judged
@@ -47,7 +48,8 @@ def rollout_for(
     lake: Lake, use_case: NamedUseCase, target: str, release: Release, live: str | None, known: Sequence[Deployment]
 ) -> UnderWay | None:
     """How a release that was compared with its evaluation takes over; None: all at once. So does what goes back to a
-    release that had the traffic, and the first one.
+    release that had the traffic, and the first one. A candidate that abstains more often than the champion by the
+    evaluations of both, as the decision about it said, may do so.
 
     Args:
         live: id of the release with the traffic.
@@ -58,6 +60,13 @@ def rollout_for(
         return None
     if any(one.record["release"] == release.id and had_traffic(lake, one) for one in known):
         return None
+    guardrails = use_case.settings.serving.guardrails
+    champion = next((one for one in releases(lake, use_case.name) if one.id == live), None)
+    before = abstaining_of(lake, champion, guardrails) if champion else None
+    after = abstaining_of(lake, release, guardrails)
+    if before and after:
+        most = rules.max_guardrail_increase + max(before.answered - after.answered, 0.0)
+        rules = rules.model_copy(update={"max_guardrail_increase": min(most, 1.0)})
     return UnderWay(target, live, release.id, rules, now("milliseconds"))
 
 
