@@ -39,6 +39,7 @@ WORDS = {
     "feedback": ("batch of feedback", "batches of feedback"),
     "review": ("review of answers", "reviews of answers"),
     "annotation": ("task for experts", "tasks for experts"),
+    "duties": ("need of a release", "needs of a release"),
     "repairs": ("loss by repairs", "losses by repairs"),
 }
 """Kind of need -> one, and several."""

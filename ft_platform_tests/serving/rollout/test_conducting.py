@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from ft_platform.errors import ConfigError, DataError, VersionRefused
+from ft_platform.evaluation.abstaining import Abstaining
 from ft_platform.lake.deployments import ROLLED_OUT, deployments, had_traffic
 from ft_platform.lake.releases import STANDS, Release, block_of, releases
 from ft_platform.monitoring.traffic.shipping import spool_path
@@ -271,3 +272,25 @@ def test_an_incident_does_not_wait_for_a_rollout(made: Installation, tmp_path: P
         assert {served.ask(f"c-{n}").headers["X-FT-Release"] for n in range(8)} == {back.id}
         outcome = last_outcome(served.lake, NAME)
         assert outcome and outcome["reason"] == f"rolled back to {back.id}" and outcome["release"] == candidate.id
+
+
+def test_a_candidate_may_abstain_more_often_by_as_much_as_the_evaluations_say(
+    made: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = copied(made, tmp_path / "home")
+    champion = releases(case.lake, NAME)[0]
+    case.releases(case.another())
+    candidate = releases(case.lake, NAME)[0]
+    attributes = {**case.attributes, "serving": {"rollout": {"mode": "canary", "max_guardrail_increase": 0.05}}}
+    use_case = NamedUseCase(name=NAME, settings=UseCase.model_validate(attributes))
+
+    def allowed(before: float, after: float) -> float:
+        answered = {champion.id: before, candidate.id: after}
+        monkeypatch.setattr(conducting, "abstaining_of", lambda _, one, __: Abstaining(0.5, answered[one.id], ""))
+        found = conducting.rollout_for(case.lake, use_case, "local", candidate, champion.id, [])
+        assert found is not None
+        return found.rules.max_guardrail_increase
+
+    assert allowed(before=1.0, after=0.8) == pytest.approx(0.25)
+    assert allowed(before=0.8, after=1.0) == allowed(before=0.9, after=0.9) == 0.05
+    assert allowed(before=1.0, after=0.0) == 1.0
