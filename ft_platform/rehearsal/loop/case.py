@@ -21,10 +21,6 @@ ROLLOUT = {"share": 0.5, "min_requests": 30, "max_requests": 100, "min_agreement
 """`max_requests`: two days. `min_agreement`: the new model is meant to answer otherwise. `max_p95_ratio`: the machine
 does other work as well."""
 
-ATTACKED = 350
-"""The champion reads its records a second time, which attacks can tell better: the demo's 200 of each side gave an area
-of 0.60 (0.54 to 0.65) for one checkpoint, too wide to decide; 350 gave 0.55 (0.51 to 0.59)."""
-
 
 def installation(environment: Environment, name: str) -> Environment:
     """An installation below the home of another one, with the base model in the cache of that one."""
@@ -74,7 +70,6 @@ def prepared(environment: Environment, changes: dict[str, Any] | None = None) ->
             "parity_records": 30,
             "rollout": ROLLOUT,
         },
-        "attacks": {"rows": ATTACKED},
         **(changes or {}),
     }
     (folder / "defs.yaml").write_text(yaml.safe_dump(file, sort_keys=False, allow_unicode=True), encoding="utf-8")
