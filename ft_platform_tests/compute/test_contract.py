@@ -170,7 +170,7 @@ def test_a_program_that_takes_too_long_is_ended_and_the_setting_named(
 ) -> None:
     resources = Launch.resources.fget
     assert resources
-    seconds = 60 if case.name == "torchrun" else 15  # it imports torch before the program begins
+    seconds = 40 if case.name == "torchrun" else 10  # it imports torch before the program begins
     short = property(lambda launch: replace(resources(launch), timeout_seconds=seconds))
     monkeypatch.setattr(Launch, "resources", short)
     with pytest.raises(
