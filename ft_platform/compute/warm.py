@@ -158,7 +158,7 @@ class WarmProgram:
     def __init__(self, server: _Server, program: str, variables: dict[str, str]) -> None:
         self.returncode: int | None = None
         self._server, self._program = server, program
-        order = json.dumps({"program": program, "variables": variables}).encode()
+        order = json.dumps({"program": program, "variables": variables, "folder": os.getcwd()}).encode()
         socket.send_fds(server.channel, [order], [1, 2])
         told = server.receive(None)
         if "pid" not in told:

@@ -6,9 +6,9 @@ them once and forks: each program is a process of its own, with its own variable
 once. Nothing is computed before the fork, so no thread pool and no CUDA context exists yet. One program at a time. It
 ends with the process that started it, and so does its program.
 
-Orders over the socket, one JSON object each: `{"program", "variables"}` with the file descriptors of standard output
-and error in; `{"pid"}` and, at the end, `{"exit_code", "cpu_seconds"}` back; an exit code below 0 is the signal that
-ended it.
+Orders over the socket, one JSON object each: `{"program", "variables", "folder"}` with the file descriptors of standard
+output and error in; `{"pid"}` and, at the end, `{"exit_code", "cpu_seconds"}` back; an exit code below 0 is the signal
+that ended it.
 """
 
 import gc
@@ -41,7 +41,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     _tell(channel, ready=True)
     while order := _next_order(channel):
-        program, variables, (output, errors) = order
+        program, variables, folder, (output, errors) = order
         # The threads that Python 3.12 warns of are those of OpenBLAS, which starts them anew after a fork.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -50,6 +50,7 @@ def main() -> None:
             channel.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
+            os.chdir(folder)
             _become(program, variables, output, errors)
             return
         os.close(output)
@@ -78,12 +79,12 @@ def _tell(channel: socket.socket, **values: float) -> None:
         channel.send(json.dumps(values).encode())
 
 
-def _next_order(channel: socket.socket) -> tuple[str, dict[str, str], list[int]] | None:
+def _next_order(channel: socket.socket) -> tuple[str, dict[str, str], str, list[int]] | None:
     message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE_BYTES, 2)
     if not message:
         return None
     order = json.loads(message)
-    return order["program"], order["variables"], descriptors
+    return order["program"], order["variables"], order["folder"], descriptors
 
 
 def _become(program: str, variables: dict[str, str], output: int, errors: int) -> None:

@@ -25,7 +25,7 @@ from ft_platform.programs.reporting import prepare_process
 def main():
     prepare_process()
     folder = Path(os.environ["FT_FOLDER"])
-    told = {"pid": os.getpid(), "parent": os.getppid(), "variables": dict(os.environ), "argv": sys.argv, "name": __name__, "torch": "torch" in sys.modules,
+    told = {"folder": os.getcwd(), "pid": os.getpid(), "parent": os.getppid(), "variables": dict(os.environ), "argv": sys.argv, "name": __name__, "torch": "torch" in sys.modules,
             "interrupts": signal.getsignal(signal.SIGINT) is signal.default_int_handler}
     (folder / "new").write_text(json.dumps(told))
     (folder / "new").rename(folder / "told")
@@ -131,6 +131,14 @@ def test_other_variables_that_libraries_read_get_a_process_of_their_own(variable
         assert {name: found["variables"][name] for name in extra} == extra
         parents.append(found["parent"])
     assert len(set(parents[:3])) == 3 and parents[3] == parents[2]
+
+
+def test_a_program_begins_in_the_folder_in_which_this_process_is_at_that_moment(variables, tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert started(variables).wait(60) == 0
+        assert told(tmp_path)["folder"] == str(tmp_path / name)
 
 
 def test_output_goes_where_this_process_writes_at_that_moment(variables, tmp_path):
