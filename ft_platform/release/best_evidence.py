@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ft_platform.errors import CorruptVersion
 from ft_platform.evaluation.fairness_verdict import GAP_METRIC, verdict_about
 from ft_platform.evaluation.groups import AND, group_values
 from ft_platform.lake.manifest import Verdict, now
@@ -52,9 +53,14 @@ _COUNTED: dict[tuple[str, str, int, str], Counted] = {}
 
 
 def counted_in(lake: Lake, use_case: NamedUseCase) -> Counted | None:
-    """The records of the newest `splits`; None: there are none, or they were made with other settings."""
+    """The records of the newest `splits`; None: there are none, they were made with other settings, or they are
+    damaged, and the next run makes them again."""
     newest = current(lake, use_case, "splits")
     if newest is None:
+        return None
+    try:
+        lake.verify_table(newest)
+    except CorruptVersion:
         return None
     features = [f"feature_{name}" for name in use_case.settings.fairness.sensitive_features]
     if not set(features) <= set(lake.columns(newest)):

@@ -1,6 +1,7 @@
 """What a release will need is told before the training, by the gate itself: each need that is missing is named in the
 table, and the gate refuses for the same reason."""
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,19 @@ def test_where_splits_are_there_they_are_counted_unless_their_settings_have_chan
     )
     changed_case = case.use_case.model_copy(update={"settings": divided})
     table = {one.rule: one for one in duties(lake, changed_case)}
+    assert table["test_records"].state == UNKNOWN
+
+
+@pytest.mark.parametrize("damage", [lambda file: os.truncate(file, 300), Path.unlink], ids=["cut off", "gone"])
+def test_records_of_damaged_splits_are_not_counted_and_stop_nothing(tmp_path, damage):
+    case = case_of(tmp_path)
+    case._settle()
+    lake = open_lake(Environment(home=tmp_path))
+    rows = [{**row, "feature_region": "north"} for row in split_rows()]
+    version = usable_splits(lake, case.use_case, rows, SCHEMA.append(pa.field("feature_region", pa.string())))
+    for file in Path(version.uri.removeprefix("file://")).rglob("*.parquet"):
+        damage(file)
+    table = {one.rule: one for one in duties(lake, case.use_case)}
     assert table["test_records"].state == UNKNOWN
 
 
