@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ft_platform.errors import DataError, VersionRefused
+from ft_platform.errors import DataError, FtError, VersionRefused
 from ft_platform.lake.deployments import ROLLED_OUT, Deployment, alone, deployments, had_traffic
 from ft_platform.lake.manifest import now
 from ft_platform.lake.releases import NOT_BLOCKED, Release, block_of, releases
@@ -62,7 +62,10 @@ def rollout_for(
         return None
     guardrails = use_case.settings.serving.guardrails
     champion = next((one for one in releases(lake, use_case.name) if one.id == live), None)
-    before = abstaining_of(lake, champion, guardrails) if champion else None
+    try:
+        before = abstaining_of(lake, champion, guardrails) if champion else None
+    except FtError:  # its evaluation is gone, by an erasure: nothing is added to what the rules allow
+        before = None
     after = abstaining_of(lake, release, guardrails)
     if before and after:
         most = rules.max_guardrail_increase + max(before.answered - after.answered, 0.0)

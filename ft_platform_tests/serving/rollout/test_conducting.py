@@ -284,9 +284,14 @@ def test_a_candidate_may_abstain_more_often_by_as_much_as_the_evaluations_say(
     attributes = {**case.attributes, "serving": {"rollout": {"mode": "canary", "max_guardrail_increase": 0.05}}}
     use_case = NamedUseCase(name=NAME, settings=UseCase.model_validate(attributes))
 
-    def allowed(before: float, after: float) -> float:
-        answered = {champion.id: before, candidate.id: after}
-        monkeypatch.setattr(conducting, "abstaining_of", lambda _, one, __: Abstaining(0.5, answered[one.id], ""))
+    def allowed(before: float | None, after: float) -> float:
+        def found_of(_: object, release: Release, __: object) -> Abstaining:
+            share = {champion.id: before, candidate.id: after}[release.id]
+            if share is None:
+                raise VersionRefused("its evaluation is gone")
+            return Abstaining(0.5, share, "")
+
+        monkeypatch.setattr(conducting, "abstaining_of", found_of)
         found = conducting.rollout_for(case.lake, use_case, "local", candidate, champion.id, [])
         assert found is not None
         return found.rules.max_guardrail_increase
@@ -294,3 +299,4 @@ def test_a_candidate_may_abstain_more_often_by_as_much_as_the_evaluations_say(
     assert allowed(before=1.0, after=0.8) == pytest.approx(0.25)
     assert allowed(before=0.8, after=1.0) == allowed(before=0.9, after=0.9) == 0.05
     assert allowed(before=1.0, after=0.0) == 1.0
+    assert allowed(before=None, after=0.8) == 0.05, "an erasure of the champion's evaluation stops no deployment"
