@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ft_platform.proposal.questions import Question
     from ft_platform.settings.environment import Environment
     from ft_platform.sources.looking import Looked
+    from ft_platform.use_case.named import NamedUseCase
 
 HELP = "Write the file of a new use case: from a look at your data (--source), or on sample data."
 EXAMPLES = [
@@ -100,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"You must answer this, or no record is used: {one} ({path}:{line}): {question}")
     if found and (open_ := text.count(f"# {OPEN}")):
         print(f"Questions that are still open: {open_}. Each is marked with {OPEN.strip()} in {path}")
-    for proposal in _proposals(folder, environment):
+    for proposal in _proposals(folder, environment, found.answers if found else None):
         print(proposal)
     print(f"Then: ft check {arguments.name} && ft run {arguments.name} --until data_report")
     return 0
@@ -112,7 +114,6 @@ def _ask(stated: "Mapping[str, Any]") -> "Ask | None":
         return None
 
     def ask(made: "Proposal", looked: "Looked") -> "Answers":
-        from datetime import UTC, datetime
         from pathlib import Path
 
         from ft_platform.process.account import this_account
@@ -131,8 +132,7 @@ def _ask(stated: "Mapping[str, Any]") -> "Ask | None":
                 break
             given |= fields
             answered |= fields
-        by = given.get("owners.accountable") or this_account()
-        return Answers(given, f"answered by {by} on {datetime.now(UTC).date()}")
+        return Answers(given, given.get("owners.accountable") or this_account())
 
     return ask
 
@@ -154,8 +154,8 @@ def _answer(question: "Question") -> "dict[str, Any]":
             print(f"{unclear}. Enter leaves it as it is.")
 
 
-def _proposals(folder: "Path", environment: "Environment") -> list[str]:
-    """Answers that count only once somebody approves them, as the policy asks."""
+def _proposals(folder: "Path", environment: "Environment", answers: "Answers | None") -> list[str]:
+    """Answers that count only once somebody approves them, as the policy asks, and those that are approvals."""
     from ft_platform.errors import ConfigError
     from ft_platform.people.deciders import deciders
     from ft_platform.release.policy import unapproved
@@ -165,10 +165,40 @@ def _proposals(folder: "Path", environment: "Environment") -> list[str]:
         use_case = load_use_case(folder, environment=environment)
     except ConfigError:
         return []
+    lines, approved = _approved(use_case, environment, answers) if answers else ([], [])
     who = (
         ", ".join(deciders("compliance", use_case, use_case.people)) or "a person of compliance, whom nobody names yet"
     )
-    return [f"A proposal, until it is approved for a trained model by {who}: {path}" for path in unapproved(use_case)]
+    needed = [path for path in unapproved(use_case) if path not in approved]
+    return lines + [f"A proposal, until it is approved for a trained model by {who}: {path}" for path in needed]
+
+
+def _approved(use_case: "NamedUseCase", environment: "Environment", answers: "Answers") -> tuple[list[str], list[str]]:
+    """Records those answers as approvals that their person may give. Returns what to say, and the fields."""
+    from ft_platform.commands.who import person_of
+    from ft_platform.errors import FtError
+    from ft_platform.lake.opening import open_lake
+    from ft_platform.people.audit_log.opening import audit_log_of
+    from ft_platform.release.answers import approvable, approve
+    from ft_platform.release.waivers import unconfirmed
+
+    if not (fields := list(approvable(use_case, answers.values, answers.person))):
+        return [], []
+    lake = open_lake(environment)
+    log = audit_log_of(lake, {use_case.name: use_case.path} if use_case.path else {})
+    print(f"Your answers to {', '.join(fields)} can be your approval of them.")
+    try:
+        person = person_of(environment, log, answers.person, environment.policy.signatures.signed_in)
+        approved = approve(lake, use_case, fields, person)
+    except FtError as error:
+        return [f"They are none: {error.message}."], []
+    waiting = {one.rule.split("@")[0]: one.id for one in unconfirmed(lake, use_case, datetime.now(UTC).date())}
+    told = []
+    for path in approved:
+        waiver = waiting.get(f"approval/{path}")
+        once = f", once a second person confirms it: ft waiver confirm {use_case.name} {waiver}" if waiver else ""
+        told.append(f"Approved by {person.name} with the answer{once}: {path}")
+    return told, approved
 
 
 def _show(found: "Draft") -> None:

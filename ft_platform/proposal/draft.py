@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ CHARACTERS_PER_TOKEN = 3
 
 @dataclass(frozen=True)
 class Answers:
-    """What a person answered: path -> value, and who it was when, as the comment behind each."""
+    """What a person answered: path -> value, and who it was: an e-mail address, or an account."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
-    by: str = ""
+    person: str = ""
+
+    @property
+    def mark(self) -> str:
+        """The comment behind each."""
+        return f"answered by {self.person} on {datetime.now(UTC).date()}"
 
 
 Ask = Callable[[Proposal, Looked], Answers]
@@ -43,6 +49,7 @@ class Draft:
     text: str
     proposal: Proposal
     looked: Looked
+    answers: Answers
 
 
 def draft(
@@ -76,7 +83,7 @@ def draft(
     if answers.values:
         stated = {**stated, **answers.values}
         made = propose(name, looked, stated, kind)
-        made.why |= dict.fromkeys(answers.values, answers.by)
+        made.why |= dict.fromkeys(answers.values, answers.mark)
     made.values = {
         "description": f"Say in a sentence what {name} does, and for whom.",
         "owners.accountable": "team:name-of-your-team",
@@ -98,7 +105,7 @@ def draft(
     if "training.max_length" not in stated:
         _set_max_length(made, NamedUseCase(name=name, settings=settings), looked, environment)
     text = scaffold_yaml(name, values=made.values, why=made.why, every_field=every_field)
-    return Draft(text, made, looked)
+    return Draft(text, made, looked, answers)
 
 
 def _mapped(made: Proposal) -> frozenset[str]:

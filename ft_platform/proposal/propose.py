@@ -17,6 +17,8 @@ from ft_platform.settings.source import CHAT_FORMATS
 from ft_platform.sources.looking import Looked
 
 ASKED = "only you can say this"
+NOBODY = "No column about persons is read beside the texts, which are scanned."
+"""Proposed as `privacy.without_quasi_identifiers`."""
 SHORT = 20
 """`cleaning.min_characters`, below which a text is removed."""
 
@@ -247,8 +249,7 @@ def _data_stages(made: Proposal, looked: Looked, guessed: dict[str, Guess], stat
     if kinds:
         made.set("privacy.quasi_identifiers", kinds, "made coarser until five persons share each combination")
     else:
-        reason = "No column about persons is read beside the texts, which are scanned."
-        made.set("privacy.without_quasi_identifiers", reason, "true of the columns that are named above")
+        made.set("privacy.without_quasi_identifiers", NOBODY, "true of the columns that are named above")
     label = by_name.get(str(made.values.get("record.label")))
     if label and label.rarest < 5 and looked.complete:
         made.set("splits.rare_labels", "drop", "some labels have fewer than five records")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ft_platform.proposal.propose import Proposal, feature_name
+from ft_platform.proposal.propose import NOBODY, Proposal, feature_name
 from ft_platform.settings.governance import TO_BE_STATED
 from ft_platform.settings.licences import PROPRIETARY, canonical_licence
 from ft_platform.sources.looking import Looked
@@ -207,6 +207,20 @@ def _no_groups(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Q
     return Question("gate.without_sensitive_features", asks, "why can nobody be treated worse?", "", fields, "")
 
 
+def _no_quasi_identifiers(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question | None:
+    if answered.get("record.features", made.values.get("record.features")) or "record.date" in made.values:
+        return None
+    asks = "Why can nobody be recognized by the columns together, apart from the texts? In 20 characters or more."
+
+    def fields(text: str) -> Fields:
+        if len(text) < 20:
+            raise Unclear("Please give a reason in 20 characters or more")
+        return {"privacy.without_quasi_identifiers": text}
+
+    path = "privacy.without_quasi_identifiers"
+    return Question(path, asks, "why can nobody be recognized by the columns together?", NOBODY, fields, NOBODY)
+
+
 def _compliance(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:
     asks = "Who approves what concerns personal data and fairness? The e-mail address of somebody else than you."
     return Question("owners.compliance", asks, "who approves: an e-mail address", "", _person("owners.compliance"))
@@ -232,6 +246,6 @@ def _use(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Questio
 
 ASKED = (
     *(_accountable, _licence, _lawful_column, _lawful_bases, _consent),
-    *(_subject, _groups, _no_groups, _compliance, _use),
+    *(_subject, _groups, _no_groups, _no_quasi_identifiers, _compliance, _use),
 )
 """In the order in which they are asked."""

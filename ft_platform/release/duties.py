@@ -10,11 +10,14 @@ covered: how good the model will be, what it remembers and forgets.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, Literal
 
 from ft_platform.evaluation.champion import champion
 from ft_platform.evaluation.fairness_verdict import MOST_NAMED, named
 from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.people.deciders import deciders
 from ft_platform.people.may import Acted, conflict, persons_needed
 from ft_platform.people.person import Person
@@ -125,7 +128,8 @@ def duties(lake: Lake, use_case: NamedUseCase, records: Counted | None = None) -
     rules = rules_of(use_case, before.id if before else None)
     asked = [rule for rule in rules if rule.name == K_ANONYMITY or rule.name.split("/")[0] in STEPS]
     evidence = best_evidence(use_case, records, _verdicts(lake, use_case))
-    found = [_duty(use_case, ruling, records, evidence, did) for ruling in apply(asked, evidence)]
+    answered = _answered(lake, use_case, newest)
+    found = [_duty(use_case, ruling, records, evidence, did, answered) for ruling in apply(asked, evidence)]
     return [*found, *_signatures(use_case, did), *_texts(use_case)]
 
 
@@ -140,16 +144,42 @@ def _verdicts(lake: Lake, use_case: NamedUseCase) -> Mapping[str, Any]:
     }
 
 
-def _duty(use_case: NamedUseCase, ruling: Ruling, records: Counted | None, evidence: Evidence, did: Acted) -> Duty:
+def _answered(lake: Lake, use_case: NamedUseCase, newest: ArtifactVersion | None) -> Mapping[str, tuple[State, str]]:
+    """Rule -> that a person approved it with an answer, or with a waiver for the newest checkpoint; and whether
+    that is enough."""
+    waivers = import_module("ft_platform.release.waivers")  # by name, as in `use_case_state`: much stands above it
+    of = (lake, use_case, newest, datetime.now(UTC).date())
+    force, lacking = waivers.in_force(*of), waivers.without_effect(*of)
+    found: dict[str, tuple[State, str]] = {
+        rule: (THERE, f"{one.granted_by} approved it on {one.granted_on}.") for rule, one in force.items()
+    }
+    for one, revoked in waivers.waivers(lake, use_case):
+        if not revoked and one.id in lacking and one.rule not in found:
+            words = f"{one.granted_by} approved it on {one.granted_on}, which does not count yet: {lacking[one.id]}."
+            found[one.rule] = (LATER, words)
+    return found
+
+
+def _duty(
+    use_case: NamedUseCase,
+    ruling: Ruling,
+    records: Counted | None,
+    evidence: Evidence,
+    did: Acted,
+    answered: Mapping[str, tuple[State, str]],
+) -> Duty:
     """What the gate says of the best that can be, as something that is there or missing."""
     kind = ruling.rule.split("/")[0]
     role = OWNERS.get(kind) or role_of(ruling.rule)
     state, why = _state(use_case, ruling, records, evidence)
+    if kind == "approval" and ruling.rule in answered and answered[ruling.rule][0] == THERE:
+        state, why = answered[ruling.rule]
     if state == THERE:
         return Duty(ruling.rule, ruling.needed, state, why, role)
     who = _titled(role, _deciders(use_case, role, did))
     if kind == "approval":
         state, who, problem = _approval(use_case, role, did)
+        why = answered.get(ruling.rule, (state, why))[1]
         why = f"{why} {problem}".strip()
     if state == UNKNOWN:
         return Duty(

@@ -1,5 +1,5 @@
 """Waivers: a person lets one checkpoint pass one rule that it broke, until a day, and says why. Nothing else overrides
-a rule.
+a rule. One that comes from an answer (`release.answers`) is for every checkpoint of the same records.
 
 Covered: nobody waives or confirms a rule about their own work (`separation`). Where the policy asks for it
 (`signatures`), or nobody knows whose work it is, a waiver counts once a second person has confirmed it."""
@@ -22,8 +22,9 @@ from ft_platform.people.superiors import may_confirm
 from ft_platform.process.account import this_account
 from ft_platform.release.entitled import groups_that_give
 from ft_platform.release.rule import Ruling
-from ft_platform.release.separation import acted
+from ft_platform.release.separation import TRAINED, acted
 from ft_platform.release.waiver_persons import owner_problem, permissions_in, persons_of, role_of, who_may_waive
+from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
 
@@ -33,6 +34,8 @@ IN_FORCE = "in_force"
 """The verdict that a revocation leaves on a waiver: failed."""
 CONFIRMED = "confirmed"
 """The verdict that a second person leaves on a waiver."""
+OF_RECORDS = "records@"
+"""Begins what a waiver is for, in place of a checkpoint: every one that is trained on the same records."""
 LONGEST_DAYS = 366
 SHORTEST_REASON = 20
 
@@ -43,7 +46,7 @@ class Waiver:
 
     Attributes:
         rule: name of the rule.
-        checkpoint: id of the only checkpoint it is for.
+        checkpoint: id of the only checkpoint it is for, or `of_records`.
         granted_by: e-mail address of the person.
         role: as which owner of the use case: that of the rule.
         until: last day on which it holds, YYYY-MM-DD, UTC.
@@ -70,6 +73,11 @@ class Waiver:
         return Person(self.granted_by, frozenset(self.groups))
 
     @property
+    def about(self) -> str:
+        """What it is for, in words."""
+        return "every model of these records" if self.checkpoint.startswith(OF_RECORDS) else self.checkpoint
+
+    @property
     def granted_on(self) -> date:
         """Day of `granted_at`, UTC.
 
@@ -86,7 +94,7 @@ class Waiver:
 def grant(
     lake: Lake,
     use_case: NamedUseCase,
-    checkpoint: ArtifactVersion,
+    checkpoint: ArtifactVersion | None,
     ruling: Ruling,
     *,
     granted_by: str | Person,
@@ -97,6 +105,7 @@ def grant(
     """Records a waiver for a rule that `checkpoint` breaks.
 
     Args:
+        checkpoint: None: it is for every one that is trained on the records that the file names now.
         granted_by: a person, or the name that somebody typed.
 
     Raises:
@@ -111,6 +120,7 @@ def grant(
     if ruling.waivable and person is None:
         problems.append(owner_problem(use_case, ruling.rule, who.name))
     refused = MayNot if problems else ConfigError
+    about = checkpoint.artifact_id if checkpoint else of_records(use_case)
     if ruling.passed:
         problems.append(f"rule {ruling.rule} passes: there is nothing to waive")
     if not ruling.waivable:
@@ -123,11 +133,11 @@ def grant(
     if not today <= until <= today + timedelta(days=longest):
         problems.append(f"the last day must be between today and {today + timedelta(days=longest)}, got {until}")
     if problems:
-        about = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "until": until}
-        note(lake, use_case, "denial", "may not waive a rule", who if who.name else None, **about)
+        told = {"rule": ruling.rule, "checkpoint": about, "until": until}
+        note(lake, use_case, "denial", "may not waive a rule", who if who.name else None, **told)
         raise refused(problems)
     role = role_of(ruling.rule)
-    words = {"rule": ruling.rule, "checkpoint": checkpoint.artifact_id, "granted_by": person, "role": role}
+    words = {"rule": ruling.rule, "checkpoint": about, "granted_by": person, "role": role}
     granted_at = datetime.combine(today, datetime.now(UTC).timetz()).isoformat(timespec="seconds")
     words |= {
         "reason": reason.strip(),
@@ -139,7 +149,7 @@ def grant(
     }
     inputs = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
     waiver = Waiver(id=f"waiver-{inputs[:12]}", **words)
-    draft = Draft(lake, use_case, STORED_AS, waiver.id, inputs, [checkpoint], inputs[:16])
+    draft = Draft(lake, use_case, STORED_AS, waiver.id, inputs, [checkpoint] if checkpoint else [], inputs[:16])
     told = {"waiver": waiver.id, **{name: words[name] for name in ("rule", "checkpoint", "until", "reason")}}
     by = granted_by if isinstance(granted_by, Person) else person
     note(lake, use_case, "waiver", "granted a waiver", by, **told)
@@ -174,7 +184,7 @@ def confirm(
         raise DataError(problem, f"List them: ft waiver list {use_case.name}")
     others = second_persons(waiver, use_case)
     may_confirm = is_second(waiver, use_case, person)
-    about = lake.artifact(use_case.name, "adapter_checkpoint", waiver.checkpoint, verify=False)
+    about = checkpoint_of(lake, use_case, waiver)
     problem = knowledge_problem(use_case, person.known_by)
     problem = problem or (_own_work(lake, use_case, about, person.name) if may_confirm else "")
     if not may_confirm or problem:
@@ -233,7 +243,10 @@ def unconfirmed(lake: Lake, use_case: NamedUseCase, today: date) -> list[Waiver]
     return [
         one
         for one, revoked in waivers(lake, use_case)
-        if not revoked and today <= date.fromisoformat(one.until) and _not_confirmed(lake, use_case, one)
+        if not revoked
+        and today <= date.fromisoformat(one.until)
+        and (not one.checkpoint.startswith(OF_RECORDS) or one.checkpoint == of_records(use_case))
+        and _not_confirmed(lake, use_case, one, checkpoint_of(lake, use_case, one))
     ]
 
 
@@ -260,8 +273,25 @@ def waivers(lake: Lake, use_case: NamedUseCase) -> list[tuple[Waiver, bool]]:
     return found
 
 
-def in_force(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date) -> dict[str, Waiver]:
-    """Rule -> the waiver that lets `checkpoint` pass it today; of several the one that holds longest."""
+def of_records(use_case: NamedUseCase) -> str:
+    """What a waiver is for that comes before any checkpoint: the records that the file names, and how it reads them."""
+    settings = use_case.settings
+    return f"{OF_RECORDS}{settings_hash({'source': settings.source, 'record': settings.record})}"
+
+
+def checkpoint_of(lake: Lake, use_case: NamedUseCase, waiver: Waiver) -> ArtifactVersion | None:
+    """The checkpoint that a waiver is for; of those of its records the newest, if there is one."""
+    if waiver.checkpoint.startswith(OF_RECORDS):
+        return next(iter(lake.artifacts(use_case.name, "adapter_checkpoint")), None)
+    return lake.artifact(use_case.name, "adapter_checkpoint", waiver.checkpoint, verify=False)
+
+
+def in_force(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None, today: date) -> dict[str, Waiver]:
+    """Rule -> the waiver that lets `checkpoint` pass it today; of several the one that holds longest.
+
+    Args:
+        checkpoint: None: the next one, of which nobody knows more than who changed the file.
+    """
     found: dict[str, Waiver] = {}
     for waiver, problem in _not_ended(lake, use_case, checkpoint, today):
         if not problem and (waiver.rule not in found or found[waiver.rule].until < waiver.until):
@@ -269,19 +299,22 @@ def in_force(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, to
     return found
 
 
-def without_effect(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date) -> dict[str, str]:
+def without_effect(
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None, today: date
+) -> dict[str, str]:
     """Id of a waiver of `checkpoint` that was neither revoked nor has ended -> why it does not count all the same."""
     return {waiver.id: problem for waiver, problem in _not_ended(lake, use_case, checkpoint, today) if problem}
 
 
 def _not_ended(
-    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion, today: date
+    lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion | None, today: date
 ) -> Iterator[tuple[Waiver, str]]:
     """Waivers of a checkpoint, each with the reason why it does not count, or an empty text. Whoever
     granted it may have left the owners since."""
+    of = {of_records(use_case), *([checkpoint.artifact_id] if checkpoint else [])}
     for waiver, revoked in waivers(lake, use_case):
         until = date.fromisoformat(waiver.until)
-        if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:
+        if revoked or waiver.checkpoint not in of or today > until:
             continue
         if waiver.granted_on > today:
             yield waiver, f"it was granted on {waiver.granted_on}, which is after today"
@@ -294,7 +327,7 @@ def _not_ended(
         else:
             problem = knowledge_problem(use_case, waiver.known_by)
             problem = problem or _own_work(lake, use_case, checkpoint, waiver.granted_by)
-            yield waiver, problem or _not_confirmed(lake, use_case, waiver)
+            yield waiver, problem or _not_confirmed(lake, use_case, waiver, checkpoint)
 
 
 def longest_days(use_case: NamedUseCase) -> int:
@@ -308,10 +341,15 @@ def last_day(waiver: Waiver, policy: Policy) -> date:
     return min(date.fromisoformat(waiver.until), oldest)
 
 
-def _not_confirmed(lake: Lake, use_case: NamedUseCase, waiver: Waiver) -> str:
-    """Why a waiver lacks the word of a second person; empty: it has it, or needs none."""
-    about = lake.artifact(use_case.name, "adapter_checkpoint", waiver.checkpoint, verify=False)
-    did = acted(lake, use_case, about)
+def _not_confirmed(lake: Lake, use_case: NamedUseCase, waiver: Waiver, checkpoint: ArtifactVersion | None) -> str:
+    """Why a waiver lacks the word of a second person; empty: it has it, or needs none.
+
+    Args:
+        checkpoint: None: nobody has trained one yet.
+    """
+    did = acted(lake, use_case, checkpoint)
+    if checkpoint is None and waiver.checkpoint.startswith(OF_RECORDS):
+        del did[TRAINED]
     if not use_case.policy.signatures.confirm_waivers and persons_needed("waive", did) == 1:
         return ""
     stored = lake.artifact(use_case.name, STORED_AS, waiver.id)

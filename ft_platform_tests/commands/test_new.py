@@ -15,6 +15,8 @@ from ft_platform import cli
 from ft_platform.environment import load_environment
 from ft_platform.errors import ConfigError
 from ft_platform.lake.opening import open_lake
+from ft_platform.people.audit_log.opening import audit_log_of
+from ft_platform.release.waivers import waivers
 from ft_platform.use_case.file import load_use_case
 from ft_platform_tests.tiny_models import split_rows, usable_splits
 
@@ -186,7 +188,7 @@ def at_a_terminal(command: list[str], answers: list[str]) -> str:
 def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> None:
     why = "Letters to a call centre say nothing of the group of their writer."
     use = "Clerks sort letters into teams with it."
-    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, OTHER, use]
+    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, "", OTHER, use]
     shown = at_a_terminal(["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"], lines)
     assert "That is no licence" in shown
     assert SECRET not in shown
@@ -203,6 +205,28 @@ def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> 
     unconfirmed = f"A proposal, until it is approved for a trained model by {OTHER}: gate.without_sensitive_features"
     assert unconfirmed in " ".join(shown.split())
     assert cli.main(["check", "letters", "--files"]) == 0
+
+
+@pytest.mark.parametrize("is_officer", [True, False])
+def test_an_answer_of_a_compliance_officer_is_the_approval_and_that_of_others_stays_a_proposal(
+    is_officer: bool,
+) -> None:
+    roles = f"people:\n  roles:\n    compliance: [{PERSON if is_officer else OTHER}]\n"
+    Path("ft_environment.yaml").write_text(f"home: {os.environ['FT_HOME']}\n{roles}", encoding="utf-8")
+    why = "Letters to a call centre say nothing of the group of their writer."
+    lines = [PERSON, "CC-BY-4.0", "", "none", why, "", OTHER, "Clerks sort letters into teams with it."]
+    command = ["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"]
+    shown = " ".join(at_a_terminal(command, lines).split())
+    environment = load_environment()
+    use_case = load_use_case(environment.defs / "letters", environment=environment)
+    fields = ["gate.without_sensitive_features", "privacy.without_quasi_identifiers"]
+    granted = [one for one, _ in waivers(open_lake(environment), use_case)]
+    assert sorted(one.rule.split("@")[0] for one in granted) == [f"approval/{field}" for field in fields if is_officer]
+    for field in fields:
+        assert (f"Approved by {PERSON} with the answer, once a second person" in shown) == is_officer
+        assert (f"A proposal, until it is approved for a trained model by {OTHER}: {field}" in shown) != is_officer
+    log = audit_log_of(open_lake(environment))
+    assert [one.what for one in log.entries() if one.kind == "waiver"] == ["granted a waiver"] * len(granted)
 
 
 def test_without_a_terminal_the_file_has_one_marked_line_for_each_open_question(capsys) -> None:
@@ -224,7 +248,7 @@ def test_records_of_ones_own_without_consent_ask_what_permits_their_use() -> Non
             [*row, "Ground" if number == 0 else ("contract", "unknown")[number % 2]] for number, row in enumerate(rows)
         ]
         csv.writer(file).writerows(written)
-    lines = [PERSON, "own", "ground", "Contract", "contract", *[""] * 4]
+    lines = [PERSON, "own", "ground", "Contract", "contract", *[""] * 5]
     shown = at_a_terminal(["new", "letters", "--source", "own.csv", "--set", "base_model.uri=example/none"], lines)
     assert "No row has 'Contract': capitals count" in shown
     attributes = yaml.safe_load(Path("defs/letters/defs.yaml").read_text())["attributes"]

@@ -20,7 +20,7 @@ from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.audit_log.opening import audit_log_of
 from ft_platform.people.audit_log.verify import read_verified
 from ft_platform.release.incidents import Incident, incidents
-from ft_platform.release.waivers import Waiver, last_day, waivers, without_effect
+from ft_platform.release.waivers import Waiver, checkpoint_of, last_day, waivers, without_effect
 from ft_platform.reporting.portal.catalogue import Entry
 from ft_platform.use_case.named import NamedUseCase
 
@@ -207,8 +207,7 @@ def _waivers(lake: Lake, use_case: NamedUseCase, today: date) -> Iterator[InForc
         until = last_day(waiver, use_case.policy)
         if revoked or until < today:
             continue
-        checkpoint = lake.artifact(use_case.name, "adapter_checkpoint", waiver.checkpoint, verify=False)
-        why = without_effect(lake, use_case, checkpoint, today) if checkpoint else {}
+        why = without_effect(lake, use_case, checkpoint_of(lake, use_case, waiver), today)
         yield InForce(use_case.name, waiver, until, why.get(waiver.id, ""))
 
 

@@ -260,7 +260,7 @@ def _waivers(seen: Seen) -> Told:
         owners = {one.casefold() for one in deciders(waiver.role, seen.use_case, seen.use_case.people)}
         yield {
             "role": waiver.role if owners - {waiver.granted_by.casefold()} else above,
-            "what": f"The waiver of {waiver.rule} for {waiver.checkpoint} counts once a second person confirms it.",
+            "what": f"The waiver of {waiver.rule} for {waiver.about} counts once a second person confirms it.",
             "next_step": f"Confirm it: ft waiver confirm {seen.name} {waiver.id} --by <e-mail>",
             "since": waiver.granted_at,
             "until": waiver.until,
@@ -271,7 +271,7 @@ def _waivers(seen: Seen) -> Told:
         if not revoked and seen.today <= until < seen.today + ENDS_SOON:
             yield {
                 "role": role_of(waiver.rule),
-                "what": f"The waiver of {waiver.rule} for {waiver.checkpoint} ends on {waiver.until}.",
+                "what": f"The waiver of {waiver.rule} for {waiver.about} ends on {waiver.until}.",
                 "next_step": "Train a model that keeps the rule, or grant it again:"
                 f" ft waiver grant {seen.name} --rule {waiver.rule}",
                 "since": waiver.granted_at,

@@ -10,8 +10,8 @@ from typing import Any
 from unittest.mock import patch
 
 from ft_platform.errors import MayNot
-from ft_platform.people.person import named
-from ft_platform.release import waivers
+from ft_platform.people.person import Person, named
+from ft_platform.release import answers, waivers
 from ft_platform.release.rule import Finding
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
@@ -35,6 +35,7 @@ def cases(random: Random, folder: Path, size: int) -> Iterator[tuple[str, Attack
             place = own / name.replace(" ", "_")
             yield f"their own rule is waived: {number}, {name}", functools.partial(_own, trained, committed, place)
         yield f"their own rule is confirmed: {number}", functools.partial(_confirmed, own / "confirmed")
+        yield f"an editor names himself and answers: {number}", functools.partial(_answered, own / "answered")
         yield f"nobody knows the author: {number}", functools.partial(_unknown, own / "unknown")
         for installed in ("people", "logins"):
             words = f"a file names its editor compliance: {number} {installed}"
@@ -94,6 +95,15 @@ def _confirmed(folder: Path) -> str | None:
     return _passes(case, BO, EVE)
 
 
+def _answered(folder: Path) -> str | None:
+    """Eve names herself in the file that her answers fill; a colleague commits it."""
+    settings: dict[str, Any] = {"fairness": {"sensitive_features": []}, "owners": {**OWNERS, "compliance": EVE}}
+    settings["gate"] = {"without_sensitive_features": "Nobody can be treated worse, says Eve."}
+    case = EvidenceCase(folder, settings, author=DANA).publish()
+    answers.approve(case.lake, case.use_case, ["gate.without_sensitive_features"], named(EVE), TODAY)
+    return "her answer is an approval" if case.decide(today=TODAY).accepted else None
+
+
 def _unknown(folder: Path) -> str | None:
     return _passes(EvidenceCase(folder, {"owners": _by_the_file()}, _unfair()).publish(), EVE)
 
@@ -105,6 +115,15 @@ def _named(installed: str, folder: Path) -> str | None:
     case = EvidenceCase(folder, {"owners": _by_the_file()}, _unfair(), **words).publish()
     with patch("ft_platform.release.waivers.knowledge_problem", lambda *_: ""):  # Eve did sign in
         return _passes(case, EVE)
+
+
+class _Everybody:
+    """Permissions under which everybody has every role."""
+
+    def __init__(self, _people: People) -> None: ...
+
+    def roles(self, _person: Person) -> list[str]:
+        return ["compliance"]
 
 
 def _tested(rows: int, left_out: dict[str, int], folder: Path) -> str | None:
@@ -133,6 +152,7 @@ AREA = Area(
     cases=cases,
     defences={
         "own_work": switched_off("release.waivers.conflict", by=lambda *_: ""),
+        "right_to_answer": switched_off("release.answers.Permissions", by=_Everybody),
         "unknown_author": switched_off("release.waivers.persons_needed", by=lambda *_: 1),
         "people_of_the_installation": switched_off("people.may.is_closed", by=lambda *_: False),
         "test_records": switched_off("release.rules.evaluated_records._enough", by=lambda *_: Finding(True, "Enough.")),
