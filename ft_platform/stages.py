@@ -379,7 +379,7 @@ CHECK_READS: dict[str, tuple[str, ...]] = {
     "within_max_gap": ("fairness", "gate.without_sensitive_features"),
     "keeps_training_records_private": ("attacks", "training.objective"),
     "meets_expectations": ("validation",),
-    "is_k_anonymous": ("privacy.without_quasi_identifiers",),
+    "is_k_anonymous": ("privacy.without_quasi_identifiers", "record.features", "record.date"),
     "recall_above_floor": ("privacy.gold", "privacy.min_recall", "privacy.left_out"),
     TRAINING_AUDIT: (
         "audit",

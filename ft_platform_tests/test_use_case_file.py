@@ -614,6 +614,7 @@ def test_what_the_checks_of_personal_data_will_refuse_is_a_problem_of_the_check_
     )
     assert load_use_case(defs / "complaints").settings.privacy.entities == ["EMAIL"]
     columns, entities = validate_all(defs)
+    assert "why there are none among state: " in columns
     assert columns.startswith("privacy names neither `quasi_identifiers` nor") and columns.endswith(
         "(defs/complaints/defs.yaml:27)"
     )

@@ -99,7 +99,8 @@ def build(use_case: NamedUseCase) -> list:
             **depends_on,
         )
         counts = written.manifest.counts
-        unmeasured = f"not measured: {use_case.settings.privacy.without_quasi_identifiers or 'no reason is given'}"
+        reason = use_case.settings.privacy.without_quasi_identifiers or "the file names no quasi-identifiers"
+        unmeasured = f"not measured: {reason}"
         pictures = {"entities": entity_counts_plot(counts["entities"])}
         if "k_anonymity" in counts:
             pictures["k_anonymity"] = k_anonymity_plot(counts["k_anonymity"], counts["funnel"]["rows_in"])
@@ -136,8 +137,8 @@ def build(use_case: NamedUseCase) -> list:
         asset=key(use_case, STAGE),
         blocking=True,
         description=(
-            "At least `privacy.k` persons share each combination of quasi-identifiers in the output, or the file says"
-            " why it names none."
+            "At least `privacy.k` persons share each combination of quasi-identifiers in the output, or it has no"
+            " columns beside text and label, or the file says why it names none."
         ),
     )
     @with_typed_failures

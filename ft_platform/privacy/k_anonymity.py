@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from ft_platform.errors import DataError
 from ft_platform.privacy.hierarchies import coarser, levels
+from ft_platform.privacy.reasons import columns_beside_text
 from ft_platform.records.rows import Rows
 from ft_platform.use_case.named import NamedUseCase
 
@@ -29,6 +30,10 @@ MOST_VALUES = 1_000_000
 """Different values of one column. A column with more is no quasi-identifier but an identifier."""
 
 LABEL = "label"
+NO_QUASI_IDENTIFIERS = frozenset(
+    ("record_id", "subject_id", "messages", LABEL, "entities", "sha256_after", "text_characters")
+)
+"""Columns of `anonymized_schema` that every record has and nobody names as quasi-identifiers."""
 
 
 def quasi_identifiers(use_case: NamedUseCase) -> dict[str, str]:
@@ -48,7 +53,8 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
         `{"passed", "says", "required_k", "k", "l_diversity", "classes", "rows", "rows_below_k", "unique_rows",
         "unique_percent", "rows_without_person", "quasi_identifiers", "not_looked_at"}`: `k` is the fewest persons,
         `l_diversity` the fewest labels of a combination; `says` is the sentence for every report. Without
-        quasi-identifiers nothing is measured (`k` is None), and it passes only where the file gives the reason.
+        quasi-identifiers nothing is measured (`k` is None), and it passes only where there are no columns that could
+        be some (`no_columns`), or the file gives the reason.
 
     Raises:
         DataError: there are no rows.
@@ -57,7 +63,7 @@ def measure(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
     if not rows.num_rows:
         raise DataError(f"{use_case.name}: there are no anonymized records to check", "Check the stages before it")
     if not kinds:
-        return unmeasured(use_case, rows.num_rows)
+        return _without_columns(use_case, rows)
     groups = read_groups(rows, tuple(kinds))
     classes = _Classes(groups, kinds, dict.fromkeys(kinds, 0))
     everything = np.ones(len(classes.rows), bool)
@@ -93,10 +99,15 @@ def not_looked_at(use_case: NamedUseCase) -> list[str]:
     return [name for name in columns if name not in privacy.quasi_identifiers and name not in privacy.columns]
 
 
-def unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
-    """The verdict where no quasi-identifiers are named. It names the columns that nobody looked at: a reason may be
-    older than they are."""
-    reason, columns = use_case.settings.privacy.without_quasi_identifiers, not_looked_at(use_case)
+def unmeasured(use_case: NamedUseCase, rows: int, written: Sequence[str] = ()) -> dict[str, Any]:
+    """The verdict where no quasi-identifiers are named, and there are columns that could be some. It names the columns
+    that nobody looked at: a reason may be older than they are.
+
+    Args:
+        written: other columns with values.
+    """
+    reason = use_case.settings.privacy.without_quasi_identifiers
+    columns = list(dict.fromkeys([*not_looked_at(use_case), *columns_beside_text(use_case.settings), *written]))
     owner = use_case.settings.owners.of("compliance")
     given = f"the reason in the file, for which {owner} is responsible: {(reason or '').strip().rstrip('.')}"
     why = given if reason else "no quasi-identifiers are named, and the file gives no reason"
@@ -106,6 +117,36 @@ def unmeasured(use_case: NamedUseCase, rows: int) -> dict[str, Any]:
     )
     nothing = {"required_k": None, "k": None, "classes": None, "rows": rows, "quasi_identifiers": []}
     return {"passed": bool(reason), "says": says, **nothing, "reason": reason, "not_looked_at": columns}
+
+
+def _without_columns(use_case: NamedUseCase, rows: Rows) -> dict[str, Any]:
+    """The verdict where no quasi-identifiers are named: derived from the records if they have one text and a label
+    alone, and else resting on the reason in the file."""
+    written = _with_values(rows, [name for name in rows.schema.names if name not in NO_QUASI_IDENTIFIERS])
+    found = unmeasured(use_case, rows.num_rows, [name.removeprefix("feature_") for name in written])
+    if found["not_looked_at"]:
+        return found
+    k, most = use_case.settings.privacy.k, use_case.settings.privacy.max_not_k_anonymous_percent
+    groups = read_groups(rows, (LABEL,))
+    classes = _Classes(groups, {LABEL: "category"}, {LABEL: 0})
+    percent = 100.0 * classes.rows[classes.persons < k].sum() / rows.num_rows
+    labels = f"{percent:.3g} % of them have a label that fewer than {k:,} persons share (at most {most:g} %)"
+    if groups.labelled and percent > most:
+        return {**found, "says": f"{found['says']} The label may identify a person: {labels}."}
+    says = (
+        f"These {rows.num_rows:,} records have no column beside their text{' and label' * groups.labelled}, so no"
+        f" columns together identify a person{f'; {labels}' * groups.labelled}. What the texts themselves say about a"
+        " person is not covered: recognizers replace what they find there."
+    )
+    return {**found, "passed": True, "no_columns": True, "reason": None, "says": says}
+
+
+def _with_values(rows: Rows, columns: list[str]) -> list[str]:
+    """Columns that are not empty everywhere."""
+    found: dict[str, None] = {}
+    for batch in rows.batches(columns) if columns else ():
+        found |= dict.fromkeys(name for name in columns if batch.column(name).null_count < batch.num_rows)
+    return list(found)
 
 
 def _columns(kinds: dict[str, str]) -> str:

@@ -248,8 +248,8 @@ def _data_stages(made: Proposal, looked: Looked, guessed: dict[str, Guess], stat
     kinds |= {"record_date": "date"} if "date" in guessed else {}
     if kinds:
         made.set("privacy.quasi_identifiers", kinds, "made coarser until five persons share each combination")
-    else:
-        made.set("privacy.without_quasi_identifiers", NOBODY, "true of the columns that are named above")
+    elif isinstance(stated.get("record.text", text), list):
+        made.set("privacy.without_quasi_identifiers", NOBODY, "true of the columns that are joined to the text")
     label = by_name.get(str(made.values.get("record.label")))
     if label and label.rarest < 5 and looked.complete:
         made.set("splits.rare_labels", "drop", "some labels have fewer than five records")

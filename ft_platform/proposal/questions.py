@@ -208,8 +208,9 @@ def _no_groups(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Q
 
 
 def _no_quasi_identifiers(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question | None:
-    if answered.get("record.features", made.values.get("record.features")) or "record.date" in made.values:
-        return None
+    features = answered.get("record.features", made.values.get("record.features"))
+    if features or "record.date" in made.values or not isinstance(made.values.get("record.text"), list):
+        return None  # of one text and a label nobody has to say it
     asks = "Why can nobody be recognized by the columns together, apart from the texts? In 20 characters or more."
 
     def fields(text: str) -> Fields:

@@ -27,7 +27,7 @@ def look_closer(reading: Reading, settings: UseCase | None, policy: Policy) -> N
     for one in undercuts(settings, policy):
         reading.add_attribute(one.place, one.text)
     if not reading.problems:
-        for place, text in missing_reasons(settings.privacy):
+        for place, text in missing_reasons(settings):
             reading.add_attribute(place, text)
 
 

@@ -115,10 +115,12 @@ def best_evidence(use_case: NamedUseCase, records: Counted | None, verdicts: Map
         verdicts: check -> verdict on the anonymized records, as far as there are any.
     """
     from ft_platform.privacy.k_anonymity import quasi_identifiers, unmeasured
+    from ft_platform.privacy.reasons import columns_beside_text
 
     name = use_case.name
     known = dict(verdicts)
-    if not quasi_identifiers(use_case):
+    has_reason = use_case.settings.privacy.without_quasi_identifiers and "is_k_anonymous" not in known
+    if not quasi_identifiers(use_case) and (has_reason or columns_beside_text(use_case.settings)):
         found = unmeasured(use_case, records.records if records else 0)
         known["is_k_anonymous"] = Verdict(
             check="is_k_anonymous",

@@ -172,7 +172,8 @@ def _k_anonymity(facts: Facts) -> dict[str, Any]:
     numbers = verdict.numbers if verdict else {}
     k = numbers.get("k")
     told = {"says": numbers.get("says"), "reason": numbers.get("reason"), "not_looked_at": numbers.get("not_looked_at")}
-    status = "not_checked" if verdict is None else "not_measured" if k is None else "measured"
+    unmeasured = "no_columns" if numbers.get("no_columns") else "not_measured"
+    status = "not_checked" if verdict is None else unmeasured if k is None else "measured"
     return {**made, "k": k, "status": status, **told}
 
 

@@ -207,7 +207,7 @@ class Privacy(Section):
         description=(
             "Feature (or `record_date`) that identifies a person together with others -> kind, which says how it is"
             " made coarser until `k` persons share each combination. If empty, `without_quasi_identifiers` must say"
-            " why."
+            " why, unless there are no columns beside text and label."
         ),
     )
     without_quasi_identifiers: Reason | None = Field(
@@ -215,7 +215,7 @@ class Privacy(Section):
         description=(
             "Why no columns together identify a person, if `quasi_identifiers` is empty. k-anonymity is not measured"
             " then, and every report says so and gives this reason. Without either, the check `is_k_anonymous` fails"
-            " and nothing is trained."
+            " and nothing is trained; only records of one text and a label, which no other column goes with, need none."
         ),
     )
     k: int = Field(

@@ -188,7 +188,7 @@ def at_a_terminal(command: list[str], answers: list[str]) -> str:
 def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> None:
     why = "Letters to a call centre say nothing of the group of their writer."
     use = "Clerks sort letters into teams with it."
-    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, "", OTHER, use]
+    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, OTHER, use]
     shown = at_a_terminal(["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"], lines)
     assert "That is no licence" in shown
     assert SECRET not in shown
@@ -198,6 +198,7 @@ def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> 
     assert settings["governance"]["licence"] == "CC-BY-4.0"
     assert settings["gate"]["without_sensitive_features"] == why
     assert settings["release"]["intended_use"] == use
+    assert "without_quasi_identifiers" not in settings.get("privacy", {}), "one text and a label need no reason"
     said = next(line for line in file.read_text().splitlines() if "licence: CC-BY-4.0" in line)
     assert f"# answered by {PERSON} on " in said
     assert file.read_text().count("# OPEN: ") == 1
@@ -214,12 +215,12 @@ def test_an_answer_of_a_compliance_officer_is_the_approval_and_that_of_others_st
     roles = f"people:\n  roles:\n    compliance: [{PERSON if is_officer else OTHER}]\n"
     Path("ft_environment.yaml").write_text(f"home: {os.environ['FT_HOME']}\n{roles}", encoding="utf-8")
     why = "Letters to a call centre say nothing of the group of their writer."
-    lines = [PERSON, "CC-BY-4.0", "", "none", why, "", OTHER, "Clerks sort letters into teams with it."]
+    lines = [PERSON, "CC-BY-4.0", "", "none", why, OTHER, "Clerks sort letters into teams with it."]
     command = ["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"]
     shown = " ".join(at_a_terminal(command, lines).split())
     environment = load_environment()
     use_case = load_use_case(environment.defs / "letters", environment=environment)
-    fields = ["gate.without_sensitive_features", "privacy.without_quasi_identifiers"]
+    fields = ["gate.without_sensitive_features"]
     granted = [one for one, _ in waivers(open_lake(environment), use_case)]
     assert sorted(one.rule.split("@")[0] for one in granted) == [f"approval/{field}" for field in fields if is_officer]
     for field in fields:

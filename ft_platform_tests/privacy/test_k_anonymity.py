@@ -267,3 +267,69 @@ def test_columns_that_do_not_fit_are_refused(privacy: dict, problem: str) -> Non
 def test_a_date_that_is_not_mapped_is_no_quasi_identifier() -> None:
     with pytest.raises(ValidationError, match="and `record_date` if it is mapped"):
         use_case(privacy={"quasi_identifiers": {"record_date": "date"}})
+
+
+def text_and_label(labels: list[str | None], record: dict[str, Any] | None = None, **columns: list) -> dict[str, Any]:
+    """What the check says of records of a file that gives no reason, with a label and a few columns more."""
+    case = use_case(
+        record=record or {"features": {}},
+        fairness={"sensitive_features": []},
+        privacy={"without_quasi_identifiers": None, "k": 3, "max_not_k_anonymous_percent": 5.0},
+    )
+    texts = [f"The card was charged twice ({number})." for number in range(len(labels))]
+    return measure(case, TableRows(table(anonymized_schema(case), texts, label=labels, **columns)))
+
+
+def test_records_of_text_and_label_alone_need_no_reason_and_what_that_does_not_cover_is_said() -> None:
+    found = text_and_label(["card"] * 50 + ["loan"] * 49 + ["mortgage"])
+    assert (found["passed"], found["no_columns"], found["k"], found["reason"]) == (True, True, None, None)
+    assert found["says"] == (
+        "These 100 records have no column beside their text and label, so no columns together identify a person; 1 % of"
+        " them have a label that fewer than 3 persons share (at most 5 %). What the texts themselves say about a person"
+        " is not covered: recognizers replace what they find there."
+    )
+    texts = text_and_label([None] * 2)
+    assert texts["passed"]
+    assert "no column beside their text, so no columns together identify a person. What" in texts["says"]
+
+
+@pytest.mark.parametrize(
+    ("record", "columns"),
+    [
+        ({"features": {"age": "age"}}, {"feature_age": ["34"] * 100}),
+        ({"features": {"zip": "zip"}}, {"feature_zip": [None] * 100}),  # empty today
+        ({"features": {}, "date": "date"}, {"record_date": ["2020-01-13"] * 100}),
+        ({"features": {}, "text": ["age", "zip", "text"]}, {}),
+    ],
+    ids=["a sensitive feature", "an empty column", "the date", "columns joined to one text"],
+)
+def test_with_any_other_column_the_duty_is_back(record: dict[str, Any], columns: dict[str, list]) -> None:
+    found = text_and_label(["card"] * 100, record, **columns)
+    assert not found["passed"]
+    assert "the file gives no reason" in found["says"]
+
+
+def test_a_pseudonym_is_a_column_and_an_emptied_one_is_none() -> None:
+    for treatment, passed in (("pseudonym", False), ("drop", True)):
+        case = use_case(privacy={"without_quasi_identifiers": None, "columns": {"region": treatment}})
+        kept = ["region_aaaaaaaaaaaaaaaa"] * 9 if treatment == "pseudonym" else [None] * 9
+        records = table(anonymized_schema(case), ["x"] * 9, label=["card"] * 9, feature_region=kept)
+        assert measure(case, TableRows(records))["passed"] == passed
+
+
+def test_values_in_a_column_that_the_file_empties_bring_the_duty_back() -> None:
+    case = use_case(privacy={"without_quasi_identifiers": None, "columns": {"region": "drop"}})
+    records = table(anonymized_schema(case), ["x"] * 9, label=["card"] * 9, feature_region=["34"] + [None] * 8)
+    found = measure(case, TableRows(records))
+    assert not found["passed"]
+    assert "region" in found["says"]
+
+
+def test_a_label_that_few_persons_share_is_an_identifier_itself() -> None:
+    ids = text_and_label([f"{60000 + number}" for number in range(100)])
+    assert not ids["passed"]
+    assert "100 % of them have a label that fewer than 3 persons share (at most 5 %)" in ids["says"]
+    assert text_and_label(["card"] * 95 + list("abcde"))["passed"]
+    assert not text_and_label(["card"] * 94 + list("abcdef"))["passed"]
+    one_person = ["anna"] * 99 + ["ben"]
+    assert not text_and_label(["card"] * 100, subject_id=one_person)["passed"], "persons count, not records"

@@ -200,6 +200,7 @@ class EvidenceCase:
     left_out: set[str] = field(default_factory=set)
     champion: str | None = None
     recall: dict[str, Any] = field(default_factory=lambda: dict(RECALL))
+    k_anonymity: dict[str, Any] = field(default_factory=dict)
     features: tuple[str, ...] = ("region", "age")
     policy: Policy = field(default_factory=Policy)
     people: People = field(default_factory=People)
@@ -250,7 +251,8 @@ class EvidenceCase:
         }
         passed = Verdict(check="any", passed=True, settings_hash="s", content_hash="0" * 64, checked_at="today")
         verdicts = {name: dict.fromkeys(STAGES[name].checks, passed) for name in tables}
-        verdicts["anonymized_records"]["recall_above_floor"] = passed.model_copy(update={"numbers": self.recall})
+        for check, numbers in {"recall_above_floor": self.recall, "is_k_anonymous": self.k_anonymity}.items():
+            verdicts["anonymized_records"][check] = passed.model_copy(update={"numbers": numbers})
         rulings = apply(
             rules_of(self.use_case, self.champion), Evidence(made, (), tables, verdicts, items, (), 0, self.writes)
         )

@@ -21,6 +21,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES, check_settings_hash
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase, changed, good_figures, grouped
 from ft_platform_tests.reporting.page_rules import Page, problems_of
 from ft_platform_tests.tiny_models import SCHEMA, split_rows, usable_splits
@@ -127,6 +128,42 @@ def _refused(case: EvidenceCase) -> dict[str, str]:
     if not quasi_identifiers(case.use_case) and not unmeasured(case.use_case, 1)["passed"]:
         refused["data/is_k_anonymous/anonymized_records"] = "it does not pass"
     return refused
+
+
+ONE_TEXT = {"privacy": {"ner": "none"}, "fairness": {"sensitive_features": []}}
+"""Settings of records with a text and a label, and no reason."""
+K_ANONYMOUS = "data/is_k_anonymous/anonymized_records"
+
+
+def test_of_one_text_and_a_label_nothing_is_asked_and_the_records_are_looked_at(tmp_path):
+    case = EvidenceCase(tmp_path / "a", {**GIVEN, **ONE_TEXT}, features=())
+    case._settle()
+    before = {one.rule: one for one in duties(open_lake(Environment(home=tmp_path / "b")), case.use_case, RECORDS)}
+    assert before[K_ANONYMOUS].state == UNKNOWN, "nobody has looked at the labels"
+    assert [one for one in told(case) if one.startswith("approval/")] == []
+    anonymized = case.lake.latest("complaints", STAGE)
+    for passed, state in ((False, MISSING), (True, THERE)):
+        hashed = check_settings_hash(case.use_case, STAGE, "is_k_anonymous")
+        case.lake.add_verdict(anonymized, "is_k_anonymous", passed, hashed, {"says": "Labels.", "no_columns": passed})
+        found = {one.rule: one for one in duties(case.lake, case.use_case, RECORDS)}[K_ANONYMOUS]
+        assert found.state == state
+    attributes = {**case.attributes_used, "record": {**case.attributes_used["record"], "features": {"zip": "zip"}}}
+    later = case.use_case.model_copy(update={"settings": UseCase.model_validate(attributes)})
+    found = {one.rule: one for one in duties(case.lake, later, RECORDS)}[K_ANONYMOUS]
+    assert found.state == MISSING, "a column that was added later brings the duty back, before any run"
+    assert "Columns not looked at: zip" in found.why
+
+
+@pytest.mark.parametrize(
+    ("numbers", "approved"),
+    [({"no_columns": True}, True), ({"no_columns": False}, False), ({"no_columns": "yes"}, False), ({}, False)],
+)
+def test_a_reason_that_the_records_make_needless_needs_no_approval(tmp_path, numbers, approved):
+    reason = "Only texts are read, and these are scanned."
+    attributes = {**GIVEN, **ONE_TEXT, "privacy": {"ner": "none", "without_quasi_identifiers": reason}}
+    case = EvidenceCase(tmp_path, attributes, features=(), k_anonymity={"says": "Texts.", **numbers})
+    asked = [one for one in case.refusing() if one.startswith("approval/privacy.without_quasi_identifiers@")]
+    assert bool(asked) != approved
 
 
 def test_groups_that_are_too_small_are_named_with_what_they_lack_and_refused(tmp_path):

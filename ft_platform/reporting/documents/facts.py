@@ -28,7 +28,7 @@ def outcome(verdict: Verdict | None) -> str:
     if not verdict.passed:
         return "failed"
     if verdict.check == "is_k_anonymous" and verdict.numbers.get("k") is None:
-        return "not measured"
+        return "no columns" if verdict.numbers.get("no_columns") else "not measured"
     return NOT_SHOWN.get(str(verdict.numbers.get("status")), "passed")
 
 

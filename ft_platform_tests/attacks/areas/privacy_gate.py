@@ -3,6 +3,7 @@ Persons are fictitious."""
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from ft_platform.privacy.annotated import Annotated, annotated_texts
 from ft_platform.privacy.annotation_sample import draw, write_sample
 from ft_platform.privacy.entities import default_entities
 from ft_platform.privacy.evaluation import GoldText
-from ft_platform.privacy.k_anonymity import measure
+from ft_platform.privacy.k_anonymity import measure, read_groups
 from ft_platform.privacy.recall_floor import recall_on
 from ft_platform.records.rows import TableRows
 from ft_platform.records.schemas import anonymized_schema, cleaned_schema
@@ -39,6 +40,7 @@ NAMES = ("mirela", "zebulon", "odalys", "thandiwe")
 
 def cases(rng: Random, folder: Path, size: int) -> Cases:
     yield from k_anonymity_without_a_reason(rng, size)
+    yield from columns_that_hide(rng, size)
     yield from entities_without_a_reason(rng, size)
     yield from figures_that_prove_too_little(rng, size)
     yield from files_that_are_not_of_this_source(rng, folder, size)
@@ -69,6 +71,44 @@ def k_anonymity_without_a_reason(rng: Random, size: int) -> Cases:
             return "is_k_anonymous passed without columns and without a reason" if numbers["passed"] else None
 
         yield f"k-anonymity {number} {reason!r}", attack
+
+
+def columns_that_hide(rng: Random, size: int) -> Cases:
+    """Records that claim to have one text and a label alone, in a file that gives no reason."""
+    for number in range(size):
+        ages, codes = ([f"{rng.randint(low, high)}" for _ in range(60)] for low, high in ((18, 90), (10000, 99999)))
+        hidden: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, list[Any]]]] = {
+            "a feature": ({"features": {"age": "age"}}, {}, {"feature_age": ages}),
+            "a feature that is empty": ({"features": {"age": "age"}}, {}, {}),
+            "an emptied feature with one value": (
+                {"features": {"age": "age"}},
+                {"columns": {"age": "drop"}},
+                {"feature_age": [*ages[:1], *[None] * 59]},
+            ),
+            "a pseudonym": ({"features": {"zip": "zip"}}, {"columns": {"zip": "pseudonym"}}, {}),
+            "the date": ({"features": {}, "date": "day"}, {}, {}),
+            "a date that is not mapped": ({"features": {}}, {}, {"record_date": ["2020-01-13"] * 60}),
+            "columns joined to the text": ({"features": {}, "text": ["age", "zip", "text"]}, {}, {}),
+            "a label that is an identifier": ({"features": {}}, {}, {"label": codes}),
+            "a label of one person": ({"features": {}}, {}, {"subject_id": ["subject_a"] * 60}),
+        }
+        for name, (record, privacy, columns) in hidden.items():
+
+            def attack(
+                record: dict[str, Any] = record,
+                privacy: dict[str, Any] = privacy,
+                columns: dict[str, list[Any]] = columns,
+            ) -> str | None:
+                case = use_case(
+                    record=record,
+                    fairness={"sensitive_features": []},
+                    privacy={"without_quasi_identifiers": None, "columns": {}, **privacy},
+                )
+                filled = {"label": ["card"] * 60, **columns}
+                numbers = measure(case, TableRows(table(anonymized_schema(case), ["x"] * 60, **filled)))
+                return "is_k_anonymous passed without a reason" if numbers["passed"] else None
+
+            yield f"hidden {number} {name}", attack
 
 
 def entities_without_a_reason(rng: Random, size: int) -> Cases:
@@ -286,7 +326,19 @@ AREA = Area(
     defences={
         "k-anonymity-needs-a-reason": lambda: patch(
             "ft_platform.privacy.k_anonymity.unmeasured",
-            lambda use_case, rows: {"passed": True, "k": None, "says": "", "rows": rows},
+            lambda use_case, rows, written: {
+                "passed": True,
+                "k": None,
+                "says": "",
+                "rows": rows,
+                "not_looked_at": ["a column"],
+            },
+        ),
+        "columns-of-the-file": lambda: patch("ft_platform.privacy.k_anonymity.columns_beside_text", lambda _: []),
+        "columns-with-values": lambda: patch("ft_platform.privacy.k_anonymity._with_values", lambda *_: []),
+        "labels-are-shared-by-persons": lambda: patch(
+            "ft_platform.privacy.k_anonymity.read_groups",
+            lambda rows, columns: replace(read_groups(rows, columns), labelled=False),
         ),
         "left-out-needs-a-reason": lambda: patch.object(recall_floor, "left_out", lambda privacy: {}),
         "recall-by-its-interval": lambda: patch.object(recall_floor, "_status_of", _always_above),
