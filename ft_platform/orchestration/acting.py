@@ -1,7 +1,10 @@
 """The pages where people act, for the web servers: what they show, and what their forms do."""
 
+from functools import partial
+
 from ft_platform.evidence.pack import evidence_digest
 from ft_platform.orchestration.erasure_acts import erasure_acts
+from ft_platform.orchestration.new_use_case import proposed
 from ft_platform.reporting.portal.acting import page_for, view_of
 from ft_platform.reporting.portal.asking import Acting
 from ft_platform.settings.environment import Environment
@@ -9,4 +12,5 @@ from ft_platform.web.portal_acts import acts
 
 
 def acting(environment: Environment) -> Acting:
-    return Acting(view_of, page_for, acts(environment, evidence_digest) | erasure_acts(environment))
+    acted = acts(environment, evidence_digest) | erasure_acts(environment)
+    return Acting(view_of, page_for, acted, partial(proposed, environment))

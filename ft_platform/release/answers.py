@@ -14,7 +14,7 @@ from ft_platform.release.policy import unapproved
 from ft_platform.release.rule import Ruling
 from ft_platform.release.separation import acted
 from ft_platform.release.waiver_persons import COMPLIANCE
-from ft_platform.release.waivers import grant, longest_days
+from ft_platform.release.waivers import grant, longest_days, of_records, waivers
 from ft_platform.use_case.named import NamedUseCase
 
 MOST_QUOTED = 900
@@ -38,13 +38,18 @@ def approve(
         answered: fields that the person answered.
 
     Returns:
-        The fields. Where two persons are needed, each counts once a second one has confirmed it.
+        The fields whose approval is new. Where two persons are needed, each counts once a second one has confirmed it.
     """
     known = knowledge_problem(use_case, person.known_by)
     if known or conflict(person, "waive", acted(lake, use_case, None)):
         return []
     today = today or datetime.now(UTC).date()
-    rules = approvable(use_case, answered, person.name)
+    given = {
+        one.rule
+        for one, revoked in waivers(lake, use_case)
+        if not revoked and (one.granted_by, one.checkpoint) == (person.name, of_records(use_case))
+    }
+    rules = {path: rule for path, rule in approvable(use_case, answered, person.name).items() if rule not in given}
     for path, rule in rules.items():
         needed = "a person approves what the field says"
         ruling = Ruling(rule, False, None, None, None, needed, "", waivable=True)

@@ -25,13 +25,15 @@ from starlette.routing import Route
 from ft_platform.errors import ConfigError, CorruptVersion, DataError, FtError, MayNot, NotCurrent, VersionRefused
 from ft_platform.lake.files import locked
 from ft_platform.lake.store import Lake
+from ft_platform.people.actions import ACTIONS
 from ft_platform.people.audit_log.opening import note
 from ft_platform.people.identity.desk import Desk
 from ft_platform.people.identity.refused import FAULT, UNKNOWN, Refused
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import PERSON, Person
 from ft_platform.process.hooks import place_of_error
-from ft_platform.reporting.portal.actions import TITLES
+from ft_platform.reporting.html import page
+from ft_platform.reporting.portal.actions import NEW, TITLES
 from ft_platform.reporting.portal.asking import Act, Acting, Asking, Download, Form, View
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.hosts import Hosts
@@ -41,6 +43,9 @@ from ft_platform.web.sign_in_pages import refusal_page
 from ft_platform.web.visit import VISIT, Visit
 
 LOG = logging.getLogger(__name__)
+MAKE = ("edit_use_case", "start_data")
+"""Actions that a person must be allowed in the installation, to make a use case from a source."""
+MOST_CHARACTERS = 2_000
 HEADERS = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin", "X-Frame-Options": "DENY"}
 STATUS: tuple[tuple[type[FtError], int], ...] = (
     (MayNot, 403),
@@ -78,7 +83,8 @@ class PortalActions:
 
     def routes(self) -> list[Route]:
         """Behind the sign-in."""
-        return [Route(f"/{name}", partial(self.answer, name), methods=["GET", "POST"]) for name in TITLES]
+        names = [*TITLES, *([NEW] if self.acting.propose else [])]
+        return [Route(f"/{name}", partial(self.answer, name), methods=["GET", "POST"]) for name in names]
 
     async def answer(self, name: str, request: Request) -> Response:
         visit: Visit = request.scope[VISIT]
@@ -117,6 +123,8 @@ class PortalActions:
         known = self.permissions()
         if self.desk.required and not known.may(person, "see", asked or None):
             raise Refused("only people with a role see this: ft may", why="no role in which reports are read")
+        if name == NEW:
+            return self._new(visit, person, known)
         if asked not in known.use_cases:
             raise Refused("there is no such use case", 404)
         who = person if self.desk.required else None
@@ -134,10 +142,46 @@ class PortalActions:
                 if answer is None:
                     return RedirectResponse(f"{self.prefix}/{name}?{urlencode({'of': asked, **then})}", 303, HEADERS)
                 if isinstance(answer, Download):
-                    attached = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
-                    return Response(answer.content, 200, {**HEADERS, **attached}, answer.kind)
+                    return _downloaded(answer)
                 found = answer
         return self._page(name, asking, visit, person, problem, found)
+
+    def _new(self, visit: Visit, person: Person, known: Permissions) -> Response:
+        """The page for a new use case."""
+        assert self.acting.propose
+        rulings = [known.may(person, action) for action in MAKE] if self.desk.required else []
+        why_not = next((one.why for one in rulings if not one), "")
+        answer: Mapping[str, Any] | Download | None = None
+        problem: FtError | None = None
+        if visit.method == "POST" and why_not:
+            raise Refused(why_not, why=f"may not {ACTIONS[MAKE[0]].says}")
+        if visit.method == "POST":
+            try:
+                if any(len(text) > MOST_CHARACTERS for text in visit.form.values()):
+                    raise ConfigError(["a field of this form is too long"])
+                answer = self.acting.propose(person, visit.form)
+            except FtError as error:
+                problem = error
+        if isinstance(answer, Download):
+            return _downloaded(answer)
+        anchor = anchor_of(visit) or new_anchor()
+        words = f"{_sentence(problem.message)} {_sentence(problem.next_step)}".strip() if problem else ""
+        content = page(
+            "portal_new.html",
+            title="New use case",
+            here=NEW,
+            person=person if self.desk.required else None,
+            account=self.account,
+            command="ft new NAME --source FILE",
+            token=form_token(anchor, _form_of(NEW, person)),
+            why_not=why_not,
+            problem=words,
+            sent=visit.form,
+            found=answer,
+        )
+        response = HTMLResponse(content, _status(problem) if problem else 200, HEADERS)
+        keep_anchor(visit, response, anchor)
+        return response
 
     def _page(
         self,
@@ -188,6 +232,11 @@ class PortalActions:
             note(asking.lake, asking.use_case, "denial", act.denial, person, **about)
             raise MayNot([why])
         return view
+
+
+def _downloaded(answer: Download) -> Response:
+    attached = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
+    return Response(answer.content, 200, {**HEADERS, **attached}, answer.kind)
 
 
 def _status(error: FtError) -> int:

@@ -3,6 +3,8 @@
 SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
 REVIEW, REVIEWS = "review", "reviews"
 ANNOTATE = "annotate"
+NEW = "new"
+"""The page for a new use case, which is about none of those that there are."""
 ERASE, DISCLOSE = "erase", "disclose"
 TITLES = {
     SIGN: "Sign or reject",

@@ -122,8 +122,10 @@ class Acting(NamedTuple):
     Attributes:
         view_of, page_for: as in `reporting.portal.acting`.
         acts: page -> what its forms ask for -> what does it (`web.portal_acts`).
+        propose: what the form for a new use case gets (`orchestration.new_use_case`); None: there is no such page.
     """
 
     view_of: Callable[[str, Asking], View]
     page_for: PageFor
     acts: Mapping[str, Mapping[str, Act]]
+    propose: Callable[[Person, Form], Mapping[str, Any] | Download] | None = None
