@@ -23,7 +23,7 @@ from ft_platform.people.person import Person
 from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
-from ft_platform.release.simpler import simpler_systems
+from ft_platform.release.simpler import is_simpler, simpler_systems
 from ft_platform.release.tested import answers, tested
 from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
 from ft_platform.settings.hash import settings_hash
@@ -128,6 +128,7 @@ def decide(
     if own := use_case.own_settings:
         evidence = replace(evidence, problems=(f"{own}, and a release goes by the file", *evidence.problems))
     before = champion(lake, use_case.name, beside=checkpoint)
+    evidence = replace(evidence, simpler=is_simpler(lake, checkpoint, before))
     rulings = apply(rules_of(with_golden(lake, use_case), before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
     simpler = simpler_systems(evidence, use_case.settings)

@@ -77,6 +77,7 @@ class Evidence:
         signatures: what is wrong with any manifest, verdict, waiver or decision of the use case.
         adopted: how many of them were signed after they were written.
         writes: whether the checkpoint writes; otherwise it scores labels and nothing else.
+        simpler: whether the checkpoint is a simpler model than the champion (`release.simpler.is_simpler`).
     """
 
     checkpoint: ArtifactVersion
@@ -87,6 +88,7 @@ class Evidence:
     signatures: tuple[str, ...]
     adopted: int = 0
     writes: bool = True
+    simpler: bool = False
 
     def of(self, stage: str, kind: type[EVIDENCE]) -> EVIDENCE:
         """What a report says.

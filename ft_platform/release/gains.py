@@ -24,12 +24,19 @@ def known_metric(name: str) -> Metric:
     return metric(name)
 
 
-def gained(main: Metric, found: Figure, margin: float, said: str) -> Finding:
-    """Whether the whole interval of a difference to another system is better by more than a margin."""
+def gained(main: Metric, found: Figure, margin: float, said: str, may_lose: float = 0.0) -> Finding:
+    """Whether the whole interval of a difference to another system is better by more than a margin.
+
+    Args:
+        may_lose: above 0, a simpler model than the other, for which it is enough to lose less.
+    """
     gain = found if main.higher_is_better else Figure(value=-found.value, low=-found.high, high=-found.low)
     text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) {said}"
     if gain.low > margin:
         return Finding(True, f"{text}.", gain)
+    if may_lose and main.higher_is_better and gain.low > -may_lose:
+        why = f"{text}. It is a simpler model than the champion, so it need not be better, and loses less than"
+        return Finding(True, f"{why} {may_lose:g}.", gain)
     why = f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}."
     return Finding(False, why, gain)
 

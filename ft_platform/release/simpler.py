@@ -1,8 +1,14 @@
-"""What a decision says first: that a system which is no language model is at least as good as the fine-tuned model."""
+"""What a decision says first: that a system which is no language model is at least as good as the fine-tuned model; and
+whether a checkpoint is a simpler model than the champion, which it may then replace without being better."""
 
+import json
+
+from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.requests import taken
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import TITLES
+from ft_platform.lake.snapshot import Snapshot
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.evidence import Evidence, NotProven
 from ft_platform.release.gains import known_metric
 from ft_platform.release.schema import EvaluationEvidence
@@ -10,6 +16,36 @@ from ft_platform.settings.gate import CLASSIFIERS
 from ft_platform.use_case.schema import UseCase
 
 PROBE = "linear_probe"
+SIMPLER = ("tfidf_logreg", PROBE)
+"""Methods of training by what a model costs to serve and to understand, the simplest first; all others fine-tune."""
+MAY_LOSE = 0.05
+"""How much worse than the champion a simpler kind of model may be, in units of the gate's metric, and of accuracy. As
+much as `source.feedback.fresh_test.max_loss` allows by default."""
+
+
+def is_simpler(lake: Snapshot, checkpoint: ArtifactVersion, champion: ArtifactVersion | None) -> bool:
+    """Whether a checkpoint is of a simpler kind than the champion, by what each was trained with; not where nobody can
+    tell."""
+    if champion is None:
+        return False
+    own, other = (_rank(lake, one, unnamed) for one, unnamed in ((checkpoint, None), (champion, len(SIMPLER))))
+    return own is not None and other is not None and own < other
+
+
+def _rank(lake: Snapshot, checkpoint: ArtifactVersion, unnamed: int | None) -> int | None:
+    """Place in `SIMPLER`, behind it for what is fine-tuned; None: its settings are altered or gone.
+
+    Args:
+        unnamed: of a checkpoint that names no method.
+    """
+    try:
+        told = json.loads(lake.read_file(checkpoint, "training.json"))
+    except (FileNotFoundError, VersionRefused):
+        return None
+    method = told.get("training", {}).get("method")
+    if method is None:
+        return unnamed
+    return SIMPLER.index(method) if method in SIMPLER else len(SIMPLER)
 
 
 def simpler_systems(evidence: Evidence, settings: UseCase) -> str | None:

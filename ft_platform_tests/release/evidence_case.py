@@ -205,6 +205,7 @@ class EvidenceCase:
     policy: Policy = field(default_factory=Policy)
     people: People = field(default_factory=People)
     writes: bool = True
+    method: str | None = "lora"
     author: str = ""
 
     def publish(self) -> "EvidenceCase":
@@ -280,7 +281,10 @@ class EvidenceCase:
         return self._publish(
             "adapter_checkpoint",
             {
-                "training.json": {"renderer_hash": RENDERER},
+                "training.json": {
+                    "renderer_hash": RENDERER,
+                    "training": {"method": self.method} if self.method else {},
+                },
                 "weights.json": content,
                 **({} if self.writes else {"label_head.safetensors": ""}),
             },

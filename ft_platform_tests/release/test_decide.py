@@ -13,6 +13,7 @@ from ft_platform.errors import VersionRefused
 from ft_platform.lake.inspection import adopt
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.taint import NOT_TAINTED
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.privacy_attacks.extraction import Copied, extraction
 from ft_platform.privacy_attacks.membership import SideLosses, membership
 from ft_platform.release.decide import decide, newest_evidence, require_accepted
@@ -588,6 +589,16 @@ def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
     assert case.refusing() == {}
     case.figures["evaluation_report"]["info"] = {"champion": {"checkpoint": "ckpt-former", "status": "compared"}}
     assert "seeds/champion" in case.refusing()
+    case.figures["evaluation_report"]["info"] = {"champion": champion}
+    case.figures["seed_variation"]["differences"]["champion"] = {
+        "macro_f1": {**figure(0.0), "sd": 0.01, "values": [0.0] * 3}
+    }
+    rule = next(one for one in rules_of(case.use_case, case.champion) if one.name == "seeds/champion")
+    items = {"evaluation_report": case._item("evaluation_report"), "seed_variation": case._item("seed_variation")}
+    checkpoint = ArtifactVersion("complaints", "adapter_checkpoint", "ckpt-next", "", "")
+    for simpler in (True, False):  # a simpler model need not be better
+        evidence = Evidence(checkpoint, (), {}, {}, items, (), simpler=simpler)
+        assert rule.judge(evidence).passed == simpler
 
 
 def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path):

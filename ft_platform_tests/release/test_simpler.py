@@ -8,7 +8,11 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.commands.terminal import print_summary
+from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.release.evidence import REQUIRED
+from ft_platform.release.simpler import MAY_LOSE
 from ft_platform_tests.conftest import write_use_case
+from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures
 
 
@@ -113,3 +117,75 @@ def test_a_run_says_it_before_how_the_release_ended(capsys: pytest.CaptureFixtur
     assert said.index("You may not need this model") < said.index("release refused")
     print_summary({**shown, "decision": {**decision, "simpler": None}})
     assert "None" not in capsys.readouterr().out
+
+
+PAIRS = {"only_first": 8, "only_second": 8}
+
+
+def after_a_release(
+    home: Path, before: str | None, method: str | None, gain: float, half: float = 0.02, pairs: Any = PAIRS
+) -> tuple[EvidenceCase, ArtifactVersion]:
+    """A checkpoint of this method with this gain over a released one of another method; and the released one."""
+    case = EvidenceCase(home, method=before).publish()
+    champion = case.versions["adapter_checkpoint"]
+    released(case.lake, champion)
+    case.method = method
+    case.versions["adapter_checkpoint"] = case.checkpoint("next")
+    named = {"checkpoint": "ckpt-weights", "status": "compared"}
+    report = case.figures["evaluation_report"]
+    report["info"] = case.figures["regression_report"]["champion"] = {"champion": named}
+    case.figures["regression_report"]["champion"] = named
+    report["differences"]["champion"] = {"macro_f1": difference(gain, half)}
+    report["tests"]["champion"]["mcnemar"] = pairs
+    for stage in ("base_evaluation", *REQUIRED):
+        case.versions[stage] = case.add(stage, "-next")
+    return case, champion
+
+
+@pytest.mark.parametrize(
+    ("before", "method", "gain", "half", "pairs", "accepted"),
+    [
+        ("lora", "linear_probe", 0.0, 0.02, PAIRS, True),
+        ("lora", "linear_probe", -0.02, 0.02, PAIRS, True),
+        (None, "linear_probe", 0.0, 0.02, PAIRS, True),  # the champion is older than other methods
+        ("linear_probe", "tfidf_logreg", 0.0, 0.02, PAIRS, True),
+        ("lora", "linear_probe", -0.04, 0.02, PAIRS, False),  # the interval reaches -0.06
+        ("lora", "linear_probe", -0.2, 0.02, PAIRS, False),  # clearly worse
+        ("lora", "linear_probe", 0.0, 0.06, PAIRS, False),  # nobody can tell
+        ("lora", "linear_probe", 0.0, 0.0, {"only_first": 20, "only_second": 40}, False),  # by the exact interval
+        ("lora", "linear_probe", 0.0, 0.0, None, False),  # there is no exact interval
+        ("lora", "lora", 0.0, 0.02, PAIRS, False),  # a tie of fine-tuned models
+        ("lora", "full", 0.0, 0.02, PAIRS, False),
+        ("linear_probe", "linear_probe", 0.0, 0.02, PAIRS, False),
+        ("linear_probe", "lora", 0.0, 0.02, PAIRS, False),  # a fine-tuned model that ties with the probe
+        ("tfidf_logreg", "linear_probe", 0.0, 0.02, PAIRS, False),
+        ("lora", None, 0.0, 0.02, PAIRS, False),  # nobody knows what it is
+    ],
+)
+def test_in_place_of_the_champion_a_simpler_model_need_only_not_be_worse(
+    tmp_path: Path, before: str | None, method: str | None, gain: float, half: float, pairs: Any, accepted: bool
+) -> None:
+    case, _ = after_a_release(tmp_path, before, method, gain, half, pairs)
+    decision = case.decide()
+    assert [one.rule for one in decision.refusing] == ([] if accepted else ["beats/champion"])
+    ruling = next(one for one in decision.rulings if one.rule == "beats/champion")
+    assert ("a simpler model than the champion" in ruling.why) == accepted
+    assert f"a simpler kind of model may be up to {MAY_LOSE:g} worse" in ruling.needed
+
+
+def test_who_rewrites_what_the_champion_was_made_with_makes_no_model_simpler(tmp_path: Path) -> None:
+    case, champion = after_a_release(tmp_path, "linear_probe", "linear_probe", 0.0)
+    file = Path(case.lake.path_of("shared", "complaints", "adapter_checkpoint", champion.artifact_id, "training.json"))
+    file.write_text(file.read_text().replace("linear_probe", "lora"))
+    decision = case.decide()
+    assert "beats/champion" in [one.rule for one in decision.refusing]
+    assert not decision.evidence.simpler
+
+
+def test_other_systems_must_be_beaten_by_a_simpler_model_too(tmp_path: Path) -> None:
+    case, _ = after_a_release(tmp_path, "lora", "linear_probe", 0.0)
+    case.figures["evaluation_report"]["differences"]["base_few_shot"] = {"macro_f1": difference(0.0)}
+    case.versions["evaluation_report"] = case.add("evaluation_report", "-tied")
+    for stage in REQUIRED:
+        case.versions[stage] = case.add(stage, "-tied")
+    assert "beats/base_few_shot" in [one.rule for one in case.decide().refusing]

@@ -1,5 +1,6 @@
 """`beats/<system>`: the main metric is better than that of another system by more than `gate.margin`, with the whole
-interval; a tie is refused.
+interval; a tie is refused. A simpler kind of model than the champion (`release.simpler`) may lose up to `MAY_LOSE` to
+it, with the whole interval, and so may its accuracy, with the exact one.
 
 Systems: `gate.beats` and those of the policy. Needs `evaluation_report`. Not proven where it has no difference to the
 system, or compares with a former champion; without a champion there is none to beat.
@@ -17,6 +18,7 @@ from ft_platform.release.gains import CHAMPION, fresh_part, gained, known_metric
 from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
+from ft_platform.release.simpler import MAY_LOSE
 from ft_platform.settings.gate import Gate
 from ft_platform.settings.source import FreshTest
 from ft_platform.use_case.named import NamedUseCase
@@ -30,6 +32,8 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
             f"{gate.metric or 'the main metric'} better than that of {system} by more than {gate.margin:g}, with the"
             " whole interval"
         )
+        if system == CHAMPION and champion and use_case.settings.task.kind == "classification":
+            needed += f"; a simpler kind of model may be up to {MAY_LOSE:g} worse"
         if system == CHAMPION and champion is None:
             yield Rule(f"beats/{system}", needed, none_to_beat)
         elif system == CHAMPION and fresh.share:
@@ -53,7 +57,18 @@ def _beats(evidence: Evidence, system: str, gate: Gate, champion: str | None, co
     if main.name in SHARES and pairs:
         ends = exact_difference(pairs.only_first, pairs.only_second, report.test_rows, confidence)
         found = found.model_copy(update=widened(found, *ends).model_dump())
-    return gained(main, found, gate.margin, "in favour of the fine-tuned model")
+    said = "in favour of the fine-tuned model"
+    return gained(main, found, gate.margin, said, _may_lose(evidence, report, system, confidence))
+
+
+def _may_lose(evidence: Evidence, report: EvaluationEvidence, system: str, confidence: float) -> float:
+    """What a simpler model may lose to the champion: nothing where its accuracy may lose more. With few mistakes the
+    interval of macro-F1, from resamples, is too narrow to tell."""
+    pairs = report.tests[system].mcnemar if system in report.tests else None
+    if system != CHAMPION or not evidence.simpler or pairs is None:
+        return 0.0
+    low, _ = exact_difference(pairs.only_first, pairs.only_second, report.test_rows, confidence)
+    return MAY_LOSE if low > -MAY_LOSE else 0.0
 
 
 def _beats_today(evidence: Evidence, gate: Gate, fresh: FreshTest, champion: str | None, confidence: float) -> Finding:
@@ -67,7 +82,8 @@ def _beats_today(evidence: Evidence, gate: Gate, fresh: FreshTest, champion: str
     main = known_metric(gate.metric or report.main_metric)
     found = named(named(part.differences, CHAMPION, "fresh.differences"), main.name, f"fresh.differences.{CHAMPION}")
     requests = f"{part.records} fresh requests of {part.first_day} to {part.last_day}"
-    return gained(main, found, gate.margin, f"in favour of the fine-tuned model on {requests}")
+    may_lose = _may_lose(evidence, report, CHAMPION, confidence)
+    return gained(main, found, gate.margin, f"in favour of the fine-tuned model on {requests}", may_lose)
 
 
 KIND = Kind(names=("beats",), owner="accountable", order=(50, 0), rules=_rules)

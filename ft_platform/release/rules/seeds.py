@@ -1,7 +1,8 @@
 """`seeds`, `seeds/<system>`: where several seeds are asked for, every gain of `beats` once more, over them.
 
-Needs `seed_variation`, and `evaluation_report` for the champion. Not proven where other seeds were compared, a figure
-is missing, or the evaluation compares with a former champion.
+A simpler kind of model than the champion may lose to it what `beats/champion` allows. Needs `seed_variation`, and
+`evaluation_report` for the champion. Not proven where other seeds were compared, a figure is missing, or the evaluation
+compares with a former champion.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from ft_platform.release.gains import CHAMPION, gained, known_metric, none_to_be
 from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence, SeedEvidence
+from ft_platform.release.simpler import MAY_LOSE
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -64,7 +66,8 @@ def _holds(
     main = known_metric(name or report.main_metric)
     found = named(named(report.differences, system, "differences"), main.name, f"differences.{system}")
     better = sum(value > 0 if main.higher_is_better else value < 0 for value in found.values)
-    return gained(main, found, margin, f"on average of {len(seeds)} seeds, better for {better} of them")
+    may_lose = MAY_LOSE if system == CHAMPION and evidence.simpler else 0.0
+    return gained(main, found, margin, f"on average of {len(seeds)} seeds, better for {better} of them", may_lose)
 
 
 KIND = Kind(names=("seeds",), owner="accountable", order=(51, 0), rules=_rules)
