@@ -16,6 +16,7 @@ from ft_platform.settings.gate import CLASSIFIERS
 from ft_platform.use_case.schema import UseCase
 
 PROBE = "linear_probe"
+HOW = f" To have the linear probe judged and released in its place: set training.method: {PROBE}."
 SIMPLER = ("tfidf_logreg", PROBE)
 """Methods of training by what a model costs to serve and to understand, the simplest first; all others fine-tune."""
 MAY_LOSE = 0.05
@@ -79,5 +80,9 @@ def simpler_systems(evidence: Evidence, settings: UseCase) -> str | None:
         for name in sorted(found, key=lambda name: -sign * values[name])
     )
     said = f"You may not need this model: {better}; the fine-tuned model reaches {told(FINE_TUNED)}."
-    how = f" To have the linear probe judged and released in its place: set training.method: {PROBE}."
-    return said + (how if PROBE in found else "")
+    return said + (HOW if PROBE in found else "")
+
+
+def offered(simpler: str | None) -> bool:
+    """Whether a sentence of `simpler_systems` offers a model that can be trained and released in the model's place."""
+    return bool(simpler and simpler.endswith(HOW))

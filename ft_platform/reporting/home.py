@@ -8,9 +8,11 @@ the id of a record, which is a hash; no text of a record is in them, as in every
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from ft_platform.errors import CorruptVersion, FtError
 from ft_platform.evaluation.files import METRICS, PREDICTIONS
@@ -20,6 +22,7 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.duties import SIGNATURES, duties
+from ft_platform.release.simpler import PROBE, offered
 from ft_platform.release.standing import ENDED, Standing
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
@@ -63,6 +66,8 @@ ACTIONS = {
     for kind, page_name in {"approval": WAIVE, SIGNATURES: SIGN, "human_review": REVIEWS}.items()
 }
 """What a release needs -> the page of the portal where people give it once there is a model, and its title."""
+REPOSITORY, LOCATION = "__repository__", "ft_platform"
+"""Names of the code location in the addresses of Dagster's pages: the one repository, and `ui.WORKSPACE`."""
 MOST_DAYS = 30
 """Reports of monitored days in the list."""
 FIRST = ("release_decision", "evaluation_report")
@@ -108,6 +113,7 @@ def home_page(lake: Lake, name: str, use_case: NamedUseCase | None = None, *, in
         good=state.is_good and not known.damaged,
         steps=steps,
         assets={"href": f"../../assets/{name}/" if in_dagster else ""},
+        simpler=_simpler(known, in_dagster=in_dagster),
         needed=needed,
         not_told=not_told,
         actions=ACTIONS if lake.artifacts(name, "adapter_checkpoint") else {},
@@ -201,6 +207,26 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
         regression=read("regression_report", "regression.json"),
         review=read("human_review", "review.json"),
     )
+
+
+def _simpler(known: Known, *, in_dagster: bool) -> dict[str, str] | None:
+    """The simpler model that the newest decision offers, and how a person starts its training; None: it offers none, or
+    another checkpoint has been trained since.
+
+    The button opens Dagster's launchpad with the setting filled in. The guard asks for the permission there, and notes
+    who starts the run, as for every other run.
+    """
+    decision = known.decision or {}
+    if not offered(decision.get("simpler")) or decision["checkpoint"] != known.checkpoint:
+        return None
+    setting = {"resources": {"settings": {"config": {"training": {"method": PROBE}}}}}
+    query = urlencode({"config": yaml.safe_dump(setting, sort_keys=False)})
+    jobs = f"../../locations/{REPOSITORY}@{LOCATION}/jobs"
+    return {
+        "says": decision["simpler"],
+        "launchpad": f"{jobs}/{known.name}/playground/setup?{query}" if in_dagster else "",
+        "command": f"ft run {known.name} --set training.method={PROBE}",
+    }
 
 
 def _verdict(known: Known, steps: Sequence[Step], state: State) -> list[tuple[str, list[str]]]:

@@ -1,15 +1,21 @@
 """The home page of a use case, and what the server adds to reports so that they lead there."""
 
 import json
+import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
+from ft_platform.commands.ui import WORKSPACE
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.store import Lake
-from ft_platform.reporting.home import home_page
+from ft_platform.orchestration.run_settings import overrides_of
+from ft_platform.release.simpler import HOW
+from ft_platform.reporting.home import LOCATION, home_page
 from ft_platform.reporting.personas import READS, Known, cards
 from ft_platform.reporting.published import headline
 from ft_platform.reporting.site import Reports
@@ -113,6 +119,31 @@ def test_it_opens_with_the_verdict_in_plain_words(published: Lake) -> None:
     ]
     places = [words.find(text) for text in order]
     assert -1 not in places and places == sorted(places), places
+
+
+def test_a_simpler_model_that_the_decision_offers_is_a_button_that_opens_the_launchpad(published: Lake) -> None:
+    says = f"You may not need this model: Linear probe of the base model reaches Macro F1 0.870.{HOW}"
+    publish(published, "adapter_checkpoint", "ckpt-1", training={})
+    for number, simpler in enumerate((says, "You may not need this model: TF-IDF reaches 0.9.", None)):
+        told = {**decision(True), "simpler": simpler}
+        publish(published, "release_decision", f"decision-of-{number}", "decision_brief.html", decision=told)
+        page = home_page(published, "letters", in_dagster=True) or ""
+        assert problems_of(page) == []
+        assert ("Train the linear probe" in page) == (simpler == says)
+        if simpler == says:
+            assert says in Page(page).words
+            (link,) = re.findall(r'href="([^"]*playground[^"]*)"', page)
+            (config,) = parse_qs(urlsplit(link).query)["config"]
+            settings = yaml.safe_load(config)["resources"]["settings"]["config"]
+            assert dict(overrides_of(settings)) == {"training.method": "linear_probe"}
+            assert link.startswith("../../locations/__repository__@ft_platform/jobs/letters/")
+            assert f"location_name: {LOCATION}" in WORKSPACE
+            elsewhere = home_page(published, "letters") or ""
+            assert "ft run letters --set training.method=linear_probe" in elsewhere
+            assert "playground" not in elsewhere
+    publish(published, "release_decision", "decision-old", "decision_brief.html", decision={**told, "simpler": says})
+    publish(published, "adapter_checkpoint", "ckpt-2", training={})
+    assert "Train the linear probe" not in (home_page(published, "letters", in_dagster=True) or ""), "it has been tried"
 
 
 def test_a_refusal_says_what_to_do_and_people_are_named_where_they_are_known(published: Lake) -> None:
