@@ -283,7 +283,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="compliance",
             kind="report",
-            version=3,
+            version=4,
         ),
         Stage(
             "release_decision",

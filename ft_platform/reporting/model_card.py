@@ -11,10 +11,12 @@ from typing import Any
 
 import yaml
 
+from ft_platform.evaluation.abstaining import abstaining
 from ft_platform.evaluation.fairness_verdict import nothing_compared
 from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
 from ft_platform.evaluation.metric import metric, metrics_of
+from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
@@ -28,6 +30,7 @@ from ft_platform.reporting.html import TEMPLATES, number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import funnel_plot
 from ft_platform.reporting.verdict import limits, verdicts
+from ft_platform.settings.guardrails import Guardrails
 from ft_platform.settings.roles import OWNER_ROLES, title
 from ft_platform.use_case.named import NamedUseCase
 
@@ -101,6 +104,7 @@ def card_values(
         "use_case": use_case.name,
         "description": settings.description,
         "checkpoint_id": checkpoint.artifact_id,
+        "trained_as": trained_as(training),
         "written_at": now(),
         "release": settings.release,
         "purpose": settings.governance.purpose,
@@ -116,12 +120,35 @@ def card_values(
         "confidence": settings.evaluation.confidence,
         "fairness": list(sentences(groups, use_case).values()),
         "nothing_compared": nothing_compared(settings),
+        "unsure": when_unsure(figures),
         "limits": limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
         "funnel": funnel_of(manifests),
         "lineage": lineage_rows(manifests),
         "owners": [(title(role), settings.owners.of(role)) for role in OWNER_ROLES],
         "front_matter": front_matter(use_case, figures, training),
     }
+
+
+def trained_as(training: Mapping[str, Any]) -> str:
+    """What a checkpoint holds, from its `training.json`."""
+    method = training.get("training", {}).get("method")  # checkpoints from before there was one do not say
+    return {"linear_probe": "Linear probe", "full": "Weights"}.get(method, "LoRA adapter")
+
+
+def when_unsure(figures: Mapping[str, Any]) -> str:
+    """From which probability of its label a request goes to a person, how many do, and how many of the others are
+    right, as it is served by default: a card is about a checkpoint, not about settings of a server. Empty: the model
+    has no probabilities of labels."""
+    found = figures["calibration"].get(FINE_TUNED)
+    if not found:
+        return ""
+    default = abstaining(found.get("selective", []), Guardrails())
+    partly = 0 < default.below < 1 and default.answered < 1
+    which = f": those with a label that is less probable than {default.below:.3g}." if partly else "."
+    return (
+        f"{default.says.removesuffix('.')}{which} So it is served by default (serving.guardrails.abstain_below: auto);"
+        " the release decision says what the settings of a release make of it."
+    )
 
 
 def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,13 +169,16 @@ def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: M
     dataset = {"name": f"{use_case.name} test split", "type": use_case.name, "split": "test"}
     licence = settings.release.licence
     known = licence.lower() in HUB_LICENCES
+    tags = {"Linear probe": ["linear-probe"], "Weights": ["fine-tuned"]}.get(
+        trained_as(training), ["lora", "fine-tuned"]
+    )
     return {
         "base_model": training["base_model"]["uri"],
         "library_name": "peft",
         "pipeline_tag": "text-generation",
         "license": licence.lower() if known else "other",
         **({} if known else {"license_name": licence}),
-        "tags": ["lora", "fine-tuned", settings.task.kind, use_case.name],
+        "tags": [*tags, settings.task.kind, use_case.name],
         "metrics": sorted({score["type"] for score in scores}),
         "model-index": [{"name": use_case.name, "results": [{"task": task, "dataset": dataset, "metrics": scores}]}],
     }
