@@ -9,8 +9,6 @@ from ft_platform.assets.pictures import pictures_of_table
 from ft_platform.assets.profile import profile_link
 from ft_platform.assets.stage import check_result, judged, key, materialized, stage, with_typed_failures
 from ft_platform.lake.input_hash import input_hash
-from ft_platform.lake.manifest import Verdict
-from ft_platform.lake.parents import tables_behind
 from ft_platform.lake.stage_table import existing_table, write_stage
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
@@ -159,7 +157,9 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def recall_above_floor(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
         # Measured anew each time: the annotated file may have changed.
-        return with_words(check_result(_measure_recall(lake, use_case, anonymized_records)))
+        from ft_platform.privacy.recall_verdict import measure_recall
+
+        return with_words(check_result(measure_recall(lake, use_case, anonymized_records)))
 
     # A check of its own: automation takes a blocking check that warns for one that failed, and would never train on
     # records without annotated texts.
@@ -174,25 +174,12 @@ def build(use_case: NamedUseCase) -> list:
     @with_typed_failures
     def recall_is_proven(lake: dg.ResourceParam[Lake], anonymized_records: TableVersion) -> dg.AssetCheckResult:
         from ft_platform.privacy.recall_floor import ABOVE
+        from ft_platform.privacy.recall_verdict import measure_recall
 
         verdict = lake.verdicts(anonymized_records, intact_only=True).get(RECALL)
         if verdict is None or verdict.settings_hash != check_settings_hash(use_case, STAGE, RECALL):
-            verdict = _measure_recall(lake, use_case, anonymized_records)
+            verdict = measure_recall(lake, use_case, anonymized_records)
         proven = verdict.passed and verdict.numbers.get("status") == ABOVE
         return with_words(check_result(verdict))._replace(passed=proven, severity=dg.AssetCheckSeverity.WARN)
 
     return [anonymized_records, no_residual_pii, is_k_anonymous, recall_above_floor, recall_is_proven]
-
-
-def _measure_recall(lake: Lake, use_case: NamedUseCase, anonymized_records: TableVersion) -> Verdict:
-    """Scores the recognizers on the annotated texts of this source and stores the verdict."""
-    from ft_platform.privacy.annotated import annotated_texts
-    from ft_platform.privacy.recall_floor import recall_on
-
-    behind = tables_behind(lake, anonymized_records)
-    cleaned, files = lake.rows(behind["cleaned_records"]), lake.manifest(behind["raw_records"]).info.get("files", {})
-    annotated = annotated_texts(use_case, lake, cleaned, lake.rows(anonymized_records), files.values())
-    numbers = recall_on(use_case, annotated)
-    return lake.add_verdict(
-        anonymized_records, RECALL, numbers.pop("passed"), check_settings_hash(use_case, STAGE, RECALL), numbers
-    )

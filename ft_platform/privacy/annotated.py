@@ -31,7 +31,7 @@ LANGUAGE_RECORDS = 5_000
 LEAST_LANGUAGE_SHARE = 0.05
 """Share of the records from which a language counts; short texts are taken for other languages now and then."""
 
-Basis = Literal["own_records", "generated_records", "other_texts"]
+Basis = Literal["own_records", "own_sample", "generated_records", "generated_texts", "other_texts"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Annotated:
 
     Attributes:
         basis: `own_records`: they are among the records; `generated_records`: the platform generated both;
-            `other_texts`: neither.
+            `generated_texts`: the platform generated them, and not the records; `other_texts`: none of these. A
+            verdict can also rest on `own_sample`, records that people marked one by one (`own_sample`).
         about: what they are, in words, e.g. `212 annotated texts of this source`.
         why_not: where they say nothing about the source, why.
         gaps: what they cannot show although they are of the source, as clauses.
@@ -71,11 +72,11 @@ def annotated_texts(
     """
     name = use_case.settings.privacy.gold
     if name is None:
-        return _generated(use_case, source_sha256s, "privacy.gold names no annotated texts")
+        return generated(use_case, source_sha256s, "privacy.gold names no annotated texts")
     try:
         gold = own_gold(use_case, lake, name)
     except NotAnnotated:
-        return _generated(use_case, (), f"none of the texts in {Path(name).name} is annotated yet")
+        return generated(use_case, (), f"none of the texts in {Path(name).name} is annotated yet")
     own = among_records(gold, cleaned, anonymized)
     if own.texts:
         return own
@@ -87,7 +88,12 @@ def annotated_texts(
     )
 
 
-def _generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not: str) -> Annotated:
+def generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not: str) -> Annotated:
+    """Sentences of the platform.
+
+    Args:
+        why_not: they say nothing about the source, if the platform did not generate the records too.
+    """
     from ft_platform.samples.generator import is_generated, sentences_around
     from ft_platform.samples.gold import gold_texts
 
@@ -103,7 +109,7 @@ def _generated(use_case: NamedUseCase, source_sha256s: Collection[str], why_not:
                 f"{len(planted):,} texts made, as the records are, of the sample's own sentences and planted values",
             )
         return Annotated(texts, "generated_records", f"{about} (it generated the records too)")
-    return Annotated(texts, "other_texts", about, why_not)
+    return Annotated(texts, "generated_texts", about, why_not)
 
 
 def own_gold(use_case: NamedUseCase, lake: Lake, name: str) -> list[GoldText]:

@@ -12,6 +12,7 @@ from typing import Any
 from ft_platform.privacy.annotated import LEAST_TEXTS, Annotated
 from ft_platform.privacy.entities import default_entities
 from ft_platform.privacy.evaluation import NOT_IDENTIFYING, SAME_AS, GoldText, Scores, evaluate
+from ft_platform.privacy.own_sample import OwnSample
 from ft_platform.privacy.reasons import left_out
 from ft_platform.privacy.scan import Scanner
 from ft_platform.use_case.named import NamedUseCase
@@ -65,6 +66,58 @@ def recall_on(use_case: NamedUseCase, annotated: Annotated) -> dict[str, Any]:
     }
 
 
+def recall_of_sample(use_case: NamedUseCase, sample: OwnSample, generated: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict about the current recognizers, of records of one's own that people marked one by one.
+
+    All kinds together have to reach the floor with the whole interval, and none may be shown to be below it; each kind
+    alone is measured on generated texts.
+
+    Args:
+        generated: of `recall_on`, about sentences that the platform generates.
+
+    Returns:
+        As `recall_on`, with `sample`: `{"id", "recall", "low", "high", "records", "found", "missed"}`.
+    """
+    floor, (found, missed), rate = use_case.settings.privacy.min_recall, sample.places, sample.recall
+    below = sample.below(floor)
+    status = ABOVE if sample.is_above(floor) else NOT_PROVEN
+    if below or generated["status"] == BELOW:
+        status = BELOW
+    figures = {"recall": rate.value, "low": round(rate.low, 4), "high": round(rate.high, 4)}
+    statuses = {name: BELOW if name in below else "not_judged_alone" for name in sample.kinds}
+    seen = {"id": sample.id, **figures, "records": sample.records, "found": found, "missed": missed}
+    sentences = [_of_sample(status, sample, floor, below) if status != BELOW or below else generated["says"]]
+    return {
+        **generated,
+        "passed": status != BELOW and all(generated["left_out"].values()),
+        "status": status,
+        "says": " ".join([*sentences, *_left_out(generated["left_out"])]),
+        "basis": "own_sample",
+        "recall": rate.value,
+        "entities": {name: {**one, "status": statuses[name]} for name, one in sample.kinds.items()},
+        "languages": {},
+        "texts": sample.records,
+        "sample": seen,
+    }
+
+
+def _of_sample(status: str, sample: OwnSample, floor: float, below: Sequence[str]) -> str:
+    (found, missed), rate = sample.places, sample.recall
+    about = f"{sample.records:,} of your own records, marked one by one"
+    if rate.value is None:
+        return f"No personal data was seen yet in {about}."
+    figures = f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+    places = f"{found:,} of {found + missed:,} places with personal data were found"
+    if status == BELOW:
+        low = [_figures(name, sample.kinds[name]) if name else f"all together {figures}" for name in below]
+        return f"Too little is found in {about}: {_listed(low)}; at least {floor:g} must be."
+    if status == ABOVE:
+        return f"In {about}, {places}: recall {figures}, with the whole interval at least {floor:g}."
+    left = sample.to_go(floor)
+    more = f"; about {left:,} more are needed if nothing else is missed" if left else ""
+    return f"Not proven yet that {floor:g} is found: in {about}, {places}, recall {figures}{more}."
+
+
 def _by_language(
     texts: Sequence[GoldText], languages: Sequence[str], scanner: Scanner, floor: float
 ) -> dict[str, dict[str, Any]]:
@@ -109,7 +162,7 @@ def _status(
     found = {one["status"] for one in entities.values()}
     if BELOW in found or (scores.recall is not None and scores.recall < floor):
         return BELOW
-    if annotated.basis == "other_texts":
+    if annotated.basis in ("generated_texts", "other_texts"):
         return NOT_MEASURED
     if found == {ABOVE} and not annotated.gaps and not _unseen(annotated, entities) and not nothing:
         return ABOVE
@@ -159,6 +212,10 @@ def _said(
             f"In {annotated.about} at least {floor:g} of every entity is found, with the whole interval; the lowest is"
             f" {_figures(*worst)}."
         )
+    yield from _left_out(out)
+
+
+def _left_out(out: Mapping[str, str | None]) -> Iterator[str]:
     for entity, reason in out.items():
         yield (
             f"{entity} is not looked for: {reason.strip().rstrip('.')}."

@@ -20,7 +20,7 @@ from ft_platform.release.sign_off import publish_sign_off, sign_off
 from ft_platform.release.signatures import APPROVED, REJECTED, Says
 from ft_platform.release.signing import sign, withdraw
 from ft_platform.release.waiving import waive
-from ft_platform.reporting.portal.actions import ANNOTATE, ASK, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
+from ft_platform.reporting.portal.actions import ANNOTATE, ASK, RECALL, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
 from ft_platform.reporting.portal.asking import Act, Asking, Form, View
 from ft_platform.reporting.sign_off_page import write_sign_off
 from ft_platform.serving.going_back import switch_back
@@ -28,6 +28,7 @@ from ft_platform.serving.trial import ask_conversation
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.annotate_acts import ANNOTATE_ACTS
+from ft_platform.web.recall_acts import recall_acts
 from ft_platform.web.review_acts import JUDGE, MANAGE
 
 Digest = Callable[[Lake, NamedUseCase, ArtifactVersion], dict[str, Any]]
@@ -118,6 +119,7 @@ def acts(environment: Environment, evidence_digest: Digest) -> dict[str, dict[st
         RELEASE: {"release": Act(partial(_release, evidence_digest), f"may not {ACTIONS['release'].says}")},
         ROLL_BACK: {"rollback": Act(partial(_roll_back, environment), take_back)},
         ANNOTATE: ANNOTATE_ACTS,
+        RECALL: recall_acts(environment),
         ASK: {"ask": Act(_ask, f"may not {ACTIONS['ask'].says}", changes=False)},
         REVIEW: JUDGE,
         REVIEWS: MANAGE,

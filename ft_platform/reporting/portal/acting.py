@@ -34,6 +34,7 @@ from ft_platform.reporting.portal.actions import (
     ASK,
     DISCLOSE,
     ERASE,
+    RECALL,
     RELEASE,
     REVIEW,
     REVIEWS,
@@ -45,6 +46,7 @@ from ft_platform.reporting.portal.actions import (
 from ft_platform.reporting.portal.annotate_page import annotate_view
 from ft_platform.reporting.portal.asking import Asking, View
 from ft_platform.reporting.portal.erasure_view import disclose_view, erase_view
+from ft_platform.reporting.portal.recall_page import recall_view
 from ft_platform.reporting.portal.review_views import review_view, reviews_view
 from ft_platform.reporting.published import page_of
 from ft_platform.settings.roles import title
@@ -59,6 +61,7 @@ COMMANDS = {
     REVIEW: "ft review export {} --out FOLDER",
     REVIEWS: "ft review status {}",
     ANNOTATE: "ft annotate export {} --out FOLDER",
+    RECALL: "ft privacy sample {}",
     ERASE: "ft erase request {} - --reason TEXT --by E-MAIL",
     DISCLOSE: "ft subject export {} - --out FOLDER --by E-MAIL",
 }
@@ -297,6 +300,7 @@ VIEWS: dict[str, Callable[[Asking], View]] = {
     REVIEW: review_view,
     REVIEWS: reviews_view,
     ANNOTATE: annotate_view,
+    RECALL: recall_view,
     ERASE: erase_view,
     DISCLOSE: disclose_view,
 }

@@ -3,6 +3,7 @@
 SIGN, WAIVE, RELEASE, ROLL_BACK, ASK = "sign", "waive", "release", "rollback", "ask"
 REVIEW, REVIEWS = "review", "reviews"
 ANNOTATE = "annotate"
+RECALL = "recall"
 NEW = "new"
 """The page for a new use case, which is about none of those that there are."""
 ERASE, DISCLOSE = "erase", "disclose"
@@ -15,6 +16,7 @@ TITLES = {
     REVIEW: "Judge answers",
     REVIEWS: "Review of answers",
     ANNOTATE: "Correct records",
+    RECALL: "Is personal data found?",
     ERASE: "Erase a person",
     DISCLOSE: "What is held on a person",
 }
