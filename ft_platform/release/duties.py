@@ -27,6 +27,7 @@ from ft_platform.release.evidence import CHECKPOINT, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.rules.recall import CHECK as RECALL
 from ft_platform.release.rules.recall import STAGE as ANONYMIZED
+from ft_platform.release.rules.recall import why_own_records
 from ft_platform.release.separation import acted, may_sign, signers_needed
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.settings.roles import ROLES
@@ -39,7 +40,6 @@ THERE, MISSING, LATER, UNKNOWN = "there", "missing", "later", "unknown"
 SIGNATURES = "signatures"
 """In place of a rule: without them an accepted model is not released."""
 K_ANONYMITY = "data/is_k_anonymous/anonymized_records"
-HOURS = "about two hours: people mark personal data in 400 records"
 STEPS: dict[str, tuple[str, str]] = {
     "policy": ("minutes", "Change the file; its lines: ft check {name}"),
     "approval": (
@@ -48,9 +48,9 @@ STEPS: dict[str, tuple[str, str]] = {
     ),
     K_ANONYMITY: ("minutes", "Say in privacy.quasi_identifiers which columns together identify a person"),
     "recall": (
-        HOURS,
-        "ft run {name} --until data_report, then draw records and mark them: ft privacy sample {name};"
-        " privacy.gold names the file",
+        "about ten minutes of a person who may look at records",
+        "ft run {name} --until data_report, then mark some records in the portal (page recall?of={name}); where nobody"
+        " signs in, in a file: ft privacy sample {name}",
     ),
     "test_records": ("as long as it takes to collect records", "Collect records, or change how they are divided"),
     "fairness": (
@@ -198,7 +198,7 @@ def _state(use_case: NamedUseCase, ruling: Ruling, records: Counted | None, evid
     if check and check not in evidence.verdicts[ANONYMIZED]:
         settings = use_case.settings
         if check == RECALL and settings.privacy.gold is None and not settings.source.uri.startswith("sample://"):
-            return MISSING, "privacy.gold names no annotated records of this source."
+            return _recall_to_come(use_case, records)
         return UNKNOWN, "Not measured yet."
     needs_counts = kind in COUNTS and ruling.rule != "fairness"
     if needs_counts and records is None:
@@ -213,6 +213,16 @@ def _state(use_case: NamedUseCase, ruling: Ruling, records: Counted | None, evid
         return MISSING, f"Groups have too few test records: {_few(ruling.missing)}{about}."
     even = EVEN.get(kind, "") if needs_counts else ""
     return MISSING, f"{even}{ruling.why}{about}"
+
+
+def _recall_to_come(use_case: NamedUseCase, records: Counted | None) -> tuple[State, str]:
+    """What the rule will ask for, before anything is measured: no more persons are in the records than records."""
+    persons = records.records if records else None
+    if use_case.settings.record.subject and (persons is None or persons >= use_case.policy.own_recall_from):
+        persons = 0  # they may be few: nobody has counted them
+    if why := why_own_records(use_case, persons):
+        return MISSING, f"Recall has to be measured on your own records, because {why}."
+    return UNKNOWN, "Not measured yet; generated texts may be enough."
 
 
 def _few(missing: Mapping[str, Mapping[str, int]]) -> str:

@@ -21,7 +21,7 @@ ADVICE = {
     "lineage": "Create the missing or outdated evidence: ft run {name}",
     "data": "Read the data report, fix the records or the settings, then: ft run {name}",
     "policy": "Some settings go below the minimum of this installation. See which: ft check",
-    "recall": "Annotate records of your own source, so that the search for personal data can be measured on them.",
+    "recall": "Mark personal data in some of your own records, so that the search for it can be measured on them.",
     "beats": "Read what it gets wrong (ft errors {name} --text), then improve the records or the training.",
     "floor": "Read what it gets wrong (ft errors {name} --text), then improve the records or the training.",
     "fairness": "Add records of the groups that are too small or do worse, or pool small groups.",

@@ -149,6 +149,16 @@ class Policy(Section):
             " the rule `memorization`."
         ),
     )
+    own_recall_from: int = Field(
+        default=1000,
+        ge=0,
+        le=1_000_000_000,
+        description=(
+            "Persons in the records from which on the recall of the recognizers is measured on records of their own; it"
+            " always is where `privacy.special_categories` is true, or the file does not say. Below, generated texts"
+            " count, and the decision says so. Default: 1,000; 0 means always."
+        ),
+    )
     approvals: list[FieldPath] = Field(
         default=APPROVALS,
         max_length=100,

@@ -73,6 +73,10 @@ class CustomEntity(Section):
         return self
 
 
+NOT_IN_ANONYMIZATION = ("gold", "without_quasi_identifiers", "min_recall", "special_categories")
+"""Fields of `Privacy` that change no record."""
+
+
 class Privacy(Section):
     """How personal data is found and replaced."""
 
@@ -238,9 +242,9 @@ class Privacy(Section):
         ge=0.5,
         le=0.99,
         description=(
-            "Share of the annotated personal data, by character, that the recognizers must find for every entity. A"
-            " version with less is refused; a release needs the lower end of each interval above it, in at least 20"
-            " annotated texts of the source (`gold`)."
+            "Share of personal data that the recognizers must find: all together in records that a person marks in the"
+            " portal, every entity alone in annotated texts (`gold`, by character). A version with less is refused; a"
+            " release needs the lower end of the interval above it."
         ),
     )
     cache_findings: bool = Field(
@@ -255,8 +259,17 @@ class Privacy(Section):
         description=(
             "Annotated texts for measuring `min_recall`: the name of a file that `ft privacy sample` drew and people"
             " filled in, or a file beside this YAML in the same format. For a release, only texts from the records"
-            " count. Default: sentences that the platform generates, which count only if it generated the records too"
-            " (`sample://`)."
+            " count. Default: records that a person marks in the portal; before that, sentences that the platform"
+            " generates, which count if it generated the records too (`sample://`), or if `policy.own_recall_from`"
+            " lets them."
+        ),
+    )
+    special_categories: bool | None = Field(
+        default=None,
+        description=(
+            "Whether texts may tell of health, origin, belief, political opinion, trade unions, sex life, genes or"
+            " crimes (articles 9 and 10 GDPR). If so, or if the file does not say, recall is measured on records of"
+            " your own (`policy.own_recall_from`)."
         ),
     )
     max_residual_percent: float = Field(
@@ -314,9 +327,7 @@ class Privacy(Section):
     def in_anonymization(self) -> "Privacy":
         """The part that changes records. What is only measured or stated makes no other table: its checks are made
         again, nothing else."""
-        measured = {
-            name: Privacy.model_fields[name].default for name in ("gold", "without_quasi_identifiers", "min_recall")
-        }
+        measured = {name: Privacy.model_fields[name].default for name in NOT_IN_ANONYMIZATION}
         return self.model_copy(update={**measured, "left_out": dict.fromkeys(self.left_out, "")})
 
     def problems_with(self, record: RecordMapping) -> list[str]:

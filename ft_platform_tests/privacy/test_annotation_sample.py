@@ -140,7 +140,7 @@ def test_a_file_that_nobody_has_filled_in_measures_nothing(tmp_path: Path) -> No
     lake = Lake(tmp_path / "lake")
     write_sample(lake, "tests", "sample-7.jsonl", draw(cleaned, anonymized, 50, seed=7))
     found = annotated_texts(use_case(privacy={"gold": "sample-7.jsonl"}), lake, cleaned, anonymized, ["hash"])
-    assert found.basis == "other_texts" and found.why_not == "none of the texts in sample-7.jsonl is annotated yet"
+    assert found.basis == "generated_texts" and found.why_not == "none of the texts in sample-7.jsonl is annotated yet"
 
 
 def test_a_missing_file_names_both_places_and_the_command(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_generated_sentences_count_for_records_that_the_platform_generated_and_f
         (use_case(source={"uri": "complaints.csv"}), [sample_sha256(uri)]),
     ]:
         found = annotated_texts(case, lake, *tables(), hashes)
-        assert (found.basis, found.why_not) == ("other_texts", "privacy.gold names no annotated texts")
+        assert (found.basis, found.why_not) == ("generated_texts", "privacy.gold names no annotated texts")
 
 
 def test_the_hash_of_a_sample_is_that_of_its_file(tmp_path: Path) -> None:

@@ -248,7 +248,32 @@ def test_nothing_is_claimed_of_records_that_nobody_counted(tmp_path):
     assert table["test_records"].state == UNKNOWN
     assert table["fairness/region"].state == UNKNOWN
     assert table["recall"].state == MISSING
-    assert "privacy.gold names no annotated records" in table["recall"].why
+    assert "measured on your own records, because the file does not say whether texts tell" in table["recall"].why
+
+
+@pytest.mark.parametrize(
+    ("special", "records", "subject", "state"),
+    [
+        (False, 900, False, UNKNOWN),
+        (False, 2_000, False, MISSING),
+        (False, 2_000, True, UNKNOWN),  # they may be of few persons
+        (True, 10, False, MISSING),
+        (None, 10, False, MISSING),
+    ],
+)
+def test_recall_on_own_records_is_told_beforehand_as_the_gate_will_ask_for_it(
+    tmp_path: Path, special: bool | None, records: int, subject: bool, state: str
+) -> None:
+    case = case_of(tmp_path, {"privacy": {"ner": "none", "special_categories": special}})
+    case._settle()
+    if subject:
+        record = case.use_case.settings.record.model_copy(update={"subject": "customer"})
+        settings = case.use_case.settings.model_copy(update={"record": record})
+        case.use_case = case.use_case.model_copy(update={"settings": settings})
+    counts = Counted(records, records // 2, 400, {"region": HALVES}, "of a made-up source")
+    found = {one.rule: one for one in duties(open_lake(Environment(home=tmp_path)), case.use_case, counts)}["recall"]
+    assert found.state == state
+    assert ("recall?of=complaints" in found.next_step) == (state == MISSING)
 
 
 def test_an_approval_that_nobody_may_give_is_missing_already_before_the_training(tmp_path):

@@ -53,7 +53,7 @@ def test_the_figures_are_those_of_the_records(case: Case, report: ArtifactVersio
     assert found["personal_data"]["left_status"] == "passed"
     assert set(found["personal_data"]["recall"]["EMAIL"]) == {"value", "low", "high", "spans", "status"}
     seen = (found["personal_data"]["recall_status"], found["personal_data"]["recall_basis"])
-    assert seen == ("not_measured_on_this_source", "other_texts")
+    assert seen == ("not_measured_on_this_source", "generated_texts")
     assert found["personal_data"]["left_out"] == {}
     regions = case.lake.read_table(case.splits)["feature_region"].to_pylist()
     assert found["k_anonymity"]["k"] == min(regions.count(region) for region in set(regions))

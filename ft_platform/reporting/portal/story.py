@@ -183,10 +183,20 @@ def _anonymized(seen: Seen) -> Told:
     if "entities" not in counts:
         return Told(_kept(seen, "anonymized_records"))
     recall = seen.lake.verdicts(seen.newest["anonymized_records"]).get("recall_above_floor")
-    found = recall.numbers.get("recall") if recall else None
-    measured = f" Measured recall of the search: {number(found)}." if found is not None else ""
+    measured = f" {_recall(recall.numbers)}" if recall else ""
     replaced = f"{sum(counts['entities'].values()):,} times personal data was replaced"
     return Told(f"{replaced}, in {counted(counts['rows_with_any'], 'record')}.{measured}")
+
+
+def _recall(numbers: Mapping[str, Any]) -> str:
+    """What was measured, and in which texts."""
+    found, basis = numbers.get("recall"), numbers.get("basis")
+    if found is None:
+        return ""
+    where = {"own_sample": "in your own records, marked one by one", "own_records": "in annotated records of your own"}
+    other = "in generated texts, not in your records" if basis == "generated_texts" else "in other texts"
+    other = "in generated records" if basis == "generated_records" else other
+    return f"Of personal data {where.get(str(basis), other)}, {number(found)} is found (recall)."
 
 
 def _divided(seen: Seen) -> Told:

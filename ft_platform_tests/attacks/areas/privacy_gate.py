@@ -350,7 +350,7 @@ AREA = Area(
             "ft_platform.samples.generator.is_generated", lambda uri, _: uri.startswith("sample://")
         ),
         "recall-rule-reads-the-basis": lambda: patch.object(
-            recall_rule, "OF_THIS_SOURCE", ("own_records", "generated_records", "other_texts")
+            recall_rule, "OF_THIS_SOURCE", ("own_records", "own_sample", "generated_records", "other_texts")
         ),
         "recall-rule-counts-texts": lambda: patch.object(recall_rule, "LEAST_TEXTS", 0),
         "persons-only-where-named": lambda: patch.object(
