@@ -40,8 +40,9 @@ class Progress:
     @property
     def in_words(self) -> str:
         """Where it stands, in a line."""
-        records = f"{self.records:,} record{'' if self.records == 1 else 's'}"
-        seen = f"{records}, {self.found + self.missed:,} places with personal data seen"
+        places = self.found + self.missed
+        seen = f"{self.records:,} {'record' if self.records == 1 else 'records'},"
+        seen = f"{seen} {places:,} {'place' if places == 1 else 'places'} with personal data seen"
         if self.recall is None:
             return f"{seen}; {self.floor:.0%} of it must be found"
         far = f"; about {self.to_go:,} more records if nothing is missed" if self.to_go and not self.end else ""

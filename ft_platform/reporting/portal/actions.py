@@ -16,7 +16,7 @@ TITLES = {
     REVIEW: "Judge answers",
     REVIEWS: "Review of answers",
     ANNOTATE: "Correct records",
-    RECALL: "Is personal data found?",
+    RECALL: "Mark missed personal data",
     ERASE: "Erase a person",
     DISCLOSE: "What is held on a person",
 }
