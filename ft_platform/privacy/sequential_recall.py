@@ -8,7 +8,7 @@ small bets. Were it the true one, the capital would be a supermartingale, whatev
 before; so the chance that it ever is 2 / (1 - confidence) times what it was at the start is at most half of
 1 - confidence (Ville 1939). The interval holds every recall that neither side has won so much against: Waudby-Smith and
 Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal Statistical Society B 86, 2024,
-theorem 3 (arXiv:2010.09686); a mixture of bets is one more (Robbins 1970). `docs/adr/0041-recall-by-betting.md`.
+theorem 3 (arXiv:2010.09686); a mixture of bets is one more (Robbins 1970). `docs/adr/0042-recall-by-betting.md`.
 
 Covered: looking after each record and stopping at any moment; records that are not drawn evenly. Not covered: people
 who overlook something, which makes every figure too high.
