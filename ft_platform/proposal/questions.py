@@ -245,8 +245,23 @@ def _use(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Questio
     )
 
 
+def _special(made: Proposal, looked: Looked, answered: Mapping[str, Any]) -> Question:
+    path = "privacy.special_categories"
+    asks = (
+        "May the texts tell of health, origin, belief, politics, sex life or crimes? `yes` or `no`. If so, somebody"
+        " marks some records, to show that personal data is found in them."
+    )
+
+    def fields(text: str) -> Fields:
+        if text.casefold() not in ("yes", "no"):
+            raise Unclear("Please say yes or no")
+        return {path: text.casefold() == "yes"}
+
+    return Question(path, asks, "may texts tell of health, belief, crimes and the like? true or false", "", fields)
+
+
 ASKED = (
     *(_accountable, _licence, _lawful_column, _lawful_bases, _consent),
-    *(_subject, _groups, _no_groups, _no_quasi_identifiers, _compliance, _use),
+    *(_subject, _groups, _no_groups, _no_quasi_identifiers, _compliance, _use, _special),
 )
 """In the order in which they are asked."""

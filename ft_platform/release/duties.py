@@ -48,7 +48,7 @@ STEPS: dict[str, tuple[str, str]] = {
     ),
     K_ANONYMITY: ("minutes", "Say in privacy.quasi_identifiers which columns together identify a person"),
     "recall": (
-        "about ten minutes of a person who may look at records",
+        "about ten minutes, more with long texts: a data engineer",
         "ft run {name} --until data_report, then mark some records in the portal (page recall?of={name}); where nobody"
         " signs in, in a file: ft privacy sample {name}",
     ),

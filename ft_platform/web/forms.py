@@ -17,8 +17,8 @@ from ft_platform.web.guard import Refusal, Request, read_body, refused_headers, 
 from ft_platform.web.visit import Visit
 
 FORM = "application/x-www-form-urlencoded"
-MOST_FIELDS = 200
-"""Each word that somebody taps on the page where recall is measured is one."""
+MOST_FIELDS, MOST_BOXES = 20, 200
+"""Different fields, and all that are sent: each word that somebody taps on a page is one of the same name."""
 
 
 async def sent_form(visit: Visit, receive: Receive, hosts: Hosts) -> Visit:
@@ -40,12 +40,14 @@ async def sent_form(visit: Visit, receive: Receive, hosts: Hosts) -> Visit:
     if isinstance(body, Refusal):
         raise Refused(body.words, body.status)
     try:
-        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_BOXES)
     except ValueError:
         raise Refused("the form cannot be read", 400) from None
     form: dict[str, str] = {}
     for name, text in fields:  # boxes of one name, as `1,2`; no field that is checked has a comma
         form[name] = f"{form[name]},{text}" if name in form else text
+    if len(form) > MOST_FIELDS:
+        raise Refused("the form cannot be read", 400)
     return visit._replace(form=form)
 
 

@@ -90,7 +90,8 @@ def test_check_ends_with_what_a_release_needs_and_a_run_begins_with_it(capsys) -
     assert records in needed["test_records"]["why"]
     assert cli.main(["check", "letters"]) == 0
     table = " ".join(capsys.readouterr().out.partition("What a release needs")[2].split())
-    assert "measured on your own records, because the file does not say whether" in table
+    assert "privacy.special_categories" in needed["recall"]["why"]
+    assert "Recall has to be" in table
     assert cli.main(["run", "letters", "--plan"]) == 0
     line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("A release will also need: "))
     assert "recall, " in line
@@ -188,7 +189,7 @@ def at_a_terminal(command: list[str], answers: list[str]) -> str:
 def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> None:
     why = "Letters to a call centre say nothing of the group of their writer."
     use = "Clerks sort letters into teams with it."
-    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, OTHER, use]
+    lines = [PERSON, "whatever", "CC-BY-4.0", "", "None", why, OTHER, use, "perhaps", "no"]
     shown = at_a_terminal(["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"], lines)
     assert "That is no licence" in shown
     assert SECRET not in shown
@@ -198,6 +199,8 @@ def test_at_a_terminal_a_person_answers_in_words_and_the_file_says_who_did() -> 
     assert settings["governance"]["licence"] == "CC-BY-4.0"
     assert settings["gate"]["without_sensitive_features"] == why
     assert settings["release"]["intended_use"] == use
+    assert settings["privacy"]["special_categories"] is False
+    assert "Please say yes or no" in shown
     assert "without_quasi_identifiers" not in settings.get("privacy", {}), "one text and a label need no reason"
     said = next(line for line in file.read_text().splitlines() if "licence: CC-BY-4.0" in line)
     assert f"# answered by {PERSON} on " in said
@@ -215,7 +218,7 @@ def test_an_answer_of_a_compliance_officer_is_the_approval_and_that_of_others_st
     roles = f"people:\n  roles:\n    compliance: [{PERSON if is_officer else OTHER}]\n"
     Path("ft_environment.yaml").write_text(f"home: {os.environ['FT_HOME']}\n{roles}", encoding="utf-8")
     why = "Letters to a call centre say nothing of the group of their writer."
-    lines = [PERSON, "CC-BY-4.0", "", "none", why, OTHER, "Clerks sort letters into teams with it."]
+    lines = [PERSON, "CC-BY-4.0", "", "none", why, OTHER, "Clerks sort letters into teams with it.", "no"]
     command = ["new", "letters", "--source", "letters.csv", "--set", "base_model.uri=example/none"]
     shown = " ".join(at_a_terminal(command, lines).split())
     environment = load_environment()
@@ -234,6 +237,7 @@ def test_without_a_terminal_the_file_has_one_marked_line_for_each_open_question(
     assert cli.main(["new", "letters", "--source", "letters.csv", *STATED[2:]]) == 0
     text = Path("defs/letters/defs.yaml").read_text()
     asked = ["accountable", "licence", "subject", "sensitive_features", "compliance", "intended_use"]
+    asked.append("special_categories")
     lines = [line for line in text.splitlines() if "# OPEN: " in line]
     for field in asked:
         assert sum(f"{field}: " in line.partition("#")[0] for line in lines) == 1, field
@@ -249,7 +253,7 @@ def test_records_of_ones_own_without_consent_ask_what_permits_their_use() -> Non
             [*row, "Ground" if number == 0 else ("contract", "unknown")[number % 2]] for number, row in enumerate(rows)
         ]
         csv.writer(file).writerows(written)
-    lines = [PERSON, "own", "ground", "Contract", "contract", *[""] * 5]
+    lines = [PERSON, "own", "ground", "Contract", "contract", *[""] * 6]
     shown = at_a_terminal(["new", "letters", "--source", "own.csv", "--set", "base_model.uri=example/none"], lines)
     assert "No row has 'Contract': capitals count" in shown
     attributes = yaml.safe_load(Path("defs/letters/defs.yaml").read_text())["attributes"]

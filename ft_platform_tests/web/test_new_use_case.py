@@ -37,6 +37,7 @@ ANSWERS = {
     "gate.without_sensitive_features": WHY,
     "owners.compliance": ANA,
     "release.intended_use": "Clerks sort letters into teams with it.",
+    "privacy.special_categories": "no",
 }
 
 
