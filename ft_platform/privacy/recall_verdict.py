@@ -28,9 +28,10 @@ def measure_recall(lake: Lake, use_case: NamedUseCase, anonymized: TableVersion)
     """
     behind = tables_behind(lake, anonymized)
     cleaned, files = lake.rows(behind["cleaned_records"]), lake.manifest(behind["raw_records"]).info.get("files", {})
-    numbers = _numbers(lake, use_case, anonymized, cleaned, files) | {"persons": persons_in(cleaned)}
+    numbers = _numbers(lake, use_case, anonymized, cleaned, files)
+    passed = numbers.pop("passed")
     settings = check_settings_hash(use_case, anonymized.name, CHECK)
-    return lake.add_verdict(anonymized, CHECK, numbers.pop("passed"), settings, numbers)
+    return lake.add_verdict(anonymized, CHECK, passed, settings, {**numbers, "persons": persons_in(cleaned)})
 
 
 def _numbers(

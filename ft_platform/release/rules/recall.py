@@ -99,8 +99,8 @@ def judge_recall(evidence: Evidence, use_case: NamedUseCase) -> Finding:
     figure = Figure(value=worst.recall, low=worst.low, high=worst.high) if worst and own else None
     if own and enough and verdict.passed and found.status == "above_floor":
         return Finding(True, found.says, figure)
-    if found.basis == GENERATED and enough and verdict.passed and not why and worst:
-        return Finding(True, _generated_in_words(use_case, found, worst))
+    if found.basis == GENERATED and enough and verdict.passed and not why:
+        return Finding(True, _generated_in_words(use_case, found))
     needs = f" It has to be, because {why}." if found.basis == GENERATED and why else ""
     remedy = (
         f"Mark some of your records in the portal, about ten minutes (page recall?of={use_case.name}), or in a file (ft"
@@ -120,9 +120,10 @@ def _is_enough_of_sample(found: RecallVerdict, floor: float) -> bool:
     )
 
 
-def _generated_in_words(use_case: NamedUseCase, found: RecallVerdict, worst: Recall) -> str:
+def _generated_in_words(use_case: NamedUseCase, found: RecallVerdict) -> str:
+    least = min(one.low for one in found.entities.values())
     return (
-        f"Measured on generated texts, not on your records: of each kind at least {worst.low:.3f} is found there. That"
+        f"Measured on generated texts, not on your records: of each kind at least {least:.3f} is found there. That"
         f" is enough for {found.persons:,} persons, fewer than {use_case.policy.own_recall_from:,}, whose texts tell of"
         " no health, belief and the like, as the file says."
     )
