@@ -3,6 +3,7 @@ lineage."""
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ft_platform.reporting.evidence_plots import calibration_plot, slices_plot
 from ft_platform.reporting.figure import short
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.probe_words import as_trained, model_words, titled, without_itself
 from ft_platform.reporting.report_page import write_report_page
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
 from ft_platform.training import continuing, window
@@ -48,17 +50,21 @@ NO_FIGURE = {"value": None, "low": None, "high": None, "best": False}
 def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseCase) -> None:
     """`systems.png`; for labels also `per_class.png`, and `confusion_matrix.png` and `calibration.png` of the last
     system; `slices.png` where there are."""
-    main = metric(figures["main_metric"])
-    (folder / "systems.png").write_bytes(plots.systems_plot(figures["systems"], main))
+    main, training = metric(figures["main_metric"]), use_case.settings.training
+    figures = without_itself(figures, training)
+    (folder / "systems.png").write_bytes(plots.systems_plot(titled(figures["systems"], training), main))
     if figures["confusion"]:
         systems = list(figures["confusion"])
         last = systems[-1]
         matrix = figures["confusion"][last]
-        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], matrix, last))
+        (name,) = titled({last: matrix}, training)
+        (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], matrix, name))
         shown = [
             system for system in ("tfidf_logreg", "linear_probe", "base_few_shot", "fine_tuned") if system in systems
         ]
-        (folder / "per_class.png").write_bytes(plots.per_label_plot(figures["per_class"], shown))
+        per_class = titled(figures["per_class"], training)
+        names = list(titled(dict.fromkeys(shown), training))
+        (folder / "per_class.png").write_bytes(plots.per_label_plot(per_class, names))
         if last in figures["calibration"]:
             (folder / "calibration.png").write_bytes(calibration_plot(figures["calibration"][last]))
     if figures.get("slices"):
@@ -70,6 +76,7 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
 def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None:
     """`report.html` and `funnel.png`, from figures, predictions in `folder` and manifests of the parents."""
     settings = draft.use_case.settings
+    figures = without_itself(figures, settings.training)
     metrics, main = metrics_of(settings.task.kind), metric(figures["main_metric"])
     manifests = manifests_behind(draft.lake, draft.parents)
     funnel = funnel_of(manifests)
@@ -81,6 +88,7 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
     confidence, counts = settings.evaluation.confidence, slice_metric(draft.use_case) in plain_words.COUNTED
     training = json.loads(draft.lake.read_file(checkpoint, "training.json"))
     gain = plain_words.gain(figures, confidence)
+    words = partial(as_trained, training=settings.training)
     has_curve = "loss_curve.png" in manifests["adapter_checkpoint"].files
     write_report_page(
         folder,
@@ -88,23 +96,24 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         "evaluation_report.html",
         title=f"Evaluation of {draft.use_case.name}",
         short=[
-            ("Verdict", [plain_words.quality(figures)]),
-            ("What it gains", [gain["text"]]),
+            ("Verdict", [words(plain_words.quality(figures))]),
+            ("What it gains", [words(gain["text"])]),
             ("For whom it is worse", plain_words.worse_for(figures["slices"], confidence, counts)),
             ("What would make it better", plain_words.diagnosed(figures)),
             ("What to do next", plain_words.next_after_evaluation(figures, confidence, draft.use_case.name)),
         ],
         good=gain["good"],
         further=figures["diagnosis"]["further"],
-        verdicts=verdicts(figures, main, settings.evaluation.confidence),
-        advice=fine_tune_or_prompt(figures, main, settings.evaluation.confidence),
-        requests=[(TITLES.get(system, system), one) for system, one in figures["per_1000_requests"].items()],
+        model=model_words(settings.training),
+        verdicts=words(verdicts(figures, main, settings.evaluation.confidence)),
+        advice=words(fine_tune_or_prompt(figures, main, settings.evaluation.confidence)),
+        requests=words([(TITLES.get(system, system), one) for system, one in figures["per_1000_requests"].items()]),
         test_rows=figures["test_rows"],
         confidence=settings.evaluation.confidence,
         bootstrap_samples=settings.evaluation.bootstrap_samples,
-        systems=metric_table(figures["systems"], metrics),
+        systems=words(metric_table(figures["systems"], metrics)),
         differences=metric_table(figures["differences"], metrics),
-        fresh=fresh_table(figures.get("fresh"), metrics),
+        fresh=words(fresh_table(figures.get("fresh"), metrics)),
         groundedness=groundedness_table(figures.get("groundedness")),
         style=style_table(figures.get("style")),
         golden=figures.get("golden"),
@@ -119,14 +128,16 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         funnel=funnel,
         left_out=figures["left_out"],
         training=training_sentence(training),
-        limits=limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
-        times=[
-            ("Training of the checkpoint: steps and validations", training_seconds(training["metrics"])),
-            *((f"Test records: {TITLES.get(s, s)}", f"{t:,.1f} seconds") for s, t in figures["seconds"].items()),
-        ],
+        limits=words(limits(figures, main, settings.evaluation, EXAMPLE_TOKENS)),
+        times=words(
+            [
+                ("Training of the checkpoint: steps and validations", training_seconds(training["metrics"])),
+                *((f"Test records: {TITLES.get(s, s)}", f"{t:,.1f} seconds") for s, t in figures["seconds"].items()),
+            ]
+        ),
         lineage=lineage_rows(manifests),
         loss=loss_of(training),
-        alts=picture_alts(figures, FINE_TUNED),
+        alts=words(picture_alts(figures, FINE_TUNED)),
         pictures={**pictures, "loss_curve": draft.lake.read_file(checkpoint, "loss_curve.png") if has_curve else None},
     )
 

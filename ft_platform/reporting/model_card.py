@@ -7,6 +7,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import yaml
@@ -29,6 +30,7 @@ from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import TEMPLATES, number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import funnel_plot
+from ft_platform.reporting.probe_words import as_trained, without_itself
 from ft_platform.reporting.verdict import limits, verdicts
 from ft_platform.settings.guardrails import Guardrails
 from ft_platform.settings.roles import OWNER_ROLES, title
@@ -95,7 +97,8 @@ def card_values(
 ) -> dict[str, Any]:
     """Everything a card says, for both templates."""
     settings = use_case.settings
-    figures = read_metrics(lake, evaluation)
+    figures = without_itself(read_metrics(lake, evaluation), settings.training)
+    words = partial(as_trained, training=settings.training)
     groups = json.loads(lake.read_file(fairness, "fairness.json"))
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     manifests = manifests_behind(lake, [checkpoint, evaluation, fairness])
@@ -114,14 +117,14 @@ def card_values(
         "labels": training["labels"],
         "training": training_sentence(training),
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows"),
-        "verdicts": verdicts(figures, main, use_case.settings.evaluation.confidence),
-        "systems": metric_table(figures["systems"], metrics),
+        "verdicts": words(verdicts(figures, main, use_case.settings.evaluation.confidence)),
+        "systems": words(metric_table(figures["systems"], metrics)),
         "test_rows": figures["test_rows"],
         "confidence": settings.evaluation.confidence,
         "fairness": list(sentences(groups, use_case).values()),
         "nothing_compared": nothing_compared(settings),
         "unsure": when_unsure(figures),
-        "limits": limits(figures, main, settings.evaluation, EXAMPLE_TOKENS),
+        "limits": words(limits(figures, main, settings.evaluation, EXAMPLE_TOKENS)),
         "funnel": funnel_of(manifests),
         "lineage": lineage_rows(manifests),
         "owners": [(title(role), settings.owners.of(role)) for role in OWNER_ROLES],

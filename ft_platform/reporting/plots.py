@@ -7,7 +7,10 @@ from typing import Any
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.figure import COLOURS, YELLOW, around, drawing, remark, short
+from ft_platform.reporting.probe_words import TITLE as PROBE
 
+OWN = ("fine_tuned", PROBE)
+"""What the evaluated model is called in pictures."""
 MOST_NUMBERED_LABELS = 15
 """Above, a cell of the confusion matrix is too small for its number."""
 
@@ -122,7 +125,7 @@ def systems_plot(systems: Mapping[str, Mapping[str, Mapping[str, float]]], metri
     names = list(systems)
     with drawing(6.4, 1.0 + 0.36 * len(names)) as (_, axes, buffer):
         for place, name in enumerate(names):
-            _point(axes, systems[name][metric.name], place, COLOURS[5] if name == "fine_tuned" else COLOURS[0])
+            _point(axes, systems[name][metric.name], place, COLOURS[5] if name in OWN else COLOURS[0])
         axes.set_yticks(range(len(names)), [TITLES.get(name, short(name)) for name in names])
         axes.invert_yaxis()
         axes.margins(y=0.2, x=0.12)

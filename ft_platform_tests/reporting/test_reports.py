@@ -6,8 +6,11 @@ import re
 import pytest
 import yaml
 
+from ft_platform.evaluation.files import PREDICTIONS, read_metrics
+from ft_platform.lake.draft import Draft
+from ft_platform.lake.parents import version_of_parent
 from ft_platform.reporting import plots
-from ft_platform.reporting.evaluation_report import write_pictures
+from ft_platform.reporting.evaluation_report import write_pictures, write_report
 from ft_platform.reporting.model_card import plain_markdown, publish_model_card
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, TinyCase, tiny_case
 from ft_platform_tests.reporting.page_rules import Tags
@@ -50,6 +53,26 @@ def test_pages_load_nothing_from_outside(case: TinyCase) -> None:
         assert all((source or "").startswith(("data:image/png;base64,", "#")) for source in sources), name
         assert "@import" not in text and "url(" not in text, name
         assert not re.search(r"https?://", text), name
+
+
+def test_the_report_of_a_probe_calls_nothing_fine_tuned_and_compares_it_with_no_probe(classified: TinyCase) -> None:
+    settings = classified.use_case.settings
+    training = settings.training.model_copy(update={"method": "linear_probe"})
+    use_case = classified.use_case.model_copy(update={"settings": settings.model_copy(update={"training": training})})
+    lake, report = classified.lake, classified.report
+    parents = [version_of_parent(lake, "complaints", parent) for parent in lake.manifest(report).parents]
+    with Draft(lake, use_case, "evaluation_report", "eval-of-a-probe", "inputs", parents).folder() as folder:
+        (folder / PREDICTIONS).write_bytes(lake.read_file(report, PREDICTIONS))
+        figures = read_metrics(lake, report)
+        write_pictures(folder, figures, use_case)
+        write_report(folder, Draft(lake, use_case, "evaluation_report", "eval-of-a-probe", "inputs", parents), figures)
+        text = (folder / "report.html").read_text()
+    said = f"{Tags(text).words} {[attributes.get('alt') for tag, attributes in Tags(text).tags if tag == 'img']}"
+    assert re.findall(r".{0,30}fine.?tun.{0,30}", said, re.IGNORECASE) == []
+    assert "Linear probe of the base model" not in said
+    assert "the trained linear probe gets about" in said
+    assert "Trained linear probe" in said
+    assert "fine-tuned model gets about" in Tags(pages(classified)["evaluation"]).words
 
 
 def test_every_picture_is_inside_the_page_and_its_alt_text_says_what_it_shows(classified: TinyCase) -> None:

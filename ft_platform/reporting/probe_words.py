@@ -1,0 +1,64 @@
+"""An evaluation of a linear probe in words: nothing of it was fine-tuned.
+
+In figures and predictions the evaluated model is called `fine_tuned`, whatever its method; pages of a probe say what it
+is. The probe among the alternatives is the same model trained once more, so these pages leave it out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.settings.training import Training
+
+PROBE = "linear_probe"
+TITLE = "Trained linear probe"
+WORDS = {
+    "Fine-tuned model": TITLE,
+    "fine-tuned model": "trained linear probe",
+    "Fine-tuning pays off": "Training it pays off",
+    "Fine-tuning does not pay off": "Training it does not pay off",
+    "We cannot say that fine-tuning is better": "We cannot say that it is better",
+    "Fine-tune: it is better": "Train: it is better",
+    "no reason to fine-tune rather": "no reason to train rather",
+    " fine-tuned and ": " with it and ",
+}
+"""What sentences about a fine-tuned model say -> what they say of a probe."""
+
+
+def model_words(training: Training) -> str:
+    """What the evaluated model is called."""
+    return "linear probe" if training.method == PROBE else "fine-tuned model"
+
+
+def without_itself(figures: Mapping[str, Any], training: Training) -> Mapping[str, Any]:
+    """Figures of an evaluation (`evaluation.scores`), those of a probe without the probe among the alternatives."""
+    if training.method != PROBE:
+        return figures
+    by_system = ("systems", "differences", "tests", "confusion", "per_class", "calibration", "per_1000_requests")
+    left = {
+        name: {system: one for system, one in figures[name].items() if system != PROBE}
+        for name in (*by_system, "seconds")
+        if isinstance(figures.get(name), Mapping)
+    }
+    return {**figures, **left}
+
+
+def as_trained(said: Any, training: Training) -> Any:
+    """Sentences and titles, in lists and mappings too, as they are of what was trained."""
+    if training.method != PROBE:
+        return said
+    if isinstance(said, str):
+        for words, own in WORDS.items():
+            said = said.replace(words, own)
+        return said
+    if isinstance(said, Mapping):
+        return {name: as_trained(one, training) for name, one in said.items()}
+    if isinstance(said, list | tuple):
+        return type(said)(as_trained(one, training) for one in said)
+    return said
+
+
+def titled(by_system: Mapping[str, Any], training: Training) -> dict[str, Any]:
+    """Figures by system for a picture, which calls systems it does not know by their name."""
+    if training.method != PROBE:
+        return dict(by_system)
+    return {TITLE if name == FINE_TUNED else name: one for name, one in by_system.items()}
