@@ -48,7 +48,7 @@ def test_a_gain_on_one_part_makes_up_for_no_loss_on_the_other(
 def test_the_ruling_says_on_which_requests_it_rests(tmp_path: Path) -> None:
     found = fresh_case(tmp_path, -0.1, -0.1).refusing()
     assert found["beats/champion"] == (
-        "Macro F1: -0.100 (-0.120 to -0.080) in favour of the fine-tuned model on 120 fresh requests of 2026-11-01 to"
+        "Macro F1: -0.100 (-0.120 to -0.080) in favour of this model on 120 fresh requests of 2026-11-01 to"
         " 2026-11-20: it is worse."
     )
     assert found["not_worse_on_frozen"] == (

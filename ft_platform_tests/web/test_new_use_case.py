@@ -172,7 +172,7 @@ def test_who_may_approve_approves_by_taking_the_file_and_others_do_not(
     (folder / "defs.yaml").write_text(text)
     use_case = load_use_case(folder, environment=environment)
     given = [one for one, _ in waivers(open_lake(environment), use_case)]
-    fields = ["gate.without_sensitive_features", "privacy.without_quasi_identifiers"] if name == BOTH else []
+    fields = ["gate.without_sensitive_features"] if name == BOTH else []
     assert sorted(one.rule.split("@")[0] for one in given) == [f"approval/{field}" for field in fields]
     assert {(one.granted_by, one.known_by) for one in given} <= {(BOTH, "password")}
 

@@ -57,7 +57,7 @@ def _beats(evidence: Evidence, system: str, gate: Gate, champion: str | None, co
     if main.name in SHARES and pairs:
         ends = exact_difference(pairs.only_first, pairs.only_second, report.test_rows, confidence)
         found = found.model_copy(update=widened(found, *ends).model_dump())
-    said = "in favour of the fine-tuned model"
+    said = "in favour of this model"
     return gained(main, found, gate.margin, said, _may_lose(evidence, report, system, confidence))
 
 
@@ -83,7 +83,7 @@ def _beats_today(evidence: Evidence, gate: Gate, fresh: FreshTest, champion: str
     found = named(named(part.differences, CHAMPION, "fresh.differences"), main.name, f"fresh.differences.{CHAMPION}")
     requests = f"{part.records} fresh requests of {part.first_day} to {part.last_day}"
     may_lose = _may_lose(evidence, report, CHAMPION, confidence)
-    return gained(main, found, gate.margin, f"in favour of the fine-tuned model on {requests}", may_lose)
+    return gained(main, found, gate.margin, f"in favour of this model on {requests}", may_lose)
 
 
 KIND = Kind(names=("beats",), owner="accountable", order=(50, 0), rules=_rules)
