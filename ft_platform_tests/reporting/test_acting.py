@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from ft_platform.evaluation.annotation.own_recall import RecallProgress
 from ft_platform.evaluation.review.sequential import Standing
 from ft_platform.people.may import Permissions
 from ft_platform.people.person import Person
+from ft_platform.privacy.marked_record import Piece
 from ft_platform.release.erasures import Progress
 from ft_platform.release.waivers import Waiver
 from ft_platform.reporting.portal.acting import page_for
@@ -17,6 +19,7 @@ from ft_platform.reporting.portal.actions import (
     ASK,
     DISCLOSE,
     ERASE,
+    RECALL,
     RELEASE,
     REVIEW,
     REVIEWS,
@@ -33,6 +36,7 @@ from ft_platform_tests.reporting.xss import Attack, hostile
 from ft_platform_tests.tables import use_case as a_use_case
 
 FORMS = {"form", "input", "label", "select", "option", "textarea", "button", "fieldset", "legend", "blockquote", "mark"}
+FORMS |= {"progress"}
 OF_FORMS = {
     *("method", "action", "type", "value", "for", "required", "rows", "minlength", "maxlength", "min", "max"),
     *("aria-describedby", "autocomplete", "autocapitalize", "spellcheck", "selected"),
@@ -221,6 +225,14 @@ VALUES: dict[str, dict[str, Any]] = {
         ],
         "marked": {"records": 1, "words": 9, "missed": 1, "per_1000_words": {"value": 1.0, "low": 0.0, "high": 9.0}},
     },
+    RECALL: {
+        "progress": None,
+        "why_not": "why not at all",
+        "purposes": ["a purpose"],
+        "made": True,
+        "file": None,
+        "left_out": {"a kind": "why"},
+    },
 }
 SHOWN = dict.fromkeys(TITLES, ("the problem", "the person", "why not at all")) | {
     REVIEW: ("the problem",),
@@ -293,6 +305,28 @@ def test_the_page_of_a_review_shows_figures_and_comments_as_text() -> None:
     text = page_for(REVIEWS, asking, View(hostile(VALUES[REVIEWS], HREFS)), "the token")
     words = " ".join(page_rules.Page(text).words.split())
     for shown in ("the comment", "who rates", "the rater with a side", "the criterion", "who is asked"):
+        assert " ".join(str(Attack(shown)).split()) in words, shown
+
+
+@pytest.mark.parametrize("end", ["", "above", "below", "all"])
+def test_words_of_a_record_and_what_was_seen_in_it_are_shown_as_text(end: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_rules, "ELEMENTS", page_rules.ELEMENTS | FORMS)
+    monkeypatch.setattr(page_rules, "ATTRIBUTES", page_rules.ATTRIBUTES | OF_FORMS)
+    monkeypatch.setattr(page_rules, "VOID", page_rules.VOID | {"input"})
+    values = hostile({**VALUES[RECALL], "why_not": ""})
+    kinds = {str(Attack("a kind")): {"recall": 0.5, "low": 0.1, "high": 0.9, "spans": 2, "texts": 2}}
+    far = RecallProgress(
+        9, 8, 1, 0.9, 0.5, 0.99, 0.9, 12, end, kinds, [str(Attack("a kind"))] if end == "below" else []
+    )
+    asking = Asking(None, a_use_case(), Permissions(), Person(Attack("the person")))  # type: ignore[arg-type]
+    pieces = [Piece(str(Attack("a word")), "", 0, 1), Piece(" "), Piece(str(Attack("a find")), "EMAIL", 0)]
+    record = {"record": Attack("the record"), "texts": [pieces], "kinds": [Attack("a kind")], "other": "OTHER"}
+    record |= {"before": True, "problem": Attack("the problem")}
+    found = {"progress": far, "look": 7, **({"record": ""} if end else record)}
+    text = page_for(RECALL, asking, View(values), "the token", "", {}, found)
+    assert page_rules.problems_of(text) == []
+    words = " ".join(page_rules.Page(text).words.split())
+    for shown in ("the person",) if end else ("a word", "a find", "the person"):
         assert " ".join(str(Attack(shown)).split()) in words, shown
 
 

@@ -11,7 +11,7 @@ End = Literal["", "above", "below", "all"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class RecallProgress:
     """A sample in figures.
 
     Attributes:
@@ -49,18 +49,18 @@ class Progress:
         return f"{seen}, recall at least {self.low:.1%}; {self.floor:.0%} is needed{far}"
 
 
-def progress(lake: Lake, use_case: NamedUseCase) -> Progress | None:
+def progress(lake: Lake, use_case: NamedUseCase) -> RecallProgress | None:
     """Of the sample that counts for the newest records; None: none was begun."""
     anonymized = lake.latest(use_case.name, "anonymized_records")
     sample = own_sample(lake, use_case, anonymized) if anonymized else None
     return progress_of(sample, use_case) if sample else None
 
 
-def progress_of(sample: OwnSample, use_case: NamedUseCase) -> Progress:
+def progress_of(sample: OwnSample, use_case: NamedUseCase) -> RecallProgress:
     floor, (found, missed), rate = use_case.settings.privacy.min_recall, sample.places, sample.recall
     below = sample.below(floor)
     end: End = "below" if below else "above" if sample.is_above(floor) else "" if sample.following else "all"
-    return Progress(
+    return RecallProgress(
         sample.records,
         found,
         missed,
