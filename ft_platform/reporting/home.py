@@ -27,7 +27,7 @@ from ft_platform.release.standing import ENDED, Standing
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
 from ft_platform.reporting.personas import Known, cards
-from ft_platform.reporting.portal.actions import REVIEWS, SIGN, WAIVE
+from ft_platform.reporting.portal.actions import RECALL, REVIEWS, SIGN, WAIVE
 from ft_platform.reporting.portal.actions import TITLES as ACTION_TITLES
 from ft_platform.reporting.portal.history import events_of, quality_picture, versions_of
 from ft_platform.reporting.portal.story import Step, story_of
@@ -66,6 +66,8 @@ ACTIONS = {
     for kind, page_name in {"approval": WAIVE, SIGNATURES: SIGN, "human_review": REVIEWS}.items()
 }
 """What a release needs -> the page of the portal where people give it once there is a model, and its title."""
+BEFORE = {"recall": (RECALL, ACTION_TITLES[RECALL])}
+"""The same, once there are anonymized records."""
 REPOSITORY, LOCATION = "__repository__", "ft_platform"
 """Names of the code location in the addresses of Dagster's pages: the one repository, and `ui.WORKSPACE`."""
 MOST_DAYS = 30
@@ -116,7 +118,8 @@ def home_page(lake: Lake, name: str, use_case: NamedUseCase | None = None, *, in
         simpler=_simpler(known, in_dagster=in_dagster),
         needed=needed,
         not_told=not_told,
-        actions=ACTIONS if lake.artifacts(name, "adapter_checkpoint") else {},
+        actions=(BEFORE if lake.latest(name, "anonymized_records") else {})
+        | (ACTIONS if lake.artifacts(name, "adapter_checkpoint") else {}),
         history=history,
         problem=problem,
         picture=quality_picture(history[0][0]) if history else None,

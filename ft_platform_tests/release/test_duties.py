@@ -24,7 +24,7 @@ from ft_platform.stages import STAGES, check_settings_hash
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.release.evidence_case import OWNERS, EvidenceCase, changed, good_figures, grouped
 from ft_platform_tests.reporting.page_rules import Page, problems_of
-from ft_platform_tests.tiny_models import SCHEMA, split_rows, usable_splits
+from ft_platform_tests.tiny_models import RECALL, SCHEMA, split_rows, usable_splits
 
 HALVES = {"north": 200, "south": 200}
 RECORDS = Counted(2_000, 1_300, 400, {"region": HALVES}, "of a made-up source")
@@ -274,6 +274,22 @@ def test_recall_on_own_records_is_told_beforehand_as_the_gate_will_ask_for_it(
     found = {one.rule: one for one in duties(open_lake(Environment(home=tmp_path)), case.use_case, counts)}["recall"]
     assert found.state == state
     assert ("recall?of=complaints" in found.next_step) == (state == MISSING)
+
+
+def test_the_pages_lead_to_where_records_are_marked_once_there_are_some(tmp_path: Path) -> None:
+    case = case_of(tmp_path, {"privacy": {"ner": "none", "special_categories": True}})
+    case._settle()
+    lake = open_lake(Environment(home=tmp_path))
+    assert 'href="../recall?of=complaints"' not in (home_page(lake, "complaints", case.use_case) or "")
+    numbers = {**RECALL, "basis": "generated_texts", "status": "not_measured_on_this_source", "persons": 5}
+    splits = usable_splits(lake, case.use_case)
+    assert splits
+    anonymized = lake.latest("complaints", STAGE)
+    assert anonymized
+    lake.add_verdict(anonymized, CHECK, True, check_settings_hash(case.use_case, STAGE, CHECK), numbers)
+    assert 'href="../recall?of=complaints"' in (home_page(lake, "complaints", case.use_case) or "")
+    needs = [one for one in needs_of(lake, case.use_case, date(2026, 12, 2)) if one.kind == "duties"]
+    assert [one.action for one in needs if "texts tell of health" in one.what] == ["recall"]
 
 
 def test_an_approval_that_nobody_may_give_is_missing_already_before_the_training(tmp_path):

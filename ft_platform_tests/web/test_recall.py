@@ -12,6 +12,7 @@ pytest.importorskip("model_signing", reason="the extra `signing` is not installe
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.looks.look import looks_in
 from ft_platform.privacy.own_sample import own_sample
+from ft_platform.privacy.recall_verdict import measure_recall
 from ft_platform.settings.environment import Environment
 from ft_platform_tests.web.annotating import ANA, BO, EVE, MISSED, OWNERS, Annotating, Expert
 from ft_platform_tests.web.office import Forms, alert
@@ -113,6 +114,40 @@ def test_a_person_marks_records_until_it_is_clear_and_the_verdict_rests_on_them(
     assert told(site, "mirela0") == []
     assert "mirela0" not in caplog.text
     assert "quill" not in caplog.text
+
+
+def test_what_was_proven_counts_for_later_records_of_the_source_and_for_no_other_recognizers(site: Marking) -> None:
+    with site.serving() as address:
+        ana = Marker(address, ANA)
+        page = ana.begin().text
+        while "It is proven." not in page:
+            page = ana.mark(page, missed=missed_in(page)).text
+    before = site.sample
+    known = len(site.lines)
+    others = [
+        {
+            **site.lines[number % known],
+            "id": f"x{number}",
+            "text": " ".join(f"w{number}of{word}" for word in range(8)),
+        }
+        for number in range(2 * known)
+    ]
+    site.lines = site.lines + others[:40]
+    site.write_source()
+    newest = site.prepare()
+    assert newest.rows > known
+    assert (site.sample.id, site.sample.records) == (before.id, before.records)
+    anonymized = site.lake.latest("tests", "anonymized_records")
+    assert anonymized
+    numbers = measure_recall(site.lake, site.case, anonymized).numbers
+    assert (numbers["basis"], numbers["status"]) == ("own_sample", "above_floor")
+    privacy = site.case.settings.privacy.model_copy(update={"min_score": 0.9})
+    other = site.case.model_copy(update={"settings": site.case.settings.model_copy(update={"privacy": privacy})})
+    assert own_sample(site.lake, other, anonymized) is None
+    site.lines = others
+    site.write_source()
+    site.prepare()
+    assert site.sample is None
 
 
 def test_what_was_missed_is_counted_once_and_can_be_corrected(site: Marking) -> None:

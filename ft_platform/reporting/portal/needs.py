@@ -33,7 +33,17 @@ from ft_platform.release.standing import ACCEPTED, ENDED, REFUSED, Standing
 from ft_platform.release.waiver_persons import role_of
 from ft_platform.release.waivers import unconfirmed, waivers
 from ft_platform.reporting.plain_words import next_after_decision
-from ft_platform.reporting.portal.actions import ANNOTATE, ERASE, RELEASE, REVIEW, REVIEWS, ROLL_BACK, SIGN, WAIVE
+from ft_platform.reporting.portal.actions import (
+    ANNOTATE,
+    ERASE,
+    RECALL,
+    RELEASE,
+    REVIEW,
+    REVIEWS,
+    ROLL_BACK,
+    SIGN,
+    WAIVE,
+)
 from ft_platform.reporting.portal.repairs import effect_in
 from ft_platform.reporting.published import page_of
 from ft_platform.reporting.use_case_state import DOWN, State, sign_off_now, state_of
@@ -214,9 +224,11 @@ def _duties(seen: Seen) -> Told:
     started = seen.lake.latest(seen.name, "raw_records") is not None
     if not started or next(iter(seen.lake.artifacts(seen.name, "release_decision")), None):
         return
+    made = seen.lake.latest(seen.name, "anonymized_records") is not None
     for one in duties(seen.lake, seen.use_case):
         if one.refuses and one.state == MISSING:
-            yield {"role": one.role, "what": f"A release will need it: {one.why}", "next_step": one.next_step}
+            what, action = f"A release will need it: {one.why}", RECALL if one.rule == "recall" and made else ""
+            yield {"role": one.role, "what": what, "next_step": one.next_step, "action": action}
 
 
 def _signatures(seen: Seen) -> Told:
