@@ -85,6 +85,8 @@ NO_PAGES = {
     "portal_erase.html",
     "portal_forms.html",
     "portal_nav.html",
+    "portal_new.html",
+    "portal_recall.html",
     "portal_release.html",
     "portal_review.html",
     "portal_reviews.html",
