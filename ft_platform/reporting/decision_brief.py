@@ -3,6 +3,7 @@ evidence."""
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.plots import seeds_plot, systems_plot
+from ft_platform.reporting.probe_words import as_trained, titled, without_itself
 from ft_platform.reporting.report_page import saved
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
@@ -51,6 +53,9 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
     evidence = decision.evidence
     manifests = {} if evidence.problems else manifests_behind(lake, [evidence.checkpoint])
     evaluation = _figures(lake, evidence.items["evaluation_report"])
+    evaluation = without_itself(evaluation, settings.training) if evaluation else None
+    systems = titled(evaluation["systems"], settings.training) if evaluation else {}
+    words = partial(as_trained, training=settings.training)
     main = metric(evaluation["main_metric"]) if evaluation else None
     seeds = _figures(lake, evidence.items["seed_variation"]) if settings.seed_variation.seeds > 1 else None
     return {
@@ -69,12 +74,12 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "licence": settings.governance.licence or "not stated",
         "base_model": settings.base_model.uri,
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
-        "short": _short(found, evaluation, use_case, _figures(lake, evidence.items["roi_report"])),
-        "quality": _quality(evaluation, use_case, main),
-        "people": _people(_figures(lake, evidence.items["human_review"])),
+        "short": words(_short(found, evaluation, use_case, _figures(lake, evidence.items["roi_report"]))),
+        "quality": words(_quality(evaluation, use_case, main)),
+        "people": words(_people(_figures(lake, evidence.items["human_review"]))),
         "seeds": _seeds(seeds, use_case),
         "groups": _groups(_figures(lake, evidence.items["fairness_report"]), evaluation, use_case),
-        "worth": _worth(_figures(lake, evidence.items["roi_report"])),
+        "worth": words(_worth(_figures(lake, evidence.items["roi_report"]))),
         "signers": _signers(use_case),
         "unknown": {
             stage: "; ".join(item.problems)
@@ -83,11 +88,11 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         },
         "lineage": lineage_rows(manifests),
         "alts": {
-            "systems": alt_texts.systems(evaluation["systems"], main) if evaluation and main else "",
+            "systems": words(alt_texts.systems(evaluation["systems"], main)) if evaluation and main else "",
             "seeds": alt_texts.seeds(seeds, metric(seeds["main_metric"])) if seeds else "",
         },
         "pictures": {
-            **({"systems": systems_plot(evaluation["systems"], main)} if evaluation and main else {}),
+            **({"systems": systems_plot(systems, main)} if evaluation and main else {}),
             **({"seeds": seeds_plot(seeds, metric(seeds["main_metric"]))} if seeds else {}),
         },
     }

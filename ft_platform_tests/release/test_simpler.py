@@ -14,6 +14,7 @@ from ft_platform.release.simpler import MAY_LOSE
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures
+from ft_platform_tests.reporting.page_rules import Page
 
 
 def figures(**values: float) -> dict[str, Any]:
@@ -180,6 +181,19 @@ def test_who_rewrites_what_the_champion_was_made_with_makes_no_model_simpler(tmp
     decision = case.decide()
     assert "beats/champion" in [one.rule for one in decision.refusing]
     assert not decision.evidence.simpler
+
+
+def test_the_brief_of_a_probe_calls_it_one_and_compares_it_with_no_probe(tmp_path: Path) -> None:
+    pages = {}
+    for method in ("lora", "linear_probe"):
+        training = {"training": {"method": method}}
+        case = EvidenceCase(tmp_path / method, training, figures(linear_probe=0.7), method=method).publish()
+        pages[method] = case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
+    assert "the fine-tuned model gets about" in pages["lora"]
+    assert "the trained linear probe gets about" in pages["linear_probe"]
+    assert "inear probe of the base model" in pages["lora"]
+    assert "inear probe of the base model" not in pages["linear_probe"]
+    assert "ine-tuned" not in Page(pages["linear_probe"]).words
 
 
 def test_other_systems_must_be_beaten_by_a_simpler_model_too(tmp_path: Path) -> None:
