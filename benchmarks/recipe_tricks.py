@@ -75,6 +75,7 @@ LABELS: dict[str, tuple[dict[str, Any], Any]] = {
     "dropout 0.1": ({"dropout": 0.1}, tricks.as_it_is),
     "dropout 0.3": ({"dropout": 0.3}, tricks.as_it_is),
     "half of the epochs": ({"epochs": 2}, tricks.as_it_is),
+    "no label smoothing": ({"label_smoothing": 0.0}, tricks.as_it_is),
     "half towards cheap systems": ({}, tricks_private.towards_cheap_systems(0.5)),
     "70 % towards cheap systems": ({}, tricks_private.towards_cheap_systems(0.7)),
     "70 % towards cheap systems, dropout 0.3": ({"dropout": 0.3}, tricks_private.towards_cheap_systems(0.7)),
@@ -124,7 +125,7 @@ OTHER_WEIGHTS = {
     "ensemble of the three seeds, at three times the cost": (SEEDS_ROW, "ensemble"),
 }
 ATTACKS = ("loss_area", "area", "found")
-KEPT = ("value", *ATTACKS, "start", "last", "mean", "alone", "ensemble", "before", "after", "seconds")
+KEPT = ("value", *ATTACKS, "path", "start", "last", "mean", "alone", "ensemble", "before", "after", "seconds")
 PAGE = """# What each part of the recipe brings
 
 `python benchmarks/recipe_tricks.py --folder F --tasks {tasks} --seeds {seeds} --write`: the metric of each task on at
@@ -150,17 +151,26 @@ def applicable(task: str, names: list[str]) -> list[str]:
 
 
 def measured(
-    folder: Path, task: str, variant: str, seed: int, *, best_weights: bool = False, only_kept: bool = False
+    folder: Path,
+    task: str,
+    variant: str,
+    seed: int,
+    *,
+    best_weights: bool = False,
+    only_kept: bool = False,
+    with_path: bool = False,
 ) -> dict[str, Any] | None:
     """One training, or what it came to before; None where nothing did and nothing is to be trained."""
     from ft_platform.settings.training import RECIPE
 
     settings = {**variants(task)[variant][0], "seed": seed}
-    key = hashlib.sha256(json.dumps([task, variant, settings, RECIPE], sort_keys=True).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        json.dumps([task, variant, settings, RECIPE, *(["path"] if with_path else [])], sort_keys=True).encode()
+    ).hexdigest()[:16]
 
     def train() -> dict[str, Any]:
         about = {"task": task, "variant": variant, "settings": settings}
-        return {**about, **_train(task, variant, settings, best_weights)}
+        return {**about, **_train(task, variant, settings, best_weights, with_path)}
 
     try:
         return kept(folder / "tricks" / f"{task}-{key}.json", None if only_kept else train)
@@ -168,7 +178,7 @@ def measured(
         return None
 
 
-def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool) -> dict[str, Any]:
+def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool, with_path: bool) -> dict[str, Any]:
     import torch
 
     from ft_platform.environment import load_environment
@@ -189,11 +199,14 @@ def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool) -
     if variant in UNFUSED:
         prepared.model.float()
     weights: dict[str, dict[str, Any]] = {}
+    path: list[tuple[int, dict[str, float], dict[str, Any]]] = []
     half = planned_steps(len(prepared.rows), prepared.training)[0] // 2
 
     def on_step(step: int, values: dict[str, float]) -> None:
         name = "start" if step == 0 else "last"
         weights[name] = {n: p.detach().clone() for n, p in trainable(prepared.model).items()}
+        if with_path and "validation_loss" in values:
+            path.append((step, values, weights[name]))
         if step > half:
             before, count = weights.get("mean", {}), step - half
             weights["mean"] = {n: p + (before.get(n, p) - p) * (count - 1) / count for n, p in weights[name].items()}
@@ -215,10 +228,23 @@ def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool) -
     found["validation"] = [
         round(point.get(prepared.objective.metric, 0.0), 3) for point in run.curve if "validation_loss" in point
     ]
-    for name, values in ({} if only_best else weights).items():
+
+    def put(values: dict[str, Any]) -> None:
         with torch.no_grad():
             for n, p in trainable(prepared.model).items():
                 p.copy_(values[n])
+
+    if path:
+        found["path"] = []
+        for step, point, values in path[1:]:
+            put(values)
+            said = {name: round(point[name], 4) for name in ("validation_loss", prepared.objective.metric)}
+            found["path"].append({"step": step, **said, **attacked()})
+        for share in (0.5, 0.7):
+            put({n: path[0][2][n] + share * (p - path[0][2][n]) for n, p in path[-1][2].items()})
+            found["path"].append({"step": f"{share} of {path[-1][0]}", **attacked()})
+    for name, values in ({} if only_best else weights).items():
+        put(values)
         found[name] = score()
     for name, uses in others.items():
         values = []
@@ -362,6 +388,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=[*LABELS, *ANSWERS], metavar="VARIANT", help="default: all")
     parser.add_argument("--seeds", nargs="+", type=int, default=[17])
     parser.add_argument("--best-weights", action="store_true", help="score no others than those that a training keeps")
+    parser.add_argument("--path", action="store_true", help="of labels: what is found out after each validation")
     parser.add_argument("--only-kept", action="store_true", help="what F/tricks has; trains nothing")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks/recipe_tricks.md")
     parser.add_argument("--json", action="store_true")
@@ -374,7 +401,7 @@ def main() -> None:
     prepare_process()
     pin_threads()
     found: dict[str, dict[str, dict[str, list[Any]]]] = {}
-    how = {"best_weights": arguments.best_weights, "only_kept": arguments.only_kept}
+    how = {"best_weights": arguments.best_weights, "only_kept": arguments.only_kept, "with_path": arguments.path}
     for task in arguments.tasks:
         for variant in applicable(task, arguments.variants or [*variants(task)]):
             runs = [run for seed in arguments.seeds if (run := measured(folder, task, variant, seed, **how))]

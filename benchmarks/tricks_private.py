@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import f1_score
 
 from benchmarks.tricks import OnStep, as_it_is, states_of, texts_of
 from benchmarks.tricks_repeated import SoftLabels, SoftRow
@@ -19,6 +20,7 @@ from ft_platform.training.prepared import Prepared
 
 FOLDS, FEWEST = 5, 10
 """Labels with fewer records than the second keep them as they are: nothing was learned about them elsewhere."""
+SIDES = ("train", "validation", "test")
 STRENGTHS = {"tfidf": 10.0, "states": 0.01}
 
 
@@ -64,14 +66,15 @@ def out_of_fold(texts: Sequence[str], states: np.ndarray, truth: np.ndarray, lab
 
 
 class Attacked:
-    """What an attacker finds out from the weights in the model, about the train side beside test records.
+    """What an attacker finds out from the weights in the model about the train side, beside test records (as the gate
+    does) and beside validation records (as a training could).
 
     Made before the first step: the difficulty of a record is what the untrained model and cheap systems say.
     """
 
     def __init__(self, prepared: Prepared, test: Sequence[Row]) -> None:
-        self.prepared, self.rows = prepared, [*prepared.rows, *test]
-        self.members = len(prepared.rows)
+        self.prepared, self.rows = prepared, [*prepared.rows, *prepared.validation, *test]
+        self.sides = np.repeat(SIDES, [len(prepared.rows), len(prepared.validation), len(test)])
         all_rows = replace(prepared, rows=self.rows)
         labels = [str(row.targets[0]) for row in self.rows]
         states, groups = states_of(all_rows).float().numpy(), [str(number) for number in range(len(labels))]
@@ -79,7 +82,8 @@ class Attacked:
         self.objective = prepared.objective
 
     def __call__(self) -> dict[str, float]:
-        """`{"loss_area", "area", "found"}`: area of the loss, area and true positives at 1 % of the calibrated one."""
+        """`{"loss_area", "area", "found"}`: area of the loss, area and true positives at 1 % of the calibrated one; and
+        the two areas beside validation records; and macro-F1 of all test records."""
         self.prepared.model.eval()
         with torch.no_grad():
             scores = torch.cat(
@@ -90,13 +94,21 @@ class Attacked:
             )
         truth = torch.tensor([row.targets[0] for row in self.rows])
         losses = torch.nn.functional.cross_entropy(scores.float(), truth, reduction="none").numpy().reshape(-1, 1)
-        train, test = (
-            SideLosses(list(self.difficulty[part]), list(losses[part]))
-            for part in (slice(None, self.members), slice(self.members, None))
+        train, validation, test = (
+            SideLosses(list(self.difficulty[self.sides == side]), list(losses[self.sides == side])) for side in SIDES
         )
-        attacks = membership(train, test, Attacks(), {}, of_labels=True)["attacks"]
+        seen = membership(train, test, Attacks(), {}, of_labels=True)["attacks"]
+        before = membership(train, validation, Attacks(), {}, of_labels=True)["attacks"]  # None of fewer than 20
+        asked = self.sides == "test"
+        said = scores.argmax(1).numpy()[asked]
         return {
-            "loss_area": round(attacks["loss"]["auc"]["value"], 3),
-            "area": round(attacks["calibrated"]["auc"]["value"], 3),
-            "found": round(attacks["calibrated"]["at_1_percent"]["value"], 3),
+            "loss_area": round(seen["loss"]["auc"]["value"], 3),
+            "area": round(seen["calibrated"]["auc"]["value"], 3),
+            "found": round(seen["calibrated"]["at_1_percent"]["value"], 3),
+            **{
+                name: round(before[attack]["auc"]["value"], 3)
+                for name, attack in (("validation_loss_area", "loss"), ("validation_area", "calibrated"))
+                if before
+            },
+            "macro_f1": round(f1_score(truth.numpy()[asked], said, average="macro"), 4),
         }

@@ -17,7 +17,7 @@ PREFERENCE_LEARNING_RATE = 5e-5
 1e-6 for all weights)."""
 
 
-RECIPE = 4
+RECIPE = 5
 """Version of what `recipe: auto` chooses and how that is trained: raised when either gives other weights."""
 NEWER = {
     "recipe": "manual",
@@ -299,7 +299,8 @@ class Training(Section):
         description=(
             "Which weights of those measured on validation records to keep, and what `patience` counts. `best_metric`:"
             " macro-F1 of a label head, pairs in the right order of dpo and orpo, chrF or field F1 of written answers;"
-            " of weights whose metric and loss are within the error of so many records, the latest."
+            " of weights that so many records cannot tell apart, the earliest, which give least away about single"
+            " records."
         ),
     )
     patience: int = Field(

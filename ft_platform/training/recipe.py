@@ -119,7 +119,7 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
         ),
     }
     if not private:
-        chosen["keep"] = ("best_metric", "the latest weights that these records cannot tell from the best")
+        chosen["keep"] = ("best_metric", "the earliest weights that these records cannot tell from better ones")
     if head:
         typical = ("typical_tokens", "starts at the labels' own words and at those typical of their texts")
         alone = ("label_tokens", "starts at the labels' own words; no record is looked at without noise")
