@@ -301,7 +301,7 @@ STAGES: dict[str, Stage] = {
             "shared",
             role="accountable",
             kind="report",
-            version=5,
+            version=6,
         ),
         Stage(
             "sign_off",

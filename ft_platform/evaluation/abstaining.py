@@ -18,6 +18,8 @@ from ft_platform.settings.guardrails import Guardrails
 
 ALWAYS = 2.0
 """A probability that no label has: the model always abstains."""
+SUGGESTION = "The model suggests a label, and a person decides on every request."
+"""Of a release that claims no more (`gate.claim`)."""
 ERROR = 0.05
 ACCURACY = 0.95
 """What `auto` aims at where the use case names no accuracy."""

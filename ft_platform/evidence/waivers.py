@@ -20,8 +20,8 @@ TOLD = ("id", "rule", "granted_by", "role", "reason", "until", "granted_at")
 
 
 def decision_of(lake: Lake, evidence: Evidence) -> dict[str, Any] | None:
-    """`{"id", "decision", "valid_until", "waivers"}` of the newest decision about the checkpoint, or None where nothing
-    was decided."""
+    """`{"id", "decision", "valid_until", "waivers"}` of the newest decision about the checkpoint, with `claim` where
+    it is a smaller one, or None where nothing was decided."""
     for found in evidence.versions:
         if found.version.name == DECISION and found.role == "report" and DECISION_FILE in found.manifest.files:
             assert isinstance(found.version, ArtifactVersion)
@@ -29,7 +29,7 @@ def decision_of(lake: Lake, evidence: Evidence) -> dict[str, Any] | None:
             if said.get("checkpoint") == evidence.checkpoint.artifact_id:
                 waivers = said.get("waivers", [])
                 told = {"decision": said["decision"], "valid_until": said.get("valid_until"), "waivers": waivers}
-                return {"id": found.version.id, **told}
+                return {"id": found.version.id, **told, **({"claim": said["claim"]} if "claim" in said else {})}
     return None
 
 

@@ -26,14 +26,18 @@ from ft_platform.release.rule import Ruling, apply, rules_of
 from ft_platform.release.simpler import is_simpler, simpler_systems
 from ft_platform.release.tested import answers, tested
 from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
+from ft_platform.settings.gate import DECIDES, SUGGESTS
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.policy import Policy
 from ft_platform.stages import STAGES
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
 
 STAGE = "release_decision"
 FILE = "decision.json"
 ACCEPTED, REFUSED = "accepted", "refused"
+WHO = "a person decides on every request"
+HOW = "ft run {name} --set gate.claim=suggests --keep"
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,10 @@ class Decision:
         overridden: what the run that decides has set for itself (`NamedUseCase.overridden`).
         simpler: that systems which are no language model are at least as good (`simpler_systems`), which is said first.
         tested: on how many test records it rests, and how often somebody tried (`release.tested`).
-        answers: which share of requests it answers, and how many of those right (`release.tested.answers`).
+        answers: which share of requests it answers, and how many of those right (`release.tested.answers`); and if
+            only too much is claimed, what to claim.
         signs: roles that must sign before a release.
+        claim: `gate.claim` that it was judged by, and that a release keeps.
     """
 
     use_case: str
@@ -62,6 +68,7 @@ class Decision:
     tested: str | None
     answers: str | None
     signs: Sequence[str]
+    claim: str = DECIDES
     overridden: tuple[str, ...] = ()
 
     @property
@@ -89,6 +96,7 @@ class Decision:
             "answers": self.answers,
             "signs": list(self.signs),
             "decision": ACCEPTED if self.accepted else REFUSED,
+            **({"claim": self.claim} if self.claim != DECIDES else {}),
             **({"overridden": list(self.overridden)} if self.overridden else {}),
             "policy": self.policy.to_dict(),
             "rules": [
@@ -134,9 +142,27 @@ def decide(
     simpler = simpler_systems(evidence, use_case.settings)
     rests_on = tested(lake, use_case.name, evidence)
     waived = (in_force(*of), use_case.policy, without_effect(*of))
-    answered = answers(evidence, use_case.settings.serving.guardrails)
-    told = (simpler, rests_on, answered, use_case.signing_roles, use_case.overridden)
-    return Decision(use_case.name, evidence, rulings, *waived, *told)
+    claim, answered = use_case.settings.gate.claim, answers(evidence, use_case.settings)
+    told = (simpler, rests_on, answered, use_case.signing_roles, claim, use_case.overridden)
+    found = Decision(use_case.name, evidence, rulings, *waived, *told)
+    if found.accepted or claim == SUGGESTS or not (smaller := as_suggestion(use_case)):
+        return found
+    rules = rules_of(with_golden(lake, smaller), before.id if before else None)
+    if not replace(found, rulings=apply(rules, evidence)).accepted:
+        return found
+    offer = f"Refused as a model that decides, it would be accepted as one that suggests, where {WHO}: {HOW}"
+    offer = offer.format(name=use_case.name)
+    return replace(found, answers=" ".join(filter(None, (answered, offer))))
+
+
+def as_suggestion(use_case: NamedUseCase) -> NamedUseCase | None:
+    """A use case whose model claims only to suggest; None: it cannot."""
+    said = use_case.settings.model_dump(exclude_unset=True)
+    try:
+        settings = UseCase.model_validate({**said, "gate": {**said.get("gate", {}), "claim": SUGGESTS}})
+    except ValueError:
+        return None
+    return use_case.model_copy(update={"settings": settings})
 
 
 def newest_evidence(
@@ -270,6 +296,11 @@ def require_accepted(lake: Lake, use_case: NamedUseCase, decision: ArtifactVersi
         item["stage"]: lake.artifact(use_case.name, item["stage"], item["id"], verify=False)
         for item in found["evidence"]
     }
+    if (claim := found.get("claim", DECIDES)) != use_case.settings.gate.claim:
+        raise VersionRefused(
+            f"{decision.id} is about a model that {claim}, and gate.claim is {use_case.settings.gate.claim} now",
+            f"Have it decided about anew: ft run {use_case.name} --select release_decision",
+        )
     again = decide(lake, use_case, checkpoint, named, today)
     if not again.accepted:
         reasons = "; ".join(f"{ruling.rule}: {ruling.why}" for ruling in again.refusing)

@@ -7,6 +7,8 @@ from typing import Any
 from ft_platform.release.evidence import NotProven
 from ft_platform.release.schema import Figure
 
+MOST_MORE = 100
+"""Times as many records as there are: no advice beyond that."""
 SHARES = ("accuracy", "exact_match")
 """Metrics that are a share of the test records, so that an exact interval is known."""
 
@@ -41,6 +43,22 @@ def reached(found: Figure, least: float) -> bool:
 def reaches(found: Figure, limit: float) -> str:
     """What is said of a figure that keeps a limit, and its interval does not."""
     return "; its interval reaches above the limit" if found.value <= limit < found.high else ""
+
+
+def more_records(found: Figure, limit: float, rows: int) -> str:
+    """How many test records more would prove a figure that keeps a limit while its interval does not, if the figure
+    stays as it is: an interval is as wide as one over the root of the records. Empty: no number would.
+
+    Args:
+        rows: test records that there are.
+    """
+    room = abs(found.value - limit)
+    width = found.value - found.low if found.value > limit else found.high - found.value
+    more = math.ceil(rows * ((width / room) ** 2 - 1)) if room else 0
+    if more <= 0 or more > MOST_MORE * rows:
+        return ""
+    step = 10 ** max(len(str(more)) - 2, 0)
+    return f"about {math.ceil(more / step) * step:,} more test records like these would prove it"
 
 
 def shown(found: Figure) -> str:

@@ -2,6 +2,7 @@
 
 from ft_platform.evaluation.metric import Metric, all_metrics, metric
 from ft_platform.release.evidence import NotProven
+from ft_platform.release.figures import more_records
 from ft_platform.release.rule import Finding
 from ft_platform.release.schema import ComparedChampion, EvaluationEvidence, Figure, FreshEvidence
 
@@ -24,11 +25,22 @@ def known_metric(name: str) -> Metric:
     return metric(name)
 
 
-def gained(main: Metric, found: Figure, margin: float, said: str, may_lose: float = 0.0) -> Finding:
+def gained(
+    main: Metric,
+    found: Figure,
+    margin: float,
+    said: str,
+    rows: int = 0,
+    *,
+    may_lose: float = 0.0,
+    suggests: bool = False,
+) -> Finding:
     """Whether the whole interval of a difference to another system is better by more than a margin.
 
     Args:
+        rows: test records behind it; 0: no number of records is named that would prove it.
         may_lose: above 0, a simpler model than the other, for which it is enough to lose less.
+        suggests: the figure alone is enough (`gate.claim`).
     """
     gain = found if main.higher_is_better else Figure(value=-found.value, low=-found.high, high=-found.low)
     text = f"{main.title}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) {said}"
@@ -38,7 +50,10 @@ def gained(main: Metric, found: Figure, margin: float, said: str, may_lose: floa
         why = f"{text}. It is a simpler model than the champion, so it need not be better, and loses less than"
         return Finding(True, f"{why} {may_lose:g}.", gain)
     why = f"{text}: {'a tie' if gain.low <= 0 <= gain.high else 'not enough' if gain.low > 0 else 'it is worse'}."
-    return Finding(False, why, gain)
+    if gain.value > margin and suggests:
+        return Finding(True, f"{text}: not proven, which is enough for a suggestion.", gain)
+    more = more_records(gain, margin, rows) if gain.value > margin else ""
+    return Finding(False, f"{why[:-1]}; {more}." if more else why, gain)
 
 
 def fresh_part(report: EvaluationEvidence) -> FreshEvidence:

@@ -110,6 +110,7 @@ def release(
         **({"reason": reason.strip()} if reason.strip() else {}),
         **_model(lake, checkpoint),
         "asked": use_case.settings.evaluation.model_dump(mode="json", include=set(ASKED)),
+        **({"claim": said["claim"]} if "claim" in said else {}),
         "decision": {"id": decision.id, "content_hash": decision.content_hash, "valid_until": said["valid_until"]},
         "policy": said["policy"],
         "evidence": dict(evidence(checkpoint)),

@@ -1,13 +1,14 @@
 """What a decision says first: on how many test records it rests, how often somebody tried, and which share of requests
 the model answers."""
 
-from ft_platform.evaluation.abstaining import abstaining
+from ft_platform.evaluation.abstaining import SUGGESTION, abstaining
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.release.evidence import EVALUATION, Evidence
 from ft_platform.release.schema import EvaluationEvidence
-from ft_platform.settings.guardrails import Guardrails
+from ft_platform.settings.gate import SUGGESTS
+from ft_platform.use_case.schema import UseCase
 
 
 def tested(lake: Lake, name: str, evidence: Evidence) -> str | None:
@@ -25,10 +26,14 @@ def tested(lake: Lake, name: str, evidence: Evidence) -> str | None:
     return f"{words}, and is one of {tries:,} evaluations {'since the last release' if stands else 'so far'}."
 
 
-def answers(evidence: Evidence, guardrails: Guardrails) -> str | None:
+def answers(evidence: Evidence, settings: UseCase) -> str | None:
     """Which share of requests the model answers as it would be served, and how many of those right. None: it has no
     probabilities of labels, or nothing was evaluated."""
+    if settings.gate.claim == SUGGESTS:
+        return SUGGESTION
     report = evidence.items[EVALUATION].figures
     if not isinstance(report, EvaluationEvidence) or FINE_TUNED not in report.calibration:
         return None
-    return abstaining([one.model_dump() for one in report.calibration[FINE_TUNED].selective], guardrails).says
+    return abstaining(
+        [one.model_dump() for one in report.calibration[FINE_TUNED].selective], settings.serving.guardrails
+    ).says

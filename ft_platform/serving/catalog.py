@@ -49,6 +49,7 @@ class ServedModel:
         folder: files of the checkpoint, for the engine.
         abstain_below: probability in [0, 1] below which a label is not to be relied on; above 1: none is.
         created: time of the release, Unix seconds.
+        suggests: the release claims no more, so that it abstains also where guardrails are left out.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ServedModel:
     folder: Path = Path()
     abstain_below: float = 0.0
     created: int = 0
+    suggests: bool = False
 
     @property
     def use_case(self) -> str:

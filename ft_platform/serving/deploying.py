@@ -31,6 +31,7 @@ from ft_platform.serving.targets.local import Local
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.serving.targets.patience import cleared
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.gate import SUGGESTS
 from ft_platform.settings.hash import settings_hash
 from ft_platform.settings.serving_targets import LocalTarget
 from ft_platform.tracking.registry import disagreement, remedy, show_releases
@@ -84,6 +85,11 @@ def deploy(
     require_not_blocked(lake, release)
     if said := disagreement(environment, lake, use_case.name):
         raise VersionRefused(said, remedy(use_case.name))
+    if release.record.get("claim") == SUGGESTS and use_case.settings.serving.targets[name].kind != "local":
+        raise VersionRefused(
+            f"{release.id} only suggests, and {name} does not say that a person decides",
+            "Deploy it to a target of kind local, or have it decided about anew: gate.claim: decides",
+        )
     target = open_target(environment, use_case, name, beside=_beside(environment, use_case, name))
     renderer = renderer_of(environment, lake, release)
     model = Model(

@@ -32,6 +32,7 @@ from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.serving.rendering import released_renderer
 from ft_platform.serving.rollout.under_way import UnderWay
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.gate import SUGGESTS
 from ft_platform.tracking.registry import remedy
 from ft_platform.use_case.file import FILE_NAME, load_use_case, use_case_folder
 from ft_platform.use_case.schema import UseCase
@@ -207,6 +208,7 @@ class LakeCatalog:
             folder=self._folder(checkpoint),
             abstain_below=self._abstain_below(release, settings),
             created=int(datetime.fromisoformat(record["released_at"]).timestamp()),
+            suggests=record.get("claim") == SUGGESTS,
         )
 
     def _settings(self, release: Release) -> UseCase:

@@ -1,6 +1,6 @@
 """What a checkpoint must show before it may be released."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -18,6 +18,8 @@ CHEAPER = ("majority", "nearest_neighbour", "tfidf_logreg")
 CLASSIFIERS = (*CHEAPER, "linear_probe")
 """Systems that are no language model. A linear probe spares the training, but a request takes the same forward pass as
 with the fine-tuned model, so it is not among those that must be beaten unless somebody asks for it."""
+DECIDES, SUGGESTS = "decides", "suggests"
+"""What a release claims to do (`gate.claim`)."""
 OF_EVERY_TASK = ("base_few_shot", "champion")
 
 
@@ -33,6 +35,15 @@ def alternatives(kind: str) -> tuple[str, ...]:
 class Gate(Section):
     """Rules of `release_decision`. Missing, stale, broken or insufficient evidence refuses, whatever stands here."""
 
+    claim: Literal["decides", "suggests"] = Field(
+        default=DECIDES,
+        description=(
+            "What a release may do. `decides`: its labels are used as they are. `suggests`: a person decides on every"
+            " request, and our server marks every label so. A figure must then keep `floors` and beat other systems"
+            " than the champion, but nobody has to prove it with the whole interval. Only for"
+            " `task.kind: classification` and targets of kind `local`."
+        ),
+    )
     beats: list[SystemName] | None = Field(
         default=None,
         max_length=20,
@@ -167,6 +178,10 @@ class Gate(Section):
             raise ValueError(f"`gate.may_lose_to` names {', '.join(both)}, and so does `gate.beats`: remove one")
         return self
 
+    def hashed(self) -> dict[str, Any]:
+        """Without a field that is newer than decisions, where it is not set."""
+        return self.model_dump(mode="json", exclude={"claim"} if self.claim == DECIDES else None)
+
     def must_beat(self, kind: str) -> list[str]:
         """Systems that the model must beat, also those that `beats` leaves out without a reason."""
         named: list[str] = [*alternatives(kind), *(self.beats or [])]
@@ -185,6 +200,8 @@ class Gate(Section):
         ]
         of_groups = [*of_labels, *(["max_amplification"] if self.max_amplification is not None else [])]
         found = [f"`gate.{name}` needs `task.kind: classification`" for name in of_labels if kind != "classification"]
+        if self.claim == SUGGESTS and kind != "classification":
+            found.append("`gate.claim: suggests` needs `task.kind: classification`: every other answer is read anyway")
         if unknown := [name for name in self.may_lose_to if name not in alternatives(kind)]:
             found.append(
                 f"`gate.may_lose_to` names {', '.join(unknown)}; of this kind of task it can name"

@@ -20,7 +20,7 @@ from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation
 from ft_platform.settings.experiments import LearningCurve, Search, SeedVariation
 from ft_platform.settings.fairness import IN_TRAINING, Fairness
-from ft_platform.settings.gate import Gate
+from ft_platform.settings.gate import SUGGESTS, Gate
 from ft_platform.settings.governance import Governance
 from ft_platform.settings.judge import Judge
 from ft_platform.settings.monitoring import Monitoring
@@ -427,6 +427,12 @@ class UseCase(Section):
             raise ValueError("; ".join(problems))
         if problems := self.gate.problems_with(self.fairness, self.task.kind):
             raise ValueError("; ".join(problems))
+        others = [name for name, target in self.serving.targets.items() if target.kind != "local"]
+        if self.gate.claim == SUGGESTS and others:
+            raise ValueError(
+                f"`gate.claim: suggests` needs targets of kind `local` only, not {', '.join(others)}: others do not say"
+                " that a person decides"
+            )
         if self.training.differential_privacy.on and self.fairness.mitigation in IN_TRAINING:
             raise ValueError(
                 "`training.differential_privacy` does not work with `fairness.mitigation:"

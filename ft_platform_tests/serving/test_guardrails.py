@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from ft_platform.evaluation.abstaining import ALWAYS
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.api_keys import ApiKeys, add_key
 from ft_platform.serving.catalog import Kind, ServedModel
@@ -271,6 +272,17 @@ def test_below_the_threshold_the_model_abstains_in_every_route() -> None:
         assert (server.metric("abstained", "withheld"), server.metric("abstained", "told")) == (2, 1)
         server.engine.scored = [-1.0, -3.0, -4.0]
         assert content(server.post(messages=plain)) == "Card"
+
+
+def test_a_model_that_only_suggests_decides_nothing_even_without_guardrails() -> None:
+    plain = [{"role": "user", "content": "My card"}]
+    with serving(replace(model("label_head"), abstain_below=ALWAYS, suggests=True)) as server:
+        server.engine.scored = [0.0, -30.0, -30.0]
+        for headers in ({}, {"X-FT-Guardrails": "off"}):
+            found = server.post(CLASSIFY, headers=headers, input="My card").json()["data"][0]
+            assert (found["label"], found["abstained"]) == ("Card", True), headers
+            answer = server.post(messages=plain, headers=headers)
+            assert (content(answer), answer.json()["choices"][0]["finish_reason"]) == ("", "content_filter"), headers
 
 
 def test_a_model_abstains_from_texts_that_are_unlike_its_records_however_sure_it_is() -> None:

@@ -1,6 +1,7 @@
 """`beats/<system>`: the main metric is better than that of another system by more than `gate.margin`, with the whole
 interval; a tie is refused. A simpler kind of model than the champion (`release.simpler`) may lose up to `MAY_LOSE` to
-it, with the whole interval, and so may its accuracy, with the exact one.
+it, with the whole interval, and so may its accuracy, with the exact one. Of a model that only suggests (`gate.claim`)
+the value is enough, but for the champion.
 
 Systems: `gate.beats` and those of the policy. Needs `evaluation_report`. Not proven where it has no difference to the
 system, or compares with a former champion; without a champion there is none to beat.
@@ -19,7 +20,7 @@ from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence
 from ft_platform.release.simpler import MAY_LOSE
-from ft_platform.settings.gate import Gate
+from ft_platform.settings.gate import SUGGESTS, Gate
 from ft_platform.settings.source import FreshTest
 from ft_platform.use_case.named import NamedUseCase
 
@@ -57,8 +58,10 @@ def _beats(evidence: Evidence, system: str, gate: Gate, champion: str | None, co
     if main.name in SHARES and pairs:
         ends = exact_difference(pairs.only_first, pairs.only_second, report.test_rows, confidence)
         found = found.model_copy(update=widened(found, *ends).model_dump())
+    suggests = gate.claim == SUGGESTS and system != CHAMPION
+    may_lose = _may_lose(evidence, report, system, confidence)
     said = "in favour of this model"
-    return gained(main, found, gate.margin, said, _may_lose(evidence, report, system, confidence))
+    return gained(main, found, gate.margin, said, report.test_rows, may_lose=may_lose, suggests=suggests)
 
 
 def _may_lose(evidence: Evidence, report: EvaluationEvidence, system: str, confidence: float) -> float:
@@ -83,7 +86,7 @@ def _beats_today(evidence: Evidence, gate: Gate, fresh: FreshTest, champion: str
     found = named(named(part.differences, CHAMPION, "fresh.differences"), main.name, f"fresh.differences.{CHAMPION}")
     requests = f"{part.records} fresh requests of {part.first_day} to {part.last_day}"
     may_lose = _may_lose(evidence, report, CHAMPION, confidence)
-    return gained(main, found, gate.margin, f"in favour of this model on {requests}", may_lose)
+    return gained(main, found, gate.margin, f"in favour of this model on {requests}", may_lose=may_lose)
 
 
 KIND = Kind(names=("beats",), owner="accountable", order=(50, 0), rules=_rules)

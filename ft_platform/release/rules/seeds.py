@@ -67,7 +67,9 @@ def _holds(
     found = named(named(report.differences, system, "differences"), main.name, f"differences.{system}")
     better = sum(value > 0 if main.higher_is_better else value < 0 for value in found.values)
     may_lose = MAY_LOSE if system == CHAMPION and evidence.simpler else 0.0
-    return gained(main, found, margin, f"on average of {len(seeds)} seeds, better for {better} of them", may_lose)
+    return gained(
+        main, found, margin, f"on average of {len(seeds)} seeds, better for {better} of them", may_lose=may_lose
+    )
 
 
 KIND = Kind(names=("seeds",), owner="accountable", order=(51, 0), rules=_rules)

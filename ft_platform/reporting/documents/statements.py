@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from ft_platform.evaluation.abstaining import SUGGESTION
 from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, Statement, outcome
 from ft_platform.reporting.funnel import funnel_of
@@ -260,6 +261,7 @@ def decision(facts: Facts) -> list[Statement]:
         until = f", by waiver until {facts.decision['valid_until']}" if facts.decision["valid_until"] else ""
         text = f"Release: {facts.decision['decision']}{until} (decision {facts.decision['id']})."
         said = [Statement(text, ("release_decision",))]
+        said += [Statement(SUGGESTION, ("release_decision",))] if "claim" in facts.decision else []
         said += [Statement(_signed(one), ("release_decision",)) for one in facts.signatures]
     if not facts.waivers:
         return [*said, Statement("No rule of the release was waived.", said[0].by)]

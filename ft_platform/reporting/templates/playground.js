@@ -70,7 +70,7 @@
     at("other").replaceChildren(new Option("nothing", ""), ...aliases.map((one) => new Option(one.id, one.id)));
     at("about").textContent = !model ? "" : model.labels.length
       ? `Answers with one of ${plural(model.labels.length, "label")}; `
-        + (model.abstain_below > 1 ? "always abstains."
+        + (model.abstain_below > 1 ? "only suggests it: a person decides on every request."
           : model.abstain_below ? `abstains below ${percent(model.abstain_below)}.` : "abstains only from texts without words.")
       : "Answers with a text.";
     snippets();
@@ -185,8 +185,9 @@
       const [found] = told.data;
       this.content.append(make("p", { className: "label", dir: "auto", textContent: found.label }),
         make("p", {}, `Confidence: ${percent(found.probability)}`));
-      const unsure = found.probability < this.model.abstain_below && this.model.abstain_below <= 1;
-      const why = unsure ? `not as sure as ${percent(this.model.abstain_below)}` : "this model is not tested on such texts";
+      const unsure = found.probability < this.model.abstain_below;
+      const why = this.model.abstain_below > 1 ? "this model only suggests"
+        : unsure ? `not as sure as ${percent(this.model.abstain_below)}` : "this model is not tested on such texts";
       const abstained = found.abstained ? `Abstained: ${why}, so a person should decide.` : "";
       if (abstained) this.warn(abstained);
       this.content.append(this.bars(found));

@@ -284,7 +284,7 @@ def no_answer() -> ApiError:
 
 
 def _abstain_below(exchange: Exchange, model: ServedModel, guarded: Guarded) -> float:
-    if exchange.unguarded:
+    if exchange.unguarded and not model.suggests:
         return 0.0
     return ALWAYS if guarded.is_unlike_the_records else model.abstain_below
 
