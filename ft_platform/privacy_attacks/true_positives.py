@@ -83,6 +83,20 @@ def records_for(
     return None
 
 
+def rate_that_ends_at(high: float, members: int, others: int, rate: float, confidence: float) -> float:
+    """True positive rate of an attack whose interval is expected to end at `high` with so many records: chance may have
+    put more members beyond the sure threshold than the attack's own figure says."""
+    error, below, found = (1 - confidence) / 2, rate, 1.0
+    if _expected_end(members, others, rate, rate, error) >= high:
+        return rate
+    while found - below > 1e-4:
+        middle = (below + found) / 2
+        below, found = (
+            (below, middle) if _expected_end(members, others, rate, middle, error) >= high else (middle, found)
+        )
+    return found
+
+
 def _expected_end(members: int, others: int, rate: float, found: float, error: float) -> float:
     """Where the interval of an attack ends that finds `found - rate` of the members for sure and guesses beyond."""
     rank, left = _upper_rank(members, others, rate, error)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ft_platform.privacy_attacks.enough_records import for_gain
 from ft_platform.privacy_attacks.membership import ATTACKS
-from ft_platform.privacy_attacks.true_positives import LOW, promised_rate, records_for
+from ft_platform.privacy_attacks.true_positives import LOW, promised_rate, rate_that_ends_at, records_for
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.policy import Policy
 from ft_platform.use_case.named import NamedUseCase
@@ -139,7 +139,9 @@ class _Membership:
             f" attacks.max_true_positive_rate is {limit:g}"
         )
         if not self._few():
-            needed = self._needed(max(worst["value"], LOW))
+            members, others, confidence = self.found["members"], self.found["others"], self.settings.confidence
+            behind = rate_that_ends_at(worst["high"], members, others, LOW, confidence)
+            needed = self._needed(max(worst["value"], behind))
             counts = f". About {needed[0]:,} training and {needed[1]:,} test records" if needed else ""
             yield f"{may}{f'{counts} would be enough if the share stayed the same' if needed else ''}"
         elif not self._small():

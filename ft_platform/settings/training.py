@@ -300,7 +300,7 @@ class Training(Section):
             "Which weights of those measured on validation records to keep, and what `patience` counts. `best_metric`:"
             " macro-F1 of a label head, pairs in the right order of dpo and orpo, chrF or field F1 of written answers;"
             " of weights that so many records cannot tell apart, the earliest, which give least away about single"
-            " records."
+            " records (of fewer than 40 records, the latest)."
         ),
     )
     patience: int = Field(

@@ -33,6 +33,8 @@ from ft_platform.training.secret_draws import new_secret
 from ft_platform.training.state import States, hardware
 
 STAGE = "adapter_checkpoint"
+TELLING = 40
+"""Validation records from which on they tell well enough when a model has learned its task."""
 OnStep = Callable[[int, dict[str, float]], None]
 Limit = Callable[[TrainingRun], TrainingFailed | None]
 
@@ -223,14 +225,21 @@ class _Loop:
         """By loss: whether none before was lower. By metric: whether it is clearly better than the weights that are
         kept. So of weights that the records cannot tell apart the earliest stay, which know least of single records
         (the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3; half
-        of an error, as the same records are asked each time)."""
+        of an error, as the same records are asked each time). Fewer than `TELLING` records hardly tell whether anything
+        was learned: of them the latest stay that are not clearly worse than the best."""
         run, metric = self.run, self._metric
         if not metric or math.isinf(run.best_loss):  # the same in all processes
             return point["validation_loss"] < run.best_loss
-        kept = next(one[metric] for one in run.curve if one["step"] == run.best_step and metric in one)
-        luck = self._error(kept) / 2
-        luck_of_loss = run.best_loss * self.objective.spread / math.sqrt(len(self.validation)) / 2
-        lower = point["validation_loss"] < run.best_loss - luck_of_loss
+        luck_of_loss = self.objective.spread / math.sqrt(len(self.validation))  # in units of the loss
+        before = [one for one in run.curve if one["step"] and metric in one]
+        if len(self.validation) < TELLING:
+            top, lowest = max(one[metric] for one in before), min(one["validation_loss"] for one in before)
+            as_good = point["validation_loss"] <= lowest * (1 + luck_of_loss) and point[metric] >= top - self._error(
+                top
+            )
+            return as_good or point[metric] > top + self._error(top)
+        kept = next(one[metric] for one in before if one["step"] == run.best_step)
+        luck, lower = self._error(kept) / 2, point["validation_loss"] < run.best_loss * (1 - luck_of_loss / 2)
         return point[metric] > kept + luck or (lower and point[metric] >= kept - luck)
 
     def _error(self, share: float) -> float:

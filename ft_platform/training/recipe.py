@@ -119,7 +119,10 @@ def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, 
         ),
     }
     if not private:
-        chosen["keep"] = ("best_metric", "the earliest weights that these records cannot tell from better ones")
+        chosen["keep"] = (
+            "best_metric",
+            "weights are replaced by clearly better ones only; of few records, by later ones that are not worse",
+        )
     if head:
         typical = ("typical_tokens", "starts at the labels' own words and at those typical of their texts")
         alone = ("label_tokens", "starts at the labels' own words; no record is looked at without noise")

@@ -105,6 +105,11 @@ BROKEN = [
         " share stayed the same",
     ),
     (
+        "chance has put more records beyond the sure threshold than the value says: more are needed than there are",
+        with_attack(at_1_percent=ends(0.015, 0.002, 0.057), counts={"members": 1000, "others": 401}),
+        "About 1,347 training and 540 test records would be enough if the share stayed the same",
+    ),
+    (
         "few test records where there are records enough",
         with_attack(**MAY_FIND, counts={"others": 150}),
         "There are enough records: raise splits.test_fraction",

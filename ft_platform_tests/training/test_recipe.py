@@ -191,11 +191,17 @@ def test_the_earliest_weights_are_kept_that_records_cannot_tell_from_better_ones
     rising = [0.5, 0.7, 0.9]
     assert loop_with([0.5, 0.6, 0.7], rising, 400) == 3, "clearly better answers, whatever their loss"
     assert loop_with([0.5, 0.6, 0.7], rising, 400, "lowest_loss") == 1
-    assert loop_with([0.5, 0.45, 0.45], [0.8, 0.83, 0.84], 20) == 1, "20 records cannot tell these apart"
+    assert loop_with([0.5, 0.48, 0.48], [0.8, 0.82, 0.82], 40) == 1, "40 records cannot tell these apart"
     assert loop_with([0.5, 0.45, 0.45], [0.8, 0.83, 0.84], 2000) == 3
     assert loop_with([0.5, 0.49, 0.48], [0.80, 0.82, 0.84], 60) == 3, "small steps add up"
     assert loop_with([2.0, 1.6, 1.55], [0.6, 0.6, 0.6], 100) == 2, "a clearly lower loss counts without better answers"
     assert loop_with([0.5, 0.1], [0.9, 0.5], 200) == 1, "but not with clearly worse ones"
+
+
+def test_of_few_validation_records_the_latest_weights_are_kept_that_are_not_clearly_worse():
+    assert loop_with([0.5, 0.4, 0.45], [0.7, 0.85, 0.80], 20) == 3
+    assert loop_with([0.5, 0.4, 0.9], [0.7, 0.85, 0.85], 20) == 2, "a loss that has clearly risen is learning by heart"
+    assert loop_with([0.5, 0.1], [0.9, 0.5], 20) == 1
 
 
 @pytest.mark.integration
