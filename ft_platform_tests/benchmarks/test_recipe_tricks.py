@@ -12,7 +12,7 @@ from benchmarks.recipe_tricks import ANSWERS, DESCRIBED, LABELS, RECIPE_ROW, SEE
 def test_a_training_is_made_once_for_a_variant_and_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, str, int]] = []
 
-    def train(task: str, variant: str, settings: dict, only_best: bool) -> dict:
+    def train(task: str, variant: str, settings: dict, only_best: bool, with_path: bool) -> dict:
         made.append((task, variant, settings["seed"]))
         return {"value": 0.5}
 

@@ -160,8 +160,8 @@ FAULTS = [
     Fault(
         "waiver_a_day_longer",
         "release/waivers.py",
-        "if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until:",
-        "if revoked or waiver.checkpoint != checkpoint.artifact_id or today > until + timedelta(days=1):",
+        "if revoked or waiver.checkpoint not in of or today > until:",
+        "if revoked or waiver.checkpoint not in of or today > until + timedelta(days=1):",
         "a waiver holds on the day after its last",
     ),
     Fault(
