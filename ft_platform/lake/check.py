@@ -78,12 +78,13 @@ def _listed(lake: Lake) -> Listed:
     root, now = lake.folder, time.time()
     found: dict[str, Any] = lake.fs.find(root, detail=True) if lake.fs.exists(root) else {}  # type: ignore[assignment]
     return {
-        path.removeprefix(f"{root}/"): (int(info["size"] or 0), (now - _seconds(info)) / 86_400)
+        path.removeprefix(f"{root}/"): (int(info["size"] or 0), (now - written_at(info)) / 86_400)
         for path, info in found.items()
     }
 
 
-def _seconds(info: dict[str, Any]) -> float:
+def written_at(info: dict[str, Any]) -> float:
+    """Seconds since 1970 of a file, from what its file system says of it; 0: it does not say."""
     moment = next((info[name] for name in ("mtime", "LastModified", "last_modified", "updated") if info.get(name)), 0.0)
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)

@@ -4,6 +4,7 @@
 They are plain Delta tables with a partition per day, without versions and seals, so that what is deleted is gone: what
 a stage takes from them gets both in its own table."""
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from ft_platform.lake.check import written_at
 from ft_platform.lake.store import Lake
 from ft_platform.lake.tables import fsync_delta
 from ft_platform.records.columns import MESSAGES
@@ -24,6 +26,8 @@ DELTA_SETTINGS = {"delta.dataSkippingStatsColumns": "request_id"}  # smallest an
 LATEST = pa.timestamp("us", tz="UTC")
 DAY = pa.field("day", pa.string())
 READ_ROWS = 1 << 16
+LEFT_SECONDS = 86_400.0
+"""Age of a file that no commit names, from which on no writer is about to commit it."""
 ANSWER = pa.struct(
     [
         ("decision", pa.string()),
@@ -296,13 +300,27 @@ class TrafficTables:
         """What is replaced meanwhile is gone from the disk afterwards."""
         with self._lock(kind):
             table = self._table(kind)
-            before = table.version() if table else 0
+            before = {one["path"] for one in _added(table)} if table else set()
             yield table
             if table is not None:
                 table.update_incremental()
-            if table is not None and table.version() != before:
-                table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-                self._lake.settle(self._path(kind), tree=True)
+                self._remove_replaced(kind, before, {one["path"] for one in _added(table)})
+
+    def _remove_replaced(self, kind: str, before: set[str], after: set[str]) -> None:
+        """Removes the files of rows that are not there any more: those of this change, and what a killed process left a
+        day ago or more. `DeltaTable.vacuum` goes by the clock, which may be set back meanwhile, and goes only by
+        changes."""
+        lake, folder = self._lake, self._path(kind)
+        lake.fs.invalidate_cache()
+        removed = False
+        for path, about in lake.fs.find(folder, detail=True).items():  # type: ignore[union-attr]
+            name = path.removeprefix(f"{folder}/")
+            is_left = name in before or time.time() - written_at(about) > LEFT_SECONDS
+            if not name.startswith("_delta_log/") and name not in after and is_left:
+                lake.fs.rm_file(path)
+                removed = True
+        if removed or before != after:
+            lake.settle(folder, tree=True)
 
     def _lock(self, kind: str) -> AbstractContextManager[None]:
         return self._lake.writer_lock(_zone(kind), self._use_case, f"{FOLDER}_{kind}")

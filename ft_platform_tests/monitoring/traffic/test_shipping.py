@@ -1,5 +1,6 @@
 """traffic.shipping and traffic.tables: each record once, and deleted for real."""
 
+import os
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.store import Lake
@@ -162,6 +163,30 @@ def test_what_is_older_than_allowed_is_deleted_from_the_disk(lake: Lake, path: P
     assert b"comment of day 29" in there and b"comment of day 31" not in there and b"comment of day 800" not in there
     assert len(TrafficTables(lake, "complaints").read("feedback")) == 3, "opinions stay"
     assert set(tidy(lake, "complaints", monitoring).values()) == {0}
+
+
+def test_texts_go_from_the_disk_though_the_clock_was_set_back_or_a_process_was_killed(
+    lake: Lake, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    for number, days in enumerate((0, 31, 32)):
+        noted(path, {"texts": texts(number, f"subject of day {days}", now - timedelta(days))})
+    ship(lake, path)
+    folder = Path(lake.root) / "restricted/complaints/traffic/texts"
+    monitoring = Monitoring(capture=Capture(share=1, purpose="to retrain"))
+    monkeypatch.setattr(DeltaTable, "vacuum", lambda *args, **settings: [])  # as if nothing was old enough
+    DeltaTable(folder).delete(f"day = '{(now - timedelta(32)).date()}'")  # and then the process was killed
+    left = {one.name for one in folder.rglob("*.parquet")}
+    tidy(lake, "complaints", monitoring)
+    there = b"".join(one.read_bytes() for one in folder.rglob("*") if one.is_file())
+    assert b"subject of day 0" in there and b"subject of day 31" not in there
+    for one in folder.rglob("*.parquet"):
+        if one.name in left:
+            os.utime(one, (0, 0))
+    tidy(lake, "complaints", monitoring)
+    there = b"".join(one.read_bytes() for one in folder.rglob("*") if one.is_file())
+    assert b"subject of day 0" in there, "it is still named, however old"
+    assert b"subject of day 32" not in there
 
 
 def test_a_table_and_a_spool_from_before_there_were_features_go_on(lake: Lake, path: Path) -> None:
