@@ -67,6 +67,9 @@ def _summary(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
+    from ft_platform.evaluation.abstaining import SUGGESTION
+    from ft_platform.settings.gate import SUGGESTS
+
     told, evidence = found["export"], found["export"]["equivalence"]
     form = " ".join(part for part in (told["form"], told["weights"]) if part)
     print(f"{told['checkpoint']} as {form}: {found['folder']}")
@@ -89,6 +92,8 @@ def _show(found: dict[str, Any]) -> None:
         print(f"ANOTHER MODEL: {'; '.join(evidence['problems'])}. The release decision does not hold for it.")
     elif not told["decision_holds"]:
         print("The release decision is not shown to hold for it: fewer records were compared than were evaluated.")
+    if told["claim"] == SUGGESTS:
+        print(SUGGESTION)
     print(f"signed by the key {told['signed']}" if told["signed"] else "not signed: model-signing is not installed")
     if told["start"]:
         print("To start it, in that folder:", *told["start"], sep="\n  ")

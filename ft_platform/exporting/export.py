@@ -25,6 +25,7 @@ from ft_platform.exporting.starting import start_lines, write_readme
 from ft_platform.exporting.transformers_4 import add_old_names
 from ft_platform.lake.files import fsync_path, sha256_file
 from ft_platform.lake.provenance import version_of_parent
+from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
@@ -35,6 +36,7 @@ from ft_platform.models.guards.adapter_files import LABEL_HEAD
 from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.settings.environment import Environment
+from ft_platform.settings.gate import DECIDES
 from ft_platform.training.checkpoint import environment_versions
 from ft_platform.training.reproduce import as_trained
 from ft_platform.use_case.named import NamedUseCase
@@ -116,6 +118,7 @@ def export(
         written = _write(made, source, order, template)
         told = {
             **_described(source, order, kind),
+            "claim": _claim(lake, use_case, checkpoint),
             "chat_template": _checked_template(made, source, order, template),
             "equivalence": {**_equivalence(made, source, order), **written},
         }
@@ -133,6 +136,14 @@ def export(
         (made / TOLD).write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
         told["signed"] = _sign(made, environment)
     return told
+
+
+def _claim(lake: Lake, use_case: NamedUseCase, checkpoint: ArtifactVersion) -> str:
+    """What the model may do (`gate.claim`): as its newest standing release says, or the file if there is none."""
+    for release in standing_releases(lake, use_case.name):
+        if release.checkpoint == checkpoint.artifact_id:
+            return release.record.get("claim", DECIDES)
+    return use_case.settings.gate.claim
 
 
 def _finer(order: Order) -> str:

@@ -5,7 +5,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from ft_platform.evaluation.abstaining import SUGGESTION
 from ft_platform.models.guards.adapter_files import CONFIG
+from ft_platform.settings.gate import SUGGESTS
 
 README = "README.md"
 
@@ -35,9 +37,14 @@ def start_lines(folder: Path, told: dict[str, Any]) -> list[str]:
 
 
 def write_readme(folder: Path, told: dict[str, Any], lines: list[str]) -> None:
-    """What the folder holds, on which base model, and how it is started."""
+    """What the folder holds, what the model may do, on which base model, and how it is started."""
     base = told["base_model"]
     text = [f"# {told['use_case']}, checkpoint {told['checkpoint']}, as {told['form']}", ""]
+    if told["claim"] == SUGGESTS:
+        text += [
+            f"{SUGGESTION} Nothing in this folder makes sure of that: do not let a program act on its labels alone.",
+            "",
+        ]
     if told["form"] == "adapter":
         text += [
             f"The adapter changes the base model {base['uri']}, in {base['dtype']}.",

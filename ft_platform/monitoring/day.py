@@ -15,7 +15,7 @@ from ft_platform.monitoring.groups import outcomes, unfair, with_judgements
 from ft_platform.monitoring.measures import Column
 from ft_platform.monitoring.reference import Reference
 from ft_platform.monitoring.served import Served, of_release, releases_of
-from ft_platform.monitoring.service import BUDGET_DAYS, broken_targets, service
+from ft_platform.monitoring.service import BUDGET_DAYS, broken_targets, decided_alone, service
 from ft_platform.monitoring.texts import SCANNED, personal_data
 from ft_platform.monitoring.watching import (
     Kept,
@@ -59,6 +59,7 @@ def observed(
     reference: Reference,
     kept: Kept,
     deployed: Deployment | None,
+    suggesting: Collection[str],
 ) -> tuple[DayReport, Kept]:
     """The report of a day by its requests alone, with the alarms of this day, and what is kept for the next.
 
@@ -66,6 +67,7 @@ def observed(
         served: of all releases.
         week: requests of the week before to the release of `kept`.
         kept: of `begin_again`.
+        suggesting: ids of releases that only suggest (`gate.claim`).
     """
     watch, own = use_case.settings.monitoring.watch, of_release(served, kept.release)
     columns = columns_of(own, reference)
@@ -77,7 +79,7 @@ def observed(
     cause = what_moved(reference, week, own) if day in state.alarms.values() or told else []
     about = causes_of(ESTIMATED, cause)
     told = [one.model_copy(update={"cause": about, "records": records_of(about)}) for one in told]
-    told = [*broken_targets(served, figures, watch, day), *told]
+    told = [*broken_targets(served, figures, watch, day), *decided_alone(served, suggesting, day), *told]
     report = DayReport(
         use_case=use_case.name,
         day=day,

@@ -1,7 +1,7 @@
 """Service of a day: volume, errors, seconds against targets, guardrails, cost, and what is left of the error budget."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -59,6 +59,26 @@ def service(
         "cost": deployed.record.get("cost_per_day") if deployed else None,
         "currency": deployed.record.get("currency") if deployed else None,
     }
+
+
+def decided_alone(served: Served, suggesting: Collection[str], day: str) -> list[Alarm]:
+    """An alarm where labels of a release that only suggests (`gate.claim`) were not left to a person. Our server leaves
+    every one to a person, so an exported model answered, or the server has a fault.
+
+    Args:
+        suggesting: ids of such releases.
+    """
+    requests = [one for one in served.answered if one["release"] in suggesting]
+    labels = [(one, answer) for one in requests for answer in one["answers"] if answer["decision"] is not None]
+    alone = [one["request_id"] for one, answer in labels if not answer["abstained"]]
+    if not alone:
+        return []
+    said = (
+        f"{len(alone):,} of {len(labels):,} labels were not left to a person, and the release only suggests; does a"
+        " program use an exported model?"
+    )
+    records = list(dict.fromkeys(alone))[:RECORDS_SHOWN]
+    return [Alarm(what="decided_alone", kind="service", since=day, evidence=said, records=records)]
 
 
 def broken_targets(served: Served, found: Mapping[str, Any], watch: Watch, day: str) -> list[Alarm]:

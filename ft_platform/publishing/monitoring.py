@@ -30,6 +30,7 @@ from ft_platform.monitoring.reference import Reference, reference_of
 from ft_platform.monitoring.served import Served, read_sample, read_served, releases_of
 from ft_platform.monitoring.traffic.tables import TrafficTables
 from ft_platform.monitoring.watching import Kept
+from ft_platform.settings.gate import SUGGESTS
 from ft_platform.settings.hash import settings_hash
 from ft_platform.use_case.named import NamedUseCase
 
@@ -113,6 +114,11 @@ class Reports:
     @cached_property
     def _deployments(self) -> list[Deployment]:
         return deployments(self.lake, self.use_case.name)
+
+    @cached_property
+    def _suggesting(self) -> list[str]:
+        """Ids of releases that only suggest."""
+        return [one.id for one in releases(self.lake, self.use_case.name) if one.record.get("claim") == SUGGESTS]
 
     @cached_property
     def _encoder(self) -> str:
@@ -209,7 +215,7 @@ class Reports:
             for one in self._deployments
             if one.record["release"] == kept.release and one.record["deployed_at"][:10] <= day
         )
-        return observed(self.use_case, day, served, earlier, reference, kept, next(deployed, None))
+        return observed(self.use_case, day, served, earlier, reference, kept, next(deployed, None), self._suggesting)
 
 
 def _published(draft: Draft, report: DayReport, seen: DayReport, kept: Kept, observed: str) -> ArtifactVersion:

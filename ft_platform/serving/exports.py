@@ -12,7 +12,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models.cached_folder import compared_folder
 from ft_platform.settings.environment import Environment
 
-WRITING = 2
+WRITING = 3
 """Raise when an export would be written differently."""
 NOTED = "exports.json"
 """In the folder of seals: name of an export -> hash of its files."""

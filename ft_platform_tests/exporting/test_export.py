@@ -18,10 +18,13 @@ from ft_platform.errors import BaseModelError, ConfigError, CorruptVersion, Expo
 from ft_platform.exporting import chat_template, export, gguf_file, merged
 from ft_platform.exporting.adapter import LOADER
 from ft_platform.lake.files import sha256_file
+from ft_platform.lake.store import Lake
+from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.signing.models import verify_model
 from ft_platform.signing.opening import signing_keys_of
+from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.exporting.exported import Case, trained
 
 pytestmark = pytest.mark.integration
@@ -106,6 +109,40 @@ def test_an_adapter_names_its_base_its_template_and_how_vllm_is_started(labels):
     readme = (folder / "README.md").read_text()
     assert line in readme and str(base) in readme and told["base_model"]["files"]["model.safetensors"] in readme
     assert told["files"]["README.md"] == sha256_file(folder / "README.md")
+
+
+def test_an_exported_model_that_only_suggests_says_so_whatever_the_file_says_later(tmp_path):
+    case = trained(tmp_path / "home", "classification")
+    told, readme = exported_claim(case, "decides")
+    assert told == "decides" and "a person decides" not in readme
+    attributes = case.use_case.settings.model_dump(exclude_unset=True)
+    suggests = UseCase.model_validate({**attributes, "gate": {"claim": "suggests"}})
+    decides, case.use_case = case.use_case, case.use_case.model_copy(update={"settings": suggests})
+    told, readme = exported_claim(case, "not-released")
+    assert told == "suggests" and "a person decides on every request" in readme
+    case.use_case = decides
+    released(case.lake, case.checkpoint, claim="suggests")
+    told, readme = exported_claim(case, "released")
+    assert told == "suggests" and "a person decides on every request" in readme
+
+
+def exported_claim(case: Case, out: str) -> tuple[str, str]:
+    """What the machine-readable file and the README say."""
+    case.export("adapter", out)
+    return json.loads((case.place(out) / "export.json").read_text())["claim"], (
+        case.place(out) / "README.md"
+    ).read_text()
+
+
+def released(lake: Lake, checkpoint: ArtifactVersion, **record: str) -> None:
+    """A release, as far as what follows one reads it."""
+    with lake.scratch("complaints", "release") as folder:
+        folder.mkdir(parents=True)
+        named = {"id": checkpoint.artifact_id, "content_hash": checkpoint.content_hash}
+        (folder / "release.json").write_text(json.dumps({"checkpoint": named, **record}))
+        lake.publish(
+            "complaints", "release", "release-1", folder, parents=[checkpoint], settings_hash="s", input_hash="i"
+        )
 
 
 def test_all_weights_are_merged_as_they_are_and_have_no_adapter(tmp_path):

@@ -86,6 +86,7 @@ class MadeUp:
         said: str = "",
         features: Mapping[str, str] | None = None,
         writer: str = "w",
+        abstained: bool = False,
         **changes: Any,
     ) -> list[tuple[str, str, str]]:
         """Requests of a day; `(request_id, right label, predicted label)` of each."""
@@ -94,7 +95,8 @@ class MadeUp:
         found, requests, kept = [], [], []
         for place, (truth, predicted, confidence) in enumerate(answers(rng, rows, shares)):
             text = text_of(rng, truth)
-            answer = {"decision": predicted, "confidence": confidence, "entropy": 1 - confidence, "abstained": False}
+            answer = {"decision": predicted, "confidence": confidence, "entropy": 1 - confidence}
+            answer["abstained"] = abstained
             if self.writes:
                 answer |= {"decision": None, "confidence": None, "entropy": None}
                 predicted = said or answer_to(truth)
@@ -154,7 +156,7 @@ class MadeUp:
     def _append(self, kind: str, rows: Sequence[Mapping[str, Any]], writer: str, number: int) -> None:
         self.tables.append(kind, pa.Table.from_pylist(list(rows), schema=SCHEMAS[kind]), writer, number)
 
-    def released(self, evaluation: ArtifactVersion) -> str:
+    def released(self, evaluation: ArtifactVersion, **more: str) -> str:
         """Another release, on this evaluation."""
         number = len(self.lake.artifacts(self.use_case.name, "release"))
         said = {"evidence": [{"stage": "evaluation_report", "id": evaluation.artifact_id}]}
@@ -164,6 +166,7 @@ class MadeUp:
             "checkpoint": {"id": "ckpt", "content_hash": checkpoint.content_hash if checkpoint else ""},
             "decision": {"id": decision.artifact_id, "content_hash": decision.content_hash},
             "number": number,
+            **more,
         }
         return self.published("release", f"release-{number}", [decision], {"release.json": record}).artifact_id
 

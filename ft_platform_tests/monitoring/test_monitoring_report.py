@@ -121,6 +121,21 @@ def test_requests_of_a_day_are_the_same_number_wherever_they_are_shown(
     assert shown == dict.fromkeys(shown, (170, 20))
 
 
+@pytest.mark.parametrize(
+    ("claim", "abstained", "alarms"),
+    [({}, False, []), ({"claim": "suggests"}, True, []), ({"claim": "suggests"}, False, ["decided_alone"])],
+)
+def test_labels_of_a_model_that_only_suggests_and_that_no_person_decided_on_raise_an_alarm(
+    few: MadeUp, claim: dict[str, str], abstained: bool, alarms: list[str]
+) -> None:
+    release = few.released(few.evaluation, **claim)
+    few.asked(1, release=release, abstained=abstained)
+    publish_monitoring(few.lake, few.use_case, day(1))
+    found = reports(few)[day(1)].alarms
+    assert [one.what for one in found] == alarms
+    assert all("150 of 150 labels" in one.evidence and len(one.records) == 5 for one in found)
+
+
 def test_late_labels_change_the_measured_accuracy_of_their_day_only(own: MadeUp) -> None:
     asked = own.asked(DAYS + 1, shares=CHANGED)
     publish_monitoring(own.lake, own.use_case, day(DAYS + 1))
