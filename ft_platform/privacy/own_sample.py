@@ -165,7 +165,8 @@ class OwnSample:
 
     def says_something(self, floor: float) -> bool:
         """Whether it is over, or less was found than the floor asks for."""
-        return bool(self.answered) and (self.is_over(floor) or (self.recall.value or 1.0) < floor)
+        recall = self.recall.value
+        return bool(self.answered) and (self.is_over(floor) or (recall is not None and recall < floor))
 
     def is_over(self, floor: float) -> bool:
         return self.following is None or self.is_above(floor) or bool(self.below(floor))

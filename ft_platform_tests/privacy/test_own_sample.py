@@ -102,6 +102,17 @@ def test_findings_that_are_no_personal_data_do_not_count_as_found() -> None:
     assert not sampled(wrong).is_above(0.9)
 
 
+@pytest.mark.parametrize(
+    ("missed", "says_something"),
+    [(Answer({}, {}, {"EMAIL": 1}), True), (Answer({"EMAIL": 1}, {}, {"EMAIL": 1}), True), (FOUND, False)],
+    ids=["nothing was found", "half was found", "all was found"],
+)
+def test_a_first_record_in_which_too_little_was_found_says_something(missed: Answer, says_something: bool) -> None:
+    sample = OwnSample("s", [Draw(one, "EMAIL", 1.0, 1.0) for one in ("a", "b")], {"a": missed})
+    assert not sample.is_over(0.9)
+    assert sample.says_something(0.9) is says_something
+
+
 def test_what_nobody_looked_at_yet_of_a_group_keeps_the_floor_unproven() -> None:
     draws = [Draw(f"r{number:03d}", "EMAIL", 1.0, 1.0) for number in range(80)] + [Draw("rare", "IBAN", 1.0, 1.0)]
     said = {one.record: FOUND for one in draws[:80]}
