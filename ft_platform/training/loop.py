@@ -227,20 +227,21 @@ class _Loop:
         (the one-standard-error rule of Breiman et al., Classification and Regression Trees, 1984, section 3.4.3; half
         of an error, as the same records are asked each time). Fewer than `TELLING` records hardly tell whether anything
         was learned: of them the latest stay that are not clearly worse than the best."""
-        run, metric = self.run, self._metric
+        run, metric, loss = self.run, self._metric, point["validation_loss"]
         if not metric or math.isinf(run.best_loss):  # the same in all processes
-            return point["validation_loss"] < run.best_loss
-        luck_of_loss = self.objective.spread / math.sqrt(len(self.validation))  # in units of the loss
+            return loss < run.best_loss
+        score = point[metric]
+        luck_of_loss = self.objective.spread / math.sqrt(len(self.validation))  # a share of the loss
         before = [one for one in run.curve if one["step"] and metric in one]
         if len(self.validation) < TELLING:
             top, lowest = max(one[metric] for one in before), min(one["validation_loss"] for one in before)
-            as_good = point["validation_loss"] <= lowest * (1 + luck_of_loss) and point[metric] >= top - self._error(
-                top
-            )
-            return as_good or point[metric] > top + self._error(top)
+            luck = self._error(top)
+            not_worse = loss <= lowest * (1 + luck_of_loss) and score >= top - luck
+            return score > top + luck or not_worse
         kept = next(one[metric] for one in before if one["step"] == run.best_step)
-        luck, lower = self._error(kept) / 2, point["validation_loss"] < run.best_loss * (1 - luck_of_loss / 2)
-        return point[metric] > kept + luck or (lower and point[metric] >= kept - luck)
+        luck = self._error(kept) / 2
+        lower = loss < run.best_loss * (1 - luck_of_loss / 2)
+        return score > kept + luck or (lower and score >= kept - luck)
 
     def _error(self, share: float) -> float:
         """Standard error of a share of the validation records."""
