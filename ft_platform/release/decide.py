@@ -23,7 +23,7 @@ from ft_platform.people.person import Person
 from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
-from ft_platform.release.simpler import is_simpler, simpler_systems
+from ft_platform.release.simpler import Simpler, is_simpler, simpler_systems
 from ft_platform.release.tested import answers, tested
 from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
 from ft_platform.settings.gate import DECIDES, SUGGESTS
@@ -50,7 +50,7 @@ class Decision:
         policy: of the installation, that the use case was judged under.
         without_effect: id of a waiver that has not ended and does not count -> why.
         overridden: what the run that decides has set for itself (`NamedUseCase.overridden`).
-        simpler: that systems which are no language model are at least as good (`simpler_systems`), which is said first.
+        simpler: systems that are no language model and at least as good (`simpler_systems`), which are named first.
         tested: on how many test records it rests, and how often somebody tried (`release.tested`).
         answers: which share of requests it answers, and how many of those right (`release.tested.answers`); and if
             only too much is claimed, what to claim.
@@ -64,7 +64,7 @@ class Decision:
     waivers: Mapping[str, Waiver]
     policy: Policy
     without_effect: Mapping[str, str]
-    simpler: str | None
+    simpler: Simpler | None
     tested: str | None
     answers: str | None
     signs: Sequence[str]
@@ -91,7 +91,8 @@ class Decision:
         return {
             "use_case": self.use_case,
             "checkpoint": self.evidence.checkpoint.artifact_id,
-            "simpler": self.simpler,
+            "simpler": self.simpler.says if self.simpler else None,
+            **({"simpler_method": self.simpler.method} if self.simpler and self.simpler.method else {}),
             "tested": self.tested,
             "answers": self.answers,
             "signs": list(self.signs),

@@ -2,6 +2,7 @@
 whether a checkpoint is a simpler model than the champion, which it may then replace without being better."""
 
 import json
+from dataclasses import dataclass
 
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.requests import taken
@@ -16,7 +17,6 @@ from ft_platform.settings.gate import CLASSIFIERS
 from ft_platform.use_case.schema import UseCase
 
 PROBE = "linear_probe"
-HOW = f" To have the linear probe judged and released in its place: set training.method: {PROBE}."
 SIMPLER = ("tfidf_logreg", PROBE)
 """Methods of training by what a model costs to serve and to understand, the simplest first; all others fine-tune."""
 MAY_LOSE = 0.05
@@ -49,10 +49,32 @@ def _rank(lake: Snapshot, checkpoint: ArtifactVersion, unnamed: int | None) -> i
     return SIMPLER.index(method) if method in SIMPLER else len(SIMPLER)
 
 
-def simpler_systems(evidence: Evidence, settings: UseCase) -> str | None:
-    """A sentence with each such system, the best first: its value of the gate's metric, and what 1,000 requests take,
-    beside those of the fine-tuned model; and how to release the one that can be. None where there is none, or the
-    evaluation may not be relied on.
+@dataclass(frozen=True)
+class Simpler:
+    """Systems that are no language model and at least as good as the fine-tuned model.
+
+    Attributes:
+        systems: a sentence with each, the best first.
+        method: of training, of the system that can be released in the model's place; None: none of them can.
+    """
+
+    systems: str
+    method: str | None = None
+
+    @property
+    def says(self) -> str:
+        """What is said first wherever the decision is shown."""
+        if self.method is None:
+            return self.systems
+        return (
+            f"{self.systems} To have the linear probe judged and released in its place: set training.method:"
+            f" {self.method}."
+        )
+
+
+def simpler_systems(evidence: Evidence, settings: UseCase) -> Simpler | None:
+    """Each such system with its value of the gate's metric, and what 1,000 requests take, beside those of the
+    fine-tuned model. None where there is none, or the evaluation may not be relied on.
 
     Values count, not intervals: a tie is reason enough to ask. Whether a system must be beaten is not asked here.
     """
@@ -79,10 +101,5 @@ def simpler_systems(evidence: Evidence, settings: UseCase) -> str | None:
         f"{TITLES[name]} reaches {main.title} {told(name)}"
         for name in sorted(found, key=lambda name: -sign * values[name])
     )
-    said = f"You may not need this model: {better}; the fine-tuned model reaches {told(FINE_TUNED)}."
-    return said + (HOW if PROBE in found else "")
-
-
-def offered(simpler: str | None) -> bool:
-    """Whether a sentence of `simpler_systems` offers a model that can be trained and released in the model's place."""
-    return bool(simpler and simpler.endswith(HOW))
+    systems = f"You may not need this model: {better}; the fine-tuned model reaches {told(FINE_TUNED)}."
+    return Simpler(systems, PROBE if PROBE in found else None)

@@ -22,7 +22,6 @@ from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.duties import SIGNATURES, duties
-from ft_platform.release.simpler import PROBE, offered
 from ft_platform.release.standing import ENDED, Standing
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
@@ -220,15 +219,16 @@ def _simpler(known: Known, *, in_dagster: bool) -> dict[str, str] | None:
     who starts the run, as for every other run.
     """
     decision = known.decision or {}
-    if not offered(decision.get("simpler")) or decision["checkpoint"] != known.checkpoint:
+    method = decision.get("simpler_method")
+    if method is None or decision["checkpoint"] != known.checkpoint:
         return None
-    setting = {"resources": {"settings": {"config": {"training": {"method": PROBE}}}}}
+    setting = {"resources": {"settings": {"config": {"training": {"method": method}}}}}
     query = urlencode({"config": yaml.safe_dump(setting, sort_keys=False)})
     jobs = f"../../locations/{REPOSITORY}@{LOCATION}/jobs"
     return {
         "says": decision["simpler"],
         "launchpad": f"{jobs}/{known.name}/playground/setup?{query}" if in_dagster else "",
-        "command": f"ft run {known.name} --set training.method={PROBE}",
+        "command": f"ft run {known.name} --set training.method={method}",
     }
 
 

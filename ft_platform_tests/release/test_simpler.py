@@ -54,16 +54,19 @@ WINS = (
 def test_values_and_costs_are_named_the_best_system_first(
     values: dict[str, float], words: str | None, tmp_path: Path
 ) -> None:
-    said = EvidenceCase(tmp_path, figures=figures(**values)).publish().decide().simpler
-    assert said is None if words is None else words in (said or "")
+    simpler = EvidenceCase(tmp_path, figures=figures(**values)).publish().decide().simpler
+    assert simpler is None if words is None else simpler and words in simpler.says
 
 
 def test_a_linear_probe_can_be_released_in_place_of_the_model_and_is_not_told_to_replace_itself(
     tmp_path: Path,
 ) -> None:
     found = figures(linear_probe=0.93)
-    said = EvidenceCase(tmp_path / "lora", figures=found).publish().decide().simpler
-    assert said and said.endswith("released in its place: set training.method: linear_probe.")
+    decision = EvidenceCase(tmp_path / "lora", figures=found).publish().decide()
+    assert decision.simpler and "released in its place: set training.method: linear_probe." in decision.simpler.says
+    assert decision.to_dict()["simpler_method"] == "linear_probe"
+    words = EvidenceCase(tmp_path / "words", figures=figures(tfidf_logreg=0.93)).publish().decide().to_dict()
+    assert words["simpler"] and "simpler_method" not in words, "TF-IDF is named, and nothing is offered"
     probe = {"training": {"method": "linear_probe"}}
     assert EvidenceCase(tmp_path / "probe", probe, found).publish().decide().simpler is None
 

@@ -14,7 +14,7 @@ from ft_platform.commands.ui import WORKSPACE
 from ft_platform.errors import CorruptVersion
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.run_settings import overrides_of
-from ft_platform.release.simpler import HOW
+from ft_platform.release.simpler import PROBE, Simpler
 from ft_platform.reporting.home import LOCATION, home_page
 from ft_platform.reporting.personas import READS, Known, cards
 from ft_platform.reporting.published import headline
@@ -122,16 +122,17 @@ def test_it_opens_with_the_verdict_in_plain_words(published: Lake) -> None:
 
 
 def test_a_simpler_model_that_the_decision_offers_is_a_button_that_opens_the_launchpad(published: Lake) -> None:
-    says = f"You may not need this model: Linear probe of the base model reaches Macro F1 0.870.{HOW}"
+    offer = Simpler("You may not need this model: Linear probe of the base model reaches Macro F1 0.870.", PROBE)
+    offering = {**decision(True), "simpler": offer.says, "simpler_method": offer.method}
     publish(published, "adapter_checkpoint", "ckpt-1", training={})
-    for number, simpler in enumerate((says, "You may not need this model: TF-IDF reaches 0.9.", None)):
-        told = {**decision(True), "simpler": simpler}
-        publish(published, "release_decision", f"decision-of-{number}", "decision_brief.html", decision=told)
+    others = ({**decision(True), "simpler": said} for said in (offer.says, "TF-IDF reaches 0.9.", None))
+    for number, shown in enumerate((offering, *others)):
+        publish(published, "release_decision", f"decision-of-{number}", "decision_brief.html", decision=shown)
         page = home_page(published, "letters", in_dagster=True) or ""
         assert problems_of(page) == []
-        assert ("Train the linear probe" in page) == (simpler == says)
-        if simpler == says:
-            assert says in Page(page).words
+        assert ("Train the linear probe" in page) == (shown is offering), "words alone offer nothing"
+        if shown is offering:
+            assert offer.says in Page(page).words
             (link,) = re.findall(r'href="([^"]*playground[^"]*)"', page)
             (config,) = parse_qs(urlsplit(link).query)["config"]
             settings = yaml.safe_load(config)["resources"]["settings"]["config"]
@@ -141,7 +142,7 @@ def test_a_simpler_model_that_the_decision_offers_is_a_button_that_opens_the_lau
             elsewhere = home_page(published, "letters") or ""
             assert "ft run letters --set training.method=linear_probe" in elsewhere
             assert "playground" not in elsewhere
-    publish(published, "release_decision", "decision-old", "decision_brief.html", decision={**told, "simpler": says})
+    publish(published, "release_decision", "decision-old", "decision_brief.html", decision=offering)
     publish(published, "adapter_checkpoint", "ckpt-2", training={})
     assert "Train the linear probe" not in (home_page(published, "letters", in_dagster=True) or ""), "it has been tried"
 
