@@ -98,7 +98,7 @@ def _opened(door: Door, person: Person, wanted: Wanted) -> Look:
     try:
         return door.enter(person, wanted)
     except SecondPersonNeeded as waits:
-        raise DataError(waits.message, waits.next_step) from None
+        raise _waiting(waits) from None
 
 
 def _entered(door: Door, asking: Asking, person: Person, number: str) -> Look:
@@ -106,11 +106,17 @@ def _entered(door: Door, asking: Asking, person: Person, number: str) -> Look:
         raise ConfigError(["the number of a look is a whole number"])
     try:
         return door.enter_again(person, int(number), asking.name, TABLE)
-    except (LookEnded, SecondPersonNeeded) as ended:
+    except SecondPersonNeeded as waits:
+        raise _waiting(waits) from None
+    except LookEnded as ended:
         raise _ended(ended) from None
 
 
-def _ended(ended: LookEnded | SecondPersonNeeded) -> DataError:
+def _waiting(waits: SecondPersonNeeded) -> DataError:
+    return DataError(waits.message, waits.next_step)
+
+
+def _ended(ended: LookEnded) -> DataError:
     return DataError(ended.message, "What you marked is kept. Say again what you look at records for, to go on")
 
 

@@ -9,16 +9,22 @@ import pytest
 
 pytest.importorskip("dagster_webserver")
 pytest.importorskip("model_signing", reason="the extra `signing` is not installed")
+from ft_platform.commands.looking import door_of
+from ft_platform.errors import ConfigError
 from ft_platform.people.audit_log.log import AuditLog
 from ft_platform.people.looks.look import looks_in
+from ft_platform.people.person import named
 from ft_platform.privacy.own_sample import own_sample
 from ft_platform.privacy.recall_verdict import measure_recall
 from ft_platform.settings.environment import Environment
-from ft_platform_tests.web.annotating import ANA, BO, EVE, MISSED, OWNERS, Annotating, Expert
+from ft_platform.settings.looks import Looks
+from ft_platform.settings.policy import Policy
+from ft_platform_tests.web.annotating import ANA, BO, CY, EVE, MISSED, OWNERS, Annotating, Expert
 from ft_platform_tests.web.office import Forms, alert
 from ft_platform_tests.web.test_annotate import told
 
 pytestmark = pytest.mark.integration
+TEAMS = OWNERS["teams"]
 SAID = {"purpose": "data_quality", "reason": "Measure what is found in our records"}
 
 
@@ -26,7 +32,7 @@ class Marking(Annotating):
     """Ninety complaints, half of them with an address that is found; two name somebody whom nothing finds."""
 
     def __init__(self, environment: Environment) -> None:
-        owners = {**OWNERS, "data_engineering": ANA}
+        owners = {**OWNERS, "data_engineering": "team:engineers", "teams": {**TEAMS, "engineers": [ANA, CY]}}
         super().__init__(environment, owners=owners, privacy={"ner": "none", "min_recall": 0.6})
 
     def write_source(self) -> None:
@@ -207,3 +213,38 @@ def test_who_may_not_look_at_records_and_who_states_no_purpose_sees_none(site: M
         assert eve.client.post(f"{address}/recall?of=tests", data=with_look, headers=eve.origin).status_code == 403
         denied = [one for one in AuditLog(site.lake).entries() if one.kind == "denial"]
         assert {one.person for one in denied} >= {BO, EVE}
+
+
+@pytest.fixture
+def four_eyes(environment: Environment, quick_stages: None) -> Marking:
+    """The policy asks for a second person before records are shown."""
+    policy = Policy(name="careful", looks=Looks(second_person=["records"]))
+    made = Marking(environment.model_copy(update={"policy": policy}))
+    made.prepare()
+    return made
+
+
+def test_where_the_policy_asks_for_a_second_person_nobody_is_their_own(four_eyes: Marking) -> None:
+    site = four_eyes
+    confirm = door_of(site.environment, site.lake, "tests").confirm
+    with site.serving() as address:
+        ana, cy = (Marker(address, name) for name in (ANA, CY))
+        asked = ana.begin()
+        (number,) = looks_in(AuditLog(site.lake).entries())
+        assert f"Look {number} waits for a second person" in alert(asked)
+        for second in (ANA, ANA.title(), BO):
+            with pytest.raises(ConfigError, match=r"cannot confirm it|or the superior of who asked"):
+                confirm(named(second), number)
+            refused = ana.begin(number=str(number))
+            assert f"Nobody has confirmed look {number}. They do with: ft looks confirm {number}" in alert(refused)
+            assert "mirela" not in asked.text + refused.text
+            assert "What you marked" not in refused.text, "nothing was marked yet"
+        assert site.sample is None
+        confirm(named(CY), number)
+        assert f"Look {number} is not a look of {CY}" in alert(cy.begin(number=str(number)))
+        page = ana.begin(number=str(number)).text
+        assert "Tap what is personal data" in page
+        ana.mark(page)
+        assert site.sample.records == 1
+    (look,) = [one for one in looks_in(AuditLog(site.lake).entries()).values() if one.shown]
+    assert (look.person, look.confirmed_by) == (ANA, CY)
