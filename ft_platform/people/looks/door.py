@@ -112,7 +112,8 @@ class Door:
             number = self._note("look_up", person, ASKED, wanted.use_case, told)
             raise SecondPersonNeeded(
                 f"look {number} waits for a second person, for {ASKED_HOURS} hours",
-                f"They confirm it with: ft looks confirm {number} --by <e-mail address>; then give its number (--look {number})",
+                f"They confirm it with: ft looks confirm {number} --by <e-mail address>; then give its number (--look"
+                f" {number})",
             )
         number = self._note("look_up", person, OPENED, wanted.use_case, told | {"ends": self._end(minutes)})
         return self._found(number)
