@@ -8,7 +8,7 @@ from ft_platform.errors import CorruptVersion
 from ft_platform.evaluation.files import METRICS
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.lake.store import Lake
-from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.lake.versions import ArtifactVersion, Version
 from ft_platform.reporting.report_urls import report_address
 
 
@@ -66,6 +66,12 @@ def page_of(lake: Lake, artifact: ArtifactVersion) -> str | None:
     files = [file for file in lake.manifest(artifact).files if file.endswith(".html")]
     paths = [f"{artifact.name}/{artifact.artifact_id}/{file}" for file in files]
     return next((path for path in paths if report_address(f"/{artifact.use_case}/{path}")), None)
+
+
+def portal_address(lake: Lake, version: Version | None) -> str:
+    """Address of the page of a report, from the index of reports; empty where there is none."""
+    path = page_of(lake, version) if isinstance(version, ArtifactVersion) else None
+    return f"{version.use_case}/{path}" if version and path else ""
 
 
 def headline(lake: Lake, evaluation: ArtifactVersion | None) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from ft_platform.reporting.portal.asking import Asking, View
 from ft_platform.reporting.portal.erasure_view import disclose_view, erase_view
 from ft_platform.reporting.portal.recall_page import recall_view
 from ft_platform.reporting.portal.review_views import review_view, reviews_view
-from ft_platform.reporting.published import page_of
+from ft_platform.reporting.published import portal_address
 from ft_platform.settings.roles import title
 from ft_platform.settings.serving_targets import LocalTarget
 
@@ -201,7 +201,7 @@ def waive_view(asking: Asking) -> View:
     decision, evidence = _newest_decision(asking), _evidence(asking, checkpoint)
     values = {
         "checkpoint": checkpoint.artifact_id,
-        "brief": _link(asking, decision),
+        "brief": portal_address(asking.lake, decision),
         "broken": [
             {
                 **one.to_dict(),
@@ -322,7 +322,7 @@ def _decided(asking: Asking, decision: ArtifactVersion, digests: Digests) -> dic
     found = json.loads(asking.lake.read_file(decision, FILE))
     return {
         "id": decision.artifact_id,
-        "href": _link(asking, decision),
+        "href": portal_address(asking.lake, decision),
         "words": _standing(asking, decision).words,
         "checkpoint": found["checkpoint"],
         "policy": found["policy"],
@@ -346,16 +346,11 @@ def _evidence(asking: Asking, checkpoint: ArtifactVersion) -> list[dict[str, str
             "title": stage.replace("_", " "),
             "id": one.artifact_id,
             "digest": one.content_hash,
-            "href": _link(asking, one),
+            "href": portal_address(asking.lake, one),
         }
         for stage, one in found.items()
         if one
     ]
-
-
-def _link(asking: Asking, version: ArtifactVersion | None) -> str:
-    found = page_of(asking.lake, version) if version else None
-    return f"{asking.name}/{found}" if found else ""
 
 
 def _stands(known: list[Release]) -> Release | None:

@@ -45,7 +45,7 @@ from ft_platform.reporting.portal.actions import (
     WAIVE,
 )
 from ft_platform.reporting.portal.repairs import effect_in
-from ft_platform.reporting.published import page_of
+from ft_platform.reporting.published import portal_address
 from ft_platform.reporting.use_case_state import DOWN, State, sign_off_now, state_of
 from ft_platform.retraining.journal import entries
 from ft_platform.settings.roles import ROLES
@@ -165,7 +165,7 @@ def _checks(seen: Seen) -> Told:
                     "what": f"The check {check} of {stage.name} failed.",
                     "next_step": f"Read the report, mend what it names, then: ft run {seen.name}",
                     "since": verdict.checked_at,
-                    "page": _page(seen, version),
+                    "page": portal_address(seen.lake, version),
                 }
 
 
@@ -188,7 +188,7 @@ def _decisions(seen: Seen) -> Told:
     decision = next(iter(seen.lake.artifacts(seen.name, "release_decision")), None)
     if decision is None:
         return
-    told = {"since": seen.lake.manifest(decision).written_at, "page": _page(seen, decision)}
+    told = {"since": seen.lake.manifest(decision).written_at, "page": portal_address(seen.lake, decision)}
     standing = seen.standing
     if standing is None:
         return
@@ -240,7 +240,7 @@ def _signatures(seen: Seen) -> Told:
         return
     found = sign_off_now(seen.lake, seen.use_case, decision)
     newest = next(iter(seen.lake.artifacts(seen.name, "sign_off")), None)
-    page = _page(seen, newest) if newest else ""
+    page = portal_address(seen.lake, newest)
     for one in found.roles:
         if one.why:
             yield {
@@ -345,7 +345,7 @@ def _alarms(seen: Seen) -> Told:
                 "what": f"{alarm.what.replace('_', ' ').capitalize()} of what is served: {alarm.evidence}",
                 "next_step": f"{step.format(name=seen.name)} Once you know why: {noted}",
                 "since": alarm.since,
-                "page": _page(seen, version),
+                "page": portal_address(seen.lake, version),
                 # An earlier release is asked the same requests: going back helps only where the server is the cause.
                 "action": _back(seen) if alarm.kind == "service" else "",
             }
@@ -469,7 +469,7 @@ def _repairs(seen: Seen) -> Told:
             "next_step": f"Look at them: ft annotate status {seen.name}. To take an import back: ft annotate revoke"
             f" {seen.name} <repairs>",
             "since": seen.lake.manifest(newest).written_at,
-            "page": _page(seen, newest),
+            "page": portal_address(seen.lake, newest),
         }
 
 
@@ -508,8 +508,3 @@ def _newest(seen: Seen, stage: str) -> ArtifactVersion | TableVersion | None:
     if STAGES[stage].kind in ("table", "quarantine"):
         return seen.lake.latest(seen.name, stage)
     return next(iter(seen.lake.artifacts(seen.name, stage)), None)
-
-
-def _page(seen: Seen, version: ArtifactVersion | TableVersion) -> str:
-    found = page_of(seen.lake, version) if isinstance(version, ArtifactVersion) else None
-    return f"{seen.name}/{found}" if found else ""

@@ -24,7 +24,7 @@ from ft_platform.evaluation.review.sequential import Standing
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.people.actions import ACTIONS
 from ft_platform.reporting.portal.asking import Asking, View
-from ft_platform.reporting.published import page_of
+from ft_platform.reporting.published import portal_address
 from ft_platform.reporting.review_report import END_WORDS
 from ft_platform.settings.roles import ROLES, title
 
@@ -96,8 +96,7 @@ def reviews_view(asking: Asking) -> View:
     values |= {"may": bool(ruling), "most_records": MOST_RECORDS, "most_criteria": MOST_CRITERIA}
     values |= {"roles": list(ACTIONS["review"].roles)}
     if review is None or report:
-        link = page_of(lake, report) if report else None
-        values |= {"report": f"{asking.name}/{link}" if link else "", **_systems(asking)}
+        values |= {"report": portal_address(lake, report), **_systems(asking)}
         may_not = {"start": why_not or values["no_start"]} | dict.fromkeys(("publish", "drop"), "no review is open")
         return View(values, {"review": None}, may_not=may_not)
     judgements, said = review.judgements, review.judgements.all()
