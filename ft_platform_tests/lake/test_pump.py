@@ -1,5 +1,9 @@
 """Batches made in one thread and written in another."""
 
+import os
+import subprocess
+import sys
+
 import pyarrow as pa
 import pytest
 
@@ -48,3 +52,27 @@ def test_a_table_may_be_written_from_tables_that_are_read_meanwhile(tmp_path):
         yield from lake.read(other)
 
     assert lake.write_table("claims", "permitted_records", doubled(), BATCH.schema, zone="restricted").rows == 4
+
+
+ON_ONE_PROCESSOR = """
+import sys
+import pyarrow as pa
+from ft_platform.lake.store import Lake
+
+lake, batch = Lake(sys.argv[1]), pa.RecordBatch.from_pydict({"record_id": ["a", "b"]})
+first = lake.write_table("claims", "raw_records", [batch], batch.schema, zone="restricted")
+print(lake.write_table("claims", "permitted_records", lake.read(first), batch.schema, zone="restricted").rows)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot hold a process to a processor")
+def test_a_table_is_written_from_another_where_there_is_one_processor(tmp_path):
+    one = min(os.sched_getaffinity(0))
+    done = subprocess.run(
+        [sys.executable, "-c", ON_ONE_PROCESSOR, str(tmp_path)],
+        preexec_fn=lambda: os.sched_setaffinity(0, {one}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout == "2\n", done.stderr
