@@ -401,6 +401,8 @@ def check_settings_hash(use_case: UseCase, stage: str, check: str) -> str:
 
 
 def _setting(use_case: UseCase, path: str) -> Any:
-    """A section, or a field of one (`training.max_length`)."""
+    """A section, or a field of one (`training.max_length`); of `base_model` a field says whose tokens a record has."""
     section, _, name = path.partition(".")
+    if name and section == "base_model":
+        return getattr(use_case.section("trained_base"), name)
     return getattr(use_case.section(section), name) if name else use_case.section(section)

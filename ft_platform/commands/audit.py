@@ -82,7 +82,7 @@ def _examples(lake: Any, environment: Any, use_case: Any, splits: Any, arguments
 
     require_anonymized(lake, use_case, splits)
     table = read_splits(lake, splits)
-    tokenizer = load_tokenizer(base_model.resolve_here(use_case.settings.base_model, environment)).tokenizer
+    tokenizer = load_tokenizer(base_model.resolve_here(use_case.settings.trained_base, environment)).tokenizer
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     return shown_examples(table, use_case, renderer, tokenizer, arguments.show or 3)
 

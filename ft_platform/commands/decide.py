@@ -52,7 +52,7 @@ def _require_same_base_model(
     from ft_platform.models.base_model import resolve_here
     from ft_platform.models.model_sources import is_here
 
-    settings, training = use_case.settings.base_model, lake.manifest(checkpoint).info
+    settings, training = use_case.settings.trained_base, lake.manifest(checkpoint).info
     if training.get("base_model", {}).get("uri") != settings.uri or not is_here(settings, environment.cache_path):
         return
     if difference := resolve_here(settings, environment).other_than(training):

@@ -29,6 +29,7 @@ from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.rendering.renderer import AnswerTooLong, NotRendered, Renderer, labels_of
 from ft_platform.process import progress
+from ft_platform.settings.base_model import BaseModelSettings
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.evaluation import PromptedEndpoint
 from ft_platform.use_case.named import NamedUseCase
@@ -190,9 +191,9 @@ class Evaluator:
     def label_scores(self, prompts: Sequence[Sequence[int]], tick: Callable[[int], None]) -> Any:
         """Log-probability of every label of the renderer after every prompt: a tensor of shape `(prompts, labels)`,
         float32, on the CPU."""
-        from ft_platform.models.label_head import head_of, head_scores
+        from ft_platform.models.label_head import head_scores, scores_labels
 
-        if head_of(self.model):
+        if scores_labels(self.model):
             return head_scores(self.model, prompts, tick)
         return label_scores(
             self.model, prompts, [self.renderer.answer_ids(label) for label in self.renderer.labels], tick
@@ -209,11 +210,11 @@ class Evaluator:
         Raises:
             ConfigError: labels are to be written by a model that only scores them.
         """
-        from ft_platform.models.label_head import head_of
+        from ft_platform.models.label_head import scores_labels
 
         labels = self.renderer.labels
         if self.settings.label_answers == "generated":
-            if head_of(self.model):
+            if scores_labels(self.model):
                 raise ConfigError(
                     [
                         "evaluation.label_answers: generated does not work with a label head, which scores labels and"
@@ -287,14 +288,22 @@ class Evaluator:
 
 
 def ready_evaluator(
-    lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion, stage: str
+    lake: Lake,
+    environment: Environment,
+    use_case: NamedUseCase,
+    splits: TableVersion,
+    stage: str,
+    base: BaseModelSettings | None = None,
 ) -> tuple[Evaluator, ResolvedModel]:
-    """The base model ready to evaluate, and where its weights are."""
+    """A base model ready to evaluate, and where its weights are.
+
+    Args:
+        base: default that of the training.
+    """
     lake.verify_table(splits)
     table = lake.read_table(splits)
-    resolved = base_model.resolve_here(use_case.settings.base_model, environment)
-    model, tokenizer = base_model.load(
-        resolved, use_case.settings.base_model.dtype, use_case.settings.base_model.quantization
-    )
+    base = base or use_case.settings.trained_base
+    resolved = base_model.resolve_here(base, environment)
+    model, tokenizer = base_model.load(resolved, base.dtype, base.quantization)
     renderer = Renderer(tokenizer, use_case.settings.task, labels_of(table))
     return Evaluator(use_case, table, model, tokenizer, renderer, stage), resolved

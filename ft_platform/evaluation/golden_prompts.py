@@ -64,7 +64,7 @@ def asked_golden(evaluator: Evaluator, golden: Sequence[GoldenPrompt]) -> list[G
         f"golden prompt {one.name} has {len(prompt):,} tokens with the instruction, expected at most"
         f" evaluation.max_prompt_tokens ({settings.max_prompt_tokens:,})"
         for one, prompt in zip(golden, prompts, strict=True)
-        if len(prompt) > settings.max_prompt_tokens
+        if len(prompt) > renderer.ids_for(settings.max_prompt_tokens)
     ]
     if long:
         raise ConfigError(long, "Shorten it, or raise evaluation.max_prompt_tokens")

@@ -9,7 +9,7 @@ from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
-from ft_platform.models.guards.adapter_files import LABEL_HEAD
+from ft_platform.models.guards.adapter_files import SCORES_LABELS
 from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.settings.base_model import BaseModelSettings
@@ -96,8 +96,8 @@ def regression_inputs(
 
 
 def writes(lake: Lake, checkpoint: ArtifactVersion) -> bool:
-    """Whether a checkpoint writes; one with a label head scores labels and nothing else."""
-    return LABEL_HEAD not in lake.manifest(checkpoint).files
+    """Whether a checkpoint writes; one with a label head, or a classifier of words, scores labels and nothing else."""
+    return not {*SCORES_LABELS} & lake.manifest(checkpoint).files.keys()
 
 
 def fairness_inputs(

@@ -38,11 +38,12 @@ def require_steps(use_case: NamedUseCase, stage: str) -> None:
     """Returns where a training makes steps.
 
     Raises:
-        ConfigError: a linear probe makes none, so such an experiment would show nothing.
+        ConfigError: a regression makes none, so such an experiment would show nothing.
     """
-    if use_case.settings.training.method == "linear_probe":
+    training = use_case.settings.training
+    if not training.makes_steps:
         raise ConfigError(
-            [f"{stage} is about the steps of a training, and `training.method: linear_probe` makes none"],
+            [f"{stage} is about the steps of a training, and `training.method: {training.method}` makes none"],
             f"Try it with another method: ft run {use_case.name} --select {stage} --set training.method=lora",
         )
 

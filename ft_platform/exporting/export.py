@@ -199,7 +199,7 @@ def _source(
         raise VersionRefused(f"{checkpoint.id} names no splits", "Train again")
     lake.verify_table(splits)
     table = lake.read_table(splits)
-    base = base_model.resolve_here(then.settings.base_model, environment)
+    base = base_model.resolve_here(then.settings.trained_base, environment)
     tokenizer = load_tokenizer(base).tokenizer
     renderer = Renderer(tokenizer, then.settings.task, labels_of(table))
     training = json.loads((folder / "training.json").read_text(encoding="utf-8"))

@@ -6,12 +6,14 @@ from typing import Any
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.guards.adapter_files import (
+    TERMS,
     WEIGHTS,
     require_finite_weights,
     require_fitting_adapter,
     require_safe_adapter,
 )
 from ft_platform.models.guards.tensor_files import read_header
+from ft_platform.models.text_classifier import TextClassifier
 
 __all__ = ["ALL_WEIGHTS", "WEIGHTS", "put_weights", "weights_file", "with_adapter"]
 
@@ -26,7 +28,7 @@ def weights_file(files: Collection[str]) -> str:
 
 def with_adapter(model: Any, folder: Path) -> Any:
     """The base model with the adapter of a checkpoint, or with all its weights where all were trained, ready for
-    evaluation.
+    evaluation; the `TextClassifier` of one that needs no base model.
 
     Args:
         model: base model of `base_model.load`; it is changed.
@@ -36,6 +38,8 @@ def with_adapter(model: Any, folder: Path) -> Any:
         BaseModelError: the folder holds no safetensors adapter, one for another base model, or one that is refused
             (`models/guards`).
     """
+    if (folder / TERMS).is_file():
+        return TextClassifier.load(folder)
     if (folder / ALL_WEIGHTS).is_file():
         return _with_all_weights(model, folder)
     from peft import PeftModel

@@ -16,13 +16,13 @@ from typing import Any, Literal
 
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.files import sha256_file
-from ft_platform.models import model_sources
+from ft_platform.models import characters, model_sources
 from ft_platform.models.folder_hash import folder_sha256, weights_of
 from ft_platform.models.gguf import converted_folder
 from ft_platform.models.guards.model_folder import SafeFolder, require_fitting_sizes, require_safe_folder
 from ft_platform.models.keras_preset import converted_preset, is_preset, preset_sha256
 from ft_platform.models.quiet import quiet_transformers
-from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
 from ft_platform.settings.environment import Environment
 
 LOG = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ def resolve(
             load.
         CorruptVersion: it was changed since it was converted.
     """
+    if settings.uri == WORDS_ONLY.uri:
+        return ResolvedModel(Path(), characters.SHA256, WORDS_ONLY.uri, characters.SHA256)
     _require_pinned(settings, unpinned)
     found = model_sources.find(settings, cache)
     digest = weights_sha256(found)
@@ -169,7 +171,7 @@ def weights_dtype(choice: str) -> Any:
 def load(
     resolved: ResolvedModel, dtype: str = "auto", quantization: str = "none", by_parts: bool = False
 ) -> tuple[Any, Any]:
-    """The model in evaluation mode, on the GPU if there is one, and its tokenizer.
+    """The model in evaluation mode, on the GPU if there is one, and its tokenizer; of `models.characters` no model.
 
     Args:
         resolved: result of `resolve`.
@@ -181,6 +183,8 @@ def load(
         MissingExtra: torch, transformers, or bitsandbytes for 4-bit weights, is not installed.
         BaseModelError: transformers cannot load it.
     """
+    if resolved.uri == WORDS_ONLY.uri:
+        return None, characters.Characters()
     os.environ["USE_HUB_KERNELS"] = (
         "NO"  # read when transformers is imported: Mamba and others would fetch compiled code from the hub
     )

@@ -11,6 +11,7 @@ import torch
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.guards.adapter_files import LABEL_HEAD
+from ft_platform.models.text_classifier import TextClassifier
 
 
 class LabelHead(torch.nn.Linear):
@@ -43,6 +44,11 @@ def head_of(model: Any) -> LabelHead | None:
     """The head of a model, with or without peft adapters, if it has one."""
     found = model.get_output_embeddings()
     return found if isinstance(found, LabelHead) else None
+
+
+def scores_labels(model: Any) -> bool:
+    """Whether a model scores labels and writes nothing (`head_scores`)."""
+    return isinstance(model, TextClassifier) or head_of(model) is not None
 
 
 def save_head(head: LabelHead, folder: Path) -> None:
@@ -111,4 +117,6 @@ def head_scores(
     """Log-probability of every label after every prompt. Shape `(prompts, labels)`, float32, on the CPU."""
     from ft_platform.models.kernels.packed_forward import last_outputs
 
+    if isinstance(model, TextClassifier):
+        return torch.from_numpy(model.of_prompts(prompts, on_rows)).float()
     return torch.log_softmax(last_outputs(model, prompts, on_rows), dim=-1)

@@ -16,7 +16,7 @@ from typing import Any
 from ft_platform.errors import BaseModelError, MissingExtra
 from ft_platform.lake.file_systems import filesystem, fsspec_options
 from ft_platform.models.cached_folder import cached_folder
-from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
 from ft_platform.settings.environment import STORAGE_VARIABLES
 
 HUB_ID = re.compile(r"^[A-Za-z0-9][\w.\-]*/[A-Za-z0-9][\w.\-]*$")
@@ -45,6 +45,8 @@ def is_hub(uri: str) -> bool:
 
 def is_here(settings: BaseModelSettings, cache: Path) -> bool:
     """Whether `find` downloads nothing: a folder or file, an installed package, or something in the cache."""
+    if settings.uri == WORDS_ONLY.uri:
+        return True
     if match := PYPI_URI.match(settings.uri):
         try:
             if importlib.metadata.version(match["package"]) == match["version"]:

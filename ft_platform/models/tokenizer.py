@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ft_platform.errors import BaseModelError, MissingExtra
+from ft_platform.models import characters
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.guards.model_folder import require_safe_folder
 from ft_platform.models.quiet import quiet_transformers
+from ft_platform.settings.base_model import WORDS_ONLY
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ def load_tokenizer(resolved: ResolvedModel) -> ModelTokenizer:
         MissingExtra: transformers is not installed.
         BaseModelError: transformers cannot load it.
     """
+    if resolved.uri == WORDS_ONLY.uri:
+        return ModelTokenizer(characters.Characters(), None)
     try:
         from transformers import AutoTokenizer
     except ImportError as error:

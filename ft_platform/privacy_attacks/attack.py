@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ft_platform.evaluation.groups import group_values
 from ft_platform.models.rendering.renderer import Renderer, shared_prefix
+from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.privacy_attacks.extraction import NOTHING, Copied, Target, copied, extraction, not_extracted, targets
 from ft_platform.privacy_attacks.inputs import STAGE
 from ft_platform.privacy_attacks.membership import SideLosses
@@ -38,12 +39,14 @@ class Attacked:
         kinds: `label` or a sensitive feature -> its value for each training and each test record.
         extraction_rate: figures of `extraction.extraction`.
         texts: what the model wrote by itself; None where it writes no text.
+        terms: how many words and pairs of words of its training records its file lists; None: no file lists any.
     """
 
     losses: dict[str, SideLosses]
     kinds: dict[str, tuple[list[str], list[str]]]
     extraction_rate: dict[str, Any]
     texts: list[str] | None
+    terms: int | None = None
 
 
 class Attacker:
@@ -51,7 +54,7 @@ class Attacker:
 
     Args:
         splits: columns `training.dataset.COLUMNS`, `group_id` and those of `feature_columns`.
-        model, tokenizer: of `base_model.load`, without adapter; the model is changed.
+        model, tokenizer: of `base_model.load`, without adapter; the model is changed. None: there is no base model.
         members: ids of the records that the checkpoint was trained on.
     """
 
@@ -96,7 +99,8 @@ class Attacker:
         losses = {side: SideLosses(difficulty.get(side, []), after[side]) for side in ("train", "validation", "test")}
         kinds = self._kinds()
         if not self.writes_text:
-            return Attacked(losses, kinds, not_extracted(NO_TEXT), None)
+            terms = len(self.model.terms) if isinstance(self.model, TextClassifier) else None
+            return Attacked(losses, kinds, not_extracted(NO_TEXT), None, terms)
         of = "answers" if self.writes_answers else "user texts"
         train, test = (self._copied(self.targets[side]) for side in ("train", "test"))
         rates = extraction(train, test, untrained, of, self.settings.confidence)
@@ -116,7 +120,9 @@ class Attacker:
             return {}
         before = self._done
         prompts = [row.input_ids[: row.prompt_length] for row in (*train.rows, *test.rows)]
-        states = middle_states(self.model, prompts, shared_start(prompts), lambda done: self._tick(before, done))
+        states = None
+        if self.model is not None:
+            states = middle_states(self.model, prompts, shared_start(prompts), lambda done: self._tick(before, done))
         records = self._records([*train.record_ids, *test.record_ids])
         texts, groups = user_texts(records["messages"]), records["group_id"].to_pylist()
         found = difficulties(texts, states, [*train.answers, *test.answers], groups).reshape(-1, 1)

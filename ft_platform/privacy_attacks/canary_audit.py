@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ft_platform.experiments.training_once import train_once
+from ft_platform.experiments.training_once import require_steps, train_once
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import TableVersion
 from ft_platform.privacy_attacks.canaries import (
@@ -34,9 +34,14 @@ LOG = logging.getLogger(__name__)
 
 
 def measured(lake: Lake, environment: Environment, use_case: NamedUseCase, splits: TableVersion) -> dict[str, Any]:
-    """What `canaries.json` holds; no code and no name is in it."""
+    """What `canaries.json` holds; no code and no name is in it.
+
+    Raises:
+        ConfigError: the training makes no steps, in which planted rows would be learned.
+    """
     from ft_platform.training.batches import split_off_prefix
 
+    require_steps(use_case, STAGE)
     settings = use_case.settings.attacks
     canaries = draw(settings.canaries, settings.seed)
     planted: list[Planted] = []

@@ -3,8 +3,8 @@ fine-tuned model, since a low loss says little about a record that is easy (Wats
 difficulty calibration in membership inference attacks, ICLR 2022, arXiv:2111.08440).
 
 Two cheap systems learn all attacked records but a fifth, and are asked about that fifth: logistic regression on TF-IDF
-vectors, and on hidden states in the middle of the base model. Training and test records are treated alike, so that the
-scores of an attack on a model that read neither differ by chance alone."""
+vectors, and on hidden states in the middle of the base model, where there is one. Training and test records are treated
+alike, so that the scores of an attack on a model that read neither differ by chance alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +18,16 @@ LEAST_PROBABILITY = 1e-4
 """Of a label, and of all others; a difficulty lies between 0.0001 and 9.2 nats."""
 
 
-def difficulties(texts: Sequence[str], states: np.ndarray, labels: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """Negative log-probability in nats of each record's label, at the mean log-odds of the two systems. Shape
+def difficulties(
+    texts: Sequence[str], states: np.ndarray | None, labels: Sequence[str], groups: Sequence[str]
+) -> np.ndarray:
+    """Negative log-probability in nats of each record's label, at the mean log-odds of the systems. Shape
     `(records,)`.
 
     Args:
         texts: words of the users.
         states: of the base model at each record's prompt (`prompt_states.middle_states`), shape `(records, width)`.
+            None: there is no base model.
         groups: records of one group (a person, near duplicates) are asked about together.
     """
     from threadpoolctl import threadpool_limits
@@ -32,11 +35,10 @@ def difficulties(texts: Sequence[str], states: np.ndarray, labels: Sequence[str]
     from ft_platform.evaluation.systems.tfidf import tfidf_vectorizer
 
     with threadpool_limits(1):  # as for `tfidf_logreg`
-        scales = states.std(axis=0)
-        features = {
-            "tfidf": tfidf_vectorizer().fit_transform(texts),
-            "states": (states - states.mean(axis=0)) / np.where(scales > 0, scales, 1.0),
-        }
+        features: dict[str, Any] = {"tfidf": tfidf_vectorizer().fit_transform(texts)}
+        if states is not None:
+            scales = states.std(axis=0)
+            features["states"] = (states - states.mean(axis=0)) / np.where(scales > 0, scales, 1.0)
         asked = folds(groups)
         found = [_out_of_fold(features[name], labels, asked, REGULARIZATION[name]) for name in features]
     probabilities = np.clip(found, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)

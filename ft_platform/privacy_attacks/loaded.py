@@ -25,9 +25,9 @@ def loaded_base(
     Raises:
         VersionRefused: the checkpoint was trained with another renderer or base model.
     """
-    settings = use_case.settings
-    resolved = base_model.resolve_here(settings.base_model, environment)
-    model, tokenizer = base_model.load(resolved, settings.base_model.dtype, settings.base_model.quantization)
+    settings, base = use_case.settings, use_case.settings.trained_base
+    resolved = base_model.resolve_here(base, environment)
+    model, tokenizer = base_model.load(resolved, base.dtype, base.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     require_same_rendering(training, renderer, resolved, checkpoint)

@@ -82,7 +82,7 @@ def person_scores(
     `verbatim` of them are continued word for word.
 
     Args:
-        model: base model without adapter; it is changed.
+        model: base model without adapter; it is changed. None: there is no base model.
         own, unseen: records of the person, and records that no model learned; neither is empty.
     """
     from scipy.stats import mannwhitneyu
@@ -93,7 +93,7 @@ def person_scores(
     writes_text = use_case.settings.training.objective != "label_head"
     of_answers = use_case.settings.task.kind == "generation"
     found = targets(own, use_case.settings.attacks, of_answers=of_answers) if writes_text else []
-    before = [_means(model, one, renderer, prefix) for one in (own, unseen)]
+    before = [_means(model, one, renderer, prefix) if model else np.zeros(len(one)) for one in (own, unseen)]
     untrained = copied(_written(use_case, model, renderer, found), found)
     model = with_adapter(model, checkpoint)
     mine, others = (

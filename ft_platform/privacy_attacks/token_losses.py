@@ -64,10 +64,14 @@ def losses_of(
         on_rows: is told how many rows are done.
     """
     from ft_platform.models.label_head import head_of
+    from ft_platform.models.text_classifier import TextClassifier
     from ft_platform.training.batches import labelled_prompts, split_off_prefix
 
     if not sample.rows:
         return []
+    if isinstance(model, TextClassifier):
+        found = model.of_prompts([row.input_ids[: row.prompt_length] for row in sample.rows], on_rows)
+        return [-row[[renderer.labels.index(one)]] for row, one in zip(found, sample.answers, strict=True)]
     if head_of(model):
         rows = labelled_prompts(sample.rows, sample.answers, renderer.labels, prefix)
     else:

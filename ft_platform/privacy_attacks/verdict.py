@@ -168,6 +168,12 @@ class _Membership:
                 f" {self.settings.max_membership_auc:g} is the limit and 0.5 is chance"
             )
 
+        if terms := self.found.get("terms"):
+            yield (
+                f"The file of the model lists {terms:,} words and pairs of words of its training records, as they were"
+                " anonymized: whoever gets the file can read them"
+            )
+
     def proof(self) -> str:
         """What the verdict of a checkpoint that passes rests on."""
         limit = self.settings.max_true_positive_rate

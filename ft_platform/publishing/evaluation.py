@@ -65,8 +65,9 @@ def publish_base_evaluation(
     if use_case.settings.evaluation.endpoints:
         require_shared(splits)
     with report_tracker(environment, draft, log) as tracker:
-        evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
-        tracker.parameters(_parameters(use_case, resolved.weights_sha256))
+        asked = use_case.settings.base_model
+        evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage, asked)
+        tracker.parameters(_parameters(use_case, resolved))
         evaluated = evaluator.base()
         add_similarities(evaluated.outputs, use_case, environment)
         evaluated.meanings = meanings_of(use_case.settings.evaluation)
@@ -105,7 +106,7 @@ def publish_evaluation_report(
         return existing
     with report_tracker(environment, draft, log, checkpoint) as tracker:
         evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
-        tracker.parameters(_parameters(use_case, resolved.weights_sha256))
+        tracker.parameters(_parameters(use_case, resolved))
         part = _fresh_part(lake, evaluator, splits, requests) if requests else None
         evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best, part)
         figures = _figures(environment, use_case, evaluated, evaluator)
@@ -185,13 +186,13 @@ def _fresh_part(lake: Lake, evaluator: Evaluator, splits: TableVersion, requests
         return FreshPart(evaluator, table, requests.rows, requests.days, requests.changed, folder)
 
 
-def _parameters(use_case: NamedUseCase, weights_sha256: str) -> dict[str, Any]:
+def _parameters(use_case: NamedUseCase, base: ResolvedModel) -> dict[str, Any]:
     """Settings of the evaluation, for the tracker."""
     settings = use_case.settings
     return {
         **settings.evaluation.hashed(),
-        "base_model": settings.base_model.uri,
-        "base_model_sha256": weights_sha256,
+        "base_model": base.uri,
+        "base_model_sha256": base.weights_sha256,
     }
 
 

@@ -82,7 +82,7 @@ def figures(
     """What `privacy.json` holds: counts and figures, never a record's text or a value that was found.
 
     `{"checkpoint", "records", "members", "others", "membership": {attack: figures} | None, "slices",
-    "membership_status", "extraction_rate", "personal_data", "personal_data_status", "overfitting",
+    "membership_status", "extraction_rate", "personal_data", "personal_data_status", "terms", "overfitting",
     "differential_privacy": budget | None, "passed", "reasons"}`."""
     settings = use_case.settings.attacks
     training = json.loads(lake.read_file(checkpoint, "training.json"))
@@ -106,6 +106,7 @@ def figures(
         "personal_data_status": (
             "measured" if attacked.texts else NO_TEXT if attacked.texts is None else "there is no test record to answer"
         ),
+        **({"terms": attacked.terms} if attacked.terms is not None else {}),
         "overfitting": overfitting(attacked.losses, training, settings),
         "differential_privacy": training.get("differential_privacy"),
     }

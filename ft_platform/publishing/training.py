@@ -218,6 +218,8 @@ def _fit_in_memory(
             "batching": prepared.batching,
         }
         tracker.parameters({**training.model_dump(mode="json"), **base})
+        if prepared.objective is None:  # nothing of it is computed step by step
+            return prepared, training, fit(prepared, training, on_step=tracker.metrics)
         try:
             if not divides:
                 require_fit(prepared, training, profile, use_case)

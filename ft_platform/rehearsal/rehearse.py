@@ -200,10 +200,10 @@ def _audit(use_case: NamedUseCase, table: pa.Table, environment: Environment, fo
     from ft_platform.training.audit_rows import RowAudit, decoder
 
     settings = use_case.settings
-    if not is_here(settings.base_model, environment.cache_path):
+    if not is_here(settings.trained_base, environment.cache_path):
         found.hints.append(f"the training audit was not tried: {settings.base_model.uri} is not on this machine yet")
         return
-    resolved = base_model.resolve_here(settings.base_model, environment)
+    resolved = base_model.resolve_here(settings.trained_base, environment)
     loaded = load_tokenizer(resolved)
     renderer = renderers_of(use_case, loaded.tokenizer, loaded.tokenizer, labels_of(table))["training"]
     audit = RowAudit(use_case, renderer, decoder(loaded.tokenizer), loaded.context_length)

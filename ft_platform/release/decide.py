@@ -92,7 +92,7 @@ class Decision:
             "use_case": self.use_case,
             "checkpoint": self.evidence.checkpoint.artifact_id,
             "simpler": self.simpler.says if self.simpler else None,
-            **({"simpler_method": self.simpler.method} if self.simpler and self.simpler.method else {}),
+            **({"simpler_methods": [*self.simpler.methods]} if self.simpler and self.simpler.methods else {}),
             "tested": self.tested,
             "answers": self.answers,
             "signs": list(self.signs),

@@ -22,7 +22,7 @@ def undercuts(settings: UseCase, policy: Policy) -> list[Undercut]:
 def beaten_systems(use_case: NamedUseCase) -> list[str]:
     """Systems that the model must beat: those of the use case, then those of the policy that it leaves out."""
     settings = use_case.settings
-    own = settings.gate.must_beat(settings.task.kind)
+    own = settings.gate.must_beat(settings.task.kind, settings.training.method)
     return list(dict.fromkeys([*own, *_asked(settings, use_case.policy)]))
 
 
@@ -36,7 +36,9 @@ def unapproved(use_case: NamedUseCase) -> dict[str, str]:
 
 
 def _asked(settings: UseCase, policy: Policy) -> list[str]:
-    return [name for name in policy.beats if name not in CLASSIFIERS or settings.task.kind == "classification"]
+    """Of the systems of the policy those that there are for this kind of task, and that are not the model itself."""
+    names = [name for name in policy.beats if name != settings.training.method]
+    return [name for name in names if name not in CLASSIFIERS or settings.task.kind == "classification"]
 
 
 def _beats(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
@@ -50,7 +52,7 @@ def _beats(settings: UseCase, policy: Policy) -> Iterator[Undercut]:
     if gate.beats is not None and (
         missing := [
             name
-            for name in dict.fromkeys([*gate.must_beat(settings.task.kind), *asked])
+            for name in dict.fromkeys([*gate.must_beat(settings.task.kind, settings.training.method), *asked])
             if name not in (*gate.beats, *gate.may_lose_to)
         ]
     ):

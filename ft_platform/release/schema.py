@@ -253,8 +253,8 @@ class Promised(Typed):
 
 
 class PrivacyEvidence(Typed):
-    """`privacy.json` of `privacy_report`. What is None was not measured; its status says why. `records`: of all
-    splits."""
+    """`privacy.json` of `privacy_report`. What is None was not measured; its status says why. `records`: of all splits.
+    `terms`: words and pairs of words that the checkpoint's file lists, where it lists any."""
 
     records: Annotated[int, Field(ge=0)]
     members: Annotated[int, Field(ge=0)]
@@ -266,6 +266,7 @@ class PrivacyEvidence(Typed):
     personal_data: Searched | None
     personal_data_status: str
     differential_privacy: Promised | None = None
+    terms: int | None = None
 
 
 class Suite(Typed):

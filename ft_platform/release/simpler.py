@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.requests import taken
 from ft_platform.evaluation.scores import FINE_TUNED
-from ft_platform.evaluation.systems import TITLES
+from ft_platform.evaluation.systems import NOT_FINE_TUNED, TITLES
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.evidence import Evidence, NotProven
@@ -16,8 +16,7 @@ from ft_platform.release.schema import EvaluationEvidence
 from ft_platform.settings.gate import CLASSIFIERS
 from ft_platform.use_case.schema import UseCase
 
-PROBE = "linear_probe"
-SIMPLER = ("tfidf_logreg", PROBE)
+SIMPLER = tuple(NOT_FINE_TUNED)
 """Methods of training by what a model costs to serve and to understand, the simplest first; all others fine-tune."""
 MAY_LOSE = 0.05
 """How much worse than the champion a simpler kind of model may be, in units of the gate's metric, and of accuracy. As
@@ -51,30 +50,29 @@ def _rank(lake: Snapshot, checkpoint: ArtifactVersion, unnamed: int | None) -> i
 
 @dataclass(frozen=True)
 class Simpler:
-    """Systems that are no language model and at least as good as the fine-tuned model.
+    """Systems that are no language model and at least as good as the model.
 
     Attributes:
         systems: a sentence with each, the best first.
-        method: of training, of the system that can be released in the model's place; None: none of them can.
+        methods: of training, of the systems that can be released in the model's place, the simplest first.
     """
 
     systems: str
-    method: str | None = None
+    methods: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
         """What is said first wherever the decision is shown."""
-        if self.method is None:
-            return self.systems
-        return (
-            f"{self.systems} To have the linear probe judged and released in its place: set training.method:"
-            f" {self.method}."
-        )
+        offers = [
+            f"To have the {NOT_FINE_TUNED[method]} judged and released in its place: set training.method: {method}."
+            for method in self.methods
+        ]
+        return " ".join([self.systems, *offers])
 
 
 def simpler_systems(evidence: Evidence, settings: UseCase) -> Simpler | None:
-    """Each such system with its value of the gate's metric, and what 1,000 requests take, beside those of the
-    fine-tuned model. None where there is none, or the evaluation may not be relied on.
+    """Each such system with its value of the gate's metric, and what 1,000 requests take, beside those of the model.
+    None where there is none, or the evaluation may not be relied on.
 
     Values count, not intervals: a tie is reason enough to ask. Whether a system must be beaten is not asked here.
     """
@@ -88,8 +86,9 @@ def simpler_systems(evidence: Evidence, settings: UseCase) -> Simpler | None:
     if FINE_TUNED not in values:
         return None
     own = values[FINE_TUNED]
-    others = [name for name in CLASSIFIERS if name in values and name != settings.training.method]
-    found = [name for name in others if sign * values[name] >= sign * own]
+    method = settings.training.method
+    simpler = CLASSIFIERS[: CLASSIFIERS.index(method)] if method in CLASSIFIERS else CLASSIFIERS
+    found = [name for name in simpler if name in values and sign * values[name] >= sign * own]
     if not found:
         return None
 
@@ -101,5 +100,6 @@ def simpler_systems(evidence: Evidence, settings: UseCase) -> Simpler | None:
         f"{TITLES[name]} reaches {main.title} {told(name)}"
         for name in sorted(found, key=lambda name: -sign * values[name])
     )
-    systems = f"You may not need this model: {better}; the fine-tuned model reaches {told(FINE_TUNED)}."
-    return Simpler(systems, PROBE if PROBE in found else None)
+    own_name = NOT_FINE_TUNED.get(method, "fine-tuned model")
+    systems = f"You may not need this model: {better}; the {own_name} reaches {told(FINE_TUNED)}."
+    return Simpler(systems, tuple(name for name in SIMPLER if name in found))

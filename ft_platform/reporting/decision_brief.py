@@ -18,8 +18,8 @@ from ft_platform.reporting import alt_texts, plain_words
 from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.html import page
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.method_words import as_trained, titled, without_itself
 from ft_platform.reporting.plots import seeds_plot, systems_plot
-from ft_platform.reporting.probe_words import as_trained, titled, without_itself
 from ft_platform.reporting.report_page import saved
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right

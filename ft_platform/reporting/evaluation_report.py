@@ -24,7 +24,7 @@ from ft_platform.reporting.evidence_plots import calibration_plot, slices_plot
 from ft_platform.reporting.figure import short
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
-from ft_platform.reporting.probe_words import as_trained, model_words, titled, without_itself
+from ft_platform.reporting.method_words import as_trained, model_words, titled, without_itself
 from ft_platform.reporting.report_page import write_report_page
 from ft_platform.reporting.verdict import fine_tune_or_prompt, limits, slice_sentences, verdicts
 from ft_platform.training import continuing, window
@@ -244,6 +244,11 @@ def training_sentence(training: Mapping[str, Any]) -> str:
     """What was trained, from a checkpoint's `training.json`."""
     metrics, settings, base = training["metrics"], training["training"], training["base_model"]
     stopped = "stopped early by validation" if training["stopped_early"] else "all planned steps"
+    if settings.get("method") == "tfidf_logreg":
+        learned = (
+            f"TF-IDF + logistic regression, without a base model. Validation loss {metrics['validation_loss']:.3f}."
+        )
+        return " ".join(filter(None, [learned, window.in_words(training.get("chosen_records", {}))]))
     trained = (
         f"Linear probe of {base['uri']} (weights {base['sha256'][:12]}), whose own weights are as they were. Validation"
         f" loss {metrics['validation_loss']:.3f}."

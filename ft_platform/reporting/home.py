@@ -19,6 +19,7 @@ from ft_platform.evaluation.files import METRICS, PREDICTIONS
 from ft_platform.evaluation.metric import metric
 from ft_platform.evaluation.predictions import rows_of
 from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.evaluation.systems import NOT_FINE_TUNED
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.duties import SIGNATURES, duties
@@ -211,25 +212,33 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
     )
 
 
-def _simpler(known: Known, *, in_dagster: bool) -> dict[str, str] | None:
-    """The simpler model that the newest decision offers, and how a person starts its training; None: it offers none, or
-    another checkpoint has been trained since.
+def _simpler(known: Known, *, in_dagster: bool) -> dict[str, Any] | None:
+    """The simpler models that the newest decision offers, and how a person starts their training; None: it offers none,
+    or another checkpoint has been trained since.
 
     The button opens Dagster's launchpad with the setting filled in. The guard asks for the permission there, and notes
     who starts the run, as for every other run.
     """
     decision = known.decision or {}
-    method = decision.get("simpler_method")
-    if method is None or decision["checkpoint"] != known.checkpoint:
+    methods = decision.get("simpler_methods")
+    if not methods or decision["checkpoint"] != known.checkpoint:
         return None
-    setting = {"resources": {"settings": {"config": {"training": {"method": method}}}}}
-    query = urlencode({"config": yaml.safe_dump(setting, sort_keys=False)})
     jobs = f"../../locations/{REPOSITORY}@{LOCATION}/jobs"
-    return {
-        "says": decision["simpler"],
-        "launchpad": f"{jobs}/{known.name}/playground/setup?{query}" if in_dagster else "",
-        "command": f"ft run {known.name} --set training.method={method}",
-    }
+
+    def launchpad(method: str) -> str:
+        setting = {"resources": {"settings": {"config": {"training": {"method": method}}}}}
+        query = urlencode({"config": yaml.safe_dump(setting, sort_keys=False)})
+        return f"{jobs}/{known.name}/playground/setup?{query}"
+
+    models = [
+        {
+            "name": NOT_FINE_TUNED[method],
+            "launchpad": launchpad(method) if in_dagster else "",
+            "command": f"ft run {known.name} --set training.method={method}",
+        }
+        for method in methods
+    ]
+    return {"says": decision["simpler"], "models": models, "in_dagster": in_dagster}
 
 
 def _verdict(known: Known, steps: Sequence[Step], state: State) -> list[tuple[str, list[str]]]:

@@ -18,6 +18,7 @@ from ft_platform.evaluation.files import read_metrics
 from ft_platform.evaluation.inputs import model_card_inputs
 from ft_platform.evaluation.metric import metric, metrics_of
 from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.evaluation.systems import NOT_FINE_TUNED
 from ft_platform.evaluation.systems.few_shot import EXAMPLE_TOKENS
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.manifest import now
@@ -29,9 +30,10 @@ from ft_platform.reporting.fairness_report import sentences
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import TEMPLATES, number, page, percent
 from ft_platform.reporting.lineage import lineage_rows, manifests_behind
+from ft_platform.reporting.method_words import as_trained, without_itself
 from ft_platform.reporting.plots import funnel_plot
-from ft_platform.reporting.probe_words import as_trained, without_itself
 from ft_platform.reporting.verdict import limits, verdicts
+from ft_platform.settings.base_model import WORDS_ONLY
 from ft_platform.settings.guardrails import Guardrails
 from ft_platform.settings.roles import OWNER_ROLES, title
 from ft_platform.use_case.named import NamedUseCase
@@ -113,7 +115,7 @@ def card_values(
         "purpose": settings.governance.purpose,
         "data_licence": settings.governance.licence,
         # As `models.rendering.renderer.Renderer.system` has it; the renderer itself would need the tokenizer.
-        "instruction": settings.task.system_message(training["labels"]),
+        "instruction": "" if reads_words(training) else settings.task.system_message(training["labels"]),
         "labels": training["labels"],
         "training": training_sentence(training),
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows"),
@@ -132,10 +134,18 @@ def card_values(
     }
 
 
+TRAINED_AS = {method: name[0].upper() + name[1:] for method, name in NOT_FINE_TUNED.items()}
+
+
 def trained_as(training: Mapping[str, Any]) -> str:
     """What a checkpoint holds, from its `training.json`."""
     method = training.get("training", {}).get("method")  # checkpoints from before there was one do not say
-    return {"linear_probe": "Linear probe", "full": "Weights"}.get(method, "LoRA adapter")
+    return {"full": "Weights", **TRAINED_AS}.get(method or "", "LoRA adapter")
+
+
+def reads_words(training: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint needs no base model, and so reads no instruction."""
+    return training["base_model"]["uri"] == WORDS_ONLY.uri
 
 
 def when_unsure(figures: Mapping[str, Any]) -> str:
@@ -172,13 +182,15 @@ def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: M
     dataset = {"name": f"{use_case.name} test split", "type": use_case.name, "split": "test"}
     licence = settings.release.licence
     known = licence.lower() in HUB_LICENCES
-    tags = {"Linear probe": ["linear-probe"], "Weights": ["fine-tuned"]}.get(
+    tags = {"Linear probe": ["linear-probe"], "TF-IDF classifier": ["tf-idf"], "Weights": ["fine-tuned"]}.get(
         trained_as(training), ["lora", "fine-tuned"]
     )
+    made = {"base_model": training["base_model"]["uri"], "library_name": "peft", "pipeline_tag": "text-generation"}
+    if reads_words(training):
+        made = {"pipeline_tag": "text-classification"}
+        task = {"type": "text-classification", "name": "Text classification"}
     return {
-        "base_model": training["base_model"]["uri"],
-        "library_name": "peft",
-        "pipeline_tag": "text-generation",
+        **made,
         "license": licence.lower() if known else "other",
         **({} if known else {"license_name": licence}),
         "tags": [*tags, settings.task.kind, use_case.name],

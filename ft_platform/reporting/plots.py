@@ -7,9 +7,9 @@ from typing import Any
 from ft_platform.evaluation.metric import Metric
 from ft_platform.evaluation.systems import TITLES
 from ft_platform.reporting.figure import COLOURS, YELLOW, around, drawing, remark, short
-from ft_platform.reporting.probe_words import TITLE as PROBE
+from ft_platform.reporting.method_words import TITLES as OF_METHODS
 
-OWN = ("fine_tuned", PROBE)
+OWN = ("fine_tuned", *OF_METHODS.values())
 """What the evaluated model is called in pictures."""
 MOST_NUMBERED_LABELS = 15
 """Above, a cell of the confusion matrix is too small for its number."""

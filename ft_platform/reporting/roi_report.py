@@ -43,7 +43,7 @@ def write_roi_report(folder: Path, draft: Draft, evaluation: ArtifactVersion, fo
         quality=worth_paying_for(
             figures,
             metric(figures["main_metric"]),
-            settings.gate.must_beat(settings.task.kind),
+            settings.gate.must_beat(settings.task.kind, settings.training.method),
             settings.evaluation.confidence,
         ),
         not_released=NOT_RELEASED,

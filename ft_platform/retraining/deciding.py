@@ -139,7 +139,7 @@ def history_of(lake: Lake, environment: Environment, use_case: NamedUseCase, sin
         ],
         entries=entries(lake, name),
         new_records=_counting(lake, {one.content_hash: one for one in permitted}),
-        base_model=use_case.settings.base_model.model_dump(include={"uri", "revision", "sha256"}),
+        base_model=use_case.settings.trained_base.model_dump(include={"uri", "revision", "sha256"}),
         budgets=partial(
             budgets_from,
             limits={**limits, **limits_of(environment, use_case)},

@@ -266,7 +266,7 @@ def _beside(environment: Environment, use_case: NamedUseCase, name: str) -> list
 
 
 def _same_base(one: NamedUseCase, other: NamedUseCase) -> bool:
-    return one.settings.base_model == other.settings.base_model
+    return one.settings.trained_base == other.settings.trained_base
 
 
 def _publish(lake: Lake, use_case: NamedUseCase, release: Release, record: dict[str, Any]) -> ArtifactVersion:

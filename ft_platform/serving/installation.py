@@ -1,20 +1,26 @@
 """What an installation serves: its engine and its catalog, from the releases in its lake."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ft_platform.errors import ConfigError, FtError
 from ft_platform.lake.opening import open_lake
 from ft_platform.lake.releases import Release
 from ft_platform.lake.store import Lake
+from ft_platform.models import base_model
+from ft_platform.models.base_model import ResolvedModel
+from ft_platform.models.characters import Characters
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.catalog import Catalog
+from ft_platform.serving.engine.words import WordEngine
 from ft_platform.serving.lake_catalog import LakeCatalog
 from ft_platform.serving.live import listed
 from ft_platform.serving.protocol import Engine
 from ft_platform.serving.registry_check import registry_check
-from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.serving.rendering import base_of
+from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
 from ft_platform.settings.environment import Environment
-from ft_platform.use_case.file import find_use_cases, load_use_case, use_case_folder
+from ft_platform.use_case.file import find_use_cases
 from ft_platform.use_case.schema import Task
 
 
@@ -32,10 +38,6 @@ def engine_and_catalog(
         MissingExtra: torch is not installed.
         BaseModelError: the base model cannot be had, is another than was released with, or cannot be served.
     """
-    from ft_platform.models import base_model
-    from ft_platform.serving.engine.worker import Engine as ServingEngine
-    from ft_platform.training.threads import pin_threads
-
     lake = open_lake(environment)
     names = list(use_cases) or [folder.name for folder in find_use_cases(environment.defs)]
     released = {name: found for name in names if (found := _released(environment, lake, name, asked=bool(use_cases)))}
@@ -45,14 +47,24 @@ def engine_and_catalog(
             [f"no release of {named} in {environment.lake_uri}"], "Release a model first: ft release USE_CASE"
         )
     settings = _base_model(environment, released)
-    pin_threads()
     resolved = base_model.resolve_here(settings, environment)
-    model, tokenizer = base_model.load(resolved, settings.dtype, settings.quantization)
-    plain = Renderer(tokenizer, Task(kind="generation"))
-    engine = ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri)
+    engine, tokenizer = _engine(settings, resolved)
     context = engine.state().context_tokens
     of = (environment, lake, list(released), tokenizer, resolved, context, release)
     return engine, LakeCatalog(*of, registry_check(environment))
+
+
+def _engine(settings: BaseModelSettings, resolved: ResolvedModel) -> tuple[Engine, Any]:
+    """The engine for models on a base model, and the tokenizer; of classifiers of words without torch."""
+    if settings == WORDS_ONLY:
+        return WordEngine(), Characters()
+    from ft_platform.serving.engine.worker import Engine as ServingEngine
+    from ft_platform.training.threads import pin_threads
+
+    pin_threads()
+    model, tokenizer = base_model.load(resolved, settings.dtype, settings.quantization)
+    plain = Renderer(tokenizer, Task(kind="generation"))
+    return ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri), tokenizer
 
 
 def _released(environment: Environment, lake: Lake, name: str, *, asked: bool) -> Release | None:
@@ -80,5 +92,4 @@ def _base_model(environment: Environment, released: dict[str, Release]) -> BaseM
             [f"one process serves one base model, and these were released with {len(of)}: {groups}"],
             f"Serve each group by itself: ft serve {' '.join(next(iter(of.values())))}",
         )
-    first = next(iter(released))
-    return load_use_case(use_case_folder(environment.defs, first), environment=environment).settings.base_model
+    return base_of(environment, next(iter(released.values())))

@@ -10,6 +10,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
+from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.schema import Task
@@ -33,9 +34,15 @@ def released_renderer(lake: Lake, release: Release, checkpoint: ArtifactVersion,
 
 
 def renderer_of(environment: Environment, lake: Lake, release: Release) -> Renderer:
-    """The same, with the tokenizer of the base model that the use case names. Raises as `released_renderer`."""
-    folder = use_case_folder(environment.defs, release.version.use_case)
-    settings = load_use_case(folder, environment=environment).settings.base_model
-    resolved = base_model.resolve_here(settings, environment)
+    """The same, with the tokenizer of its base model. Raises as `released_renderer`."""
+    resolved = base_model.resolve_here(base_of(environment, release), environment)
     _, checkpoint = released_versions(lake, release)
     return released_renderer(lake, release, checkpoint, load_tokenizer(resolved).tokenizer)
+
+
+def base_of(environment: Environment, release: Release) -> BaseModelSettings:
+    """The base model that a release needs: the one that its use case names, or none at all."""
+    if release.record["base_model"]["uri"] == WORDS_ONLY.uri:
+        return WORDS_ONLY
+    folder = use_case_folder(environment.defs, release.version.use_case)
+    return load_use_case(folder, environment=environment).settings.base_model

@@ -32,3 +32,7 @@ class BaseModelSettings(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description=("Precision of the frozen weights. `auto`: bfloat16 if the processor supports it.")
     )
+
+
+WORDS_ONLY = BaseModelSettings(uri="built-in:characters")
+"""In place of the base model of a training that has none (`models.characters`)."""

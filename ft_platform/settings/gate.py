@@ -182,17 +182,19 @@ class Gate(Section):
         """Without a field that is newer than decisions, where it is not set."""
         return self.model_dump(mode="json", exclude={"claim"} if self.claim == DECIDES else None)
 
-    def must_beat(self, kind: str) -> list[str]:
-        """Systems that the model must beat, also those that `beats` leaves out without a reason."""
-        named: list[str] = [*alternatives(kind), *(self.beats or [])]
-        return [name for name in dict.fromkeys(named) if name not in self.may_lose_to]
-
-    def problems_with(self, fairness: "Fairness", kind: str) -> list[str]:
-        """Limits that would hold nothing back, and exceptions from what nothing asks for, in sentences.
+    def must_beat(self, kind: str, method: str) -> list[str]:
+        """Systems that the model must beat, also those that `beats` leaves out without a reason. Not itself.
 
         Args:
             kind: of the task.
+            method: of the training.
         """
+        named: list[str] = [*alternatives(kind), *(self.beats or [])]
+        return [name for name in dict.fromkeys(named) if name not in (*self.may_lose_to, method)]
+
+    def problems_with(self, fairness: "Fairness", kind: str, method: str) -> list[str]:
+        """Limits that would hold nothing back, and exceptions from what nothing asks for, in sentences. Arguments as
+        of `must_beat`."""
         of_labels = [
             name
             for name in ("max_demographic_parity_difference", "max_equalized_odds_difference")
@@ -207,7 +209,7 @@ class Gate(Section):
                 f"`gate.may_lose_to` names {', '.join(unknown)}; of this kind of task it can name"
                 f" {', '.join(alternatives(kind))}"
             )
-        if not self.must_beat(kind) and not self.floors:
+        if not self.must_beat(kind, method) and not self.floors:
             found.append("`gate.may_lose_to` has every system and `gate.floors` none: any model would be good enough")
         if not fairness.sensitive_features:
             found += [f"`gate.{name}` needs `fairness.sensitive_features`" for name in of_groups]

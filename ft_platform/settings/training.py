@@ -12,6 +12,9 @@ CheckpointId = Annotated[str, StringConstraints(pattern=r"^ckpt-[0-9a-f]{12}$")]
 NEWEST, CHAMPION = "newest", "champion"
 
 
+REGRESSIONS = ("linear_probe", "tfidf_logreg")
+"""Values of `training.method` that are solved at once, without steps."""
+
 PREFERENCE_LEARNING_RATE = 5e-5
 """Default where answers are compared: a tenth of that of learning answers, as higher ones drive both answers down (TRL:
 1e-6 for all weights)."""
@@ -153,12 +156,14 @@ class Training(Section):
             " answers. 0.1 as in TRL."
         ),
     )
-    method: Literal["lora", "full", "linear_probe"] = Field(
+    method: Literal["lora", "full", "linear_probe", "tfidf_logreg"] = Field(
         default="lora",
         description=(
             "`lora`: small matrices beside frozen weights (arXiv:2106.09685). `full`: all weights, in float32 during"
             " training. `linear_probe`: nothing of the base model, only a logistic regression on what it makes of a"
             " text (classification): simpler, for where that is not worse, and judged and released like the others."
+            " `tfidf_logreg`: a logistic regression on which words a text has (classification): no base model at all,"
+            " so it is served from a few megabytes; judged and released like the others."
         ),
     )
     rank: int = Field(
@@ -379,6 +384,11 @@ class Training(Section):
         return self.recipe == "auto" and not set(names) <= self.model_fields_set
 
     @property
+    def makes_steps(self) -> bool:
+        """Whether weights are learned step by step; else a regression is solved before the first one."""
+        return self.method not in REGRESSIONS
+
+    @property
     def compares_answers(self) -> bool:
         """Whether it learns from pairs of answers, one of them liked more."""
         return self.objective in ("dpo", "orpo")
@@ -388,6 +398,15 @@ class Training(Section):
     def learning_rate_of_the_objective(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("objective") in ("dpo", "orpo") and "learning_rate" not in values:
             return {**values, "learning_rate": PREFERENCE_LEARNING_RATE}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def objective_of_a_regression(cls, values: Any) -> Any:
+        """A regression scores labels and nothing else, so a file need not say so; `recipe: auto` chooses it anyway."""
+        manual = isinstance(values, dict) and values.get("recipe") == "manual"
+        if manual and values.get("method") in REGRESSIONS and "objective" not in values:
+            return {**values, "objective": "label_head"}
         return values
 
     @model_validator(mode="after")
@@ -403,12 +422,12 @@ class Training(Section):
             "label_descriptions": bool(self.label_descriptions),
             "label_head_scale": self.label_head_scale < 1,
         }
-        if self.method == "linear_probe":
+        if not self.makes_steps:
             unread = {**of_a_head, "continue_from": bool(self.continue_from)}
             if name := next((name for name, set_ in unread.items() if set_), None):
-                raise ValueError(f"`training.{name}` does not work with `training.method: linear_probe`")
+                raise ValueError(f"`training.{name}` does not work with `training.method: {self.method}`")
             if self.recipe == "manual" and self.objective != "label_head":
-                raise ValueError("`training.method: linear_probe` needs `training.objective: label_head`")
+                raise ValueError(f"`training.method: {self.method}` needs `training.objective: label_head`")
         if self.recipe == "manual" and self.objective != "label_head" and any(of_a_head.values()):
             name = next(name for name, set_ in of_a_head.items() if set_)
             raise ValueError(f"`training.{name}` needs `training.objective: label_head`, got {self.objective}")

@@ -30,7 +30,7 @@ def figures_of(lake: Lake, environment: Environment, use_case: NamedUseCase, spl
     def read(columns: list[str]) -> Iterator[pa.RecordBatch]:
         return lake.read(splits, columns)
 
-    resolved = base_model.resolve_here(use_case.settings.base_model, environment)
+    resolved = base_model.resolve_here(use_case.settings.trained_base, environment)
     loaded = load_tokenizer(resolved)
     renderers = renderers_of(
         use_case, loaded.tokenizer, load_tokenizer(resolved).tokenizer, labels_in(read(["label", "split"]))

@@ -49,7 +49,7 @@ def audit_inputs(use_case: NamedUseCase, splits: TableVersion) -> tuple[str, str
         "content": splits.content_hash,
         "settings": check_settings_hash(use_case, "splits", TRAINING_AUDIT),
         "code": [CODE_VERSION, RENDERER_VERSION],
-        "tokenizer": _tokenizer_state(Path(use_case.settings.base_model.uri).expanduser()),
+        "tokenizer": _tokenizer_state(Path(use_case.settings.trained_base.uri).expanduser()),
     }
     inputs = settings_hash(parts)
     return f"audit-{inputs[:12]}", inputs

@@ -9,6 +9,7 @@ from typing import Any
 
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.models.adapter import ALL_WEIGHTS, WEIGHTS
+from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.training.prepared import Prepared
 from ft_platform.training.run import TrainingRun
 from ft_platform.use_case.named import NamedUseCase
@@ -93,6 +94,8 @@ def of_all_processes(prepared: Prepared, run: TrainingRun) -> Any:
     """The best weights as `training.tensor_writing` takes them; None where each process has all of them."""
     from ft_platform.training.sharding import is_divided, trained_parts
 
+    if isinstance(prepared.model, TextClassifier):
+        return None
     weights = trained_parts(prepared.model)
     return {name: (own, weights[name]) for name, own in run.best.items()} if is_divided(weights) else None
 
@@ -107,6 +110,9 @@ def write_weights(folder: Path, prepared: Prepared, divided: Any = None) -> None
     from ft_platform.training.tensor_writing import each_whole, write_tensors
 
     model, given = prepared.model, {}
+    if isinstance(model, TextClassifier):
+        model.save(folder)
+        return
     if not hasattr(model, "peft_config"):
         if divided:
             model.save_pretrained(folder, state_dict={})  # all but the weights

@@ -104,6 +104,8 @@ def estimate(
     Raises:
         OutOfMemory: even the calibration did not fit.
     """
+    if prepared.objective is None:
+        return _learned(prepared, training, setup)
     plan = plan_of(prepared, training)
     began = time.monotonic(), cpu_seconds()
     parts = fitting_parts(prepared, training, profile)
@@ -134,6 +136,26 @@ def estimate(
         "timed_steps": len(calibration.seconds),
         "tokens_per_second": round(1 / rate, 1),
         "device": str(prepared.model.device),
+    }
+
+
+def _learned(prepared: Prepared, training: Training, setup: tuple[float, float]) -> dict[str, Any]:
+    """Of a training that was done when it was prepared: a regression on words takes seconds."""
+    memory, (seconds, cpu) = peak_gib(), setup
+    return {
+        "memory_gib": round(memory, 3),
+        "memory_band": _band(memory, MEMORY_BAND, 3),
+        "seconds": round(seconds, 1),
+        "seconds_band": _band(seconds, SECONDS_BAND, 1),
+        "training_seconds": 0.0,
+        "setup_seconds": round(seconds, 1),
+        "setup_cpu_seconds": round(cpu, 1),
+        "training_cpu_seconds": 0.0,
+        "parts_gib": {"program": round(memory, 4)},
+        **described(prepared, training, Plan([], [], 1, 0, (0, 0))),
+        "timed_steps": 0,
+        "tokens_per_second": 0.0,
+        "device": prepared.model.device,
     }
 
 

@@ -19,7 +19,7 @@ def checkpoint_inputs(
     Raises:
         BaseModelError: the base model is a folder without safetensors weights.
     """
-    base = Path(use_case.settings.base_model.uri).expanduser()
+    base = Path(use_case.settings.trained_base.uri).expanduser()
     # A folder or file can change under the same name; a pinned package, revision or sha256 cannot.
     weights = {"base_model": weights_sha256(base)} if base.exists() else {}
     # Earlier versions left room for an answer that a label head does not write: long prompts were a few tokens shorter.

@@ -40,8 +40,8 @@ Limit = Callable[[TrainingRun], TrainingFailed | None]
 
 
 def planned_steps(rows: int, training: Training) -> tuple[int, int]:
-    """Optimizer steps in all, and between two validations; a linear probe is learned before the first."""
-    if training.method == "linear_probe":
+    """Optimizer steps in all, and between two validations; a regression is learned before the first."""
+    if not training.makes_steps:
         return 0, 1
     per_epoch = math.ceil(rows / training.batch_rows)
     steps = max(1, round(training.epochs * per_epoch))

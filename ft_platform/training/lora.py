@@ -8,6 +8,7 @@ import torch
 from ft_platform.errors import ConfigError
 from ft_platform.models.kernels.fused_lora import fuse
 from ft_platform.models.label_head import add_label_head
+from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.models.unread_weights import seeming_read
 from ft_platform.settings.training import Training
 
@@ -78,7 +79,9 @@ def add_adapter(model: Any, training: Training, fused: bool = True) -> Any:
 
 
 def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
-    """Trained weights by name."""
+    """Trained weights by name; those of a `TextClassifier` are none of torch."""
+    if isinstance(model, TextClassifier):
+        return {}
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 

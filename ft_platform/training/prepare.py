@@ -10,6 +10,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.adapter import put_weights
 from ft_platform.models.rendering.renderer import Renderer, labels_of, shared_prefix
+from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.training import Training
 from ft_platform.training.audit_verdict import require_audited_renderer
@@ -22,6 +23,7 @@ from ft_platform.training.privacy_budget import require_opacus
 from ft_platform.training.recipe import facts_of, recipe_for
 from ft_platform.training.rendered import RenderedSplit
 from ft_platform.training.window import date_columns, within_window
+from ft_platform.training.words import learned, run_of
 from ft_platform.use_case.named import NamedUseCase
 
 PERSON = "subject_id"
@@ -37,7 +39,7 @@ def prepare(
     start: ArtifactVersion | None = None,
     divided: bool = False,
 ) -> Prepared:
-    """Loads the base model, renders the splits and adds the weights that are trained.
+    """Loads the base model, renders the splits and adds the weights that are trained; a regression is solved here.
 
     Args:
         fused: replace layers by faster ones with the same result up to rounding.
@@ -58,7 +60,7 @@ def prepare(
     from ft_platform.training.precision import in_bfloat16
     from ft_platform.training.sharding import divide, put_own_parts, require_divisible
 
-    settings = use_case.settings
+    settings, base_settings = use_case.settings, use_case.settings.trained_base
     mitigation, private = settings.fairness.in_training, settings.training.differential_privacy.on
     if private:
         require_opacus()
@@ -66,11 +68,11 @@ def prepare(
     whole = read_splits(lake, splits, [*columns_for(mitigation), *persons, *date_columns(settings.training)])
     table, chosen = within_window(whole, settings.training, use_case.name)
     table = with_swapped_copies(table, mitigation)
-    base = base_model.resolve_here(settings.base_model, environment)
+    base = base_model.resolve_here(base_settings, environment)
     if divided:
-        require_divisible(settings.training.objective, settings.base_model.quantization)
+        require_divisible(settings.training.objective, base_settings.quantization)
     by_parts = divided and not settings.training.dora  # whose first magnitudes come from whole weights
-    model, tokenizer = base_model.load(base, settings.base_model.dtype, settings.base_model.quantization, by_parts)
+    model, tokenizer = base_model.load(base, base_settings.dtype, base_settings.quantization, by_parts)
     renderer = Renderer(tokenizer, settings.task, labels_of(whole))
     require_audited_renderer(lake, splits, renderer.hash)
     if start:
@@ -80,8 +82,14 @@ def prepare(
     sides["train"] = mitigated(sides["train"], table, mitigation, settings.training.seed)
     recipe = recipe_for(settings, facts_of(sides, model))
     training = recipe.training
+    if training.method == "tfidf_logreg":
+        words = learned(sides, tokenizer.decode, renderer.labels)
+        rows, validation = (side.rows for side in sides.values())
+        return Prepared(
+            words, None, rows, validation, sides, renderer, base, "no batches", "none", words.dtype, recipe, chosen
+        )
     if divided:
-        require_divisible(training.objective, settings.base_model.quantization)
+        require_divisible(training.objective, base_settings.quantization)
     computed_in = model.dtype
     prefix = shared_prefix(
         [row for side in sides.values() for row in [*side.rows, *side.rejected]], renderer.prefix_ids()
@@ -200,4 +208,9 @@ def fit(prepared: Prepared, training: Training, **options: Any) -> Any:
     """`training.loop.train` on what was prepared; `options` are its `on_step`, `states` and `limit`."""
     from ft_platform.training.loop import train
 
+    if isinstance(prepared.model, TextClassifier):
+        run = run_of(prepared.model, prepared.sides["validation"], prepared.renderer.labels)
+        if on_step := options.get("on_step"):
+            on_step(0, run.curve[0])
+        return run
     return train(prepared.model, prepared.objective, prepared.rows, prepared.validation, training, **options)

@@ -18,7 +18,7 @@ class Prepared:
 
     Attributes:
         model: with trainable weights.
-        objective: `training.objectives.Objective`.
+        objective: `training.objectives.Objective`; None of a `TextClassifier`, which has learned already.
         rows, validation: what the objective takes.
         sides: the rendered splits, `train` and `validation`.
         batching: `packed`, or `padded` with the reason; and whether layers are computed again.

@@ -80,7 +80,7 @@ def few_steps(steps: int, rows: int, training: Training) -> str:
     grows with them, nothing."""
     epochs, batch = _epochs_and_batch(rows, training.objective == "label_head")
     wanted = epochs * math.ceil(rows / batch)
-    if training.method == "linear_probe" or training.differential_privacy.on or 2 * steps >= wanted:
+    if not training.makes_steps or training.differential_privacy.on or 2 * steps >= wanted:
         return ""
     return f"{steps:,} steps are few for {rows:,} records: `training.recipe: auto` makes {wanted:,}"
 
@@ -95,15 +95,16 @@ def _is_set(training: Training, name: str) -> bool:
 
 
 def facts_of(sides: Mapping[str, RenderedSplit], model: Any) -> Facts:
-    """Of rendered records and a loaded base model."""
+    """Of rendered records and a loaded base model; None: there is none."""
     rows, validation = (len(sides[side].rows) for side in ("train", "validation"))
-    return Facts(rows, validation, sum(one.numel() for one in model.parameters()))
+    return Facts(rows, validation, sum(one.numel() for one in model.parameters()) if model else 0)
 
 
 def _from_the_records(training: Training, facts: Facts) -> dict[str, tuple[Any, str]]:
     """Name -> (value, why)."""
-    if training.method == "linear_probe":
-        return {"rank": (1, "the adapter beside the head changes nothing")}
+    if not training.makes_steps:
+        probe = training.method == "linear_probe"
+        return {"rank": (1, "the adapter beside the head changes nothing")} if probe else {}
     head, private = training.objective == "label_head", training.differential_privacy.on
     epochs, batch = _epochs_and_batch(facts.rows, head)
     rate = (HEAD_RATE_AT if head else RATE_AT) * (WEIGHTS_AT / facts.weights) ** RATE_FALLS

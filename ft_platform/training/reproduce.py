@@ -71,7 +71,8 @@ def reproduce(
         go_on_with(manifest.info.get("kernels", PLAIN))
         prepared = prepare(lake, environment, then, splits, start=continued_from(lake, checkpoint))
         training = prepared.training.model_copy(update={"micro_batch_tokens": manifest.info["micro_batch_tokens"]})
-        fitting_parts(prepared, training, environment.profile(use_case.settings.compute.profile))
+        if prepared.objective:
+            fitting_parts(prepared, training, environment.profile(use_case.settings.compute.profile))
         fit(prepared, training)
         changed = _other(manifest.info, prepared)
     with lake.scratch(use_case.name, "reproduced") as folder:

@@ -14,7 +14,7 @@ from ft_platform.settings.answer_fields import AnswerField, FieldKey, answer_sch
 from ft_platform.settings.answer_style import Style
 from ft_platform.settings.attacks import Attacks
 from ft_platform.settings.audit import Audit
-from ft_platform.settings.base_model import BaseModelSettings
+from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
 from ft_platform.settings.business import Business
 from ft_platform.settings.cleaning import Cleaning
 from ft_platform.settings.evaluation import Evaluation
@@ -367,6 +367,12 @@ class UseCase(Section):
     )
     compute: Compute = Field(default_factory=Compute, description="Where programs run.")
 
+    @property
+    def trained_base(self) -> BaseModelSettings:
+        """The base model that a checkpoint of this training needs; `base_model` itself is asked in any case, to compare
+        with it."""
+        return WORDS_ONLY if self.training.method == "tfidf_logreg" else self.base_model
+
     @model_validator(mode="after")
     def training_follows_the_task(self) -> "UseCase":
         """What `training.recipe: auto` chooses from the file alone; the rest needs the records (`training.recipe`)."""
@@ -402,8 +408,10 @@ class UseCase(Section):
             )
         if problems := self.serving.guardrails.problems_with(self.task.kind, self.evaluation.label_answers):
             raise ValueError("; ".join(problems))
-        if self.training.method == "linear_probe" and (problems := self._problems_with_a_probe()):
-            raise ValueError(f"`training.method: linear_probe` {'; '.join(problems)}")
+        if self.base_model.uri == WORDS_ONLY.uri:
+            raise ValueError(f"`base_model.uri: {WORDS_ONLY.uri}` is no model; set `training.method: tfidf_logreg`")
+        if not self.training.makes_steps and (problems := self._problems_without_steps()):
+            raise ValueError(f"`training.method: {self.training.method}` {'; '.join(problems)}")
         if self.training.method == "full" and self.base_model.quantization != "none":
             raise ValueError(
                 "`training.method: full` cannot train `base_model.quantization: nf4`; use `training.method: lora`"
@@ -425,7 +433,7 @@ class UseCase(Section):
             raise ValueError("; ".join(problems))
         if problems := self.fairness.problems_with(self.record, self.task.kind):
             raise ValueError("; ".join(problems))
-        if problems := self.gate.problems_with(self.fairness, self.task.kind):
+        if problems := self.gate.problems_with(self.fairness, self.task.kind, self.training.method):
             raise ValueError("; ".join(problems))
         others = [name for name, target in self.serving.targets.items() if target.kind != "local"]
         if self.gate.claim == SUGGESTS and others:
@@ -461,12 +469,16 @@ class UseCase(Section):
             return "`retention.withdrawn` needs `record.withdrawn`, `record.consent` or `governance.consent_ledger`"
         return ""
 
-    def _problems_with_a_probe(self) -> list[str]:
-        """What a linear probe does not do, in sentences."""
+    def _problems_without_steps(self) -> list[str]:
+        """What a linear probe and a classifier of words do not do, in sentences."""
         needed = {
             "needs `task.kind: classification`": self.task.kind != "classification",
             "needs `evaluation.label_answers: scored`": self.evaluation.label_answers != "scored",
             "does not work with a `fairness.mitigation` in training": self.fairness.mitigation in IN_TRAINING,
+            "does not work with `seed_variation.seeds` above 1: nothing is drawn": self.seed_variation.seeds > 1,
+            "does not work with `gate.max_exposure_bits`: a `canary_audit` needs steps": (
+                self.gate.max_exposure_bits is not None
+            ),
         }
         return [problem for problem, is_so in needed.items() if is_so]
 

@@ -8,9 +8,12 @@ import pytest
 
 from ft_platform.cli import main
 from ft_platform.commands.terminal import print_summary
+from ft_platform.evaluation.systems import NOT_FINE_TUNED, TITLES
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.evidence import REQUIRED
 from ft_platform.release.simpler import MAY_LOSE
+from ft_platform.settings.gate import alternatives
+from ft_platform.settings.training import REGRESSIONS
 from ft_platform_tests.conftest import write_use_case
 from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.release.evidence_case import EvidenceCase, changed, difference, figure, good_figures
@@ -29,7 +32,8 @@ def figures(**values: float) -> dict[str, Any]:
 
 WINS = (
     "You may not need this model: TF-IDF + logistic regression reaches Macro F1 0.950 and takes 0.04 seconds for 1,000"
-    " requests; the fine-tuned model reaches 0.900 and takes 40.0 seconds (0.50 EUR) for 1,000 requests."
+    " requests; the fine-tuned model reaches 0.900 and takes 40.0 seconds (0.50 EUR) for 1,000 requests. To have the"
+    " TF-IDF classifier judged and released in its place: set training.method: tfidf_logreg."
 )
 
 
@@ -39,6 +43,7 @@ WINS = (
         ({}, None),
         ({"tfidf_logreg": 0.899}, None),
         ({"base_few_shot": 0.95, "champion": 0.95}, None),  # language models
+        ({"majority": 0.95}, "requests; the fine-tuned model reaches 0.900"),
         ({"tfidf_logreg": 0.95}, WINS),
         (
             {"linear_probe": 0.9},
@@ -58,17 +63,44 @@ def test_values_and_costs_are_named_the_best_system_first(
     assert simpler is None if words is None else simpler and words in simpler.says
 
 
-def test_a_linear_probe_can_be_released_in_place_of_the_model_and_is_not_told_to_replace_itself(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("values", "method", "methods"),
+    [
+        ({"linear_probe": 0.93}, "lora", ["linear_probe"]),
+        ({"tfidf_logreg": 0.9}, "lora", ["tfidf_logreg"]),
+        ({"tfidf_logreg": 0.91, "linear_probe": 0.93}, "lora", ["tfidf_logreg", "linear_probe"]),
+        ({"nearest_neighbour": 0.93}, "lora", []),  # nobody releases that
+        ({"linear_probe": 0.93}, "linear_probe", None),
+        ({"tfidf_logreg": 0.93, "linear_probe": 0.93}, "linear_probe", ["tfidf_logreg"]),
+        ({"tfidf_logreg": 0.93, "linear_probe": 0.93}, "tfidf_logreg", None),  # a probe costs more than words
+        ({"majority": 0.93}, "tfidf_logreg", []),
+    ],
+)
+def test_simpler_models_can_be_released_in_place_of_the_model_and_none_is_told_to_replace_itself(
+    tmp_path: Path, values: dict[str, float], method: str, methods: list[str] | None
 ) -> None:
-    found = figures(linear_probe=0.93)
-    decision = EvidenceCase(tmp_path / "lora", figures=found).publish().decide()
-    assert decision.simpler and "released in its place: set training.method: linear_probe." in decision.simpler.says
-    assert decision.to_dict()["simpler_method"] == "linear_probe"
-    words = EvidenceCase(tmp_path / "words", figures=figures(tfidf_logreg=0.93)).publish().decide().to_dict()
-    assert words["simpler"] and "simpler_method" not in words, "TF-IDF is named, and nothing is offered"
-    probe = {"training": {"method": "linear_probe"}}
-    assert EvidenceCase(tmp_path / "probe", probe, found).publish().decide().simpler is None
+    training = {"training": {"method": method}}
+    decision = EvidenceCase(tmp_path, training, figures(**values), method=method).publish().decide()
+    said = decision.simpler
+    assert (said is None) == (methods is None) and decision.to_dict().get("simpler_methods", []) == (methods or [])
+    if said is not None:
+        assert f"the {NOT_FINE_TUNED.get(method, 'fine-tuned model')} reaches 0.900" in said.says
+        assert [f"set training.method: {one}." in said.says for one in REGRESSIONS] == [
+            one in (methods or []) for one in REGRESSIONS
+        ]
+
+
+@pytest.mark.parametrize("method", NOT_FINE_TUNED)
+def test_a_model_need_not_beat_itself(tmp_path: Path, method: str) -> None:
+    asked = {"gate": {"beats": [*alternatives("classification"), "linear_probe"]}}
+    found = figures(tfidf_logreg=0.9, linear_probe=0.9)
+    cases = {
+        one: EvidenceCase(tmp_path / one, {**asked, "training": {"method": one}}, found, method=one).publish()
+        for one in ("lora", method)
+    }
+    rules = {one: {ruling.rule: ruling.passed for ruling in case.decide().rulings} for one, case in cases.items()}
+    assert rules["lora"][f"beats/{method}"] is False, "a tie is refused"
+    assert f"beats/{method}" not in rules[method] and rules[method]["beats/majority"]
 
 
 def test_the_metric_of_the_gate_counts(tmp_path: Path) -> None:
@@ -186,17 +218,21 @@ def test_who_rewrites_what_the_champion_was_made_with_makes_no_model_simpler(tmp
     assert not decision.evidence.simpler
 
 
-def test_the_brief_of_a_probe_calls_it_one_and_compares_it_with_no_probe(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "name"), NOT_FINE_TUNED.items())
+def test_the_brief_of_a_model_that_is_not_fine_tuned_calls_it_by_its_name_and_compares_it_with_no_other(
+    tmp_path: Path, method: str, name: str
+) -> None:
     pages = {}
-    for method in ("lora", "linear_probe"):
-        training = {"training": {"method": method}}
-        case = EvidenceCase(tmp_path / method, training, figures(linear_probe=0.7), method=method).publish()
-        pages[method] = case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
-    assert "the fine-tuned model gets about" in pages["lora"]
-    assert "the trained linear probe gets about" in pages["linear_probe"]
-    assert "inear probe of the base model" in pages["lora"]
-    assert "inear probe of the base model" not in pages["linear_probe"]
-    assert "ine-tuned" not in Page(pages["linear_probe"]).words
+    for one in ("lora", method):
+        training = {"training": {"method": one}}
+        case = EvidenceCase(tmp_path / one, training, figures(**{method: 0.7}), method=one).publish()
+        pages[one] = case.lake.read_file(case.published_decision(), "decision_brief.html").decode()
+    own, others = (Page(pages[one]).words for one in (method, "lora"))
+    assert "the fine-tuned model gets about" in others
+    assert f"the trained {name} gets about" in own
+    assert TITLES[method] in others
+    assert TITLES[method] not in own
+    assert "ine-tuned" not in own
 
 
 def test_other_systems_must_be_beaten_by_a_simpler_model_too(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import yaml
 
 from ft_platform.commands.ui import WORKSPACE
 from ft_platform.errors import CorruptVersion
+from ft_platform.evaluation.systems import NOT_FINE_TUNED, TITLES
 from ft_platform.lake.store import Lake
 from ft_platform.orchestration.run_settings import overrides_of
-from ft_platform.release.simpler import PROBE, Simpler
+from ft_platform.release.simpler import Simpler
 from ft_platform.reporting.home import LOCATION, home_page
 from ft_platform.reporting.personas import READS, Known, cards
 from ft_platform.reporting.published import headline
@@ -121,30 +122,33 @@ def test_it_opens_with_the_verdict_in_plain_words(published: Lake) -> None:
     assert -1 not in places and places == sorted(places), places
 
 
-def test_a_simpler_model_that_the_decision_offers_is_a_button_that_opens_the_launchpad(published: Lake) -> None:
-    offer = Simpler("You may not need this model: Linear probe of the base model reaches Macro F1 0.870.", PROBE)
-    offering = {**decision(True), "simpler": offer.says, "simpler_method": offer.method}
+@pytest.mark.parametrize(("method", "name"), NOT_FINE_TUNED.items())
+def test_a_simpler_model_that_the_decision_offers_is_a_button_that_opens_the_launchpad(
+    published: Lake, method: str, name: str
+) -> None:
+    offer = Simpler(f"You may not need this model: {TITLES[method]} reaches Macro F1 0.870.", (method,))
+    offering = {**decision(True), "simpler": offer.says, "simpler_methods": [*offer.methods]}
     publish(published, "adapter_checkpoint", "ckpt-1", training={})
     others = ({**decision(True), "simpler": said} for said in (offer.says, "TF-IDF reaches 0.9.", None))
     for number, shown in enumerate((offering, *others)):
         publish(published, "release_decision", f"decision-of-{number}", "decision_brief.html", decision=shown)
         page = home_page(published, "letters", in_dagster=True) or ""
         assert problems_of(page) == []
-        assert ("Train the linear probe" in page) == (shown is offering), "words alone offer nothing"
+        assert (f"Train the {name}" in page) == (shown is offering), "words alone offer nothing"
         if shown is offering:
             assert offer.says in Page(page).words
             (link,) = re.findall(r'href="([^"]*playground[^"]*)"', page)
             (config,) = parse_qs(urlsplit(link).query)["config"]
             settings = yaml.safe_load(config)["resources"]["settings"]["config"]
-            assert dict(overrides_of(settings)) == {"training.method": "linear_probe"}
+            assert dict(overrides_of(settings)) == {"training.method": method}
             assert link.startswith("../../locations/__repository__@ft_platform/jobs/letters/")
             assert f"location_name: {LOCATION}" in WORKSPACE
             elsewhere = home_page(published, "letters") or ""
-            assert "ft run letters --set training.method=linear_probe" in elsewhere
+            assert f"ft run letters --set training.method={method}" in elsewhere
             assert "playground" not in elsewhere
     publish(published, "release_decision", "decision-old", "decision_brief.html", decision=offering)
     publish(published, "adapter_checkpoint", "ckpt-2", training={})
-    assert "Train the linear probe" not in (home_page(published, "letters", in_dagster=True) or ""), "it has been tried"
+    assert f"Train the {name}" not in (home_page(published, "letters", in_dagster=True) or ""), "it has been tried"
 
 
 def test_a_refusal_says_what_to_do_and_people_are_named_where_they_are_known(published: Lake) -> None:

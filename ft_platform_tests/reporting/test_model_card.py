@@ -50,7 +50,13 @@ def test_of_written_texts_nothing_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("method", "words"),
-    [("linear_probe", "Linear probe"), ("lora", "LoRA adapter"), ("full", "Weights"), (None, "LoRA adapter")],
+    [
+        ("linear_probe", "Linear probe"),
+        ("tfidf_logreg", "TF-IDF classifier"),
+        ("lora", "LoRA adapter"),
+        ("full", "Weights"),
+        (None, "LoRA adapter"),
+    ],
 )
 def test_what_was_trained_is_called_so(method: str | None, words: str) -> None:
     assert trained_as({"training": {"method": method} if method else {}}) == words

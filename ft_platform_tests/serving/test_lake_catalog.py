@@ -47,7 +47,8 @@ def names(models: list[ServedModel]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("objective", "method"), [("label_head", "lora"), ("label_head", "linear_probe"), ("sft", "lora")]
+    ("objective", "method"),
+    [("label_head", "lora"), ("label_head", "linear_probe"), ("label_head", "tfidf_logreg"), ("sft", "lora")],
 )
 def test_served_labels_are_those_of_the_evaluation(objective: str, method: str, tmp_path: Path) -> None:
     from ft_platform.evaluation.files import read_predictions

@@ -15,9 +15,11 @@ from ft_platform.experiments.curve import trainings_for_curve
 from ft_platform.experiments.search import make_trials
 from ft_platform.models import base_model
 from ft_platform.models.prompt_states import prompt_states
+from ft_platform.privacy_attacks import canary_audit
 from ft_platform.publishing.training import checkpoint_for
 from ft_platform.reporting.evaluation_report import training_sentence
 from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.settings.training import REGRESSIONS
 from ft_platform.training.estimate import estimate
 from ft_platform.training.linear_probe import _to_features, probe_weights
 from ft_platform.training.prepare import prepare
@@ -28,6 +30,7 @@ from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, spl
 from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
 
 LOG = logging.getLogger("test")
+VLLM = {"kind": "vllm", "url": "http://127.0.0.1:8001", "folder": "/srv"}
 
 
 def drawn(labels: list[str], rows: int, draw: np.random.Generator) -> tuple[np.ndarray, list[str]]:
@@ -97,26 +100,42 @@ def test_a_checkpoint_of_a_probe_leaves_the_base_model_as_it_is(made: tuple[Any,
     assert np.mean([a == b for a, b in zip(said, side.answers, strict=True)]) > 0.9
 
 
+@pytest.mark.parametrize("method", REGRESSIONS)
 @pytest.mark.parametrize(
-    ("changes", "problem"),
+    ("training", "others", "problem"),
     [
-        ({"training": {"method": "linear_probe", "label_smoothing": 0.1}}, "label_smoothing` does not work with"),
-        ({"training": {"method": "linear_probe", "continue_from": "newest"}}, "continue_from` does not work with"),
-        ({"training": {"method": "linear_probe", "dora": True}}, "dora` needs"),
-        ({"training": {"method": "linear_probe", "recipe": "manual"}}, "needs `training.objective: label_head`"),
+        ({"label_smoothing": 0.1}, {}, "label_smoothing` does not work with"),
+        ({"continue_from": "newest"}, {}, "continue_from` does not work with"),
+        ({"dora": True}, {}, "dora` needs"),
+        ({"recipe": "manual", "objective": "sft"}, {}, "needs `training.objective: label_head`"),
+        ({}, {"evaluation": {"label_answers": "generated"}}, "needs `evaluation.label_answers: scored`"),
         (
-            {"training": {"method": "linear_probe"}, "evaluation": {"label_answers": "generated"}},
-            "needs `evaluation.label_answers: scored`",
-        ),
-        (
-            {"training": {"method": "linear_probe", "differential_privacy": {"target_epsilon": 8}}},
+            {"differential_privacy": {"target_epsilon": 8}},
+            {},
             "differential_privacy` needs `training.method: lora`",
+        ),
+        ({}, {"seed_variation": {"seeds": 3}}, "`seed_variation.seeds` above 1: nothing is drawn"),
+        ({}, {"gate": {"max_exposure_bits": 2.0}}, "does not work with `gate.max_exposure_bits`"),
+        (
+            {},
+            {"serving": {"targets": {"gpu": {"kind": "vllm", "url": "http://127.0.0.1:8001", "folder": "/srv"}}}},
+            "cannot serve",
         ),
     ],
 )
-def test_what_a_probe_does_not_do_is_refused(changes: dict[str, Any], problem: str) -> None:
+def test_what_a_regression_does_not_do_is_refused(
+    method: str, training: dict[str, Any], others: dict[str, Any], problem: str
+) -> None:
+    attributes = minimal_attributes("file:///none.csv") | others
     with pytest.raises(ValueError, match=problem):
-        UseCase.model_validate(minimal_attributes("file:///none.csv") | changes)
+        UseCase.model_validate(attributes | {"training": {"method": method, **training}})
+
+
+@pytest.mark.parametrize("method", REGRESSIONS)
+@pytest.mark.parametrize("recipe", ["auto", "manual"])
+def test_the_method_alone_is_enough(method: str, recipe: str) -> None:
+    attributes = minimal_attributes("file:///none.csv") | {"training": {"method": method, "recipe": recipe}}
+    assert UseCase.model_validate(attributes).training.objective == "label_head"
 
 
 @pytest.mark.integration
@@ -131,3 +150,5 @@ def test_a_probe_can_be_estimated_and_is_no_matter_for_experiments_with_steps(
         trainings_for_curve(*made, tmp_path / "results.jsonl", LOG)
     with pytest.raises(ConfigError, match="hyperparameter_search is about the steps of a training"):
         make_trials(*made, tmp_path, LOG)
+    with pytest.raises(ConfigError, match="canary_audit is about the steps of a training"):
+        canary_audit.measured(*made)

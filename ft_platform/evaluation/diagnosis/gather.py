@@ -54,7 +54,7 @@ def facts_of(
         training=training,
         confidence=settings.confidence,
         scores=scores,
-        shortened=prompts > settings.max_prompt_tokens,
+        shortened=prompts > renderer.ids_for(settings.max_prompt_tokens),
         longest=(int(prompts.max()), max(references)),
         limits=(training["training"]["max_length"], settings.max_prompt_tokens, settings.max_new_tokens),
         unfinished=_unfinished(evaluated.outputs[FINE_TUNED], renderer, settings.max_new_tokens),

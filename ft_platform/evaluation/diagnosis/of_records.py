@@ -9,6 +9,7 @@ import numpy as np
 from ft_platform.evaluation.diagnosis.facts import Facts, Finding
 from ft_platform.evaluation.proportions import share
 from ft_platform.evaluation.slices import difference_by_chance
+from ft_platform.evaluation.systems import NOT_FINE_TUNED
 
 STEP = 64
 """Lengths in tokens are rounded up to a multiple of this."""
@@ -106,11 +107,15 @@ def more_records(facts: Facts) -> Finding:
     """What is left where nothing else was found."""
     recipe = "No fault was found: the recipe did what it could with these records and this base model."
     doubling: Mapping[str, Any] | None = facts.doubling
-    if facts.training["training"].get("method") == "linear_probe":
+    method = facts.training["training"].get("method")
+    if method in NOT_FINE_TUNED:
+        probe = method == "linear_probe"
         return Finding(
             "more_records",
-            "No fault was found: the linear probe did what it could with these records and this base model.",
-            "Fine-tuning may bring more, or a larger base model (base_model.uri). See what fine-tuning would bring.",
+            f"No fault was found: the {NOT_FINE_TUNED[method]} did what it could with these records"
+            f"{' and this base model' if probe else ''}.",
+            f"Fine-tuning may bring more{', or a larger base model (base_model.uri)' if probe else ''}. See what"
+            " fine-tuning would bring.",
             facts.run("training.method=lora"),
         )
     if doubling is None:

@@ -11,3 +11,5 @@ TITLES = {
     "fine_tuned": "Fine-tuned model",
 }
 """Words for a system in tables."""
+NOT_FINE_TUNED = {"tfidf_logreg": "TF-IDF classifier", "linear_probe": "linear probe"}
+"""Method of a training that is one of these systems -> what its model is called, the simplest first."""

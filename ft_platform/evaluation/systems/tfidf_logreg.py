@@ -26,6 +26,21 @@ def tfidf_logreg(
     """
     from threadpoolctl import threadpool_limits
 
+    vectorizer, model, chosen = fitted(train, validation)
+    started = time.monotonic()
+    with threadpool_limits(1):
+        predicted, confidence = answered(model, vectorizer.transform(test_texts))
+    return (predicted, confidence, time.monotonic() - started), chosen
+
+
+def fitted(train: LabelledTexts, validation: LabelledTexts) -> tuple[Any, Any, dict[str, Any]]:
+    """Vectorizer and regression of the training records, and the setting with the best macro-F1 on the others.
+
+    Raises:
+        DataError: the training split has one label only.
+    """
+    from threadpoolctl import threadpool_limits
+
     # One thread: the matrices are small, and with another busy process two BLAS threads that wait for each other took
     # 20 times as long.
     with threadpool_limits(1):
@@ -35,6 +50,4 @@ def tfidf_logreg(
         model, _, chosen = tuned_regression(
             {"tfidf": (features, held_out)}, REGULARIZATION, train.labels, validation.labels
         )
-        started = time.monotonic()
-        predicted, confidence = answered(model, vectorizer.transform(test_texts))
-        return (predicted, confidence, time.monotonic() - started), chosen
+    return vectorizer, model, chosen

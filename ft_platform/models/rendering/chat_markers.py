@@ -62,11 +62,13 @@ PLAIN = ChatMarkers(
 
 
 def chat_markers(tokenizer: Any) -> ChatMarkers:
-    """The markers of a tokenizer's chat template, or `PLAIN` if it has none.
+    """The markers of a tokenizer's chat template, or `PLAIN` if it has none; `models.characters` has its own.
 
     Raises:
         BaseModelError: the template cannot be rendered, drops or changes a message.
     """
+    if own := getattr(tokenizer, "markers", None):
+        return own
     if not getattr(tokenizer, "chat_template", None):
         return PLAIN
     question, answer, following = (

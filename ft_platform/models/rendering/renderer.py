@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ft_platform.errors import BaseModelError
+from ft_platform.models.characters import Characters
 from ft_platform.models.rendering.chat_markers import chat_markers
 from ft_platform.models.rendering.text_tokens import CHARACTERS_PER_TOKEN, TextTokens
 from ft_platform.models.rendering.tool_template import ESCAPES, ToolTemplate
@@ -114,10 +115,11 @@ class Renderer:
     in JSON and `{style}` the style of answers. Classification: the user's words are one user message and the label is
     the answer. Generation: the messages of the record; the last one of the model is the answer; system messages of a
     record go before the next user message, so that the prefix is the same for all rows. Records with tools are written
-    as the template writes tools (`tool_template`).
+    as the template writes tools (`tool_template`). Where ids are characters (`models.characters`), nobody reads an
+    instruction, and a token of settings stands for `CHARACTERS_PER_TOKEN` of them.
 
     Args:
-        tokenizer: of transformers.
+        tokenizer: of transformers, or `Characters`.
         task: what the model is asked to do.
         labels: labels of the task; empty for generation.
 
@@ -134,7 +136,8 @@ class Renderer:
         self.labels = sorted(labels)
         self.markers = chat_markers(tokenizer)
         self.text = TextTokens(tokenizer)
-        self.system = task.system_message(self.labels)
+        self._per_token = CHARACTERS_PER_TOKEN if isinstance(tokenizer, Characters) else 1
+        self.system = "" if isinstance(tokenizer, Characters) else task.system_message(self.labels)
         self._answer_start = self.text.markers(self.markers.answer_start)
         self._next_question = self.text.markers(self.markers.next_question)
         self.end_of_turn = self._end_of_turn(tokenizer.eos_token_id)
@@ -146,6 +149,13 @@ class Renderer:
         )
         self._shared_prefix = self._prefix()
         self.hash = self._hash()
+
+    def ids_for(self, tokens: int) -> int:
+        """Ids that so many tokens of the settings allow."""
+        return tokens * self._per_token
+
+    def _room(self, tokens: int | None) -> int | None:
+        return None if tokens is None else self.ids_for(tokens)
 
     def _end_of_turn(self, eos: int | None) -> list[int]:
         """Ids up to the first control token after an answer (`<|im_end|>` without the line break behind it)."""
@@ -208,7 +218,7 @@ class Renderer:
             AnswerTooLong: the prompt without any user text is longer than `max_tokens`.
             NotRendered: there is no question, or tools cannot be written.
         """
-        conversation = self._conversation(messages)
+        conversation, max_tokens = self._conversation(messages), self._room(max_tokens)
         turns = (
             conversation.turns[:-1]
             if conversation.turns and conversation.turns[-1].role == "assistant"
@@ -223,7 +233,7 @@ class Renderer:
         Raises:
             AnswerTooLong, NotRendered: as `prompt_ids`; records with tools are not rendered.
         """
-        conversation = self._conversation(messages)
+        conversation, max_tokens = self._conversation(messages), self._room(max_tokens)
         if conversation.with_tools:
             raise ToolsNotSupported(
                 "a record with tools cannot be sent as plain messages", "Leave out evaluation.endpoints"
@@ -306,6 +316,7 @@ class Renderer:
     ) -> list[Piece]:
         """An example before it is one row of ids: what is learned, and what comes from the record. Arguments and errors
         as in `example`."""
+        max_length = self._room(max_length)
         if answer is None:
             conversation = self._conversation(up_to_last_answer(messages))
             last = conversation.turns[-1] if conversation.turns else Turn("assistant", "")
@@ -348,7 +359,9 @@ class Renderer:
     def prepare(self, records: Sequence[tuple[Sequence[Message], str | None]], max_length: int | None = None) -> None:
         """Tokenizes the texts of some records at once, which is faster than one by one. `example` finds them until the
         next call."""
-        self.text.prepare([text for messages, answer in records for text in self.words(messages, answer)], max_length)
+        self.text.prepare(
+            [text for messages, answer in records for text in self.words(messages, answer)], self._room(max_length)
+        )
 
     def words(self, messages: Sequence[Message], answer: str | None = None) -> list[str]:
         """The texts of a record as they are tokenized, empty ones left out; of one with tools, its messages."""
@@ -396,7 +409,7 @@ class Renderer:
             ids,
             shortens=True,
             person=True,
-            cut=max_tokens is not None and len(text) > max_tokens * CHARACTERS_PER_TOKEN,
+            cut=max_tokens is not None and len(text) > max_tokens * CHARACTERS_PER_TOKEN // self._per_token,
         )
 
     def _with_tools(self, conversation: Conversation, max_tokens: int | None, *, answered: bool) -> list[Piece]:

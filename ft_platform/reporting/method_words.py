@@ -1,19 +1,20 @@
-"""An evaluation of a linear probe in words: nothing of it was fine-tuned.
+"""An evaluation of a model that was not fine-tuned in words.
 
-In figures and predictions the evaluated model is called `fine_tuned`, whatever its method; pages of a probe say what it
-is. The probe among the alternatives is the same model trained once more, so these pages leave it out."""
+In figures and predictions the evaluated model is called `fine_tuned`, whatever its method; pages of a linear probe and
+of a TF-IDF classifier say what it is. The same system among the alternatives is this model trained once more, so these
+pages leave it out."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ft_platform.evaluation.scores import FINE_TUNED
+from ft_platform.evaluation.systems import NOT_FINE_TUNED
 from ft_platform.settings.training import Training
 
-PROBE = "linear_probe"
-TITLE = "Trained linear probe"
+TITLES = {method: f"Trained {name}" for method, name in NOT_FINE_TUNED.items()}
 WORDS = {
-    "Fine-tuned model": TITLE,
-    "fine-tuned model": "trained linear probe",
+    "Fine-tuned model": "Trained {name}",
+    "fine-tuned model": "trained {name}",
     "Fine-tuning pays off": "Training it pays off",
     "Fine-tuning does not pay off": "Training it does not pay off",
     "We cannot say that fine-tuning is better": "We cannot say that it is better",
@@ -21,21 +22,21 @@ WORDS = {
     "no reason to fine-tune rather": "no reason to train rather",
     " fine-tuned and ": " with it and ",
 }
-"""What sentences about a fine-tuned model say -> what they say of a probe."""
+"""What sentences about a fine-tuned model say -> what they say of another one."""
 
 
 def model_words(training: Training) -> str:
     """What the evaluated model is called."""
-    return "linear probe" if training.method == PROBE else "fine-tuned model"
+    return NOT_FINE_TUNED.get(training.method, "fine-tuned model")
 
 
 def without_itself(figures: Mapping[str, Any], training: Training) -> Mapping[str, Any]:
-    """Figures of an evaluation (`evaluation.scores`), those of a probe without the probe among the alternatives."""
-    if training.method != PROBE:
+    """Figures of an evaluation (`evaluation.scores`), without a system among the alternatives that is the model."""
+    if training.method not in NOT_FINE_TUNED:
         return figures
     by_system = ("systems", "differences", "tests", "confusion", "per_class", "calibration", "per_1000_requests")
     left = {
-        name: {system: one for system, one in figures[name].items() if system != PROBE}
+        name: {system: one for system, one in figures[name].items() if system != training.method}
         for name in (*by_system, "seconds")
         if isinstance(figures.get(name), Mapping)
     }
@@ -44,11 +45,11 @@ def without_itself(figures: Mapping[str, Any], training: Training) -> Mapping[st
 
 def as_trained(said: Any, training: Training) -> Any:
     """Sentences and titles, in lists and mappings too, as they are of what was trained."""
-    if training.method != PROBE:
+    if training.method not in NOT_FINE_TUNED:
         return said
     if isinstance(said, str):
         for words, own in WORDS.items():
-            said = said.replace(words, own)
+            said = said.replace(words, own.format(name=NOT_FINE_TUNED[training.method]))
         return said
     if isinstance(said, Mapping):
         return {name: as_trained(one, training) for name, one in said.items()}
@@ -59,6 +60,5 @@ def as_trained(said: Any, training: Training) -> Any:
 
 def titled(by_system: Mapping[str, Any], training: Training) -> dict[str, Any]:
     """Figures by system for a picture, which calls systems it does not know by their name."""
-    if training.method != PROBE:
-        return dict(by_system)
-    return {TITLE if name == FINE_TUNED else name: one for name, one in by_system.items()}
+    own = TITLES.get(training.method, FINE_TUNED)
+    return {own if name == FINE_TUNED else name: one for name, one in by_system.items()}

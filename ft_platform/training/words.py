@@ -1,0 +1,61 @@
+"""`training.method: tfidf_logreg`: the regression that evaluations compare with (`evaluation.systems.tfidf_logreg`),
+learned from the same records as every other training. No steps and no base model."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ft_platform.errors import DataError
+from ft_platform.evaluation.metric import metric
+from ft_platform.evaluation.outputs import LabelOutputs
+from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, fitted
+from ft_platform.models.text_classifier import TextClassifier
+from ft_platform.training.rendered import RenderedSplit
+from ft_platform.training.run import TrainingRun
+
+
+def learned(sides: Mapping[str, RenderedSplit], decode: Any, labels: list[str]) -> TextClassifier:
+    """The classifier of the train side, tuned on the validation side.
+
+    Args:
+        decode: ids of a prompt -> its text.
+
+    Raises:
+        DataError: no training record has one of the labels.
+    """
+    if missing := sorted(set(labels) - set(sides["train"].answers)):
+        raise DataError(
+            f"no training record has the label {', '.join(missing)}", "Look at the labels in splits, or use `lora`"
+        )
+    texts = {
+        side: LabelledTexts([decode(row.input_ids[: row.prompt_length]) for row in found.rows], found.answers)
+        for side, found in sides.items()
+    }
+    vectorizer, regression, _ = fitted(texts["train"], texts["validation"])
+    return TextClassifier.of(vectorizer, regression, labels)
+
+
+def run_of(model: TextClassifier, side: RenderedSplit, labels: list[str]) -> TrainingRun:
+    """The course of a training that made no step: what the validation records say of it.
+
+    Args:
+        side: validation.
+    """
+    import torch
+
+    from ft_platform.training.state import hardware
+
+    began = time.monotonic()
+    found = model.of_prompts([row.input_ids[: row.prompt_length] for row in side.rows])
+    of_answers = [
+        row[labels.index(answer)] for row, answer in zip(found, side.answers, strict=True) if answer in labels
+    ]
+    loss = float(-sum(of_answers) / len(of_answers)) if of_answers else 0.0
+    outputs = LabelOutputs(
+        sorted({*labels, *side.answers}), side.answers, [labels[place] for place in found.argmax(axis=1)]
+    )
+    point = {"step": 0, "validation_loss": loss, "validation_macro_f1": metric("macro_f1").value(outputs)}
+    run = TrainingRun(0, curve=[point], best_loss=loss)
+    run.attempts.append({"from_step": 0, **hardware(torch.device("cpu"))})
+    run.seconds = max(time.monotonic() - began, 1e-3)
+    return run

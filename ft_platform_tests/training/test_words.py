@@ -1,0 +1,139 @@
+"""A TF-IDF classifier is a checkpoint like the others, and the system that evaluations compare with."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ft_platform.errors import ConfigError, DataError, VersionRefused
+from ft_platform.evaluation.files import read_predictions
+from ft_platform.experiments.curve import trainings_for_curve
+from ft_platform.lake.store import Lake
+from ft_platform.models import base_model
+from ft_platform.models.characters import Characters
+from ft_platform.privacy_attacks.verdict import privacy_verdict
+from ft_platform.publishing.evaluation import publish_base_evaluation, publish_evaluation_report
+from ft_platform.publishing.fairness import publish_fairness
+from ft_platform.publishing.privacy import publish_privacy_report
+from ft_platform.publishing.regression import publish_regression_report
+from ft_platform.publishing.training import checkpoint_for
+from ft_platform.publishing.training_audit import audit_for
+from ft_platform.reporting.model_card import publish_model_card
+from ft_platform.settings.compute_profile import ComputeProfile
+from ft_platform.training.estimate import estimate
+from ft_platform.training.prepare import prepare
+from ft_platform.training.rendered import RenderedSplit
+from ft_platform.training.reproduce import reproduce
+from ft_platform.training.words import learned
+from ft_platform.use_case.named import NamedUseCase
+from ft_platform.use_case.schema import UseCase
+from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema
+from ft_platform_tests.tiny_models import save_tiny_model, usable_splits
+
+pytestmark = pytest.mark.integration
+LOG = logging.getLogger("test")
+
+
+def cases(lake: Lake, model: Path, *methods: str, rows: int = 60) -> tuple[list[NamedUseCase], Any]:
+    """The use case with each of these methods, and splits that are audited for none of them."""
+    made = []
+    for method in methods:
+        attributes = attributes_for(model, "classification")
+        attributes["training"] = {"method": method}
+        made.append(NamedUseCase(name="complaints", settings=UseCase.model_validate(attributes)))
+    return made, usable_splits(lake, made[0], rows_for("classification", rows), splits_schema(made[0]))
+
+
+@pytest.fixture
+def made(lake: Lake, environment: Any, tmp_path: Path) -> tuple[Any, ...]:
+    (use_case,), splits = cases(lake, save_tiny_model(tmp_path / "model"), "tfidf_logreg")
+    return lake, environment, use_case, splits
+
+
+def test_what_is_trained_answers_as_the_system_that_is_compared_and_every_report_is_made(
+    made: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, _, use_case, _ = made
+    base = publish_base_evaluation(*made)
+    monkeypatch.setattr(base_model, "_with_sdpa", None)  # from here on no base model can be loaded
+    checkpoint = checkpoint_for(*made, LOG).checkpoint
+    report = publish_evaluation_report(*made, checkpoint, base)
+    rows = read_predictions(lake, report).to_pylist()
+    own, compared = (
+        {row["record_id"]: row for row in rows if row["system"] == system} for system in ("fine_tuned", "tfidf_logreg")
+    )
+    assert own.keys() == compared.keys() and len(own) == 12
+    for record_id, row in own.items():
+        assert row["predicted"] == compared[record_id]["predicted"]
+        assert row["confidence"] == pytest.approx(compared[record_id]["confidence"], abs=1e-6)
+    fairness = publish_fairness(lake, use_case, report)
+    card = publish_model_card(lake, use_case, checkpoint, report, fairness)
+    pages = {
+        name: lake.read_file(version, file).decode()
+        for name, version, file in (
+            ("evaluation", report, "report.html"),
+            ("card", card, "README.md"),
+            ("training", checkpoint, "report.html"),
+        )
+    }
+    assert "TF-IDF classifier" in pages["card"] and "built-in:characters" not in pages["card"]
+    assert "the trained TF-IDF classifier" in pages["evaluation"]
+    for name, page in pages.items():
+        assert "LoRA" not in page and "ine-tuned" not in page, name
+
+
+def test_the_attack_needs_no_base_model_and_says_what_the_file_lists(
+    lake: Lake, environment: Any, tmp_path: Path
+) -> None:
+    (use_case,), splits = cases(lake, save_tiny_model(tmp_path / "model"), "tfidf_logreg", rows=300)
+    made = lake, environment, use_case, splits
+    checkpoint = checkpoint_for(*made, LOG).checkpoint
+    found = json.loads(lake.read_file(publish_privacy_report(*made, checkpoint), "privacy.json"))
+    assert (found["members"], found["others"]) == (210, 60) and found["membership"]
+    terms = json.loads(lake.read_file(checkpoint, "terms.json"))["terms"]
+    assert found["terms"] == len(terms) > 40 and "swipe was" in terms
+    assert any(f"lists {len(terms):,} words" in one for one in privacy_verdict(found, use_case).warnings)
+    assert found["extraction_rate"]["status"].startswith("the model writes no text")
+    asked = json.loads(
+        lake.read_file(publish_regression_report(lake, environment, use_case, checkpoint), "regression.json")
+    )
+    assert asked["passed"] and not asked["suites"]
+
+
+def test_it_is_reproduced_to_the_byte_estimated_and_no_matter_for_experiments_with_steps(
+    made: tuple[Any, ...], tmp_path: Path
+) -> None:
+    lake, environment, use_case, _ = made
+    checkpoint = checkpoint_for(*made, LOG).checkpoint
+    assert checkpoint_for(*made, LOG).reused
+    assert reproduce(lake, environment, use_case, checkpoint)["identical"]
+    prepared = prepare(*made)
+    found = estimate(prepared, prepared.training, ComputeProfile(), seconds=0.0, setup=(2.0, 1.0))
+    assert found["seconds"] == 2.0 and found["memory_gib"] > 0 and not found["few_steps"]
+    with pytest.raises(ConfigError, match="learning_curve is about the steps of a training"):
+        trainings_for_curve(*made, tmp_path / "results.jsonl", LOG)
+
+
+def test_another_method_reads_other_tokens_and_so_needs_another_audit(
+    lake: Lake, environment: Any, tmp_path: Path
+) -> None:
+    (words, tuned), splits = cases(lake, save_tiny_model(tmp_path / "model"), "tfidf_logreg", "lora")
+    audit_for(lake, environment, words, splits)
+    prepare(lake, environment, words, splits)
+    with pytest.raises(VersionRefused, match="was audited with renderer"):
+        prepare(lake, environment, tuned, splits)
+
+
+def test_a_label_without_a_training_record_is_refused() -> None:
+    sides = {"train": RenderedSplit(answers=["card", "loan"]), "validation": RenderedSplit()}
+    with pytest.raises(DataError, match="no training record has the label rare"):
+        learned(sides, Characters().decode, ["card", "loan", "rare"])
+
+
+def test_validation_figures_are_those_of_the_validation_records(made: tuple[Any, ...]) -> None:
+    trained = checkpoint_for(*made, LOG)
+    assert trained.metrics["steps"] == 0 and 0 < trained.metrics["validation_loss"] < np.log(3)
+    assert trained.metrics["validation_macro_f1"] == 1.0
