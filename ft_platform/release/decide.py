@@ -23,7 +23,7 @@ from ft_platform.people.person import Person
 from ft_platform.release.collecting import collect, is_about, pinned_versions
 from ft_platform.release.evidence import CHECKPOINT, EVALUATION, OPTIONAL, REQUIRED, Evidence
 from ft_platform.release.rule import Ruling, apply, rules_of
-from ft_platform.release.simpler import Simpler, is_simpler, simpler_systems
+from ft_platform.release.simpler import Simpler, behind, behind_now, may_lose, simpler_systems
 from ft_platform.release.tested import answers, tested
 from ft_platform.release.waivers import Waiver, in_force, last_day, without_effect
 from ft_platform.settings.gate import DECIDES, SUGGESTS
@@ -56,6 +56,7 @@ class Decision:
             only too much is claimed, what to claim.
         signs: roles that must sign before a release.
         claim: `gate.claim` that it was judged by, and that a release keeps.
+        behind: what simpler models have lost up to this one (`release.simpler.behind`).
     """
 
     use_case: str
@@ -70,6 +71,7 @@ class Decision:
     signs: Sequence[str]
     claim: str = DECIDES
     overridden: tuple[str, ...] = ()
+    behind: float = 0.0
 
     @property
     def accepted(self) -> bool:
@@ -98,6 +100,7 @@ class Decision:
             "signs": list(self.signs),
             "decision": ACCEPTED if self.accepted else REFUSED,
             **({"claim": self.claim} if self.claim != DECIDES else {}),
+            **({"behind": self.behind} if self.behind else {}),
             **({"overridden": list(self.overridden)} if self.overridden else {}),
             "policy": self.policy.to_dict(),
             "rules": [
@@ -137,14 +140,15 @@ def decide(
     if own := use_case.own_settings:
         evidence = replace(evidence, problems=(f"{own}, and a release goes by the file", *evidence.problems))
     before = champion(lake, use_case.name, beside=checkpoint)
-    evidence = replace(evidence, simpler=is_simpler(lake, checkpoint, before))
+    evidence = replace(evidence, may_lose=may_lose(lake, checkpoint, before))
     rulings = apply(rules_of(with_golden(lake, use_case), before.id if before else None), evidence)
     of = (lake, use_case, checkpoint, today or datetime.now(UTC).date())
     simpler = simpler_systems(evidence, use_case.settings)
     rests_on = tested(lake, use_case.name, evidence)
     waived = (in_force(*of), use_case.policy, without_effect(*of))
     claim, answered = use_case.settings.gate.claim, answers(evidence, use_case.settings)
-    told = (simpler, rests_on, answered, use_case.signing_roles, claim, use_case.overridden)
+    lost = behind_now(behind(lake, before) if before else 0.0, rulings)
+    told = (simpler, rests_on, answered, use_case.signing_roles, claim, use_case.overridden, lost)
     found = Decision(use_case.name, evidence, rulings, *waived, *told)
     if found.accepted or claim == SUGGESTS or not (smaller := as_suggestion(use_case)):
         return found

@@ -77,7 +77,7 @@ class Evidence:
         signatures: what is wrong with any manifest, verdict, waiver or decision of the use case.
         adopted: how many of them were signed after they were written.
         writes: whether the checkpoint writes; otherwise it scores labels and nothing else.
-        simpler: whether the checkpoint is a simpler model than the champion (`release.simpler.is_simpler`).
+        may_lose: how much the checkpoint may lose to the champion; above 0 for a simpler model (`release.simpler`).
     """
 
     checkpoint: ArtifactVersion
@@ -88,7 +88,7 @@ class Evidence:
     signatures: tuple[str, ...]
     adopted: int = 0
     writes: bool = True
-    simpler: bool = False
+    may_lose: float = 0.0
 
     def of(self, stage: str, kind: type[EVIDENCE]) -> EVIDENCE:
         """What a report says.

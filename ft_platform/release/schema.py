@@ -101,6 +101,7 @@ class FreshEvidence(Typed):
     first_day: str | None
     last_day: str | None
     differences: dict[str, dict[str, Difference]] = {}
+    tests: dict[str, Test] = {}
 
 
 class GoldenEvidence(Typed):

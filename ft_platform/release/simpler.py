@@ -1,17 +1,20 @@
 """What a decision says first: that a system which is no language model is at least as good as the fine-tuned model; and
-whether a checkpoint is a simpler model than the champion, which it may then replace without being better."""
+how much a simpler model may lose to the champion, which it may replace without being better."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ft_platform.errors import VersionRefused
 from ft_platform.evaluation.requests import taken
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import NOT_FINE_TUNED, TITLES
+from ft_platform.lake.releases import standing_releases
 from ft_platform.lake.snapshot import Snapshot
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.release.evidence import Evidence, NotProven
-from ft_platform.release.gains import known_metric
+from ft_platform.release.gains import CHAMPION, known_metric
+from ft_platform.release.rule import Ruling
 from ft_platform.release.schema import EvaluationEvidence
 from ft_platform.settings.gate import CLASSIFIERS
 from ft_platform.use_case.schema import UseCase
@@ -20,16 +23,39 @@ SIMPLER = tuple(NOT_FINE_TUNED)
 """Methods of training by what a model costs to serve and to understand, the simplest first; all others fine-tune."""
 MAY_LOSE = 0.05
 """How much worse than the champion a simpler kind of model may be, in units of the gate's metric, and of accuracy. As
-much as `source.feedback.fresh_test.max_loss` allows by default."""
+much as `source.feedback.fresh_test.max_loss` allows by default. Without `behind`, a fine-tuned model that beats a
+simpler one by a little and a simpler one after it could lose as much again, and so on without end."""
 
 
-def is_simpler(lake: Snapshot, checkpoint: ArtifactVersion, champion: ArtifactVersion | None) -> bool:
-    """Whether a checkpoint is of a simpler kind than the champion, by what each was trained with; not where nobody can
-    tell."""
+def may_lose(lake: Snapshot, checkpoint: ArtifactVersion, champion: ArtifactVersion | None) -> float:
+    """How much a checkpoint may lose to the champion: a simpler kind of model, by what each was trained with, what is
+    left of `MAY_LOSE`; any other, or where nobody can tell, nothing."""
     if champion is None:
-        return False
+        return 0.0
     own, other = (_rank(lake, one, unnamed) for one, unnamed in ((checkpoint, None), (champion, len(SIMPLER))))
-    return own is not None and other is not None and own < other
+    if own is None or other is None or own >= other:
+        return 0.0
+    return max(MAY_LOSE - behind(lake, champion), 0.0)
+
+
+def behind(lake: Snapshot, champion: ArtifactVersion) -> float:
+    """What simpler models have lost and later ones have not won back, by the figures of the decisions up to the one
+    that the champion was released on; all of `MAY_LOSE` where nobody can tell."""
+    known = standing_releases(lake, champion.use_case)
+    named = next(one for one in known if one.checkpoint == champion.artifact_id).record["decision"]
+    try:
+        decision = lake.artifact(champion.use_case, "release_decision", named["id"])
+        if decision is None or decision.content_hash != named["content_hash"]:
+            return MAY_LOSE
+        return float(json.loads(lake.read_file(decision, "decision.json")).get("behind", 0.0))
+    except VersionRefused:
+        return MAY_LOSE
+
+
+def behind_now(before: float, rulings: Sequence[Ruling]) -> float:
+    """As `behind`, of a checkpoint: what its champion was behind (`before`), and what it lost to it or won."""
+    gain = next((one.value for one in rulings if one.rule == f"beats/{CHAMPION}" and one.passed), None)
+    return before if gain is None else max(round(before - gain, 6), 0.0)
 
 
 def _rank(lake: Snapshot, checkpoint: ArtifactVersion, unnamed: int | None) -> int | None:

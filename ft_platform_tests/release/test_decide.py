@@ -596,9 +596,9 @@ def test_the_champion_must_be_beaten_over_the_seeds_too(tmp_path):
     rule = next(one for one in rules_of(case.use_case, case.champion) if one.name == "seeds/champion")
     items = {"evaluation_report": case._item("evaluation_report"), "seed_variation": case._item("seed_variation")}
     checkpoint = ArtifactVersion("complaints", "adapter_checkpoint", "ckpt-next", "", "")
-    for simpler in (True, False):  # a simpler model need not be better
-        evidence = Evidence(checkpoint, (), {}, {}, items, (), simpler=simpler)
-        assert rule.judge(evidence).passed == simpler
+    for may_lose in (0.06, 0.0):  # a simpler model need not be better
+        evidence = Evidence(checkpoint, (), {}, {}, items, (), may_lose=may_lose)
+        assert rule.judge(evidence).passed == bool(may_lose)
 
 
 def test_too_few_records_to_attack_refuse_with_the_count_that_is_needed(tmp_path):

@@ -14,7 +14,6 @@ from ft_platform.release.gains import CHAMPION, gained, known_metric, none_to_be
 from ft_platform.release.policy import beaten_systems
 from ft_platform.release.rule import Finding, Kind, Rule
 from ft_platform.release.schema import EvaluationEvidence, SeedEvidence
-from ft_platform.release.simpler import MAY_LOSE
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -66,7 +65,7 @@ def _holds(
     main = known_metric(name or report.main_metric)
     found = named(named(report.differences, system, "differences"), main.name, f"differences.{system}")
     better = sum(value > 0 if main.higher_is_better else value < 0 for value in found.values)
-    may_lose = MAY_LOSE if system == CHAMPION and evidence.simpler else 0.0
+    may_lose = evidence.may_lose if system == CHAMPION else 0.0
     return gained(
         main, found, margin, f"on average of {len(seeds)} seeds, better for {better} of them", may_lose=may_lose
     )
