@@ -15,7 +15,10 @@ from ft_platform.lake.erased_rows import WHOLE, ErasedRows, Erasure
 from ft_platform.lake.files import write_bytes
 from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.store import Lake
+from ft_platform.lake.taint import SAW_NO_ERASED
 from ft_platform.lake.versions import ArtifactVersion
+from ft_platform.models.guards.adapter_files import TERMS
+from ft_platform.models.text_classifier import NO_TERMS
 from ft_platform.people.statements import FILE as STATEMENT
 from ft_platform.people.statements import restated
 from ft_platform.stages import STAGES
@@ -70,7 +73,8 @@ def _rows_of(lake: Lake, artifact: ArtifactVersion, name: str, selection: Select
 def erase_from_artifact(
     lake: Lake, artifact: ArtifactVersion, selection: Selection, needles: Needles | None, request: str
 ) -> int:
-    """Takes rows and words out of the files of a folder. Returns how many rows.
+    """Takes rows and words out of the files of a folder, and all words out of a classifier of words that learned from
+    the rows. Returns how many rows.
 
     The new hash of a file is signed before the file is replaced: killed in between, the folder does not verify, the old
     file is found again and replaced then.
@@ -78,7 +82,7 @@ def erase_from_artifact(
     Args:
         needles: words in files of text; None: only rows are taken out.
     """
-    rows = 0
+    rows, refused = 0, lake.verdicts(artifact).get(SAW_NO_ERASED)
     for name in lake.file_hashes(artifact):
         path = lake.path_of("shared", artifact.use_case, artifact.name, artifact.artifact_id, name)
         if name.endswith(".parquet"):
@@ -86,6 +90,11 @@ def erase_from_artifact(
                 if change:
                     rows += change.rows
                     _sign(lake, artifact, request, name, change.after, change.rows)
+        elif name == TERMS and refused and not refused.passed:
+            # Words and pairs of words as they were in the rows (`models.text_classifier`).
+            if bytes(lake.fs.cat_file(path)) != NO_TERMS:  # type: ignore[arg-type]
+                _sign(lake, artifact, request, name, hashlib.sha256(NO_TERMS).hexdigest(), 0)
+                write_bytes(lake.fs, path, NO_TERMS)
         elif needles and (content := bytes(lake.fs.cat_file(path))) and _is_text(content):  # type: ignore[arg-type]
             left = needles.without(content)
             if left != content:

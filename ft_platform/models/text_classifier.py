@@ -22,6 +22,8 @@ from ft_platform.models.guards.tensor_files import read_header
 FORM = 1
 WORD = re.compile(r"\b\w+\b")
 """As `tfidf_vectorizer` cuts texts."""
+NO_TERMS = json.dumps({"form": FORM, "terms": []}).encode()
+"""What an erasure leaves of the words of a checkpoint that learned from erased rows: it can no longer be loaded."""
 SHAPES = "idf", "weights", "intercept"
 
 
