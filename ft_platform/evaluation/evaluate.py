@@ -61,6 +61,12 @@ class Evaluated:
     beside: dict[str, pa.Table] = field(default_factory=dict)
     meanings: Meanings | None = None
 
+    def take(self, system: str, other: "Evaluated") -> None:
+        """A system that answered the same records elsewhere."""
+        for name in ("outputs", "seconds", "answer_seconds", "info"):
+            if system in (found := getattr(other, name)):
+                getattr(self, name)[system] = found[system]
+
 
 class Evaluator:
     """A model with its renderer, ready to answer the test records of a use case.

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -35,6 +36,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.monitoring.traffic.fresh import FreshRequests, fresh_requests
+from ft_platform.settings.base_model import WORDS_ONLY
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking import (
     Tracker,
@@ -108,7 +110,10 @@ def publish_evaluation_report(
         evaluator, resolved = ready_evaluator(lake, environment, use_case, splits, stage)
         tracker.parameters(_parameters(use_case, resolved))
         part = _fresh_part(lake, evaluator, splits, requests) if requests else None
-        evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, best, part)
+        about = {}
+        if best is not None:
+            about[CHAMPION] = _champion(lake, environment, evaluator, resolved, splits, best, part, requests)
+        evaluated = _tuned(lake, environment, evaluator, resolved, checkpoint, base_evaluation, about, part)
         figures = _figures(environment, use_case, evaluated, evaluator)
         figures |= {"fresh": {**part.figures(), "content_hash": fresh}} if part else {}
         outputs = {FINE_TUNED: evaluated.outputs[FINE_TUNED]}
@@ -133,22 +138,17 @@ def _tuned(
     resolved: ResolvedModel,
     checkpoint: ArtifactVersion,
     base_evaluation: ArtifactVersion,
-    best: ArtifactVersion | None,
+    about: Mapping[str, Mapping[str, Any]],
     fresh: FreshPart | None,
 ) -> Evaluated:
-    """The champion, where there is one that can be compared, and the fine-tuned model evaluated, beside the systems of
-    the base evaluation. Both also answer the fresh part."""
+    """The fine-tuned model evaluated beside the systems of the base evaluation and what was evaluated before. It also
+    answers the fresh part.
+
+    Args:
+        about: system -> what is said of it.
+    """
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     require_same_rendering(training, evaluator.renderer, resolved, checkpoint)
-    about: dict[str, Any] = {}
-    if best is not None:
-        ids = fresh.ids if fresh else ()
-        problem = why_not_comparable(lake, best, evaluator, resolved, ids)
-        about[CHAMPION] = {"checkpoint": best.id, "status": f"not compared: {problem}" if problem else "compared"}
-        if not problem:
-            _with_adapter_of(lake, best, evaluator, CHAMPION, fresh)
-            # An adapter changes the model that it is put on.
-            evaluator.model, _ = base_model.load(resolved, *evaluator.precision)
     tuned = _with_adapter_of(lake, checkpoint, evaluator, FINE_TUNED, fresh)
     beside = fairness_tables(evaluator)
     add_similarities(tuned.outputs, evaluator.use_case, environment)
@@ -164,6 +164,46 @@ def _tuned(
     told = {**base["info"], **tuned.info}
     info = {**told, **{system: {**told.get(system, {}), **one} for system, one in about.items()}}
     return Evaluated(tuned.records, {**outputs, **tuned.outputs}, seconds, answering, info, beside, meanings)
+
+
+def _champion(
+    lake: Lake,
+    environment: Environment,
+    evaluator: Evaluator,
+    resolved: ResolvedModel,
+    splits: TableVersion,
+    best: ArtifactVersion,
+    fresh: FreshPart | None,
+    requests: FreshRequests | None,
+) -> dict[str, Any]:
+    """What is said of the champion. If it can be compared, it has answered the test records and the fresh part; where
+    only one of the two models needs a base model, it was asked by an evaluator of its own."""
+    of_champion, base, part = evaluator, resolved, fresh
+    reads_words = json.loads(lake.read_file(best, "training.json"))["base_model"].get("uri") == WORDS_ONLY.uri
+    apart = reads_words != (resolved.uri == WORDS_ONLY.uri)
+    if apart:
+        asked = WORDS_ONLY if reads_words else evaluator.use_case.settings.base_model
+        of = (lake, environment, evaluator.use_case, splits, evaluator.stage)
+        of_champion, base = ready_evaluator(*of, asked)
+        part = _fresh_part(lake, of_champion, splits, requests) if requests else None
+    problem = why_not_comparable(lake, best, of_champion, base, part.ids if part else ())
+    pairs = [(of_champion, evaluator), *([(part.evaluator, fresh.evaluator)] if part and fresh else [])]
+    if any(_ids(one) != _ids(other) for one, other in pairs):
+        problem = problem or f"{best.id} can read other test records than this checkpoint"
+    if problem:
+        return {"checkpoint": best.id, "status": f"not compared: {problem}"}
+    _with_adapter_of(lake, best, of_champion, CHAMPION, part)
+    if apart:
+        for one, other in pairs:
+            if one and other:
+                other.evaluated.take(CHAMPION, one.evaluated)
+    else:  # an adapter changes the model that it is put on
+        evaluator.model, _ = base_model.load(resolved, *evaluator.precision)
+    return {"checkpoint": best.id, "status": "compared"}
+
+
+def _ids(evaluator: Evaluator | None) -> list[str]:
+    return evaluator.test.rows["record_id"].to_pylist() if evaluator else []
 
 
 def _with_adapter_of(

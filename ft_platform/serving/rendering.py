@@ -42,7 +42,7 @@ def renderer_of(environment: Environment, lake: Lake, release: Release) -> Rende
 
 def base_of(environment: Environment, release: Release) -> BaseModelSettings:
     """The base model that a release needs: the one that its use case names, or none at all."""
-    if release.record["base_model"]["uri"] == WORDS_ONLY.uri:
+    if release.record["base_model"].get("uri") == WORDS_ONLY.uri:
         return WORDS_ONLY
     folder = use_case_folder(environment.defs, release.version.use_case)
     return load_use_case(folder, environment=environment).settings.base_model

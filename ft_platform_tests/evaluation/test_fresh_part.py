@@ -1,6 +1,7 @@
 """Models on requests that are kept for testing, with a tiny model and real releases of feedback. Persons are
 fictitious."""
 
+import logging
 from typing import Any
 
 import dagster as dg
@@ -18,8 +19,10 @@ from ft_platform.monitoring.traffic.captured import record_id
 from ft_platform.monitoring.traffic.fresh import fresh_requests, right_of
 from ft_platform.monitoring.traffic.tables import ALL, TrafficTables
 from ft_platform.publishing.evaluation import publish_evaluation_report
+from ft_platform.publishing.training import checkpoint_for
 from ft_platform.release.schema import EvaluationEvidence
 from ft_platform.use_case.named import NamedUseCase
+from ft_platform_tests.evaluation.releases import released
 from ft_platform_tests.evaluation.test_champion_system import former
 from ft_platform_tests.evaluation.tiny_case import TinyCase, rows_for, tiny_case
 
@@ -105,6 +108,20 @@ def test_the_model_answers_fresh_requests_and_the_test_split_is_judged_as_before
     assert "word31" not in page and "word31" not in case.lake.read_file(report, "metrics.json").decode()
     assert problems_with(case.lake, keeping(case), report) == []
     assert evaluated(case)[0] == report, "made again, it is the same"
+
+
+@only_labels
+def test_a_champion_that_needs_no_base_model_answers_fresh_requests_too(case: TinyCase) -> None:
+    keep(case, [asked(number, kind_of(case)) for number in range(12)])
+    settings = case.use_case.settings
+    training = settings.training.model_copy(update={"method": "tfidf_logreg", "objective": "label_head"})
+    words = case.use_case.model_copy(update={"settings": settings.model_copy(update={"training": training})})
+    log = logging.getLogger("test")
+    released(case.lake, checkpoint_for(case.lake, case.environment, words, case.splits, log).checkpoint)
+    _, figures = evaluated(case)
+    assert figures["info"]["champion"]["status"] == "compared"
+    assert set(figures["fresh"]["systems"]) == {"champion", "fine_tuned"}
+    assert figures["fresh"]["systems"]["champion"] != figures["fresh"]["systems"]["fine_tuned"]
 
 
 def test_the_champion_answers_fresh_requests_with_its_own_adapter(case: TinyCase) -> None:
