@@ -9,7 +9,7 @@ from ft_platform.lake.input_hash import input_hash
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models.base_model import weights_sha256
-from ft_platform.models.guards.adapter_files import SCORES_LABELS
+from ft_platform.models.guards.own_files import SCORES_LABELS
 from ft_platform.models.sentence_encoder import encoder_fingerprint
 from ft_platform.settings.allowed_sources import require_allowed
 from ft_platform.settings.base_model import BaseModelSettings

@@ -9,7 +9,8 @@ from typing import Any
 from ft_platform.errors import ExportRefused
 from ft_platform.lake.files import sha256_file
 from ft_platform.models.base_model import ResolvedModel
-from ft_platform.models.guards.adapter_files import CONFIG, LABEL_HEAD, WEIGHTS, require_safe_adapter
+from ft_platform.models.guards.adapter_files import CONFIG, WEIGHTS, require_safe_adapter
+from ft_platform.models.guards.own_files import LABEL_HEAD
 from ft_platform.models.model_sources import is_hub
 
 LOADER = Path(__file__).with_name("label_head_loader.py")

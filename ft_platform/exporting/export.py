@@ -32,7 +32,7 @@ from ft_platform.models import base_model
 from ft_platform.models.adapter import with_adapter
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.gguf import converted_folder
-from ft_platform.models.guards.adapter_files import LABEL_HEAD
+from ft_platform.models.guards.own_files import LABEL_HEAD
 from ft_platform.models.rendering.renderer import Renderer, labels_of
 from ft_platform.models.tokenizer import load_tokenizer
 from ft_platform.settings.environment import Environment

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from typing import Literal, get_args
 
 from ft_platform.errors import ExportRefused
-from ft_platform.models.guards.adapter_files import LABEL_HEAD, WEIGHTS
+from ft_platform.models.guards.adapter_files import WEIGHTS
+from ft_platform.models.guards.own_files import LABEL_HEAD
 from ft_platform.settings.training import Training
 from ft_platform.use_case.schema import Task
 

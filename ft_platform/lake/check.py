@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -19,7 +18,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ft_platform.lake.files import read_bytes
+from ft_platform.lake.files import read_bytes, written_at
 from ft_platform.lake.inspection import signed_use_cases
 from ft_platform.lake.journal import ChainBroken
 from ft_platform.lake.seals import PENDING, control_files
@@ -81,14 +80,6 @@ def _listed(lake: Lake) -> Listed:
         path.removeprefix(f"{root}/"): (int(info["size"] or 0), (now - written_at(info)) / 86_400)
         for path, info in found.items()
     }
-
-
-def written_at(info: dict[str, Any]) -> float:
-    """Seconds since 1970 of a file, from what its file system says of it; 0: it does not say."""
-    moment = next((info[name] for name in ("mtime", "LastModified", "last_modified", "updated") if info.get(name)), 0.0)
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    return moment.timestamp() if isinstance(moment, datetime) else float(moment)
 
 
 def _by_name(files: Listed) -> Iterator[Found]:

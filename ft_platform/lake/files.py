@@ -12,6 +12,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 TAKEN = ("PreconditionFailed", "412")
 """s3fs makes a `FileExistsError` of these only where the server names the header, as AWS does."""
+
+
+def written_at(info: dict[str, Any]) -> float:
+    """Seconds since 1970 of a file, from what its file system says of it; 0: it does not say."""
+    moment = next((info[name] for name in ("mtime", "LastModified", "last_modified", "updated") if info.get(name)), 0.0)
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return moment.timestamp() if isinstance(moment, datetime) else float(moment)
 
 
 def fsync_path(path: Path) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.guards.adapter_files import (
-    TERMS,
     WEIGHTS,
     require_finite_weights,
     require_fitting_adapter,
     require_safe_adapter,
 )
+from ft_platform.models.guards.own_files import TERMS
 from ft_platform.models.guards.tensor_files import read_header
 from ft_platform.models.text_classifier import TextClassifier
 

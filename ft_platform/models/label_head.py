@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ft_platform.errors import BaseModelError
-from ft_platform.models.guards.adapter_files import LABEL_HEAD
+from ft_platform.models.guards.own_files import LABEL_HEAD
 from ft_platform.models.text_classifier import TextClassifier
 
 

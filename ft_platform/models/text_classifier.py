@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ft_platform.errors import BaseModelError
-from ft_platform.models.guards.adapter_files import TERM_WEIGHTS, TERMS
+from ft_platform.models.guards.own_files import TERM_WEIGHTS, TERMS
 from ft_platform.models.guards.plain_json import read_object
 from ft_platform.models.guards.tensor_files import read_header
 

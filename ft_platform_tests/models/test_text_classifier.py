@@ -14,7 +14,7 @@ from ft_platform.errors import BaseModelError
 from ft_platform.evaluation.systems.tfidf_logreg import LabelledTexts, fitted
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.characters import SHA256, Characters
-from ft_platform.models.guards.adapter_files import TERM_WEIGHTS, TERMS
+from ft_platform.models.guards.own_files import TERM_WEIGHTS, TERMS
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.text_classifier import TextClassifier
 from ft_platform.models.tokenizer import load_tokenizer

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from ft_platform.errors import BaseModelError
 from ft_platform.lake.releases import releases
 from ft_platform.models import base_model
-from ft_platform.models.guards.adapter_files import TERM_WEIGHTS
+from ft_platform.models.guards.own_files import TERM_WEIGHTS
 from ft_platform.serving.engine.requests import Adapter, Generation, Sampling, UnknownModel
 from ft_platform.serving.engine.words import WordEngine
 from ft_platform.serving.golden import golden_set

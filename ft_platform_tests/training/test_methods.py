@@ -9,7 +9,7 @@ import torch
 
 from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import with_adapter
-from ft_platform.models.guards.adapter_files import LABEL_HEAD
+from ft_platform.models.guards.own_files import LABEL_HEAD
 from ft_platform.models.kernels.packed_forward import packed_forward, padded_forward
 from ft_platform.models.kernels.recomputation import recomputes
 from ft_platform.models.label_head import head_scores, with_label_head

@@ -10,12 +10,6 @@ from ft_platform.models.guards.regexes import why_explosive
 from ft_platform.models.guards.tensor_files import TensorInfo, read_header
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-LABEL_HEAD = "label_head.safetensors"
-"""Only in a checkpoint that scores labels and writes nothing (`models.label_head`)."""
-TERMS, TERM_WEIGHTS = "terms.json", "terms.safetensors"
-"""Only in a checkpoint that is no language model (`models.text_classifier`)."""
-SCORES_LABELS = (LABEL_HEAD, TERMS)
-"""Files of checkpoints that score labels and write nothing."""
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", *PICKLES)
 HEADS = ("score", "classifier")
 """Modules beside the adapters that may be saved with them: heads of sequence classification."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
-from ft_platform.lake.check import written_at
+from ft_platform.lake.files import written_at
 from ft_platform.lake.store import Lake
 from ft_platform.lake.tables import fsync_delta
 from ft_platform.records.columns import MESSAGES

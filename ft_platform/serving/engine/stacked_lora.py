@@ -22,12 +22,12 @@ from ft_platform.errors import BaseModelError
 from ft_platform.models.adapter import ALL_WEIGHTS, WEIGHTS
 from ft_platform.models.guards.adapter_files import (
     CONFIG,
-    LABEL_HEAD,
     PREFIX,
     require_finite_weights,
     require_fitting_adapter,
     require_safe_adapter,
 )
+from ft_platform.models.guards.own_files import LABEL_HEAD
 from ft_platform.models.guards.plain_json import read_object
 from ft_platform.models.label_head import saved_weight
 from ft_platform.serving.engine.packed_weights import PackedForward, packed_product
