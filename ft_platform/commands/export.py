@@ -9,8 +9,8 @@ import sys
 from typing import Any
 
 HELP = (
-    "Write a checkpoint as a PEFT folder, merged weights, a GGUF file, or a model for TensorFlow. Ends with 1 and"
-    " writes nothing if it would not answer as the checkpoint does."
+    "Write a checkpoint as a PEFT folder, merged weights, a GGUF file, a model for TensorFlow, or a list of words. Ends"
+    " with 1 and writes nothing if it would not answer as the checkpoint does."
 )
 EXAMPLES = [
     "ft export complaint_routing --as adapter",
@@ -18,6 +18,7 @@ EXAMPLES = [
     "ft export complaint_routing --checkpoint <checkpoint_id> --as merged --dtype float32",
     "ft export complaint_routing --as gguf --quantization q8_0 --out models/routing",
     "ft export complaint_routing --as savedmodel",
+    "ft export complaint_routing --as words",
 ]
 
 

@@ -17,7 +17,7 @@ from ft_platform.lake.provenance import TRAINING_RECORDS
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import SAW_NO_ERASED
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.models.guards.adapter_files import TERMS
+from ft_platform.models.guards.own_files import TERMS
 from ft_platform.models.text_classifier import NO_TERMS
 from ft_platform.people.statements import FILE as STATEMENT
 from ft_platform.people.statements import restated

@@ -16,7 +16,7 @@ from ft_platform.errors import ConfigError, ExportRefused, MissingExtra, Version
 from ft_platform.evaluation.champion_system import require_same_rendering
 from ft_platform.evaluation.evaluate import Evaluator
 from ft_platform.evaluation.records import evaluation_records
-from ft_platform.exporting import adapter, gguf_file, keras_files, merged
+from ft_platform.exporting import adapter, gguf_file, keras_files, merged, words
 from ft_platform.exporting.chat_template import chat_template, compare, control_texts
 from ft_platform.exporting.equivalence import answers_of, compared, require_same_weights
 from ft_platform.exporting.matrix import TENSORFLOW, TOLD, Form, kind_of, require_possible
@@ -67,8 +67,8 @@ class Order:
 
     @property
     def weights(self) -> str:
-        """What the weights are rounded to; "" for an adapter."""
-        return {"adapter": "", "merged": self.dtype, "gguf": self.quantization}.get(self.form, "float32")
+        """What the weights are rounded to; "" for an adapter, and for words."""
+        return {"adapter": "", "words": "", "merged": self.dtype, "gguf": self.quantization}.get(self.form, "float32")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def export(
         raise ConfigError([f"{order.out} exists already"], "Name another folder with --out, or remove it")
     with lake.local_copy(checkpoint) as folder, _whole(order.out) as made:
         source = _source(lake, environment, use_case, checkpoint, folder)
-        template = chat_template(source.renderer, source.tokenizer)
+        template = "" if order.form == "words" else chat_template(source.renderer, source.tokenizer)
         written = _write(made, source, order, template)
         told = {
             **_described(source, order, kind),
@@ -211,6 +211,9 @@ def _source(
 def _write(made: Path, source: Source, order: Order, template: str) -> dict[str, Any]:
     """Writes the files, and returns evidence that is only to be had meanwhile."""
     end_of_turn, found = source.renderer.end_of_turn[-1], {}
+    if order.form == "words":
+        words.write_words(made, source.folder)
+        return found
     if order.form == "adapter":
         adapter.write_adapter(made, source.folder, source.base)
     elif order.form in TENSORFLOW:
@@ -255,6 +258,8 @@ def _checked_template(made: Path, source: Source, order: Order, template: str) -
     """The template as it is on disk, compared on made-up chats. A GGUF file holds the same text, which is compared."""
     from transformers import AutoTokenizer
 
+    if order.form == "words":
+        return {}
     with _readable(made, order) as folder:
         read: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     stop = source.renderer.end_of_turn[-1]
@@ -267,6 +272,8 @@ def _checked_template(made: Path, source: Source, order: Order, template: str) -
 
 def _equivalence(made: Path, source: Source, order: Order) -> dict[str, Any]:
     """Evidence that the files on disk are the checkpoint."""
+    if order.form == "words":
+        return words.require_same_words(made, source.folder)
     if order.form == "adapter":
         return adapter.require_same_adapter(made, source.folder)
     model, tokenizer = _as_evaluated(source)

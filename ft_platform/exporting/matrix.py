@@ -5,13 +5,13 @@ from typing import Literal, get_args
 
 from ft_platform.errors import ExportRefused
 from ft_platform.models.guards.adapter_files import WEIGHTS
-from ft_platform.models.guards.own_files import LABEL_HEAD
+from ft_platform.models.guards.own_files import LABEL_HEAD, TERMS
 from ft_platform.settings.training import Training
 from ft_platform.use_case.schema import Task
 
-Kind = Literal["label_head", "written_label", "open_answer"]
-Form = Literal["adapter", "merged", "gguf", "keras", "savedmodel"]
-Target = Literal["platform", "transformers", "vllm", "llama.cpp", "ollama", "tensorflow"]
+Kind = Literal["label_head", "written_label", "open_answer", "words"]
+Form = Literal["adapter", "merged", "gguf", "keras", "savedmodel", "words"]
+Target = Literal["platform", "transformers", "vllm", "llama.cpp", "ollama", "tensorflow", "python"]
 KINDS, FORMS, TARGETS = get_args(Kind), get_args(Form), get_args(Target)
 TENSORFLOW = ("keras", "savedmodel")
 TOLD = "export.json"
@@ -23,6 +23,7 @@ LOADS: dict[str, tuple[str, ...]] = {
     "gguf": ("platform", "llama.cpp", "ollama"),
     "keras": ("tensorflow",),
     "savedmodel": ("tensorflow",),
+    "words": ("platform", "python"),
 }
 """Form -> programs that load it. vLLM reads GGUF too, which it calls experimental, and Ollama converts some safetensors
 folders: neither was tried."""
@@ -32,6 +33,7 @@ FIRST: dict[str, Target] = {
     "gguf": "llama.cpp",
     "keras": "tensorflow",
     "savedmodel": "tensorflow",
+    "words": "python",
 }
 """Form -> the program it is made for where none is named."""
 FOR_HEADS = ("adapter", "savedmodel")
@@ -52,6 +54,13 @@ def problem(kind: str, form: str, target: str) -> str | None:
     for word, known in ((kind, KINDS), (form, FORMS), (target, TARGETS)):
         if word not in known:
             raise ValueError(f"{word!r} is none of {', '.join(known)}")
+    if kind == "words" and (form != "words" or target not in LOADS[form]):
+        return (
+            f"a TF-IDF classifier is no language model, so it cannot be exported as {form} for {target}. Use words, and"
+            " python with the exported load.py"
+        )
+    if kind != "words" and form == "words":
+        return "words is the form of a TF-IDF classifier (training.method: tfidf_logreg), and this is none. Use adapter"
     if kind == "label_head" and form not in FOR_HEADS:
         return (
             f"a label head cannot be exported as {form}: it stands in place of the layer that predicts tokens, and"
@@ -64,8 +73,8 @@ def problem(kind: str, form: str, target: str) -> str | None:
             " exported load.py, or train with training.objective: sft"
         )
     if target not in LOADS[form]:
-        fitting = [one for one in FORMS if target in LOADS[one] and (kind != "label_head" or one in FOR_HEADS)]
-        return f"{target} does not load {form}. Use {' or '.join(fitting)}"
+        fitting = [one for one in FORMS if target in LOADS[one] and problem(kind, one, target) is None]
+        return f"{target} does not load {form}. Use {' or '.join(fitting) or 'another program'}"
     return None
 
 
@@ -73,8 +82,11 @@ def require_possible(files: Collection[str], form: Form) -> None:
     """That a checkpoint with these files can have this form, as far as its files tell.
 
     Raises:
-        ExportRefused: it has a label head, for which the form has no place, or it has no adapter.
+        ExportRefused: it has a label head, for which the form has no place, or it has no adapter; it is a classifier of
+            words and the form is for models, or the other way round.
     """
+    if (TERMS in files) != (form == "words"):
+        raise ExportRefused(problem("words" if TERMS in files else "open_answer", form, FIRST[form]) or "")
     if LABEL_HEAD in files and (why := problem("label_head", form, FIRST[form])):
         raise ExportRefused(why)
     if form == "adapter" and WEIGHTS not in files:
@@ -83,6 +95,8 @@ def require_possible(files: Collection[str], form: Form) -> None:
 
 def kind_trained(task: Task, training: Training) -> Kind:
     """What a training with these settings gives."""
+    if training.method == "tfidf_logreg":
+        return "words"
     if training.objective == "label_head":
         return "label_head"
     return "written_label" if task.kind == "classification" else "open_answer"
@@ -90,6 +104,8 @@ def kind_trained(task: Task, training: Training) -> Kind:
 
 def kind_of(task: Task, files: Collection[str]) -> Kind:
     """What a checkpoint with these files is."""
+    if TERMS in files:
+        return "words"
     if LABEL_HEAD in files:
         return "label_head"
     return "written_label" if task.kind == "classification" else "open_answer"

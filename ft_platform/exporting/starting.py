@@ -19,6 +19,8 @@ def start_lines(folder: Path, told: dict[str, Any]) -> list[str]:
         told: what `export.json` says.
     """
     name, base, form = quote(told["use_case"]), told["base_model"], told["form"]
+    if form == "words":
+        return ['python load.py "Your text"']
     if form == "adapter" and told["kind"] == "label_head":
         return [f'python load.py {quote(base["folder"])} "Your text"']
     if form == "adapter":
@@ -45,6 +47,8 @@ def write_readme(folder: Path, told: dict[str, Any], lines: list[str]) -> None:
             f"{SUGGESTION} Nothing in this folder makes sure of that: do not let a program act on its labels alone.",
             "",
         ]
+    if told["form"] == "words":
+        text += ["`terms.json` lists words and pairs of words of its training records, as they were anonymized.", ""]
     if told["form"] == "adapter":
         text += [
             f"The adapter changes the base model {base['uri']}, in {base['dtype']}.",
@@ -53,7 +57,7 @@ def write_readme(folder: Path, told: dict[str, Any], lines: list[str]) -> None:
             *(f"- `{name}`, SHA-256 `{digest}`" for name, digest in base["files"].items()),
             "",
         ]
-    if told["kind"] != "label_head":
+    if told["kind"] not in ("label_head", "words"):
         text += [
             "The chat template is part of the model: it holds the instruction that the model was trained with. With",
             "another template, such as that of the base model, the answers are other ones.",

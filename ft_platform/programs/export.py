@@ -19,7 +19,7 @@ def main() -> None:
 
         asked = _asked()
         checkpoint = find_checkpoint(running.lake, running.use_case.name, asked.checkpoint)
-        named = {"adapter": "adapter", "merged": asked.dtype, "gguf": asked.quantization}.get(asked.form, asked.form)
+        named = {"merged": asked.dtype, "gguf": asked.quantization}.get(asked.form, asked.form)
         out = asked.out or running.environment.home / "exports" / f"{checkpoint.artifact_id}-{named}"
         order = Order(asked.form, asked.dtype, asked.quantization, out.absolute(), asked.keep_different, asked.records)
         told = export(running.lake, running.environment, running.use_case, checkpoint, order)
