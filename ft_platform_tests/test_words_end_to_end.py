@@ -135,4 +135,5 @@ def test_pages_call_it_by_its_name(installed: Environment) -> None:
         "adapter_checkpoint": "report.html",
     }.items():
         page = lake.read_file(lake.artifacts("complaints", stage)[0], file).decode()
+        assert "built-in:characters" not in page
         assert "TF-IDF" in page and "ine-tuned" not in page and "LoRA" not in page, stage

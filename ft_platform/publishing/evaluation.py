@@ -36,7 +36,7 @@ from ft_platform.lake.versions import ArtifactVersion, TableVersion
 from ft_platform.models import base_model
 from ft_platform.models.base_model import ResolvedModel
 from ft_platform.monitoring.traffic.fresh import FreshRequests, fresh_requests
-from ft_platform.settings.base_model import WORDS_ONLY
+from ft_platform.settings.base_model import WORDS_ONLY, reads_words
 from ft_platform.settings.environment import Environment
 from ft_platform.tracking import (
     Tracker,
@@ -179,10 +179,10 @@ def _champion(
     """What is said of the champion. If it can be compared, it has answered the test records and the fresh part; where
     only one of the two models needs a base model, it was asked by an evaluator of its own."""
     of_champion, base, part = evaluator, resolved, fresh
-    reads_words = json.loads(lake.read_file(best, "training.json"))["base_model"].get("uri") == WORDS_ONLY.uri
-    apart = reads_words != (resolved.uri == WORDS_ONLY.uri)
+    of_words = reads_words(json.loads(lake.read_file(best, "training.json"))["base_model"])
+    apart = of_words != (resolved.uri == WORDS_ONLY.uri)
     if apart:
-        asked = WORDS_ONLY if reads_words else evaluator.use_case.settings.base_model
+        asked = WORDS_ONLY if of_words else evaluator.use_case.settings.base_model
         of = (lake, environment, evaluator.use_case, splits, evaluator.stage)
         of_champion, base = ready_evaluator(*of, asked)
         part = _fresh_part(lake, of_champion, splits, requests) if requests else None

@@ -24,6 +24,7 @@ from ft_platform.reporting.report_page import saved
 from ft_platform.reporting.review_report import preference_sentence
 from ft_platform.reporting.roi_words import conclusion, figure_sentence, people_right
 from ft_platform.reporting.verdict import fine_tune_or_prompt, slice_sentences, verdicts
+from ft_platform.settings.base_model import WORDS_ONLY
 from ft_platform.settings.roles import title
 from ft_platform.use_case.named import NamedUseCase
 
@@ -73,6 +74,7 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
         "few_shot_examples": settings.evaluation.few_shot_examples,
         "licence": settings.governance.licence or "not stated",
         "base_model": settings.base_model.uri,
+        "reads_words": settings.trained_base == WORDS_ONLY,
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows") if manifests else None,
         "short": words(_short(found, evaluation, use_case, _figures(lake, evidence.items["roi_report"]))),
         "quality": words(_quality(evaluation, use_case, main)),

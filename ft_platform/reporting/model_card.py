@@ -33,7 +33,7 @@ from ft_platform.reporting.lineage import lineage_rows, manifests_behind
 from ft_platform.reporting.method_words import as_trained, without_itself
 from ft_platform.reporting.plots import funnel_plot
 from ft_platform.reporting.verdict import limits, verdicts
-from ft_platform.settings.base_model import WORDS_ONLY
+from ft_platform.settings.base_model import reads_words
 from ft_platform.settings.guardrails import Guardrails
 from ft_platform.settings.roles import OWNER_ROLES, title
 from ft_platform.use_case.named import NamedUseCase
@@ -115,7 +115,7 @@ def card_values(
         "purpose": settings.governance.purpose,
         "data_licence": settings.governance.licence,
         # As `models.rendering.renderer.Renderer.system` has it; the renderer itself would need the tokenizer.
-        "instruction": "" if reads_words(training) else settings.task.system_message(training["labels"]),
+        "instruction": "" if reads_words(training["base_model"]) else settings.task.system_message(training["labels"]),
         "labels": training["labels"],
         "training": training_sentence(training),
         "training_rows": manifests["adapter_checkpoint"].counts.get("train", {}).get("rows"),
@@ -141,11 +141,6 @@ def trained_as(training: Mapping[str, Any]) -> str:
     """What a checkpoint holds, from its `training.json`."""
     method = training.get("training", {}).get("method")  # checkpoints from before there was one do not say
     return {"full": "Weights", **TRAINED_AS}.get(method or "", "LoRA adapter")
-
-
-def reads_words(training: Mapping[str, Any]) -> bool:
-    """Whether a checkpoint needs no base model, and so reads no instruction."""
-    return training["base_model"]["uri"] == WORDS_ONLY.uri
 
 
 def when_unsure(figures: Mapping[str, Any]) -> str:
@@ -186,7 +181,7 @@ def front_matter(use_case: NamedUseCase, figures: Mapping[str, Any], training: M
         trained_as(training), ["lora", "fine-tuned"]
     )
     made = {"base_model": training["base_model"]["uri"], "library_name": "peft", "pipeline_tag": "text-generation"}
-    if reads_words(training):
+    if reads_words(training["base_model"]):
         made = {"pipeline_tag": "text-classification"}
         task = {"type": "text-classification", "name": "Text classification"}
     return {

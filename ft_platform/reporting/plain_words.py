@@ -25,7 +25,9 @@ ADVICE = {
     "beats": "Read what it gets wrong (ft errors {name} --text), then improve the records or the training.",
     "floor": "Read what it gets wrong (ft errors {name} --text), then improve the records or the training.",
     "fairness": "Add records of the groups that are too small or do worse, or pool small groups.",
-    "memorization": "Train for fewer epochs or with a lower rank, or with differential privacy.",
+    "memorization": (
+        "Learn from more records. Where training makes steps: fewer epochs, a lower rank, or differential privacy."
+    ),
     "not_worse_on_frozen": "Learn earlier records beside the newest: training.window_days with training.replay_share.",
     "forgetting": "Train for fewer epochs, with a lower rank or a lower rate.",
     "seeds": "Find out whether the gain holds for other seeds: ft run {name} --select seed_variation",

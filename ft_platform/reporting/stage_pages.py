@@ -10,8 +10,11 @@ from ft_platform.evaluation.metric import metrics_of
 from ft_platform.lake.draft import Draft
 from ft_platform.reporting.evaluation_report import loss_of, metric_table, picture_alts, training_sentence
 from ft_platform.reporting.report_page import write_report_page
+from ft_platform.settings.base_model import reads_words
 from ft_platform.training.time_taken import TITLE
 
+OF_WORDS = ("method", "objective", "max_length", "window_days", "replay_share")
+"""Settings that a classifier of words reads."""
 FIGURES = {
     "validation_loss_before": "validation loss before training, per answer token or label",
     "validation_loss": "validation loss of the adapter that was kept",
@@ -67,9 +70,13 @@ def write_training_report(folder: Path, draft: Draft) -> None:
         training=training_sentence(training),
         sides=training["counts"],
         figures=[(FIGURES.get(name, name.replace("_", " ")), value) for name, value in training["metrics"].items()],
-        settings={name: value for name, value in training["training"].items() if name != "recipe"},
+        settings={
+            name: value
+            for name, value in training["training"].items()
+            if name != "recipe" and (name in OF_WORDS or not reads_words(training["base_model"]))
+        },
         recipe={name: one["why"] for name, one in training["recipe"].items() if one["chosen"]},
-        base_model=training["base_model"],
+        base_model=None if reads_words(training["base_model"]) else training["base_model"],
         machine={
             "device": training["device"],
             "threads": training["threads"],

@@ -10,7 +10,7 @@ from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.models.tokenizer import load_tokenizer
-from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
+from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings, reads_words
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import load_use_case, use_case_folder
 from ft_platform.use_case.schema import Task
@@ -42,7 +42,7 @@ def renderer_of(environment: Environment, lake: Lake, release: Release) -> Rende
 
 def base_of(environment: Environment, release: Release) -> BaseModelSettings:
     """The base model that a release needs: the one that its use case names, or none at all."""
-    if release.record["base_model"].get("uri") == WORDS_ONLY.uri:
+    if reads_words(release.record["base_model"]):
         return WORDS_ONLY
     folder = use_case_folder(environment.defs, release.version.use_case)
     return load_use_case(folder, environment=environment).settings.base_model

@@ -1,6 +1,7 @@
 """The base model."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -36,3 +37,8 @@ class BaseModelSettings(Section):
 
 WORDS_ONLY = BaseModelSettings(uri="built-in:characters")
 """In place of the base model of a training that has none (`models.characters`)."""
+
+
+def reads_words(base_model: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint of which this is said has no base model (`base_model` of its `training.json`)."""
+    return base_model.get("uri") == WORDS_ONLY.uri

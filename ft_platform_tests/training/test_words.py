@@ -81,6 +81,7 @@ def test_what_is_trained_answers_as_the_system_that_is_compared_and_every_report
     }
     assert "TF-IDF classifier" in pages["card"] and "built-in:characters" not in pages["card"]
     assert "the trained TF-IDF classifier" in pages["evaluation"]
+    assert "It needs no base model." in pages["training"] and "training.rank" not in pages["training"]
     for name, page in pages.items():
         assert "LoRA" not in page and "ine-tuned" not in page, name
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ft_platform.reporting.documents import statements
 from ft_platform.reporting.documents.environment_lock import RECORDED
 from ft_platform.reporting.documents.facts import Facts
+from ft_platform.settings.base_model import reads_words
 
 FILE = "ml_bom.cdx.json"
 NAMESPACE = uuid.UUID("6f0d3f2e-7c55-4f0a-9d8e-2f4a5b0c7e11")
@@ -26,7 +27,13 @@ def make(facts: Facts) -> str:
     checkpoint = facts.manifest("adapter_checkpoint")
     packages = _packages(facts)
     earlier = _earlier(facts)
-    parts = ["base_model", *(one["bom-ref"] for one in earlier), "dataset", *(one["bom-ref"] for one in packages)]
+    base = _base_model(facts)
+    parts = [
+        *(one["bom-ref"] for one in base),
+        *(one["bom-ref"] for one in earlier),
+        "dataset",
+        *(one["bom-ref"] for one in packages),
+    ]
     bill = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -38,7 +45,7 @@ def make(facts: Facts) -> str:
             "tools": {"components": [{"type": "application", "name": "ft-platform", "version": checkpoint.code}]},
             "component": _adapter(facts),
         },
-        "components": [_base_model(facts), *earlier, _dataset(facts), *packages],
+        "components": [*base, *earlier, _dataset(facts), *packages],
         "dependencies": [{"ref": "adapter", "dependsOn": parts}, *({"ref": part} for part in parts)],
     }
     return json.dumps(bill, indent=1, ensure_ascii=False)
@@ -93,10 +100,13 @@ def _scores(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def _base_model(facts: Facts) -> dict[str, Any]:
+def _base_model(facts: Facts) -> list[dict[str, Any]]:
+    """None of a classifier of words."""
     base = facts.manifest("adapter_checkpoint").info.get("base_model", {})
+    if reads_words(base):
+        return []
     version = base.get("commit") or base.get("revision")
-    return {
+    made = {
         "type": "machine-learning-model",
         "bom-ref": "base_model",
         "name": statements.place_of(str(base.get("uri", "not stated"))),
@@ -106,6 +116,7 @@ def _base_model(facts: Facts) -> dict[str, Any]:
             {"name": "ft:hash_of", "value": "the weights file; of several files, the list of their names and hashes"}
         ],
     }
+    return [made]
 
 
 def _earlier(facts: Facts) -> list[dict[str, Any]]:

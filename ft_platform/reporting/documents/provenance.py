@@ -12,6 +12,7 @@ from typing import Any
 from ft_platform.lake.manifest import Manifest
 from ft_platform.reporting.documents.facts import Facts
 from ft_platform.reporting.documents.statements import place_of
+from ft_platform.settings.base_model import reads_words
 
 FILE = "provenance.intoto.json"
 BUILD_TYPE = "https://ft-platform.example/build/adapter_checkpoint/v1"
@@ -70,7 +71,7 @@ def make(facts: Facts) -> str:
 def _dependencies(facts: Facts, checkpoint: Manifest) -> list[dict[str, Any]]:
     base = checkpoint.info.get("base_model", {})
     found = []
-    if base:
+    if base and not reads_words(base):
         digest = {"digest": {"sha256": base["sha256"]}} if base.get("sha256") else {}
         found.append({"name": "base_model", "uri": place_of(str(base.get("uri"))), **digest})
     if before := checkpoint.info.get("continued_from"):

@@ -9,6 +9,7 @@ from ft_platform.process.hidden_names import source_place
 from ft_platform.reporting.documents.facts import Facts, Statement, outcome
 from ft_platform.reporting.funnel import funnel_of
 from ft_platform.reporting.html import number, page
+from ft_platform.settings.base_model import reads_words
 from ft_platform.training import continuing, window
 from ft_platform.training.privacy_budget import promise
 from ft_platform.training.time_taken import training_seconds
@@ -299,7 +300,8 @@ def training(facts: Facts) -> list[Statement]:
         or base.get("revision")
         or (f"sha256 {base['sha256']}" if base.get("sha256") else "not pinned")
     )
-    said = [Statement(f"Base model: {place_of(str(base.get('uri', 'not stated')))} ({pinned}).", by)]
+    named = "none" if reads_words(base) else f"{place_of(str(base.get('uri', 'not stated')))} ({pinned})"
+    said = [Statement(f"Base model: {named}.", by)]
     if before := continuing.in_words(told):
         said.append(Statement(before, by))
     if chosen := window.in_words(told.get("chosen_records", {})):

@@ -16,6 +16,7 @@ from ft_platform.release.standing import ACCEPTED
 from ft_platform.release.standing import STAGE as DECISION
 from ft_platform.reporting.published import page_of
 from ft_platform.reporting.use_case_state import about_release, decision_now, state_of
+from ft_platform.settings.base_model import WORDS_ONLY
 from ft_platform.use_case.named import NamedUseCase
 
 
@@ -113,7 +114,7 @@ def _registered(lake: Lake, use_case: NamedUseCase) -> Registered:
         basis=counts.get("basis") or "not known before the first run",
         licence=governance.licence_in_words,
         retention=kept,
-        base_model=settings.base_model.uri,
+        base_model="none" if settings.trained_base == WORDS_ONLY else settings.base_model.uri,
         risk_class=settings.release.risk_class,
         records=records.rows if records else None,
         permitted_until=counts.get("permitted_until"),
