@@ -157,7 +157,7 @@ def test_the_summary_shows_every_stage_with_its_reasons():
 @pytest.mark.parametrize(("width", "accuracy"), [(80, False), (140, True)])
 def test_precision_recall_and_f1_with_intervals_fit_into_80_columns(width, accuracy):
     text = shown(CLASSIFICATION, width)
-    row = next(line for line in text.splitlines() if "fine-tuned model" in line)
+    row = next(line for line in text.splitlines() if "trained model" in line)
     assert "0.812 (0.79-0.83)" in row and "0.700 (0.60-0.80)" in row and "0.755 (0.71-0.79)" in row
     assert ("0.912 (0.90-0.93)" in row) is accuracy
     assert "1,234 records" in text

@@ -64,7 +64,7 @@ def accuracy(inputs: Inputs) -> dict[str, Any]:
             True,
             "people without the model; the model alone on the test split",
         )
-    about = f"{TITLES[PROMPT]}, and the fine-tuned model, on the same test records"
+    about = f"{TITLES[PROMPT]}, and the trained model, on the same test records"
     found = _figure(
         inputs, inputs.get("paired_prompt_quality"), inputs.get("paired_model_quality"), inputs.quality, True, about
     )

@@ -32,7 +32,7 @@ SYSTEMS = {
     "base_zero_shot": "base model, zero-shot",
     "base_few_shot": "base model, few-shot",
     "champion": "champion",
-    "fine_tuned": "fine-tuned model",
+    "fine_tuned": "trained model",
 }
 MAIN_METRICS = ("macro_precision", "macro_recall", "macro_f1")
 SHA256_DIGITS = 64

@@ -96,7 +96,7 @@ def summary_lines(shown: Mapping[str, Any]) -> Iterator[str]:
             f"gap in {shown['gap_metric']}": "gap",
             "demographic parity difference": "demographic_parity_difference",
             "equalized odds difference": "equalized_odds_difference",
-            "added by fine-tuning": "amplification",
+            "added by training": "amplification",
         }.items():
             yield f"  {title}: {_text(feature[key])}"
     for name, swap in shown["swaps"].items():

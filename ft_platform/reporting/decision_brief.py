@@ -54,9 +54,9 @@ def brief_values(lake: Lake, use_case: NamedUseCase, artifact_id: str, decision:
     evidence = decision.evidence
     manifests = {} if evidence.problems else manifests_behind(lake, [evidence.checkpoint])
     evaluation = _figures(lake, evidence.items["evaluation_report"])
-    evaluation = without_itself(evaluation, settings.training) if evaluation else None
-    systems = titled(evaluation["systems"], settings.training) if evaluation else {}
-    words = partial(as_trained, training=settings.training)
+    evaluation = without_itself(evaluation, settings.training.method) if evaluation else None
+    systems = titled(evaluation["systems"], settings.training.method) if evaluation else {}
+    words = partial(as_trained, method=settings.training.method)
     main = metric(evaluation["main_metric"]) if evaluation else None
     seeds = _figures(lake, evidence.items["seed_variation"]) if settings.seed_variation.seeds > 1 else None
     return {

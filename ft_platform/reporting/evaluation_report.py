@@ -51,19 +51,19 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
     """`systems.png`; for labels also `per_class.png`, and `confusion_matrix.png` and `calibration.png` of the last
     system; `slices.png` where there are."""
     main, training = metric(figures["main_metric"]), use_case.settings.training
-    figures = without_itself(figures, training)
-    (folder / "systems.png").write_bytes(plots.systems_plot(titled(figures["systems"], training), main))
+    figures = without_itself(figures, training.method)
+    (folder / "systems.png").write_bytes(plots.systems_plot(titled(figures["systems"], training.method), main))
     if figures["confusion"]:
         systems = list(figures["confusion"])
         last = systems[-1]
         matrix = figures["confusion"][last]
-        (name,) = titled({last: matrix}, training)
+        (name,) = titled({last: matrix}, training.method)
         (folder / "confusion_matrix.png").write_bytes(plots.confusion_matrix_plot(figures["labels"], matrix, name))
         shown = [
             system for system in ("tfidf_logreg", "linear_probe", "base_few_shot", "fine_tuned") if system in systems
         ]
-        per_class = titled(figures["per_class"], training)
-        names = list(titled(dict.fromkeys(shown), training))
+        per_class = titled(figures["per_class"], training.method)
+        names = list(titled(dict.fromkeys(shown), training.method))
         (folder / "per_class.png").write_bytes(plots.per_label_plot(per_class, names))
         if last in figures["calibration"]:
             (folder / "calibration.png").write_bytes(calibration_plot(figures["calibration"][last]))
@@ -76,7 +76,7 @@ def write_pictures(folder: Path, figures: Mapping[str, Any], use_case: NamedUseC
 def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None:
     """`report.html` and `funnel.png`, from figures, predictions in `folder` and manifests of the parents."""
     settings = draft.use_case.settings
-    figures = without_itself(figures, settings.training)
+    figures = without_itself(figures, settings.training.method)
     metrics, main = metrics_of(settings.task.kind), metric(figures["main_metric"])
     manifests = manifests_behind(draft.lake, draft.parents)
     funnel = funnel_of(manifests)
@@ -88,7 +88,7 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
     confidence, counts = settings.evaluation.confidence, slice_metric(draft.use_case) in plain_words.COUNTED
     training = json.loads(draft.lake.read_file(checkpoint, "training.json"))
     gain = plain_words.gain(figures, confidence)
-    words = partial(as_trained, training=settings.training)
+    words = partial(as_trained, method=settings.training.method)
     has_curve = "loss_curve.png" in manifests["adapter_checkpoint"].files
     write_report_page(
         folder,
@@ -104,7 +104,7 @@ def write_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) -> None
         ],
         good=gain["good"],
         further=figures["diagnosis"]["further"],
-        model=model_words(settings.training),
+        model=model_words(settings.training.method),
         verdicts=words(verdicts(figures, main, settings.evaluation.confidence)),
         advice=words(fine_tune_or_prompt(figures, main, settings.evaluation.confidence)),
         requests=words([(TITLES.get(system, system), one) for system, one in figures["per_1000_requests"].items()]),

@@ -55,24 +55,24 @@ def data_section(feature: Mapping[str, Any], most: int) -> dict[str, Any]:
 
 
 def amplification_sentence(name: str, feature: Mapping[str, Any]) -> str:
-    """Whether fine-tuning made the gap of one feature larger, in words."""
+    """Whether training made the gap of one feature larger, in words."""
     found = feature["amplification"]
     if found["value"] is None:
-        return f"{name}: not enough evidence to say what fine-tuning did to the gap."
+        return f"{name}: not enough evidence to say what training did to the gap."
     what = (
         f"how often {found['label']!r} is given"
         if found["metric"] == "selection_rate"
         else metric(found["metric"]).title
     )
     told = (
-        f"the gap in {what} is {number(found['gap']['value'])} after fine-tuning and"
+        f"the gap in {what} is {number(found['gap']['value'])} after training and"
         f" {number(found['versus'][found['system']]['gap'])} before"
     )
     between = f"difference {number(found['value'])}, {number(found['low'])} to {number(found['high'])}"
     if found["low"] > 0:
-        return f"{name}: fine-tuning made the gap larger: {told} ({between})."
+        return f"{name}: training made the gap larger: {told} ({between})."
     if found["high"] < 0:
-        return f"{name}: fine-tuning made the gap smaller: {told} ({between})."
+        return f"{name}: training made the gap smaller: {told} ({between})."
     return f"{name}: no clear change of the gap: {told} ({between})."
 
 

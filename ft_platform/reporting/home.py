@@ -26,6 +26,7 @@ from ft_platform.release.duties import SIGNATURES, duties
 from ft_platform.release.standing import ENDED, Standing
 from ft_platform.reporting import plain_words
 from ft_platform.reporting.html import page, percent
+from ft_platform.reporting.method_words import as_trained, without_itself
 from ft_platform.reporting.personas import Known, cards
 from ft_platform.reporting.portal.actions import RECALL, REVIEWS, SIGN, WAIVE
 from ft_platform.reporting.portal.actions import TITLES as ACTION_TITLES
@@ -39,7 +40,7 @@ from ft_platform.use_case.named import NamedUseCase
 
 TITLES = {
     "adapter_checkpoint": "Training",
-    "base_evaluation": "Alternatives to fine-tuning",
+    "base_evaluation": "Alternatives to a trained model",
     "evaluation_report": "Evaluation",
     "regression_report": "What it forgot",
     "fairness_report": "Fairness",
@@ -198,13 +199,16 @@ def known_of(lake: Lake, name: str, newest: Mapping[str, ArtifactVersion]) -> Kn
             return None
 
     checkpoint = newest.get("adapter_checkpoint")
+    method = (read("adapter_checkpoint", "training.json") or {}).get("training", {}).get("method")
+    evaluation = read("evaluation_report", METRICS)
     return Known(
         name=name,
         damaged=damaged,
         checkpoint=checkpoint.artifact_id if checkpoint else None,
         decision=read("release_decision", "decision.json"),
-        evaluation=read("evaluation_report", METRICS),
+        evaluation=without_itself(evaluation, method) if evaluation else None,
         training=lake.manifest(checkpoint).info if checkpoint else None,
+        method=method,
         returns=read("roi_report", "roi.json"),
         data=read("data_report", "data.json"),
         regression=read("regression_report", "regression.json"),
@@ -270,7 +274,7 @@ def _verdict(known: Known, steps: Sequence[Step], state: State) -> list[tuple[st
         rows.append(("What to do next", following))
     elif not known.damaged:
         rows.append(("What to do next", [f"Train and evaluate it: ft run {known.name}"]))
-    return rows
+    return as_trained(rows, known.method)
 
 
 def _examples(
@@ -293,7 +297,7 @@ def _examples(
         if row["predicted"] == row["label"] and prompted.get(row["record_id"], row)["predicted"] != row["label"]
     )
     chosen = {
-        "What fine-tuning gained": next(gained, None),
+        "What training gained": next(gained, None),
         "Its surest mistake": next((row for row in rows if row["predicted"] != row["label"]), None),
         "Where it was least sure": rows[-1] if rows and rows[-1]["confidence"] is not None else None,
     }

@@ -67,6 +67,6 @@ def _support_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
     text = (
         f"The judge finds claims that the question does not support in {100 * rate['value']:.0f} %"
         f" ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %) of {number(found['rows'])} answers of the"
-        f" fine-tuned model. This figure may not be used in a gate: {found['reason']}."
+        f" trained model. This figure may not be used in a gate: {found['reason']}."
     )
     return {"good": False, "text": text}

@@ -9,7 +9,6 @@ from typing import Any
 
 from ft_platform.evaluation.scores import FINE_TUNED
 from ft_platform.evaluation.systems import NOT_FINE_TUNED
-from ft_platform.settings.training import Training
 
 TITLES = {method: f"Trained {name}" for method, name in NOT_FINE_TUNED.items()}
 WORDS = {
@@ -25,40 +24,40 @@ WORDS = {
 """What sentences about a fine-tuned model say -> what they say of another one."""
 
 
-def model_words(training: Training) -> str:
+def model_words(method: str | None) -> str:
     """What the evaluated model is called."""
-    return NOT_FINE_TUNED.get(training.method, "fine-tuned model")
+    return NOT_FINE_TUNED.get(method or "", "fine-tuned model")
 
 
-def without_itself(figures: Mapping[str, Any], training: Training) -> Mapping[str, Any]:
+def without_itself(figures: Mapping[str, Any], method: str | None) -> Mapping[str, Any]:
     """Figures of an evaluation (`evaluation.scores`), without a system among the alternatives that is the model."""
-    if training.method not in NOT_FINE_TUNED:
+    if method not in NOT_FINE_TUNED:
         return figures
     by_system = ("systems", "differences", "tests", "confusion", "per_class", "calibration", "per_1000_requests")
     left = {
-        name: {system: one for system, one in figures[name].items() if system != training.method}
+        name: {system: one for system, one in figures[name].items() if system != method}
         for name in (*by_system, "seconds")
         if isinstance(figures.get(name), Mapping)
     }
     return {**figures, **left}
 
 
-def as_trained(said: Any, training: Training) -> Any:
+def as_trained(said: Any, method: str | None) -> Any:
     """Sentences and titles, in lists and mappings too, as they are of what was trained."""
-    if training.method not in NOT_FINE_TUNED:
+    if method not in NOT_FINE_TUNED:
         return said
     if isinstance(said, str):
         for words, own in WORDS.items():
-            said = said.replace(words, own.format(name=NOT_FINE_TUNED[training.method]))
+            said = said.replace(words, own.format(name=NOT_FINE_TUNED[method]))
         return said
     if isinstance(said, Mapping):
-        return {name: as_trained(one, training) for name, one in said.items()}
+        return {name: as_trained(one, method) for name, one in said.items()}
     if isinstance(said, list | tuple):
-        return type(said)(as_trained(one, training) for one in said)
+        return type(said)(as_trained(one, method) for one in said)
     return said
 
 
-def titled(by_system: Mapping[str, Any], training: Training) -> dict[str, Any]:
+def titled(by_system: Mapping[str, Any], method: str | None) -> dict[str, Any]:
     """Figures by system for a picture, which calls systems it does not know by their name."""
-    own = TITLES.get(training.method, FINE_TUNED)
+    own = TITLES.get(method or "", FINE_TUNED)
     return {own if name == FINE_TUNED else name: one for name, one in by_system.items()}

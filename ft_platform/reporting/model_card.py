@@ -99,8 +99,8 @@ def card_values(
 ) -> dict[str, Any]:
     """Everything a card says, for both templates."""
     settings = use_case.settings
-    figures = without_itself(read_metrics(lake, evaluation), settings.training)
-    words = partial(as_trained, training=settings.training)
+    figures = without_itself(read_metrics(lake, evaluation), settings.training.method)
+    words = partial(as_trained, method=settings.training.method)
     groups = json.loads(lake.read_file(fairness, "fairness.json"))
     training = json.loads(lake.read_file(checkpoint, "training.json"))
     manifests = manifests_behind(lake, [checkpoint, evaluation, fairness])

@@ -35,7 +35,7 @@ class Known:
         damaged: stage -> what is wrong with its report, in a sentence.
         checkpoint: id of the newest one.
         decision: `decision.json`. evaluation: `metrics.json`. returns: `roi.json`. data: `data.json`.
-        training: what the manifest of the checkpoint notes.
+        training: what the manifest of the checkpoint notes. method: it was trained with; None: nobody knows.
         regression: `regression.json`. review: `review.json`.
     """
 
@@ -45,6 +45,7 @@ class Known:
     decision: Mapping[str, Any] | None = None
     evaluation: Mapping[str, Any] | None = None
     training: Mapping[str, Any] | None = None
+    method: str | None = None
     returns: Mapping[str, Any] | None = None
     data: Mapping[str, Any] | None = None
     regression: Mapping[str, Any] | None = None

@@ -147,7 +147,7 @@ def seeds_plot(found: Mapping[str, Any], metric: Metric) -> bytes:
         band = {"color": COLOURS[4], "alpha": 0.3, "linewidth": 0, "label": "± standard deviation"}
         axes.axhspan(spread["value"] - spread["sd"], spread["value"] + spread["sd"], **band)
         axes.axhline(spread["value"], color=COLOURS[5], linewidth=1, label="mean of the seeds")
-        points = {"linestyle": "none", "marker": "o", "color": COLOURS[5], "label": "fine-tuned, one seed"}
+        points = {"linestyle": "none", "marker": "o", "color": COLOURS[5], "label": "trained model, one seed"}
         axes.plot(range(len(names)), spread["values"], **points)
         for number, (system, value) in enumerate(lines.items()):
             style = LINE_STYLES[number % len(LINE_STYLES)]

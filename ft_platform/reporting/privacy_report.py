@@ -70,7 +70,7 @@ def _pictures(use_case: NamedUseCase, found: Mapping[str, Any], losses: Mapping[
         title: (means(of_train), means(of_test))
         for title, of_train, of_test in (
             ("by who never read them", losses["train"].difficulty, losses["test"].difficulty),
-            ("by the fine-tuned model", losses["train"].after, losses["test"].after),
+            ("by the trained model", losses["train"].after, losses["test"].after),
         )
     }
     curves = {name: (train[name], test[name]) for name in train}

@@ -57,7 +57,7 @@ def preference_sentence(who: str, found: Mapping[str, Any]) -> dict[str, Any]:
     rate = found["win_rate"]
     other = TITLES.get(found["alternative"], found["alternative"])
     text = (
-        f"{who} prefer the fine-tuned model to “{other}” in {100 * rate['value']:.0f} % of the {number(found['rows'])}"
+        f"{who} prefer the trained model to “{other}” in {100 * rate['value']:.0f} % of the {number(found['rows'])}"
         f" judged records ({100 * rate['low']:.0f} to {100 * rate['high']:.0f} %, {100 * found['confidence']:.0f} %"
         " interval; a tie counts half)"
     )
@@ -109,7 +109,7 @@ def _agreement_sentence(found: Mapping[str, Any]) -> dict[str, Any]:
 def preferences_plot(rows: Mapping[str, Mapping[str, int]], alternative: str) -> bytes:
     """For each row, how often each answer was preferred, as parts of one bar. Each row has counts `fine_tuned`, `tie`,
     `alternative`."""
-    names = {FINE_TUNED: "fine-tuned model", TIE: "tie", ALTERNATIVE: TITLES.get(alternative, alternative)}
+    names = {FINE_TUNED: "trained model", TIE: "tie", ALTERNATIVE: TITLES.get(alternative, alternative)}
     with drawing(6.4, 1.6 + 0.35 * len(rows)) as (figure, axes, buffer):
         titles = [short(name) for name in rows]
         left = [0.0] * len(rows)

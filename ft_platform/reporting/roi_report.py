@@ -9,6 +9,7 @@ from ft_platform.evaluation.metric import metric
 from ft_platform.lake.draft import Draft
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.reporting import alt_texts
+from ft_platform.reporting.method_words import as_trained
 from ft_platform.reporting.report_page import saved, write_report_page
 from ft_platform.reporting.roi_plots import change_plot, payback_plot, tornado_plot
 from ft_platform.reporting.roi_words import (
@@ -40,11 +41,14 @@ def write_roi_report(folder: Path, draft: Draft, evaluation: ArtifactVersion, fo
         "roi_report.html",
         title=f"Return on investment of {draft.use_case.name}",
         found=found,
-        quality=worth_paying_for(
-            figures,
-            metric(figures["main_metric"]),
-            settings.gate.must_beat(settings.task.kind, settings.training.method),
-            settings.evaluation.confidence,
+        quality=as_trained(
+            worth_paying_for(
+                figures,
+                metric(figures["main_metric"]),
+                settings.gate.must_beat(settings.task.kind, settings.training.method),
+                settings.evaluation.confidence,
+            ),
+            settings.training.method,
         ),
         not_released=NOT_RELEASED,
         conclusion=conclusion(found),

@@ -13,7 +13,7 @@ TITLES = {
     "employee_productivity": "Employee productivity",
 }
 SYSTEMS = {
-    "fine_tuned": "Fine-tuned model",
+    "fine_tuned": "Trained model",
     "base_few_shot": "Base model, few-shot prompt",
     "api": "Prompted model of another provider, declared price",
 }
@@ -124,7 +124,7 @@ def alternative_rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
                 "seconds": _seconds(one),
                 "quality": with_interval(one["quality"]),
                 "source": one["source"],
-                "until": "" if until is None else until_sentence("Fine-tuning pays off", until, "requests"),
+                "until": "" if until is None else until_sentence("Training pays off", until, "requests"),
             }
         )
     return rows
@@ -142,7 +142,7 @@ def requests_sentence(found: Mapping[str, Any]) -> str:
     deployed, alone = asked["deployment"], asked["seconds_alone"]
     if deployed is None:
         return (
-            "Seconds and cost of requests to the fine-tuned model are those of the evaluation, which asked the test"
+            "Seconds and cost of requests to the trained model are those of the evaluation, which asked the test"
             f" records in batches: {asked['why_not_deployed']}. After `ft deploy`, the next report takes them from"
             " there."
         )

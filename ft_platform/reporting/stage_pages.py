@@ -48,7 +48,7 @@ def write_base_report(folder: Path, draft: Draft, figures: Mapping[str, Any]) ->
         folder,
         draft,
         "base_evaluation.html",
-        title=f"Alternatives to fine-tuning for {draft.use_case.name}",
+        title=f"Alternatives to a trained model for {draft.use_case.name}",
         test_rows=figures["test_rows"],
         left_out=figures["left_out"],
         confidence=settings.evaluation.confidence,

@@ -85,7 +85,7 @@ def test_people_read_lines_and_names_of_groups_do_not_steer_the_terminal(
     assert cli.main(["fairness", "tests"]) == 0
     text = capsys.readouterr().out
     assert "\x1b" not in text and "so�[31muth: 80 test records" in text
-    assert "added by fine-tuning: 0." in text
+    assert "added by training: 0." in text
     assert "swapped terms, gender: 3 test prompts, answers that change: not enough evidence" in text
     assert printable("a\u202eb\nc") == "a�b\nc"
 

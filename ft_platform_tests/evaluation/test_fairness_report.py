@@ -241,7 +241,7 @@ def test_pages_show_everything_and_nothing_of_a_record(labels: FairCase, plain: 
         text = labels.lake.read_file(report, "report.html").decode()
         assert "<script>" not in text and CANARY not in text and HOSTILE not in text
         assert not re.search(r"https?://", text)
-        assert "What fine-tuning did to the gaps" in text and "The data" in text and "False negative rate" in text
+        assert "What training did to the gaps" in text and "The data" in text and "False negative rate" in text
         assert ("costs and benefits" in text) is (report is not plain)
         assert "of the answers change" in text and "absent: not enough evidence" in text
         for name in [*labels.lake.manifest(report).files, "manifest.json"]:

@@ -833,7 +833,7 @@ REVIEW = {
     "confidence": 0.95,
 }
 SAID = (
-    "Experts prefer the fine-tuned model to “Base model, few-shot” in 64 % of the 75 judged records (54 to 74 %, 95 %"
+    "Experts prefer the trained model to “Base model, few-shot” in 64 % of the 75 judged records (54 to 74 %, 95 %"
     " interval; a tie counts half)."
 )
 

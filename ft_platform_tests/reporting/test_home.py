@@ -151,6 +151,15 @@ def test_a_simpler_model_that_the_decision_offers_is_a_button_that_opens_the_lau
     assert f"Train the {name}" not in (home_page(published, "letters", in_dagster=True) or ""), "it has been tried"
 
 
+@pytest.mark.parametrize(("method", "name"), NOT_FINE_TUNED.items())
+def test_what_was_not_fine_tuned_is_not_called_so(published: Lake, method: str, name: str) -> None:
+    assert "the fine-tuned model gets" in Page(home_page(published, "letters") or "").words
+    publish(published, "adapter_checkpoint", "ckpt-2", training={"training": {"method": method}})
+    words = Page(home_page(published, "letters") or "").words
+    assert f"the trained {name} gets" in words
+    assert "ine-tun" not in words
+
+
 def test_a_refusal_says_what_to_do_and_people_are_named_where_they_are_known(published: Lake) -> None:
     accuracy = {"before": figure(0.93), "unit": "share of cases handled rightly"}
     returns = {"figures": {"accuracy": accuracy}, "savings_per_month": None, "confidence": 0.95}

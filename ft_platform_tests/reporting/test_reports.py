@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,8 +12,16 @@ from ft_platform.lake.draft import Draft
 from ft_platform.lake.parents import version_of_parent
 from ft_platform.reporting import plots
 from ft_platform.reporting.evaluation_report import write_pictures, write_report
+from ft_platform.reporting.fairness_report import write_fairness_report
+from ft_platform.reporting.judge_report import write_judge_report
 from ft_platform.reporting.model_card import plain_markdown, publish_model_card
+from ft_platform.reporting.privacy_report import write_privacy_report
+from ft_platform.reporting.regression_report import write_regression_report
+from ft_platform.reporting.review_report import write_review_report
+from ft_platform.reporting.seed_report import write_seed_report
+from ft_platform.reporting.stage_pages import write_base_report
 from ft_platform_tests.evaluation.tiny_case import CANARY, HOSTILE, TinyCase, tiny_case
+from ft_platform_tests.reporting import report_figures
 from ft_platform_tests.reporting.page_rules import Tags
 
 pytestmark = pytest.mark.pictures
@@ -73,6 +82,28 @@ def test_the_report_of_a_probe_calls_nothing_fine_tuned_and_compares_it_with_no_
     assert "the trained linear probe gets about" in said
     assert "Trained linear probe" in said
     assert "fine-tuned model gets about" in Tags(pages(classified)["evaluation"]).words
+
+
+@pytest.mark.parametrize("name", ["privacy", "regression", "judge", "human_review", "seeds", "base", "fairness"])
+def test_reports_beside_the_evaluation_call_no_model_fine_tuned_which_may_be_a_probe(
+    classified: TinyCase, tmp_path: Path, name: str
+) -> None:
+    draft = Draft(classified.lake, classified.use_case, "stage", "the report", "inputs", [classified.checkpoint])
+    fairness = json.loads(classified.lake.read_file(classified.fairness, "fairness.json"))
+    privacy, losses = report_figures.privacy(), report_figures.privacy_losses()
+    {
+        "privacy": lambda: write_privacy_report(tmp_path, draft, privacy, losses),
+        "regression": lambda: write_regression_report(tmp_path, draft, report_figures.regression()),
+        "judge": lambda: write_judge_report(tmp_path, draft, report_figures.judge()),
+        "human_review": lambda: write_review_report(tmp_path, draft, report_figures.human_review()),
+        "seeds": lambda: write_seed_report(tmp_path, draft, report_figures.seeds()),
+        "base": lambda: write_base_report(tmp_path, draft, read_metrics(classified.lake, classified.report)),
+        "fairness": lambda: write_fairness_report(tmp_path, draft, fairness),
+    }[name]()
+    tags = Tags((tmp_path / "report.html").read_text())
+    said = f"{tags.words} {[attributes.get('alt') for tag, attributes in tags.tags if tag == 'img']}"
+    others = said.replace("Fine-tuned model", "") if name == "base" else said  # figures of an evaluation stand in
+    assert re.findall(r".{0,30}fine.?tun.{0,30}", others, re.IGNORECASE) == []
 
 
 def test_every_picture_is_inside_the_page_and_its_alt_text_says_what_it_shows(classified: TinyCase) -> None:

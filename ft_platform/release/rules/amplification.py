@@ -1,4 +1,4 @@
-"""`amplification/<feature>`: fine-tuning widens the gap between groups by at most `gate.max_amplification`, with the
+"""`amplification/<feature>`: training widens the gap between groups by at most `gate.max_amplification`, with the
 whole interval.
 
 Needs `fairness_report`. Not proven where a group of the feature is too small, or the gap was not compared with the base
@@ -18,7 +18,7 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
     most = use_case.settings.gate.max_amplification
     if most is not None:
         for part, feature in enumerate(use_case.settings.fairness.sensitive_features):
-            needed = f"fine-tuning widens the gap by at most {most:g}"
+            needed = f"training widens the gap by at most {most:g}"
             yield Rule(
                 f"amplification/{feature}",
                 needed,

@@ -21,7 +21,7 @@ def _rules(use_case: NamedUseCase, champion: str | None) -> Iterator[Rule]:
 
 def _human(evidence: Evidence, least: float) -> Finding:
     found = evidence.of("human_review", HumanReviewEvidence)
-    text = f"Experts prefer the fine-tuned model in {shown(found.win_rate)} of {found.rows:,} answers."
+    text = f"Experts prefer the trained model in {shown(found.win_rate)} of {found.rows:,} answers."
     return Finding(reached(found.win_rate, least), text, found.win_rate)
 
 

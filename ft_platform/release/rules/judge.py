@@ -25,7 +25,7 @@ def _judge(evidence: Evidence, least: float) -> Finding:
         raise NotProven("the judge is not calibrated against people")
     return Finding(
         reached(found.win_rate, least),
-        f"The judge prefers the fine-tuned model in {shown(found.win_rate)} of answers.",
+        f"The judge prefers the trained model in {shown(found.win_rate)} of answers.",
         found.win_rate,
     )
 

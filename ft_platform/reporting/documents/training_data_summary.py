@@ -117,7 +117,7 @@ def make(facts: Facts) -> str:
         ("3.3 Other information", statements.funnel_statements(facts)),
     ]
     lead = (
-        f"Training content of {facts.name}, after the template of the EU AI Office. It covers the fine-tuning; the"
+        f"Training content of {facts.name}, after the template of the EU AI Office. It covers this training; the"
         " training content of the base model is its provider's to summarize. Marked points are open."
     )
     return statements.heading_page(facts, FILE, f"Summary of the training content of {facts.name}", lead, sections)

@@ -350,7 +350,7 @@ def test_on_the_terminal(office: ReviewOffice, capsys: pytest.CaptureFixture, mo
     assert json.loads(text)["end"] == "reached"
     assert "only" in ft("publish", "complaints", "--by", "nobody@example.org")[1]
     code, text = ft("publish", "complaints")
-    assert code == 0 and "Experts prefer the fine-tuned model" in text and "report.html" in text
+    assert code == 0 and "Experts prefer the trained model" in text and "report.html" in text
     assert ft("start", "complaints", "--rows", "20")[0] == 0
     code, text = ft("drop", "complaints", "--reason", "Only tried how it works")
     assert code == 0 and "is dropped" in text

@@ -495,4 +495,4 @@ def test_results_name_the_review_of_the_evaluation_that_is_shown(
     assert evaluation["human_review"] == {"review": review.id, **found}
     console = Console(record=True, width=200, file=io.StringIO())
     print_summary({**shown, **evaluation}, console)
-    assert "Experts prefer the fine-tuned model to “Base model, few-shot” in 100 %" in console.export_text()
+    assert "Experts prefer the trained model to “Base model, few-shot” in 100 %" in console.export_text()
