@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ft_platform.commands import terminal
 from ft_platform.commands.terminal import (
+    SYSTEMS,
     ProgressView,
     StageLine,
     Terminal,
@@ -15,6 +16,7 @@ from ft_platform.commands.terminal import (
     print_record_trace,
     print_summary,
 )
+from ft_platform.evaluation.systems import NOT_FINE_TUNED
 from ft_platform.process.progress import Update, listening, report
 
 CLASSIFICATION = {
@@ -161,6 +163,15 @@ def test_precision_recall_and_f1_with_intervals_fit_into_80_columns(width, accur
     assert "0.812 (0.79-0.83)" in row and "0.700 (0.60-0.80)" in row and "0.755 (0.71-0.79)" in row
     assert ("0.912 (0.90-0.93)" in row) is accuracy
     assert "1,234 records" in text
+
+
+@pytest.mark.parametrize("method", NOT_FINE_TUNED)
+def test_a_model_that_was_not_fine_tuned_is_called_so_and_stands_beside_no_other_like_it(method: str) -> None:
+    systems = {**CLASSIFICATION["systems"], method: CLASSIFICATION["systems"]["majority"]}
+    others, text = (shown({**CLASSIFICATION, "systems": systems, "method": one}) for one in ("lora", method))
+    assert "fine-tuned model" in others and SYSTEMS[method] in others
+    assert "fine-tuned" not in text and text.count(NOT_FINE_TUNED[method]) == 1 and "0.755 (" in text
+    assert len(text.splitlines()) == len(others.splitlines()) - 1
 
 
 def test_metrics_of_generation_have_their_own_columns_and_a_missing_one_is_a_dash():

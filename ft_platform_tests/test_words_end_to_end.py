@@ -126,8 +126,14 @@ def test_it_is_accepted_signed_released_and_answers_as_it_was_evaluated(
         assert answer["probability"] == pytest.approx(row["confidence"], abs=1e-6)
 
 
-def test_pages_call_it_by_its_name(installed: Environment) -> None:
+def test_pages_and_commands_call_it_by_its_name(installed: Environment, capsys: pytest.CaptureFixture[str]) -> None:
     lake = open_lake(installed)
+    assert main(["results", "complaints"]) == 0
+    shown = capsys.readouterr().out
+    assert "TF-IDF classifier" in shown and "ine-tuned" not in shown and "TF-IDF + log. regr." not in shown
+    assert main(["estimate", "complaints"]) == 0
+    shown = capsys.readouterr().out
+    assert "without steps" in shown and "tokens/s" not in shown
     for stage, file in {
         "evaluation_report": "report.html",
         "release_decision": "decision_brief.html",

@@ -103,6 +103,9 @@ def print_estimate(found: dict[str, Any]) -> None:
         "energy": energy,
         "measured": f"{found['timed_steps']} steps on this machine ({found['device']}), rows {found['batching']}",
     }
+    if not found["steps"]:  # a regression on words is solved while the training is prepared
+        lines = {name: text for name, text in lines.items() if name not in ("tokens", "trainable", "measured")}
+        lines["time"] = f"{_time(found['seconds'])}  ({_time(seconds[0])} to {_time(seconds[1])}), without steps"
     if found["differential_privacy"]:
         from ft_platform.training.privacy_budget import PrivacyBudget
 

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ft_platform.evaluation.systems import NOT_FINE_TUNED
 from ft_platform.process.printable import printable
 from ft_platform.process.progress import Update
 
@@ -223,8 +224,10 @@ def _systems_table(found: dict[str, Any], width: int) -> Table:
     shown = metrics if width >= WIDE else [m for m in MAIN_METRICS if m in metrics] or metrics[:3]
     title = f"Test split, {found['test_rows']:,} records: value (interval)"
     table = _table(title, "system", *(metric_title(m) for m in shown), right=tuple(range(1, len(shown) + 1)))
+    names = {**SYSTEMS, "fine_tuned": NOT_FINE_TUNED.get(found.get("method"), SYSTEMS["fine_tuned"])}
     for name, figures in systems.items():
-        table.add_row(SYSTEMS.get(name, name), *(_interval(figures.get(metric)) for metric in shown))
+        if name != found.get("method"):  # the same model, trained once more
+            table.add_row(names.get(name, name), *(_interval(figures.get(metric)) for metric in shown))
     return table
 
 

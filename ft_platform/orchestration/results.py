@@ -13,7 +13,7 @@ from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
 if TYPE_CHECKING:
-    from ft_platform.lake.versions import TableVersion
+    from ft_platform.lake.versions import ArtifactVersion, TableVersion
     from ft_platform.orchestration.runs import RunOutcome
 
 REPORT = "report.html"
@@ -31,7 +31,7 @@ def collect_results(
 
     `funnel` and `planted` are of the versions that the run made or used again, and of those behind them. `{"use_case",
     "run_id", "systems": {system: {metric: {"value", "low", "high"}}}, "differences" (fine-tuned minus system, the same
-    shape), "main_metric", "per_1000_requests", "test_rows", "funnel", "trained", "reused",
+    shape), "main_metric", "per_1000_requests", "test_rows", "method", "funnel", "trained", "reused",
     "seconds", "report", "diagnosis" (`evaluation.diagnosis`), "data_report", "decision", "unfinished_run",
     "warnings"}`, `planted` where the records are a sample, and `human_review` (`evaluation.review.figures`) where
     experts judged the answers. The scores are those of the evaluation report that the run made or used again, or that
@@ -162,6 +162,15 @@ def _decided(lake: Lake, use_case: NamedUseCase, decision_id: str | None) -> dic
     return {**told, "broken": broken, "waived": waived, "brief": f"{decision.uri}/{BRIEF}"}
 
 
+def _method(lake: Lake, report: "ArtifactVersion") -> str | None:
+    """How the evaluated checkpoint was trained; None where it is gone, or is older than methods."""
+    parent = next((one for one in lake.manifest(report).parents if one.name == "adapter_checkpoint"), None)
+    checkpoint = lake.artifact(report.use_case, parent.name, parent.id, verify=False) if parent else None
+    if checkpoint is None or "training.json" not in lake.file_hashes(checkpoint):
+        return None
+    return json.loads(lake.read_file(checkpoint, "training.json")).get("training", {}).get("method")
+
+
 def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
     report = lake.artifact(name, EVALUATION, report_id)
     if report is None:
@@ -173,6 +182,7 @@ def _evaluated(lake: Lake, name: str, report_id: str) -> dict[str, Any]:
         name: metrics[name] for name in ("systems", "differences", "main_metric", "per_1000_requests", "test_rows")
     }
     found = {**compared, "report": f"{report.uri}/{REPORT}", "diagnosis": metrics.get("diagnosis")}
+    found["method"] = _method(lake, report)
     from ft_platform.evaluation.review.figures import read_review, reviews_of
 
     if review := next(iter(reviews_of(lake, report)), None):
