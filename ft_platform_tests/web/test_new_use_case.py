@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 import yaml
 
@@ -23,6 +25,7 @@ from ft_platform.settings.people import People
 from ft_platform.settings.policy import Policy
 from ft_platform.settings.signatures import Signatures
 from ft_platform.use_case.file import load_use_case
+from ft_platform.use_case.named import NamedUseCase
 from ft_platform.web.report_server import report_server
 from ft_platform_tests.web.office import PHRASE, Browser, Forms, alert
 
@@ -42,22 +45,15 @@ ANSWERS = {
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    with open(tmp_path / "letters.csv", "w", newline="", encoding="utf-8") as file:
-        written = [
-            [f"{SECRET} asks about the {team} of customer {number} once more.", team]
-            for number in range(30)
-            for team in ("cards", "loans", "accounts")
-        ]
-        csv.writer(file).writerows([["Message", "Team"], *written])
+def environment(tmp_path: Path) -> Environment:
+    """Two roles, persons who sign in, and a policy that asks for a second person."""
     roles = {"data_engineering": [DEE, BOTH], "compliance": [ANA, BOTH]}
-    policy = Policy(name="tests", signatures=Signatures(signed_in=True, confirm_waivers=True))
     made = Environment(
         home=tmp_path / "home",
         defs=tmp_path / "defs",
         tracking_uri="none",
         people=People(roles=roles),
-        policy=policy,
+        policy=Policy(name="tests", signatures=Signatures(signed_in=True, confirm_waivers=True)),
     )
     made.defs.mkdir()
     users = Users(made.people_path)
@@ -68,149 +64,171 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
 
 
 @pytest.fixture
+def source(tmp_path: Path) -> str:
+    """Letters to three teams."""
+    rows = [
+        [f"{SECRET} asks about the {team} of customer {number} once more.", team]
+        for number in range(30)
+        for team in ("cards", "loans", "accounts")
+    ]
+    with open(tmp_path / "letters.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["Message", "Team"], *rows])
+    return str(tmp_path / "letters.csv")
+
+
+@pytest.fixture
 def address(environment: Environment) -> Iterator[str]:
     with report_server(environment, "127.0.0.1", 0, acting=acting(environment)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
 
 
-def form(text: str, what: str) -> dict[str, str]:
-    return next(one for one in Forms(text).found if one["what"] == what)
+class Maker(Browser):
+    """Somebody who has signed in and asks for a use case `letters`."""
+
+    def __init__(self, address: str, person: str, source: str) -> None:
+        super().__init__(address, person)
+        self.start = {"name": "letters", "source": source, "kind": ""}
+
+    def first(self, **fields: str) -> httpx2.Response:
+        """The page with the first questions."""
+        return self.send(form(self.get("/new").text, "continue"), **{**self.start, **fields})
+
+    def answer(self, page: httpx2.Response, **answers: str) -> httpx2.Response:
+        """The page that follows on a page of questions: what it proposes is sent, with these answers."""
+        return self.send(form(page.text, "continue"), **{**self.start, **proposals(page.text), **answers})
+
+    def last(self) -> httpx2.Response:
+        """The page that offers the file, once every question that came up is answered."""
+        page = self.first()
+        for _ in ANSWERS:
+            if 'value="take"' in page.text:
+                break
+            page = self.answer(page, **{path: text for path, text in ANSWERS.items() if path in proposals(page.text)})
+        assert 'value="take"' in page.text
+        return page
+
+    def take(self) -> str:
+        """The file."""
+        page = self.last().text
+        answer = self.send({**form(page, "take"), **proposals(page), "source": self.start["source"]}, name="letters")
+        assert answer.headers["content-disposition"] == 'attachment; filename="defs.yaml"'
+        return answer.text
 
 
-def asked(environment: Environment, browser: Browser, **fields: str):
-    """The page after each question that came up was answered."""
-    start = {"name": "letters", "source": str(environment.home.parent / "letters.csv"), "kind": "", **fields}
-    page = browser.send(form(browser.get("/new").text, "continue"), **start)
-    for _ in range(4):
-        if page.status_code != 200 or 'value="take"' in page.text:
-            break
-        sent = texts(page.text) | {path: text for path, text in ANSWERS.items() if f'name="{path}"' in page.text}
-        page = browser.send(form(page.text, "continue"), **{**start, **sent})
-    return page
+def form(page: str, what: str) -> dict[str, str]:
+    return next(one for one in Forms(page).found if one["what"] == what)
 
 
-def texts(page: str) -> dict[str, str]:
-    """What stands in the answers of a page."""
+def proposals(page: str) -> dict[str, str]:
+    """Question of a page -> the answer that stands there."""
     found = re.findall(r'<textarea id="[^"]*" name="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL)
     return {name: unescape(text) for name, text in found}
 
 
-def taken(environment: Environment, browser: Browser) -> str:
-    page = asked(environment, browser)
-    fields = {**form(page.text, "take"), **{path: unescape(text) for path, text in texts(page.text).items()}}
-    fields["source"] = str(environment.home.parent / "letters.csv")
-    answer = browser.send(fields, name="letters")
-    assert answer.headers["content-disposition"] == 'attachment; filename="defs.yaml"'
-    return answer.text
+def at_the_terminal(environment: Environment, source: str) -> tuple[set[str], str]:
+    """The questions of `ft new`, and its file with the same answers."""
+    asked: set[str] = set()
 
-
-def test_the_page_asks_what_the_terminal_asks_and_gives_the_same_file(environment: Environment, address: str) -> None:
-    page = asked(environment, Browser(address, DEE))
-    assert SECRET not in page.text
-    assert "Message" in page.text
-    assert "What a release needs" in page.text
-    assert "recall" in page.text
-    on_the_page = set(texts(page.text))
-    found = []
-
-    def ask(made, looked):
-        answered: dict = {}
+    def ask(made: Any, looked: Any) -> Answers:
+        answered: dict[str, Any] = {}
         for question in questions(made, looked, answered, DEE):
-            found.append(question.path)
+            asked.add(question.path)
             answered |= question.fields(ANSWERS.get(question.path) or question.proposed)
         return Answers(answered, DEE)
 
-    made = draft("letters", str(environment.home.parent / "letters.csv"), environment, {}, None, ask=ask)
-    assert on_the_page == set(found)
-    text = taken(environment, Browser(address, DEE))
-    assert yaml.safe_load(text) == yaml.safe_load(made.text)
-    assert f"# answered by {DEE} on " in text
+    return asked, draft("letters", source, environment, {}, None, ask=ask).text
+
+
+def put(environment: Environment, text: str) -> NamedUseCase:
+    """The use case of a file, where its maker puts it."""
     folder = environment.defs / "letters"
-    assert not folder.exists()
     folder.mkdir()
     (folder / "defs.yaml").write_text(text)
-    assert load_use_case(folder, environment=environment).settings.governance.licence == "CC-BY-4.0"
+    return load_use_case(folder, environment=environment)
 
 
-def test_a_question_that_an_answer_raises_is_asked_before_there_is_a_file(
-    environment: Environment, address: str
+def test_the_page_asks_what_the_terminal_asks_and_gives_the_same_file(
+    environment: Environment, address: str, source: str
 ) -> None:
-    browser = Browser(address, DEE)
-    start = {"name": "letters", "source": str(environment.home.parent / "letters.csv"), "kind": ""}
-    page = browser.send(form(browser.get("/new").text, "continue"), **start)
+    dee = Maker(address, DEE, source)
+    page = dee.last().text
+    assert SECRET not in page
+    for words in ("Message", "What a release needs", "recall"):
+        assert words in page
+    asked, file = at_the_terminal(environment, source)
+    assert set(proposals(page)) == asked
+    text = dee.take()
+    assert yaml.safe_load(text) == yaml.safe_load(file)
+    assert f"# answered by {DEE} on " in text
+    assert not (environment.defs / "letters").exists(), "the page makes no file"
+    assert put(environment, text).settings.governance.licence == ANSWERS["governance.licence"]
+
+
+def test_a_question_that_an_answer_raises_is_asked_before_there_is_a_file(address: str, source: str) -> None:
+    dee = Maker(address, DEE, source)
+    page = dee.first()
     assert "gate.without_sensitive_features" not in page.text
-    sent = {**texts(page.text), "fairness.sensitive_features": "none"}
-    page = browser.send(form(page.text, "continue"), **start, **sent)
+    page = dee.answer(page, **{"fairness.sensitive_features": "none"})
     assert "gate.without_sensitive_features" in page.text
     assert 'value="take"' not in page.text
 
 
-def test_an_answer_that_fits_no_field_is_said_beside_it_and_makes_no_file(
-    environment: Environment, address: str
-) -> None:
-    browser = Browser(address, DEE)
-    start = {"name": "letters", "source": str(environment.home.parent / "letters.csv"), "kind": ""}
-    page = browser.send(form(browser.get("/new").text, "continue"), **start)
-    sent = {**texts(page.text), "governance.licence": "whatever"}
-    page = browser.send(form(page.text, "continue"), **start, **sent)
-    assert "That is no licence" in page.text
-    assert 'aria-invalid="true"' in page.text
-    assert 'value="take"' not in page.text
+def test_an_answer_that_fits_no_field_is_said_beside_it_and_makes_no_file(address: str, source: str) -> None:
+    dee = Maker(address, DEE, source)
+    page = dee.answer(dee.first(), **{"governance.licence": "whatever"}).text
+    assert "That is no licence" in page
+    assert 'aria-invalid="true"' in page
+    assert 'value="take"' not in page
 
 
-@pytest.mark.parametrize("name", [DEE, BOTH])
+@pytest.mark.parametrize(("name", "approves"), [(DEE, False), (BOTH, True)])
 def test_who_may_approve_approves_by_taking_the_file_and_others_do_not(
-    environment: Environment, address: str, name: str
+    environment: Environment, address: str, source: str, name: str, approves: bool
 ) -> None:
-    browser = Browser(address, name)
-    page = asked(environment, browser)
-    assert ("Approve and download" in page.text) == (name == BOTH)
-    folder = environment.defs / "letters"
-    first, text = taken(environment, browser), taken(environment, browser)
-    assert first == text
-    folder.mkdir()
-    (folder / "defs.yaml").write_text(text)
-    use_case = load_use_case(folder, environment=environment)
-    given = [one for one, _ in waivers(open_lake(environment), use_case)]
-    fields = ["gate.without_sensitive_features"] if name == BOTH else []
-    assert sorted(one.rule.split("@")[0] for one in given) == [f"approval/{field}" for field in fields]
-    assert {(one.granted_by, one.known_by) for one in given} <= {(BOTH, "password")}
+    maker = Maker(address, name, source)
+    assert ("Approve and download" in maker.last().text) == approves
+    text = maker.take()
+    assert maker.take() == text
+    given = [one for one, _ in waivers(open_lake(environment), put(environment, text))]
+    rules = [(one.rule.split("@")[0], one.granted_by, one.known_by) for one in given]
+    assert rules == ([("approval/gate.without_sensitive_features", BOTH, "password")] if approves else [])
 
 
-def test_whoever_may_not_make_use_cases_sees_no_form_and_no_column(environment: Environment, address: str) -> None:
-    browser = Browser(address, ANA)
-    assert "You may not make one" in browser.get("/new").text
-    assert Forms(browser.get("/new").text).found == []
-    fields = {"what": "continue", "name": "letters", "source": str(environment.home.parent / "letters.csv")}
-    answer = browser.send({"action": "new", "token": browser.token("new"), **fields})
+def test_whoever_may_not_make_use_cases_sees_no_form_and_no_column(address: str, source: str) -> None:
+    ana = Maker(address, ANA, source)
+    page = ana.get("/new").text
+    assert "You may not make one" in page
+    assert Forms(page).found == []
+    answer = ana.send({"action": "new", "token": ana.token("new"), "what": "continue"}, **ana.start)
     assert answer.status_code == 403
     assert "Message" not in answer.text
 
 
-def test_a_form_of_another_page_or_without_its_token_is_not_read(environment: Environment, address: str) -> None:
-    browser = Browser(address, DEE)
-    fields = {**form(browser.get("/new").text, "continue"), "name": "letters"}
-    fields["source"] = str(environment.home.parent / "letters.csv")
-    for wrong in ({"token": ""}, {"token": browser.token("sign")}):
-        answer = browser.send({**fields, **wrong})
+def test_a_form_of_another_page_or_without_its_token_is_not_read(address: str, source: str) -> None:
+    dee = Maker(address, DEE, source)
+    fields = {**form(dee.get("/new").text, "continue"), **dee.start}
+    for wrong in ("", dee.token("sign")):
+        answer = dee.send({**fields, "token": wrong})
         assert answer.status_code == 403
         assert "Message" not in answer.text
-    assert browser.send(fields, origin="https://evil.example.org").status_code == 403
+    assert dee.send(fields, origin="https://evil.example.org").status_code == 403
 
 
-def test_the_installations_own_files_are_no_source(environment: Environment, address: str) -> None:
-    home, browser = environment.home, Browser(address, DEE)
-    for source in (f"{home}/people/users.json", f"{home}/../home", str(home.parent), "letters.csv", f"file://{home}/x"):
-        page = asked(environment, browser, source=source)
-        assert page.status_code == 400, source
-        assert alert(page)
+@pytest.mark.parametrize(
+    "wrong", ["{home}/people/users.json", "{home}/../home", "{home}/..", "letters.csv", "file://{home}/x"]
+)
+def test_the_installations_own_files_are_no_source(
+    environment: Environment, address: str, source: str, wrong: str
+) -> None:
+    page = Maker(address, DEE, source).first(source=wrong.format(home=environment.home))
+    assert page.status_code == 400
+    assert alert(page)
 
 
 def test_a_name_that_is_taken_and_a_source_that_is_not_there_are_refused(
-    environment: Environment, address: str
+    environment: Environment, address: str, source: str
 ) -> None:
     (environment.defs / "letters").mkdir()
-    browser = Browser(address, DEE)
-    assert "There is a use case letters already" in alert(asked(environment, browser))
-    gone = asked(environment, browser, name="others", source=str(environment.home.parent / "gone.csv"))
-    assert "no file or folder" in alert(gone)
+    dee = Maker(address, DEE, source)
+    assert "There is a use case letters already" in alert(dee.first())
+    assert "no file or folder" in alert(dee.first(name="others", source=f"{source}.gone"))
