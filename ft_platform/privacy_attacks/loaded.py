@@ -10,6 +10,7 @@ from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
 from ft_platform.models import base_model
 from ft_platform.models.rendering.renderer import Renderer, labels_of
+from ft_platform.settings.base_model import WORDS_ONLY, reads_words
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.named import NamedUseCase
 
@@ -25,10 +26,10 @@ def loaded_base(
     Raises:
         VersionRefused: the checkpoint was trained with another renderer or base model.
     """
-    settings, base = use_case.settings, use_case.settings.trained_base
+    settings, training = use_case.settings, json.loads(lake.read_file(checkpoint, "training.json"))
+    base = WORDS_ONLY if reads_words(training["base_model"]) else settings.base_model
     resolved = base_model.resolve_here(base, environment)
     model, tokenizer = base_model.load(resolved, base.dtype, base.quantization)
     renderer = Renderer(tokenizer, settings.task, labels_of(table))
-    training = json.loads(lake.read_file(checkpoint, "training.json"))
     require_same_rendering(training, renderer, resolved, checkpoint)
     return model, tokenizer, renderer

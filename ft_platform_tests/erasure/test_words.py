@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 from ft_platform.erasure.artifacts import erase_from_artifact
@@ -13,7 +14,9 @@ from ft_platform.errors import BaseModelError
 from ft_platform.lake.store import Lake
 from ft_platform.lake.taint import SAW_NO_ERASED
 from ft_platform.models.text_classifier import TextClassifier
+from ft_platform.privacy_attacks.person_scores import scores_of, splits_of
 from ft_platform.publishing.training import checkpoint_for
+from ft_platform.training.dataset import COLUMNS
 from ft_platform.use_case.named import NamedUseCase
 from ft_platform.use_case.schema import UseCase
 from ft_platform_tests.evaluation.tiny_case import attributes_for, rows_for, splits_schema
@@ -37,6 +40,11 @@ def test_a_checkpoint_that_learned_from_erased_rows_loses_its_words_and_no_other
         checkpoints.append(made.checkpoint)
     learned, other = checkpoints
     assert "ms yilmaz" in json.loads(lake.read_file(learned, "terms.json"))["terms"]
+    own = lake.read_table(splits_of(lake, learned), COLUMNS).filter(pc.field("record_id") == "r0000")
+    tuned = UseCase.model_validate({**attributes, "training": {"recipe": "manual", "objective": "label_head"}})
+    asked = use_case.model_copy(update={"settings": tuned})  # whatever the file says by then
+    measured = scores_of(lake, environment, asked, learned, own)
+    assert measured["records"] == 1 and measured["unseen"] == 12 and 0 <= measured["auc"] <= 1
     lake.add_verdict(learned, SAW_NO_ERASED, False, "", {"rows": 1, "reasons": {"erased": 1}})
     for request in ("erasure-1", "erasure-1", "erasure-2"):  # again, as after a killed process
         for one in checkpoints:

@@ -29,6 +29,29 @@ class Fault:
 
 FAULTS = [
     Fault(
+        "words_unweighted",
+        "models/text_classifier.py",
+        "* self.idf[places]",
+        "* self.idf[places] ** 0",
+        "a served classifier of words answers otherwise than the system that was compared",
+    ),
+    Fault(
+        "beats_itself",
+        "settings/gate.py",
+        "if name not in (*self.may_lose_to, method)]",
+        "if name not in self.may_lose_to]",
+        "a TF-IDF classifier can never be released, as it must be better than itself",
+        ("ft_platform_tests/release/test_simpler.py",),
+    ),
+    Fault(
+        "words_not_erased",
+        "erasure/artifacts.py",
+        "refused and not refused.passed",
+        "refused and refused.passed",
+        "words of an erased person stay in the checkpoint that learned them",
+        ("ft_platform_tests/erasure/test_words.py",),
+    ),
+    Fault(
         "split_leak",
         "splitting/leakage.py",
         "np.count_nonzero(np.bitwise_count(together) > 1)",
