@@ -30,6 +30,7 @@ from ft_platform.serving.targets.contract import Endpoint, Model, Target
 from ft_platform.serving.targets.local import Local
 from ft_platform.serving.targets.opening import open_target
 from ft_platform.serving.targets.patience import cleared
+from ft_platform.settings.base_model import WORDS_ONLY
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.gate import SUGGESTS
 from ft_platform.settings.hash import settings_hash
@@ -266,7 +267,8 @@ def _beside(environment: Environment, use_case: NamedUseCase, name: str) -> list
 
 
 def _same_base(one: NamedUseCase, other: NamedUseCase) -> bool:
-    return one.settings.trained_base == other.settings.trained_base
+    bases = (one.settings.trained_base, other.settings.trained_base)
+    return bases[0] == bases[1] or WORDS_ONLY in bases  # those of words stand beside any
 
 
 def _publish(lake: Lake, use_case: NamedUseCase, release: Release, record: dict[str, Any]) -> ArtifactVersion:

@@ -12,13 +12,13 @@ from ft_platform.models.base_model import ResolvedModel
 from ft_platform.models.characters import Characters
 from ft_platform.models.rendering.renderer import Renderer
 from ft_platform.serving.catalog import Catalog
-from ft_platform.serving.engine.words import WordEngine
+from ft_platform.serving.engine.words import BesideWords, WordEngine
 from ft_platform.serving.lake_catalog import LakeCatalog
 from ft_platform.serving.live import listed
 from ft_platform.serving.protocol import Engine
 from ft_platform.serving.registry_check import registry_check
 from ft_platform.serving.rendering import base_of
-from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings
+from ft_platform.settings.base_model import WORDS_ONLY, BaseModelSettings, reads_words
 from ft_platform.settings.environment import Environment
 from ft_platform.use_case.file import find_use_cases
 from ft_platform.use_case.schema import Task
@@ -64,7 +64,8 @@ def _engine(settings: BaseModelSettings, resolved: ResolvedModel) -> tuple[Engin
     pin_threads()
     model, tokenizer = base_model.load(resolved, settings.dtype, settings.quantization)
     plain = Renderer(tokenizer, Task(kind="generation"))
-    return ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri), tokenizer
+    engine = ServingEngine(model, plain.text, end_of_turn=plain.end_of_turn, name=resolved.uri)
+    return BesideWords(engine), tokenizer
 
 
 def _released(environment: Environment, lake: Lake, name: str, *, asked: bool) -> Release | None:
@@ -78,13 +79,15 @@ def _released(environment: Environment, lake: Lake, name: str, *, asked: bool) -
 
 
 def _base_model(environment: Environment, released: dict[str, Release]) -> BaseModelSettings:
-    """The base model that all of them were released with.
+    """The base model that all of them were released with; classifiers of words need none.
 
     Raises:
         ConfigError: there are several.
     """
     of: dict[str, list[str]] = {}
     for name, release in released.items():
+        if reads_words(release.record["base_model"]):
+            continue
         of.setdefault(release.record["base_model"]["sha256"], []).append(name)
     if len(of) > 1:
         groups = " | ".join(", ".join(names) for names in of.values())
@@ -92,4 +95,5 @@ def _base_model(environment: Environment, released: dict[str, Release]) -> BaseM
             [f"one process serves one base model, and these were released with {len(of)}: {groups}"],
             f"Serve each group by itself: ft serve {' '.join(next(iter(of.values())))}",
         )
-    return base_of(environment, next(iter(released.values())))
+    first = next((name for names in of.values() for name in names), None)
+    return base_of(environment, released[first]) if first else WORDS_ONLY

@@ -23,14 +23,17 @@ from ft_platform.lake.files import folder_hashes
 from ft_platform.lake.releases import Release, released_versions, standing_releases
 from ft_platform.lake.store import Lake
 from ft_platform.lake.versions import ArtifactVersion
-from ft_platform.models.base_model import ResolvedModel
+from ft_platform.models.base_model import ResolvedModel, resolve_here
 from ft_platform.models.cached_folder import cached_folder
+from ft_platform.models.characters import Characters
 from ft_platform.serving.catalog import ServedModel, Withheld
+from ft_platform.serving.engine.words import CONTEXT
 from ft_platform.serving.evaluated import abstaining_of
 from ft_platform.serving.live import listed, read_live
 from ft_platform.serving.registry_check import RegistryCheck
 from ft_platform.serving.rendering import released_renderer
 from ft_platform.serving.rollout.under_way import UnderWay
+from ft_platform.settings.base_model import WORDS_ONLY, reads_words
 from ft_platform.settings.environment import Environment
 from ft_platform.settings.gate import SUGGESTS
 from ft_platform.tracking.registry import remedy
@@ -46,7 +49,7 @@ class LakeCatalog:
 
     Args:
         use_cases: names.
-        tokenizer: of the base model that all of them have.
+        tokenizer: of the base model that all of them have, but classifiers of words.
         base: that base model.
         context_tokens: of the engine.
         release: id of the only release that is served, of the only use case; None: those of `serving.live.listed`.
@@ -192,9 +195,12 @@ class LakeCatalog:
 
     def _make(self, name: str, release: Release, checkpoint: ArtifactVersion) -> ServedModel:
         record, training = release.record, json.loads(self._lake.read_file(checkpoint, "training.json"))
-        if difference := self._base.other_than(training):
+        base, tokenizer, context = self._base, self._tokenizer, self._context_tokens
+        if reads_words(record["base_model"]):
+            base, tokenizer, context = resolve_here(WORDS_ONLY, self._environment), Characters(), CONTEXT
+        if difference := base.other_than(training):
             raise VersionRefused(f"{release.id} was trained on {difference}", f"Run it apart: ft serve {name}")
-        renderer = released_renderer(self._lake, release, checkpoint, self._tokenizer)
+        renderer = released_renderer(self._lake, release, checkpoint, tokenizer)
         labels, settings = tuple(renderer.labels), self._settings(release)
         return ServedModel(
             name=name,
@@ -204,7 +210,7 @@ class LakeCatalog:
             renderer=renderer,
             kind=record["kind"],
             labels=labels,
-            context_tokens=self._context_tokens,
+            context_tokens=context,
             folder=self._folder(checkpoint),
             abstain_below=self._abstain_below(release, settings),
             created=int(datetime.fromisoformat(record["released_at"]).timestamp()),

@@ -1,6 +1,7 @@
 """A released classifier of words answers as it was evaluated, without a base model; another weight is told apart."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ft_platform.errors import BaseModelError
-from ft_platform.lake.releases import releases
+from ft_platform.lake.releases import STANDS, releases
 from ft_platform.models import base_model
 from ft_platform.models.guards.own_files import TERM_WEIGHTS
+from ft_platform.publishing.training import checkpoint_for
 from ft_platform.serving.engine.requests import Adapter, Generation, Sampling, UnknownModel
 from ft_platform.serving.engine.words import WordEngine
 from ft_platform.serving.golden import golden_set
@@ -20,6 +22,7 @@ from ft_platform.serving.parity import asker, compare
 from ft_platform.serving.rendering import renderer_of
 from ft_platform.serving.targets.contract import Endpoint
 from ft_platform.serving.trial import served
+from ft_platform_tests.serving.fakes import wait_until
 from ft_platform_tests.serving.installations import Installation, copied
 
 pytestmark = pytest.mark.integration
@@ -110,3 +113,26 @@ def test_a_release_is_served_by_what_it_was_released_with_whatever_the_file_says
     engine, catalog = engine_and_catalog(installation.environment, [])
     assert isinstance(engine, WordEngine) and [one.name for one in catalog.models()] == ["complaints"]
     assert dataclasses.asdict(engine.state())["context_tokens"] > 448 * 32
+
+
+def test_it_takes_the_place_of_a_fine_tuned_release_in_a_running_server_and_gives_it_back(tmp_path: Path) -> None:
+    tuned = Installation(tmp_path, "label_head")
+    settings = tuned.use_case.settings
+    training = settings.training.model_copy(update={"method": "tfidf_logreg"})
+    words = tuned.use_case.model_copy(update={"settings": settings.model_copy(update={"training": training})})
+    checkpoint = checkpoint_for(
+        tuned.lake, tuned.environment, words, tuned.splits, logging.getLogger("test")
+    ).checkpoint
+    with tuned.serving() as client:
+
+        def answer(model: str = "complaints") -> dict[str, Any]:
+            return client.post("/v1/classify", json={"model": model, "input": "My swipe was handled badly."}).json()
+
+        assert answer()["release"] == tuned.release.id
+        before, release = answer(), tuned.releases(checkpoint)
+        wait_until(lambda: answer().get("release") == release.id, 20)
+        assert answer()["data"][0]["label"] == "card" and answer()["data"] != before["data"]
+        wait_until(lambda: answer("complaints@previous").get("data") == before["data"], 20)
+        tuned.lake.add_verdict(release, STANDS, False, "s", {"by": "ana", "reason": "a leak"})
+        wait_until(lambda: answer().get("release") == tuned.release.id, 20)
+        assert answer()["data"] == before["data"]

@@ -1,13 +1,28 @@
 """The engine of classifiers of words (`models.text_classifier`): no base model, no batches, no waiting line. An answer
-takes a fraction of a millisecond, so it is computed by whoever asks."""
+takes a fraction of a millisecond, so it is computed by whoever asks.
+
+`BesideWords` serves them in the process of another engine, so that such a release can take the place of a fine-tuned
+one without a gap."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from ft_platform.errors import BaseModelError
+from ft_platform.models.guards.own_files import TERMS
 from ft_platform.models.text_classifier import TextClassifier
-from ft_platform.serving.engine.requests import Adapter, Event, Generation, Handle, Scores, Sharing, State, UnknownModel
+from ft_platform.serving.engine.requests import (
+    Adapter,
+    Event,
+    Full,
+    Generation,
+    Handle,
+    Scores,
+    Sharing,
+    State,
+    UnknownModel,
+)
+from ft_platform.serving.protocol import Engine
 
 CONTEXT = 1 << 23
 """Characters of a prompt: more than `evaluation.max_prompt_tokens` allows of any text."""
@@ -73,3 +88,49 @@ class WordEngine:
         if name not in known:
             raise UnknownModel(f"no model {name!r} is loaded, there are {', '.join(known)}")
         return known[name]
+
+
+class BesideWords:
+    """An engine for models on a base model, and classifiers of words beside them, by what each checkpoint holds
+    (`serving.protocol.Engine`)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._words = engine, WordEngine()
+
+    def start(self) -> None:
+        self._engine.start()
+
+    def stop(self) -> None:
+        self._engine.stop()
+        self._words.stop()
+
+    def load(self, adapter: Adapter) -> None:
+        """Raises:
+        BaseModelError: as of the engine that it is for.
+        """
+        (self._words if (adapter.folder / TERMS).is_file() else self._engine).load(adapter)
+
+    def unload(self, name: str) -> None:
+        self._of(name).unload(name)
+
+    def generate(self, request: Generation, on_event: Callable[[Event], None]) -> Handle:
+        return self._of(request.model).generate(request, on_event)
+
+    def scores(
+        self,
+        model: str,
+        prompts: Sequence[Sequence[int]],
+        on_done: Callable[[Scores | Exception], None],
+        sharing: Sharing = Sharing(),
+    ) -> Handle:
+        return self._of(model).scores(model, prompts, on_done, sharing)
+
+    def refusal(self) -> Full | None:
+        return self._engine.refusal()
+
+    def state(self) -> State:
+        state = self._engine.state()
+        return replace(state, models=(*state.models, *self._words.state().models))
+
+    def _of(self, name: str) -> Engine:
+        return self._words if name in self._words.state().models else self._engine
