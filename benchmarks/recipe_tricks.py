@@ -19,8 +19,6 @@ import hashlib
 import json
 import os
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -31,9 +29,8 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks import tricks, tricks_private, tricks_repeated, tricks_with_texts  # noqa: E402
 from benchmarks.recipe_tasks.__main__ import COMMITTED  # noqa: E402
 from benchmarks.results import NotMeasured, kept  # noqa: E402
+from benchmarks.trick_training import TEST_RECORDS, trained  # noqa: E402
 
-TEST_RECORDS = {True: 300, False: 100}
-"""Whether there are labels -> most records that are asked."""
 HEAD = {"recipe": "manual", "objective": "label_head", "validations_per_epoch": 1, "patience": 1000}
 STEPS = {**HEAD, "epochs": 4, "batch_rows": 8, "learning_rate": 3e-4}
 TOKENS = {**STEPS, "label_head_start": "label_tokens"}
@@ -179,155 +176,8 @@ def measured(
 
 
 def _train(task: str, variant: str, settings: dict[str, Any], only_best: bool, with_path: bool) -> dict[str, Any]:
-    import torch
-
-    from ft_platform.environment import load_environment
-    from ft_platform.lake.opening import open_lake
-    from ft_platform.models.label_head import head_of
-    from ft_platform.training.loop import planned_steps, trainable
-    from ft_platform.training.prepare import prepare
-    from ft_platform.use_case.file import load_use_case, use_case_folder
-
-    environment = load_environment()
-    lake = open_lake(environment)
-    overrides = {f"training.{name}": value for name, value in settings.items()}
-    use_case = load_use_case(use_case_folder(environment.defs, task), overrides, environment)
-    splits = lake.latest(task, "splits")
-    assert splits is not None and not isinstance(splits, str)
-    began = time.monotonic()
-    prepared = prepare(lake, environment, use_case, splits, fused=variant not in UNFUSED)
-    if variant in UNFUSED:
-        prepared.model.float()
-    weights: dict[str, dict[str, Any]] = {}
-    path: list[tuple[int, dict[str, float], dict[str, Any]]] = []
-    half = planned_steps(len(prepared.rows), prepared.training)[0] // 2
-
-    def on_step(step: int, values: dict[str, float]) -> None:
-        name = "start" if step == 0 else "last"
-        weights[name] = {n: p.detach().clone() for n, p in trainable(prepared.model).items()}
-        if with_path and "validation_loss" in values:
-            path.append((step, values, weights[name]))
-        if step > half:
-            before, count = weights.get("mean", {}), step - half
-            weights["mean"] = {n: p + (before.get(n, p) - p) * (count - 1) / count for n, p in weights[name].items()}
-
-    prefix = prepared.objective.prefix  # as rows are cut; a trick may put more before them
-    ask = None if prepared.renderer.labels else _general(lake, use_case, prepared)
-    asked = time.monotonic()
-    before = ask and ask()
-    attacked = _attacked(lake, use_case, splits, prepared, prefix) if head_of(prepared.model) is not None else dict
-    began += time.monotonic() - asked
-    run = variants(task)[variant][1](prepared, on_step)
-    run, others = run if isinstance(run, tuple) else (run, {})
-    seconds = round(time.monotonic() - began, 1)
-    score = _test(lake, use_case, splits, prepared, prefix)
-    found: dict[str, Any] = {"value": score(), "seconds": seconds, "steps": run.steps, "kept": run.best_step}
-    found |= attacked()
-    if ask:
-        found |= {"before": before, "after": ask()}
-    found["validation"] = [
-        round(point.get(prepared.objective.metric, 0.0), 3) for point in run.curve if "validation_loss" in point
-    ]
-
-    def put(values: dict[str, Any]) -> None:
-        with torch.no_grad():
-            for n, p in trainable(prepared.model).items():
-                p.copy_(values[n])
-
-    if path:
-        found["path"] = []
-        for step, point, values in path[1:]:
-            put(values)
-            said = {name: round(point[name], 4) for name in ("validation_loss", prepared.objective.metric)}
-            found["path"].append({"step": step, **said, **attacked()})
-        for share in (0.5, 0.7):
-            put({n: path[0][2][n] + share * (p - path[0][2][n]) for n, p in path[-1][2].items()})
-            found["path"].append({"step": f"{share} of {path[-1][0]}", **attacked()})
-    for name, values in ({} if only_best else weights).items():
-        put(values)
-        found[name] = score()
-    for name, uses in others.items():
-        values = []
-        for use in uses:
-            use()
-            values.append(score())
-        found[name] = round(mean(values), 4)
-        found |= {f"{name}_values": values} if len(values) > 1 else {}
-    return found
-
-
-def _general(lake: Any, use_case: Any, prepared: Any) -> Callable[[], dict[str, float]]:
-    """Suite of `regression_report` -> score, for the weights in the model."""
-    from ft_platform.publishing.regression import suites_of
-
-    suites = suites_of(lake, use_case, prepared.renderer.text.tokenizer)
-
-    def ask() -> dict[str, float]:
-        prepared.model.eval()
-        results = {name: suite(prepared.model, lambda done: None) for name, suite in suites.items()}
-        sums = {name: result.statistics.sum(axis=0) for name, result in results.items()}
-        return {name: round(float(above / below), 4) for name, (above, below) in sums.items()}
-
-    return ask
-
-
-def _attacked(
-    lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]
-) -> Callable[[], dict[str, float]]:
-    """What an attacker finds with the weights in the model, of all records of the train and of the test split."""
-    from ft_platform.training.batches import labelled_prompts
-    from ft_platform.training.dataset import read_splits, render_split
-
-    side = render_split(read_splits(lake, splits), "test", prepared.renderer, use_case)
-    test = labelled_prompts(side.rows, side.answers, prepared.renderer.labels, prefix)
-    return tricks_private.Attacked(prepared, test)
-
-
-def _test(lake: Any, use_case: Any, splits: Any, prepared: Any, prefix: list[int]) -> Any:
-    """The task's metric, for the weights in the model, on the test records."""
-    import torch
-
-    from ft_platform.evaluation.metric import metric
-    from ft_platform.evaluation.outputs import LabelOutputs, TextOutputs
-    from ft_platform.evaluation.systems.generation import continuations
-    from ft_platform.evaluation.systems.label_scoring import label_scores
-    from ft_platform.models.label_head import head_of
-    from ft_platform.training.batches import labelled_prompts
-    from ft_platform.training.dataset import read_splits, render_split
-    from ft_platform.training.loop import micro_batches
-
-    side = render_split(read_splits(lake, splits), "test", prepared.renderer, use_case)
-    renderer, labels = prepared.renderer, prepared.renderer.labels
-    chosen = range(len(side.rows))[: TEST_RECORDS[bool(labels)]]
-    rendered, answers = [side.rows[n] for n in chosen], [side.answers[n] for n in chosen]
-    known = {one["name"]: one for one in json.loads(COMMITTED.read_text(encoding="utf-8"))}
-    measure, schema = metric(known[use_case.name]["metric"]), renderer.task.schema_of_answers
-
-    def score() -> float:
-        prepared.model.eval()
-        if not labels:
-            prompts = [row.input_ids[: row.prompt_length] for row in rendered]
-            written = continuations(
-                prepared.model, prompts, renderer.end_of_turn[-1], use_case.settings.evaluation.max_new_tokens
-            )
-            references = [renderer.text.written(row.input_ids[row.prompt_length :]) for row in rendered]
-            outputs = TextOutputs(references, [renderer.text.written(ids) for ids in written], schema=schema)
-            return round(measure.value(outputs) / measure.high, 4)
-        if head_of(prepared.model) is None:
-            prompts = [row.input_ids[: row.prompt_length] for row in rendered]
-            ids = [renderer.answer_ids(label) for label in labels]
-            said = label_scores(prepared.model, prompts, ids, lambda done: None).argmax(1).tolist()
-        else:
-            rows = labelled_prompts(rendered, answers, labels, prefix)
-            with torch.no_grad():
-                said = [
-                    number
-                    for micro in micro_batches(rows, prepared.objective, prepared.training)
-                    for number in prepared.objective.scores(prepared.model, micro).argmax(1).tolist()
-                ]
-        return round(measure.value(LabelOutputs(labels, answers, [labels[n] for n in said])), 4)
-
-    return score
+    how = {"fused": variant not in UNFUSED, "only_best": only_best, "with_path": with_path}
+    return trained(task, variants(task)[variant][1], settings, **how)
 
 
 def page(found: dict[str, dict[str, dict[str, list[Any]]]], seeds: list[int]) -> str:

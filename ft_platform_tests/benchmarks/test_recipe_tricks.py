@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import recipe_tricks
+from benchmarks import recipe_tricks, trick_training, tricks
 from benchmarks.recipe_tricks import ANSWERS, DESCRIBED, LABELS, RECIPE_ROW, SEEDS_ROW, applicable, measured, page
+from ft_platform.lake.store import Lake
+from ft_platform.settings.environment import Environment
+from ft_platform_tests.tiny_models import save_tiny_model, split_rows, usable_splits, use_case_for
 
 
 def test_a_training_is_made_once_for_a_variant_and_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,3 +79,21 @@ def test_a_task_without_descriptions_has_no_row_of_them() -> None:
 def test_every_variant_changes_settings_or_has_a_trick_of_its_own() -> None:
     for group in (LABELS, ANSWERS):
         assert len({(json.dumps(settings), trick) for settings, trick in group.values()}) == len(group)
+
+
+@pytest.mark.integration
+def test_a_training_scores_what_it_keeps_and_the_weights_beside_it(
+    lake: Lake, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_case = use_case_for(save_tiny_model(tmp_path / "model"), **LABELS["+ more steps"][0] | {"rank": 2})
+    rows = [one | {"split": "test"} if number % 6 == 0 else one for number, one in enumerate(split_rows(144))]
+    opened = (environment, lake, use_case, usable_splits(lake, use_case, rows))
+    monkeypatch.setattr(trick_training, "_opened", lambda task, settings: opened)
+    found = trick_training.trained("complaints", tricks.as_it_is, {}, fused=True, only_best=False, with_path=True)
+    assert {"value", "seconds", "steps", "kept", "start", "last", "mean", "path", "area"} <= {*found}
+    assert found["steps"] > 4 and len(found["validation"]) >= 4
+    steps = [one["step"] for one in found["path"]]
+    assert steps[-2:] == [f"0.5 of {found['steps']}", f"0.7 of {found['steps']}"]
+    again = trick_training.trained("complaints", tricks.as_it_is, {}, fused=True, only_best=True, with_path=False)
+    assert not {"start", "last", "mean", "path"} & {*again}
+    assert again["value"] == found["value"]
